@@ -1,0 +1,10 @@
+import { sleep } from './wait.ts';
+
+/** Time that can be replaced: `now` is monotonic, in milliseconds; `sleep` rejects when the signal aborts. */
+export interface Clock {
+  now(): number;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The machine's monotonic clock. */
+export const systemClock: Clock = { now: () => performance.now(), sleep };

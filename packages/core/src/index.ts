@@ -1,0 +1,11 @@
+export type { Clock } from './clock.ts';
+export { systemClock } from './clock.ts';
+export type { Channel } from './diagnostics.ts';
+export { channel } from './diagnostics.ts';
+export type { CallOutcome } from './errors.ts';
+export { AshlarError, InvalidOptionError } from './errors.ts';
+export type { NumberRange } from './options.ts';
+export { describe, integerOption, knownOptions, numberOption } from './options.ts';
+export type { Random } from './random.ts';
+export { seededRandom } from './random.ts';
+export { abortable, sleep } from './wait.ts';

@@ -1,0 +1,63 @@
+import type { Clock } from './clock.ts';
+
+interface Sleeper {
+  readonly at: number;
+  wake(): void;
+}
+
+/** A clock that stands still until it is moved. Sleepers wake in order of their time, each before the next one. */
+export class ManualClock implements Clock {
+  #now: number;
+  #sleepers: Sleeper[] = [];
+
+  constructor(startMs = 0) {
+    this.#now = startMs;
+  }
+
+  /** How many calls of `sleep` have not yet ended. */
+  get sleeping(): number {
+    return this.#sleepers.length;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const sleeper: Sleeper = {
+        at: this.#now + ms,
+        wake: () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        },
+      };
+      const onAbort = () => {
+        this.#sleepers = this.#sleepers.filter(other => other !== sleeper);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#sleepers.push(sleeper);
+      this.#sleepers.sort((a, b) => a.at - b.at);
+    });
+  }
+
+  /** Moves time on. What wakes has run as far as it can without I/O, and may have slept again, before the next. */
+  async advance(ms: number): Promise<void> {
+    const until = this.#now + ms;
+    await settle();
+    for (let next = this.#sleepers[0]; next !== undefined && next.at <= until; next = this.#sleepers[0]) {
+      this.#sleepers.shift();
+      this.#now = Math.max(this.#now, next.at);
+      next.wake();
+      await settle();
+    }
+    this.#now = until;
+  }
+}
+
+/** Lets every callback that is ready run: a timer of zero comes after all microtasks. */
+function settle(): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, 0));
+}

@@ -1,0 +1,26 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { channel } from '../src/index.ts';
+
+afterEach(() => void vi.unstubAllGlobals());
+
+describe('channel', () => {
+  it('is the diagnostics channel of that name', () => {
+    const heard = vi.fn();
+    const evictions = channel<{ key: string }>('ashlar:test:evict');
+    expect(evictions.hasSubscribers).toBe(false);
+    subscribe('ashlar:test:evict', heard);
+    expect(evictions.hasSubscribers).toBe(true);
+    evictions.publish({ key: 'a' });
+    unsubscribe('ashlar:test:evict', heard);
+    evictions.publish({ key: 'b' });
+    expect(heard.mock.calls).toEqual([[{ key: 'a' }, 'ashlar:test:evict']]);
+  });
+
+  it('is silent where there is no such module', () => {
+    vi.stubGlobal('process', undefined);
+    const none = channel('ashlar:test:evict');
+    expect(none.hasSubscribers).toBe(false);
+    none.publish({});
+  });
+});

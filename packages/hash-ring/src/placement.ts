@@ -1,0 +1,34 @@
+/** What is placed. A string stands for its UTF-8 bytes: `'é'` and `Uint8Array.of(0xc3, 0xa9)` are the same key. */
+export type Key = string | Uint8Array;
+
+/** A member of a placement. */
+export interface RingNode {
+  /** Unique within a placement, any non-empty string. Keys follow the id, not the position in a list. */
+  readonly id: string;
+  /** Its share of the keys relative to the other nodes; 1 if absent. A node of weight 0 owns no key. */
+  readonly weight?: number;
+  /** Where it can fail together with others: `getN` takes distinct zones first. */
+  readonly zone?: string;
+}
+
+/**
+ * Says which node owns a key. Every placement of this package is one, and so may be yours.
+ *
+ * Pure and synchronous: no I/O, no timers, no randomness; two placements built alike answer alike in every
+ * process. A key's order of preference is a permutation of the nodes that may own keys (weight above 0); `get`
+ * gives its first, `getN` and `find` walk it.
+ */
+export interface Placement {
+  /** How many nodes may be given out: those of weight above 0 that are not down. */
+  readonly size: number;
+  /** The id of the node that owns the key. @throws EmptyPlacementError when `size` is 0. */
+  get(key: Key): string;
+  /**
+   * Up to `count` distinct ids: first one of every zone in order of preference (a node without a zone counts as a
+   * zone of its own), then the rest in order of preference. The first is always `get(key)`. Fewer than `count` when
+   * `size` is smaller, none when it is 0.
+   */
+  getN(key: Key, count: number): string[];
+  /** The first id in order of preference that `accept` takes, asked once a node; allocates nothing. */
+  find(key: Key, accept: (id: string) => boolean): string | undefined;
+}
