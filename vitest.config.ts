@@ -1,9 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { markdownTests } from './tools/markdown-tests/src/index.ts';
 
 // Packages are tested on their sources: the custom condition is first in every package's `exports`.
 const conditions = ['@ashlar/source', 'module', 'node', 'import', 'default'];
 
 export default defineConfig({
+  plugins: [markdownTests(import.meta.dirname)],
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {

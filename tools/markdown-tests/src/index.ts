@@ -1,1 +1,5 @@
-export {};
+export type { Block } from './blocks.ts';
+export { blocksOf } from './blocks.ts';
+export { documents, markdownFiles } from './documents.ts';
+export { markdownTests } from './plugin.ts';
+export { typeErrors } from './type-check.ts';
