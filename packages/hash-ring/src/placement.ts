@@ -31,4 +31,9 @@ export interface Placement {
   getN(key: Key, count: number): string[];
   /** The first id in order of preference that `accept` takes, asked once a node; allocates nothing. */
   find(key: Key, accept: (id: string) => boolean): string | undefined;
+  /**
+   * The node's part, 0 to 1, of the weight of all nodes that may be given out; 0 for one that may not, or that is not
+   * there. Absent where all nodes weigh the same.
+   */
+  shareOf?(id: string): number;
 }
