@@ -1,1 +1,16 @@
-export {};
+export type { ServiceName } from './catalog.ts';
+export { ServerFailedError, ServiceUnavailableError } from './errors.ts';
+export { urlOf } from './locate.ts';
+export type { MemcachedServer } from './memcached.ts';
+export { startMemcached } from './memcached.ts';
+export { freePorts } from './ports.ts';
+export type { Need, Provided } from './provide.ts';
+export { available, provide, providePath } from './provide.ts';
+export type { ConfiguredOptions, Place, PortServer } from './proxies.ts';
+export { startHaproxy, startNginx, startNutcracker } from './proxies.ts';
+export { accepts, exchange } from './ready.ts';
+export type { Server, ServerOptions } from './server.ts';
+export { startServer } from './server.ts';
+export { temporaryDirectory } from './temporary.ts';
+export type { User } from './user.ts';
+export { otherUser } from './user.ts';

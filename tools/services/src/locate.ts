@@ -1,0 +1,44 @@
+import { accessSync, constants, readdirSync, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { catalog, type ServiceName } from './catalog.ts';
+
+/** The URL of a server of this service that the user runs, from the environment. */
+export function urlOf(service: ServiceName, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  return catalog[service].urls.map(name => env[name]).find(url => url !== undefined && url !== '');
+}
+
+/** The path of the service's program (or header) on this machine: the PATH of `env` and the usual folders. */
+export function locate(service: ServiceName, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const entry = catalog[service];
+  const onPath = (env['PATH'] ?? '').split(delimiter).filter(folder => folder !== '');
+  const usual = entry.folders.flatMap(expand);
+  const folders = {
+    path: [...onPath, ...usual],
+    folders: [...usual, ...onPath],
+    header: usual,
+  }[entry.order];
+  const mode = entry.order === 'header' ? constants.R_OK : constants.X_OK;
+  return folders.map(folder => join(folder, entry.file)).find(path => isFile(path, mode));
+}
+
+function isFile(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** The folders that a pattern with one `*` stands for, the highest number first. */
+function expand(pattern: string): string[] {
+  const [before, after] = pattern.split('*');
+  if (before === undefined || after === undefined) return [pattern];
+  try {
+    return readdirSync(before)
+      .sort((a, b) => Number.parseFloat(b) - Number.parseFloat(a))
+      .map(name => before + name + after);
+  } catch {
+    return [];
+  }
+}

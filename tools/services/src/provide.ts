@@ -1,0 +1,66 @@
+import { catalog, type ServiceName } from './catalog.ts';
+import { dockerRefusal } from './docker.ts';
+import { ServiceUnavailableError } from './errors.ts';
+import { install, installRefusal } from './install.ts';
+import { locate, urlOf } from './locate.ts';
+
+/** How a service's program can be run: by its path here, or in a container of an image. */
+export type Provided =
+  | { readonly kind: 'local'; readonly path: string }
+  | { readonly kind: 'docker'; readonly path: string; readonly image: string };
+
+const providing = new Map<ServiceName, Promise<Provided>>();
+
+/**
+ * Finds the service's program: on the PATH or in Debian's folders, else in Docker, else by installing it.
+ * Found once, it stays so for this process.
+ *
+ * @throws ServiceUnavailableError that says what was tried.
+ */
+export function provide(service: ServiceName): Promise<Provided> {
+  let provided = providing.get(service);
+  if (provided === undefined) {
+    provided = search(service);
+    providing.set(service, provided);
+  }
+  return provided;
+}
+
+/** The path of a program or header that must be on this machine itself, such as `cc`. @throws as `provide`. */
+export async function providePath(service: ServiceName): Promise<string> {
+  const provided = await provide(service);
+  if (provided.kind === 'local') return provided.path;
+  throw new ServiceUnavailableError(service, 'it is needed on this machine, not in a container');
+}
+
+/** A service, or `{ own }` where a server that the user runs will not do: the test stops it, or needs several. */
+export type Need = ServiceName | { readonly own: ServiceName };
+
+/** Whether what is needed can be had; finding out may install it. */
+export async function available(need: Need): Promise<{ ok: true } | { ok: false; reason: string }> {
+  const service = typeof need === 'string' ? need : need.own;
+  if (typeof need === 'string' && urlOf(service) !== undefined) return { ok: true };
+  try {
+    await provide(service);
+    return { ok: true };
+  } catch (error) {
+    if (error instanceof ServiceUnavailableError) return { ok: false, reason: error.message };
+    throw error;
+  }
+}
+
+async function search(service: ServiceName): Promise<Provided> {
+  const found = locate(service);
+  if (found !== undefined) return { kind: 'local', path: found };
+  const { file, image } = catalog[service];
+  if (image !== undefined && (await dockerRefusal(image)) === undefined) {
+    return { kind: 'docker', path: file, image };
+  }
+  const refusal = await installRefusal(service);
+  if (refusal !== undefined) throw new ServiceUnavailableError(service, refusal);
+  const failure = await install(service).catch((error: Error) => error);
+  const path = locate(service);
+  if (path !== undefined) return { kind: 'local', path };
+  const reason = failure?.message ?? `it was installed, but there is no ${file} in the usual folders`;
+  throw new ServiceUnavailableError(service, reason, { cause: failure });
+}
