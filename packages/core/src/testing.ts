@@ -1,3 +1,5 @@
+export { type Skip, suite, type TestRunner } from './suite.ts';
+
 import type { Clock } from './clock.ts';
 
 interface Sleeper {

@@ -1,0 +1,30 @@
+/** What a conformance suite needs of a test runner; vitest, `node:test`, Jest and mocha have it. */
+export interface TestRunner {
+  describe(name: string, body: () => void): unknown;
+  it: ((name: string, body: () => Promise<void> | void) => unknown) & { skip(name: string): unknown };
+}
+
+/** A test that a backend cannot pass, and why. */
+export interface Skip {
+  readonly test: string;
+  readonly reason: string;
+}
+
+/** Hands tests to the runner. The skipped ones appear with their reason; a skip that fits no test is an error. */
+export function suite(
+  { describe, it }: TestRunner,
+  name: string,
+  tests: Readonly<Record<string, () => Promise<void> | void>>,
+  skip: readonly Skip[] = [],
+): void {
+  for (const { test } of skip) {
+    if (!Object.hasOwn(tests, test)) throw new Error(`"${name}" has no test "${test}" to skip`);
+  }
+  describe(name, () => {
+    for (const [test, body] of Object.entries(tests)) {
+      const skipped = skip.find(other => other.test === test);
+      if (skipped === undefined) it(test, body);
+      else it.skip(`${test} (${skipped.reason})`);
+    }
+  });
+}
