@@ -2,9 +2,10 @@ import { describe, InvalidOptionError, integerOption, knownOptions, numberOption
 import { Continuum, type Precedence } from './continuum.ts';
 import { DuplicateNodeError, EmptyPlacementError } from './errors.ts';
 import { mix32, murmur3 } from './hash/murmur3.ts';
+import { checkedHash } from './hash/pluggable.ts';
 import { type Circle, type Movement, movements } from './movement.ts';
 import { NodeTable } from './node-table.ts';
-import { type CheckedNode, checkedNode, checkedNodes } from './nodes.ts';
+import { type CheckedNode, checkedNode, checkedNodes, weightRange } from './nodes.ts';
 import type { Key, Placement, RingNode } from './placement.ts';
 import { spread } from './spread.ts';
 import { OwnerWalk } from './walk.ts';
@@ -99,7 +100,7 @@ export class HashRing implements Placement {
   /** Only keys of this node move, or to it. @throws UnknownNodeError, InvalidOptionError */
   setWeight(id: string, weight: number): void {
     const { slot, node } = this.#table.member(id);
-    const changed = { ...node, weight: numberOption('weight', weight, { min: 0 }) };
+    const changed = { ...node, weight: numberOption('weight', weight, weightRange) };
     const before = this.#pointCount(node.weight);
     this.#requireRoom([changed], before);
     this.#table.change(id, { weight });
@@ -204,13 +205,4 @@ export class HashRing implements Placement {
       `the ring would have ${total} points, more than ${maxPoints}: take fewer \`vnodes\` or smaller weights`,
     );
   }
-}
-
-function checkedHash(hash: (key: Key) => number): (key: Key) => number {
-  const sample: unknown = typeof hash === 'function' ? hash('a') : undefined;
-  if (Number.isInteger(sample)) return hash;
-  throw new InvalidOptionError(
-    'hash',
-    `\`hash\` must be a function that gives a 32-bit integer for a key, got ${describe(sample ?? hash)}`,
-  );
 }

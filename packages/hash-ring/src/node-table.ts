@@ -20,7 +20,8 @@ export class NodeTable {
   readonly #zones = new Map<string, number>();
   #zoneless = 0;
   #liveCount = 0;
-  #liveWeight = 0;
+  /** `undefined` after a change: summed up anew when asked for, since a running sum of fractions drifts. */
+  #liveWeight: number | undefined;
 
   /** The id of each slot whose node may be given out; `undefined` for the others. */
   get live(): readonly (string | undefined)[] {
@@ -58,7 +59,9 @@ export class NodeTable {
 
   shareOf(id: string): number {
     const member = this.#members.get(id);
-    return member === undefined || !isLive(member) ? 0 : member.node.weight / this.#liveWeight;
+    if (member === undefined || !isLive(member)) return 0;
+    this.#liveWeight ??= this.#sumOfLiveWeights();
+    return member.node.weight / this.#liveWeight;
   }
 
   members(): IterableIterator<Member> {
@@ -66,9 +69,7 @@ export class NodeTable {
   }
 
   nodes(): RingNode[] {
-    return Array.from(this.#members.values(), ({ node: { id, weight, zone } }) =>
-      zone === undefined ? { id, weight } : { id, weight, zone },
-    );
+    return Array.from(this.#members.values(), ({ node }) => node);
   }
 
   add(node: CheckedNode): Member {
@@ -103,9 +104,14 @@ export class NodeTable {
   #countLive(member: Member, by: 1 | -1): void {
     if (!isLive(member)) return;
     this.#liveCount += by;
-    // Adding and taking away fractions drifts; an empty table starts from a true zero
-    this.#liveWeight = this.#liveCount === 0 ? 0 : this.#liveWeight + by * member.node.weight;
+    this.#liveWeight = undefined;
     this.#live[member.slot] = by === 1 ? member.node.id : undefined;
+  }
+
+  #sumOfLiveWeights(): number {
+    let sum = 0;
+    for (const member of this.#members.values()) if (isLive(member)) sum += member.node.weight;
+    return sum;
   }
 
   #countZone(zone: string | undefined, by: 1 | -1): void {

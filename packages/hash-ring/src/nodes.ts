@@ -1,15 +1,15 @@
-import { describe, InvalidOptionError, numberOption } from '@ashlar/core';
+import { describe, InvalidOptionError, type NumberRange, numberOption } from '@ashlar/core';
 import { DuplicateNodeError } from './errors.ts';
 import type { RingNode } from './placement.ts';
 
-/** A node with everything said. */
-export interface CheckedNode {
-  readonly id: string;
+/** Far above any use; keeps sums and shares exact. */
+export const weightRange: NumberRange = { min: 0, max: 1e6 };
+
+export interface CheckedNode extends RingNode {
   readonly weight: number;
-  readonly zone: string | undefined;
 }
 
-/** @throws InvalidOptionError for an id that is empty or no valid Unicode, or a weight that is negative or not finite. */
+/** @throws InvalidOptionError for an id that is empty or no valid Unicode, or a weight that is not a number from 0 to a million. */
 export function checkedNode(node: string | RingNode): CheckedNode {
   const { id, weight = 1, zone } = typeof node === 'string' ? ({ id: node } as RingNode) : (node ?? {});
   if (typeof id !== 'string' || id === '') {
@@ -28,7 +28,8 @@ export function checkedNode(node: string | RingNode): CheckedNode {
       `the \`zone\` of node ${describe(id)} must be a string, got ${describe(zone)}`,
     );
   }
-  return { id, weight: numberOption('weight', weight, { min: 0 }), zone };
+  const checked = { id, weight: numberOption('weight', weight, weightRange) };
+  return zone === undefined ? checked : { ...checked, zone };
 }
 
 /** @throws DuplicateNodeError when an id comes twice, and what `checkedNode` throws. */
@@ -48,4 +49,13 @@ export function checkedNodes(nodes: Iterable<string | RingNode>): CheckedNode[] 
     checked.push(added);
   }
   return checked;
+}
+
+/** For the algorithms whose shares are equal by construction. @throws InvalidOptionError */
+export function requireWeightOne(algorithm: string, { id, weight }: CheckedNode): void {
+  if (weight === 1) return;
+  throw new InvalidOptionError(
+    'weight',
+    `${algorithm} has no weights, but node ${describe(id)} has weight ${weight}: take HashRing, RendezvousHash or MaglevTable`,
+  );
 }

@@ -1,3 +1,4 @@
+import { integerOption } from '@ashlar/core';
 import type { Key, Placement } from './placement.ts';
 
 /**
@@ -13,8 +14,8 @@ export function spread(
   zoneOf: (id: string) => string | undefined,
   zones: number,
 ): string[] {
-  const wanted = Math.min(count, placement.size);
-  if (!(wanted > 0)) return [];
+  const wanted = Math.min(integerOption('count', count, { min: 0 }), placement.size);
+  if (wanted === 0) return [];
   const chosen: string[] = [];
   const others: string[] = [];
   const taken = new Set<string>();

@@ -1,12 +1,12 @@
 import type { Key } from '../placement.ts';
-import { bytesOf } from './utf8.ts';
+import { bytesOf, checkedBytes } from './utf8.ts';
 
 /**
  * MurmurHash3 x86 32 of a key's bytes, by Austin Appleby: an unsigned 32-bit integer. Gives what
  * `murmurhash3js-revisited` gives for the same bytes.
  */
 export function murmur3(key: Key, seed = 0): number {
-  return typeof key === 'string' ? ofString(key, seed) : ofBytes(key, seed);
+  return typeof key === 'string' ? ofString(key, seed) : ofBytes(checkedBytes(key), seed);
 }
 
 /** The finalizer of MurmurHash3: a bijection on 32-bit integers in which every input bit moves half of the output bits. */

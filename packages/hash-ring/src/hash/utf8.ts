@@ -1,3 +1,4 @@
+import { describe, InvalidOptionError } from '@ashlar/core';
 import type { Key } from '../placement.ts';
 
 let scratch = new Uint8Array(256);
@@ -7,9 +8,15 @@ let scratch = new Uint8Array(256);
  * Unpaired surrogates become U+FFFD, as `TextEncoder` has it.
  */
 export function bytesOf(key: Key): Uint8Array {
-  if (typeof key !== 'string') return key;
+  if (typeof key !== 'string') return checkedBytes(key);
   if (scratch.length < key.length * 3) scratch = new Uint8Array(key.length * 6);
   return scratch.subarray(0, encodeInto(scratch, key));
+}
+
+/** Told by its tag, which is the same in every realm, as in that of a test runner. @throws InvalidOptionError */
+export function checkedBytes(key: Uint8Array): Uint8Array {
+  if (key?.[Symbol.toStringTag] === 'Uint8Array') return key;
+  throw new InvalidOptionError('key', `a key must be a string or a Uint8Array, got ${describe(key)}`);
 }
 
 function encodeInto(bytes: Uint8Array, text: string): number {
