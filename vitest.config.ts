@@ -12,5 +12,11 @@ export default defineConfig({
     include: ['{packages,tools,examples}/*/test/**/*.test.ts', 'docs/test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
+    globalSetup: './tools/services/src/consent.ts',
+    reporters: [
+      'default',
+      ...(process.env['GITHUB_ACTIONS'] === 'true' ? ['github-actions'] : []),
+      './tools/services/src/summary.ts',
+    ],
   },
 });

@@ -31,16 +31,22 @@ get() { apt-get -q -o DPkg::Lock::Timeout=600 "$@" 9>&-; }
 get install -y --no-install-recommends "$@" || { get update && get install -y --no-install-recommends "$@"; }
 `;
 
-/** Why the service's packages may not or cannot be installed here; `undefined` when they can be. */
-export async function installRefusal(service: ServiceName): Promise<string | undefined> {
-  const { debian } = catalog[service];
-  const byHand = `\`apt-get install ${debian.join(' ')}\``;
-  if (process.env['ASHLAR_INSTALL'] === '0') return `ASHLAR_INSTALL=0 forbids ${byHand}`;
+/** Why the service's packages cannot be installed here; `undefined` when they can be. */
+export function installRefusal(service: ServiceName): string | undefined {
+  if (process.env['ASHLAR_INSTALL'] === '0') return `ASHLAR_INSTALL=0 forbids ${command(service)}`;
   if (!existsSync('/etc/debian_version')) return 'it is not installed, and this is not Debian';
-  if (process.getuid?.() !== 0) return `it is not installed, and only root can run ${byHand}`;
-  if (process.env['ASHLAR_INSTALL'] === '1' || !someoneIsThere()) return undefined;
-  const yes = await ask(`${service} is not installed. Run ${byHand} (nothing is started)? [y/N] `);
-  return yes ? undefined : `${byHand} was declined`;
+  if (process.getuid?.() !== 0) return `it is not installed, and only root can run ${command(service)}`;
+  return undefined;
+}
+
+/** Whether the person at the terminal, if there is one who has not said it before, lets the service be installed. */
+export async function installAllowed(service: ServiceName): Promise<boolean> {
+  if (process.env['ASHLAR_INSTALL'] === '1' || !someoneIsThere()) return true;
+  return ask(`${service} is not installed. Run ${command(service)} (nothing is started)? [y/N] `);
+}
+
+function command(service: ServiceName): string {
+  return `\`apt-get install ${catalog[service].debian.join(' ')}\``;
 }
 
 /** A person at a terminal, who is asked before anything is installed. */

@@ -1,7 +1,7 @@
 import { catalog, type ServiceName } from './catalog.ts';
 import { dockerRefusal } from './docker.ts';
 import { ServiceUnavailableError } from './errors.ts';
-import { install, installRefusal } from './install.ts';
+import { install, installAllowed, installRefusal } from './install.ts';
 import { locate, urlOf } from './locate.ts';
 
 /** How a service's program can be run: by its path here, or in a container of an image. */
@@ -56,8 +56,10 @@ async function search(service: ServiceName): Promise<Provided> {
   if (image !== undefined && (await dockerRefusal(image)) === undefined) {
     return { kind: 'docker', path: file, image };
   }
-  const refusal = await installRefusal(service);
+  const refusal = installRefusal(service);
   if (refusal !== undefined) throw new ServiceUnavailableError(service, refusal);
+  if (!(await installAllowed(service)))
+    throw new ServiceUnavailableError(service, 'its installation was declined');
   const failure = await install(service).catch((error: Error) => error);
   const path = locate(service);
   if (path !== undefined) return { kind: 'local', path };

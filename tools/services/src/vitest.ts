@@ -1,12 +1,6 @@
 import { describe, it } from 'vitest';
 import { available, type Need } from './provide.ts';
-
-declare module 'vitest' {
-  interface TaskMeta {
-    /** Why a suite does not run here; the summary at the end tells it. */
-    skipReason?: string;
-  }
-}
+import './skip-reason.ts';
 
 /**
  * `describe` for tests that need services. Where one cannot be had, the tests are skipped by name with the

@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect, it } from 'vitest';
+
+const config = join(import.meta.dirname, 'fixtures', 'vitest.config.mjs');
+const vitest = join(import.meta.dirname, '..', '..', '..', 'node_modules', 'vitest', 'vitest.mjs');
+
+/** Runs vitest on fixtures, as a person would; the environment has no program that a service needs. */
+async function run(
+  files: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; lines: string[] }> {
+  const child = spawn(process.execPath, [vitest, 'run', '--config', config, ...files], {
+    env: { PATH: '/nowhere', HOME: '/nowhere', ASHLAR_INSTALL: '0', ...env },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  return { code, lines: output.trimEnd().split('\n') };
+}
+
+it('lists what was skipped with its reason, and closes with the plain line', async () => {
+  const { code, lines } = await run(['outcomes']);
+  expect(code).toBe(1);
+  expect(lines.slice(lines.indexOf('Skipped: not today'))).toEqual([
+    'Skipped: not today',
+    '  outcomes.fixture.ts > skips itself',
+    'Skipped: absent cannot be had: ASHLAR_INSTALL=0 forbids `apt-get install no-such-package`',
+    '  outcomes.fixture.ts > outer > with a service > not here > sends',
+    '  outcomes.fixture.ts > outer > with a service > not here > receives',
+    'Skipped: its set-up failed',
+    '  outcomes.fixture.ts > set-up that throws > never runs',
+    '',
+    '1 passed, 2 failed, 4 skipped',
+  ]);
+});
+
+it('fails with CI=true where a service is missing', async () => {
+  const { code, lines } = await run(['outcomes', '-t', 'with a service'], { CI: 'true' });
+  expect(code).toBe(1);
+  expect(lines.slice(-3)).toEqual(['4 tests were not selected', '', '0 passed, 1 failed, 4 skipped']);
+});
+
+it.each([
+  ['a file that cannot be read', 'broken', '0 passed, 1 failed, 0 skipped', 1],
+  ['an unhandled rejection', 'unhandled', '1 passed, 1 failed, 0 skipped', 1],
+  ['no test at all', 'no-such-file', '0 passed, 0 failed, 0 skipped', 1],
+  ['only skipped tests', 'skipped', '0 passed, 0 failed, 1 skipped', 0],
+])('closes with the same line after %s', async (_, file, line, exitCode) => {
+  const { code, lines } = await run([file]);
+  expect([code, lines.at(-1)]).toEqual([exitCode, line]);
+});
+
+it('lets no run pass with CI=true in which nothing ran', async () => {
+  const { code, lines } = await run(['skipped'], { CI: 'true' });
+  expect([code, lines.at(-1)]).toEqual([1, '0 passed, 0 failed, 1 skipped']);
+});
