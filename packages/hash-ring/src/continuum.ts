@@ -29,6 +29,11 @@ export class Continuum {
     this.#starts = firstPoints(points, this.size, bits);
   }
 
+  /** The memory that the points take. */
+  get byteLength(): number {
+    return this.points.byteLength + this.owners.byteLength + this.#starts.byteLength;
+  }
+
   /** From points in any order. */
   static of(points: Uint32Array, owners: Uint32Array, precedes: Precedence): Continuum {
     const sorted = sortedByPoint(points, owners);

@@ -1,0 +1,109 @@
+import { knownOptions } from '@ashlar/core';
+import { Continuum } from '../continuum.ts';
+import { bytesOf } from '../hash/utf8.ts';
+import type { Key, Placement } from '../placement.ts';
+import { crc32, crc32Finish, crc32Update } from './hash/crc.ts';
+import { hashOf, reader } from './hash/key.ts';
+import { booleanOption, requireRoom } from './options.ts';
+import { type CheckedSystemNode, type SystemNode, systemNodes } from './system-node.ts';
+import { AttemptPlacement, CirclePlacement } from './system-placement.ts';
+
+export interface NginxOptions {
+  /** `hash $key consistent` when true, which is the default; plain `hash $key` when false. */
+  readonly consistent?: boolean;
+}
+
+/**
+ * The servers of an `upstream` with `hash $key consistent` in nginx, open source or Plus, http or stream.
+ *
+ * The `id` is what stands behind `server`, as it stands there: with its port or without, `unix:/path`, a hostname (which
+ * counts once, however many addresses it has; among them nginx takes turns). Weights are integers of at least 1.
+ *
+ * A server that is `down` keeps its points and is walked over. So are the servers that a retry has tried: the order of
+ * preference is that of `proxy_next_upstream`. Where nginx gives up after 20 points and takes the next server by round
+ * robin, which depends on earlier requests, and for an empty key, where it does so at once, the walk goes on and the
+ * hash holds.
+ *
+ * Without `consistent` it is the distribution of Cache::Memcached: the hash modulo the sum of weights. The next server
+ * is found by hashing once more, up to 20 times; then all come in their order.
+ *
+ * From ngx_http_upstream_hash_module.c; checked against nginx 1.22.1.
+ *
+ * @throws InvalidOptionError, DuplicateNodeError
+ */
+export function nginxHash(nodes: Iterable<string | SystemNode>, options: NginxOptions = {}): Placement {
+  knownOptions('nginxHash', options, ['consistent']);
+  const consistent = booleanOption('consistent', options.consistent ?? true);
+  const servers = systemNodes(nodes, { min: 1 });
+  return consistent ? onCircle(servers) : byModulo(servers);
+}
+
+type Servers = readonly CheckedSystemNode[];
+
+const pointsPerWeight = 160;
+
+function onCircle(servers: Servers): Placement {
+  const count = servers.reduce((sum, { weight }) => sum + weight * pointsPerWeight, 0);
+  requireRoom(count);
+  const points = new Uint32Array(count);
+  const owners = new Uint32Array(count);
+  let at = 0;
+  servers.forEach(({ id, weight }, owner) => {
+    const base = registerOf(id);
+    const previous = new Uint8Array(4);
+    for (let i = 0; i < weight * pointsPerWeight; i++, at++) {
+      const point = crc32Finish(crc32Update(base, previous, 4));
+      for (let byte = 0; byte < 4; byte++) previous[byte] = point >>> (8 * byte);
+      points[at] = point;
+      owners[at] = owner;
+    }
+  });
+  const circle = withoutTies(Continuum.of(points, owners, (a, b) => a < b));
+  return new CirclePlacement(servers, circle, key => circle.successor(hashOf(key, crc32)));
+}
+
+/** CRC-32, not finished, of host, a zero byte, port: what the chain of a server's points starts from. */
+function registerOf(id: string): number {
+  const split = /^unix:(?<host>.*)$/is.exec(id) ?? /^(?<host>.*):(?<port>\d*)$/s.exec(id);
+  const bytes = bytesOf(`${split?.groups?.['host'] ?? id}\0${split?.groups?.['port'] ?? ''}`);
+  return crc32Update(-1, bytes, bytes.length);
+}
+
+/** nginx drops all points but the first at a place, and does not see the others when it walks on. */
+function withoutTies(circle: Continuum): Continuum {
+  const firsts: number[] = [];
+  const { points, owners, size } = circle;
+  for (let i = 0; i < size; i++) if (i === 0 || points[i] !== points[i - 1]) firsts.push(i);
+  if (firsts.length === size) return circle;
+  return Continuum.of(
+    Uint32Array.from(firsts, i => points[i]!),
+    Uint32Array.from(firsts, i => owners[i]!),
+    () => false,
+  );
+}
+
+function byModulo(servers: Servers): Placement {
+  const total = servers.reduce((sum, { weight }) => sum + weight, 0);
+  requireRoom(total);
+  const entries = new Uint32Array(total);
+  let at = 0;
+  servers.forEach(({ weight }, owner) => {
+    entries.fill(owner, at, at + weight);
+    at += weight;
+  });
+  return new AttemptPlacement(servers, entries, registers.length, (key, sequence, attempts) => {
+    reader.read(key);
+    let sum = 0;
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const crc = crc32Update(registers[attempt]!, reader.bytes, reader.length);
+      sum += (crc32Finish(crc) >>> 16) & 0x7fff;
+      sequence[attempt] = entries[sum % total]!;
+    }
+  });
+}
+
+/** How CRC-32 begins at each attempt: behind the attempt's number in decimal, which is left out at the first. */
+const registers: Int32Array = Int32Array.from({ length: 21 }, (_, attempt) => {
+  const prefix = bytesOf(attempt === 0 ? '' : String(attempt));
+  return crc32Update(-1, prefix, prefix.length);
+});
