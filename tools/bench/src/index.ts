@@ -1,1 +1,3 @@
-export {};
+export { type Bench, type Comparison, figures, noiseFloor, type Row, timing } from './bench.ts';
+export { main } from './main.ts';
+export { lastResult, type MeasureOptions, measure, median, type Work } from './measure.ts';

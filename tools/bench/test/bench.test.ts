@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { figures, measure, median, noiseFloor, timing } from '../src/index.ts';
+
+const spin = (units: number) => (times: number) => {
+  let x = 1;
+  for (let i = 0; i < times * units; i++) x = (Math.imul(x, 31) + i) | 0;
+  return x;
+};
+
+describe('measure', () => {
+  it('tells more work from less, far apart as they are', () => {
+    const [less, more] = measure([spin(100), spin(10_000)], { rounds: 5, sampleMs: 2 });
+    expect(more! / less!).toBeGreaterThan(20);
+  });
+});
+
+describe('median', () => {
+  it('is the middle, or the mean of both', () => {
+    expect(median([5, 1, 3])).toBe(3);
+    expect(median([4, 1, 3, 2])).toBe(2.5);
+  });
+});
+
+describe('timing, figures', () => {
+  it('put ours beside itself and each peer', async () => {
+    const bench = timing('spin', () => ({
+      ours: ['short', spin(50)],
+      peers: { long: spin(5_000) },
+      rounds: 3,
+      sampleMs: 1,
+    }));
+    const rows = await bench.run();
+    expect(rows.map(({ peer, unit }) => [peer, unit])).toEqual([
+      [noiseFloor, 'ns'],
+      ['long', 'ns'],
+    ]);
+    expect(rows[1]!.ratio).toBeGreaterThan(10);
+    expect(
+      await figures('memory', 'bytes', () => ({ ours: ['ring', 12], peers: { other: 60 } })).run(),
+    ).toEqual([
+      { bench: 'memory', subject: 'ring', peer: 'other', unit: 'bytes', value: 12, peerValue: 60, ratio: 5 },
+    ]);
+  });
+});
