@@ -1,0 +1,68 @@
+import { loads } from './loading.ts';
+import { type Package, peersToInstall } from './packages.ts';
+import { Project } from './project.ts';
+import { firstProgram, type Program } from './readme.ts';
+import type { Report } from './report.ts';
+import { faultsOf, pack } from './tarball.ts';
+import { typeChecks } from './types.ts';
+
+export interface CheckOptions {
+  readonly packages: readonly Package[];
+  /** What a user of TypeScript has besides, as `npm install` takes it. */
+  readonly toolchain: readonly string[];
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
+
+/** Packs the packages, installs them into an empty project, and uses every entry there as its users will. */
+export async function checkPackages({ packages, toolchain, report, signal }: CheckOptions): Promise<void> {
+  await using project = await Project.create(signal);
+
+  report.step(`Packing ${packages.length} packages`);
+  const tarballs: string[] = [];
+  for (const one of packages) {
+    const { path, files } = await pack(one, project.folder, signal);
+    tarballs.push(path);
+    report.add(`tarball of ${one.manifest.name}`, faultsOf(one, files));
+  }
+
+  report.step('Installing the tarballs into an empty project, without optional peers');
+  await project.install(tarballs);
+  await loadAll(project, packages, report, false);
+
+  const peers = [...new Set(packages.flatMap(peersToInstall))];
+  report.step(`Installing ${[...peers, ...toolchain].join(', ') || 'no peers: there are none'}`);
+  await project.install([...peers, ...toolchain]);
+  await loadAll(project, packages, report, true);
+
+  report.step('Running the first program of each README');
+  const programs: Program[] = [];
+  for (const one of packages) {
+    const program = await firstProgram(project, one);
+    if (program !== undefined) programs.push(program);
+    report.add(
+      `README of ${one.manifest.name}`,
+      (await program?.run()) ?? ['it has no `ts` block that runs'],
+    );
+  }
+
+  report.step('Type-checking as an application does');
+  for await (const { check, faults } of typeChecks(
+    project,
+    packages,
+    programs.map(({ source }) => source),
+  )) {
+    report.add(check, faults);
+  }
+}
+
+async function loadAll(
+  project: Project,
+  packages: readonly Package[],
+  report: Report,
+  peersInstalled: boolean,
+) {
+  for (const one of packages) {
+    for await (const { check, faults } of loads(project, one, peersInstalled)) report.add(check, faults);
+  }
+}

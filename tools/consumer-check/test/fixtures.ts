@@ -1,0 +1,122 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+type Fields = { readonly name: string; readonly [field: string]: unknown };
+type Files = Readonly<Record<string, string>>;
+
+const manifest = {
+  version: '1.0.0',
+  type: 'module',
+  description: 'A fixture.',
+  keywords: ['fixture'],
+  license: 'MIT',
+  engines: { node: '>=20.19' },
+  files: ['dist', 'src'],
+  sideEffects: false,
+};
+
+const peer = { name: 'the-peer', private: true, exports: './index.js' };
+const nodeTypes = { name: '@types/node', private: true };
+
+/** A folder of packages outside the workspace, one sound and one with every fault. */
+export class PackagesFolder implements AsyncDisposable {
+  readonly path: string;
+  readonly toolchain: readonly string[];
+
+  private constructor(path: string) {
+    this.path = path;
+    this.toolchain = [`@types/node@file:${join(path, 'node')}`];
+  }
+
+  static async create(): Promise<PackagesFolder> {
+    const folder = new PackagesFolder(await mkdtemp(join(tmpdir(), 'ashlar-packages-')));
+    await folder.#add(peer, { 'index.js': '' });
+    await folder.#add(nodeTypes, { 'index.d.ts': 'declare const console: { log(text: unknown): void };\n' });
+    await folder.#addSound();
+    await folder.#addUnsound();
+    return folder;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.path, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  async #addSound(): Promise<void> {
+    const name = '@fixture/sound';
+    await this.#add(this.#fields(name, { '.': 'index', './backend': 'adapters/backend' }), {
+      LICENSE: 'MIT',
+      'README.md': readme(`import { one } from '${name}';\nconst two: number = one + 1;\nconsole.log(two);`),
+      ...module('index', 'export const one = 1;'),
+      ...module(
+        'adapters/backend',
+        "import { createRequire } from 'node:module';",
+        'let peer;',
+        "try { peer = createRequire(import.meta.url)('the-peer'); }",
+        "catch (cause) { throw new Error('the-peer is missing: npm install the-peer', { cause }); }",
+        'export const one = 1;',
+      ),
+    });
+  }
+
+  async #addUnsound(): Promise<void> {
+    const name = '@fixture/unsound';
+    const entries = {
+      '.': 'index',
+      './awaits': 'awaits',
+      './backend': 'adapters/backend',
+      './engine': 'engine',
+    };
+    const fields = this.#fields(name, { ...entries, './gone': 'gone', './noisy': 'noisy' });
+    await this.#add(
+      { ...fields, files: ['dist', 'src', 'test'], keywords: undefined },
+      {
+        'README.md': readme(`import { one } from '${name}';\nthrow new Error(\`one is \${one}\`);`),
+        ...module('index', 'export const one = 1;'),
+        ...module('awaits', 'await 0;', 'export const one = 1;'),
+        ...module('adapters/backend', "import 'the-peer';", 'export const one = 1;'),
+        ...module('engine', "import 'the-peer';", 'export const one = 1;'),
+        ...module('noisy', "console.log('hello');", 'export const one = 1;'),
+        'dist/noisy.d.ts': "export declare const one: import('no-such-package').One;\n",
+        'dist/stale.js': '',
+        'test/index.test.ts': '',
+      },
+    );
+  }
+
+  #fields(name: string, entries: Record<string, string>): Fields {
+    const exported = Object.entries(entries).map(([specifier, path]) => [
+      specifier,
+      { '@ashlar/source': `./src/${path}.ts`, types: `./dist/${path}.d.ts`, default: `./dist/${path}.js` },
+    ]);
+    return {
+      name,
+      exports: Object.fromEntries(exported),
+      peerDependencies: { 'the-peer': '>=1' },
+      peerDependenciesMeta: { 'the-peer': { optional: true } },
+      devDependencies: { 'the-peer': `file:${join(this.path, 'the-peer')}` },
+    };
+  }
+
+  async #add(fields: Fields, files: Files): Promise<void> {
+    const folder = join(this.path, fields.name.replace(/^.*\//, ''));
+    const all = { 'package.json': JSON.stringify({ ...manifest, ...fields }), ...files };
+    for (const [file, text] of Object.entries(all)) {
+      await mkdir(dirname(join(folder, file)), { recursive: true });
+      await writeFile(join(folder, file), text);
+    }
+  }
+}
+
+function readme(program: string): string {
+  return `# A fixture\n\n\`\`\`ts\n${program}\n\`\`\`\n`;
+}
+
+/** A source and what it is built to; each has one export, \`one\`. */
+function module(path: string, ...lines: string[]): Files {
+  return {
+    [`src/${path}.ts`]: '',
+    [`dist/${path}.js`]: `${lines.join('\n')}\n`,
+    [`dist/${path}.d.ts`]: 'export declare const one: number;\n',
+  };
+}
