@@ -1,3 +1,5 @@
+import type { Owners } from './continuum.ts';
+
 /**
  * Walks owners in the order in which a circle or table names them, meeting each once. One walk belongs to one
  * placement and is used for all its walks, so that they allocate nothing.
@@ -16,7 +18,7 @@ export class OwnerWalk {
    * @param count how many owners are live: the walk ends when it has met them all
    */
   find(
-    owners: Uint32Array,
+    owners: Owners,
     places: number,
     start: number,
     live: readonly (string | undefined)[],
@@ -32,7 +34,7 @@ export class OwnerWalk {
   }
 
   #findNext(
-    owners: Uint32Array,
+    owners: Owners,
     places: number,
     start: number,
     live: readonly (string | undefined)[],

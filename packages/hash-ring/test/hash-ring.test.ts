@@ -10,7 +10,7 @@ import {
   UnknownNodeError,
 } from '../src/index.ts';
 
-const keys = Array.from({ length: 2_000 }, (_, i) => `user:${i}`);
+const keys = Array.from({ length: 400 }, (_, i) => `user:${i}`);
 const nodeIds = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 /** Keys of the form `#123` stand at that place of the circle. */
@@ -69,7 +69,7 @@ describe('HashRing, changed', () => {
         const anew = new HashRing(reversed ? up.reverse() : up, { vnodes: 20 });
         expect(ring.size).toBe(anew.size);
         for (const { id } of up) expect(ring.shareOf(id)).toBeCloseTo(anew.shareOf(id), 12);
-        if (ring.size > 0) expect(answers(ring).slice(0, 200)).toEqual(answers(anew).slice(0, 200));
+        if (ring.size > 0) expect(answers(ring)).toEqual(answers(anew));
         expect(ring.clone().nodes()).toEqual(ring.nodes());
         if (ring.size > 0) expect(answers(ring.clone())).toEqual(answers(ring));
       }),
@@ -85,7 +85,7 @@ describe('HashRing, changed', () => {
         const before = new HashRing(nodes, { vnodes: 20 });
         const after = before.clone();
         after.setWeight(changed, to);
-        for (const key of keys.slice(0, 500)) {
+        for (const key of keys) {
           const [from, now] = [before.get(key), after.get(key)];
           if (from !== now) expect([from, now]).toContain(changed);
         }
@@ -172,7 +172,7 @@ describe('HashRing.movesTo', () => {
     const counted = keys.filter(key => before.get(key) !== after.get(key)).length / keys.length;
     expect(share).toBeGreaterThan(0.11);
     expect(share).toBeLessThan(0.18);
-    expect(Math.abs(share - counted)).toBeLessThan(0.03);
+    expect(Math.abs(share - counted)).toBeLessThan(0.06);
   });
 
   it('is empty between equal rings and where one has no owner', () => {
