@@ -1,1 +1,45 @@
-export {};
+export type { Candidate } from './candidate.ts';
+export type {
+  DiscoveryFailedMessage,
+  EjectMessage,
+  EndpointsMessage,
+  OutcomeMessage,
+  PickMessage,
+  RetryMessage,
+  ReturnMessage,
+} from './diagnostics.ts';
+export type { Discovery } from './discovery.ts';
+export type { Endpoint } from './endpoint.ts';
+export {
+  ClosedError,
+  DeadlineError,
+  DiscoveryError,
+  DuplicateEndpointError,
+  InvalidEndpointError,
+  NoEndpointError,
+  PolicyError,
+} from './errors.ts';
+export type { DiscoveryState } from './follow.ts';
+export type { LoadBalancerOptions } from './load-balancer.ts';
+export { LoadBalancer } from './load-balancer.ts';
+export type { Outcome, Settlement } from './outcome.ts';
+export type { OutlierOptions } from './outlier/options.ts';
+export type { Picked } from './picked.ts';
+export type { ConsistentOptions } from './policies/consistent.ts';
+export { consistent } from './policies/consistent.ts';
+export { leastRequests } from './policies/least-requests.ts';
+export { random } from './policies/random.ts';
+export { roundRobin } from './policies/round-robin.ts';
+export type { PickRequest, Policy, PolicyFactory } from './policy.ts';
+export type {
+  AcquireOptions,
+  Attempt,
+  AttemptContext,
+  AttemptResult,
+  PickOptions,
+  Request,
+  RunOptions,
+  Verdict,
+} from './request.ts';
+export type { RetryOptions } from './retry.ts';
+export type { BalancerSnapshot, EndpointSnapshot } from './snapshot.ts';

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { seededRandom } from '@ashlar/core';
+import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import type { Candidate } from './candidate.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { PickRequest, Policy, PolicyFactory } from './policy.ts';
+
+export type { Skip, TestRunner } from '@ashlar/core/testing';
+
+export interface PolicyFeatures {
+  /** Shares follow the weights. */
+  readonly weighted?: boolean;
+  /** Equal keys go to the same candidate. */
+  readonly keyed?: boolean;
+  /** How far a share may be from the expected one, as a part of it; 0.1 if absent. */
+  readonly tolerance?: number;
+}
+
+export interface PolicyConformance {
+  /** For the name of the suite. */
+  readonly name: string;
+  readonly features?: PolicyFeatures;
+  readonly skip?: readonly Skip[];
+}
+
+type Tests = Record<string, () => void>;
+
+/**
+ * The tests that every policy must pass. Requests are settled at once, save where a test says otherwise; randomness is
+ * seeded, so a policy passes always or never.
+ */
+export function conformance(
+  runner: TestRunner,
+  makePolicy: PolicyFactory,
+  { name, features = {}, skip = [] }: PolicyConformance,
+): void {
+  const { tolerance = 0.1 } = features;
+  const tests = {
+    ...eligibility(makePolicy),
+    ...shares(makePolicy, tolerance),
+    ...(features.weighted ? weightedShares(makePolicy, tolerance) : {}),
+    ...(features.keyed ? stickiness(makePolicy) : {}),
+  };
+  suite(runner, `the policy ${name}`, tests, skip);
+}
+
+function eligibility(makePolicy: PolicyFactory): Tests {
+  return {
+    'gives nobody where nobody is eligible'() {
+      const bench = new Bench(makePolicy);
+      bench.update([]);
+      assert.equal(bench.pick(), undefined);
+    },
+    'gives the only one, again and again'() {
+      const bench = new Bench(makePolicy);
+      const [only] = bench.join('a');
+      for (let i = 0; i < 10; i++) assert.equal(bench.pick(`key ${i}`), only);
+    },
+    'never gives one that is to be skipped, and finds the last that is not'() {
+      const bench = new Bench(makePolicy);
+      const all = bench.join('a', 'b', 'c', 'd', 'e');
+      for (let i = 0; i < 200; i++) {
+        const left = all[i % all.length];
+        assert.equal(
+          bench.pick(`key ${i}`, candidate => candidate !== left),
+          left,
+        );
+      }
+      assert.equal(
+        bench.pick('key', () => true),
+        undefined,
+      );
+    },
+    'gives only candidates of the latest update, while they join, leave and change their weights'() {
+      const bench = new Bench(makePolicy);
+      const random = seededRandom(7);
+      const pool = Array.from({ length: 12 }, (_, index) => candidate(`pool ${index}`));
+      for (let round = 0; round < 50; round++) {
+        const eligible = pool.filter(() => random() < 0.5);
+        for (const one of eligible) one.weight = random() < 0.2 ? 1 + Math.floor(random() * 9) : one.weight;
+        bench.update(eligible);
+        for (let i = 0; i < 20; i++) {
+          const picked = bench.pick(`key ${i}`);
+          assert.ok(eligible.length === 0 ? picked === undefined : eligible.includes(picked!));
+        }
+      }
+    },
+    'goes on after failures, and after requests that never end'() {
+      const bench = new Bench(makePolicy);
+      const all = bench.join('a', 'b', 'c');
+      for (let i = 0; i < 300; i++) {
+        const picked = bench.hold(`key ${i}`);
+        assert.ok(all.includes(picked!));
+        const outcome = { ok: i % 2 === 0, latencyMs: i, error: new Error('no'), retryAfterMs: 50 };
+        if (i % 3 !== 0) bench.release(picked!, outcome);
+      }
+    },
+    'told the same, answers the same'() {
+      const [one, two] = [new Bench(makePolicy), new Bench(makePolicy)];
+      for (const bench of [one, two]) bench.join('a', 'b', 'c', 'd');
+      for (let i = 0; i < 200; i++) {
+        const key = i % 2 === 0 ? `key ${i}` : undefined;
+        assert.equal(one.hold(key)?.endpoint.id, two.hold(key)?.endpoint.id);
+      }
+    },
+  };
+}
+
+function shares(makePolicy: PolicyFactory, tolerance: number): Tests {
+  const even = (bench: Bench, all: readonly Mutable[], skipped?: Mutable) => {
+    const expected = new Map(all.filter(one => one !== skipped).map(one => [one.endpoint.id, 1]));
+    assertShares(
+      bench.count(candidate => candidate === skipped),
+      expected,
+      tolerance,
+    );
+  };
+  return {
+    'gives all of them equal shares'() {
+      const bench = new Bench(makePolicy);
+      even(bench, bench.join('a', 'b', 'c', 'd', 'e'));
+    },
+    'gives the others equal shares while one is skipped'() {
+      const bench = new Bench(makePolicy);
+      const all = bench.join('a', 'b', 'c', 'd', 'e');
+      even(bench, all, all[2]);
+    },
+    'gives one that joins its share'() {
+      const bench = new Bench(makePolicy);
+      bench.join('a', 'b', 'c');
+      bench.count();
+      even(bench, bench.join('a', 'b', 'c', 'd', 'e'));
+    },
+  };
+}
+
+function weightedShares(makePolicy: PolicyFactory, tolerance: number): Tests {
+  const weights = new Map([
+    ['a', 1],
+    ['b', 2],
+    ['c', 3],
+    ['d', 6],
+  ]);
+  return {
+    'gives shares by weight'() {
+      const bench = new Bench(makePolicy);
+      bench.update(Array.from(weights, ([id, weight]) => candidate(id, weight)));
+      assertShares(bench.count(), weights, tolerance);
+    },
+    'follows a change of weight'() {
+      const bench = new Bench(makePolicy);
+      const all = bench.join('a', 'b', 'c', 'd');
+      for (const one of all) one.weight = weights.get(one.endpoint.id)!;
+      bench.update(all);
+      assertShares(bench.count(), weights, tolerance);
+    },
+  };
+}
+
+function stickiness(makePolicy: PolicyFactory): Tests {
+  const keys = Array.from({ length: 2_000 }, (_, index) => `user:${index}`);
+  const owners = (bench: Bench) => keys.map(key => bench.pick(key)!.endpoint.id);
+  return {
+    'gives equal keys the same candidate'() {
+      const bench = new Bench(makePolicy);
+      bench.join('a', 'b', 'c', 'd', 'e');
+      assert.deepEqual(owners(bench), owners(bench));
+    },
+    'takes a string and its bytes for the same key'() {
+      const bench = new Bench(makePolicy);
+      bench.join('a', 'b', 'c', 'd', 'e');
+      for (const key of keys) assert.equal(bench.pick(key), bench.pick(new TextEncoder().encode(key)));
+    },
+    'brings a key back when its candidate comes back'() {
+      const bench = new Bench(makePolicy);
+      const all = bench.join('a', 'b', 'c', 'd', 'e');
+      const before = owners(bench);
+      bench.update(all.slice(1));
+      assert.ok(!owners(bench).includes('a'));
+      bench.update(all);
+      assert.deepEqual(owners(bench), before);
+    },
+  };
+}
+
+interface Mutable extends Candidate<Endpoint> {
+  inFlight: number;
+  weight: number;
+}
+
+function candidate(id: string, weight = 1): Mutable {
+  return { endpoint: { id, weight }, inFlight: 0, weight };
+}
+
+/** A balancer in small: keeps what is in flight, and moves time on by a millisecond a request. */
+class Bench {
+  readonly #policy: Policy<Endpoint>;
+  readonly #random = seededRandom(42);
+  #now = 0;
+
+  constructor(makePolicy: PolicyFactory) {
+    this.#policy = makePolicy<Endpoint>();
+  }
+
+  update(eligible: readonly Mutable[]): void {
+    this.#policy.update(Object.freeze([...eligible]));
+  }
+
+  join(...ids: string[]): Mutable[] {
+    const all = ids.map(id => candidate(id));
+    this.update(all);
+    return all;
+  }
+
+  hold(key?: PickRequest<Endpoint>['key'], skip: (one: Candidate<Endpoint>) => boolean = () => false) {
+    const request = { key, now: this.#now++, random: this.#random, skip };
+    const picked = this.#policy.pick(request) as Mutable | undefined;
+    if (picked !== undefined) picked.inFlight++;
+    return picked;
+  }
+
+  release(picked: Mutable, outcome: { ok: boolean; latencyMs: number }): void {
+    picked.inFlight--;
+    this.#policy.settled?.(picked, outcome);
+  }
+
+  pick(key?: PickRequest<Endpoint>['key'], skip?: (one: Candidate<Endpoint>) => boolean) {
+    const picked = this.hold(key, skip);
+    if (picked !== undefined) this.release(picked, { ok: true, latencyMs: 1 });
+    return picked;
+  }
+
+  /** How often each is given, by id, over requests without a key. */
+  count(skip?: (one: Candidate<Endpoint>) => boolean): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (let i = 0; i < 30_000; i++) {
+      const { id } = this.pick(undefined, skip)!.endpoint;
+      counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+    return counts;
+  }
+}
+
+function assertShares(
+  counts: ReadonlyMap<string, number>,
+  weights: ReadonlyMap<string, number>,
+  tolerance: number,
+): void {
+  const sum = (numbers: ReadonlyMap<string, number>) => [...numbers.values()].reduce((a, b) => a + b, 0);
+  for (const [id, weight] of weights) {
+    const expected = weight / sum(weights);
+    const share = (counts.get(id) ?? 0) / sum(counts);
+    const off = Math.abs(share / expected - 1);
+    assert.ok(off <= tolerance, `${id} has a share of ${share}, not ${expected} within ${tolerance * 100} %`);
+  }
+}

@@ -1,0 +1,64 @@
+import { type Channel, channel } from '@ashlar/core';
+import type { Outcome } from './outcome.ts';
+
+/** Every message names the balancer, and the endpoint by its id. */
+interface About {
+  readonly balancer: string;
+  readonly endpoint: string;
+}
+
+/** An endpoint was chosen. */
+export type PickMessage = About;
+/** A request ended; `outcome` is absent when nothing is known of how. */
+export interface OutcomeMessage extends About {
+  readonly outcome: Outcome | undefined;
+}
+/** A failed attempt is made again on `endpoint`; `attempt` is its number, 2 for the first retry. */
+export interface RetryMessage extends About {
+  readonly from: string;
+  readonly attempt: number;
+  readonly error?: unknown;
+}
+/** An endpoint takes no requests for `forMs`, for the `times`th time. */
+export interface EjectMessage extends About {
+  readonly reason: string;
+  readonly forMs: number;
+  readonly times: number;
+}
+/** An ejected endpoint takes requests again. */
+export interface ReturnMessage extends About {
+  /** `probe`: a request to it succeeded; `limit`: too few endpoints were left for it to stay away. */
+  readonly reason: 'probe' | 'limit';
+}
+/** The set of endpoints changed. */
+export interface EndpointsMessage {
+  readonly balancer: string;
+  readonly joined: readonly string[];
+  readonly left: readonly string[];
+  readonly changed: readonly string[];
+}
+/** A set was refused, or discovery ended on an error or without a usable set; the last good set stays in use. */
+export interface DiscoveryFailedMessage {
+  readonly balancer: string;
+  readonly reason: 'refused' | 'threw' | 'ended';
+  readonly error: unknown;
+}
+
+/** Where a balancer tells what happens; a message is made only when somebody listens. */
+export const channels: {
+  readonly pick: Channel<PickMessage>;
+  readonly outcome: Channel<OutcomeMessage>;
+  readonly retry: Channel<RetryMessage>;
+  readonly eject: Channel<EjectMessage>;
+  readonly return: Channel<ReturnMessage>;
+  readonly endpoints: Channel<EndpointsMessage>;
+  readonly discoveryFailed: Channel<DiscoveryFailedMessage>;
+} = {
+  pick: channel('ashlar:lb:pick'),
+  outcome: channel('ashlar:lb:outcome'),
+  retry: channel('ashlar:lb:retry'),
+  eject: channel('ashlar:lb:eject'),
+  return: channel('ashlar:lb:return'),
+  endpoints: channel('ashlar:lb:endpoints'),
+  discoveryFailed: channel('ashlar:lb:discovery-failed'),
+};

@@ -1,0 +1,35 @@
+import type { Endpoint } from './endpoint.ts';
+import type { Member } from './member.ts';
+import type { Settlement } from './outcome.ts';
+import type { Picked } from './picked.ts';
+
+/** Who is told how a flight ended; once for each. */
+export interface Tower<E extends Endpoint> {
+  landed(flight: Flight<E>, settlement: Settlement | undefined): void;
+}
+
+/** A request in flight. */
+export class Flight<E extends Endpoint> implements Picked<E> {
+  readonly endpoint: E;
+  readonly member: Member<E>;
+  readonly startedAt: number;
+  #tower: Tower<E> | undefined;
+
+  constructor(tower: Tower<E>, member: Member<E>, startedAt: number) {
+    this.endpoint = member.endpoint;
+    this.member = member;
+    this.startedAt = startedAt;
+    this.#tower = tower;
+  }
+
+  done(settlement?: Settlement): void {
+    const tower = this.#tower;
+    if (tower === undefined) return;
+    this.#tower = undefined;
+    tower.landed(this, settlement);
+  }
+
+  [Symbol.dispose](): void {
+    this.done();
+  }
+}

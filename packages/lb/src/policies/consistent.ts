@@ -1,0 +1,106 @@
+import { describe, InvalidOptionError, knownOptions, numberOption, type Random } from '@ashlar/core';
+import type { Key, Placement } from '@ashlar/hash-ring';
+import type { Candidate } from '../candidate.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { weightOf } from '../endpoints.ts';
+import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import { followingRing } from './following-ring.ts';
+
+export interface ConsistentOptions {
+  /**
+   * How far above its fair part of all requests in flight an endpoint may go, at least 1; a key whose endpoint is there
+   * goes to the next in its order of preference (consistent hashing with bounded loads, Mirrokni, Thorup and
+   * Zadimoghaddam, 2018). No bound if absent; 1.25 keeps most keys in their place and spreads a hot one.
+   */
+  readonly loadFactor?: number;
+}
+
+type Place = (endpoints: readonly Endpoint[]) => Placement;
+
+/**
+ * Equal keys go to the same endpoint for as long as it takes requests, else to the next in the key's order of
+ * preference. A request without a key goes where a random key would.
+ *
+ * `place` makes a placement whose nodes have the ids of the endpoints; it is called anew at each change of the eligible
+ * endpoints. If absent, a `HashRing` with the weights of the endpoints follows them step by step, which costs less.
+ *
+ * @throws InvalidOptionError
+ */
+export function consistent(place?: Place, options: ConsistentOptions = {}): PolicyFactory {
+  if (place !== undefined && typeof place !== 'function') {
+    throw new InvalidOptionError(
+      'place',
+      `\`place\` must be a function of the endpoints, got ${describe(place)}`,
+    );
+  }
+  knownOptions('consistent', options, ['loadFactor']);
+  const { loadFactor } = options;
+  if (loadFactor !== undefined) numberOption('loadFactor', loadFactor, { min: 1 });
+  return () => new Consistent(place ?? followingRing(), loadFactor);
+}
+
+class Consistent<E extends Endpoint> implements Policy<E> {
+  readonly #place: Place;
+  readonly #loadFactor: number | undefined;
+  readonly #randomKey = new Uint32Array(2);
+  readonly #randomBytes: Uint8Array = new Uint8Array(this.#randomKey.buffer);
+  #placement: Placement | undefined;
+  #candidates: ReadonlyMap<string, Candidate<E>> = new Map();
+  #totalWeight = 0;
+  /** What a unit of weight may have in flight. A field, as the request is, so that a pick needs no closure. */
+  #bound = Infinity;
+  #request: PickRequest<E> | undefined;
+
+  constructor(place: Place, loadFactor: number | undefined) {
+    this.#place = place;
+    this.#loadFactor = loadFactor;
+  }
+
+  update(eligible: readonly Candidate<E>[]): void {
+    const endpoints = eligible.map(({ endpoint, weight }) =>
+      weightOf(endpoint) === weight ? endpoint : { ...endpoint, weight },
+    );
+    this.#placement = endpoints.length === 0 ? undefined : this.#place(endpoints);
+    this.#candidates = new Map(eligible.map(candidate => [candidate.endpoint.id, candidate]));
+    this.#totalWeight = eligible.reduce((sum, { weight }) => sum + weight, 0);
+  }
+
+  pick(request: PickRequest<E>): Candidate<E> | undefined {
+    if (this.#placement === undefined) return undefined;
+    const key = request.key ?? this.#draw(request.random);
+    this.#request = request;
+    if (this.#loadFactor === undefined) return this.#find(key, this.#accepts);
+    this.#bound = (this.#loadFactor * (this.#load(request) + 1)) / this.#totalWeight;
+    // All that have room may be among the skipped: better one over its bound than none
+    return this.#find(key, this.#acceptsWithinBound) ?? this.#find(key, this.#accepts);
+  }
+
+  #find(key: Key, accept: (id: string) => boolean): Candidate<E> | undefined {
+    const id = this.#placement!.find(key, accept);
+    return id === undefined ? undefined : this.#candidates.get(id);
+  }
+
+  readonly #accepts = (id: string): boolean => {
+    const candidate = this.#candidates.get(id);
+    return candidate !== undefined && !this.#request!.skip(candidate);
+  };
+
+  readonly #acceptsWithinBound = (id: string): boolean => {
+    const candidate = this.#candidates.get(id);
+    if (candidate === undefined || this.#request!.skip(candidate)) return false;
+    return candidate.inFlight < Math.ceil(this.#bound * candidate.weight);
+  };
+
+  #load(request: PickRequest<E>): number {
+    if (request.inFlight !== undefined) return request.inFlight;
+    let load = 0;
+    for (const { inFlight } of this.#candidates.values()) load += inFlight;
+    return load;
+  }
+
+  #draw(random: Random): Uint8Array {
+    this.#randomKey[0] = random() * 2 ** 32;
+    this.#randomKey[1] = random() * 2 ** 32;
+    return this.#randomBytes;
+  }
+}

@@ -1,0 +1,21 @@
+import type { Candidate } from '../candidate.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import { Lottery } from './lottery.ts';
+
+/** Any endpoint, in proportion to the weights. */
+export function random(): PolicyFactory {
+  return () => new RandomPolicy();
+}
+
+class RandomPolicy<E extends Endpoint> implements Policy<E> {
+  readonly #lottery = new Lottery<E>();
+
+  update(eligible: readonly Candidate<E>[]): void {
+    this.#lottery.update(eligible);
+  }
+
+  pick(request: PickRequest<E>): Candidate<E> | undefined {
+    return this.#lottery.draw(request);
+  }
+}

@@ -1,0 +1,35 @@
+import type { Candidate } from '../candidate.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import { Lottery } from './lottery.ts';
+
+/**
+ * One after another, in the order of the endpoints, whatever their weights. The turn of one that must be skipped falls
+ * to any of the others by lot, so that what it cannot take does not all come on its neighbor. A change of the set goes
+ * on where it was.
+ */
+export function roundRobin(): PolicyFactory {
+  return () => new RoundRobin();
+}
+
+class RoundRobin<E extends Endpoint> implements Policy<E> {
+  readonly #lottery = new Lottery<E>(() => 1);
+  #candidates: readonly Candidate<E>[] = [];
+  #next = 0;
+
+  update(eligible: readonly Candidate<E>[]): void {
+    const positions = new Map(eligible.map((candidate, index) => [candidate, index]));
+    const waiting = [...this.#candidates.slice(this.#next), ...this.#candidates.slice(0, this.#next)];
+    const next = waiting.find(candidate => positions.has(candidate));
+    this.#next = next === undefined ? 0 : positions.get(next)!;
+    this.#candidates = eligible;
+    this.#lottery.update(eligible);
+  }
+
+  pick(request: PickRequest<E>): Candidate<E> | undefined {
+    const candidate = this.#candidates[this.#next];
+    if (candidate === undefined) return undefined;
+    this.#next = this.#next + 1 === this.#candidates.length ? 0 : this.#next + 1;
+    return request.skip(candidate) ? this.#lottery.draw(request) : candidate;
+  }
+}

@@ -1,0 +1,50 @@
+import type { Key } from '@ashlar/hash-ring';
+import type { Endpoint } from './endpoint.ts';
+
+export interface PickOptions {
+  /** What the request is about: `consistent` gives equal keys to the same endpoint. */
+  readonly key?: Key | undefined;
+  /** Ids of endpoints that must not be picked. */
+  readonly exclude?: Iterable<string> | undefined;
+}
+
+export interface AcquireOptions {
+  readonly key?: Key | undefined;
+  /** How long it may take in all, above 0; DeadlineError when that is over. No limit if absent. */
+  readonly timeoutMs?: number | undefined;
+  /** Gives up when it aborts: the call rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Request extends AcquireOptions {
+  /** Doing it twice is as good as once: it may be sent to another endpoint after any failure. False if absent. */
+  readonly idempotent?: boolean | undefined;
+}
+
+export interface AttemptContext<E extends Endpoint> {
+  readonly endpoint: E;
+  /**
+   * Aborts when the attempt is no longer wanted: at a deadline, when the caller gives up, when the balancer closes, or
+   * when the request goes to another endpoint. Never after `run` has settled.
+   */
+  readonly signal: AbortSignal;
+  /** 1 for the first, 2 for the first retry. */
+  readonly attempt: number;
+}
+
+export type Attempt<E extends Endpoint, T> = (context: AttemptContext<E>) => Promise<T>;
+
+/** What an attempt gave: a value, or the error it threw. */
+export type AttemptResult<T> = { readonly value: T } | { readonly error: unknown };
+
+/** What a result means for the endpoint. */
+export interface Verdict {
+  readonly ok: boolean;
+  readonly retryAfterMs?: number | undefined;
+  /** Whether a failure may be tried elsewhere; by default when the request is idempotent or was not executed. */
+  readonly retry?: boolean | undefined;
+}
+
+export interface RunOptions<T> extends Request {
+  readonly classify?: ((result: AttemptResult<T>) => Verdict) | undefined;
+}

@@ -1,0 +1,174 @@
+import type { Random } from '@ashlar/core';
+import type { Key } from '@ashlar/hash-ring';
+import { channels } from './diagnostics.ts';
+import type { Endpoint } from './endpoint.ts';
+import { sameEndpoint, weightOf } from './endpoints.ts';
+import { PolicyError } from './errors.ts';
+import { Flight, type Tower } from './flight.ts';
+import { Member } from './member.ts';
+import type { Outcome, Settlement } from './outcome.ts';
+import type { OutlierEjection } from './outlier/ejection.ts';
+import type { PickRequest, Policy } from './policy.ts';
+
+/** The endpoints there are, who of them takes requests, and what is in flight: all of a balancer that never waits. */
+export class Roster<E extends Endpoint> implements Tower<E> {
+  readonly #balancer: string;
+  readonly #policy: Policy<E>;
+  readonly #members: Map<string, Member<E>>;
+  readonly #outlier: OutlierEjection<E> | undefined;
+  readonly #now: () => number;
+  readonly #request: { -readonly [K in keyof PickRequest<E>]: PickRequest<E>[K] };
+  #exclude: readonly string[] = [];
+  #inFlight = 0;
+  /** Until the first set the policy is neither told nor asked. */
+  #told = false;
+
+  constructor(
+    balancer: string,
+    members: Map<string, Member<E>>,
+    policy: Policy<E>,
+    outlier: OutlierEjection<E> | undefined,
+    now: () => number,
+    random: Random,
+  ) {
+    this.#balancer = balancer;
+    this.#members = members;
+    this.#policy = policy;
+    this.#outlier = outlier;
+    this.#now = now;
+    const skip = (candidate: { readonly endpoint: E }) =>
+      (candidate as Member<E>).probe !== undefined ||
+      (this.#exclude.length > 0 && this.#exclude.includes(candidate.endpoint.id));
+    this.#request = { key: undefined, now: 0, random, inFlight: 0, skip };
+  }
+
+  /** Requests in flight, also to endpoints that have left. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Whether there is an endpoint that may ever be given a request. */
+  get isEmpty(): boolean {
+    for (const { weight } of this.#members.values()) if (weight > 0) return false;
+    return true;
+  }
+
+  get endpoints(): E[] {
+    return Array.from(this.#members.values(), member => member.endpoint);
+  }
+
+  members(): Iterable<Member<E>> {
+    return this.#members.values();
+  }
+
+  choose(key: Key | undefined, exclude: readonly string[]): Flight<E> | undefined {
+    if (!this.#told) return undefined;
+    const now = this.#now();
+    if (this.#outlier !== undefined && now >= this.#outlier.dueAt) {
+      this.#outlier.release(now);
+      this.#tellPolicy();
+    }
+    const request = this.#request;
+    request.key = key;
+    request.now = now;
+    this.#exclude = exclude;
+    const member = this.#policy.pick(request) as Member<E> | undefined;
+    if (member === undefined) return undefined;
+    if (member.eligible !== true)
+      throw new PolicyError(`the policy of ${this.#balancer} picked no candidate of its own`);
+    const flight = new Flight(this, member, now);
+    if (member.standing === 'probing') member.probe = flight;
+    member.inFlight++;
+    member.picked++;
+    request.inFlight!++;
+    this.#inFlight++;
+    if (channels.pick.hasSubscribers) {
+      channels.pick.publish({ balancer: this.#balancer, endpoint: member.endpoint.id });
+    }
+    return flight;
+  }
+
+  landed(flight: Flight<E>, settlement: Settlement | undefined): void {
+    const { member } = flight;
+    this.#inFlight--;
+    member.inFlight--;
+    if (member.eligible) this.#request.inFlight!--;
+    const isProbe = member.probe === flight;
+    if (isProbe) member.probe = undefined;
+    const now = this.#now();
+    const outcome = settlement && outcomeOf(settlement, now - flight.startedAt);
+    if (channels.outcome.hasSubscribers) {
+      channels.outcome.publish({ balancer: this.#balancer, endpoint: flight.endpoint.id, outcome });
+    }
+    if (outcome === undefined) {
+      member.canceled++;
+      return;
+    }
+    if (outcome.ok) member.succeeded++;
+    else member.failed++;
+    if (member.standing === 'gone') return;
+    this.#policy.settled?.(member, outcome);
+    if (this.#outlier?.observe(member, isProbe, outcome, now)) this.#tellPolicy();
+  }
+
+  /** Makes these the endpoints. When the policy refuses them, all stays as it was and its error is thrown. */
+  replace(endpoints: readonly E[]): void {
+    const before = new Map(this.#members);
+    const said = Array.from(before.values(), member => [member, member.endpoint] as const);
+    const ids = new Set(endpoints.map(({ id }) => id));
+    const left = [...before.keys()].filter(id => !ids.has(id));
+    const joined = endpoints.filter(({ id }) => !before.has(id)).map(({ id }) => id);
+    const changed = endpoints
+      .filter(endpoint => differs(before.get(endpoint.id), endpoint))
+      .map(({ id }) => id);
+    if (left.length + joined.length + changed.length === 0) return;
+    this.#members.clear();
+    for (const endpoint of endpoints) {
+      const member = before.get(endpoint.id) ?? new Member(endpoint);
+      member.takeOver(endpoint);
+      this.#members.set(endpoint.id, member);
+    }
+    try {
+      this.#outlier?.enforceLimit(this.#now());
+      this.#tellPolicy();
+    } catch (error) {
+      this.#members.clear();
+      for (const [member, endpoint] of said) {
+        member.takeOver(endpoint);
+        this.#members.set(endpoint.id, member);
+      }
+      this.#tellPolicy();
+      throw error;
+    }
+    for (const id of left) this.#dismiss(before.get(id)!);
+    if (channels.endpoints.hasSubscribers) {
+      channels.endpoints.publish({ balancer: this.#balancer, joined, left, changed });
+    }
+  }
+
+  #dismiss(member: Member<E>): void {
+    member.standing = 'gone';
+    member.eligible = false;
+    this.#outlier?.forget(member);
+  }
+
+  #tellPolicy(): void {
+    const eligible = [...this.#members.values()].filter(member => member.usable);
+    this.#policy.update(eligible);
+    this.#told = true;
+    for (const member of this.#members.values()) member.eligible = member.usable;
+    this.#request.inFlight = eligible.reduce((sum, { inFlight }) => sum + inFlight, 0);
+  }
+}
+
+function differs<E extends Endpoint>(member: Member<E> | undefined, endpoint: E): boolean {
+  if (member === undefined) return false;
+  return !sameEndpoint(member.endpoint, endpoint) || member.weight !== weightOf(endpoint);
+}
+
+function outcomeOf({ ok, error, retryAfterMs }: Settlement, latencyMs: number): Outcome {
+  const outcome: { -readonly [K in keyof Outcome]: Outcome[K] } = { ok, latencyMs };
+  if (error !== undefined) outcome.error = error;
+  if (retryAfterMs !== undefined) outcome.retryAfterMs = retryAfterMs;
+  return outcome;
+}
