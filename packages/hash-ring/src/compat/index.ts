@@ -1,2 +1,12 @@
+export { type EnvoyMaglevOptions, envoyMaglev } from './envoy-maglev.ts';
+export { type EnvoyNode, type EnvoyRingOptions, envoyRingHash } from './envoy-ring.ts';
+export { type GrpcNode, type GrpcRingOptions, grpcRingHash } from './grpc.ts';
+export { type HaproxyNode, type HaproxyOptions, haproxyHash } from './haproxy.ts';
+export { type HaproxyBoundedOptions, haproxyBounded } from './haproxy-bounded.ts';
+export type { LibmemcachedHash, TwemproxyHash } from './hash/memcached.ts';
+export { jumpHash } from './jump.ts';
+export { type KetamaOptions, ketama } from './ketama.ts';
 export { type NginxOptions, nginxHash } from './nginx.ts';
+export { redisSlot } from './redis.ts';
 export type { SystemNode } from './system-node.ts';
+export { type TwemproxyNode, type TwemproxyOptions, twemproxyHash } from './twemproxy.ts';

@@ -1,7 +1,7 @@
 import { knownOptions } from '@ashlar/core';
 import { Continuum } from '../continuum.ts';
 import { bytesOf } from '../hash/utf8.ts';
-import type { Key, Placement } from '../placement.ts';
+import type { Placement } from '../placement.ts';
 import { crc32, crc32Finish, crc32Update } from './hash/crc.ts';
 import { hashOf, reader } from './hash/key.ts';
 import { booleanOption, requireRoom } from './options.ts';
@@ -64,8 +64,8 @@ function onCircle(servers: Servers): Placement {
 
 /** CRC-32, not finished, of host, a zero byte, port: what the chain of a server's points starts from. */
 function registerOf(id: string): number {
-  const split = /^unix:(?<host>.*)$/is.exec(id) ?? /^(?<host>.*):(?<port>\d*)$/s.exec(id);
-  const bytes = bytesOf(`${split?.groups?.['host'] ?? id}\0${split?.groups?.['port'] ?? ''}`);
+  const [, host = id, port = ''] = /^unix:(.*)$/is.exec(id) ?? /^(.*):(\d*)$/s.exec(id) ?? [];
+  const bytes = bytesOf(`${host}\0${port}`);
   return crc32Update(-1, bytes, bytes.length);
 }
 

@@ -9,11 +9,14 @@ export function booleanOption(option: string, value: unknown): boolean {
   throw new InvalidOptionError(option, `\`${option}\` must be true or false, got ${describe(value)}`);
 }
 
-/** Returns `value` if it is among the choices. @throws InvalidOptionError that lists them. */
-export function choiceOption<T extends string>(option: string, value: T, choices: readonly T[]): T {
-  if (choices.includes(value)) return value;
-  const listed = choices.map(choice => describe(choice)).join(', ');
-  throw new InvalidOptionError(option, `\`${option}\` must be one of ${listed}, got ${describe(value)}`);
+/** What the table has under that name. @throws InvalidOptionError that lists the names there are. */
+export function choiceOption<N extends string, T>(option: string, name: N, table: Readonly<Record<N, T>>): T {
+  if (Object.hasOwn(table, name)) return table[name];
+  const names = Object.keys(table).map(choice => describe(choice));
+  throw new InvalidOptionError(
+    option,
+    `\`${option}\` must be one of ${names.join(', ')}, got ${describe(name)}`,
+  );
 }
 
 /** @throws InvalidOptionError when the servers would need more points than can be held. */

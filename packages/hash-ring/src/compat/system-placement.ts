@@ -1,3 +1,4 @@
+import type { Owners } from '../continuum.ts';
 import { EmptyPlacementError } from '../errors.ts';
 import type { Key, Placement } from '../placement.ts';
 import { spread } from '../spread.ts';
@@ -19,7 +20,7 @@ export abstract class SystemPlacement implements Placement {
   readonly #zones: number;
   readonly #weight: number;
 
-  protected constructor(nodes: Nodes, owners: Uint32Array) {
+  protected constructor(nodes: Nodes, owners: Owners) {
     const placed = new Uint8Array(nodes.length);
     for (const owner of owners) placed[owner] = 1;
     const live = nodes.filter(({ down }, i) => placed[i] === 1 && !down);
@@ -52,14 +53,14 @@ export abstract class SystemPlacement implements Placement {
 
 /** Owners around a circle or along a table: from the place where a key begins on, each is preferred to those behind it. */
 export class CirclePlacement extends SystemPlacement {
-  readonly #owners: Uint32Array;
+  readonly #owners: Owners;
   readonly #places: number;
   readonly #locate: (key: Key) => number;
 
   /** @param circle may have one owner more than places: its first again, so that `locate` may give `places` */
   constructor(
     nodes: Nodes,
-    { owners, size }: { readonly owners: Uint32Array; readonly size: number },
+    { owners, size }: { readonly owners: Owners; readonly size: number },
     locate: (key: Key) => number,
   ) {
     super(nodes, owners.subarray(0, size));

@@ -34,10 +34,10 @@ export function crc16Arc(bytes: Uint8Array, length: number): number {
   return crc;
 }
 
-/** CRC-16/XMODEM of the bytes from `start` to before `end`: polynomial 0x1021, not reflected, from 0. */
-export function crc16Xmodem(bytes: Uint8Array, start: number, end: number): number {
+/** CRC-16/XMODEM of the bytes: polynomial 0x1021, not reflected, from 0. */
+export function crc16Xmodem(bytes: Uint8Array, length: number): number {
   let crc = 0;
-  for (let i = start; i < end; i++) crc = ((crc << 8) & 0xffff) ^ xmodemTable[(crc >>> 8) ^ bytes[i]!]!;
+  for (let i = 0; i < length; i++) crc = ((crc << 8) & 0xffff) ^ xmodemTable[(crc >>> 8) ^ bytes[i]!]!;
   return crc;
 }
 

@@ -1,4 +1,3 @@
-import { describe, InvalidOptionError } from '@ashlar/core';
 import { bytesOf } from '../../hash/utf8.ts';
 import type { Key } from '../../placement.ts';
 
@@ -13,24 +12,35 @@ export class KeyReader {
 
   /** @throws InvalidOptionError when it is no key */
   read(key: Key): void {
-    const length = key?.length;
-    if (typeof key !== 'string') {
-      if (!(key instanceof Uint8Array)) {
-        throw new InvalidOptionError('key', `a key must be a string or a Uint8Array, got ${describe(key)}`);
-      }
-      this.bytes = key;
-      this.length = length;
-      return;
+    if (typeof key === 'string' && this.#readAscii(key)) {
+      this.bytes = this.#ascii;
+      this.length = key.length;
+    } else {
+      this.bytes = bytesOf(key);
+      this.length = this.bytes.length;
     }
+  }
+
+  /** Leaves only the bytes from `start` to before `end`, which end by the old `length`. */
+  narrow(start: number, end: number): void {
+    const { bytes } = this;
+    if (this.#ascii.length < end - start) this.#ascii = new Uint8Array((end - start) * 2);
+    for (let i = start; i < end; i++) this.#ascii[i - start] = bytes[i]!;
+    this.bytes = this.#ascii;
+    this.length = end - start;
+  }
+
+  /** False when the text is not all ASCII. */
+  #readAscii(text: string): boolean {
+    const { length } = text;
     if (this.#ascii.length < length) this.#ascii = new Uint8Array(length * 2);
     const ascii = this.#ascii;
     for (let i = 0; i < length; i++) {
-      const unit = key.charCodeAt(i);
-      if (unit > 0x7f) return this.read(bytesOf(key));
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) return false;
       ascii[i] = unit;
     }
-    this.bytes = ascii;
-    this.length = length;
+    return true;
   }
 }
 

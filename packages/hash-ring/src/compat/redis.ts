@@ -1,0 +1,18 @@
+import type { Key } from '../placement.ts';
+import { crc16Xmodem } from './hash/crc.ts';
+import { reader } from './hash/key.ts';
+import { narrowToTag } from './hash/tag.ts';
+
+/**
+ * The slot of a key in Redis Cluster, 0 to 16383: CRC-16 of what is between the first `{` and the next `}`, or of the
+ * whole key when one of them is missing or nothing is between them.
+ *
+ * From the specification of Redis Cluster; checked against `CLUSTER KEYSLOT` of Redis 7.0.15.
+ *
+ * @throws InvalidOptionError when it is no key
+ */
+export function redisSlot(key: Key): number {
+  reader.read(key);
+  narrowToTag(0x7b, 0x7d);
+  return crc16Xmodem(reader.bytes, reader.length) & 0x3fff;
+}
