@@ -1,0 +1,101 @@
+import { describe } from '@ashlar/core';
+import { type SeasonName, seasons } from '../workload/seasons.ts';
+import { type Flag, readFlags, UsageError } from './flags.ts';
+
+export interface Options {
+  /** Of each replay; Infinity for a whole trace. */
+  readonly requests: number;
+  readonly replicas: number;
+  /** Products that each replica's cache holds. */
+  readonly cache: number;
+  /** Requests a second in an open loop, or how many at a time in a closed one. */
+  readonly pace: { readonly rate: number } | { readonly concurrency: number };
+  readonly seed: number;
+  /** What is replayed: a file, or a generated day of the shop. */
+  readonly source: { readonly trace: string } | { readonly season: SeasonName };
+  /** What a product takes on average to load from the simulated database. */
+  readonly loadMs: number;
+  /** The port to keep serving on, 0 for a free one; `undefined` to end with the report. */
+  readonly servePort: number | undefined;
+  readonly json: boolean;
+}
+
+const flags = {
+  requests: { value: 'N', help: 'requests of each replay, or `all` of a trace (20000)' },
+  replicas: { value: 'N', help: 'catalogue processes; with 1 none is killed (4)' },
+  rate: { value: 'N', help: 'requests a second, started on time whatever the answers take (1400)' },
+  concurrency: { value: 'N', help: 'instead of a rate: N requests at a time, one plain replay, no events' },
+  cache: { value: 'N', help: 'products in the cache of each replica (300)' },
+  'load-ms': { value: 'MS', help: 'what loading a product takes on average, 0 for no time at all (10)' },
+  trace: {
+    value: 'FILE',
+    help: 'replay this: a key a line, or an nginx or Apache access log; plain or gzip',
+  },
+  season: {
+    value: 'NAME',
+    help: `or a generated day like the shop's: ${Object.keys(seasons).join(', ')} (december)`,
+  },
+  seed: { value: 'N', help: 'another generated day, other load times (1)' },
+  serve: { help: 'keep running for a browser or curl until Ctrl-C; `--requests 0` serves only' },
+  port: { value: 'N', help: 'where --serve listens (any free port)' },
+  json: { help: 'print the report as JSON; progress goes to stderr' },
+  help: { help: 'this text' },
+} as const satisfies Record<string, Flag>;
+
+/** @throws UsageError. `undefined` when help was asked for. */
+export function readOptions(args: readonly string[]): Options | undefined {
+  const given = readFlags(args, flags);
+  if (given.has('help')) return undefined;
+  exclusive(given, 'rate', 'concurrency');
+  exclusive(given, 'season', 'trace');
+  if (given.has('port') && !given.has('serve')) throw new UsageError('--port needs --serve');
+
+  const serve = given.has('serve');
+  const trace = given.get('trace');
+  const whole = given.get('requests') === 'all';
+  if (whole && trace === undefined)
+    throw new UsageError('--requests all needs --trace: a generated day has no end');
+  return {
+    requests: whole ? Infinity : integer(given, 'requests', 20_000, serve ? 0 : 1, 10_000_000),
+    replicas: integer(given, 'replicas', 4, 1, 64),
+    cache: integer(given, 'cache', 300, 1, 10_000_000),
+    pace: given.has('concurrency')
+      ? { concurrency: integer(given, 'concurrency', 1, 1, 1_000) }
+      : { rate: integer(given, 'rate', 1_400, 1, 100_000) },
+    seed: integer(given, 'seed', 1, 0, 2 ** 32 - 1),
+    source: trace === undefined ? { season: seasonOf(given.get('season') ?? 'december') } : { trace },
+    loadMs: integer(given, 'load-ms', 10, 0, 60_000),
+    servePort: serve ? integer(given, 'port', 0, 0, 65_535) : undefined,
+    json: given.has('json'),
+  };
+}
+
+export function help(): string {
+  const left = Object.entries<Flag>(flags).map(([name, { value }]) => `--${name}${value ? ` ${value}` : ''}`);
+  const width = Math.max(...left.map(({ length }) => length));
+  const lines = Object.values(flags).map((flag, at) => `  ${left[at]!.padEnd(width)}  ${flag.help}`);
+  return `Replays product page requests through a sticky balancer, kills a replica, lets another join.\n\n${lines.join('\n')}\n`;
+}
+
+function exclusive(given: ReadonlyMap<string, string>, a: string, b: string): void {
+  if (given.has(a) && given.has(b)) throw new UsageError(`--${a} and --${b} exclude each other`);
+}
+
+function integer(
+  given: ReadonlyMap<string, string>,
+  name: string,
+  usual: number,
+  min: number,
+  max: number,
+): number {
+  const text = given.get(name);
+  if (text === undefined) return usual;
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(`--${name} must be an integer from ${min} to ${max}, got ${describe(text)}`);
+}
+
+function seasonOf(name: string): SeasonName {
+  if (Object.hasOwn(seasons, name)) return name as SeasonName;
+  throw new UsageError(`--season must be ${Object.keys(seasons).join(' or ')}, got ${describe(name)}`);
+}

@@ -1,0 +1,50 @@
+import { Pool } from 'undici';
+import { productPath } from '../product-path.ts';
+import type { Seen } from './tally.ts';
+
+/** Requests product pages over connections that stay open, as many as are needed at the same time. */
+export class Client implements AsyncDisposable {
+  readonly #pool: Pool;
+
+  constructor(url: string) {
+    this.#pool = new Pool(url, {
+      connections: null,
+      pipelining: 1,
+      headersTimeout: 60_000,
+      bodyTimeout: 60_000,
+    });
+  }
+
+  /** Never rejects: a failure is something that the client has seen. */
+  async get(key: string): Promise<Seen> {
+    try {
+      const { statusCode, headers, body } = await this.#pool.request({
+        path: productPath(key),
+        method: 'GET',
+      });
+      await body.dump();
+      if (statusCode !== 200) return { ok: false, why: `status ${statusCode}` };
+      const replica = headers['x-replica'];
+      return typeof replica === 'string'
+        ? { ok: true, replica, hit: headers['x-cache'] === 'hit' }
+        : { ok: false, why: 'no replica named' };
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      return { ok: false, why: code ?? message };
+    }
+  }
+
+  /** What another page of the same server says. */
+  async json<T>(path: string): Promise<T> {
+    const { body } = await this.#pool.request({ path, method: 'GET' });
+    return (await body.json()) as T;
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

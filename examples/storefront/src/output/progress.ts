@@ -1,0 +1,60 @@
+import type { Tally } from '../load/tally.ts';
+import type { Event } from '../replay/events.ts';
+import { count, milliseconds, percent } from './format.ts';
+import type { Screen } from './screen.ts';
+
+const liveMs = 100;
+const plainMs = 2_000;
+
+/** Shows how a replay goes until it is disposed of: one changing line on a terminal, else a line every two seconds. */
+export class Progress implements Disposable {
+  readonly #screen: Screen;
+  readonly #title: string;
+  readonly #requests: number;
+  readonly #tally: Tally;
+  readonly #startMs: number = performance.now();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(screen: Screen, title: string, requests: number, tally: Tally) {
+    this.#screen = screen;
+    this.#title = title;
+    this.#requests = requests;
+    this.#tally = tally;
+    this.#timer = setInterval(() => this.#show(), screen.live ? liveMs : plainMs);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    if (this.#screen.live) this.#screen.change('');
+    this.#screen.print(this.#line());
+  }
+
+  #show(): void {
+    if (this.#screen.live) this.#screen.change(this.#line());
+    else this.#screen.print(this.#line());
+  }
+
+  #line(): string {
+    const { requests, errors, hitRatio, latency } = this.#tally;
+    const seconds = (performance.now() - this.#startMs) / 1000;
+    return [
+      `${seconds.toFixed(1).padStart(5)} s  ${this.#title}`,
+      `${count(requests).padStart(count(this.#requests).length)} of ${count(this.#requests)}`,
+      `hits ${percent(hitRatio)}`,
+      `p50 ${milliseconds(latency.p50Ms)}`,
+      `p99 ${milliseconds(latency.p99Ms)}`,
+      `errors ${count(errors)}`,
+    ].join('  ');
+  }
+}
+
+/** A line that says what has happened to a replica. */
+export function eventLine({ type, replica, atMs }: Event, screen: Screen): string {
+  const what = {
+    killed: `${screen.paint('red', `${replica} is killed`)} with SIGKILL`,
+    ejected: `the balancer takes ${replica} out: its requests go elsewhere`,
+    forgotten: `discovery has noticed that ${replica} is gone`,
+    joined: `${screen.paint('green', `${replica} joins`)}`,
+  };
+  return `${(atMs / 1000).toFixed(1).padStart(5)} s  ${what[type]}`;
+}

@@ -1,0 +1,108 @@
+import { type Moves, movesBetween } from '../fleet/moves.ts';
+import { type Latency, naturally, ratio } from '../load/tally.ts';
+import type { Event } from '../replay/events.ts';
+import type { Replay } from '../replay/replay.ts';
+
+/** What one replica did, as the client saw it. */
+export interface ReplicaReport {
+  readonly replica: string;
+  readonly fate: 'stayed' | 'killed' | 'joined';
+  readonly requests: number;
+  /** Of the requests that were answered. */
+  readonly share: number;
+  readonly hits: number;
+  readonly hitRatio: number;
+  /** Hits and misses that the replica has counted itself; unknown of one that was killed. */
+  readonly counted?: { readonly hits: number; readonly misses: number };
+}
+
+export interface ReplayReport {
+  readonly stickiness: Replay['stickiness'];
+  /** All that were sent: what the replicas answered, and the errors. */
+  readonly requests: number;
+  readonly errors: number;
+  readonly reasons: Readonly<Record<string, number>>;
+  readonly hits: number;
+  readonly misses: number;
+  readonly hitRatio: number;
+  readonly latency: Latency;
+  readonly elapsedMs: number;
+  readonly retries: number;
+  /** How many replicas served, and so cached, a product on average. */
+  readonly copies: number;
+  readonly replicas: readonly ReplicaReport[];
+  readonly events: readonly Event[];
+}
+
+export interface Change extends Moves {
+  readonly type: 'killed' | 'joined';
+  readonly replica: string;
+}
+
+/** Everything that the main job finds out, safe as JSON. */
+export interface Report {
+  readonly workload: string;
+  readonly products: number;
+  readonly replicas: number;
+  readonly cache: number;
+  readonly replays: readonly ReplayReport[];
+  /** What each change of the replicas moves on the ring. */
+  readonly changes: readonly Change[];
+}
+
+export function replayReport(replay: Replay): ReplayReport {
+  const { stickiness, tally, elapsedMs, retries, events, counted } = replay;
+  const { requests, errors, hits, hitRatio, latency, copies } = tally;
+  const answered = requests - errors;
+  const fates = new Map(
+    events.flatMap(({ type, replica }) =>
+      type === 'killed' || type === 'joined' ? [[replica, type] as const] : [],
+    ),
+  );
+  // A newcomer may have answered nothing yet, and is shown all the same.
+  const names = new Set([
+    ...tally.replicas.keys(),
+    ...counted.map(({ replica }) => replica),
+    ...fates.keys(),
+  ]);
+  const replicas = [...names].sort(naturally).map((replica): ReplicaReport => {
+    const seen = tally.replicas.get(replica) ?? { requests: 0, hits: 0 };
+    const own = counted.find(stats => stats.replica === replica);
+    return {
+      replica,
+      fate: fates.get(replica) ?? 'stayed',
+      ...seen,
+      share: ratio(seen.requests, answered),
+      hitRatio: ratio(seen.hits, seen.requests),
+      ...(own === undefined ? {} : { counted: { hits: own.hits, misses: own.misses } }),
+    };
+  });
+  return {
+    stickiness,
+    requests,
+    errors,
+    reasons: Object.fromEntries(tally.reasons),
+    hits,
+    misses: answered - hits,
+    hitRatio,
+    latency,
+    elapsedMs,
+    retries,
+    copies,
+    replicas,
+    events,
+  };
+}
+
+/** What the events of a sticky replay did to the products, which are counted on the ring. */
+export function changesOf(replay: Replay, products: Iterable<string>): Change[] {
+  const keys = [...products];
+  let before = replay.replicasAtStart;
+  const changes: Change[] = [];
+  for (const { type, replica, replicas } of replay.events) {
+    if (type !== 'killed' && type !== 'joined') continue;
+    changes.push({ type, replica, ...movesBetween(before, replicas, keys) });
+    before = replicas;
+  }
+  return changes;
+}

@@ -1,0 +1,73 @@
+import { count, milliseconds, percent, table } from './format.ts';
+import type { Change, ReplayReport, Report } from './report.ts';
+import type { Screen } from './screen.ts';
+
+const titles = { 'by product': 'sticky by product', none: 'in turn' } as const;
+
+/** The report as people read it. */
+export function summary(report: Report, screen: Screen): string {
+  const { replays, changes } = report;
+  const parts = [overall(replays, screen), byReplica(replays)];
+  if (changes.length > 0) parts.push(moves(changes));
+  const meaning = verdict(report);
+  if (meaning !== undefined) parts.push(meaning);
+  return parts.join('\n\n');
+}
+
+function overall(replays: readonly ReplayReport[], screen: Screen): string {
+  const row = (name: string, cell: (replay: ReplayReport) => string) => [name, ...replays.map(cell)];
+  const text = table([
+    row('', ({ stickiness }) => titles[stickiness]),
+    row('requests', ({ requests }) => count(requests)),
+    row('errors seen by the client', ({ errors }) => count(errors)),
+    row('latency p50', ({ latency }) => milliseconds(latency.p50Ms)),
+    row('latency p99', ({ latency }) => milliseconds(latency.p99Ms)),
+    row('hits', ({ hits }) => count(hits)),
+    row('misses', ({ misses }) => count(misses)),
+    row('hit ratio', ({ hitRatio }) => percent(hitRatio)),
+    row('replicas that cached a product', ({ copies }) => copies.toFixed(2)),
+    row('tried again on another replica', ({ retries }) => count(retries)),
+  ]);
+  const lost = replays.some(({ errors }) => errors > 0);
+  const errorLine = /^errors.*$/m;
+  const why = replays.flatMap(({ reasons }) => Object.entries(reasons));
+  const reasons = why.map(([reason, times]) => `\n  ${count(times)} × ${reason}`).join('');
+  return text.replace(errorLine, line => screen.paint(lost ? 'red' : 'green', line)) + reasons;
+}
+
+function byReplica(replays: readonly ReplayReport[]): string {
+  const names = replays[0]!.replicas.map(({ replica, fate }) => [replica, fate] as const);
+  const header = ['', ...replays.flatMap(({ stickiness }) => [titles[stickiness], 'share', 'hit ratio'])];
+  const rows = names.map(([name, fate]) => [
+    fate === 'stayed' ? name : `${name}, ${fate}`,
+    ...replays.flatMap(({ replicas }) => {
+      const found = replicas.find(({ replica }) => replica === name);
+      return found ? [count(found.requests), percent(found.share), percent(found.hitRatio)] : ['-', '-', '-'];
+    }),
+  ]);
+  return table([header, ...rows]);
+}
+
+function moves(changes: readonly Change[]): string {
+  const rows = changes.map(({ type, replica, products, moved, minimum, needless }) => [
+    `${replica} ${type === 'joined' ? 'joins' : 'is killed'}`,
+    `${count(moved)} of ${count(products)}`,
+    percent(moved / products),
+    `${count(minimum)}`,
+    type === 'joined' ? 'an even share' : 'all that it had',
+    count(needless),
+  ]);
+  return table([['products moved', '', '', 'minimum', '', 'needless'], ...rows]);
+}
+
+/** What the comparison means, in a sentence. */
+function verdict({ replays: [sticky, other], replicas, cache }: Report): string | undefined {
+  if (sticky === undefined || other === undefined) return undefined;
+  const points = (100 * (sticky.hitRatio - other.hitRatio)).toFixed(1);
+  return `By product, ${count(replicas)} caches of ${count(cache)} work as one of ${count(replicas * cache)}: each product is cached once. In turn, every replica
+caches the same popular ones, which costs ${points} points of hit ratio and ${loads(sticky, other)} the loads from the database.`;
+}
+
+function loads(sticky: ReplayReport, other: ReplayReport): string {
+  return sticky.misses === 0 ? 'all' : `${(other.misses / sticky.misses).toFixed(1)} times`;
+}

@@ -1,0 +1,40 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What a child tells its parent, once. */
+export type Started = { readonly port: number } | { readonly failed: string };
+
+/** The settings that the parent gave this process. */
+export function givenSettings<T>(): T {
+  return JSON.parse(process.argv[2] ?? '{}') as T;
+}
+
+/**
+ * Runs an HTTP server of a child process: listens on loopback, tells the parent the port, and lives as long as the
+ * parent does. The channel between them closes however the parent ends, also by `SIGKILL`, so no child outlives it.
+ */
+export async function serve(server: Server, port: number = 0): Promise<void> {
+  // Ctrl-C goes to every process of the terminal; the parent decides when its children end.
+  process.on('SIGINT', () => {});
+  process.on('disconnect', () => process.exit());
+  process.on('SIGTERM', () => {
+    server.close(() => process.exit());
+    // Connections that were busy just now become idle one by one, and nobody else closes them.
+    setInterval(() => server.closeIdleConnections(), 20);
+  });
+  // An idle connection that the server closes can cross a request on the wire: leave closing to the client.
+  server.keepAliveTimeout = 0;
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    tell({ port: (server.address() as AddressInfo).port });
+  } catch (error) {
+    tell({ failed: (error as Error).message });
+    process.disconnect();
+  }
+}
+
+function tell(started: Started): void {
+  process.send?.(started);
+}

@@ -1,0 +1,46 @@
+// The proxy in front of the replicas: the whole of what an application writes to put Ashlar there.
+import { subscribe } from 'node:diagnostics_channel';
+import { on } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import { consistent, type EjectMessage, type Endpoint, LoadBalancer, roundRobin } from '@ashlar/lb';
+import { reverseProxy } from '@ashlar/lb/proxy';
+import { givenSettings, serve } from '../processes/lifeline.ts';
+import { productKey } from '../product-path.ts';
+import type { Announcement, Notice, ProxySettings } from './messages.ts';
+
+const { stickiness, port } = givenSettings<ProxySettings>();
+
+// #region wiring
+const balancer = new LoadBalancer({
+  name: 'storefront',
+  endpoints: announced(),
+  policy: stickiness === 'by product' ? consistent() : roundRobin(),
+});
+const proxy = reverseProxy(balancer, { key: request => productKey(request.url) });
+const server = createServer((request, response) => {
+  if (request.url === '/balancer') return showBalancer(response);
+  proxy(request, response);
+});
+// #endregion wiring
+
+/** Discovery: full sets of replicas, whenever the parent announces one. */
+async function* announced(): AsyncGenerator<readonly Endpoint[]> {
+  for await (const [message] of on(process, 'message')) yield (message as Announcement).endpoints;
+}
+
+subscribe('ashlar:lb:endpoints', () => tell({ type: 'endpoints' }));
+subscribe('ashlar:lb:eject', message => {
+  const { endpoint, reason } = message as EjectMessage;
+  tell({ type: 'ejected', replica: endpoint, reason });
+});
+
+function tell(notice: Notice): void {
+  process.send?.(notice);
+}
+
+function showBalancer(response: ServerResponse): void {
+  response.setHeader('content-type', 'application/json');
+  response.end(`${JSON.stringify(balancer.snapshot(), null, 2)}\n`);
+}
+
+await serve(server, port);

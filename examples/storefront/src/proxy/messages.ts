@@ -1,0 +1,19 @@
+import type { Endpoint } from '@ashlar/lb';
+
+/** How the proxy balances: by product, so that each is cached once, or in turn. */
+export type Stickiness = 'by product' | 'none';
+
+export interface ProxySettings {
+  readonly stickiness: Stickiness;
+  readonly port: number;
+}
+
+/** To the proxy: the replicas that there are. It plays the part of a registry. */
+export interface Announcement {
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** From the proxy: what its balancer has done. */
+export type Notice =
+  | { readonly type: 'endpoints' }
+  | { readonly type: 'ejected'; readonly replica: string; readonly reason: string };

@@ -1,0 +1,65 @@
+import { systemClock } from '@ashlar/core';
+import type { BalancerSnapshot } from '@ashlar/lb';
+import type { CatalogueStats } from '../catalogue/catalogue.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import { Client } from '../load/client.ts';
+import { closedLoop, openLoop } from '../load/pace.ts';
+import { Tally } from '../load/tally.ts';
+import type { Event, Events } from './events.ts';
+
+export type Pace = { readonly rate: number } | { readonly concurrency: number };
+
+export interface ReplayOptions {
+  readonly keys: readonly string[];
+  readonly pace: Pace;
+  /** What happens to the replicas on the way, if anything. */
+  readonly events: Events | undefined;
+  readonly signal: AbortSignal;
+  /** Called when the replay begins, for whoever shows how it goes. */
+  onStart?(tally: Tally): void;
+}
+
+export interface Replay {
+  readonly stickiness: Fleet['stickiness'];
+  readonly replicasAtStart: readonly string[];
+  readonly tally: Tally;
+  /** From the first request to the last answer. */
+  readonly elapsedMs: number;
+  /** Attempts that the balancer made again on another replica. */
+  readonly retries: number;
+  readonly events: readonly Event[];
+  /** What the replicas that still run have counted themselves. */
+  readonly counted: readonly CatalogueStats[];
+}
+
+/** A shop whose answers take a minute has lost its visitors; the machine's sockets and memory end before. */
+const maxOpen = 4_096;
+
+/** Requests the keys in order through the fleet's proxy. What fails is counted. @throws OverloadError, ChildError */
+export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Replay> {
+  const { keys, pace, events, signal } = options;
+  await using client = new Client(fleet.url);
+  const tally = new Tally();
+  const { stickiness, announced: replicasAtStart } = fleet;
+  const clock = systemClock;
+  const send = async (index: number, dueMs: number) => {
+    events?.reached(index);
+    const key = keys[index]!;
+    const seen = await client.get(key);
+    tally.add(key, seen, clock.now() - dueMs);
+  };
+  options.onStart?.(tally);
+  const startMs = clock.now();
+  const common = { requests: keys.length, clock, signal, send };
+  await ('rate' in pace ? openLoop({ ...common, ...pace, maxOpen }) : closedLoop({ ...common, ...pace }));
+  const elapsedMs = clock.now() - startMs;
+  const happened = (await events?.finished()) ?? [];
+  const { retries } = await client.json<BalancerSnapshot>('/balancer');
+  const counted = await Promise.all(Array.from(fleet.replicaUrls.values(), statsOf));
+  return { stickiness, replicasAtStart, tally, elapsedMs, retries, events: happened, counted };
+}
+
+async function statsOf(url: string): Promise<CatalogueStats> {
+  await using client = new Client(url);
+  return await client.json<CatalogueStats>('/stats');
+}
