@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 import { markdownTests } from './tools/markdown-tests/src/index.ts';
 
-// Packages are tested on their sources: the custom condition is first in every package's `exports`.
-const conditions = ['@ashlar/source', 'module', 'node', 'import', 'default'];
+// Packages are tested on their sources: the custom condition is first in every package's `exports`. vitest hands
+// the list to Node as well; with `import` or `module` in it, a `require` inside a library would get an ES module.
+const conditions = ['@ashlar/source', 'node'];
 
 export default defineConfig({
   plugins: [markdownTests(import.meta.dirname)],

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 
 /**
  * Waits for the end of its input, which comes when this process is gone, however it went: SIGKILL leaves no
- * other chance. Then it kills the process groups and containers that are still noted, and removes the folder.
+ * other chance. Then it ends the process groups and containers that are still noted, SIGTERM first and SIGKILL within a
+ * second, and removes the folder.
  */
 const script = `
 trap '' INT TERM HUP QUIT
@@ -20,6 +21,9 @@ while read -r verb what; do
     -container) containers=$(without "$what" "$containers") ;;
   esac
 done
+any() { for group in $groups; do kill -0 -- "-$group" && return 0; done; return 1; }
+for group in $groups; do kill -TERM -- "-$group"; kill -CONT -- "-$group"; done
+for attempt in 1 2 3 4 5 6 7 8 9 10; do any || break; sleep 0.1; done
 for group in $groups; do kill -KILL -- "-$group"; done
 for container in $containers; do docker rm -f "$container"; done
 for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$folder" && break; sleep 0.2; done

@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { runContainer } from './docker.ts';
 import type { Provided } from './provide.ts';
 import { reap, spare } from './reaper.ts';
-import { isAlive, processTree, signalTree } from './tree.ts';
+import { isAlive, signalTree } from './tree.ts';
 import type { User } from './user.ts';
 
 /** How a program is run. */
@@ -56,17 +56,15 @@ async function runProcess(path: string, options: RunOptions): Promise<Running> {
     });
   });
   child.unref();
-  const whole = (signal: NodeJS.Signals) => signalTree(pid, signal);
   return {
     pid,
     ended,
     signal: signal => void child.kill(signal),
-    pause: () => whole('SIGSTOP'),
-    resume: () => whole('SIGCONT'),
+    pause: () => void signalTree(pid, 'SIGSTOP'),
+    resume: () => void signalTree(pid, 'SIGCONT'),
     async kill() {
-      const tree = processTree(pid);
       child.ref();
-      whole('SIGKILL');
+      const tree = signalTree(pid, 'SIGKILL');
       await ended;
       await gone(tree);
     },

@@ -3,6 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServerFailedError } from './errors.ts';
+import { eventually } from './eventually.ts';
 import type { Provided } from './provide.ts';
 import { type Running, run } from './running.ts';
 import type { User } from './user.ts';
@@ -27,6 +28,8 @@ export interface ServerOptions {
   readonly stopSignal?: NodeJS.Signals;
   /** How long it may take to end on its own before it is killed. 5 000 by default. */
   readonly stopWithinMs?: number;
+  /** What is left to do when it has been stopped, before its folder is removed. */
+  readonly beforeRemoval?: () => Promise<void>;
 }
 
 /** A server that was started here, and what can be done to it. All of it goes when this process does. */
@@ -118,6 +121,7 @@ class LocalServer implements Server {
       await running.kill();
     }
     this.#lastLog = await this.log();
+    await this.#options.beforeRemoval?.();
     await rm(this.directory, { recursive: true, force: true, maxRetries: 10 });
   }
 
@@ -149,28 +153,29 @@ class LocalServer implements Server {
 
   async #untilReady(ended: Promise<string>): Promise<void> {
     const { ready, readyWithinMs = 30_000 } = this.#options;
-    const deadline = performance.now() + readyWithinMs;
     let end: string | undefined;
-    void ended.then(how => {
+    const giveUp = ended.then(how => {
       end = how;
     });
-    for (;;) {
-      const failure = await ready().then(
-        () => undefined,
-        (error: unknown) => error,
+    try {
+      await eventually(ready, { withinMs: readyWithinMs, giveUp });
+    } catch (error) {
+      await this.kill();
+      throw await this.#failed(
+        end === undefined ? `was not ready within ${readyWithinMs} ms` : notReady(end),
+        error,
       );
-      if (failure === undefined && end === undefined) return;
-      if (end !== undefined) throw await this.#failed(`ended (${end}) before it was ready`, failure);
-      if (performance.now() > deadline) {
-        await this.kill();
-        throw await this.#failed(`was not ready within ${readyWithinMs} ms`, failure);
-      }
-      await Promise.race([ended, delay(20)]);
     }
+    // What answered may have been another server on the same port, while this one ended for that reason.
+    if (end !== undefined) throw await this.#failed(notReady(end));
   }
 
-  async #failed(what: string, cause: unknown): Promise<ServerFailedError> {
+  async #failed(what: string, cause?: unknown): Promise<ServerFailedError> {
     const tail = (await this.log()).trim().split('\n').slice(-15).join('\n');
     return new ServerFailedError(this.name, what, tail, { cause });
   }
+}
+
+function notReady(end: string): string {
+  return `ended (${end}) before it was ready`;
 }

@@ -14,14 +14,29 @@ export function processTree(root: number): number[] {
   return tree;
 }
 
-/** Sends the signal to the process, to those that descend from it, and to its group; the ended are passed over. */
-export function signalTree(root: number, signal: NodeJS.Signals): void {
-  for (const pid of [...processTree(root), -root]) {
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+/**
+ * Sends the signal to the process, to those that descend from it, and to its group; the ended are passed over.
+ * Returns the processes. Children that are born meanwhile get it too: theirs is a signal that stops or kills,
+ * so that parents, which get it first, have no more of them.
+ */
+export function signalTree(root: number, signal: NodeJS.Signals): number[] {
+  const sent = new Set<number>();
+  for (let before = -1; sent.size > before; ) {
+    before = sent.size;
+    for (const pid of processTree(root)) {
+      if (!sent.has(pid)) send(pid, signal);
+      sent.add(pid);
     }
+  }
+  send(-root, signal);
+  return [...sent];
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
