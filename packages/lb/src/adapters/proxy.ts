@@ -1,1 +1,60 @@
-export {};
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Endpoint } from '../endpoint.ts';
+import { ClosedError } from '../errors.ts';
+import type { LoadBalancer } from '../load-balancer.ts';
+import { Exchange, refuse } from './proxy/exchange.ts';
+import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
+import { Pools } from './proxy/pools.ts';
+
+export type { ProxyErrorMessage } from './proxy/diagnostics.ts';
+export {
+  ClientGoneError,
+  RequestStalledError,
+  UnforwardableError,
+  UpstreamError,
+  type UpstreamFailure,
+} from './proxy/errors.ts';
+export type { ReverseProxyOptions } from './proxy/options.ts';
+export { MissingPeerError } from './proxy/undici.ts';
+
+/** A handler for the requests of a `node:http` or `node:https` server, or a framework on top of one. */
+export interface ReverseProxy extends AsyncDisposable {
+  /** Resolves when the request has been answered or given up; never rejects. */
+  (request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Breaks off what is under way and closes all connections; for a quiet end close the server first. */
+  close(): Promise<void>;
+}
+
+/**
+ * Hands each request to an endpoint of the balancer at its `url`, and the response back, both as streams.
+ *
+ * Nothing is sent to the client before the response is whole or has filled `responseBufferBytes`, so that until then
+ * another endpoint can take over: a request with an idempotent method when an endpoint breaks off, is too slow or
+ * answers 502, 503 or 504; any request when no connection was made. How often is for the balancer's `retry` to say. A
+ * request counts as in flight until the last byte from upstream, and its attempts as `run` counts them.
+ *
+ * @throws InvalidOptionError
+ */
+export function reverseProxy<E extends Endpoint>(
+  balancer: LoadBalancer<E>,
+  options: ReverseProxyOptions = {},
+): ReverseProxy {
+  const settings = proxySettings(options);
+  const pools = new Pools(balancer, settings);
+  const exchanges = new Set<Exchange<E>>();
+  let closed = false;
+
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (closed) return refuse(request, response, 503, new ClosedError(balancer.name, 'NotExecuted'));
+    const exchange = new Exchange(balancer, pools, settings, request, response);
+    exchanges.add(exchange);
+    await exchange.run();
+    exchanges.delete(exchange);
+  };
+  const close = async (): Promise<void> => {
+    closed = true;
+    for (const exchange of exchanges) exchange.giveUp(new ClosedError(balancer.name, 'Unknown'));
+    await pools.close();
+  };
+  return Object.assign(handle, { close, [Symbol.asyncDispose]: close });
+}

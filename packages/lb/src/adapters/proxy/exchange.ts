@@ -1,0 +1,189 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { AshlarError } from '@ashlar/core';
+import { retryAfter } from '../../classify.ts';
+import type { Endpoint } from '../../endpoint.ts';
+import { ClosedError, NoEndpointError } from '../../errors.ts';
+import type { LoadBalancer } from '../../load-balancer.ts';
+import { notExecuted } from '../../not-executed.ts';
+import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
+import { UpstreamAttempt } from './attempt.ts';
+import { proxyErrors } from './diagnostics.ts';
+import { ClientGoneError, statusOf, UnforwardableError } from './errors.ts';
+import { headerValue, requestHeaders } from './headers.ts';
+import { HeldResponse } from './held-response.ts';
+import type { ProxySettings } from './options.ts';
+import type { Pools } from './pools.ts';
+import { hasBody, RequestBody } from './request-body.ts';
+
+/** What may be sent again whatever became of it (RFC 9110, 9.2.2). */
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/** With these an endpoint says that it cannot serve at the moment; another may. */
+const unavailable = new Set([502, 503, 504]);
+
+/** One request of a client and its response. */
+export class Exchange<E extends Endpoint> {
+  readonly #balancer: LoadBalancer<E>;
+  readonly #pools: Pools<E>;
+  readonly #settings: ProxySettings;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #body: RequestBody;
+  readonly #given = new AbortController();
+  /** Of the attempt under way, or the last. */
+  #held: HeldResponse | undefined;
+
+  constructor(
+    balancer: LoadBalancer<E>,
+    pools: Pools<E>,
+    settings: ProxySettings,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) {
+    this.#balancer = balancer;
+    this.#pools = pools;
+    this.#settings = settings;
+    this.#request = request;
+    this.#response = response;
+    const { requestBufferBytes, idleTimeoutMs } = settings;
+    this.#body = new RequestBody(request, requestBufferBytes, idleTimeoutMs, error => this.giveUp(error));
+  }
+
+  /** Ends it; the endpoint is not blamed. */
+  giveUp(reason: unknown): void {
+    this.#given.abort(reason);
+  }
+
+  /** Never rejects: what goes wrong is told to the client and the channel. */
+  async run(): Promise<void> {
+    if (this.#response.destroyed) return;
+    const onClose = () => {
+      if (!this.#response.writableFinished)
+        this.giveUp(new ClientGoneError('the client closed the connection'));
+    };
+    this.#response.once('close', onClose);
+    try {
+      await this.#serve();
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#response.off('close', onClose);
+    }
+  }
+
+  async #serve(): Promise<void> {
+    const { signal } = this.#given;
+    const { method = '' } = this.#request;
+    const path = pathOf(this.#request);
+    const key = this.#settings.key(this.#request);
+    await this.#body.gather();
+    const held = await this.#balancer.run(context => this.#attempt(path, context), {
+      key,
+      idempotent: idempotent.has(method),
+      timeoutMs: this.#settings.timeoutMs,
+      signal,
+      classify: result => this.#classify(result),
+    });
+    held.end();
+  }
+
+  async #attempt(path: string, { endpoint, signal }: AttemptContext<E>): Promise<HeldResponse> {
+    const { origin, dispatcher } = this.#pools.of(endpoint);
+    const { host, trustForwarded, responseBufferBytes } = this.#settings;
+    const held = new HeldResponse(this.#response, responseBufferBytes);
+    this.#held = held;
+    const attempt = new UpstreamAttempt(endpoint.id, held, () => this.#resumeWhenTaken(attempt, signal));
+    const onAbort = () => attempt.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const name = host === 'endpoint' ? origin.host : (this.#request.headers.host ?? origin.host);
+      attempt.send(dispatcher, {
+        method: this.#request.method!,
+        path: origin.pathname === '/' ? path : origin.pathname.replace(/\/$/, '') + path,
+        headers: requestHeaders(this.#request, name, trustForwarded),
+        body: this.#body.open(),
+        servername: origin.hostname,
+      });
+      await attempt.finished;
+      return held;
+    } catch (error) {
+      // Not for want of an endpoint: none is to be blamed, none else asked
+      if (error instanceof UnforwardableError) this.giveUp(error);
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #resumeWhenTaken(attempt: UpstreamAttempt, signal: AbortSignal): void {
+    const stalled = () => this.giveUp(new ClientGoneError('the client stopped taking the response'));
+    const timer = setTimeout(stalled, this.#settings.idleTimeoutMs);
+    const onAbort = () => {
+      clearTimeout(timer);
+      this.#response.off('drain', onDrain);
+    };
+    const onDrain = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      attempt.resume();
+    };
+    this.#response.once('drain', onDrain);
+    signal.addEventListener('abort', onAbort, { once: true });
+  }
+
+  /** Nothing is tried again that the client has seen a part of, or whose body is not at hand any more. */
+  #classify(result: AttemptResult<HeldResponse>): Verdict {
+    const free = this.#held?.committed !== true && this.#body.replayable;
+    const repeatable = free && idempotent.has(this.#request.method!);
+    if ('error' in result) return { ok: false, retry: repeatable || (free && notExecuted(result.error)) };
+    const { status, headers } = result.value;
+    return {
+      ok: status < 500 && status !== 429,
+      retryAfterMs: retryAfter(headerValue(headers, 'retry-after')),
+      retry: repeatable && unavailable.has(status),
+    };
+  }
+
+  #fail(error: unknown): void {
+    const response = this.#response;
+    const gone = response.destroyed || error instanceof ClientGoneError;
+    // To break off is the only way left to say that the response is not whole
+    const status = gone || response.headersSent ? undefined : statusOf(error);
+    if (status === undefined) response.destroy();
+    else refuse(this.#request, response, status, error);
+    if (!proxyErrors.hasSubscribers) return;
+    proxyErrors.publish({ balancer: this.#balancer.name, request: this.#request, error, status });
+  }
+}
+
+/** Tells the client in the words of RFC 9457, which name no endpoint. */
+export function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  error: unknown,
+): void {
+  const title = STATUS_CODES[status];
+  const code = error instanceof AshlarError ? { code: error.code } : {};
+  const body = JSON.stringify({ type: 'about:blank', title, status, ...code });
+  response.writeHead(status, {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    ...(error instanceof NoEndpointError || error instanceof ClosedError ? { 'retry-after': '1' } : {}),
+    ...(request.complete ? {} : { connection: 'close' }),
+  });
+  response.end(body);
+}
+
+/** The path and query of the request's target. @throws UnforwardableError when it has none, or the body is gone */
+function pathOf(request: IncomingMessage): string {
+  if (request.readableDidRead && hasBody(request)) {
+    throw new UnforwardableError('the request body was read before the proxy got it, as by a body parser');
+  }
+  const { url = '' } = request;
+  if (url.startsWith('/')) return url;
+  if (!URL.canParse(url))
+    throw new UnforwardableError(`the request target ${JSON.stringify(url)} has no path`);
+  const { pathname, search } = new URL(url);
+  return pathname + search;
+}
