@@ -5,6 +5,8 @@ import { markdownTests } from './tools/markdown-tests/src/index.ts';
 // the list to Node as well; with `import` or `module` in it, a `require` inside a library would get an ES module.
 const conditions = ['@ashlar/source', 'node'];
 
+const { GITHUB_ACTIONS } = process.env;
+
 export default defineConfig({
   plugins: [markdownTests(import.meta.dirname)],
   resolve: { conditions },
@@ -16,7 +18,7 @@ export default defineConfig({
     globalSetup: './tools/services/src/consent.ts',
     reporters: [
       'default',
-      ...(process.env['GITHUB_ACTIONS'] === 'true' ? ['github-actions'] : []),
+      ...(GITHUB_ACTIONS === 'true' ? ['github-actions'] : []),
       './tools/services/src/summary.ts',
     ],
   },

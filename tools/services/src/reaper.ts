@@ -21,10 +21,10 @@ while read -r verb what; do
     -container) containers=$(without "$what" "$containers") ;;
   esac
 done
-any() { for group in $groups; do kill -0 -- "-$group" && return 0; done; return 1; }
-for group in $groups; do kill -TERM -- "-$group"; kill -CONT -- "-$group"; done
+any() { for group in $groups; do kill -s 0 -- "-$group" && return 0; done; return 1; }
+for group in $groups; do kill -s TERM -- "-$group"; kill -s CONT -- "-$group"; done
 for attempt in 1 2 3 4 5 6 7 8 9 10; do any || break; sleep 0.1; done
-for group in $groups; do kill -KILL -- "-$group"; done
+for group in $groups; do kill -s KILL -- "-$group"; done
 for container in $containers; do docker rm -f "$container"; done
 for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$folder" && break; sleep 0.2; done
 `;

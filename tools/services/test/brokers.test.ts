@@ -34,16 +34,16 @@ describeWith({ own: 'rabbitmq' }, 'RabbitMQ', () => {
       await channel.assertQueue('kept', { durable: true });
       channel.sendToQueue('kept', Buffer.from('hello'), { persistent: true });
       await channel.waitForConfirms();
-      return channel.get('kept');
+      return (await channel.get('kept')) || undefined;
     });
-    expect(consumed && consumed.content.toString()).toBe('hello');
+    expect(consumed?.content.toString()).toBe('hello');
 
     const tree = processTree(rabbit.pid);
     await rabbit.kill();
     expect(tree.filter(isAlive)).toEqual([]);
     await rabbit.restart();
-    const again = await withChannel(rabbit.url, channel => channel.get('kept'));
-    expect(again && again.fields.redelivered).toBe(true);
+    const again = await withChannel(rabbit.url, async channel => (await channel.get('kept')) || undefined);
+    expect(again?.fields.redelivered).toBe(true);
     const last = processTree(rabbit.pid);
     await rabbit.stop();
     expect(last.filter(isAlive)).toEqual([]);
