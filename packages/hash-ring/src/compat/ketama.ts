@@ -50,7 +50,7 @@ export function ketama(nodes: Iterable<string | SystemNode>, options: KetamaOpti
 
 /** What ketama hashes of `host:port`. */
 export function withoutDefaultPort(address: string): string {
-  return address.replace(/:11211$/, '');
+  return address.startsWith('/') ? `${address}:0` : address.replace(/:11211$/, '');
 }
 
 const pointsPerServer = 100;

@@ -24,11 +24,24 @@ export function systemNodes<N extends SystemNode>(
   weights: NumberRange,
 ): CheckedSystemNode<N>[] {
   const given = typeof nodes === 'string' ? nodes : [...nodes];
-  return checkedNodes(given).map((node, i) => {
+  const named = typeof given === 'string' ? given : given.map(withoutWeight);
+  return checkedNodes(named).map((node, i) => {
     const more = (typeof given[i] === 'string' ? {} : given[i]) as N;
-    const down = booleanOption('down', more.down ?? false);
-    return { ...more, ...node, weight: integerOption('weight', node.weight, weights), down };
+    const { weight = 1, down = false } = more;
+    return {
+      ...more,
+      ...node,
+      weight: integerOption('weight', weight, weights),
+      down: booleanOption('down', down),
+    };
   });
+}
+
+/** Each system has limits of its own. */
+function withoutWeight(node: string | RingNode): string | RingNode {
+  if (typeof node === 'string') return node;
+  const { weight: _, ...rest } = node;
+  return rest;
 }
 
 /** The text that is hashed for each node. @throws InvalidOptionError when two have the same, or one is empty. */
