@@ -39,7 +39,7 @@ export function readFlags(
     if (token.kind !== 'option') continue;
     const flag = Object.hasOwn(flags, token.name) ? flags[token.name] : undefined;
     if (flag === undefined) throw new UsageError(unknownFlag(token.rawName, Object.keys(flags)));
-    if (flag.value !== undefined && token.value === undefined) {
+    if (flag.value !== undefined && (token.value ?? '') === '') {
       throw new UsageError(`--${token.name} needs a value: --${token.name} ${flag.value}`);
     }
     if (flag.value === undefined && token.value !== undefined) {

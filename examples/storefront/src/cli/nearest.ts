@@ -1,7 +1,7 @@
 /** The name that is fewest edits away (Levenshtein), when that is few enough to have been meant. */
 export function nearest(typed: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
-  let fewest = Math.max(1, Math.floor(typed.length / 3)) + 1;
+  let fewest = Math.max(1, Math.floor(typed.length / 2.5)) + 1;
   for (const name of names) {
     const edits = editsBetween(typed, name);
     if (edits >= fewest) continue;

@@ -15,7 +15,7 @@ export interface Features {
   readonly lru1200: number;
   readonly lru3000: number;
   readonly lru6000: number;
-  /** The same of the first 20 000 requests, which are what the main job replays. */
+  /** The same of the first 10 000 requests, which are what the main job replays. */
   readonly earlyDistinct: number;
   readonly earlyOneTime: number;
   readonly earlyTop1: number;
@@ -27,7 +27,7 @@ export interface Features {
   readonly overlapTenth: number;
 }
 
-export const early = 20_000;
+export const early = 10_000;
 const windowRequests = 5_000;
 const windowTop = 100;
 /** The windows begin after the opening of the traces, whose crawlers have no favorites. */

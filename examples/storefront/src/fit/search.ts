@@ -6,12 +6,12 @@ import { type Features, featuresOf } from './features.ts';
 const ranges: { readonly [name in keyof Season]: readonly [min: number, max: number] } = {
   products: [15_000, 90_000],
   exponent: [0.7, 1.6],
-  shift: [0.1, 150],
+  shift: [0.5, 150],
   returns: [0.15, 0.6],
   returnReach: [500, 20_000],
   openingCrawl: [0.2, 0.9],
   crawl: [0.02, 0.25],
-  openingRequests: [4_000, 30_000],
+  openingRequests: [6_000, 20_000],
   drift: [0.0003, 0.02],
 };
 const names = Object.keys(ranges) as (keyof Season)[];

@@ -2,13 +2,16 @@ import { Pool } from 'undici';
 import { productPath } from '../product-path.ts';
 import type { Seen } from './tally.ts';
 
-/** Requests product pages over connections that stay open, as many as are needed at the same time. */
+/** More requests than these wait for one of them here, which their latency shows: sockets are not for queueing. */
+const connections = 256;
+
+/** Requests product pages over connections that stay open. */
 export class Client implements AsyncDisposable {
   readonly #pool: Pool;
 
   constructor(url: string) {
     this.#pool = new Pool(url, {
-      connections: null,
+      connections,
       pipelining: 1,
       headersTimeout: 60_000,
       bodyTimeout: 60_000,

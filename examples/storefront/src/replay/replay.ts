@@ -32,8 +32,8 @@ export interface Replay {
   readonly counted: readonly CatalogueStats[];
 }
 
-/** A shop whose answers take a minute has lost its visitors; the machine's sockets and memory end before. */
-const maxOpen = 4_096;
+/** So many that wait are no load that a busy machine still works off, but one that it will never keep up with. */
+const maxOpen = 10_000;
 
 /** Requests the keys in order through the fleet's proxy. What fails is counted. @throws OverloadError, ChildError */
 export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Replay> {

@@ -24,8 +24,8 @@ export class TraceError extends AshlarError {
 const sniffedLines = 20;
 /** Longer keys would not fit into a request's head. */
 const longestKey = 2_048;
-/** No text has these, a file of another kind soon does. */
-const control = /\p{Cc}/u;
+/** No text has control characters, a file of another kind soon does; and `.` and `..` are no names in a path. */
+const unusable = /\p{Cc}|^\.\.?$/u;
 
 /**
  * Reads up to `limit` keys of a trace: a key a line, or the access log of nginx or Apache; plain or gzip, which is
@@ -74,7 +74,7 @@ export async function readTrace(file: string, limit: number = Infinity): Promise
 
 function readKeyLine(line: string): Reading {
   const key = line.trim();
-  return key.length > longestKey || control.test(key) ? 'bad' : { key };
+  return key.length > longestKey || unusable.test(key) ? 'bad' : { key };
 }
 
 async function textOf(file: string): Promise<AsyncIterable<Uint8Array>> {

@@ -1,0 +1,104 @@
+import { createServer, request as httpRequest, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { seededRandom } from '@ashlar/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { catalogue } from '../src/catalogue/catalogue.ts';
+import { type Database, simulatedDatabase } from '../src/catalogue/database.ts';
+import { productKey, productPath } from '../src/product-path.ts';
+
+const database = simulatedDatabase({ loadMs: 0, random: seededRandom(1), sleep: async () => {} });
+let server: Server;
+afterEach(() => new Promise(resolve => server.close(resolve)));
+
+async function shop(cache: number, from: Database = database): Promise<string> {
+  server = createServer(catalogue({ replica: 'replica-1', cache, database: from }));
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe('the catalogue', () => {
+  it('says hit or miss, forgets the product used longest ago, and counts', async () => {
+    const url = await shop(2);
+    const answers: (string | null)[] = [];
+    for (const key of ['a', 'b', 'a', 'c', 'b', 'a']) {
+      const response = await fetch(url + productPath(key));
+      expect(response.status).toBe(200);
+      expect(response.headers.get('x-replica')).toBe('replica-1');
+      expect(await response.text()).toContain(`no. ${key}</h1>`);
+      answers.push(response.headers.get('x-cache'));
+    }
+    expect(answers).toEqual(['miss', 'miss', 'hit', 'miss', 'miss', 'miss']);
+    const stats = await (await fetch(`${url}/stats`)).json();
+    expect(stats).toEqual({ replica: 'replica-1', hits: 1, misses: 5, cached: 2 });
+  });
+
+  it('loads a product once for all who wait for it, also when it is pushed out meanwhile', async () => {
+    const loads = new Map<string, () => void>();
+    let loaded = 0;
+    const slow: Database = {
+      load: key =>
+        new Promise(resolve => {
+          loaded++;
+          loads.set(key, () => resolve({ key, name: 'Lamp', cents: 100 }));
+        }),
+    };
+    const url = await shop(1, slow);
+    const waiting = ['a', 'a', 'b', 'c'].map(key => fetch(url + productPath(key)));
+    await expect.poll(() => loads.size).toBe(3);
+    for (const finish of loads.values()) finish();
+    const responses = await Promise.all(waiting);
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(loaded).toBeLessThanOrEqual(4);
+  });
+
+  it('escapes what it shows, and refuses what it has not', async () => {
+    const url = await shop(2);
+    const page = await (await fetch(url + productPath('<script>alert("&")</script>'))).text();
+    expect(page).not.toContain('<script>');
+    expect(await (await fetch(url)).text()).toContain('/product/1');
+    expect((await fetch(`${url}/product/`)).status).toBe(404);
+    expect((await fetch(`${url}/product/%E0%A4%A`)).status).toBe(404);
+    expect((await fetch(`${url}/nothing`)).status).toBe(404);
+    expect((await fetch(url + productPath('a'), { method: 'POST' })).status).toBe(405);
+    const head = await new Promise<number | undefined>((resolve, reject) => {
+      const sent = httpRequest(url + productPath('a'), { method: 'HEAD' }, response =>
+        resolve(response.statusCode),
+      );
+      sent.on('error', reject).end();
+    });
+    expect(head).toBe(200);
+  });
+
+  it('answers 500 when the database fails, and recovers', async () => {
+    let broken = true;
+    const url = await shop(2, {
+      load: async key => {
+        if (broken) throw new Error('no connection');
+        return { key, name: 'Lamp', cents: 100 };
+      },
+    });
+    expect((await fetch(url + productPath('a'))).status).toBe(500);
+    broken = false;
+    expect((await fetch(url + productPath('a'))).headers.get('x-cache')).toBe('miss');
+  });
+});
+
+describe('the simulated database', () => {
+  it('takes half to one and a half times its average, and knows a product by its key', async () => {
+    const slept: number[] = [];
+    const sleep = async (ms: number) => void slept.push(ms);
+    const slow = simulatedDatabase({ loadMs: 10, random: seededRandom(1), sleep });
+    const loaded = await Promise.all(Array.from({ length: 200 }, () => slow.load('42')));
+    expect(Math.min(...slept)).toBeGreaterThanOrEqual(5);
+    expect(Math.max(...slept)).toBeLessThan(15);
+    expect(slept.reduce((sum, ms) => sum + ms, 0) / 200).toBeCloseTo(10, 0);
+    expect(new Set(loaded.map(product => JSON.stringify(product))).size).toBe(1);
+  });
+});
+
+describe('productPath', () => {
+  it.each(['42', '/shoes/a b?c#d', '100%', 'ä€🙂', '...', '<b>'])('brings back %s', key => {
+    expect(productKey(new URL(productPath(key), 'http://x').pathname)).toBe(key);
+    expect(productKey(productPath(key))).toBe(key);
+  });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { UsageError } from '../src/cli/flags.ts';
+import { nearest } from '../src/cli/nearest.ts';
+import { help, readOptions } from '../src/cli/options.ts';
+
+describe('readOptions', () => {
+  it('has the defaults that the help names', () => {
+    expect(readOptions([])).toEqual({
+      requests: 10_000,
+      replicas: 4,
+      cache: 300,
+      pace: { rate: 700 },
+      seed: 1,
+      source: { season: 'december' },
+      loadMs: 10,
+      servePort: undefined,
+      json: false,
+    });
+    for (const usual of ['(10000)', '(4)', '(300)', '(700)', '(1)', '(december)', '(10)']) {
+      expect(help()).toContain(usual);
+    }
+  });
+
+  it('reads every flag, with or without `=`; the last one counts', () => {
+    const given =
+      '--requests all --replicas=2 --concurrency 8 --cache 5 --load-ms 0 --trace a --trace b --seed 7';
+    expect(readOptions([...given.split(' '), '--serve', '--port', '8080', '--json'])).toEqual({
+      requests: Infinity,
+      replicas: 2,
+      cache: 5,
+      pace: { concurrency: 8 },
+      seed: 7,
+      source: { trace: 'b' },
+      loadMs: 0,
+      servePort: 8080,
+      json: true,
+    });
+    expect(readOptions(['--help', '--rate', '5'])).toBeUndefined();
+    expect(readOptions(['--serve', '--requests', '0'])?.requests).toBe(0);
+  });
+
+  it.each([
+    ['--rate 0', '--rate must be an integer from 1 to 100000, got "0"'],
+    ['--rate fast', '--rate must be an integer from 1 to 100000, got "fast"'],
+    ['--rate 1e3', '--rate must be an integer from 1 to 100000, got "1e3"'],
+    ['--rate -5', '--rate must be an integer from 1 to 100000, got "-5"'],
+    ['--rate --serve', '--rate must be an integer from 1 to 100000, got "--serve"'],
+    ['--replicas 65', '--replicas must be an integer from 1 to 64, got "65"'],
+    ['--requests 0', '--requests must be an integer from 1 to 10000000, got "0"'],
+    ['--requests all', '--requests all needs --trace: a generated day has no end'],
+    ['--seed', '--seed needs a value: --seed N'],
+    ['--trace=', '--trace needs a value: --trace FILE'],
+    ['--json=yes', '--json takes no value, got "yes"'],
+    ['--season may', '--season must be july or december, got "may"'],
+    ['--season july --trace x', '--season and --trace exclude each other'],
+    ['--rate 5 --concurrency 5', '--rate and --concurrency exclude each other'],
+    ['--port 80', '--port needs --serve'],
+    ['--replica 3', 'there is no flag --replica; did you mean --replicas?'],
+    ['--sevre', 'there is no flag --sevre; did you mean --serve?'],
+    ['-x', 'there is no flag -x; see --help'],
+    ['--constructor', 'there is no flag --constructor; see --help'],
+    ['--no-json', 'there is no flag --no-json; see --help'],
+    ['replay', '"replay" is not a flag; see --help'],
+  ])('refuses %s', (line, message) => {
+    const refuse = () => readOptions(line.split(' '));
+    expect(refuse).toThrow(UsageError);
+    expect(refuse).toThrow(message);
+  });
+});
+
+describe('nearest', () => {
+  it('finds what was meant, and nothing for what was not', () => {
+    const names = ['requests', 'replicas', 'rate', 'port'];
+    expect(nearest('replcas', names)).toBe('replicas');
+    expect(nearest('rat', names)).toBe('rate');
+    expect(nearest('verbose', names)).toBeUndefined();
+    expect(nearest('', names)).toBeUndefined();
+  });
+});

@@ -1,0 +1,166 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { seededRandom } from '@ashlar/core';
+import { HashRing } from '@ashlar/hash-ring';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { ReplayReport, Report } from '../src/output/report.ts';
+import { seasons } from '../src/workload/seasons.ts';
+import { shopDay } from '../src/workload/shop-day.ts';
+import { lruHits } from './lru.ts';
+import { reportOf } from './program.ts';
+import { referenceHits, traceFile, withTrace } from './traces.ts';
+
+const oneAfterAnother = ['--replicas', '1', '--concurrency', '1', '--load-ms', '0'];
+
+function onlyReplay({ replays, changes }: Report): ReplayReport {
+  expect(replays).toHaveLength(1);
+  expect(changes).toEqual([]);
+  return replays[0]!;
+}
+
+describe('one replica and one request after another', () => {
+  it.each([1, 200])('hits exactly as an LRU cache of %i products does', async cache => {
+    const keys = shopDay(seasons.july, 1_500, seededRandom(3));
+    const generated = ['--season', 'july', '--seed', '3', '--requests', '1500'];
+    const replay = onlyReplay(await reportOf([...oneAfterAnother, ...generated, '--cache', `${cache}`]));
+    const hits = lruHits(keys, cache);
+    expect(replay).toMatchObject({ requests: 1_500, errors: 0, hits, misses: 1_500 - hits, retries: 0 });
+    expect(replay.replicas[0]!.counted).toEqual({ hits, misses: 1_500 - hits });
+  });
+
+  const trace = 'cache2k-web12';
+  withTrace(
+    trace,
+    `hits on ${trace} exactly as often as the reference simulators' LRU cache of 1200`,
+    async () => {
+      const args = [...oneAfterAnother, '--cache', '1200', '--trace', traceFile(trace), '--requests', 'all'];
+      const replay = onlyReplay(await reportOf(args));
+      expect(referenceHits(trace, 1_200)).toEqual({ hits: 63_917, misses: 31_690 });
+      expect(replay).toMatchObject({ requests: 95_607, errors: 0, ...referenceHits(trace, 1_200) });
+    },
+    300_000,
+  );
+});
+
+describe('a replay with a death and a birth', () => {
+  it('loses no request, and its figures add up', async () => {
+    const report = await reportOf(['--requests', '1500', '--rate', '500', '--seed', '4', '--cache', '100']);
+    const distinct = new Set(shopDay(seasons.december, 1_500, seededRandom(4))).size;
+    expect(report).toMatchObject({ products: distinct, replicas: 4, cache: 100 });
+    expect(report.replays.map(({ stickiness }) => stickiness)).toEqual(['by product', 'none']);
+    for (const replay of report.replays) {
+      expect(replay).toMatchObject({ requests: 1_500, errors: 0, reasons: {} });
+      expect(sum(replay.replicas.map(({ requests }) => requests))).toBe(1_500);
+      expect(sum(replay.replicas.map(({ hits }) => hits))).toBe(replay.hits);
+      expect(sum(replay.replicas.map(({ share }) => share))).toBeCloseTo(1, 10);
+      expect(replay.hits + replay.misses).toBe(1_500);
+      expect(replay.hitRatio).toBe(replay.hits / 1_500);
+      expect(replay.latency.p50Ms).toBeLessThanOrEqual(replay.latency.p99Ms);
+      expect(replay.latency.p99Ms).toBeLessThanOrEqual(replay.latency.maxMs);
+      expect(replay.elapsedMs).toBeGreaterThan(2_990);
+      expect(replay.replicas.map(({ replica, fate }) => `${replica} ${fate}`)).toEqual([
+        'replica-1 stayed',
+        'replica-2 killed',
+        'replica-3 stayed',
+        'replica-4 stayed',
+        'replica-5 joined',
+      ]);
+      // What the client saw of a replica that lived is what the replica counted; what was retried it never saw.
+      for (const { fate, requests, hits, counted } of replay.replicas) {
+        expect(counted).toEqual(fate === 'killed' ? undefined : { hits, misses: requests - hits });
+      }
+      const steps = replay.events.map(({ type, replica }) => `${replica} ${type}`);
+      expect(steps.filter(step => !step.endsWith('ejected'))).toEqual([
+        'replica-2 killed',
+        'replica-2 forgotten',
+        'replica-5 joined',
+      ]);
+    }
+    const [sticky, inTurn] = report.replays as [ReplayReport, ReplayReport];
+    expect(sticky.hits).toBeGreaterThan(inTurn.hits);
+    expect(sticky.copies).toBeLessThan(inTurn.copies);
+  });
+
+  it('moves no more products than it must', async () => {
+    const { changes, products } = await reportOf(['--requests', '600', '--rate', '600']);
+    const [death, birth] = changes;
+    expect(changes.map(({ type, replica }) => `${replica} ${type}`)).toEqual([
+      'replica-2 killed',
+      'replica-5 joined',
+    ]);
+    expect(death).toMatchObject({ products, needless: 0, minimum: death!.moved });
+    expect(birth).toMatchObject({ products, needless: 0, minimum: Math.round(products / 4) });
+    for (const { moved, shareOfKeySpace } of changes)
+      expect(moved / products).toBeCloseTo(shareOfKeySpace, 1);
+  });
+
+  it('has nobody killed where there is one replica, and lets another join', async () => {
+    const { replays } = await reportOf(['--requests', '300', '--rate', '300', '--replicas', '1']);
+    for (const { errors, replicas } of replays) {
+      expect(errors).toBe(0);
+      expect(replicas.map(({ fate }) => fate)).toEqual(['stayed', 'joined']);
+    }
+  });
+});
+
+describe('a replay in which nothing happens', () => {
+  it('asks one replica for a product, the one that the ring names, many at a time', async () => {
+    const report = await reportOf([
+      '--requests',
+      '1000',
+      '--concurrency',
+      '20',
+      '--replicas',
+      '5',
+      '--load-ms',
+      '1',
+    ]);
+    const replay = onlyReplay(report);
+    expect(replay).toMatchObject({ requests: 1_000, errors: 0, copies: 1, events: [] });
+    const names = ['replica-1', 'replica-2', 'replica-3', 'replica-4', 'replica-5'];
+    const ring = new HashRing(names);
+    const owners = Array.from(shopDay(seasons.december, 1_000, seededRandom(1)), product =>
+      ring.get(`${product}`),
+    );
+    expect(replay.replicas.map(({ replica, requests }) => [replica, requests])).toEqual(
+      names.map(name => [name, owners.filter(owner => owner === name).length]),
+    );
+  });
+
+  it('answers all who want a product that a tiny cache pushes out while it loads', async () => {
+    const args = [
+      '--requests',
+      '500',
+      '--concurrency',
+      '50',
+      '--replicas',
+      '1',
+      '--cache',
+      '1',
+      '--load-ms',
+      '3',
+    ];
+    expect(onlyReplay(await reportOf(args))).toMatchObject({ requests: 500, errors: 0 });
+  });
+});
+
+describe('a trace', () => {
+  it('is replayed from an access log, whatever its paths', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'storefront-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const paths = ['/a%20b', '/ä/"quoted"', '/a%20b', '/100%', '/../x', '/<b>?q=1', '/<b>'];
+    const lines = paths.map(
+      path => `::1 - - [10/Oct/2024:13:55:36 +0200] "GET ${path} HTTP/1.1" 200 1 "-" "-"\nbad`,
+    );
+    await writeFile(join(folder, 'access.log'), lines.join('\n'));
+    const args = ['--trace', join(folder, 'access.log'), '--concurrency', '1', '--replicas', '1'];
+    const report = await reportOf(args);
+    expect(report.workload).toMatch(/\(access log\), 8 bad lines left out$/);
+    expect(onlyReplay(report)).toMatchObject({ requests: 6, errors: 0, hits: 2 });
+  });
+});
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
