@@ -19,6 +19,8 @@ export interface CatalogEntry {
   readonly folders: readonly string[];
   /** `path`: the PATH, then the folders; `folders`: the folders, then the PATH; `header`: the folders only. */
   readonly order: 'path' | 'folders' | 'header';
+  /** The oldest major version that will do. */
+  readonly atLeast?: number;
   /** The packages of Debian that bring it. */
   readonly debian: readonly string[];
   /** The environment variables that may hold the URL of a server that runs already, the first that is set. */
@@ -43,6 +45,7 @@ export const catalog: Readonly<Record<ServiceName, CatalogEntry>> = {
   postgres: program('postgres', ['postgresql'], {
     urls: ['ASHLAR_POSTGRES_URL', 'POSTGRES_URL'],
     folders: ['/usr/lib/postgresql/*/bin', ...programFolders],
+    atLeast: 15,
     image: 'postgres:15',
   }),
   // Debian's /usr/sbin/rabbitmq-server is a wrapper that changes the user; the program itself is elsewhere.

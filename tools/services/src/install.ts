@@ -3,17 +3,18 @@ import { existsSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { catalog, type ServiceName } from './catalog.ts';
 
-const lock = '/run/lock/ashlar-install.lock';
+const lock = '/run/ashlar-install.lock';
 const policy = '/usr/sbin/policy-rc.d';
+const lists = '/var/lib/apt/lists';
 
 /**
  * Runs `apt-get install "$@"` under a lock that one process of the machine holds at a time, and with a policy
  * that lets no package start its daemon. A policy of the machine's own is kept if it forbids the same.
- * `$1` is the lock, `$2` the policy's path, the rest are packages.
+ * `$1` is the lock, `$2` the policy's path, `$3` the folder of apt's lists, the rest are packages.
  */
 export const installScript = `
 set -eu
-lock=$1 policy=$2; shift 2
+lock=$1 policy=$2 lists=$3; shift 3
 exec 9>"$lock"
 flock -w 900 9 || { echo "another installation holds $lock" >&2; exit 75; }
 if [ -e "$policy" ] && ! grep -q ashlar-install "$policy"; then
@@ -27,7 +28,7 @@ else
 fi
 export DEBIAN_FRONTEND=noninteractive
 get() { apt-get -q -o DPkg::Lock::Timeout=600 "$@" 9>&-; }
-[ -n "$(find /var/lib/apt/lists -name '*_Packages*' 2>/dev/null | head -n 1)" ] || get update
+[ -n "$(find "$lists" -name '*_Packages*' 2>/dev/null | head -n 1)" ] || get update
 get install -y --no-install-recommends "$@" || { get update && get install -y --no-install-recommends "$@"; }
 `;
 
@@ -66,7 +67,7 @@ export function install(service: ServiceName): Promise<void> {
   const { debian } = catalog[service];
   writeSync(2, `services: installing ${debian.join(' ')} with apt-get\n`);
   return new Promise((resolve, reject) => {
-    const args = ['-c', installScript, 'install', lock, policy, ...debian];
+    const args = ['-c', installScript, 'install', lock, policy, lists, ...debian];
     execFile('/bin/sh', args, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
       if (error === null) return resolve();
       const said = `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n');

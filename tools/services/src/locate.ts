@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { catalog, type ServiceName } from './catalog.ts';
+import { type CatalogEntry, catalog, type ServiceName } from './catalog.ts';
 
 /** The URL of a server of this service that the user runs, from the environment. */
 export function urlOf(service: ServiceName, env: NodeJS.ProcessEnv = process.env): string | undefined {
@@ -18,7 +19,9 @@ export function locate(service: ServiceName, env: NodeJS.ProcessEnv = process.en
     header: usual,
   }[entry.order];
   const mode = entry.order === 'header' ? constants.R_OK : constants.X_OK;
-  return folders.map(folder => join(folder, entry.file)).find(path => isFile(path, mode));
+  return folders
+    .map(folder => join(folder, entry.file))
+    .find(path => isFile(path, mode) && majorVersion(path, entry) >= (entry.atLeast ?? 0));
 }
 
 function isFile(path: string, mode: number): boolean {
@@ -27,6 +30,16 @@ function isFile(path: string, mode: number): boolean {
     return statSync(path).isFile();
   } catch {
     return false;
+  }
+}
+
+/** What the program itself says, where that matters; 0 where it says nothing. */
+function majorVersion(path: string, { atLeast }: CatalogEntry): number {
+  if (atLeast === undefined) return 0;
+  try {
+    return Number(/\d+/.exec(execFileSync(path, ['--version'], { encoding: 'utf8' }))?.[0] ?? 0);
+  } catch {
+    return 0;
   }
 }
 

@@ -52,7 +52,7 @@ export async function available(need: Need): Promise<{ ok: true } | { ok: false;
 async function search(service: ServiceName): Promise<Provided> {
   const found = locate(service);
   if (found !== undefined) return { kind: 'local', path: found };
-  const { file, image } = catalog[service];
+  const { file, image, atLeast } = catalog[service];
   if (image !== undefined && (await dockerRefusal(image)) === undefined) {
     return { kind: 'docker', path: file, image };
   }
@@ -63,6 +63,7 @@ async function search(service: ServiceName): Promise<Provided> {
   const failure = await install(service).catch((error: Error) => error);
   const path = locate(service);
   if (path !== undefined) return { kind: 'local', path };
-  const reason = failure?.message ?? `it was installed, but there is no ${file} in the usual folders`;
+  const which = atLeast === undefined ? file : `${file} of version ${atLeast} or later`;
+  const reason = failure?.message ?? `it was installed, but there is no ${which} in the usual folders`;
   throw new ServiceUnavailableError(service, reason, { cause: failure });
 }
