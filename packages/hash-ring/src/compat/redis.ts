@@ -1,5 +1,5 @@
 import type { Key } from '../placement.ts';
-import { crc16Xmodem } from './hash/crc.ts';
+import { crc16 } from './hash/crc.ts';
 import { reader } from './hash/key.ts';
 import { narrowToTag } from './hash/tag.ts';
 
@@ -14,5 +14,5 @@ import { narrowToTag } from './hash/tag.ts';
 export function redisSlot(key: Key): number {
   reader.read(key);
   narrowToTag(0x7b, 0x7d);
-  return crc16Xmodem(reader.bytes, reader.length) & 0x3fff;
+  return crc16(reader.bytes, reader.length) & 0x3fff;
 }

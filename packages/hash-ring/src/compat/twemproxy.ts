@@ -2,6 +2,7 @@ import { describe, InvalidOptionError, knownOptions } from '@ashlar/core';
 import type { Owners } from '../continuum.ts';
 import { bytesOf } from '../hash/utf8.ts';
 import type { Key, Placement } from '../placement.ts';
+import { byCodePoint } from './code-point.ts';
 import { reader } from './hash/key.ts';
 import { type TwemproxyHash, twemproxyHashes } from './hash/memcached.ts';
 import { narrowToTag } from './hash/tag.ts';
@@ -59,8 +60,13 @@ export function twemproxyHash(
   const live = servers.flatMap(({ weight, down }, owner) =>
     down ? [] : [{ owner, name: names[owner]!, weight }],
   );
-  const { circle, placeOf } = placed(live);
+  const { circle, placeOf } = placed(live.sort((a, b) => byLength(a.name, b.name)));
   return new CirclePlacement(servers, circle, key => placeOf(hashed(key)));
+}
+
+/** The order into which twemproxy brings its servers. */
+function byLength(a: string, b: string): number {
+  return bytesOf(a).length - bytesOf(b).length || byCodePoint(a, b);
 }
 
 interface Placed {

@@ -1,6 +1,9 @@
-const crc32Table: Uint32Array = reflected(0xedb88320);
-const arcTable: Uint32Array = reflected(0xa001);
-const xmodemTable: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
+const crc32Table: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  return crc;
+});
+const crc16Table: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
   for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
   return crc & 0xffff;
@@ -27,24 +30,12 @@ export function crc32Memcached(bytes: Uint8Array, length: number): number {
   return (crc32(bytes, length) >>> 16) & 0x7fff;
 }
 
-/** CRC-16/ARC of the bytes: polynomial 0x8005, reflected, from 0. */
-export function crc16Arc(bytes: Uint8Array, length: number): number {
+/**
+ * CRC-16/XMODEM of the bytes (polynomial 0x1021, not reflected, from 0) in the lower 16 bits; above them stays what was
+ * shifted out, as in twemproxy.
+ */
+export function crc16(bytes: Uint8Array, length: number): number {
   let crc = 0;
-  for (let i = 0; i < length; i++) crc = arcTable[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
-  return crc;
-}
-
-/** CRC-16/XMODEM of the bytes: polynomial 0x1021, not reflected, from 0. */
-export function crc16Xmodem(bytes: Uint8Array, length: number): number {
-  let crc = 0;
-  for (let i = 0; i < length; i++) crc = ((crc << 8) & 0xffff) ^ xmodemTable[(crc >>> 8) ^ bytes[i]!]!;
-  return crc;
-}
-
-function reflected(polynomial: number): Uint32Array {
-  return Uint32Array.from({ length: 256 }, (_, byte) => {
-    let crc = byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
-    return crc;
-  });
+  for (let i = 0; i < length; i++) crc = (crc << 8) ^ crc16Table[((crc >>> 8) ^ bytes[i]!) & 0xff]!;
+  return crc >>> 0;
 }

@@ -1,5 +1,5 @@
 import { murmur3 } from '../../hash/murmur3.ts';
-import { crc16Arc, crc32, crc32Memcached } from './crc.ts';
+import { crc16, crc32, crc32Memcached } from './crc.ts';
 import { fnv1_32, fnv1_64, fnv1a_32, fnv1a_64 } from './fnv.ts';
 import { hsieh } from './hsieh.ts';
 import { lookup3, oneAtATime } from './jenkins.ts';
@@ -42,7 +42,7 @@ export const libmemcachedHashes: Readonly<Record<LibmemcachedHash, ByteHash>> = 
 /** The hash functions of twemproxy, by the names of its configuration. */
 export const twemproxyHashes: Readonly<Record<TwemproxyHash, ByteHash>> = {
   ...shared,
-  crc16: crc16Arc,
+  crc16,
   crc32a: crc32,
   hsieh,
 };
