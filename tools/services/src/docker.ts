@@ -61,7 +61,7 @@ export async function runContainer(
     pause: () => now('pause'),
     resume: () => now('unpause'),
     async kill() {
-      now('kill');
+      await docker('kill', name).catch(() => {}); // it may have ended by itself
       await ended;
     },
   };
