@@ -39,7 +39,8 @@ try {
 }
 
 async function perform(options: Options): Promise<void> {
-  const screen = new Screen(options.json ? process.stderr : process.stdout, process.env);
+  const { TERM, NO_COLOR } = process.env;
+  const screen = new Screen(options.json ? process.stderr : process.stdout, { TERM, NO_COLOR });
   const present = (report: Report) => {
     if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     else screen.print(`\n${summary(report, screen)}`);

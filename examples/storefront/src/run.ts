@@ -90,7 +90,8 @@ function reportOf(
 
 function introduction({ pace, replicas, cache }: Options, { about, keys }: Workload): string {
   const how = 'rate' in pace ? `${count(pace.rate)} a second` : `${count(pace.concurrency)} at a time`;
-  return `${count(keys.length)} requests of ${about}, ${how}, to ${replicas} replicas that cache ${count(cache)} products each`;
+  const whom = replicas === 1 ? 'one replica' : `${replicas} replicas`;
+  return `${count(keys.length)} requests of ${about}, ${how}, to ${whom}, ${count(cache)} products in each cache`;
 }
 
 function invitation(url: string): string {

@@ -23,9 +23,9 @@ export function withTrace(trace: string, name: string, test: () => Promise<void>
   it(
     name,
     async context => {
+      const { CI } = process.env;
       const there = existsSync(traceFile(trace));
-      if (!there && process.env['CI'] !== 'true')
-        context.skip(`${trace} is not at ../shared/traces beside the checkout`);
+      if (!there && CI !== 'true') context.skip(`${trace} is not at ../shared/traces beside the checkout`);
       await test();
     },
     timeoutMs,

@@ -2,5 +2,6 @@ import { resolve } from 'node:path';
 
 /** A path as the user meant it: npm runs scripts in the folder of their package and tells where it was called. */
 export function userPath(path: string): string {
-  return resolve(process.env['INIT_CWD'] ?? process.cwd(), path);
+  const { INIT_CWD = process.cwd() } = process.env;
+  return resolve(INIT_CWD, path);
 }

@@ -9,6 +9,12 @@ export interface Output {
   write(text: string): unknown;
 }
 
+/** What the user says of the terminal, in the environment. */
+export interface Environment {
+  readonly TERM?: string | undefined;
+  readonly NO_COLOR?: string | undefined;
+}
+
 const eraseLine = '\r\x1b[K';
 
 /** Where people read: lines that stay and, on a terminal, one at the bottom that changes. */
@@ -19,10 +25,10 @@ export class Screen {
   readonly #colored: boolean;
   #changing = '';
 
-  constructor(output: Output, env: Readonly<Record<string, string | undefined>>) {
+  constructor(output: Output, env: Environment) {
     this.#output = output;
-    this.live = output.isTTY === true && env['TERM'] !== 'dumb';
-    this.#colored = this.live && (env['NO_COLOR'] ?? '') === '';
+    this.live = output.isTTY === true && env.TERM !== 'dumb';
+    this.#colored = this.live && (env.NO_COLOR ?? '') === '';
   }
 
   /** A line, or several, that stay. */
@@ -37,6 +43,6 @@ export class Screen {
   }
 
   paint(color: Color, text: string): string {
-    return this.#colored ? styleText(color, text) : text;
+    return this.#colored ? styleText(color, text, { validateStream: false }) : text;
   }
 }

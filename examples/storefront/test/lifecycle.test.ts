@@ -1,0 +1,154 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { childrenOf, ended, isAlive, run, start, written } from './program.ts';
+
+const short = ['--requests', '200', '--rate', '200', '--replicas', '2'];
+const endless = ['--requests', '100000', '--rate', '50'];
+const stopped = { timeout: 10_000 };
+
+/** The program in the middle of a replay, and its children. */
+async function running(args: readonly string[]) {
+  const child = start(args);
+  const shown = await written(child, /of 100,000|\/balancer/);
+  const children = childrenOf(child.pid!);
+  expect(children).toHaveLength(5);
+  return { child, children, shown };
+}
+
+describe('how it ends', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('on %s, with exit code %i and no process left', async (signal, exitCode) => {
+    const { child, children } = await running(endless);
+    child.kill(signal);
+    expect(await once(child, 'exit')).toEqual([exitCode, null]);
+    expect(children.filter(isAlive)).toEqual([]);
+  });
+
+  it('when it is killed itself: its children notice', async () => {
+    const { child, children } = await running(endless);
+    child.kill('SIGKILL');
+    await expect.poll(() => children.filter(isAlive), stopped).toEqual([]);
+  });
+
+  it('at once on the second Ctrl-C', async () => {
+    const { child, children } = await running(endless);
+    for (const replica of children) process.kill(replica, 'SIGSTOP');
+    onTestFinished(() => children.filter(isAlive).forEach(replica => void process.kill(replica, 'SIGKILL')));
+    child.kill('SIGINT');
+    child.kill('SIGINT');
+    expect(await once(child, 'exit')).toEqual([130, null]);
+    for (const replica of children) process.kill(replica, 'SIGCONT');
+    await expect.poll(() => children.filter(isAlive), stopped).toEqual([]);
+  });
+
+  it('within seconds also when its children hang', async () => {
+    const { child, children } = await running(endless);
+    for (const replica of children) process.kill(replica, 'SIGSTOP');
+    child.kill('SIGINT');
+    expect(await once(child, 'exit')).toEqual([130, null]);
+    expect(children.filter(isAlive)).toEqual([]);
+  });
+
+  it('quietly when nobody reads on', async () => {
+    const { child, children } = await running(endless);
+    const complaints = text(child.stderr!);
+    child.stdout!.destroy();
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(await complaints).toBe('');
+    expect(children.filter(isAlive)).toEqual([]);
+  });
+});
+
+describe('what it writes', () => {
+  it('is plain lines where there is no terminal, and a table at the end', async () => {
+    const { code, stdout, stderr } = await run(short);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).not.toContain('\r');
+    expect(stdout).not.toContain('\x1b');
+    expect(stdout).toMatch(/^200 requests of a generated december day of a shop, seed 1, 200 a second/);
+    expect(stdout).toMatch(/replica-2 is killed with SIGKILL\n(.*\n)*.*replica-5 joins\n/);
+    expect(stdout).toMatch(/^requests +200 +200$/m);
+    expect(stdout).toMatch(/^errors seen by the client +0 +0$/m);
+    expect(stdout).toMatch(/^replica-2, killed( +\d+ +[\d.]+ % +[\d.]+ %){2}$/m);
+    expect(stdout).toMatch(/^replica-2 is killed +\d+ of \d+ +[\d.]+ % +\d+ +all that it had +0$/m);
+  });
+
+  it('is the report alone on stdout with --json', async () => {
+    const { stdout, stderr } = await run([...short, '--json']);
+    expect(JSON.parse(stdout)).toHaveProperty('replays');
+    expect(stderr).toMatch(/replica-5 joins/);
+  });
+
+  it('is help when that is asked for', async () => {
+    const { code, stdout } = await run(['--help']);
+    expect(code).toBe(0);
+    for (const flag of ['--requests', '--replicas', '--rate', '--seed', '--trace', '--serve']) {
+      expect(stdout).toContain(flag);
+    }
+  });
+
+  it.each([
+    [['--rate', 'fast'], /^storefront: --rate must be an integer from 1 to 100000, got "fast"\n$/],
+    [['--replcas', '3'], /^storefront: there is no flag --replcas; did you mean --replicas\?\n$/],
+    [['--trace', '/nowhere/trace'], /^storefront: \/nowhere\/trace: there is no such file\n$/],
+    [['--trace', '/'], /^storefront: \/: is a directory\n$/],
+  ])('is one line for bad input: %j', async (args, line) => {
+    const { code, stdout, stderr } = await run(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(line);
+  });
+
+  it('is one line for a load that the machine cannot take, and no process is left', async () => {
+    const child = start(['--rate', '100000', '--requests', '200000', '--load-ms', '1000']);
+    const { code, stderr } = await ended(child);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^storefront: 10000 requests are open at once: .* try a lower --rate\n$/);
+    expect(childrenOf(child.pid!)).toEqual([]);
+  });
+});
+
+describe('--serve', () => {
+  it('shows the shop to a browser until Ctrl-C', async () => {
+    const { child, children, shown } = await running(['--serve', '--requests', '0']);
+    const [, url] = /curl (\S+)\/balancer/.exec(shown) ?? [];
+    const pages = [await fetch(`${url}/product/42`), await fetch(`${url}/product/42`)];
+    expect(pages.map(page => page.headers.get('x-cache'))).toEqual(['miss', 'hit']);
+    expect(new Set(pages.map(page => page.headers.get('x-replica'))).size).toBe(1);
+    expect(await pages[0]!.text()).toMatch(/^<!doctype html>[\s\S]*cache <b>miss<\/b>/);
+    expect(await (await fetch(url!)).text()).toContain('<a href="/product/1">');
+    expect(await (await fetch(`${url}/balancer`)).json()).toMatchObject({
+      name: 'storefront',
+      discovery: 'live',
+    });
+    child.kill('SIGINT');
+    expect(await once(child, 'exit')).toEqual([130, null]);
+    expect(children.filter(isAlive)).toEqual([]);
+  });
+
+  it('keeps the sticky replicas, with what they cache, after the report', async () => {
+    const child = start(['--serve', ...short]);
+    const shown = await written(child, /By product[\s\S]*\/balancer/);
+    const [, url] = /open at (\S+)/.exec(shown) ?? [];
+    const { endpoints } = (await (await fetch(`${url}/balancer`)).json()) as { endpoints: { id: string }[] };
+    expect(endpoints.map(({ id }) => id)).toEqual(['replica-1', 'replica-3']);
+    expect(childrenOf(child.pid!)).toHaveLength(3);
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([143, null]);
+  });
+
+  it('says in a line that the port is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void taken.close());
+    await once(taken, 'listening');
+    const { port } = taken.address() as { port: number };
+    const { code, stderr } = await run(['--serve', '--requests', '0', '--port', `${port}`]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^storefront: .*EADDRINUSE.*\n$/),
+    });
+  });
+});
