@@ -5,10 +5,11 @@ export interface Settlement {
   readonly error?: unknown;
   /** How long the endpoint asked to be left alone, as by `Retry-After`. */
   readonly retryAfterMs?: number;
+  /** How long the endpoint took; from the pick to `done` if absent, which is too long of what goes on as a stream. */
+  readonly latencyMs?: number;
 }
 
 /** How a request went, as policies and outlier detectors are told. */
 export interface Outcome extends Settlement {
-  /** From the pick to `done`. */
   readonly latencyMs: number;
 }

@@ -41,6 +41,8 @@ export type AttemptResult<T> = { readonly value: T } | { readonly error: unknown
 export interface Verdict {
   readonly ok: boolean;
   readonly retryAfterMs?: number | undefined;
+  /** How long the endpoint took; until the attempt settled if absent. */
+  readonly latencyMs?: number | undefined;
   /** Whether a failure may be tried elsewhere; by default when the request is idempotent or was not executed. */
   readonly retry?: boolean | undefined;
 }

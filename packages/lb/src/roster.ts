@@ -166,7 +166,8 @@ function differs<E extends Endpoint>(member: Member<E> | undefined, endpoint: E)
   return !sameEndpoint(member.endpoint, endpoint) || member.weight !== weightOf(endpoint);
 }
 
-function outcomeOf({ ok, error, retryAfterMs }: Settlement, latencyMs: number): Outcome {
+function outcomeOf(settlement: Settlement, sincePickedMs: number): Outcome {
+  const { ok, error, retryAfterMs, latencyMs = sincePickedMs } = settlement;
   const outcome: { -readonly [K in keyof Outcome]: Outcome[K] } = { ok, latencyMs };
   if (error !== undefined) outcome.error = error;
   if (retryAfterMs !== undefined) outcome.retryAfterMs = retryAfterMs;

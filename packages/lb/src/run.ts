@@ -81,10 +81,11 @@ function mayRetry<T>(verdict: Verdict, result: AttemptResult<T>, { idempotent }:
   return verdict.retry ?? (idempotent === true || ('error' in result && notExecuted(result.error)));
 }
 
-function settlementOf<T>({ ok, retryAfterMs }: Verdict, result: AttemptResult<T>): Settlement {
+function settlementOf<T>({ ok, retryAfterMs, latencyMs }: Verdict, result: AttemptResult<T>): Settlement {
   const settlement: { -readonly [K in keyof Settlement]: Settlement[K] } = { ok };
   if ('error' in result) settlement.error = result.error;
   if (retryAfterMs !== undefined) settlement.retryAfterMs = retryAfterMs;
+  if (latencyMs !== undefined) settlement.latencyMs = latencyMs;
   return settlement;
 }
 

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
-import { Exchange, refuse } from './proxy/exchange.ts';
+import { Exchange } from './proxy/exchange.ts';
 import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
 import { Pools } from './proxy/pools.ts';
+import { Tunnel } from './proxy/tunnel.ts';
 
 export type { ProxyErrorMessage } from './proxy/diagnostics.ts';
 export {
@@ -21,6 +23,11 @@ export { MissingPeerError } from './proxy/undici.ts';
 export interface ReverseProxy extends AsyncDisposable {
   /** Resolves when the request has been answered or given up; never rejects. */
   (request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /**
+   * For the server's `upgrade` event: hands on a request to switch protocols, as of a WebSocket, and then the bytes of
+   * both sides. Resolves when the connection is over; never rejects. Nothing is held back, no idle time is limited.
+   */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
   /** Breaks off what is under way and closes all connections; for a quiet end close the server first. */
   close(): Promise<void>;
 }
@@ -41,20 +48,24 @@ export function reverseProxy<E extends Endpoint>(
 ): ReverseProxy {
   const settings = proxySettings(options);
   const pools = new Pools(balancer, settings);
-  const exchanges = new Set<Exchange<E>>();
+  const underWay = new Set<Exchange<E> | Tunnel<E>>();
+  const closedError = () => new ClosedError(balancer.name, 'NotExecuted');
   let closed = false;
 
-  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    if (closed) return refuse(request, response, 503, new ClosedError(balancer.name, 'NotExecuted'));
-    const exchange = new Exchange(balancer, pools, settings, request, response);
-    exchanges.add(exchange);
-    await exchange.run();
-    exchanges.delete(exchange);
+  const follow = async (one: Exchange<E> | Tunnel<E>): Promise<void> => {
+    underWay.add(one);
+    if (closed) one.giveUp(closedError());
+    await one.run();
+    underWay.delete(one);
   };
+  const handle = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
+    follow(new Exchange(balancer, pools, settings, request, response));
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> =>
+    follow(new Tunnel(balancer, pools, settings, request, socket, head));
   const close = async (): Promise<void> => {
     closed = true;
-    for (const exchange of exchanges) exchange.giveUp(new ClosedError(balancer.name, 'Unknown'));
+    for (const one of underWay) one.giveUp(closedError());
     await pools.close();
   };
-  return Object.assign(handle, { close, [Symbol.asyncDispose]: close });
+  return Object.assign(handle, { upgrade, close, [Symbol.asyncDispose]: close });
 }

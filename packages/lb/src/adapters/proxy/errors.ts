@@ -89,7 +89,7 @@ export function upstreamError(
 function reasonOf(code: string, started: boolean, answered: boolean): UpstreamFailure {
   if (code.endsWith('_TIMEOUT')) return 'timeout';
   if (!started) return 'unreachable';
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'oversized';
+  if (code.endsWith('_OVERFLOW')) return 'oversized';
   if (code.startsWith('HPE_') || code === 'ERR_INVALID_CHAR') return 'malformed';
   return answered ? 'truncated' : 'reset';
 }

@@ -1,19 +1,20 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import { AshlarError } from '@ashlar/core';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { abortable } from '@ashlar/core';
 import { retryAfter } from '../../classify.ts';
 import type { Endpoint } from '../../endpoint.ts';
-import { ClosedError, NoEndpointError } from '../../errors.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { notExecuted } from '../../not-executed.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
 import { UpstreamAttempt } from './attempt.ts';
 import { proxyErrors } from './diagnostics.ts';
 import { ClientGoneError, statusOf, UnforwardableError } from './errors.ts';
-import { headerValue, requestHeaders } from './headers.ts';
+import { headerValue, hostOf, requestHeaders } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
 import type { Pools } from './pools.ts';
-import { hasBody, RequestBody } from './request-body.ts';
+import { problem } from './problem.ts';
+import { RequestBody } from './request-body.ts';
+import { pathOf, upstreamPath } from './target.ts';
 
 /** What may be sent again whatever became of it (RFC 9110, 9.2.2). */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
@@ -76,7 +77,7 @@ export class Exchange<E extends Endpoint> {
     const { method = '' } = this.#request;
     const path = pathOf(this.#request);
     const key = this.#settings.key(this.#request);
-    await this.#body.gather();
+    await abortable(this.#body.gather(), signal);
     const held = await this.#balancer.run(context => this.#attempt(path, context), {
       key,
       idempotent: idempotent.has(method),
@@ -96,11 +97,10 @@ export class Exchange<E extends Endpoint> {
     const onAbort = () => attempt.abort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      const name = host === 'endpoint' ? origin.host : (this.#request.headers.host ?? origin.host);
       attempt.send(dispatcher, {
         method: this.#request.method!,
-        path: origin.pathname === '/' ? path : origin.pathname.replace(/\/$/, '') + path,
-        headers: requestHeaders(this.#request, name, trustForwarded),
+        path: upstreamPath(origin, path),
+        headers: requestHeaders(this.#request, hostOf(this.#request, origin, host), trustForwarded),
         body: this.#body.open(),
         servername: origin.hostname,
       });
@@ -136,9 +136,10 @@ export class Exchange<E extends Endpoint> {
     const free = this.#held?.committed !== true && this.#body.replayable;
     const repeatable = free && idempotent.has(this.#request.method!);
     if ('error' in result) return { ok: false, retry: repeatable || (free && notExecuted(result.error)) };
-    const { status, headers } = result.value;
+    const { status, headers, latencyMs } = result.value;
     return {
       ok: status < 500 && status !== 429,
+      latencyMs,
       retryAfterMs: retryAfter(headerValue(headers, 'retry-after')),
       retry: repeatable && unavailable.has(status),
     };
@@ -156,34 +157,15 @@ export class Exchange<E extends Endpoint> {
   }
 }
 
-/** Tells the client in the words of RFC 9457, which name no endpoint. */
+/** Tells the client of an error. */
 export function refuse(
   request: IncomingMessage,
   response: ServerResponse,
   status: number,
   error: unknown,
 ): void {
-  const title = STATUS_CODES[status];
-  const code = error instanceof AshlarError ? { code: error.code } : {};
-  const body = JSON.stringify({ type: 'about:blank', title, status, ...code });
-  response.writeHead(status, {
-    'content-type': 'application/problem+json',
-    'content-length': Buffer.byteLength(body),
-    ...(error instanceof NoEndpointError || error instanceof ClosedError ? { 'retry-after': '1' } : {}),
-    ...(request.complete ? {} : { connection: 'close' }),
-  });
-  response.end(body);
-}
-
-/** The path and query of the request's target. @throws UnforwardableError when it has none, or the body is gone */
-function pathOf(request: IncomingMessage): string {
-  if (request.readableDidRead && hasBody(request)) {
-    throw new UnforwardableError('the request body was read before the proxy got it, as by a body parser');
-  }
-  const { url = '' } = request;
-  if (url.startsWith('/')) return url;
-  if (!URL.canParse(url))
-    throw new UnforwardableError(`the request target ${JSON.stringify(url)} has no path`);
-  const { pathname, search } = new URL(url);
-  return pathname + search;
+  const { headers, body } = problem(status, error);
+  // Of a request that is still coming in nobody reads the rest
+  if (!request.complete) headers.push('connection', 'close');
+  response.writeHead(status, headers).end(body);
 }

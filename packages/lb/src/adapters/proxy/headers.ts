@@ -54,6 +54,11 @@ export function requestHeaders(request: IncomingMessage, host: string, trusted: 
   return kept;
 }
 
+/** The `Host` that upstream is sent. */
+export function hostOf({ headers }: IncomingMessage, origin: URL, host: 'client' | 'endpoint'): string {
+  return host === 'endpoint' ? origin.host : (headers.host ?? origin.host);
+}
+
 /** What the client is sent of the response's headers. */
 export function responseHeaders(raw: readonly (Buffer | string)[]): RawHeaders {
   const all = raw.map(each => (typeof each === 'string' ? each : each.toString('latin1')));

@@ -11,10 +11,13 @@ import { headerValue, type RawHeaders, responseHeaders } from './headers.ts';
 export class HeldResponse {
   status = 0;
   headers: RawHeaders = [];
+  /** From the making of this object to the head of the response. */
+  latencyMs = 0;
   /** Whether the client has been sent something. */
   committed = false;
   readonly #response: ServerResponse;
   readonly #limit: number;
+  readonly #madeAt = performance.now();
   #message: string | undefined;
   #chunks: Buffer[] = [];
   #size = 0;
@@ -25,6 +28,7 @@ export class HeldResponse {
   }
 
   start(status: number, message: string | undefined, raw: readonly (Buffer | string)[]): void {
+    this.latencyMs = performance.now() - this.#madeAt;
     this.status = status;
     this.#message = message;
     this.headers = responseHeaders(raw);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { RequestStalledError } from './errors.ts';
+import { hasBody } from './target.ts';
 
 /** The body of a request, read once from the client, and kept while it is small to be sent more than once. */
 export class RequestBody {
@@ -66,9 +67,13 @@ export class RequestBody {
 
   /** The next chunk; one read at a time, also when the reader before was given up in the middle of it. */
   #pull(): Promise<void> {
-    this.#pulling ??= this.#read().finally(() => {
-      this.#pulling = undefined;
-    });
+    if (this.#pulling === undefined) {
+      this.#pulling = this.#read().finally(() => {
+        this.#pulling = undefined;
+      });
+      // Its reader may have been given up; `onError` has been told
+      this.#pulling.catch(() => {});
+    }
     return this.#pulling;
   }
 
@@ -90,8 +95,4 @@ export class RequestBody {
       clearTimeout(timer);
     }
   }
-}
-
-export function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

@@ -1,0 +1,141 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import type { Endpoint } from '../../endpoint.ts';
+import type { LoadBalancer } from '../../load-balancer.ts';
+import { notExecuted } from '../../not-executed.ts';
+import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
+import { proxyErrors } from './diagnostics.ts';
+import { ClientGoneError, statusOf, UnforwardableError, UpstreamError } from './errors.ts';
+import { type Answer, handshake } from './handshake.ts';
+import { hostOf, type RawHeaders, requestHeaders, responseHeaders } from './headers.ts';
+import type { ProxySettings } from './options.ts';
+import type { Pools } from './pools.ts';
+import { problem } from './problem.ts';
+import { hasBody, pathOf, upstreamPath } from './target.ts';
+
+/** A request to switch protocols, as of a WebSocket, and the connection that comes of it. */
+export class Tunnel<E extends Endpoint> {
+  readonly #balancer: LoadBalancer<E>;
+  readonly #pools: Pools<E>;
+  readonly #settings: ProxySettings;
+  readonly #request: IncomingMessage;
+  readonly #socket: Duplex;
+  readonly #head: Buffer;
+  readonly #given = new AbortController();
+  /** Whether the client has been sent something. */
+  #committed = false;
+
+  constructor(
+    balancer: LoadBalancer<E>,
+    pools: Pools<E>,
+    settings: ProxySettings,
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ) {
+    this.#balancer = balancer;
+    this.#pools = pools;
+    this.#settings = settings;
+    this.#request = request;
+    this.#socket = socket;
+    this.#head = head;
+  }
+
+  /** Ends it; the endpoint is not blamed. */
+  giveUp(reason: unknown): void {
+    this.#given.abort(reason);
+  }
+
+  /** Resolves when the connection is over; never rejects. */
+  async run(): Promise<void> {
+    const gone = () => this.giveUp(new ClientGoneError('the client closed the connection'));
+    this.#socket.on('error', gone).on('close', gone);
+    try {
+      if (hasBody(this.#request)) throw new UnforwardableError('a request to switch protocols has a body');
+      const path = pathOf(this.#request);
+      await this.#balancer.run(context => this.#attempt(path, context), {
+        key: this.#settings.key(this.#request),
+        idempotent: this.#request.method === 'GET',
+        signal: this.#given.signal,
+        classify: result => this.#classify(result),
+      });
+      this.#socket.end(() => this.#socket.destroy());
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The verdict is on the answer; the request is in flight for as long as what follows lasts. */
+  async #attempt(path: string, { endpoint, signal }: AttemptContext<E>): Promise<Verdict> {
+    const startedAt = performance.now();
+    const { origin } = this.#pools.of(endpoint);
+    const headers = requestHeaders(
+      this.#request,
+      hostOf(this.#request, origin, this.#settings.host),
+      this.#settings.trustForwarded,
+    );
+    headers.push('connection', 'upgrade', 'upgrade', this.#request.headers.upgrade ?? '');
+    const request = { origin, method: this.#request.method!, path: upstreamPath(origin, path), headers };
+    const answer = await handshake(endpoint.id, request, this.#settings, signal);
+    const latencyMs = performance.now() - startedAt;
+    try {
+      await this.#relay(answer, signal);
+    } catch (cause) {
+      throw new UpstreamError(endpoint.id, 'truncated', 'Unknown', { cause });
+    }
+    const status = answer.response.statusCode!;
+    return { ok: status < 500 && status !== 429, latencyMs };
+  }
+
+  async #relay({ response, socket, head }: Answer, signal: AbortSignal): Promise<void> {
+    const from = socket ?? response;
+    const onAbort = () => from.destroy();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      this.#begin(response, socket !== undefined);
+      this.#socket.write(head);
+      from.pipe(this.#socket, { end: false });
+      socket?.write(this.#head);
+      if (socket !== undefined) this.#socket.pipe(socket);
+      await finished(from, { writable: false });
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      from.destroy();
+    }
+  }
+
+  #begin(response: IncomingMessage, switches: boolean): void {
+    const headers = responseHeaders(response.rawHeaders);
+    if (switches) headers.push('connection', 'upgrade', 'upgrade', response.headers.upgrade ?? '');
+    else headers.push('connection', 'close');
+    this.#committed = true;
+    this.#socket.write(headOf(response.statusCode!, response.statusMessage, headers), 'latin1');
+  }
+
+  #classify(result: AttemptResult<Verdict>): Verdict {
+    if ('value' in result) return { ...result.value, retry: false };
+    const retry = !this.#committed && (this.#request.method === 'GET' || notExecuted(result.error));
+    return { ok: false, retry };
+  }
+
+  #fail(error: unknown): void {
+    const socket = this.#socket;
+    const status = this.#committed || error instanceof ClientGoneError ? undefined : statusOf(error);
+    if (status === undefined) {
+      socket.destroy();
+    } else {
+      const { headers, body } = problem(status, error);
+      socket.write(headOf(status, STATUS_CODES[status], [...headers, 'connection', 'close']), 'latin1');
+      socket.end(body, () => socket.destroy());
+    }
+    if (!proxyErrors.hasSubscribers) return;
+    proxyErrors.publish({ balancer: this.#balancer.name, request: this.#request, error, status });
+  }
+}
+
+function headOf(status: number, message: string | undefined, headers: RawHeaders): string {
+  let head = `HTTP/1.1 ${status} ${message ?? ''}\r\n`;
+  for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  return `${head}\r\n`;
+}
