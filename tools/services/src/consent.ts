@@ -1,12 +1,17 @@
+import type { Plugin } from 'vitest/config';
 import { catalog, type ServiceName } from './catalog.ts';
 import { ask, installRefusal, someoneIsThere } from './install.ts';
 import { locate } from './locate.ts';
 
 /**
- * Global set-up of vitest: where a person sits at the terminal, asks once, before the workers start, whether
- * what the tests turn out to need may be installed. The workers have no terminal to ask at.
+ * A plugin of vitest: where a person sits at the terminal, asks once, before anything is run, whether what the
+ * tests turn out to need may be installed. The workers have no terminal to ask at; `ASHLAR_INSTALL` tells them.
  */
-export default async function consent(): Promise<void> {
+export function installConsent(): Plugin {
+  return { name: 'ashlar:install-consent', configureVitest: askOnce };
+}
+
+async function askOnce(): Promise<void> {
   if (process.env['ASHLAR_INSTALL'] !== undefined || !someoneIsThere()) return;
   const missing = (Object.keys(catalog) as ServiceName[]).filter(service => locate(service) === undefined);
   const [first] = missing;

@@ -56,9 +56,13 @@ export function someoneIsThere(): boolean {
   return process.stdin.isTTY && process.stdout.isTTY && (ci === undefined || ci === '' || ci === 'false');
 }
 
+/** Whether the person at the terminal answers yes. Ctrl-C ends the process, the end of the input is a no. */
 export async function ask(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(question).finally(() => terminal.close());
+  terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  const closed = new Promise<string>(resolve => void terminal.once('close', () => resolve('')));
+  const answer = await Promise.race([terminal.question(question).catch(() => ''), closed]);
+  terminal.close();
   return /^y(es)?$/i.test(answer.trim());
 }
 

@@ -44,6 +44,7 @@ const defaults: PostgresConfig = {
   full_page_writes: false,
   shared_buffers: '16MB',
   max_wal_size: '128MB',
+  wal_keep_size: '64MB', // for a standby that is being copied while others are
   wal_level: 'logical',
   hot_standby: true,
   timezone: 'UTC',

@@ -27,7 +27,7 @@ export default class Summary implements Reporter {
       if (nothingRan && process.env['CI'] === 'true' && !process.exitCode) process.exitCode = 1;
       const notSelected = vitest.config.testNamePattern !== undefined && tally.reasons.get(noReason);
       if (notSelected) tally.reasons.delete(noReason);
-      const footnote = notSelected ? `${notSelected.length} tests were not selected\n` : '';
+      const footnote = notSelected ? `Not selected by name: ${notSelected.length}\n` : '';
       writeSync(1, `\n${listSkipped(tally)}${footnote}${closingLine(tally)}`);
     });
   }

@@ -39,7 +39,7 @@ it('lists what was skipped with its reason, and closes with the plain line', asy
 it('fails with CI=true where a service is missing', async () => {
   const { code, lines } = await run(['outcomes', '-t', 'with a service'], { CI: 'true' });
   expect(code).toBe(1);
-  expect(lines.slice(-3)).toEqual(['4 tests were not selected', '', '0 passed, 1 failed, 4 skipped']);
+  expect(lines.slice(-3)).toEqual(['Not selected by name: 4', '', '0 passed, 1 failed, 4 skipped']);
 });
 
 it.each([
