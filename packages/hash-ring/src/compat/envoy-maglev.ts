@@ -39,7 +39,9 @@ export function envoyMaglev(
   const servers = healthyOf(endpoints).sort((a, b) => byCodePoint(a.name, b.name));
   const table = tableOf(servers, tableSize);
   return new AttemptPlacement(endpoints, table, attempts, (key, sequence, count) => {
-    const [high, low] = keyDigest(key) as unknown as [number, number];
+    const digest = keyDigest(key);
+    const high = digest[0]!;
+    const low = digest[1]!;
     for (let attempt = 0; attempt < count; attempt++) {
       // The hash is xored with -attempt in 64 bits
       const entry = attempt === 0 ? entryOf(high, low, tableSize) : entryOf(~high, low ^ -attempt, tableSize);

@@ -40,7 +40,7 @@ export function systemNodes<N extends SystemNode>(
 /** Each system has limits of its own. */
 function withoutWeight(node: string | RingNode): string | RingNode {
   if (typeof node === 'string') return node;
-  const { weight: _, ...rest } = node;
+  const { weight: _, ...rest } = node ?? {};
   return rest;
 }
 

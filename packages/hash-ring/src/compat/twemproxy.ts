@@ -34,6 +34,8 @@ export interface TwemproxyOptions {
  * each unit of weight. A server that is `down` is as with `auto_eject_hosts`: placed without it. twemproxy retries nowhere
  * else; the order of preference is that of the points, or entries, that follow.
  *
+ * An empty key, which only a `redis: true` pool can have, is taken for hash 0 by twemproxy; here it is hashed.
+ *
  * From src/hashkit and src/nc_server.c; checked against nutcracker 0.5.0 on x86, where `char` is signed.
  *
  * @throws InvalidOptionError, also for a name so long that twemproxy reads beyond its buffer, DuplicateNodeError

@@ -1,0 +1,103 @@
+import { InvalidOptionError } from '@ashlar/core';
+import { describe, expect, it } from 'vitest';
+import {
+  envoyMaglev,
+  envoyRingHash,
+  grpcRingHash,
+  haproxyBounded,
+  haproxyHash,
+  ketama,
+  nginxHash,
+  redisSlot,
+  twemproxyHash,
+} from '../../src/compat/index.ts';
+import type { Placement } from '../../src/index.ts';
+
+describe('options', () => {
+  const nodes = ['a', 'b'];
+  const odd = (value: unknown) => value as never;
+
+  it('are refused where they are unknown or out of range', () => {
+    const calls: (() => unknown)[] = [
+      () => nginxHash(nodes, odd({ consistant: true })),
+      () => nginxHash(nodes, odd({ consistent: 1 })),
+      () => haproxyHash(nodes, odd({ hash: 'md5' })),
+      () => haproxyHash(nodes, odd({ hash: 'toString' })),
+      () => haproxyHash(nodes, odd({ avalanche: 'yes' })),
+      () => haproxyHash([{ id: 'a', serverId: 0 }]),
+      () => haproxyHash([{ id: 'a', serverId: 2 ** 31 }]),
+      () =>
+        haproxyHash([
+          { id: 'a', serverId: 5 },
+          { id: 'b', serverId: 5 },
+        ]),
+      () => haproxyBounded(nodes, odd({})),
+      () => haproxyBounded(nodes, { balanceFactor: 100 }),
+      () => haproxyBounded(nodes, { balanceFactor: 120.5 }),
+      () => ketama(nodes, odd({ hash: 'hsieh' })),
+      () => ketama(nodes, odd({ weighted: 'no' })),
+      () => ketama(['cache', 'cache:11211']),
+      () => twemproxyHash(nodes, odd({ hash: 'sha1' })),
+      () => twemproxyHash(nodes, odd({ distribution: 'random' })),
+      () => twemproxyHash(nodes, { hashTag: '{' }),
+      () => twemproxyHash(nodes, { hashTag: '«»' }),
+      () => twemproxyHash(['a'.repeat(80)]),
+      () => twemproxyHash([{ id: 'a', name: '' }]),
+      () =>
+        twemproxyHash([
+          { id: 'a', name: 'one' },
+          { id: 'b', name: 'one' },
+        ]),
+      () => envoyRingHash(nodes, { minRingSize: 0 }),
+      () => envoyRingHash(nodes, { minRingSize: 20, maxRingSize: 10 }),
+      () => envoyRingHash(nodes, { maxRingSize: 8_388_609 }),
+      () => envoyRingHash(nodes, odd({ hash: 'xx_hash' })),
+      () =>
+        envoyRingHash([
+          { id: 'a', weight: 2 ** 32 - 1 },
+          { id: 'b', weight: 1 },
+        ]),
+      () => envoyMaglev(nodes, { tableSize: 8 }),
+      () => envoyMaglev(nodes, { tableSize: 65536 }),
+      () => envoyMaglev(nodes, { tableSize: 5_000_077 }),
+      () => envoyMaglev(nodes, { tableSize: 1 }),
+      () => grpcRingHash(nodes, { ringSizeCap: 0 }),
+      () => grpcRingHash(nodes, { minRingSize: 5000 }),
+      () => redisSlot(odd(7)),
+    ];
+    for (const call of calls) expect(call, call.toString()).toThrow(InvalidOptionError);
+  });
+
+  it('say that there are too many points rather than run out of memory', () => {
+    expect(() => nginxHash([{ id: 'a', weight: 2 ** 31 }])).toThrow(InvalidOptionError);
+    expect(() => nginxHash([{ id: 'a', weight: 2 ** 31 }], { consistent: false })).toThrow(
+      InvalidOptionError,
+    );
+    expect(() => twemproxyHash([{ id: 'a', weight: 2 ** 30 }], { distribution: 'modula' })).toThrow(
+      InvalidOptionError,
+    );
+  });
+
+  it('HAProxy: naming the default function turns avalanche off', () => {
+    const owners = (placement: Placement) =>
+      Array.from({ length: 300 }, (_, i) => placement.get(`k${i}`)).join();
+    const five = ['a', 'b', 'c', 'd', 'e'];
+    expect(owners(haproxyHash(five, { hash: 'sdbm', avalanche: true }))).toBe(owners(haproxyHash(five)));
+    expect(owners(haproxyHash(five, { hash: 'sdbm' }))).not.toBe(owners(haproxyHash(five)));
+    expect(owners(haproxyHash(five, { hash: 'sdbm' }))).toBe(owners(haproxyHash(five, { avalanche: false })));
+  });
+});
+
+describe('100 000 servers', () => {
+  const many = Array.from({ length: 100_000 }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:80`);
+
+  it('are placed, or refused where they need too many points', () => {
+    for (const make of [haproxyHash, envoyRingHash, grpcRingHash, envoyMaglev]) {
+      const placement = make(many);
+      expect(many).toContain(placement.get('k'));
+      expect(placement.getN('k', 3)).toHaveLength(3);
+    }
+    expect(nginxHash(many).size).toBe(100_000);
+    expect(() => nginxHash([...many, ...many.map(id => `x${id}`)])).toThrow(InvalidOptionError);
+  });
+});
