@@ -27,17 +27,23 @@ export function reasonToInstall(root) {
   return undefined;
 }
 
-/** An optional package that npm rightly left out: for another platform, or needed by such a one only. */
+/**
+ * An optional package that npm rightly left out: for another platform, or needed by such a one only.
+ *
+ * @param {{ optional?: boolean, os?: string[], cpu?: string[], libc?: string[] }} entry of package-lock.json
+ */
 function isForElsewhere({ optional, os, cpu, libc }) {
   if (!optional) return false;
   const isForHere = os?.includes(process.platform) && cpu?.includes(process.arch) && libc === undefined;
   return !isForHere;
 }
 
+/** @param {string} path */
 function isFolder(path) {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
+/** @param {string} path */
 function read(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));

@@ -19,18 +19,19 @@ const tasks = {
   },
 };
 
-const [name, ...args] = process.argv.slice(2);
-const task = tasks[name];
-if (task === undefined)
-  fail(`usage: node tools/bootstrap/run.mjs ${Object.keys(tasks).join('|')} [arguments]`);
-const [major, minor] = process.versions.node.split('.').map(Number);
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   fail(`Ashlar needs Node 20.19 or later, and this is ${process.version} (${process.execPath}).`);
 }
 
+const [name = '', ...args] = process.argv.slice(2);
+const task = new Map(Object.entries(tasks)).get(name);
+if (task === undefined)
+  fail(`usage: node tools/bootstrap/run.mjs ${Object.keys(tasks).join('|')} [arguments]`);
+
 process.chdir(root);
 await install();
-await build();
+await build(task.build);
 const program = join(root, task.program);
 process.argv = [process.execPath, program, ...task.args, ...args];
 await import(pathToFileURL(program).href);
@@ -51,11 +52,12 @@ async function install() {
   fail(`\`npm ci\` failed (exit code ${code}). ${help}`);
 }
 
-async function build() {
+/** @param {readonly string[]} filters */
+async function build(filters) {
   const slow = setTimeout(() => say('building the packages with `turbo run build`'), 1_000);
   const turbo = join(root, 'node_modules/turbo/bin/turbo');
   const quiet = ['--output-logs=errors-only', '--ui=stream', '--no-color'];
-  const { code, output } = await runStep(process.execPath, [turbo, 'run', 'build', ...quiet, ...task.build], {
+  const { code, output } = await runStep(process.execPath, [turbo, 'run', 'build', ...quiet, ...filters], {
     TURBO_TELEMETRY_DISABLED: '1',
     TURBO_NO_UPDATE_NOTIFIER: '1',
     DO_NOT_TRACK: '1',
@@ -66,10 +68,15 @@ async function build() {
   fail(`\`turbo run build\` failed (exit code ${code}).`);
 }
 
+/** @param {string} line */
 function say(line) {
   process.stderr.write(`ashlar: ${line}\n`);
 }
 
+/**
+ * @param {string} line
+ * @returns {never}
+ */
 function fail(line) {
   say(line);
   process.exit(1);

@@ -1,0 +1,65 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { onTestFinished } from 'vitest';
+
+/** A folder with the real bootstrap, without git, whose packages, build tool and program are the test's. */
+export class Scratch {
+  readonly root: string = mkdtempSync(join(tmpdir(), 'ashlar-bootstrap-'));
+
+  constructor() {
+    onTestFinished(() => rmSync(this.root, { recursive: true, force: true }));
+    cpSync(join(import.meta.dirname, '..'), join(this.root, 'tools/bootstrap'), { recursive: true });
+    this.write('package.json', { name: 'scratch', private: true, type: 'module' });
+    this.lock({});
+    this.installed({});
+    this.turbo('');
+    this.program('');
+  }
+
+  /** What package-lock.json asks for. */
+  lock(packages: Record<string, object>): void {
+    this.write('package-lock.json', { name: 'scratch', lockfileVersion: 3, packages });
+  }
+
+  /** What npm noted that it installed, with the folders that it made. */
+  installed(packages: Record<string, object>): void {
+    this.write('node_modules/.package-lock.json', { packages });
+    for (const path of Object.keys(packages)) mkdirSync(join(this.root, path), { recursive: true });
+  }
+
+  turbo(source: string): void {
+    this.write('node_modules/turbo/bin/turbo', source);
+  }
+
+  program(source: string): void {
+    this.write('examples/storefront/dist/main.js', source);
+  }
+
+  write(path: string, content: string | object): void {
+    mkdirSync(dirname(join(this.root, path)), { recursive: true });
+    writeFileSync(join(this.root, path), typeof content === 'string' ? content : JSON.stringify(content));
+  }
+
+  /** Runs the bootstrap to its end. */
+  async run(...args: readonly string[]): Promise<{ end: number | string; output: string; errors: string }> {
+    const child = this.start(...args);
+    const [output, errors, [code, signal]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'exit'),
+    ]);
+    return { end: signal ?? code, output, errors };
+  }
+
+  start(...args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+    const main = join(this.root, 'tools/bootstrap/run.mjs');
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return child;
+  }
+}
