@@ -5,7 +5,7 @@ import { count } from './output/format.ts';
 import { eventLine, Progress } from './output/progress.ts';
 import { changesOf, type Report, replayReport } from './output/report.ts';
 import type { Screen } from './output/screen.ts';
-import type { Stickiness } from './proxy/messages.ts';
+import type { PolicyName } from './proxy/messages.ts';
 import { Events } from './replay/events.ts';
 import { type Replay, replay } from './replay/replay.ts';
 import { loadWorkload, type Workload } from './workload/load-workload.ts';
@@ -20,7 +20,7 @@ export interface Surroundings {
 
 /**
  * The main job. In an open loop the workload is replayed twice, each time to replicas with cold caches: sticky, with a
- * death and a birth on the way; and the same without stickiness. In a closed loop it is replayed once and nothing
+ * death and a birth on the way; and the same without policy. In a closed loop it is replayed once and nothing
  * happens. Every process that it starts has ended when it settles. Rejects with the signal's reason when that aborts.
  *
  * @throws TraceError, ChildError, OverloadError
@@ -28,14 +28,14 @@ export interface Surroundings {
 export async function run(options: Options, { screen, present, signal }: Surroundings): Promise<void> {
   const workload: Workload = options.requests === 0 ? { about: '', keys: [] } : await loadWorkload(options);
   if (workload.keys.length > 0) screen.print(introduction(options, workload));
-  await using sticky = await start(options, 'by product');
+  await using sticky = await start(options, 'consistent');
   if (options.servePort !== undefined) screen.print(invitation(sticky.url));
   if (workload.keys.length > 0) {
     const replays = [await show(sticky, options, workload, screen, signal)];
     if ('rate' in options.pace) {
       if (options.servePort === undefined) await sticky.close();
-      await using inTurn = await start(options, 'none');
-      replays.push(await show(inTurn, options, workload, screen, signal));
+      await using plain = await start(options, 'round-robin');
+      replays.push(await show(plain, options, workload, screen, signal));
     }
     present(reportOf(options, workload, replays));
   }
@@ -45,10 +45,10 @@ export async function run(options: Options, { screen, present, signal }: Surroun
   throw signal.reason;
 }
 
-function start(options: Options, stickiness: Stickiness): Promise<Fleet> {
+function start(options: Options, policy: PolicyName): Promise<Fleet> {
   // Only the sticky one is for visitors.
-  const port = stickiness === 'by product' ? (options.servePort ?? 0) : 0;
-  return Fleet.start({ ...options, stickiness, port });
+  const port = policy === 'consistent' ? (options.servePort ?? 0) : 0;
+  return Fleet.start({ ...options, policy, port });
 }
 
 async function show(
@@ -58,7 +58,7 @@ async function show(
   screen: Screen,
   signal: AbortSignal,
 ): Promise<Replay> {
-  const title = fleet.stickiness === 'by product' ? 'sticky ' : 'in turn';
+  const title = fleet.policy === 'consistent' ? 'sticky     ' : 'round robin';
   const tell = (event: Parameters<typeof eventLine>[0]) => screen.print(eventLine(event, screen));
   const events = 'rate' in pace ? new Events(fleet, keys.length, () => performance.now(), tell) : undefined;
   let progress: Progress | undefined;

@@ -106,7 +106,7 @@ describe('what it writes', () => {
     const child = start(['--rate', '100000', '--requests', '200000', '--load-ms', '1000']);
     const { code, stderr } = await ended(child);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^storefront: 10000 requests are open at once: .* try a lower --rate\n$/);
+    expect(stderr).toMatch(/^storefront: 25000 requests are open at once: .* try a lower --rate\n$/);
     expect(childrenOf(child.pid!)).toEqual([]);
   });
 });
@@ -131,7 +131,7 @@ describe('--serve', () => {
 
   it('keeps the sticky replicas, with what they cache, after the report', async () => {
     const child = start(['--serve', ...short]);
-    const shown = await written(child, /By product[\s\S]*\/balancer/);
+    const shown = await written(child, /Sticky, [\s\S]*\/balancer/);
     const [, url] = /open at (\S+)/.exec(shown) ?? [];
     const { endpoints } = (await (await fetch(`${url}/balancer`)).json()) as { endpoints: { id: string }[] };
     expect(endpoints.map(({ id }) => id)).toEqual(['replica-1', 'replica-3']);

@@ -99,7 +99,7 @@ describe('the report', () => {
   tally.add('a', { ok: true, replica: 'replica-1', hit: true }, 5);
   tally.add('a', { ok: false, why: 'ECONNREFUSED' }, 1);
   const replay = {
-    stickiness: 'by product' as const,
+    policy: 'consistent' as const,
     replicasAtStart: ['replica-1', 'replica-2'],
     tally,
     elapsedMs: 10,

@@ -80,7 +80,7 @@ describe('readTrace', () => {
     const corrupt = Buffer.from(gzipSync(Array.from({ length: 5_000 }, Math.random).join('\n')));
     corrupt.fill(0xff, 1_000, 1_050);
     const refused = [
-      [join(folder, 'none'), /there is no such file$/],
+      [join(folder, 'round-robin'), /there is no such file$/],
       [folder, /is a directory$/],
       [await file(''), /the file is empty$/],
       [await file('\n \n'), /the file is empty$/],

@@ -1,6 +1,7 @@
 import { seededRandom } from '@ashlar/core';
 import { describe, expect, it } from 'vitest';
 import { type Features, featuresOf } from '../src/fit/features.ts';
+import { generatedFeatures } from '../src/fit/search.ts';
 import { readTrace } from '../src/workload/read-trace.ts';
 import { type SeasonName, seasons } from '../src/workload/seasons.ts';
 import { shopDay } from '../src/workload/shop-day.ts';
@@ -20,7 +21,7 @@ const measured = {
 } as const satisfies Record<SeasonName, object>;
 
 /** In percentage points. Favorites are a hundred keys of 5 000 requests: few, and their number varies by the seed. */
-const tolerance = 4;
+const tolerance = 5;
 const favoritesTolerance = 8;
 
 const points = (share: number, wanted: number) => Math.abs(100 * (share - wanted));
@@ -47,8 +48,8 @@ describe.each(Object.keys(measured) as SeasonName[])('a generated %s day', name 
 
   it('drifts: without the drift, favorites stay favorites', () => {
     const lasting = (drift: number) =>
-      featuresOf(shopDay({ ...season, drift }, requests, seededRandom(1))).overlapTenth;
-    expect(lasting(season.drift)).toBeLessThan(lasting(0) - 0.05);
+      generatedFeatures({ ...season, drift }, requests, unseenSeeds).overlapTenth;
+    expect(lasting(season.drift)).toBeLessThan(lasting(0) - 0.03);
   });
 
   withTrace(file, `is like ${file} in every feature, also of its beginning`, async () => {

@@ -21,8 +21,8 @@ export interface CatalogueStats {
 
 /**
  * The product catalogue of a shop: `/product/<key>`, with the cache's answer (`hit` or `miss`) in `x-cache` and the
- * replica in `x-replica`; `/stats`; `/`. Requests that wait for the same product share one load, and all count as
- * misses.
+ * replica in `x-replica`; `/stats`; `/`. A miss is a load from the database: who asks for a product while it loads waits
+ * for that load and counts as a hit, as nginx counts with `proxy_cache_lock`.
  */
 export function catalogue(
   options: CatalogueOptions,
@@ -39,7 +39,7 @@ export function catalogue(
   async function product(key: string, response: ServerResponse): Promise<void> {
     const status: LRUCache.Status<string, Product> = {};
     const found = await cache.forceFetch(key, { status });
-    const hit = status.fetch === 'hit';
+    const hit = status.fetch !== 'miss';
     counted[hit ? 'hits' : 'misses']++;
     const answer = hit ? 'hit' : 'miss';
     response.setHeader('x-cache', answer);

@@ -1,10 +1,10 @@
 import type { Endpoint } from '@ashlar/lb';
 import type { CatalogueSettings } from '../catalogue/main.ts';
 import { Child } from '../processes/child.ts';
-import type { Announcement, Notice, ProxySettings, Stickiness } from '../proxy/messages.ts';
+import type { Announcement, Notice, PolicyName, ProxySettings } from '../proxy/messages.ts';
 
 export interface FleetOptions {
-  readonly stickiness: Stickiness;
+  readonly policy: PolicyName;
   readonly replicas: number;
   readonly cache: number;
   readonly loadMs: number;
@@ -22,7 +22,7 @@ const proxyProgram = new URL('../proxy/main.js', import.meta.url);
  * as latency, not as less load.
  */
 export class Fleet implements AsyncDisposable {
-  readonly stickiness: Stickiness;
+  readonly policy: PolicyName;
   readonly #options: FleetOptions;
   readonly #proxy: Child;
   readonly #running: Map<string, Child>;
@@ -31,7 +31,7 @@ export class Fleet implements AsyncDisposable {
   #started: number;
 
   private constructor(options: FleetOptions, proxy: Child, replicas: readonly Child[]) {
-    this.stickiness = options.stickiness;
+    this.policy = options.policy;
     this.#options = options;
     this.#proxy = proxy;
     this.#running = new Map(replicas.map((child, at) => [replicaName(at + 1), child]));
@@ -40,9 +40,9 @@ export class Fleet implements AsyncDisposable {
 
   /** All processes start at once. Resolves when the balancer knows the replicas. @throws ChildError, leaving none. */
   static async start(options: FleetOptions): Promise<Fleet> {
-    const { stickiness, port, replicas } = options;
+    const { policy, port, replicas } = options;
     const outcomes = await Promise.allSettled([
-      Child.start(proxyProgram, { stickiness, port } satisfies ProxySettings),
+      Child.start(proxyProgram, { policy, port } satisfies ProxySettings),
       ...Array.from({ length: replicas }, (_, at) => startReplica(at + 1, options)),
     ]);
     const children = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? outcome.value : []));

@@ -1,4 +1,4 @@
-import { Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import { productPath } from '../product-path.ts';
 import type { Seen } from './tally.ts';
 
@@ -18,13 +18,10 @@ export class Client implements AsyncDisposable {
     });
   }
 
-  /** Never rejects: a failure is something that the client has seen. */
-  async get(key: string): Promise<Seen> {
+  /** Asks for the page of a product. Never rejects: a failure is something that the client has seen. */
+  async product(key: string): Promise<Seen> {
     try {
-      const { statusCode, headers, body } = await this.#pool.request({
-        path: productPath(key),
-        method: 'GET',
-      });
+      const { statusCode, headers, body } = await this.#get(productPath(key));
       await body.dump();
       if (statusCode !== 200) return { ok: false, why: `status ${statusCode}` };
       const replica = headers['x-replica'];
@@ -37,9 +34,15 @@ export class Client implements AsyncDisposable {
     }
   }
 
+  /** Asks for the home page. */
+  async home(): Promise<void> {
+    const { body } = await this.#get('/');
+    await body.dump();
+  }
+
   /** What another page of the same server says. */
   async json<T>(path: string): Promise<T> {
-    const { body } = await this.#pool.request({ path, method: 'GET' });
+    const { body } = await this.#get(path);
     return (await body.json()) as T;
   }
 
@@ -49,5 +52,9 @@ export class Client implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #get(path: string): Promise<Dispatcher.ResponseData> {
+    return this.#pool.request({ path, method: 'GET' });
   }
 }

@@ -1,5 +1,6 @@
 import { type Moves, movesBetween } from '../fleet/moves.ts';
 import { type Latency, naturally, ratio } from '../load/tally.ts';
+import type { PolicyName } from '../proxy/messages.ts';
 import type { Event } from '../replay/events.ts';
 import type { Replay } from '../replay/replay.ts';
 
@@ -17,7 +18,7 @@ export interface ReplicaReport {
 }
 
 export interface ReplayReport {
-  readonly stickiness: Replay['stickiness'];
+  readonly policy: PolicyName;
   /** All that were sent: what the replicas answered, and the errors. */
   readonly requests: number;
   readonly errors: number;
@@ -51,7 +52,7 @@ export interface Report {
 }
 
 export function replayReport(replay: Replay): ReplayReport {
-  const { stickiness, tally, elapsedMs, retries, events, counted } = replay;
+  const { policy, tally, elapsedMs, retries, events, counted } = replay;
   const { requests, errors, hits, hitRatio, latency, copies } = tally;
   const answered = requests - errors;
   const fates = new Map(
@@ -78,7 +79,7 @@ export function replayReport(replay: Replay): ReplayReport {
     };
   });
   return {
-    stickiness,
+    policy,
     requests,
     errors,
     reasons: Object.fromEntries(tally.reasons),

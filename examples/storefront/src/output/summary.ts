@@ -2,7 +2,7 @@ import { count, milliseconds, percent, table } from './format.ts';
 import type { Change, ReplayReport, Report } from './report.ts';
 import type { Screen } from './screen.ts';
 
-const titles = { 'by product': 'sticky by product', none: 'in turn' } as const;
+const titles = { consistent: 'sticky by product', 'round-robin': 'round robin' } as const;
 
 /** The report as people read it. */
 export function summary(report: Report, screen: Screen): string {
@@ -17,7 +17,7 @@ export function summary(report: Report, screen: Screen): string {
 function overall(replays: readonly ReplayReport[], screen: Screen): string {
   const row = (name: string, cell: (replay: ReplayReport) => string) => [name, ...replays.map(cell)];
   const text = table([
-    row('', ({ stickiness }) => titles[stickiness]),
+    row('', ({ policy }) => titles[policy]),
     row('requests', ({ requests }) => count(requests)),
     row('errors seen by the client', ({ errors }) => count(errors)),
     row('latency p50', ({ latency }) => milliseconds(latency.p50Ms)),
@@ -37,7 +37,7 @@ function overall(replays: readonly ReplayReport[], screen: Screen): string {
 
 function byReplica(replays: readonly ReplayReport[]): string {
   const names = replays[0]!.replicas.map(({ replica, fate }) => [replica, fate] as const);
-  const header = ['', ...replays.flatMap(({ stickiness }) => [titles[stickiness], 'share', 'hit ratio'])];
+  const header = ['', ...replays.flatMap(({ policy }) => [titles[policy], 'share', 'hit ratio'])];
   const rows = names.map(([name, fate]) => [
     fate === 'stayed' ? name : `${name}, ${fate}`,
     ...replays.flatMap(({ replicas }) => {
@@ -64,8 +64,9 @@ function moves(changes: readonly Change[]): string {
 function verdict({ replays: [sticky, other], replicas, cache }: Report): string | undefined {
   if (sticky === undefined || other === undefined) return undefined;
   const points = (100 * (sticky.hitRatio - other.hitRatio)).toFixed(1);
-  return `By product, ${count(replicas)} caches of ${count(cache)} work as one of ${count(replicas * cache)}: each product is cached once. In turn, every replica
-caches the same popular ones, which costs ${points} points of hit ratio and ${loads(sticky, other)} the loads from the database.`;
+  const caches = `${count(replicas)} caches of ${count(cache)} products work as one of ${count(replicas * cache)}`;
+  return `Sticky, ${caches}: each product is cached once.
+Without, every replica caches the same popular ones: ${points} points less hit ratio, ${loads(sticky, other)} the loads from the database.`;
 }
 
 function loads(sticky: ReplayReport, other: ReplayReport): string {

@@ -1,4 +1,4 @@
-// The proxy in front of the replicas: the whole of what an application writes to put Ashlar there.
+// The proxy in front of the replicas, a process of its own.
 import { subscribe } from 'node:diagnostics_channel';
 import { on } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
@@ -8,18 +8,15 @@ import { givenSettings, serve } from '../processes/lifeline.ts';
 import { productKey } from '../product-path.ts';
 import type { Announcement, Notice, ProxySettings } from './messages.ts';
 
-const { stickiness, port } = givenSettings<ProxySettings>();
+const { port, policy: name } = givenSettings<ProxySettings>();
+const policy = name === 'consistent' ? consistent() : roundRobin();
 
 // #region wiring
-const balancer = new LoadBalancer({
-  name: 'storefront',
-  endpoints: announced(),
-  policy: stickiness === 'by product' ? consistent() : roundRobin(),
-});
+const balancer = new LoadBalancer({ name: 'storefront', endpoints: announced(), policy });
 const proxy = reverseProxy(balancer, { key: request => productKey(request.url) });
 const server = createServer((request, response) => {
-  if (request.url === '/balancer') return showBalancer(response);
-  proxy(request, response);
+  if (request.url === '/balancer') showBalancer(response);
+  else proxy(request, response);
 });
 // #endregion wiring
 
@@ -30,8 +27,8 @@ async function* announced(): AsyncGenerator<readonly Endpoint[]> {
 
 subscribe('ashlar:lb:endpoints', () => tell({ type: 'endpoints' }));
 subscribe('ashlar:lb:eject', message => {
-  const { endpoint, reason } = message as EjectMessage;
-  tell({ type: 'ejected', replica: endpoint, reason });
+  const { endpoint } = message as EjectMessage;
+  tell({ type: 'ejected', replica: endpoint });
 });
 
 function tell(notice: Notice): void {

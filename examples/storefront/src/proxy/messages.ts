@@ -1,10 +1,10 @@
 import type { Endpoint } from '@ashlar/lb';
 
-/** How the proxy balances: by product, so that each is cached once, or in turn. */
-export type Stickiness = 'by product' | 'none';
+/** How the proxy balances: sticky by product, so that each is cached once, or not. */
+export type PolicyName = 'consistent' | 'round-robin';
 
 export interface ProxySettings {
-  readonly stickiness: Stickiness;
+  readonly policy: PolicyName;
   readonly port: number;
 }
 
@@ -14,6 +14,4 @@ export interface Announcement {
 }
 
 /** From the proxy: what its balancer has done. */
-export type Notice =
-  | { readonly type: 'endpoints' }
-  | { readonly type: 'ejected'; readonly replica: string; readonly reason: string };
+export type Notice = { readonly type: 'endpoints' } | { readonly type: 'ejected'; readonly replica: string };

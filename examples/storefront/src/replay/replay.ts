@@ -5,6 +5,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { Client } from '../load/client.ts';
 import { closedLoop, openLoop } from '../load/pace.ts';
 import { Tally } from '../load/tally.ts';
+import type { PolicyName } from '../proxy/messages.ts';
 import type { Event, Events } from './events.ts';
 
 export type Pace = { readonly rate: number } | { readonly concurrency: number };
@@ -20,7 +21,7 @@ export interface ReplayOptions {
 }
 
 export interface Replay {
-  readonly stickiness: Fleet['stickiness'];
+  readonly policy: PolicyName;
   readonly replicasAtStart: readonly string[];
   readonly tally: Tally;
   /** From the first request to the last answer. */
@@ -32,22 +33,24 @@ export interface Replay {
   readonly counted: readonly CatalogueStats[];
 }
 
+const warmUpRequests = 400;
 /** So many that wait are no load that a busy machine still works off, but one that it will never keep up with. */
-const maxOpen = 10_000;
+const maxOpen = 25_000;
 
 /** Requests the keys in order through the fleet's proxy. What fails is counted. @throws OverloadError, ChildError */
 export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Replay> {
   const { keys, pace, events, signal } = options;
   await using client = new Client(fleet.url);
   const tally = new Tally();
-  const { stickiness, announced: replicasAtStart } = fleet;
+  const { policy, announced: replicasAtStart } = fleet;
   const clock = systemClock;
   const send = async (index: number, dueMs: number) => {
     events?.reached(index);
     const key = keys[index]!;
-    const seen = await client.get(key);
+    const seen = await client.product(key);
     tally.add(key, seen, clock.now() - dueMs);
   };
+  await warmUp(client, signal);
   options.onStart?.(tally);
   const startMs = clock.now();
   const common = { requests: keys.length, clock, signal, send };
@@ -56,7 +59,16 @@ export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Repl
   const happened = (await events?.finished()) ?? [];
   const { retries } = await client.json<BalancerSnapshot>('/balancer');
   const counted = await Promise.all(Array.from(fleet.replicaUrls.values(), statsOf));
-  return { stickiness, replicasAtStart, tally, elapsedMs, retries, events: happened, counted };
+  return { policy, replicasAtStart, tally, elapsedMs, retries, events: happened, counted };
+}
+
+/**
+ * A process runs its first requests many times slower than later ones, for want of compiled code and connections, which
+ * would be all that the 99th percentile tells. The home page leaves the caches cold.
+ */
+async function warmUp(client: Client, signal: AbortSignal): Promise<void> {
+  const send = () => client.home();
+  await closedLoop({ requests: warmUpRequests, concurrency: 16, clock: systemClock, signal, send });
 }
 
 async function statsOf(url: string): Promise<CatalogueStats> {
