@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { InvalidOptionError, seededRandom } from '@ashlar/core';
+import { StoreClosedError } from '../errors.ts';
+import type { Change, Store } from '../store.ts';
+import { maxPendingKeys } from '../watcher.ts';
+import { type Tests, until } from './subject.ts';
+import { bytes, Mirror, textOf, times } from './tools.ts';
+
+export const watchTests: Tests = {
+  'a watch tells what changes under its prefix after the call': async ({ store }) => {
+    await store.set('a:before', bytes(''));
+    const { changes, end } = watching(store, 'a:');
+    store.set('a:1', bytes('1')).catch(() => {});
+    assert.deepEqual(await next(changes, 'a:1'), ['put', '1']);
+    await store.set('b:1', bytes(''));
+    await store.set('a', bytes(''));
+    await store.delete('a:before');
+    assert.deepEqual(await next(changes, 'a:before'), ['delete', undefined]);
+    await store.set('a:1', bytes('2'));
+    assert.deepEqual(await next(changes, 'a:1'), ['put', '2']);
+    await store.setMany([['a:2', bytes('3')]]);
+    assert.deepEqual(await next(changes, 'a:2'), ['put', '3']);
+    end();
+  },
+  'a refused write is not told': async ({ store }) => {
+    await store.set('key', bytes('1'));
+    const { changes, end } = watching(store, '');
+    await store.set('key', bytes('2'), { ifVersion: 'absent' }).catch(() => {});
+    await store.delete('key', { ifVersion: 'none' });
+    await store.delete('none');
+    await store.claim('key', 'holder', 1_000);
+    await store.set('last', bytes('3'));
+    assert.deepEqual(await next(changes, 'last'), ['put', '3']);
+    end();
+  },
+  'an expiry is told as a delete': async subject => {
+    const { store } = subject;
+    await using mirror = new Mirror(store, '');
+    await store.set('key', bytes('1'), { ttlMs: 60 });
+    await store.setMany(
+      times(50, i => [`many-${i}`, bytes('')]),
+      { ttlMs: 70 },
+    );
+    await until(subject, () => mirror.heard.some(isPut('key')));
+    const deleted = () => mirror.heard.filter(({ type }) => type === 'delete').length;
+    await until(subject, () => deleted() >= 51 || mirror.resets > 0);
+    await until(subject, () => mirror.state.size === 0);
+  },
+  'watch, then list, then reading leaves no gap': async subject => {
+    const { store } = subject;
+    for (let round = 0; round < 10; round++) {
+      const prefix = `${round}:`;
+      const writing = times(30, i => store.set(`${prefix}${i}`, bytes(String(i))));
+      await using mirror = new Mirror(store, prefix);
+      await Promise.all(writing);
+      await mirror.agrees(subject, store, prefix);
+    }
+  },
+  'the last state is never missed while many write': async subject => {
+    const { store } = subject;
+    await using mirror = new Mirror(store, 'k:');
+    await using other = new Mirror(store, 'k:1');
+    const random = seededRandom(5);
+    await Promise.all(
+      times(8, async () => {
+        for (let i = 0; i < 60; i++) {
+          const key = `k:${Math.floor(random() * 20)}`;
+          if (random() < 0.3) await store.delete(key);
+          else await store.set(key, bytes(String(random())), random() < 0.2 ? { ttlMs: 20 } : {});
+        }
+      }),
+    );
+    await Promise.all(times(20, i => store.set(`k:${i}`, bytes('last'), i % 5 === 0 ? { ttlMs: 20 } : {})));
+    await until(subject, async () => (await store.get('k:15')) === undefined);
+    await mirror.agrees(subject, store, 'k:');
+    await other.agrees(subject, store, 'k:1');
+  },
+  'a reader that falls behind is told to list again, or all': async subject => {
+    const { store } = subject;
+    const count = maxPendingKeys + 500;
+    const { changes, end } = watching(store, '');
+    await store.setMany(times(count, i => [`key-${i}`, bytes('')]));
+    await store.set('last', bytes(''));
+    const heard = new Set<string>();
+    let isReset = false;
+    for (; !isReset && heard.size <= count; ) {
+      const { value } = await changes.next();
+      if (value.type === 'reset') isReset = true;
+      if (value.type === 'put') heard.add(value.entry.key);
+    }
+    assert(isReset || heard.size > count);
+    end();
+    await using mirror = new Mirror(store, '');
+    await mirror.agrees(subject, store, '');
+  },
+  'a watch ends with its signal, before, while and after it is read': async ({ store }) => {
+    const done = { done: true, value: undefined };
+    const before = watching(store, '');
+    before.end();
+    assert.deepEqual(await before.changes.next(), done);
+    const waiting = watching(store, '');
+    const pending = waiting.changes.next();
+    waiting.end();
+    assert.deepEqual(await pending, done);
+    assert.deepEqual(await waiting.changes.next(), done);
+    const aborted = store.watch('', { signal: AbortSignal.abort() });
+    for await (const _ of aborted) assert.fail('it was aborted');
+    const left = watching(store, '');
+    await left.changes.return?.();
+    assert.deepEqual(await left.changes.next(), done);
+    await store.set('key', bytes(''));
+  },
+  'a watch without a signal is refused': async ({ store }) => {
+    assert.throws(() => store.watch('', {} as never), InvalidOptionError);
+  },
+  'a watch of a store that is closed says so': async ({ store }) => {
+    const { changes } = watching(store, '');
+    const pending = changes.next();
+    pending.catch(() => {});
+    await store[Symbol.asyncDispose]();
+    await assert.rejects(pending, StoreClosedError);
+    assert.deepEqual(await changes.next(), { done: true, value: undefined });
+    await assert.rejects(watching(store, '').changes.next(), StoreClosedError);
+  },
+};
+
+function watching(store: Store, prefix: string): { changes: AsyncIterator<Change>; end(): void } {
+  const controller = new AbortController();
+  const changes = store.watch(prefix, { signal: controller.signal })[Symbol.asyncIterator]();
+  return { changes, end: () => controller.abort() };
+}
+
+/** The next change of another state; what comes twice is passed over. It must be of this key, or of one told before. */
+async function next(changes: AsyncIterator<Change>, key: string): Promise<[string, string | undefined]> {
+  for (;;) {
+    const { value, done } = await changes.next();
+    assert(!done, 'the watch has ended');
+    assert(value.type !== 'reset', 'nothing was disturbed');
+    const about = value.type === 'put' ? value.entry.key : value.key;
+    if (about === key) return [value.type, value.type === 'put' ? textOf(value.entry) : undefined];
+    assert(about.startsWith('a:'), `${about} did not change`);
+  }
+}
+
+function isPut(key: string): (change: Change) => boolean {
+  return change => change.type === 'put' && change.entry.key === key;
+}

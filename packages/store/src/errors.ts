@@ -1,0 +1,90 @@
+import { AshlarError, type CallOutcome, describe } from '@ashlar/core';
+import type { Version } from './store.ts';
+
+/** The backend could not be asked, refused, or went away before it answered; the `cause` says how. */
+export class StoreUnavailableError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_STORE_UNAVAILABLE';
+  readonly outcome: CallOutcome;
+
+  constructor(message: string, outcome: CallOutcome, options?: ErrorOptions) {
+    super(message, options);
+    this.outcome = outcome;
+  }
+}
+
+/** The backend did not answer in time. */
+export class StoreTimeoutError extends StoreUnavailableError {
+  static override readonly code: string = 'ASHLAR_STORE_TIMEOUT';
+  readonly timeoutMs: number;
+
+  constructor(operation: string, timeoutMs: number, outcome: CallOutcome) {
+    super(`${operation} was not answered within ${timeoutMs} ms`, outcome);
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** The store object was closed, before or during the call. */
+export class StoreClosedError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_STORE_CLOSED';
+  readonly outcome: CallOutcome;
+
+  constructor(store: string, outcome: CallOutcome = 'NotExecuted') {
+    super(`${store} is closed`);
+    this.outcome = outcome;
+  }
+}
+
+/** `set` found another version than the one it was to replace; nothing was written. */
+export class VersionConflictError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_VERSION_CONFLICT';
+  readonly outcome: CallOutcome = 'NotExecuted';
+  readonly key: string;
+  readonly expected: Version | 'absent';
+  readonly found: Version | 'absent';
+
+  constructor(key: string, expected: Version | 'absent', found: Version | 'absent') {
+    super(`${describe(key)} has not the expected version ${describe(expected)} but ${describe(found)}`);
+    this.key = key;
+    this.expected = expected;
+    this.found = found;
+  }
+}
+
+/** A key, or a claim's name or holder, that no backend can take. */
+export class InvalidKeyError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_INVALID_KEY';
+  readonly outcome: CallOutcome = 'NotExecuted';
+  readonly key: unknown;
+
+  constructor(key: unknown, message: string) {
+    super(message);
+    this.key = key;
+  }
+}
+
+/** A value over the limit; nothing was sent. */
+export class ValueTooLargeError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_VALUE_TOO_LARGE';
+  readonly outcome: CallOutcome = 'NotExecuted';
+  readonly key: string;
+  readonly bytes: number;
+  readonly maxBytes: number;
+
+  constructor(key: string, bytes: number, maxBytes: number) {
+    super(`the value of ${describe(key)} has ${bytes} bytes; at most ${maxBytes} are stored`);
+    this.key = key;
+    this.bytes = bytes;
+    this.maxBytes = maxBytes;
+  }
+}
+
+/** A stored value is not what was to be read: not JSON, or not written by a store. */
+export class InvalidValueError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_INVALID_VALUE';
+  readonly key: string;
+
+  constructor(key: string, message: string, options?: ErrorOptions) {
+    super(`the value of ${describe(key)} ${message}`, options);
+    this.key = key;
+  }
+}

@@ -1,0 +1,11 @@
+import type { Version } from './store.ts';
+
+/**
+ * Versions that no other source, process or run ever gives: 72 random bits and a count. They rest on nothing that a
+ * backend could lose.
+ */
+export function versionSource(): () => Version {
+  const source = Buffer.from(crypto.getRandomValues(new Uint8Array(9))).toString('base64url');
+  let count = 0;
+  return () => `${source}.${(count++).toString(36)}`;
+}

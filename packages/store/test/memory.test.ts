@@ -1,0 +1,28 @@
+import { ManualClock } from '@ashlar/core/testing';
+import { describe, it } from 'vitest';
+import { conformance } from '../src/conformance.ts';
+import { memoryStore } from '../src/index.ts';
+
+conformance(
+  { describe, it },
+  async () => {
+    const clock = new ManualClock();
+    const store = memoryStore({ clock });
+    return { store, pass: ms => clock.advance(ms), [Symbol.asyncDispose]: () => store.close() };
+  },
+  { name: 'memoryStore' },
+);
+
+conformance(
+  { describe, it },
+  async () => {
+    const owner = memoryStore();
+    const others = [owner.connect(), owner.connect()].map(port => memoryStore({ port }));
+    return {
+      store: others[0]!,
+      other: async () => memoryStore({ port: owner.connect() }),
+      [Symbol.asyncDispose]: () => owner.close(),
+    };
+  },
+  { name: 'memoryStore through a port', features: { others: true } },
+);
