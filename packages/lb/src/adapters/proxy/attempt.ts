@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import { upstreamError } from './errors.ts';
+import { UpstreamError, upstreamError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
+import type { HeldResponse } from './held-response.ts';
+import type { ProxySettings } from './options.ts';
 
 export interface UpstreamRequest {
   readonly method: string;
@@ -12,30 +14,26 @@ export interface UpstreamRequest {
   readonly servername: string;
 }
 
-/** Who takes the response as it comes. */
-export interface Sink {
-  start(status: number, message: string | undefined, rawHeaders: readonly (Buffer | string)[]): void;
-  /** Returns whether more may come; if not, `resume` of the attempt is called when it may. */
-  write(chunk: Buffer): boolean;
-}
-
 /** One request to one endpoint, from undici's callbacks to a promise for the end of the response. */
 export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   /** Settles when the whole response has come; rejects with UpstreamError or UnforwardableError. */
   readonly finished: Promise<void>;
   readonly #endpoint: string;
-  readonly #sink: Sink;
+  readonly #held: HeldResponse;
+  readonly #settings: ProxySettings;
   readonly #onPause: () => void;
   #controller: Dispatcher.DispatchController | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #aborted = false;
   #answered = false;
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  /** @param onPause the sink is full: it is waited for `resume` */
-  constructor(endpoint: string, sink: Sink, onPause: () => void) {
+  /** @param onPause the client takes no more for now: `resume` is waited for */
+  constructor(endpoint: string, held: HeldResponse, settings: ProxySettings, onPause: () => void) {
     this.#endpoint = endpoint;
-    this.#sink = sink;
+    this.#held = held;
+    this.#settings = settings;
     this.#onPause = onPause;
     this.finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -44,23 +42,27 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   }
 
   send(dispatcher: Dispatcher, request: UpstreamRequest): void {
+    const { body } = request;
+    const sent = body === null || Buffer.isBuffer(body) ? body : this.#watched(body);
     // Undici takes any async iterable as a body; its types do not say so
-    const body = request.body as Buffer | null;
-    dispatcher.dispatch({ ...request, body } as Dispatcher.DispatchOptions, this);
+    dispatcher.dispatch({ ...request, body: sent as Buffer | null }, this);
   }
 
-  abort(): void {
+  abort(reason: Error = new Error('the attempt is not wanted any more')): void {
     this.#aborted = true;
-    this.#controller?.abort(new Error('the attempt is not wanted any more'));
+    clearTimeout(this.#timer);
+    this.#controller?.abort(reason);
   }
 
   resume(): void {
+    this.#limit(this.#settings.idleTimeoutMs);
     this.#controller?.resume();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     if (this.#aborted) this.abort();
+    else this.#limit(this.#settings.headersTimeoutMs);
   }
 
   onResponseStart(
@@ -71,24 +73,45 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200) return;
     this.#answered = true;
+    this.#limit(this.#settings.idleTimeoutMs);
     // Early releases of undici 7 have the parsed ones only
-    const raw = Array.isArray(rawHeaders) ? rawHeaders : flat(headers);
-    this.#sink.start(status, message, raw);
+    this.#held.start(status, message, Array.isArray(rawHeaders) ? rawHeaders : flat(headers));
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#sink.write(chunk)) return;
+    this.#timer?.refresh();
+    if (this.#held.write(chunk)) return;
+    clearTimeout(this.#timer);
     controller.pause();
     this.#onPause();
   }
 
   onResponseEnd(): void {
+    clearTimeout(this.#timer);
     this.#resolve();
   }
 
   onResponseError(_controller: unknown, error: Error): void {
+    clearTimeout(this.#timer);
     const progress = { started: this.#controller !== undefined, answered: this.#answered };
     this.#reject(upstreamError(this.#endpoint, error, progress));
+  }
+
+  #limit(timeoutMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const error = new UpstreamError(this.#endpoint, 'timeout', 'Unknown');
+      this.#reject(error);
+      this.abort(error);
+    }, timeoutMs);
+  }
+
+  /** The time for the answer begins anew with each part of the body that is taken. */
+  async *#watched(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of body) {
+      if (!this.#answered) this.#timer?.refresh();
+      yield chunk;
+    }
   }
 }
 

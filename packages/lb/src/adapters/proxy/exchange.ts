@@ -8,7 +8,7 @@ import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
 import { UpstreamAttempt } from './attempt.ts';
 import { proxyErrors } from './diagnostics.ts';
 import { ClientGoneError, statusOf, UnforwardableError } from './errors.ts';
-import { headerValue, hostOf, requestHeaders } from './headers.ts';
+import { headerValue, hostOf, requestHeaders, writeHead } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
 import type { Pools } from './pools.ts';
@@ -93,7 +93,8 @@ export class Exchange<E extends Endpoint> {
     const { host, trustForwarded, responseBufferBytes } = this.#settings;
     const held = new HeldResponse(this.#response, responseBufferBytes);
     this.#held = held;
-    const attempt = new UpstreamAttempt(endpoint.id, held, () => this.#resumeWhenTaken(attempt, signal));
+    const onPause = () => this.#resumeWhenTaken(attempt, signal);
+    const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, onPause);
     const onAbort = () => attempt.abort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
@@ -167,5 +168,6 @@ export function refuse(
   const { headers, body } = problem(status, error);
   // Of a request that is still coming in nobody reads the rest
   if (!request.complete) headers.push('connection', 'close');
-  response.writeHead(status, headers).end(body);
+  writeHead(response, status, undefined, headers);
+  response.end(body);
 }

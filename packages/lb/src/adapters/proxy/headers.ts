@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 
 /** Names and values in turn, as they were on the wire. */
@@ -69,6 +69,23 @@ export function responseHeaders(raw: readonly (Buffer | string)[]): RawHeaders {
     if (!ofOneHop.has(name) && !named.includes(name)) kept.push(all[at]!, all[at + 1]!);
   }
   return kept;
+}
+
+/** Node 20 forgets all but the last of a name once something has set a header, as Express does. */
+export function writeHead(
+  response: ServerResponse,
+  status: number,
+  message: string | undefined,
+  headers: RawHeaders,
+): void {
+  const reason = message || STATUS_CODES[status] || '';
+  if (response.getHeaderNames().length === 0) {
+    response.writeHead(status, reason, headers);
+    return;
+  }
+  for (let at = 0; at < headers.length; at += 2) response.removeHeader(headers[at]!);
+  for (let at = 0; at < headers.length; at += 2) response.appendHeader(headers[at]!, headers[at + 1]!);
+  response.writeHead(status, reason);
 }
 
 /** The first value of that name, which is in lower case. */

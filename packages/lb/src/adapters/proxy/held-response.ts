@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { headerValue, type RawHeaders, responseHeaders } from './headers.ts';
+import { headerValue, type RawHeaders, responseHeaders, writeHead } from './headers.ts';
 
 /**
  * The response of one attempt on its way to the client, held back until it is whole or more than may be held: before
@@ -58,8 +58,7 @@ export class HeldResponse {
     const { req: request } = response;
     // Of a request that is still coming in nobody reads the rest
     if (!request.complete) this.headers.push('connection', 'close');
-    if (this.#message) response.writeHead(this.status, this.#message, this.headers);
-    else response.writeHead(this.status, this.headers);
+    writeHead(response, this.status, this.#message, this.headers);
     this.committed = true;
     for (const chunk of this.#chunks) response.write(chunk);
     this.#chunks = [];

@@ -23,7 +23,7 @@ export interface ReverseProxyOptions {
   readonly maxHeaderBytes?: number;
   /** Connections to one endpoint at most; as many as requests if absent. */
   readonly connections?: number;
-  /** To make a connection; 2 000 if absent. */
+  /** To make a connection, to within a second; 2 000 if absent. */
   readonly connectTimeoutMs?: number;
   /** From the request being sent to the head of the response; 30 000 if absent. */
   readonly headersTimeoutMs?: number;

@@ -45,12 +45,13 @@ export class Pools<E extends Endpoint> {
   #open(id: string, url: string | undefined): Upstream & { readonly dispatcher: Pool } {
     const origin = httpUrl(url);
     if (origin === undefined) throw new UpstreamError(id, 'url', 'NotExecuted');
-    const { connections, connectTimeoutMs, headersTimeoutMs, idleTimeoutMs, maxHeaderBytes } = this.#settings;
+    const { connections, connectTimeoutMs, maxHeaderBytes } = this.#settings;
     const dispatcher = new undici.Pool(origin.origin, {
       connections,
       connect: { timeout: connectTimeoutMs },
-      headersTimeout: headersTimeoutMs,
-      bodyTimeout: idleTimeoutMs,
+      // Attempts keep their own time: undici's is rounded up to a second
+      headersTimeout: 0,
+      bodyTimeout: 0,
       maxHeaderSize: maxHeaderBytes,
     });
     return { origin, dispatcher };

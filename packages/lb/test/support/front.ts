@@ -1,0 +1,24 @@
+import { createServer, type Server } from 'node:http';
+import { onTestFinished } from 'vitest';
+import { type ReverseProxy, type ReverseProxyOptions, reverseProxy } from '../../src/adapters/proxy.ts';
+import { type Endpoint, LoadBalancer, type LoadBalancerOptions, roundRobin } from '../../src/index.ts';
+import { type Listening, listening } from './listening.ts';
+
+export interface Front extends Listening {
+  readonly lb: LoadBalancer<Endpoint>;
+  readonly proxy: ReverseProxy;
+  readonly server: Server;
+}
+
+/** A proxy before these endpoints, by round robin, closed at the end of the test. */
+export async function front(
+  endpoints: LoadBalancerOptions<Endpoint>['endpoints'],
+  options: ReverseProxyOptions = {},
+  balancing: Partial<LoadBalancerOptions<Endpoint>> = {},
+): Promise<Front> {
+  const lb = new LoadBalancer<Endpoint>({ endpoints, policy: roundRobin(), ...balancing });
+  const proxy = reverseProxy(lb, options);
+  const server = createServer(proxy).on('upgrade', proxy.upgrade);
+  onTestFinished(() => Promise.all([proxy.close(), lb.close()]).then(() => {}));
+  return { ...(await listening(server)), lb, proxy, server };
+}
