@@ -3,6 +3,7 @@ import type { Placement } from '../placement.ts';
 import { keyDigest, ringOf, xx } from './circle64.ts';
 import { byCodePoint } from './code-point.ts';
 import { maxRingSize } from './envoy-ring.ts';
+import { choiceOption } from './options.ts';
 import { distinctNames, type SystemNode, systemNodes } from './system-node.ts';
 import { CirclePlacement } from './system-placement.ts';
 
@@ -19,24 +20,29 @@ export interface GrpcRingOptions {
   readonly maxRingSize?: number;
   /** The client's own cap of both, 4096 if absent. */
   readonly ringSizeCap?: number;
+  /**
+   * In what order endpoints take their points, which counts where weights differ: `sorted` by their hash keys as in
+   * grpc-go, the default; or as `given` by the resolver, as in grpc-js and in all that stands on C-core (C++, Python, …).
+   */
+  readonly order?: 'sorted' | 'given';
 }
 
 /**
  * The endpoints of a channel with gRPC's `ring_hash_experimental` policy (gRFC A42, A61 and A76).
  *
  * The key is what is hashed for the request: the value of the `request_hash_header`, several joined by commas. Weights
- * are integers of at least 1; they are relative, and the order of the endpoints does not count.
+ * are integers of at least 1, and relative.
  *
  * An endpoint that is `down` is in TRANSIENT_FAILURE: it keeps its points and is walked over. The order of preference is
  * that of the points that follow. Which connections a pick starts, and that it waits for one, is gRPC's alone.
  *
- * From the gRFCs and grpc-go's ring.go, which differ from Envoy's XX_HASH ring in the order of the endpoints and in the
- * sizes; checked as that ring is, not against a running client.
+ * From grpc-go's ring.go; the ring of grpc-js-xds 1.14.1 was compared with order `given`. grpc-java hashes addresses as
+ * Java prints them (`/10.0.0.1:80`: give it as `hashKey`), in an order that it does not define.
  *
  * @throws InvalidOptionError, DuplicateNodeError
  */
 export function grpcRingHash(nodes: Iterable<string | GrpcNode>, options: GrpcRingOptions = {}): Placement {
-  knownOptions('grpcRingHash', options, ['minRingSize', 'maxRingSize', 'ringSizeCap']);
+  knownOptions('grpcRingHash', options, ['minRingSize', 'maxRingSize', 'ringSizeCap', 'order']);
   const range = { min: 1, max: maxRingSize };
   const minSize = integerOption('minRingSize', options.minRingSize ?? 1024, range);
   const maxSize = integerOption('maxRingSize', options.maxRingSize ?? 4096, range);
@@ -49,9 +55,10 @@ export function grpcRingHash(nodes: Iterable<string | GrpcNode>, options: GrpcRi
   }
   const endpoints = systemNodes(nodes, { min: 1, max: 2 ** 32 - 1 });
   const names = distinctNames('hashKey', endpoints, ({ id, hashKey }) => hashKey ?? id);
-  const servers = endpoints
-    .map(({ weight }, owner) => ({ owner, name: names[owner]!, weight }))
-    .sort((a, b) => byCodePoint(a.name, b.name));
+  const servers = endpoints.map(({ weight }, owner) => ({ owner, name: names[owner]!, weight }));
+  if (choiceOption('order', options.order ?? 'sorted', { sorted: true, given: false })) {
+    servers.sort((a, b) => byCodePoint(a.name, b.name));
+  }
   const circle = ringOf(servers, Math.min(minSize, cap), Math.min(maxSize, cap), xx);
   return new CirclePlacement(endpoints, circle, key => circle.successor(keyDigest(key)));
 }

@@ -71,15 +71,17 @@ function registerOf(id: string): number {
 
 /** nginx drops all points but the first at a place, and does not see the others when it walks on. */
 function withoutTies(circle: Continuum): Continuum {
-  const firsts: number[] = [];
   const { points, owners, size } = circle;
-  for (let i = 0; i < size; i++) if (i === 0 || points[i] !== points[i - 1]) firsts.push(i);
-  if (firsts.length === size) return circle;
-  return Continuum.of(
-    Uint32Array.from(firsts, i => points[i]!),
-    Uint32Array.from(firsts, i => owners[i]!),
-    () => false,
-  );
+  const keptPoints = new Uint32Array(size);
+  const keptOwners = new Uint32Array(size);
+  let kept = 0;
+  for (let i = 0; i < size; i++) {
+    if (i > 0 && points[i] === points[i - 1]) continue;
+    keptPoints[kept] = points[i]!;
+    keptOwners[kept++] = owners[i]!;
+  }
+  if (kept === size) return circle;
+  return Continuum.of(keptPoints.subarray(0, kept), keptOwners.subarray(0, kept), () => false);
 }
 
 function byModulo(servers: Servers): Placement {

@@ -13,6 +13,7 @@ describe('grpcRingHash', () => {
       const expected = envoyRingHash(inOrder, { maxRingSize: 4096 });
       alike(grpcRingHash(nodes), expected);
       alike(grpcRingHash([...nodes].reverse()), expected);
+      alike(grpcRingHash(nodes, { order: 'given' }), envoyRingHash(nodes, { maxRingSize: 4096 }));
     }
   });
 

@@ -2,6 +2,7 @@ import { accepts, freePorts, type PortServer, startNginx } from '@workspace/serv
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nginxHash, type SystemNode } from '../../src/compat/index.ts';
+import { type Collision, collisionAt } from './collision.ts';
 import { sampleKeys } from './keys.ts';
 import { misplaced } from './misplaced.ts';
 import { askOverHttp } from './pipeline.ts';
@@ -58,9 +59,11 @@ function upstreams(port: number, directory: string, portless?: string): Record<s
 describeWith('nginx', 'nginxHash and nginx', () => {
   let nginx: PortServer;
   let all: Record<string, Upstream>;
+  let collision: Collision;
 
   beforeAll(async () => {
     const [deaf] = await freePorts(1);
+    collision = collisionAt(deaf!);
     const portless = await accepts(80).then(
       () => undefined,
       () => '127.83.60.9',
@@ -68,7 +71,11 @@ describeWith('nginx', 'nginxHash and nginx', () => {
     nginx = await startNginx({
       config: ({ port, directory }) => {
         all = upstreams(deaf!, directory, portless);
-        return configOf(port, all);
+        const colliding = {
+          collision: { servers: collision.servers },
+          collisionUp: { servers: collision.servers.map(({ id }) => ({ id })) },
+        };
+        return configOf(port, { ...all, ...colliding });
       },
     });
   });
@@ -84,6 +91,17 @@ describeWith('nginx', 'nginxHash and nginx', () => {
       expect(new Set(owners).size).toBeGreaterThan(placement.size / 2);
     });
   }
+
+  it('place alike where two servers share a point: the second does not have it', async () => {
+    const { servers, keys: shared } = collision;
+    const owners = await askOverHttp(nginx.port, '/collision', shared, 'x-peer');
+    expect(misplaced(nginxHash(servers), shared, owners)).toEqual([]);
+    expect(new Set(owners)).toEqual(new Set([servers[2].id]));
+    const up = servers.map(({ id }) => ({ id }));
+    const first = await askOverHttp(nginx.port, '/collisionUp', shared, 'x-peer');
+    expect(misplaced(nginxHash(up), shared, first)).toEqual([]);
+    expect(new Set(first)).toEqual(new Set([servers[0].id]));
+  });
 
   describe('retry in the same order', () => {
     // After 20 points, or hashes, nginx turns to round robin: that many in vain are as good as impossible here
