@@ -58,7 +58,9 @@ export class Scratch {
 
   start(...args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
     const main = join(this.root, 'tools/bootstrap/run.mjs');
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const { PATH, HOME } = process.env;
+    const env = { PATH, HOME, MINE: 'mine' };
+    const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     onTestFinished(() => void child.kill('SIGKILL'));
     return child;
   }

@@ -46,7 +46,6 @@ export const catalog: Readonly<Record<ServiceName, CatalogEntry>> = {
     urls: ['ASHLAR_POSTGRES_URL', 'POSTGRES_URL'],
     folders: ['/usr/lib/postgresql/*/bin', ...programFolders],
     atLeast: 15,
-    image: 'postgres:15',
   }),
   // Debian's /usr/sbin/rabbitmq-server is a wrapper that changes the user; the program itself is elsewhere.
   rabbitmq: program('rabbitmq-server', ['rabbitmq-server'], {

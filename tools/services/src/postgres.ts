@@ -93,7 +93,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     );
     const streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
     const all = async () => {
-      const { stdout } = await run(join(tools, 'psql'), ['-XAtc', streaming, primary.url]);
+      const { stdout } = await as(user, join(tools, 'psql'), ['-XAtc', streaming, primary.url]);
       if (Number(stdout) !== count) throw new Error(`${stdout.trim()} of ${count} standbys stream`);
     };
     if (count > 0) await eventually(all, { withinMs: 30_000 });
@@ -146,8 +146,11 @@ async function removeSharedMemory(data: string): Promise<void> {
   if (id !== undefined) await run('ipcrm', ['-m', id]).catch(() => {});
 }
 
-function as(user: User | undefined, program: string, args: readonly string[]): Promise<unknown> {
-  return run(program, args, user === undefined ? {} : { uid: user.uid, gid: user.gid, cwd: '/' });
+/** Runs one of PostgreSQL's tools, which would otherwise also heed the `PG…` variables of the user. */
+function as(user: User | undefined, program: string, args: readonly string[]): Promise<{ stdout: string }> {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
+  const identity = user === undefined ? {} : { uid: user.uid, gid: user.gid };
+  return run(program, args, { env, cwd: '/', ...identity });
 }
 
 function quote(value: string | number | boolean): string {
