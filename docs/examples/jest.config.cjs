@@ -1,6 +1,6 @@
+const presets = [['@babel/preset-env', { targets: { node: 'current' } }]];
+
 module.exports = {
-  transform: {
-    '\\.js$': ['babel-jest', { presets: [['@babel/preset-env', { targets: { node: 'current' } }]] }],
-  },
+  transform: { '\\.js$': ['babel-jest', { presets }] },
   transformIgnorePatterns: ['/node_modules/(?!@ashlar/)'],
 };

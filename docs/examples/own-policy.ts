@@ -1,5 +1,6 @@
 // #region program
-import { type Candidate, type Endpoint, LoadBalancer, type PickRequest, type Policy } from '@ashlar/lb';
+import type { Candidate, Endpoint, PickRequest, Policy } from '@ashlar/lb';
+import { LoadBalancer } from '@ashlar/lb';
 
 /** Takes the endpoint with the fewest requests under way, for its weight. */
 class Fewest<E extends Endpoint> implements Policy<E> {

@@ -3,8 +3,8 @@ import { HashRing } from '@ashlar/hash-ring';
 import { consistent, LoadBalancer } from '@ashlar/lb';
 
 await using lb = new LoadBalancer({
-  endpoints: [{ id: 'replica-1' }, { id: 'replica-2' }, { id: 'replica-3' }],
-  policy: consistent(endpoints => new HashRing(endpoints), { loadFactor: 1.25 }),
+  endpoints: ['replica-1', 'replica-2', 'replica-3'].map(id => ({ id })),
+  policy: consistent(nodes => new HashRing(nodes), { loadFactor: 1.25 }),
 });
 
 const first = lb.pick({ key: 'user:42' });
