@@ -1,0 +1,157 @@
+import { seededRandom } from '@ashlar/core';
+import { ManualClock } from '@ashlar/core/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  consistent,
+  type Endpoint,
+  LoadBalancer,
+  leastRequests,
+  NoEndpointError,
+  type Picked,
+  type PolicyFactory,
+  random,
+  roundRobin,
+} from '../src/index.ts';
+import { Feed } from './support/feed.ts';
+
+const policies: PolicyFactory[] = [
+  roundRobin(),
+  random(),
+  leastRequests(),
+  consistent(),
+  consistent(undefined, { loadFactor: 1.1 }),
+];
+
+type Step =
+  | { readonly do: 'pick'; readonly key: number; readonly exclude: readonly number[] }
+  | { readonly do: 'done'; readonly which: number; readonly ok: boolean | undefined }
+  | { readonly do: 'set'; readonly ids: readonly number[]; readonly weight: number }
+  | { readonly do: 'wait'; readonly ms: number };
+
+const id = fc.nat(6);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('pick' as const),
+      key: fc.nat(50),
+      exclude: fc.array(id, { maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 7,
+    arbitrary: fc.record({
+      do: fc.constant('done' as const),
+      which: fc.nat(30),
+      ok: fc.constantFrom(true, false, false, undefined),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('set' as const),
+      ids: fc.uniqueArray(id, { minLength: 1 }),
+      weight: fc.constantFrom(0, 1, 3),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(80_000) }) },
+);
+
+const endpoint = (number: number, weight = 1): Endpoint => ({ id: `e${number}`, weight });
+
+describe('whatever happens', () => {
+  it('what is in flight is what was picked and not done, and somebody is always there who may be picked', async () => {
+    const plan = fc.record({
+      policy: fc.constantFrom(...policies),
+      steps: fc.array(step, { maxLength: 120 }),
+    });
+    const property = fc.asyncProperty(plan, async ({ policy, steps }) => {
+      const clock = new ManualClock();
+      const feed = new Feed<Endpoint>();
+      const outlier = { consecutiveFailures: 2, baseEjectionMs: 10_000 };
+      const lb = new LoadBalancer({ endpoints: feed, policy, outlier, clock, random: seededRandom(3) });
+      const open: { picked: Picked<Endpoint>; generation: number }[] = [];
+      const generations = new Map<string, number>();
+      let set: Endpoint[] = [];
+      const give = async (endpoints: Endpoint[]) => {
+        for (const { id } of endpoints) {
+          if (!set.some(before => before.id === id)) generations.set(id, (generations.get(id) ?? 0) + 1);
+        }
+        set = endpoints;
+        await feed.give(endpoints);
+      };
+      await give([0, 1, 2, 3].map(number => endpoint(number)));
+      for (const step of steps) {
+        if (step.do === 'set')
+          await give(step.ids.map((number, index) => endpoint(number, index === 0 ? 1 : step.weight)));
+        else if (step.do === 'wait') await clock.advance(step.ms);
+        else if (step.do === 'done') {
+          const [ended] = open.splice(step.which % Math.max(1, open.length), 1);
+          if (step.ok === undefined) ended?.picked.done();
+          else ended?.picked.done({ ok: step.ok });
+          ended?.picked.done({ ok: true });
+        } else {
+          const exclude = step.exclude.map(number => `e${number}`);
+          try {
+            const picked = lb.pick({ key: `${step.key}`, exclude });
+            const chosen = set.find(each => each.id === picked.endpoint.id);
+            expect(exclude).not.toContain(picked.endpoint.id);
+            expect(chosen?.weight).toBeGreaterThan(0);
+            open.push({ picked, generation: generations.get(picked.endpoint.id)! });
+          } catch (error) {
+            expect(error).toBeInstanceOf(NoEndpointError);
+            expect(exclude.length).toBeGreaterThan(0);
+          }
+        }
+        const { inFlight, endpoints } = lb.snapshot();
+        expect(inFlight).toBe(open.length);
+        for (const { id, inFlight } of endpoints) {
+          const mine = open.filter(
+            ({ picked, generation }) => picked.endpoint.id === id && generation === generations.get(id),
+          );
+          expect(inFlight).toBe(mine.length);
+        }
+        const usable = endpoints.filter(({ weight }) => weight > 0);
+        const away = usable.filter(({ state }) => state === 'ejected' || state === 'probing').length;
+        expect(away).toBeLessThanOrEqual(
+          Math.min(usable.length - 1, Math.max(1, Math.floor(usable.length / 2))),
+        );
+      }
+      await lb.close();
+    });
+    await fc.assert(property, { seed: 4, numRuns: 120 });
+  });
+
+  it('a retry never goes where the request has been, and stops only at its limits', async () => {
+    const plan = fc.record({
+      policy: fc.constantFrom(...policies),
+      count: fc.integer({ min: 1, max: 6 }),
+      attempts: fc.integer({ min: 1, max: 7 }),
+      failing: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+      runs: fc.integer({ min: 1, max: 25 }),
+    });
+    const property = fc.asyncProperty(plan, async ({ policy, count, attempts, failing, runs }) => {
+      const endpoints = Array.from({ length: count }, (_, number) => endpoint(number));
+      const retry = { attempts, budgetPercent: 100, budgetPerSecond: 100 };
+      const lb = new LoadBalancer({ endpoints, policy, retry, outlier: false, random: seededRandom(3) });
+      for (let run = 0; run < runs; run++) {
+        const tried: string[] = [];
+        const attempt = async ({ endpoint }: { endpoint: Endpoint }) => {
+          tried.push(endpoint.id);
+          if (failing[Number(endpoint.id[1])]) throw new Error(endpoint.id);
+          return endpoint.id;
+        };
+        const result = await lb
+          .run(attempt, { idempotent: true, key: `${run}` })
+          .catch((error: Error) => error);
+        expect(new Set(tried).size).toBe(tried.length);
+        const failed = result instanceof Error;
+        expect(failed ? result.message : result).toBe(tried.at(-1));
+        if (failed) expect(tried.length).toBe(Math.min(attempts, count));
+      }
+      expect(lb.snapshot().inFlight).toBe(0);
+    });
+    await fc.assert(property, { seed: 4, numRuns: 150 });
+  });
+});
