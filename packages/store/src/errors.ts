@@ -1,4 +1,5 @@
 import { AshlarError, type CallOutcome, describe } from '@ashlar/core';
+import type { FencingToken } from './fencing.ts';
 import type { Version } from './store.ts';
 
 /** The backend could not be asked, refused, or went away before it answered; the `cause` says how. */
@@ -86,5 +87,45 @@ export class InvalidValueError extends AshlarError {
   constructor(key: string, message: string, options?: ErrorOptions) {
     super(`the value of ${describe(key)} ${message}`, options);
     this.key = key;
+  }
+}
+
+/** The lease no longer protects anything. */
+export class LeaseLostError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_LEASE_LOST';
+  readonly lease: string;
+  readonly token: bigint;
+  /** `expired`: no renewal was confirmed in time; `taken`: the store says that the claim is gone or another's. */
+  readonly reason: 'expired' | 'taken' | 'released';
+
+  constructor(lease: string, token: bigint, reason: LeaseLostError['reason']) {
+    super(`lease ${describe(lease)} with token ${token} is lost: ${reasons[reason]}`);
+    this.lease = lease;
+    this.token = token;
+    this.reason = reason;
+  }
+}
+
+const reasons = {
+  expired: 'no renewal was confirmed in time',
+  taken: 'the store says that the claim has ended',
+  released: 'it was released',
+};
+
+/** A sink refused a token: it has seen a newer one, or this one from another holder. */
+export class StaleTokenError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_STALE_TOKEN';
+  readonly outcome: CallOutcome = 'NotExecuted';
+  readonly presented: FencingToken;
+  /** What the sink had seen. A holder who still has its lease acquires it again, `above` this token. */
+  readonly seen: FencingToken;
+
+  constructor(resource: string, presented: FencingToken, seen: FencingToken) {
+    super(
+      `${resource} refused token ${presented.token} of ${describe(presented.holder)}: ` +
+        `it has seen ${seen.token} of ${describe(seen.holder)}`,
+    );
+    this.presented = presented;
+    this.seen = seen;
   }
 }

@@ -12,13 +12,18 @@ export {
 export {
   InvalidKeyError,
   InvalidValueError,
+  LeaseLostError,
+  StaleTokenError,
   StoreClosedError,
   StoreTimeoutError,
   StoreUnavailableError,
   ValueTooLargeError,
   VersionConflictError,
 } from './errors.ts';
+export { Fence, type FencingToken, isStale } from './fencing.ts';
 export { fromJson, getJson, type JsonEntry, setJson, toJson } from './json.ts';
+export { Lease, type LeaseSnapshot } from './lease.ts';
+export type { AcquireOptions, LeaseOptions } from './lease-terms.ts';
 export { maxKeyBytes, maxToken, maxTtlMs, maxValueBytes } from './limits.ts';
 export {
   type ConnectedMemoryStoreOptions,
