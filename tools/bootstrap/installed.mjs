@@ -15,6 +15,7 @@ export function reasonToInstall(root) {
   if (installed === undefined) return 'node_modules is missing or incomplete';
   for (const [path, want] of Object.entries(wanted.packages)) {
     if (!/(^|\/)node_modules\//.test(path)) continue; // the root and the workspaces themselves
+    if (want.link && !isFolder(join(root, want.resolved))) continue; // a workspace that is not in this checkout
     const has = installed.packages?.[path];
     if (has === undefined && isForElsewhere(want)) continue;
     if (has === undefined || !isFolder(join(root, path))) return `${path} is missing`;

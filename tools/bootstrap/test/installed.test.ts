@@ -15,6 +15,15 @@ it('finds nothing to do where all is as asked for, and leaves what is beyond tha
   expect(reasonToInstall(scratch.root)).toBeUndefined();
 });
 
+it('does not ask for a workspace that is not in this checkout, which npm cannot link', () => {
+  const scratch = new Scratch();
+  const link = { resolved: 'tools/left', link: true };
+  scratch.lock({ 'node_modules/@workspace/left': link });
+  expect(reasonToInstall(scratch.root)).toBeUndefined();
+  scratch.write('tools/left/package.json', {});
+  expect(reasonToInstall(scratch.root)).toBe('node_modules/@workspace/left is missing');
+});
+
 it('does not ask for what is optional and made for another platform', () => {
   const scratch = new Scratch();
   scratch.lock({
