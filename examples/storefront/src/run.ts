@@ -89,9 +89,9 @@ function reportOf(
 }
 
 function introduction({ pace, replicas, cache }: Options, { about, keys }: Workload): string {
-  const how = 'rate' in pace ? `${count(pace.rate)} a second` : `${count(pace.concurrency)} at a time`;
   const whom = replicas === 1 ? 'one replica' : `${replicas} replicas`;
-  return `${count(keys.length)} requests of ${about}, ${how}, to ${whom}, ${count(cache)} products in each cache`;
+  const how = 'rate' in pace ? `twice, ${count(pace.rate)} a second` : `${count(pace.concurrency)} at a time`;
+  return `${count(keys.length)} requests of ${about}: ${how}, to ${whom} with a cache of ${count(cache)} products each`;
 }
 
 function invitation(url: string): string {

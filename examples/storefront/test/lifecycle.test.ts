@@ -1,29 +1,32 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { childrenOf, ended, isAlive, run, start, written } from './program.ts';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { childrenOf, ended, isAlive, run, signal, start, written } from './program.ts';
 
 const short = ['--requests', '200', '--rate', '200', '--replicas', '2'];
-const endless = ['--requests', '100000', '--rate', '50'];
-const stopped = { timeout: 10_000 };
+const endless = ['--requests', '100000', '--rate', '50', '--replicas', '2'];
+const stopped = { timeout: 60_000 };
 
 /** The program in the middle of a replay, and its children. */
 async function running(args: readonly string[]) {
   const child = start(args);
   const shown = await written(child, /of 100,000|\/balancer/);
   const children = childrenOf(child.pid!);
-  expect(children).toHaveLength(5);
+  expect(children).toHaveLength(3);
   return { child, children, shown };
 }
+
+/** Processes start as fast as the machine lets them; this only ends what hangs. */
+vi.setConfig({ testTimeout: 120_000 });
 
 describe('how it ends', () => {
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('on %s, with exit code %i and no process left', async (signal, exitCode) => {
+  ] as const)('on %s, with exit code %i and no process left', async (name, exitCode) => {
     const { child, children } = await running(endless);
-    child.kill(signal);
+    child.kill(name);
     expect(await once(child, 'exit')).toEqual([exitCode, null]);
     expect(children.filter(isAlive)).toEqual([]);
   });
@@ -34,20 +37,20 @@ describe('how it ends', () => {
     await expect.poll(() => children.filter(isAlive), stopped).toEqual([]);
   });
 
-  it('at once on the second Ctrl-C', async () => {
+  it('at once when Ctrl-C comes again, and its children follow', async () => {
     const { child, children } = await running(endless);
-    for (const replica of children) process.kill(replica, 'SIGSTOP');
-    onTestFinished(() => children.filter(isAlive).forEach(replica => void process.kill(replica, 'SIGKILL')));
-    child.kill('SIGINT');
-    child.kill('SIGINT');
+    for (const replica of children) signal(replica, 'SIGSTOP');
+    onTestFinished(() => children.forEach(replica => void signal(replica, 'SIGKILL')));
+    const impatience = setInterval(() => child.kill('SIGINT'), 100);
+    onTestFinished(() => clearInterval(impatience));
     expect(await once(child, 'exit')).toEqual([130, null]);
-    for (const replica of children) process.kill(replica, 'SIGCONT');
+    for (const replica of children) signal(replica, 'SIGCONT');
     await expect.poll(() => children.filter(isAlive), stopped).toEqual([]);
   });
 
   it('within seconds also when its children hang', async () => {
     const { child, children } = await running(endless);
-    for (const replica of children) process.kill(replica, 'SIGSTOP');
+    for (const replica of children) signal(replica, 'SIGSTOP');
     child.kill('SIGINT');
     expect(await once(child, 'exit')).toEqual([130, null]);
     expect(children.filter(isAlive)).toEqual([]);
@@ -69,8 +72,10 @@ describe('what it writes', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).not.toContain('\r');
     expect(stdout).not.toContain('\x1b');
-    expect(stdout).toMatch(/^200 requests of a generated december day of a shop, seed 1, 200 a second/);
-    expect(stdout).toMatch(/replica-2 is killed with SIGKILL\n(.*\n)*.*replica-5 joins\n/);
+    expect(stdout).toMatch(
+      /^200 requests of a generated december day of a shop, seed 1: twice, 200 a second/,
+    );
+    expect(stdout).toMatch(/replica-2 is killed with SIGKILL\n(.*\n)*.*replica-3 joins\n/);
     expect(stdout).toMatch(/^requests +200 +200$/m);
     expect(stdout).toMatch(/^errors seen by the client +0 +0$/m);
     expect(stdout).toMatch(/^replica-2, killed( +\d+ +[\d.]+ % +[\d.]+ %){2}$/m);
@@ -80,7 +85,7 @@ describe('what it writes', () => {
   it('is the report alone on stdout with --json', async () => {
     const { stdout, stderr } = await run([...short, '--json']);
     expect(JSON.parse(stdout)).toHaveProperty('replays');
-    expect(stderr).toMatch(/replica-5 joins/);
+    expect(stderr).toMatch(/replica-3 joins/);
   });
 
   it('is help when that is asked for', async () => {
@@ -113,7 +118,7 @@ describe('what it writes', () => {
 
 describe('--serve', () => {
   it('shows the shop to a browser until Ctrl-C', async () => {
-    const { child, children, shown } = await running(['--serve', '--requests', '0']);
+    const { child, children, shown } = await running(['--serve', '--requests', '0', '--replicas', '2']);
     const [, url] = /curl (\S+)\/balancer/.exec(shown) ?? [];
     const pages = [await fetch(`${url}/product/42`), await fetch(`${url}/product/42`)];
     expect(pages.map(page => page.headers.get('x-cache'))).toEqual(['miss', 'hit']);

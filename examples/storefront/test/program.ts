@@ -65,6 +65,11 @@ export function isAlive(pid: number): boolean {
   return processes().some(([id]) => id === pid);
 }
 
+/** Sends a signal to a process that may have ended. */
+export function signal(pid: number, name: NodeJS.Signals): void {
+  if (isAlive(pid)) process.kill(pid, name);
+}
+
 /** Each process, a zombie is none, and its parent. */
 function processes(): [pid: number, parent: number][] {
   if (!existsSync('/proc/self/stat')) {

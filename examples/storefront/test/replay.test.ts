@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '@ashlar/core';
 import { HashRing } from '@ashlar/hash-ring';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ReplayReport, Report } from '../src/output/report.ts';
 import { seasons } from '../src/workload/seasons.ts';
 import { shopDay } from '../src/workload/shop-day.ts';
@@ -18,6 +18,9 @@ function onlyReplay({ replays, changes }: Report): ReplayReport {
   expect(changes).toEqual([]);
   return replays[0]!;
 }
+
+/** Processes start as fast as the machine lets them; this only ends what hangs. */
+vi.setConfig({ testTimeout: 120_000 });
 
 describe('one replica and one request after another', () => {
   it.each([1, 200])('hits exactly as an LRU cache of %i products does', async cache => {

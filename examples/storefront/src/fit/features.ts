@@ -27,7 +27,7 @@ export interface Features {
   readonly overlapTenth: number;
 }
 
-export const early = 10_000;
+const early = 10_000;
 const windowRequests = 5_000;
 const windowTop = 100;
 /** The windows begin after the opening of the traces, whose crawlers have no favorites. */

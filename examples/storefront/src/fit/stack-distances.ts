@@ -1,5 +1,5 @@
 /** The stack distance of a request for a key that has not been requested before: no LRU cache holds it. */
-export const neverSeen = 0;
+const neverSeen = 0;
 
 /**
  * For each request, how many distinct keys were requested since its key was last, itself included: an LRU cache of

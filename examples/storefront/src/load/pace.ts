@@ -1,7 +1,7 @@
 import { AshlarError, abortable, type Clock } from '@ashlar/core';
 
 /** Sends request `index`; `dueMs` is when it should start, on the pace's clock. Must not reject. */
-export type Send = (index: number, dueMs: number) => Promise<void>;
+type Send = (index: number, dueMs: number) => Promise<void>;
 
 export interface PaceOptions {
   readonly requests: number;

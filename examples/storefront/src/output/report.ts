@@ -5,7 +5,7 @@ import type { Event } from '../replay/events.ts';
 import type { Replay } from '../replay/replay.ts';
 
 /** What one replica did, as the client saw it. */
-export interface ReplicaReport {
+interface ReplicaReport {
   readonly replica: string;
   readonly fate: 'stayed' | 'killed' | 'joined';
   readonly requests: number;

@@ -5,7 +5,7 @@ import { AshlarError } from '@ashlar/core';
 import type { Started } from './lifeline.ts';
 
 /** A process of the storefront did not start. */
-export class ChildError extends AshlarError {
+class ChildError extends AshlarError {
   static override readonly code: string = 'STOREFRONT_CHILD';
 }
 

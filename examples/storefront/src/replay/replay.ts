@@ -8,7 +8,7 @@ import { Tally } from '../load/tally.ts';
 import type { PolicyName } from '../proxy/messages.ts';
 import type { Event, Events } from './events.ts';
 
-export type Pace = { readonly rate: number } | { readonly concurrency: number };
+type Pace = { readonly rate: number } | { readonly concurrency: number };
 
 export interface ReplayOptions {
   readonly keys: readonly string[];

@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { readOptions } from '../src/cli/options.ts';
+import { type SeasonName, seasons } from '../src/workload/seasons.ts';
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+
+it('shows the wiring as the proxy has it', () => {
+  const source = readFileSync(new URL('../src/proxy/main.ts', import.meta.url), 'utf8');
+  const [, wiring] = /\/\/ #region wiring\n([\s\S]*?)\/\/ #endregion/.exec(source) ?? [];
+  expect(readme).toContain(wiring);
+});
+
+it('shows the figures of the seasons as they are', () => {
+  for (const name of Object.keys(seasons) as SeasonName[]) {
+    const figures = Object.values(seasons[name]).map(String);
+    const row = readme.split('\n').find(line => line.startsWith(`| ${name} |`));
+    const shown = row?.split('|').slice(2, -1).map(cell => cell.replaceAll(' ', ''));
+    expect(shown).toEqual(figures);
+  }
+});
+
+it('has no command that the program refuses', () => {
+  const commands = readme.matchAll(/^ {4}npm start -- (.*?)( {2,}.*)?$/gm);
+  const lines = Array.from(commands, ([, line]) => line!.split(' '));
+  expect(lines.length).toBeGreaterThan(3);
+  for (const line of lines) expect(() => readOptions(line)).not.toThrow();
+});
