@@ -15,7 +15,10 @@ it('shows the figures of the seasons as they are', () => {
   for (const name of Object.keys(seasons) as SeasonName[]) {
     const figures = Object.values(seasons[name]).map(String);
     const row = readme.split('\n').find(line => line.startsWith(`| ${name} |`));
-    const shown = row?.split('|').slice(2, -1).map(cell => cell.replaceAll(' ', ''));
+    const shown = row
+      ?.split('|')
+      .slice(2, -1)
+      .map(cell => cell.replaceAll(' ', ''));
     expect(shown).toEqual(figures);
   }
 });
