@@ -1,0 +1,243 @@
+import type { CallOutcome } from '@ashlar/core';
+import type { Backend, News, Page } from '../../backend.ts';
+import { VersionConflictError } from '../../errors.ts';
+import type { Claim, Entry, Version } from '../../store.ts';
+import { versionSource } from '../../versions.ts';
+import { Connections, type ConnectionsOptions } from './connections.ts';
+import { Feed } from './feed.ts';
+import type { PoolLike } from './pool-like.ts';
+import { judge, type ServerRow, serverCheck, shapeIn } from './server-check.ts';
+import { type Statement, type Statements, statementsFor, type ValueRow } from './statements.ts';
+import { creation, type Table } from './table.ts';
+
+export interface PostgresBackendOptions extends ConnectionsOptions {
+  readonly table: Table;
+  readonly durability: 'linearizable' | 'asynchronous';
+  /** Where watches listen. */
+  readonly watchPool: PoolLike;
+}
+
+const pageKeys = 256;
+const pageBytes = 2 ** 20;
+
+/** Between two sweeps by a store that does not watch. */
+const sweepEveryMs = 60_000;
+
+/** How often a conditional write is tried whose condition came true while it ran. */
+const attempts = 10;
+
+/** Values and claims in one table of PostgreSQL. */
+export class PostgresBackend implements Backend {
+  readonly kind = 'postgres';
+  readonly durability: 'linearizable' | 'asynchronous';
+  readonly batchKeys = 1_000;
+  readonly window = 1;
+  readonly #table: Table;
+  readonly #statements: Statements;
+  readonly #check: Statement<ServerRow>;
+  readonly #connections: Connections;
+  readonly #watchConnections: Connections;
+  readonly #nextVersion = versionSource();
+  #feed: Feed | undefined;
+  #checking: Promise<void> | undefined;
+  #isChecked = false;
+  #sweptAt = performance.now();
+
+  constructor({ table, durability, watchPool, ...options }: PostgresBackendOptions) {
+    this.durability = durability;
+    this.#table = table;
+    this.#statements = statementsFor(table);
+    this.#check = serverCheck(table);
+    this.#connections = new Connections(options);
+    this.#watchConnections =
+      watchPool === options.pool ? this.#connections : new Connections({ ...options, pool: watchPool });
+  }
+
+  get connected(): boolean {
+    return this.#connections.connected;
+  }
+
+  /** @throws TableShapeError */
+  async migrate(): Promise<void> {
+    const ask = () => this.#connections.run('migrate', 'NotExecuted', this.#check, []);
+    for (const row of await ask()) shapeIn(this.#table, row);
+    await this.#connections.script('migrate', creation(this.#table));
+    for (const row of await ask()) shapeIn(this.#table, row);
+  }
+
+  async read(keys: readonly string[]): Promise<readonly (Entry | undefined)[]> {
+    const rows = await this.#run('get', 'NotExecuted', this.#statements.read, [keys.map(bytesOf)]);
+    const found: (Entry | undefined)[] = new Array(keys.length).fill(undefined);
+    for (const row of rows) {
+      const at = Number(row.at) - 1;
+      found[at] = entryOf(keys[at]!, row);
+    }
+    return found;
+  }
+
+  async write(
+    key: string,
+    value: Uint8Array,
+    ttlMs: number | undefined,
+    ifVersion: Version | undefined,
+  ): Promise<Version> {
+    const version = this.#nextVersion();
+    const values: unknown[] = [bytesOf(key), Buffer.from(value), version, ttlMs ?? null];
+    if (ifVersion === undefined) {
+      await this.#run('set', 'Unknown', this.#statements.write, values);
+    } else {
+      const { create, replace } = this.#statements;
+      const [statement, more] = ifVersion === 'absent' ? [create, []] : [replace, [ifVersion]];
+      await this.#writeIf(key, statement, [...values, ...more], ifVersion);
+    }
+    if (ttlMs !== undefined) this.#sweepSometimes();
+    return version;
+  }
+
+  async writeAll(
+    entries: readonly (readonly [string, Uint8Array])[],
+    ttlMs: number | undefined,
+  ): Promise<void> {
+    const last = new Map(entries);
+    const values = [
+      [...last.keys()].map(bytesOf),
+      [...last.values()].map(value => Buffer.from(value)),
+      Array.from(last, () => this.#nextVersion()),
+      ttlMs ?? null,
+    ];
+    await this.#run('setMany', 'Unknown', this.#statements.writeAll, values);
+    if (ttlMs !== undefined) this.#sweepSometimes();
+  }
+
+  async remove(key: string, ifVersion: Version | undefined): Promise<boolean> {
+    const rows = await this.#run('delete', 'Unknown', this.#statements.remove, [
+      bytesOf(key),
+      ifVersion ?? null,
+    ]);
+    this.#sweepSometimes();
+    return rows.length > 0;
+  }
+
+  async page(prefix: string, after: string | undefined): Promise<Page> {
+    const first = after === undefined ? bytesOf(prefix) : bytesOf(`${after}\0`);
+    const values = [first, endOf(prefix), pageKeys, pageBytes];
+    const rows = await this.#run('list', 'NotExecuted', this.#statements.page, values);
+    const entries = rows.map(row => entryOf(decode(row.key).toString(), row));
+    const bytes = entries.reduce((sum, { value }) => sum + value.byteLength, 0);
+    const isLast = entries.length < pageKeys && bytes < pageBytes;
+    return { entries, next: isLast ? undefined : entries.at(-1)?.key };
+  }
+
+  async claim(
+    name: string,
+    holder: string,
+    ttlMs: number,
+    above: bigint | undefined,
+  ): Promise<Claim | undefined> {
+    const values = [bytesOf(name), bytesOf(holder), ttlMs, String(above ?? 0n)];
+    const [row] = await this.#run('claim', 'Unknown', this.#statements.claim, values);
+    return row && { token: BigInt(row.token), remainingMs: Number(row.remaining) };
+  }
+
+  async release(name: string, token: bigint): Promise<boolean> {
+    const values = [bytesOf(name), String(token)];
+    const rows = await this.#run('release', 'Unknown', this.#statements.release, values);
+    this.#sweepSometimes();
+    return rows.length > 0;
+  }
+
+  listen(news: News): () => void {
+    const feed = new Feed(this.#watchConnections, this.#statements, this.#table, news);
+    this.#feed = feed;
+    return () => {
+      feed.stop();
+      if (this.#feed === feed) this.#feed = undefined;
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#feed?.stop();
+    this.#connections.close();
+    this.#watchConnections.close();
+  }
+
+  /** Sent when the server has been checked, and when a watch that has just begun can hear of it. */
+  async #run<R>(
+    operation: string,
+    onLoss: CallOutcome,
+    statement: Statement<R>,
+    values: unknown[],
+  ): Promise<readonly R[]> {
+    const waits: Promise<void>[] = [];
+    if (!this.#isChecked) waits.push(this.#checked());
+    if (this.#feed?.isTried === false) waits.push(this.#feed.tried);
+    const ready = waits.length === 0 ? undefined : Promise.all(waits);
+    try {
+      return await this.#connections.run(operation, onLoss, statement, values, ready);
+    } catch (error) {
+      // what comes back may be another server, or have other settings
+      if (!this.connected) this.#isChecked = false;
+      throw error;
+    }
+  }
+
+  #checked(): Promise<void> {
+    this.#checking ??= (async () => {
+      try {
+        const rows = await this.#connections.run('check', 'NotExecuted', this.#check, []);
+        for (const row of rows) judge(this.#table, this.durability, row);
+        this.#isChecked = true;
+      } finally {
+        this.#checking = undefined;
+      }
+    })();
+    return this.#checking;
+  }
+
+  /** The condition is of the moment of the write; what is found is of the beginning of the statement. */
+  async #writeIf(
+    key: string,
+    statement: Statements['create'],
+    values: unknown[],
+    expected: Version,
+  ): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const [row] = await this.#run('set', 'Unknown', statement, values);
+      if (row?.written === '1') return;
+      const found = row?.found ?? 'absent';
+      if (found !== expected || attempt === attempts) throw new VersionConflictError(key, expected, found);
+    }
+  }
+
+  /** Who watches sweeps all the time; who does not, now and then, behind a write that makes it necessary. */
+  #sweepSometimes(): void {
+    const now = performance.now();
+    if (now - this.#sweptAt < sweepEveryMs) return;
+    this.#sweptAt = now;
+    this.#run('sweep', 'Unknown', this.#statements.sweep, []).catch(() => {});
+  }
+}
+
+function bytesOf(text: string): Buffer {
+  return Buffer.from(text);
+}
+
+/** After all keys that begin with the prefix: no UTF-8 has a byte 255, and none ends in 254. */
+function endOf(prefix: string): Buffer {
+  if (prefix === '') return Buffer.of(255);
+  const end = bytesOf(prefix);
+  end[end.length - 1]! += 1;
+  return end;
+}
+
+function decode(hex: string): Buffer {
+  return Buffer.from(hex, 'hex');
+}
+
+function entryOf(key: string, row: ValueRow): Entry {
+  const bytes = decode(row.value);
+  // small ones lie in memory that is shared with others
+  const own = bytes.byteLength === bytes.buffer.byteLength;
+  const value = own ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes);
+  return { key, value, version: row.version };
+}
