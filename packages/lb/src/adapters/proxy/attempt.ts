@@ -10,7 +10,7 @@ export interface UpstreamRequest {
   readonly path: string;
   readonly headers: RawHeaders;
   readonly body: Buffer | AsyncIterable<Buffer> | null;
-  /** The name that the certificate must have. */
+  /** One for all requests to an endpoint: by it undici tells apart which connections serve. */
   readonly servername: string;
 }
 

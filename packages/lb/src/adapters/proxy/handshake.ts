@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { UpstreamError, upstreamError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import type { ProxySettings } from './options.ts';
+import { servername } from './target.ts';
 
 export interface UpgradeRequest {
   readonly origin: URL;
@@ -24,12 +25,14 @@ export interface Answer {
 export function handshake(
   endpoint: string,
   { origin, ...request }: UpgradeRequest,
-  { connectTimeoutMs, headersTimeoutMs, maxHeaderBytes }: ProxySettings,
+  { connectTimeoutMs, headersTimeoutMs, maxHeaderBytes, tls }: ProxySettings,
   signal: AbortSignal,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const send = origin.protocol === 'https:' ? httpsRequest : httpRequest;
-    const upstream = send(origin, { ...request, agent: false, maxHeaderSize: maxHeaderBytes, signal });
+    // The host header would name the client's host for TLS
+    const options = { ...tls, ...request, servername: servername(origin), maxHeaderSize: maxHeaderBytes };
+    const upstream = send(origin, { ...options, agent: false, signal });
     let connected = false;
     const expire = () => {
       upstream.destroy(new UpstreamError(endpoint, 'timeout', connected ? 'Unknown' : 'NotExecuted'));

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import type { ConnectionOptions } from 'node:tls';
 import { describe, InvalidOptionError, integerOption, knownOptions, numberOption } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
+
+export type ProxyTlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>;
 
 export interface ReverseProxyOptions {
   /** What the request is about, for policies that keep equal keys together. None if absent. */
@@ -21,6 +24,8 @@ export interface ReverseProxyOptions {
   readonly requestBufferBytes?: number;
   /** The longest head of a response, in bytes; 16 384 if absent. */
   readonly maxHeaderBytes?: number;
+  /** For endpoints with an https url: who is trusted, and a certificate of one's own. Node's defaults if absent. */
+  readonly tls?: ProxyTlsOptions;
   /** Connections to one endpoint at most; as many as requests if absent. */
   readonly connections?: number;
   /** To make a connection, to within a second; 2 000 if absent. */
@@ -40,6 +45,7 @@ export interface ProxySettings {
   readonly responseBufferBytes: number;
   readonly requestBufferBytes: number;
   readonly maxHeaderBytes: number;
+  readonly tls: ProxyTlsOptions;
   readonly connections: number | null;
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
@@ -54,6 +60,7 @@ const names: readonly (keyof ReverseProxyOptions)[] = [
   'responseBufferBytes',
   'requestBufferBytes',
   'maxHeaderBytes',
+  'tls',
   'connections',
   'connectTimeoutMs',
   'headersTimeoutMs',
@@ -63,13 +70,21 @@ const names: readonly (keyof ReverseProxyOptions)[] = [
 
 export function proxySettings(options: ReverseProxyOptions): ProxySettings {
   knownOptions('reverseProxy', options, names);
-  const { key = () => undefined, host = 'client', trustForwarded = false, connections, timeoutMs } = options;
+  const {
+    key = () => undefined,
+    host = 'client',
+    trustForwarded = false,
+    connections,
+    timeoutMs,
+    tls = {},
+  } = options;
   if (typeof key !== 'function') {
     throw new InvalidOptionError('key', `\`key\` must be a function of the request, got ${describe(key)}`);
   }
   if (host !== 'client' && host !== 'endpoint') {
     throw new InvalidOptionError('host', `\`host\` must be 'client' or 'endpoint', got ${describe(host)}`);
   }
+  knownOptions('tls', tls, ['ca', 'cert', 'key', 'rejectUnauthorized']);
   const bytes = (name: keyof ReverseProxyOptions, byDefault: number, min: number) =>
     integerOption(name, options[name] ?? byDefault, { min });
   const time = (name: keyof ReverseProxyOptions, byDefault: number) =>
@@ -81,6 +96,7 @@ export function proxySettings(options: ReverseProxyOptions): ProxySettings {
     responseBufferBytes: bytes('responseBufferBytes', 65_536, 0),
     requestBufferBytes: bytes('requestBufferBytes', 65_536, 0),
     maxHeaderBytes: bytes('maxHeaderBytes', 16_384, 1),
+    tls,
     connections: connections === undefined ? null : integerOption('connections', connections, { min: 1 }),
     connectTimeoutMs: time('connectTimeoutMs', 2_000),
     headersTimeoutMs: time('headersTimeoutMs', 30_000),

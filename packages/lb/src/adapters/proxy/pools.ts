@@ -1,8 +1,9 @@
-import type { Dispatcher, Pool } from 'undici';
+import type { buildConnector, Dispatcher, Pool } from 'undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { UpstreamError } from './errors.ts';
 import type { ProxySettings } from './options.ts';
+import { servername } from './target.ts';
 import { undici } from './undici.ts';
 
 /** Where an endpoint is reached. */
@@ -45,14 +46,19 @@ export class Pools<E extends Endpoint> {
   #open(id: string, url: string | undefined): Upstream & { readonly dispatcher: Pool } {
     const origin = httpUrl(url);
     if (origin === undefined) throw new UpstreamError(id, 'url', 'NotExecuted');
-    const { connections, connectTimeoutMs, maxHeaderBytes } = this.#settings;
+    const { connections, connectTimeoutMs, maxHeaderBytes, tls } = this.#settings;
+    const connect = undici.buildConnector({
+      ...tls,
+      timeout: connectTimeoutMs,
+    } as buildConnector.BuildOptions);
     const dispatcher = new undici.Pool(origin.origin, {
       connections,
-      connect: { timeout: connectTimeoutMs },
+      // Else the name in the client's Host would be that for TLS
+      connect: (options, callback) => connect({ ...options, servername: servername(origin) }, callback),
+      maxHeaderSize: maxHeaderBytes,
       // Attempts keep their own time: undici's is rounded up to a second
       headersTimeout: 0,
       bodyTimeout: 0,
-      maxHeaderSize: maxHeaderBytes,
     });
     return { origin, dispatcher };
   }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import { UnforwardableError } from './errors.ts';
 
 /** Whether a body follows the head of the request. */
@@ -22,4 +23,9 @@ export function pathOf(request: IncomingMessage): string {
 /** The path below that of the endpoint's url. */
 export function upstreamPath(origin: URL, path: string): string {
   return origin.pathname === '/' ? path : origin.pathname.replace(/\/$/, '') + path;
+}
+
+/** The name for TLS, which an address is not. */
+export function servername({ hostname }: URL): string {
+  return isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? hostname : '';
 }
