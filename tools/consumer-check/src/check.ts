@@ -1,3 +1,4 @@
+import { bundles } from './bundling.ts';
 import { loads } from './loading.ts';
 import { type Package, peersToInstall } from './packages.ts';
 import { Project } from './project.ts';
@@ -23,7 +24,7 @@ export async function checkPackages({ packages, toolchain, report, signal }: Che
   for (const one of packages) {
     const { path, files } = await pack(one, project.folder, signal);
     tarballs.push(path);
-    report.add(`tarball of ${one.manifest.name}`, faultsOf(one, files));
+    report.add({ check: `tarball of ${one.manifest.name}`, faults: faultsOf(one, files) });
   }
 
   report.step('Installing the tarballs into an empty project, without optional peers');
@@ -35,25 +36,21 @@ export async function checkPackages({ packages, toolchain, report, signal }: Che
   await project.install([...peers, ...toolchain]);
   await loadAll(project, packages, report, true);
 
+  report.step('Bundling each entry into one CommonJS file, and running that with nothing beside it');
+  for await (const check of bundles(project, packages)) report.add(check);
+
   report.step('Running the first program of each README');
   const programs: Program[] = [];
   for (const one of packages) {
     const program = await firstProgram(project, one);
     if (program !== undefined) programs.push(program);
-    report.add(
-      `README of ${one.manifest.name}`,
-      (await program?.run()) ?? ['it has no `ts` block that runs'],
-    );
+    const faults = (await program?.run()) ?? ['there is no `ts` block that runs'];
+    report.add({ check: `README of ${one.manifest.name}`, faults });
   }
 
   report.step('Type-checking as an application does');
-  for await (const { check, faults } of typeChecks(
-    project,
-    packages,
-    programs.map(({ source }) => source),
-  )) {
-    report.add(check, faults);
-  }
+  const sources = programs.map(({ source }) => source);
+  for await (const check of typeChecks(project, packages, sources)) report.add(check);
 }
 
 async function loadAll(
@@ -63,6 +60,6 @@ async function loadAll(
   peersInstalled: boolean,
 ) {
   for (const one of packages) {
-    for await (const { check, faults } of loads(project, one, peersInstalled)) report.add(check, faults);
+    for await (const check of loads(project, one, peersInstalled)) report.add(check);
   }
 }

@@ -1,12 +1,7 @@
 import type { Entry, Package } from './packages.ts';
 import type { Project } from './project.ts';
+import type { Check } from './report.ts';
 import type { Ran } from './run.ts';
-
-export interface Load {
-  /** How it is told: `import @ashlar/lb/proxy`. */
-  readonly check: string;
-  readonly faults: readonly string[];
-}
 
 interface Way {
   readonly verb: string;
@@ -28,7 +23,7 @@ const ways: readonly Way[] = [
 ];
 
 /** Loads every entry of a package, each in a process of its own, as ES modules and CommonJS do. */
-export async function* loads(project: Project, one: Package, peersInstalled: boolean): AsyncIterable<Load> {
+export async function* loads(project: Project, one: Package, peersInstalled: boolean): AsyncIterable<Check> {
   for (const entry of one.entries) {
     for (const { verb, takes, args } of ways) {
       if (!takes(entry)) continue;

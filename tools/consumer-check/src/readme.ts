@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blocksOf } from '@workspace/markdown-tests';
 import ts from 'typescript';
@@ -11,12 +11,14 @@ export interface Program {
   run(): Promise<readonly string[]>;
 }
 
-/** @returns undefined when the README has no program. */
+/** @returns undefined when there is no README, or no program in it. */
 export async function firstProgram(
   project: Project,
   { folder, manifest }: Package,
 ): Promise<Program | undefined> {
-  const block = blocksOf(readFileSync(join(folder, 'README.md'), 'utf8')).find(({ runs }) => runs);
+  const readme = join(folder, 'README.md');
+  if (!existsSync(readme)) return undefined;
+  const block = blocksOf(readFileSync(readme, 'utf8')).find(({ runs }) => runs);
   if (block === undefined) return undefined;
   const name = `readme-of-${manifest.name.replace(/^.*\//, '')}`;
   const { outputText } = ts.transpileModule(block.code, {

@@ -1,3 +1,10 @@
+export interface Check {
+  /** How it is told: `import @ashlar/lb/proxy`. */
+  readonly check: string;
+  /** What is wrong; nothing when all is well. */
+  readonly faults: readonly string[];
+}
+
 /** Tells each check as it ends, and counts. */
 export class Report {
   readonly #print: (line: string) => void;
@@ -12,8 +19,7 @@ export class Report {
     this.#print(title);
   }
 
-  /** `faults` is what is wrong; none when all is well. */
-  add(check: string, faults: readonly string[]): void {
+  add({ check, faults }: Check): void {
     if (faults.length === 0) this.passed += 1;
     else this.failed += 1;
     this.#print(`  ${faults.length === 0 ? 'ok  ' : 'FAIL'}  ${check}`);

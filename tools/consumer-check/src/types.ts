@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Package } from './packages.ts';
 import type { Project } from './project.ts';
+import type { Check } from './report.ts';
 
 const compilerMs = 120_000;
 const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
@@ -17,7 +18,7 @@ export async function* typeChecks(
   project: Project,
   packages: readonly Package[],
   programs: readonly string[],
-): AsyncIterable<{ readonly check: string; readonly faults: readonly string[] }> {
+): AsyncIterable<Check> {
   const specifiers = packages
     .flatMap(one => one.entries.filter(entry => !entry.isJson))
     .map(entry => entry.specifier);

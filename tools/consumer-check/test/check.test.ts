@@ -45,6 +45,7 @@ test('a sound package passes every check', () => {
     expect(faults(`${verb} @fixture/sound`)).toEqual(['', '']);
     expect(faults(`${verb} @fixture/sound/backend`)).toEqual(['', '']);
   }
+  expect(faults('bundle @fixture/sound/backend')).toEqual(['']);
   expect(faults('README of @fixture/sound')).toEqual(['']);
 });
 
@@ -80,7 +81,13 @@ test('an entry must load from CommonJS, and in silence', () => {
   expect(faults('import @fixture/unsound/noisy')[1]).toBe('loading it prints:\nhello');
 });
 
-test('the first program of a README must run', () => {
+test('an entry must be whole in a CommonJS bundle', () => {
+  expect(faults('bundle @fixture/unsound')).toEqual(['']);
+  expect(faults('bundle @fixture/unsound/awaits')[0]).toContain('Top-level await');
+});
+
+test('the first program of a README must be there and run', () => {
+  expect(faults('README of @fixture/bare')[0]).toBe('there is no `ts` block that runs');
   expect(faults('README of @fixture/unsound')[0]).toContain('Error: one is 1');
 });
 

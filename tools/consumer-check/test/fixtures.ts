@@ -19,7 +19,7 @@ const manifest = {
 const peer = { name: 'the-peer', private: true, exports: './index.js' };
 const nodeTypes = { name: '@types/node', private: true };
 
-/** A folder of packages outside the workspace, one sound and one with every fault. */
+/** A folder of packages outside the workspace, one sound, one with every fault, and one with nothing in it. */
 export class PackagesFolder implements AsyncDisposable {
   readonly path: string;
   readonly toolchain: readonly string[];
@@ -35,6 +35,7 @@ export class PackagesFolder implements AsyncDisposable {
     await folder.#add(nodeTypes, { 'index.d.ts': 'declare const console: { log(text: unknown): void };\n' });
     await folder.#addSound();
     await folder.#addUnsound();
+    await folder.#add({ name: '@fixture/bare', exports: {} }, {});
     return folder;
   }
 
@@ -44,19 +45,24 @@ export class PackagesFolder implements AsyncDisposable {
 
   async #addSound(): Promise<void> {
     const name = '@fixture/sound';
-    await this.#add(this.#fields(name, { '.': 'index', './backend': 'adapters/backend' }), {
-      LICENSE: 'MIT',
-      'README.md': readme(`import { one } from '${name}';\nconst two: number = one + 1;\nconsole.log(two);`),
-      ...module('index', 'export const one = 1;'),
-      ...module(
-        'adapters/backend',
-        "import { createRequire } from 'node:module';",
-        'let peer;',
-        "try { peer = createRequire(import.meta.url)('the-peer'); }",
-        "catch (cause) { throw new Error('the-peer is missing: npm install the-peer', { cause }); }",
-        'export const one = 1;',
-      ),
-    });
+    const fields = this.#fields(name, { '.': 'index', './backend': 'adapters/backend' });
+    await this.#add(
+      { ...fields, imports: { '#peer': { module: 'the-peer', default: './dist/adapters/peer.js' } } },
+      {
+        LICENSE: 'MIT',
+        'README.md': readme(
+          `import { one } from '${name}';\nconst two: number = one + 1;\nconsole.log(two);`,
+        ),
+        ...module('index', 'export const one = 1;'),
+        ...module('adapters/backend', "import '#peer';", 'export const one = 1;'),
+        ...module(
+          'adapters/peer',
+          "import { createRequire } from 'node:module';",
+          "try { createRequire(import.meta.url)('the-peer'); }",
+          "catch (cause) { throw new Error('the-peer is missing: npm install the-peer', { cause }); }",
+        ),
+      },
+    );
   }
 
   async #addUnsound(): Promise<void> {
