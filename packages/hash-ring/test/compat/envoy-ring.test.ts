@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ByteHash64, type Circle64, ringOf, xx } from '../../src/compat/circle64.ts';
+import { type ByteHash64, Circle64, ringOf, xx } from '../../src/compat/circle64.ts';
 import { murmur64A } from '../../src/compat/hash/murmur2.ts';
 import { envoyRingHash } from '../../src/compat/index.ts';
 import { addresses, alike, keys, withOneDown } from './envoy.ts';
@@ -166,6 +166,19 @@ describe('envoyRingHash builds the rings of Envoy’s tests', () => {
       [5881074926069334434n, 896],
     ];
     for (const [position, host] of expected) expect(hostAt(circle, position)).toBe(host);
+  });
+
+  it('points that share their upper halves', () => {
+    const circle = new Circle64(
+      Uint32Array.of(5, 9, 5, 5),
+      Uint32Array.of(70, 1, 30, 50),
+      Uint32Array.of(0, 1, 2, 3),
+    );
+    const position = (high: bigint, low: bigint) => (high << 32n) | low;
+    expect([29n, 30n, 31n, 50n, 51n, 70n, 71n].map(low => hostAt(circle, position(5n, low)))).toEqual([
+      2, 2, 3, 3, 0, 0, 1,
+    ]);
+    expect(hostAt(circle, position(9n, 2n))).toBe(2);
   });
 
   it('an endpoint that is not healthy is as one that is not there', () => {

@@ -1,9 +1,11 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { byCodePoint } from '../../src/compat/code-point.ts';
 import { envoyRingHash, grpcRingHash } from '../../src/compat/index.ts';
 import { addresses, alike, keys, withOneDown } from './envoy.ts';
 
 describe('grpcRingHash', () => {
-  const names = [...addresses(90, 12), '[::1]:90', 'unix:/run/a', '名:1', '🛒:1'];
+  const names = [...addresses(90, 12), '[::1]:90', 'unix:/run/a', '名:1', '🛒:1', '～:1'];
 
   it('is Envoy’s ring of the endpoints in the order of their bytes', () => {
     const sorted = [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -15,6 +17,16 @@ describe('grpcRingHash', () => {
       alike(grpcRingHash([...nodes].reverse()), expected);
       alike(grpcRingHash(nodes, { order: 'given' }), envoyRingHash(nodes, { maxRingSize: 4096 }));
     }
+  });
+
+  it('orders texts as their bytes are ordered', () => {
+    const texts = fc.string({ unit: fc.constantFrom('a', 'b', 'é', '～', '\uffff', '\u{10000}', '🛒') });
+    fc.assert(
+      fc.property(texts, texts, (a, b) => {
+        expect(Math.sign(byCodePoint(a, b))).toBe(Buffer.compare(Buffer.from(a), Buffer.from(b)));
+      }),
+      { numRuns: 2_000, seed: 23 },
+    );
   });
 
   it('caps the sizes of the ring', () => {

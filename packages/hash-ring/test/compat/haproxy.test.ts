@@ -15,15 +15,14 @@ interface Backend {
 
 const equal = [1, 2, 3, 4, 5].map(i => ({ id: `s${i}` }));
 const weighted = equal.map((node, i) => ({ ...node, weight: [1, 3, 2, 1, 7][i]! }));
-const numbered = [100, 7, undefined, 1, undefined].map((serverId, i) => ({
-  id: `s${i + 1}`,
-  ...(serverId === undefined ? {} : { serverId }),
-}));
+const numbered = (serverIds: readonly (number | undefined)[]) =>
+  serverIds.map((serverId, i) => ({ id: `s${i + 1}`, ...(serverId === undefined ? {} : { serverId }) }));
 
 const backends: Record<string, Backend> = {
   equal: { servers: equal },
   weighted: { servers: weighted },
-  numbered: { servers: numbered },
+  numbered: { servers: numbered([100, 7, undefined, 1, undefined]) },
+  numbered_around: { servers: numbered([undefined, 3, undefined, 1, undefined, 2, undefined]) },
   great_numbers: {
     // The second and the third have the same points
     servers: equal.map((node, i) => ({

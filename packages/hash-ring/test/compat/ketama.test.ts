@@ -84,6 +84,8 @@ describeWith(['cc', 'libmemcached'], 'ketama and libmemcached', () => {
     it('weights', () => check(weigh(servers(5), [1, 3, 2, 1, 7]), {}, 'w'));
     it('weights up to 2^32 - 1', () =>
       check(weigh(servers(3), [2 ** 32 - 1, 2 ** 31 + 129, 16777217]), {}, 'w'));
+    it('weights that a float does not hold', () =>
+      check(weigh(servers(5), Array(5).fill(2 ** 24 + 1)), {}, 'w'));
     it('weights too light for a point', () => check(weigh(servers(4), [1, 9_000, 1, 5_000]), {}, 'w'));
     it('one server', () => check(servers(1), {}, 'w'));
     it('the port that is not hashed, names, paths', () =>

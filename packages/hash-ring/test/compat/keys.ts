@@ -10,7 +10,8 @@ export function sampleKeys(count: number, seed: number, maxBytes = 240): string[
     const parts = Array.from({ length: 1 + below(i % 10 === 0 ? 40 : 4) }, () =>
       below(2) === 0 ? words[below(words.length)]! : below(10 ** (1 + below(12))).toString(1 + below(35) + 1),
     );
-    return cut(`${parts.join([':', '/', '-'][below(3)])}${i}`, maxBytes);
+    const text = parts.join([':', '/', '-'][below(3)]);
+    return cut(below(2) === 0 ? `${text}${i}` : `${i}${text}`, maxBytes);
   });
 }
 
