@@ -28,6 +28,7 @@ export class Fleet implements AsyncDisposable {
   readonly #running: Map<string, Child>;
   /** What discovery says; it learns of a death later than the balancer does. */
   #announced: readonly Endpoint[] = [];
+  #joining: Promise<unknown> = Promise.resolve();
   #started: number;
 
   private constructor(options: FleetOptions, proxy: Child, replicas: readonly Child[]) {
@@ -92,14 +93,19 @@ export class Fleet implements AsyncDisposable {
   /** Starts one more replica. Resolves with its name when the balancer knows. */
   async join(): Promise<string> {
     const number = ++this.#started;
-    const child = await startReplica(number, this.#options);
     const id = replicaName(number);
-    this.#running.set(id, child);
+    const starting = startReplica(number, this.#options);
+    this.#joining = starting.then(
+      child => this.#running.set(id, child),
+      () => {},
+    );
+    const child = await starting;
     await this.#announce([...this.#announced, { id, url: child.url }]);
     return id;
   }
 
   async close(): Promise<void> {
+    await this.#joining;
     await Promise.all([this.#proxy, ...this.#running.values()].map(child => child.close()));
   }
 

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { AshlarError } from '@ashlar/core';
 import type { Started } from './lifeline.ts';
 
-/** A process of the storefront did not start. */
-class ChildError extends AshlarError {
+/** A process of the storefront did not start, or ended when it should not. */
+export class ChildError extends AshlarError {
   static override readonly code: string = 'STOREFRONT_CHILD';
 }
 

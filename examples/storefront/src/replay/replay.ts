@@ -5,6 +5,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { Client } from '../load/client.ts';
 import { closedLoop, openLoop } from '../load/pace.ts';
 import { Tally } from '../load/tally.ts';
+import { ChildError } from '../processes/child.ts';
 import type { PolicyName } from '../proxy/messages.ts';
 import type { Event, Events } from './events.ts';
 
@@ -29,7 +30,7 @@ export interface Replay {
   /** Attempts that the balancer made again on another replica. */
   readonly retries: number;
   readonly events: readonly Event[];
-  /** What the replicas that still run have counted themselves. */
+  /** What each replica that still runs has counted itself. */
   readonly counted: readonly CatalogueStats[];
 }
 
@@ -57,9 +58,11 @@ export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Repl
   await ('rate' in pace ? openLoop({ ...common, ...pace, maxOpen }) : closedLoop({ ...common, ...pace }));
   const elapsedMs = clock.now() - startMs;
   const happened = (await events?.finished()) ?? [];
-  const { retries } = await client.json<BalancerSnapshot>('/balancer');
+  const { retries } = await client.json<BalancerSnapshot>('/balancer').catch(cause => {
+    throw new ChildError('the proxy has ended', { cause });
+  });
   const counted = await Promise.all(Array.from(fleet.replicaUrls.values(), statsOf));
-  return { policy, replicasAtStart, tally, elapsedMs, retries, events: happened, counted };
+  return { policy, replicasAtStart, tally, elapsedMs, retries, events: happened, counted: counted.flat() };
 }
 
 /**
@@ -71,7 +74,11 @@ async function warmUp(client: Client, signal: AbortSignal): Promise<void> {
   await closedLoop({ requests: warmUpRequests, concurrency: 16, clock: systemClock, signal, send });
 }
 
-async function statsOf(url: string): Promise<CatalogueStats> {
+/** Nothing of a replica that has ended by itself. */
+async function statsOf(url: string): Promise<CatalogueStats[]> {
   await using client = new Client(url);
-  return await client.json<CatalogueStats>('/stats');
+  return await client.json<CatalogueStats>('/stats').then(
+    stats => [stats],
+    () => [],
+  );
 }
