@@ -1,6 +1,7 @@
 import { type CallOutcome, type Clock, numberOption } from '@ashlar/core';
 import { DeadlineError } from './errors.ts';
 import type { AcquireOptions } from './request.ts';
+import { onAbort } from './shared-signal.ts';
 
 /**
  * How long one call may go on: until its deadline, the caller's signal or the close of the balancer. What it waits for
@@ -15,8 +16,7 @@ export class Call {
   expired = false;
   readonly #clock: Clock;
   readonly #timer: AbortController | undefined;
-  readonly #callers: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.stop(this.#callers?.reason);
+  readonly #stopListening: (() => void) | undefined;
   #attempt: AbortController = new AbortController();
 
   /** @throws InvalidOptionError, and the signal's reason when it has aborted already */
@@ -24,8 +24,7 @@ export class Call {
     if (timeoutMs !== undefined) numberOption('timeoutMs', timeoutMs, { above: 0 });
     signal?.throwIfAborted();
     this.#clock = clock;
-    this.#callers = signal;
-    signal?.addEventListener('abort', this.#onAbort);
+    this.#stopListening = signal && onAbort(signal, reason => this.stop(reason));
     if (timeoutMs !== undefined) this.#timer = this.#after(timeoutMs, () => this.#expire(timeoutMs));
   }
 
@@ -42,7 +41,7 @@ export class Call {
   /** Takes back the deadline and the listener; the signal stays as it is. */
   end(): void {
     this.#timer?.abort(over);
-    this.#callers?.removeEventListener('abort', this.#onAbort);
+    this.#stopListening?.();
   }
 
   /** Settles as `work` does, or rejects when the call is stopped or, if one is set, its own time is over. */

@@ -212,6 +212,26 @@ describe('run', () => {
     expect(attempt).not.toHaveBeenCalled();
   });
 
+  it('takes one place on a signal that many requests share, and gives it back', async () => {
+    const { lb } = balancer();
+    const { signal } = new AbortController();
+    const [added, removed] = [vi.spyOn(signal, 'addEventListener'), vi.spyOn(signal, 'removeEventListener')];
+    for (let round = 1; round <= 2; round++) {
+      await Promise.all(Array.from({ length: 30 }, () => lb.run(async () => 1, { signal })));
+      expect([added.mock.calls.length, removed.mock.calls.length]).toEqual([round, round]);
+    }
+    const caller = new AbortController();
+    const all = Array.from({ length: 30 }, () =>
+      lb.run(() => new Promise(() => {}), { signal: caller.signal }),
+    );
+    const settled = Promise.allSettled(all);
+    caller.abort('all of you');
+    expect(new Set((await settled).map(each => (each as PromiseRejectedResult).reason))).toEqual(
+      new Set(['all of you']),
+    );
+    expect(lb.snapshot().inFlight).toBe(0);
+  });
+
   it('leaves the signal alone once it has settled, so that a body can be read', async () => {
     const { lb, clock } = balancer();
     let signal: AbortSignal | undefined;

@@ -1,0 +1,32 @@
+interface Shared {
+  readonly listeners: Set<(reason: unknown) => void>;
+  readonly tell: () => void;
+}
+
+const shared = new WeakMap<AbortSignal, Shared>();
+
+/**
+ * Listens for the abort of a signal that many may listen to at a time, such as that of a whole process: all together
+ * take one place, where Node warns of a leak from the eleventh on. Returns how to stop.
+ */
+export function onAbort(signal: AbortSignal, listener: (reason: unknown) => void): () => void {
+  const { listeners, tell } = shared.get(signal) ?? share(signal);
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size > 0) return;
+    signal.removeEventListener('abort', tell);
+    shared.delete(signal);
+  };
+}
+
+function share(signal: AbortSignal): Shared {
+  const listeners: Shared['listeners'] = new Set();
+  const tell = () => {
+    for (const listener of listeners) listener(signal.reason);
+  };
+  signal.addEventListener('abort', tell);
+  const entry = { listeners, tell };
+  shared.set(signal, entry);
+  return entry;
+}
