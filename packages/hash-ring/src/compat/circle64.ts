@@ -1,13 +1,7 @@
 import { Continuum } from '../continuum.ts';
-import { bytesOf } from '../hash/utf8.ts';
 import type { Key } from '../placement.ts';
 import { reader } from './hash/key.ts';
 import { xxh64 } from './hash/xxh64.ts';
-
-/** A 64-bit hash of the first `length` bytes, written to `digest` as upper and lower half. */
-export type ByteHash64 = (bytes: Uint8Array, length: number, digest: Uint32Array) => void;
-
-export const xx: ByteHash64 = (bytes, length, digest) => xxh64(bytes, length, 0, digest);
 
 const digest: Uint32Array = new Uint32Array(2);
 
@@ -49,44 +43,4 @@ export class Circle64 {
     while (at < this.size && points[at] === high && this.#lows[at]! < low) at++;
     return at;
   }
-}
-
-/** A server of a ring whose points are at the hashes of `name_0`, `name_1`, … */
-export interface RingServer {
-  readonly owner: number;
-  readonly name: string;
-  readonly weight: number;
-}
-
-/**
- * The ring of Envoy and gRPC: as many points as give the lightest server a whole number of them, at least `minSize` and
- * at most `maxSize` in all. Parts of points add up from server to server, so their order counts where they are not whole.
- */
-export function ringOf(
-  servers: readonly RingServer[],
-  minSize: number,
-  maxSize: number,
-  hash: ByteHash64,
-): Circle64 {
-  const total = servers.reduce((sum, { weight }) => sum + weight, 0);
-  const least = servers.reduce((min, { weight }) => Math.min(min, weight / total), 1);
-  const scale = Math.min(Math.ceil(least * minSize) / least, maxSize);
-  const room = servers.length === 0 ? 0 : Math.ceil(scale) + 1;
-  const highs = new Uint32Array(room);
-  const lows = new Uint32Array(room);
-  const owners = new Uint32Array(room);
-  const point = new Uint32Array(2);
-  let at = 0;
-  let target = 0;
-  for (const { owner, name, weight } of servers) {
-    target += scale * (weight / total);
-    for (let k = 0; at < target; k++, at++) {
-      const bytes = bytesOf(`${name}_${k}`);
-      hash(bytes, bytes.length, point);
-      highs[at] = point[0]!;
-      lows[at] = point[1]!;
-      owners[at] = owner;
-    }
-  }
-  return new Circle64(highs.subarray(0, at), lows.subarray(0, at), owners.subarray(0, at));
 }

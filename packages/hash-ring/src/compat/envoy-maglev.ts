@@ -4,8 +4,9 @@ import type { Placement } from '../placement.ts';
 import { isPrime } from '../prime.ts';
 import { keyDigest } from './circle64.ts';
 import { byCodePoint } from './code-point.ts';
-import { type EnvoyNode, type EnvoyServer, envoyNodes, healthyOf } from './envoy-ring.ts';
+import { type EnvoyNode, envoyNodes, healthyOf } from './envoy-ring.ts';
 import { xxh64 } from './hash/xxh64.ts';
+import type { NamedServer } from './system-node.ts';
 import { AttemptPlacement } from './system-placement.ts';
 
 export interface EnvoyMaglevOptions {
@@ -59,7 +60,7 @@ interface Filling {
   target: number;
 }
 
-function tableOf(servers: readonly EnvoyServer[], size: number): Uint32Array {
+function tableOf(servers: readonly NamedServer[], size: number): Uint32Array {
   if (servers.length === 0) return new Uint32Array(0);
   const table = new Uint32Array(size);
   const taken = new Uint8Array(size);
@@ -80,7 +81,7 @@ function tableOf(servers: readonly EnvoyServer[], size: number): Uint32Array {
   return table;
 }
 
-function fillingOf({ owner, name, weight }: EnvoyServer, total: number, size: number): Filling {
+function fillingOf({ owner, name, weight }: NamedServer, total: number, size: number): Filling {
   const bytes = bytesOf(name);
   const digest = new Uint32Array(2);
   xxh64(bytes, bytes.length, 0, digest);

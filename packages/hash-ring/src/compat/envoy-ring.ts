@@ -1,9 +1,17 @@
-import { InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
+import { InvalidOptionError, knownOptions } from '@ashlar/core';
 import type { Placement } from '../placement.ts';
-import { type ByteHash64, keyDigest, ringOf, xx } from './circle64.ts';
+import { keyDigest } from './circle64.ts';
 import { murmur64A } from './hash/murmur2.ts';
 import { choiceOption } from './options.ts';
-import { type CheckedSystemNode, distinctNames, type SystemNode, systemNodes } from './system-node.ts';
+import { type ByteHash64, greatestRing, ringOf, ringSizes, xx } from './ring.ts';
+import {
+  type CheckedSystemNode,
+  type NamedServer,
+  namedServers,
+  type SystemNode,
+  systemNodes,
+  upOnly,
+} from './system-node.ts';
 import { CirclePlacement } from './system-placement.ts';
 
 /** An endpoint: its `id` is its address, `ip:port`, as Envoy prints it. */
@@ -20,9 +28,6 @@ export interface EnvoyRingOptions {
   /** `hash_function` of the ring; `XX_HASH` if absent. Keys are hashed by XXH64 with both. */
   readonly hash?: 'XX_HASH' | 'MURMUR_HASH_2';
 }
-
-/** The greatest ring that Envoy's and gRPC's configuration admits. */
-export const maxRingSize: number = 8 * 1024 * 1024;
 
 /**
  * The endpoints of a cluster with the `ring_hash` policy of Envoy, in one priority and without locality weights.
@@ -43,18 +48,10 @@ export function envoyRingHash(
   options: EnvoyRingOptions = {},
 ): Placement {
   knownOptions('envoyRingHash', options, ['minRingSize', 'maxRingSize', 'hash']);
-  const range = { min: 1, max: maxRingSize };
-  const minSize = integerOption('minRingSize', options.minRingSize ?? 1024, range);
-  const maxSize = integerOption('maxRingSize', options.maxRingSize ?? maxRingSize, range);
-  if (minSize > maxSize) {
-    throw new InvalidOptionError(
-      'minRingSize',
-      `\`minRingSize\` ${minSize} is above \`maxRingSize\` ${maxSize}`,
-    );
-  }
+  const sizes = ringSizes(options.minRingSize ?? 1024, options.maxRingSize ?? greatestRing);
   const hash = choiceOption('hash', options.hash ?? 'XX_HASH', hashes);
   const endpoints = envoyNodes(nodes);
-  const circle = ringOf(healthyOf(endpoints), minSize, maxSize, hash);
+  const circle = ringOf(healthyOf(endpoints), sizes, hash);
   return new CirclePlacement(endpoints, circle, key => circle.successor(keyDigest(key)));
 }
 
@@ -74,16 +71,7 @@ export function envoyNodes(nodes: Iterable<string | EnvoyNode>): CheckedSystemNo
   );
 }
 
-export interface EnvoyServer {
-  readonly owner: number;
-  readonly name: string;
-  readonly weight: number;
-}
-
-/** Those that Envoy places, each with the name by which it is hashed. */
-export function healthyOf(endpoints: readonly CheckedSystemNode<EnvoyNode>[]): EnvoyServer[] {
-  const names = distinctNames('hashKey', endpoints, ({ id, hashKey }) => hashKey ?? id);
-  return endpoints.flatMap(({ weight, down }, owner) =>
-    down ? [] : [{ owner, name: names[owner]!, weight }],
-  );
+/** Those that Envoy places. @throws InvalidOptionError */
+export function healthyOf(endpoints: readonly CheckedSystemNode<EnvoyNode>[]): NamedServer[] {
+  return upOnly(namedServers('hashKey', endpoints, ({ id, hashKey }) => hashKey ?? id));
 }

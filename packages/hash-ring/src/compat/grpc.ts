@@ -1,10 +1,10 @@
-import { InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
+import { integerOption, knownOptions } from '@ashlar/core';
 import type { Placement } from '../placement.ts';
-import { keyDigest, ringOf, xx } from './circle64.ts';
+import { keyDigest } from './circle64.ts';
 import { byCodePoint } from './code-point.ts';
-import { maxRingSize } from './envoy-ring.ts';
 import { choiceOption } from './options.ts';
-import { distinctNames, type SystemNode, systemNodes } from './system-node.ts';
+import { greatestRing, ringOf, ringSizes, xx } from './ring.ts';
+import { namedServers, type SystemNode, systemNodes } from './system-node.ts';
 import { CirclePlacement } from './system-placement.ts';
 
 /** An endpoint: its `id` is its first address, `ip:port`. */
@@ -43,22 +43,14 @@ export interface GrpcRingOptions {
  */
 export function grpcRingHash(nodes: Iterable<string | GrpcNode>, options: GrpcRingOptions = {}): Placement {
   knownOptions('grpcRingHash', options, ['minRingSize', 'maxRingSize', 'ringSizeCap', 'order']);
-  const range = { min: 1, max: maxRingSize };
-  const minSize = integerOption('minRingSize', options.minRingSize ?? 1024, range);
-  const maxSize = integerOption('maxRingSize', options.maxRingSize ?? 4096, range);
-  const cap = integerOption('ringSizeCap', options.ringSizeCap ?? 4096, range);
-  if (minSize > maxSize) {
-    throw new InvalidOptionError(
-      'minRingSize',
-      `\`minRingSize\` ${minSize} is above \`maxRingSize\` ${maxSize}`,
-    );
-  }
+  const sizes = ringSizes(options.minRingSize ?? 1024, options.maxRingSize ?? 4096);
+  const cap = integerOption('ringSizeCap', options.ringSizeCap ?? 4096, { min: 1, max: greatestRing });
   const endpoints = systemNodes(nodes, { min: 1, max: 2 ** 32 - 1 });
-  const names = distinctNames('hashKey', endpoints, ({ id, hashKey }) => hashKey ?? id);
-  const servers = endpoints.map(({ weight }, owner) => ({ owner, name: names[owner]!, weight }));
+  const servers = namedServers('hashKey', endpoints, ({ id, hashKey }) => hashKey ?? id);
   if (choiceOption('order', options.order ?? 'sorted', { sorted: true, given: false })) {
     servers.sort((a, b) => byCodePoint(a.name, b.name));
   }
-  const circle = ringOf(servers, Math.min(minSize, cap), Math.min(maxSize, cap), xx);
+  const capped = { min: Math.min(sizes.min, cap), max: Math.min(sizes.max, cap) };
+  const circle = ringOf(servers, capped, xx);
   return new CirclePlacement(endpoints, circle, key => circle.successor(keyDigest(key)));
 }

@@ -2,13 +2,7 @@ import { Continuum } from '../continuum.ts';
 import { bytesOf } from '../hash/utf8.ts';
 import { md5 } from './hash/md5.ts';
 import { requireRoom } from './options.ts';
-
-/** A server that takes part. */
-export interface KetamaServer {
-  readonly owner: number;
-  readonly name: string;
-  readonly weight: number;
-}
+import type { NamedServer } from './system-node.ts';
 
 /** Points of a server of average weight, of which each MD5 gives four. */
 const pointsPerServer = 160;
@@ -17,7 +11,7 @@ const pointsPerServer = 160;
  * The weighted ketama circle of libmemcached and twemproxy: a server has 160 points times its weight over the average,
  * rounded down to a multiple of four in 32-bit floating point, at the words of MD5(`name-0`), MD5(`name-1`), …
  */
-export function ketamaCircle(servers: readonly KetamaServer[]): Continuum {
+export function ketamaCircle(servers: readonly NamedServer[]): Continuum {
   const total = servers.reduce((sum, { weight }) => sum + weight, 0);
   const counts = servers.map(({ weight }) => hashCount(weight, total, servers.length));
   const count = counts.reduce((sum, hashes) => sum + hashes * 4, 0);

@@ -4,9 +4,16 @@ import { bytesOf } from '../hash/utf8.ts';
 import type { Placement } from '../placement.ts';
 import { type ByteHash, hashOf } from './hash/key.ts';
 import { type LibmemcachedHash, libmemcachedHashes } from './hash/memcached.ts';
-import { type KetamaServer, ketamaCircle } from './ketama-circle.ts';
+import { ketamaCircle } from './ketama-circle.ts';
 import { booleanOption, choiceOption, requireRoom } from './options.ts';
-import { type CheckedSystemNode, distinctNames, type SystemNode, systemNodes } from './system-node.ts';
+import {
+  type CheckedSystemNode,
+  type NamedServer,
+  namedServers,
+  type SystemNode,
+  systemNodes,
+  upOnly,
+} from './system-node.ts';
 import { CirclePlacement } from './system-placement.ts';
 
 export interface KetamaOptions {
@@ -40,10 +47,7 @@ export function ketama(nodes: Iterable<string | SystemNode>, options: KetamaOpti
   const hash = choiceOption('hash', options.hash ?? (weighted ? 'md5' : 'one_at_a_time'), libmemcachedHashes);
   const servers = systemNodes(nodes, { min: 1, max: 2 ** 32 - 1 });
   if (!weighted) requireNoWeights(servers);
-  const names = distinctNames('id', servers, ({ id }) => withoutDefaultPort(id));
-  const live = servers.flatMap(({ weight, down }, owner) =>
-    down ? [] : [{ owner, name: names[owner]!, weight }],
-  );
+  const live = upOnly(namedServers('id', servers, ({ id }) => withoutDefaultPort(id)));
   const circle = weighted ? ketamaCircle(live) : evenCircle(live, hash);
   return new CirclePlacement(servers, circle, key => circle.successor(hashOf(key, hash)));
 }
@@ -56,7 +60,7 @@ export function withoutDefaultPort(address: string): string {
 const pointsPerServer = 100;
 
 /** A point for each hash of `name-0` to `name-99`. */
-function evenCircle(servers: readonly KetamaServer[], hash: ByteHash): Continuum {
+function evenCircle(servers: readonly NamedServer[], hash: ByteHash): Continuum {
   requireRoom(servers.length * pointsPerServer);
   const points = new Uint32Array(servers.length * pointsPerServer);
   const owners = new Uint32Array(points.length);

@@ -2,6 +2,7 @@ import { knownOptions } from '@ashlar/core';
 import { Continuum } from '../continuum.ts';
 import { bytesOf } from '../hash/utf8.ts';
 import type { Placement } from '../placement.ts';
+import { entriesOf } from './entries.ts';
 import { crc32, crc32Finish, crc32Update } from './hash/crc.ts';
 import { hashOf, reader } from './hash/key.ts';
 import { booleanOption, requireRoom } from './options.ts';
@@ -85,21 +86,14 @@ function withoutTies(circle: Continuum): Continuum {
 }
 
 function byModulo(servers: Servers): Placement {
-  const total = servers.reduce((sum, { weight }) => sum + weight, 0);
-  requireRoom(total);
-  const entries = new Uint32Array(total);
-  let at = 0;
-  servers.forEach(({ weight }, owner) => {
-    entries.fill(owner, at, at + weight);
-    at += weight;
-  });
+  const entries = entriesOf(servers.map(({ weight }, owner) => ({ owner, weight })));
   return new AttemptPlacement(servers, entries, registers.length, (key, sequence, attempts) => {
     reader.read(key);
     let sum = 0;
     for (let attempt = 0; attempt < attempts; attempt++) {
       const crc = crc32Update(registers[attempt]!, reader.bytes, reader.length);
       sum += (crc32Finish(crc) >>> 16) & 0x7fff;
-      sequence[attempt] = entries[sum % total]!;
+      sequence[attempt] = entries[sum % entries.length]!;
     }
   });
 }

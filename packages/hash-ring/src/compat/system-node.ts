@@ -44,23 +44,31 @@ function withoutWeight(node: string | RingNode): string | RingNode {
   return rest;
 }
 
-/** The text that is hashed for each node. @throws InvalidOptionError when two have the same, or one is empty. */
-export function distinctNames<N extends SystemNode>(
+/** A server as it is placed: its index among the nodes, and the text that is hashed for it. */
+export interface NamedServer {
+  readonly owner: number;
+  readonly name: string;
+  readonly weight: number;
+  readonly down: boolean;
+}
+
+/** @throws InvalidOptionError that names the option when a name is empty, or two servers have the same */
+export function namedServers<N extends SystemNode>(
   option: string,
-  nodes: readonly N[],
+  nodes: readonly CheckedSystemNode<N>[],
   nameOf: (node: N) => string,
-): string[] {
-  const names = nodes.map(nameOf);
+): NamedServer[] {
   const seen = new Map<string, string>();
-  names.forEach((name, i) => {
-    const other = seen.get(name);
-    const { id } = nodes[i]!;
+  return nodes.map((node, owner) => {
+    const { id, weight, down } = node;
+    const name: unknown = nameOf(node);
     if (typeof name !== 'string' || name === '') {
       throw new InvalidOptionError(
         option,
         `the \`${option}\` of node ${describe(id)} must be a string that is not empty, got ${describe(name)}`,
       );
     }
+    const other = seen.get(name);
     if (other !== undefined) {
       throw new InvalidOptionError(
         option,
@@ -68,6 +76,11 @@ export function distinctNames<N extends SystemNode>(
       );
     }
     seen.set(name, id);
+    return { owner, name, weight, down };
   });
-  return names;
+}
+
+/** Those that are not down. */
+export function upOnly(servers: readonly NamedServer[]): NamedServer[] {
+  return servers.filter(({ down }) => !down);
 }

@@ -3,13 +3,14 @@ import type { Owners } from '../continuum.ts';
 import { bytesOf } from '../hash/utf8.ts';
 import type { Key, Placement } from '../placement.ts';
 import { byCodePoint } from './code-point.ts';
+import { entriesOf } from './entries.ts';
 import { reader } from './hash/key.ts';
 import { type TwemproxyHash, twemproxyHashes } from './hash/memcached.ts';
 import { narrowToTag } from './hash/tag.ts';
 import { withoutDefaultPort } from './ketama.ts';
-import { type KetamaServer, ketamaCircle } from './ketama-circle.ts';
-import { choiceOption, requireRoom } from './options.ts';
-import { distinctNames, type SystemNode, systemNodes } from './system-node.ts';
+import { ketamaCircle } from './ketama-circle.ts';
+import { choiceOption } from './options.ts';
+import { type NamedServer, namedServers, type SystemNode, systemNodes, upOnly } from './system-node.ts';
 import { CirclePlacement } from './system-placement.ts';
 
 /** An entry of a pool's `servers`: its `id` is `host:port`, or the path of a unix socket. */
@@ -52,16 +53,12 @@ export function twemproxyHash(
   });
   const tag = tagOption(options.hashTag);
   const servers = systemNodes(nodes, { min: 1, max: 2 ** 31 - 1 });
-  const names = distinctNames('name', servers, ({ id, name }) => name ?? nameOf(id));
-  for (const name of names) requireShort(name);
+  const live = upOnly(namedServers('name', servers, ({ id, name }) => requireShort(name ?? nameOf(id))));
   const hashed = (key: Key) => {
     reader.read(key);
     if (tag !== undefined) narrowToTag(tag.charCodeAt(0), tag.charCodeAt(1));
     return hash(reader.bytes, reader.length);
   };
-  const live = servers.flatMap(({ weight, down }, owner) =>
-    down ? [] : [{ owner, name: names[owner]!, weight }],
-  );
   const { circle, placeOf } = placed(live.sort((a, b) => byLength(a.name, b.name)));
   return new CirclePlacement(servers, circle, key => placeOf(hashed(key)));
 }
@@ -76,22 +73,14 @@ interface Placed {
   readonly placeOf: (hash: number) => number;
 }
 
-function onCircle(servers: readonly KetamaServer[]): Placed {
+function onCircle(servers: readonly NamedServer[]): Placed {
   const circle = ketamaCircle(servers);
   return { circle, placeOf: hash => circle.successor(hash) };
 }
 
-/** An entry for each unit of weight, of which the hash takes its remainder. */
-function inList(servers: readonly KetamaServer[]): Placed {
-  const size = servers.reduce((sum, { weight }) => sum + weight, 0);
-  requireRoom(size);
-  const owners = new Uint32Array(size);
-  let at = 0;
-  for (const { owner, weight } of servers) {
-    owners.fill(owner, at, at + weight);
-    at += weight;
-  }
-  return { circle: { owners, size }, placeOf: hash => hash % size };
+function inList(servers: readonly NamedServer[]): Placed {
+  const owners = entriesOf(servers);
+  return { circle: { owners, size: owners.length }, placeOf: hash => hash % owners.length };
 }
 
 /** The path of a unix socket is hashed with the colon that stands behind it in the configuration. */
@@ -100,9 +89,9 @@ function nameOf(id: string): string {
 }
 
 /** twemproxy writes `name-k` to a buffer of 86 bytes and hashes what it would have written. */
-function requireShort(name: string): void {
+function requireShort(name: string): string {
   const most = 86 - 1 - '-99999'.length;
-  if (bytesOf(name).length <= most) return;
+  if (typeof name !== 'string' || bytesOf(name).length <= most) return name;
   throw new InvalidOptionError(
     'name',
     `twemproxy hashes names of at most ${most} bytes soundly, ${describe(name)} is longer`,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type ByteHash64, Circle64, ringOf, xx } from '../../src/compat/circle64.ts';
+import { Circle64 } from '../../src/compat/circle64.ts';
 import { murmur64A } from '../../src/compat/hash/murmur2.ts';
 import { envoyRingHash } from '../../src/compat/index.ts';
+import { type ByteHash64, ringOf, xx } from '../../src/compat/ring.ts';
 import { addresses, alike, keys, withOneDown } from './envoy.ts';
 import { xxh64Reference } from './reference.ts';
 
@@ -194,8 +195,8 @@ function circleOf(
   hash: ByteHash64 = xx,
   weights: readonly number[] = names.map(() => 1),
 ): Circle64 {
-  const servers = names.map((name, owner) => ({ owner, name, weight: weights[owner]! }));
-  return ringOf(servers, minSize, maxSize, hash);
+  const servers = names.map((name, owner) => ({ owner, name, weight: weights[owner]!, down: false }));
+  return ringOf(servers, { min: minSize, max: maxSize }, hash);
 }
 
 function hostAt(circle: Circle64, position: bigint): number {

@@ -1,4 +1,4 @@
-import { type Redis, startRedis } from '@workspace/services';
+import { type RedisCluster, startRedisCluster } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redisSlot } from '../../src/compat/index.ts';
@@ -37,10 +37,10 @@ describe('redisSlot', () => {
 });
 
 describeWith({ own: 'redis' }, 'redisSlot and CLUSTER KEYSLOT', () => {
-  let redis: Redis;
+  let redis: RedisCluster;
 
   beforeAll(async () => {
-    redis = await startRedis({ own: true, config: { 'cluster-enabled': 'yes' } });
+    redis = await startRedisCluster({ nodes: 1 });
   });
   afterAll(() => redis?.stop());
 
@@ -50,7 +50,7 @@ describeWith({ own: 'redis' }, 'redisSlot and CLUSTER KEYSLOT', () => {
       const length = Buffer.byteLength(key);
       return Buffer.from(`*3\r\n$7\r\nCLUSTER\r\n$7\r\nKEYSLOT\r\n$${length}\r\n${key}\r\n`);
     });
-    const slots = await pipelined(redis.port, requests, /:(\d+)\r\n/);
+    const slots = await pipelined(redis.nodes[0]!.port, requests, /:(\d+)\r\n/);
     expect(keys.map(key => `${key}: ${redisSlot(key)}`)).toEqual(keys.map((key, i) => `${key}: ${slots[i]}`));
   });
 });
