@@ -11,8 +11,8 @@ export interface Tarball {
 const allowed = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.+\.(js|d\.ts)(\.map)?|src\/.+\.ts)$/;
 const neverPublished = /(^|\/)(test|bench|faults|fixtures)\/|\.test\.|tsconfig/;
 
-/** What npm shows of a package, and what its readers rely on. */
-const demandedFields = ['description', 'keywords', 'license', 'engines', 'files', 'exports', 'sideEffects'];
+/** What npm shows of a package, and what installers and bundlers go by. */
+const demandedFields = ['description', 'license', 'engines', 'files', 'exports', 'sideEffects'];
 
 export async function pack(one: Package, into: string, signal: AbortSignal): Promise<Tarball> {
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', into];

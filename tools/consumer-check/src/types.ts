@@ -32,7 +32,6 @@ export async function* typeChecks(
       lib: ['es2023', 'esnext.disposable'],
       types: ['node'],
       strict: true,
-      exactOptionalPropertyTypes: true,
       skipLibCheck: false,
       noEmit: true,
     };

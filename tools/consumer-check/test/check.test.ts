@@ -58,7 +58,7 @@ test('the tarball: what is missing, left over or not for users', () => {
       'dist/gone.js, which `exports` names, is missing (is it built?)',
       'test/index.test.ts should not be published',
       'dist/stale.js is left from a source that is gone: delete dist and build again',
-      'package.json has no `keywords`',
+      'package.json has no `sideEffects`',
     ].join('\n'),
   ]);
 });

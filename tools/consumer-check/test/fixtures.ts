@@ -9,7 +9,6 @@ const manifest = {
   version: '1.0.0',
   type: 'module',
   description: 'A fixture.',
-  keywords: ['fixture'],
   license: 'MIT',
   engines: { node: '>=20.19' },
   files: ['dist', 'src'],
@@ -75,7 +74,7 @@ export class PackagesFolder implements AsyncDisposable {
     };
     const fields = this.#fields(name, { ...entries, './gone': 'gone', './noisy': 'noisy' });
     await this.#add(
-      { ...fields, files: ['dist', 'src', 'test'], keywords: undefined },
+      { ...fields, files: ['dist', 'src', 'test'], sideEffects: undefined },
       {
         'README.md': readme(`import { one } from '${name}';\nthrow new Error(\`one is \${one}\`);`),
         ...module('index', 'export const one = 1;'),
