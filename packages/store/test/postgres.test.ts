@@ -15,7 +15,7 @@ describeWith('postgres', 'PostgreSQL', () => {
     { describe, it },
     async () => {
       const tables = new Tables(server.url);
-      const make = () => tables.store({ timeoutMs: 20_000 });
+      const make = () => tables.store({ timeoutMs: 20_000 }, { max: 4 });
       const store = make();
       await store.migrate();
       return {

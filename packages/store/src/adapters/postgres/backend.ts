@@ -3,11 +3,18 @@ import type { Backend, News, Page } from '../../backend.ts';
 import { VersionConflictError } from '../../errors.ts';
 import type { Claim, Entry, Version } from '../../store.ts';
 import { versionSource } from '../../versions.ts';
+import { Bell } from './bell.ts';
 import { Connections, type ConnectionsOptions } from './connections.ts';
 import { Feed } from './feed.ts';
 import type { PoolLike } from './pool-like.ts';
 import { judge, type ServerRow, serverCheck, shapeIn } from './server-check.ts';
-import { type Statement, type Statements, statementsFor, type ValueRow } from './statements.ts';
+import {
+  type Statement,
+  type Statements,
+  statementsFor,
+  type ValueRow,
+  type WriteRow,
+} from './statements.ts';
 import { creation, type Table } from './table.ts';
 
 export interface PostgresBackendOptions extends ConnectionsOptions {
@@ -17,7 +24,7 @@ export interface PostgresBackendOptions extends ConnectionsOptions {
   readonly watchPool: PoolLike;
 }
 
-const pageKeys = 256;
+const pageKeys = 1_000;
 const pageBytes = 2 ** 20;
 
 /** Between two sweeps by a store that does not watch. */
@@ -38,6 +45,8 @@ export class PostgresBackend implements Backend {
   readonly #connections: Connections;
   readonly #watchConnections: Connections;
   readonly #nextVersion = versionSource();
+  readonly #watcher = Buffer.from(crypto.randomUUID());
+  readonly #bell = new Bell(() => this.#run('watch', 'Unknown', this.#statements.ring, []));
   #feed: Feed | undefined;
   #checking: Promise<void> | undefined;
   #isChecked = false;
@@ -66,7 +75,8 @@ export class PostgresBackend implements Backend {
   }
 
   async read(keys: readonly string[]): Promise<readonly (Entry | undefined)[]> {
-    const rows = await this.#run('get', 'NotExecuted', this.#statements.read, [keys.map(bytesOf)]);
+    if (keys.length === 1) return [await this.#readOne(keys[0]!)];
+    const rows = await this.#run('getMany', 'NotExecuted', this.#statements.readAll, [keys.map(bytesOf)]);
     const found: (Entry | undefined)[] = new Array(keys.length).fill(undefined);
     for (const row of rows) {
       const at = Number(row.at) - 1;
@@ -84,7 +94,7 @@ export class PostgresBackend implements Backend {
     const version = this.#nextVersion();
     const values: unknown[] = [bytesOf(key), Buffer.from(value), version, ttlMs ?? null];
     if (ifVersion === undefined) {
-      await this.#run('set', 'Unknown', this.#statements.write, values);
+      this.#wrote(await this.#run('set', 'Unknown', this.#statements.write, values));
     } else {
       const { create, replace } = this.#statements;
       const [statement, more] = ifVersion === 'absent' ? [create, []] : [replace, [ifVersion]];
@@ -105,7 +115,7 @@ export class PostgresBackend implements Backend {
       Array.from(last, () => this.#nextVersion()),
       ttlMs ?? null,
     ];
-    await this.#run('setMany', 'Unknown', this.#statements.writeAll, values);
+    this.#wrote(await this.#run('setMany', 'Unknown', this.#statements.writeAll, values));
     if (ttlMs !== undefined) this.#sweepSometimes();
   }
 
@@ -114,6 +124,7 @@ export class PostgresBackend implements Backend {
       bytesOf(key),
       ifVersion ?? null,
     ]);
+    this.#wrote(rows);
     this.#sweepSometimes();
     return rows.length > 0;
   }
@@ -147,7 +158,14 @@ export class PostgresBackend implements Backend {
   }
 
   listen(news: News): () => void {
-    const feed = new Feed(this.#watchConnections, this.#statements, this.#table, news);
+    const feed = new Feed({
+      connections: this.#watchConnections,
+      statements: this.#statements,
+      channel: this.#table.channel,
+      watcher: this.#watcher,
+      news,
+      bell: this.#bell,
+    });
     this.#feed = feed;
     return () => {
       feed.stop();
@@ -159,6 +177,15 @@ export class PostgresBackend implements Backend {
     this.#feed?.stop();
     this.#connections.close();
     this.#watchConnections.close();
+  }
+
+  async #readOne(key: string): Promise<Entry | undefined> {
+    const [row] = await this.#run('get', 'NotExecuted', this.#statements.read, [bytesOf(key)]);
+    return row && entryOf(key, row);
+  }
+
+  #wrote([row]: readonly WriteRow[]): void {
+    if (row !== undefined && row.watched !== null) this.#bell.ring();
   }
 
   /** Sent when the server has been checked, and when a watch that has just begun can hear of it. */
@@ -203,7 +230,7 @@ export class PostgresBackend implements Backend {
   ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const [row] = await this.#run('set', 'Unknown', statement, values);
-      if (row?.written === '1') return;
+      if (row?.written != null) return this.#wrote([row]);
       const found = row?.found ?? 'absent';
       if (found !== expected || attempt === attempts) throw new VersionConflictError(key, expected, found);
     }

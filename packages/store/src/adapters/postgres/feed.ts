@@ -1,9 +1,5 @@
-import type { News } from '../../backend.ts';
 import { backgroundClock } from '../../background-clock.ts';
-import type { Connections } from './connections.ts';
-import { Listener } from './listener.ts';
-import type { Statements } from './statements.ts';
-import type { Table } from './table.ts';
+import { Listener, type ListenerOptions } from './listener.ts';
 
 /** Between two attempts to listen. */
 const againMs = 200;
@@ -12,24 +8,16 @@ const againMs = 200;
 export class Feed {
   /** Resolves when the first attempt to listen has succeeded or failed. */
   readonly tried: Promise<void>;
-  #isTried = false;
-  readonly #connections: Connections;
-  readonly #statements: Statements;
-  readonly #table: Table;
-  readonly #news: News;
   readonly #stop = new AbortController();
+  #isTried = false;
 
-  /** `connections` reach the server itself, where a session keeps its connection. */
-  constructor(connections: Connections, statements: Statements, table: Table, news: News) {
-    this.#connections = connections;
-    this.#statements = statements;
-    this.#table = table;
-    this.#news = news;
+  constructor(options: ListenerOptions) {
     this.tried = new Promise(resolve => {
-      this.#follow(() => {
+      const tried = () => {
         this.#isTried = true;
         resolve();
-      }).catch(() => {}); // it ends with the signal
+      };
+      this.#follow(options, tried).catch(() => {}); // it ends with the signal
     });
   }
 
@@ -41,20 +29,20 @@ export class Feed {
     this.#stop.abort();
   }
 
-  async #follow(tried: () => void): Promise<void> {
+  async #follow(options: ListenerOptions, tried: () => void): Promise<void> {
     const { signal } = this.#stop;
-    for (let missed: string | undefined; !signal.aborted; ) {
+    for (let lost: string | undefined; !signal.aborted; ) {
       try {
-        const listener = await Listener.begin(this.#connections, this.#statements, this.#table, this.#news);
+        const listener = await Listener.begin(options);
         try {
-          if (missed !== undefined && !signal.aborted) this.#news.missed(missed);
+          if (lost !== undefined && !signal.aborted) options.news.missed(lost);
           tried();
           await listener.follow(signal);
         } finally {
           listener.end();
         }
       } catch (error) {
-        missed = error instanceof Error ? error.message : String(error);
+        lost = error instanceof Error ? error.message : String(error);
       }
       tried();
       await backgroundClock.sleep(againMs, signal);

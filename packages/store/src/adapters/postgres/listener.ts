@@ -1,10 +1,11 @@
 import type { News } from '../../backend.ts';
 import { backgroundClock } from '../../background-clock.ts';
 import { StoreUnavailableError } from '../../errors.ts';
+import type { Bell } from './bell.ts';
 import type { Connections } from './connections.ts';
 import type { PoolClientLike } from './pool-like.ts';
-import { type PollRow, pollKeys, type Statement, type Statements, sweepRows } from './statements.ts';
-import { deletedForMs, type Table } from './table.ts';
+import { type PollRow, pollKeys, type Statement, type Statements } from './statements.ts';
+import { deletedForMs, watchesForMs } from './table.ts';
 
 /** How long the server may be silent before it is asked, and how long it may take to answer: below a second together. */
 const beatMs = 350;
@@ -16,34 +17,38 @@ const gatherMs = 4;
 /** After a longer silence, keys may have been deleted and forgotten meanwhile. */
 const longestSilenceMs = deletedForMs / 2;
 
+export interface ListenerOptions {
+  readonly connections: Connections;
+  readonly statements: Statements;
+  readonly channel: string;
+  /** Unlike that of any other store. */
+  readonly watcher: Buffer;
+  readonly news: News;
+  readonly bell: Bell;
+}
+
 /**
  * One connection that hears of changes, until it breaks. A notification only rings; what changed is asked for: the
  * rows written by transactions that the snapshot of the last poll did not see and that of this one does. So the order
  * in which transactions commit and the time they take do not matter, and what no notification tells, the next beat finds.
  */
 export class Listener {
-  readonly #connections: Connections;
+  readonly #options: ListenerOptions;
   readonly #client: PoolClientLike;
-  readonly #statements: Statements;
-  readonly #news: News;
   #failure: unknown;
   #wake: (() => void) | undefined;
   #isRung = false;
-  #snapshot: string | null = null;
-  #epoch: string | undefined;
-  #serverTimeMs = 0;
+  #last: PollRow | undefined;
   #polledAt = 0;
+  #attendedAt = 0;
 
   /** Resolves when it hears of all that is committed from now on. */
-  static async begin(
-    connections: Connections,
-    statements: Statements,
-    { channel }: Table,
-    news: News,
-  ): Promise<Listener> {
-    const listener = new Listener(connections, await connections.borrow('watch'), statements, news);
+  static async begin(options: ListenerOptions): Promise<Listener> {
+    const { connections, channel } = options;
+    const listener = new Listener(options, await connections.borrow('watch'));
     try {
-      await listener.#ask({ name: `ashlar_listen_${channel}`, text: `LISTEN ${channel}` });
+      await listener.#ask({ name: channel, text: `LISTEN ${channel}` });
+      await listener.#attend();
       await listener.#poll();
       return listener;
     } catch (error) {
@@ -52,11 +57,9 @@ export class Listener {
     }
   }
 
-  private constructor(connections: Connections, client: PoolClientLike, statements: Statements, news: News) {
-    this.#connections = connections;
+  private constructor(options: ListenerOptions, client: PoolClientLike) {
+    this.#options = options;
     this.#client = client;
-    this.#statements = statements;
-    this.#news = news;
     client.on('notification', this.#onRing);
     client.on('error', this.#onEnd);
     client.on('end', this.#onEnd);
@@ -69,8 +72,9 @@ export class Listener {
       await this.#pause();
       if (signal.aborted) return;
       if (this.#failure !== undefined) throw this.#failure;
-      const isDue = await this.#poll();
-      if (isDue) await this.#sweep();
+      const { due } = await this.#poll();
+      if (due !== null) await this.#sweep();
+      if (performance.now() - this.#attendedAt > watchesForMs / 3) await this.#attend();
     }
   }
 
@@ -97,47 +101,37 @@ export class Listener {
     this.#isRung = false;
   }
 
-  /** Tells what was committed since the last poll; the first one only begins. Whether something has expired. */
-  async #poll(): Promise<boolean> {
-    const [row] = await this.#ask(this.#statements.poll, [this.#snapshot]);
-    if (row === undefined) throw new StoreUnavailableError('a poll gave nothing', 'NotExecuted');
-    const reason = this.#snapshot === null ? undefined : this.#gap(row);
-    this.#polledAt = performance.now();
-    this.#serverTimeMs = Number(row.at);
-    this.#snapshot = row.snapshot;
-    this.#epoch = row.epoch ?? undefined;
-    if (this.#epoch === undefined) await this.#beginEpoch();
-    if (reason !== undefined) this.#news.missed(reason);
-    else for (const key of keysOf(row)) this.#news.changed(key);
-    return row.due !== null;
-  }
-
-  /** Why the poll may not tell everything, if it may not. */
-  #gap(row: PollRow): string | undefined {
-    if ((row.epoch ?? undefined) !== this.#epoch) return 'the table was emptied';
+  /** Tells what was committed since the last poll; the first one only begins. */
+  async #poll(): Promise<PollRow> {
+    const last = this.#last;
+    const [row] = await this.#ask(this.#options.statements.poll, [last?.snapshot ?? null]);
     const silenceMs = performance.now() - this.#polledAt;
-    const serverSilenceMs = Number(row.at) - this.#serverTimeMs;
-    if (silenceMs > longestSilenceMs || serverSilenceMs > longestSilenceMs || serverSilenceMs < 0) {
-      return 'the last poll was too long ago, or the server’s clock was set';
-    }
-    return keysOf(row).length > pollKeys ? 'too many changes at once' : undefined;
+    this.#last = row!;
+    this.#polledAt += silenceMs;
+    if (last === undefined) return row!;
+    const keys = keysOf(row!);
+    const reason = keys.length > pollKeys ? 'too many changes at once' : gap(last, row!, silenceMs);
+    if (reason !== undefined) this.#options.news.missed(reason);
+    else for (const key of keys) this.#options.news.changed(key);
+    if (row!.epoch === null) await this.#attend();
+    return row!;
   }
 
-  async #beginEpoch(): Promise<void> {
-    await this.#ask(this.#statements.begin);
-    const [row] = await this.#ask(this.#statements.poll, [null]);
-    this.#epoch = row?.epoch ?? undefined;
+  async #attend(): Promise<void> {
+    await this.#ask(this.#options.statements.attend, [this.#options.watcher]);
+    this.#attendedAt = performance.now();
   }
 
-  /** Rings itself when there is something to tell or more to do. */
   async #sweep(): Promise<void> {
-    const [row] = await this.#ask(this.#statements.sweep);
-    const count = Number(row?.due);
-    if (count === sweepRows) this.#isRung = true;
+    const { bell, statements } = this.#options;
+    const [row] = await this.#ask(statements.sweep);
+    if (Number(row!.due) === 0) return; // others are at it
+    this.#isRung = true;
+    if (row!.watched !== null) bell.ring();
   }
 
   #ask<R>(statement: Statement<R>, values: unknown[] = []): Promise<readonly R[]> {
-    return this.#connections.runOn(this.#client, 'watch', statement, values, answerMs);
+    return this.#options.connections.runOn(this.#client, 'watch', statement, values, answerMs);
   }
 
   readonly #onRing = (): void => {
@@ -151,8 +145,16 @@ export class Listener {
   };
 }
 
-function keysOf(row: PollRow): string[] {
-  const keys = row.keys;
+/** Why a poll may not tell everything, if it may not. */
+function gap(last: PollRow, row: PollRow, silenceMs: number): string | undefined {
+  if (row.epoch === null || row.epoch !== last.epoch) return 'the table was emptied';
+  const serverSilenceMs = Number(row.at) - Number(last.at);
+  if (silenceMs <= longestSilenceMs && serverSilenceMs <= longestSilenceMs && serverSilenceMs >= 0)
+    return undefined;
+  return 'the last poll was too long ago, or the clock of the server was set';
+}
+
+function keysOf({ keys }: PollRow): string[] {
   // the empty key is the empty text, which is not null
   return keys === null ? [] : keys.split(',').map(hex => Buffer.from(hex, 'hex').toString());
 }

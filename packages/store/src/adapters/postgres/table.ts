@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto';
 import { describe, InvalidOptionError } from '@ashlar/core';
 
 /** What the rows of the one table are. */
-export const kinds = { value: 0, claim: 1, epoch: 2 } as const;
+export const kinds = { value: 0, claim: 1, epoch: 2, watcher: 3 } as const;
 
 /** How long a deleted key is remembered, so that whoever watches hears of it. */
 export const deletedForMs = 60_000;
+
+/** How long somebody who does not say so again counts as watching. */
+export const watchesForMs = 60_000;
 
 /** How long a claim that has ended keeps its row, and so its token. */
 export const endedClaimForMs: number = 7 * 86_400_000;
@@ -26,7 +29,7 @@ export interface Table {
   readonly name: string;
   /** Quoted, to be written into statements. */
   readonly sql: string;
-  /** On which writers ring. Two tables with one channel do no harm. */
+  /** Where writers ring. */
   readonly channel: string;
   readonly indexes: Readonly<Record<string, string>>;
 }
