@@ -10,7 +10,7 @@ type Nodes = readonly CheckedSystemNode[];
 const anyone = () => true;
 
 /** What all placements of foreign systems have in common. A node's index in the list is its number as an owner. */
-export abstract class SystemPlacement implements Placement {
+abstract class SystemPlacement implements Placement {
   /** Nodes that are down, or have no place at all, are not counted: they are never given out. */
   readonly size: number;
   /** The id of each owner that may be given out. */
