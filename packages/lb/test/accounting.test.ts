@@ -3,12 +3,16 @@ import { ManualClock } from '@ashlar/core/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  type Candidate,
   consistent,
   type Endpoint,
   LoadBalancer,
   leastRequests,
   NoEndpointError,
+  type Outcome,
   type Picked,
+  type PickRequest,
+  type Policy,
   type PolicyFactory,
   random,
   roundRobin,
@@ -22,6 +26,31 @@ const policies: PolicyFactory[] = [
   consistent(),
   consistent(undefined, { loadFactor: 1.1 }),
 ];
+
+/** Checks of what the policy is told, around another one. */
+class Checked<E extends Endpoint> implements Policy<E> {
+  readonly #policy: Policy<E>;
+  #eligible: readonly Candidate<E>[] = [];
+
+  constructor(policy: Policy<E>) {
+    this.#policy = policy;
+  }
+
+  update(eligible: readonly Candidate<E>[]): void {
+    this.#eligible = eligible;
+    this.#policy.update(eligible);
+  }
+
+  pick(request: PickRequest<E>): Candidate<E> | undefined {
+    expect(request.inFlight).toBe(this.#eligible.reduce((sum, { inFlight }) => sum + inFlight, 0));
+    return this.#policy.pick(request);
+  }
+
+  settled(candidate: Candidate<E>, outcome: Outcome): void {
+    expect(candidate.inFlight).toBeGreaterThanOrEqual(0);
+    this.#policy.settled?.(candidate, outcome);
+  }
+}
 
 type Step =
   | { readonly do: 'pick'; readonly key: number; readonly exclude: readonly number[] }
@@ -70,7 +99,14 @@ describe('whatever happens', () => {
       const clock = new ManualClock();
       const feed = new Feed<Endpoint>();
       const outlier = { consecutiveFailures: 2, baseEjectionMs: 10_000 };
-      const lb = new LoadBalancer({ endpoints: feed, policy, outlier, clock, random: seededRandom(3) });
+      const checked: PolicyFactory = () => new Checked(policy());
+      const lb = new LoadBalancer({
+        endpoints: feed,
+        policy: checked,
+        outlier,
+        clock,
+        random: seededRandom(3),
+      });
       const open: { picked: Picked<Endpoint>; generation: number }[] = [];
       const generations = new Map<string, number>();
       let set: Endpoint[] = [];

@@ -2,11 +2,13 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { ManualClock } from '@ashlar/core/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
+  type Candidate,
   consistent,
   type DiscoveryFailedMessage,
   type Endpoint,
   LoadBalancer,
   NoEndpointError,
+  type Policy,
   roundRobin,
 } from '../src/index.ts';
 import { Feed } from './support/feed.ts';
@@ -56,6 +58,31 @@ describe('discovery', () => {
     });
     early.done({ ok: false });
     expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ inFlight: 0, failed: 0 }, {}] });
+    await lb.close();
+  });
+
+  it('tells the policy nothing of endpoints that have left', async () => {
+    const settled: string[] = [];
+    class Listening<E extends Endpoint> implements Policy<E> {
+      #first: Candidate<E> | undefined;
+      update([first]: readonly Candidate<E>[]) {
+        this.#first = first;
+      }
+      pick() {
+        return this.#first;
+      }
+      settled({ endpoint }: Candidate<E>) {
+        settled.push(endpoint.id);
+      }
+    }
+    const feed = new Feed<Endpoint>();
+    const lb = new LoadBalancer({ endpoints: feed, policy: () => new Listening() });
+    await feed.give([{ id: 'a' }]);
+    const [early, late] = [lb.pick(), lb.pick()];
+    early.done({ ok: true });
+    await feed.give([{ id: 'b' }]);
+    late.done({ ok: true });
+    expect(settled).toEqual(['a']);
     await lb.close();
   });
 

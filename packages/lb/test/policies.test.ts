@@ -32,6 +32,27 @@ describe('roundRobin', () => {
   });
 });
 
+describe('a draw among many that are skipped', () => {
+  it.each([
+    ['random', random(), [1, 2, 5]],
+    ['leastRequests', leastRequests(), [1, 2, 5]],
+    ['roundRobin', roundRobin(), [1, 1, 1]],
+  ] as const)('is fair to those that are left: %s', (_, policy, weights) => {
+    const endpoints = Array.from({ length: 100 }, (__, index) => ({
+      id: `${index}`,
+      weight: weights[index % 3]!,
+    }));
+    const lb = new LoadBalancer({ endpoints, policy, random: seededRandom(5) });
+    const exclude = endpoints.slice(3).map(({ id }) => id);
+    for (let i = 0; i < 16_000; i++) lb.pick({ exclude }).done({ ok: true });
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    for (const [index, weight] of weights.entries()) {
+      const share = lb.snapshot().endpoints[index]!.picked / 16_000;
+      expect(Math.abs(share / (weight / total) - 1)).toBeLessThan(0.08);
+    }
+  });
+});
+
 describe('leastRequests', () => {
   it('gives a request to the one of two that has less to do for its weight', () => {
     const endpoints = [{ id: 'a', weight: 3 }, { id: 'b' }];
