@@ -129,3 +129,9 @@ export class StaleTokenError extends AshlarError {
     this.seen = seen;
   }
 }
+
+/** The backend is set up so that it would break what a store promises. Nothing was done. */
+export class UnsafeBackendError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_UNSAFE_BACKEND';
+  readonly outcome: CallOutcome = 'NotExecuted';
+}

@@ -17,6 +17,7 @@ export {
   StoreClosedError,
   StoreTimeoutError,
   StoreUnavailableError,
+  UnsafeBackendError,
   ValueTooLargeError,
   VersionConflictError,
 } from './errors.ts';

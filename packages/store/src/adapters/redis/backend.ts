@@ -1,0 +1,176 @@
+import type { Backend, News, Page } from '../../backend.ts';
+import { channels } from '../../diagnostics.ts';
+import { UnsafeBackendError, VersionConflictError } from '../../errors.ts';
+import type { Claim, Entry, Version } from '../../store.ts';
+import { versionSource } from '../../versions.ts';
+import { type Client, clientLike, type RedisLike } from './client.ts';
+import { decode, encode } from './codec.ts';
+import { Commands } from './commands.ts';
+import { type Keys, keysUnder } from './keys.ts';
+import { Link } from './link.ts';
+import { LogReader } from './log-reader.ts';
+import { Position } from './position.ts';
+import {
+  claimScript,
+  deleteScript,
+  pageScript,
+  policyScript,
+  releaseScript,
+  setManyScript,
+  setScript,
+} from './scripts.ts';
+
+const pageKeys = 256;
+const pageBytes = 2 ** 20;
+
+export interface RedisBackendOptions {
+  readonly name: string;
+  readonly redis: RedisLike;
+  readonly prefix: string;
+  readonly timeoutMs: number;
+  readonly allowEviction: boolean;
+}
+
+/** State in Redis: one command or script an operation, on the node that has the prefix's hash tag. */
+export class RedisBackend implements Backend {
+  readonly kind = 'redis';
+  readonly durability = 'asynchronous';
+  readonly batchKeys = 128;
+  readonly window = 4;
+  readonly #options: RedisBackendOptions;
+  readonly #keys: Keys;
+  readonly #link: Link;
+  readonly #commands: Commands;
+  readonly #nextVersion = versionSource();
+  #connections = 0;
+  #reader: LogReader | undefined;
+  #missed: ((reason: string) => void) | undefined;
+
+  constructor(options: RedisBackendOptions) {
+    this.#options = options;
+    this.#keys = keysUnder(options.prefix);
+    const { name: store, timeoutMs } = options;
+    this.#link = new Link({
+      ...this.#linkOptions(),
+      prepare: client => this.#checkPolicy(client),
+      connected: () => {
+        if (channels.connected.hasSubscribers) channels.connected.publish({ store });
+        if (this.#connections++ > 0) this.#missed?.('the connection was lost');
+      },
+      disconnected: error => {
+        if (channels.disconnected.hasSubscribers) channels.disconnected.publish({ store, error });
+      },
+    });
+    this.#commands = new Commands(this.#link, timeoutMs);
+  }
+
+  get connected(): boolean {
+    return this.#link.connected;
+  }
+
+  async read(keys: readonly string[]): Promise<readonly (Entry | undefined)[]> {
+    const places = keys.map(this.#keys.value);
+    if (places.length !== 1) {
+      const found = (await this.#commands.reading('MGET', places, true)) as (Buffer | null)[];
+      return found.map((stored, index) => decode(keys[index]!, stored));
+    }
+    return [decode(keys[0]!, (await this.#commands.reading('GET', places, true)) as Buffer | null)];
+  }
+
+  async write(
+    key: string,
+    value: Uint8Array,
+    ttlMs: number | undefined,
+    ifVersion: Version | undefined,
+  ): Promise<Version> {
+    const version = this.#nextVersion();
+    const args = [...this.#keys.common, this.#keys.value(key), key, encode(version, value), ttlMs ?? ''];
+    if (ifVersion !== undefined) args.push(ifVersion);
+    const found = await this.#commands.script(setScript, args);
+    if (found !== null) throw new VersionConflictError(key, ifVersion!, String(found));
+    return version;
+  }
+
+  async writeAll(
+    entries: readonly (readonly [string, Uint8Array])[],
+    ttlMs: number | undefined,
+  ): Promise<void> {
+    const places = entries.map(([key]) => this.#keys.value(key));
+    const items = entries.flatMap(([key, value]) => [key, encode(this.#nextVersion(), value)]);
+    const args = [...this.#keys.common, ...places, ttlMs ?? '', ...items];
+    await this.#commands.wholeScript(setManyScript, args, places.length);
+  }
+
+  async remove(key: string, ifVersion: Version | undefined): Promise<boolean> {
+    const args = [...this.#keys.common, this.#keys.value(key), key];
+    if (ifVersion !== undefined) args.push(ifVersion);
+    return (await this.#commands.script(deleteScript, args)) === 1;
+  }
+
+  async page(prefix: string, after: string | undefined): Promise<Page> {
+    const first = after === undefined ? `[${prefix}` : `(${after}`;
+    // no byte of UTF-8 is 0xff
+    const last = Buffer.concat([Buffer.from(`(${prefix}`), Buffer.of(0xff)]);
+    const args = [...this.#keys.common, first, last, pageKeys, pageBytes];
+    const reply = await this.#commands.script(pageScript, args, { outcome: 'NotExecuted', asBytes: true });
+    const [next, page] = reply as [Buffer | null, Buffer[]];
+    const entries: Entry[] = [];
+    for (let i = 0; i < page.length; i += 2) entries.push(decode(String(page[i]), page[i + 1])!);
+    return { entries, next: next === null ? undefined : String(next) };
+  }
+
+  async claim(
+    name: string,
+    holder: string,
+    ttlMs: number,
+    above: bigint | undefined,
+  ): Promise<Claim | undefined> {
+    const args = [this.#keys.claim(name), this.#keys.meta, holder, ttlMs];
+    if (above !== undefined) args.push(String(above));
+    const reply = (await this.#commands.script(claimScript, args)) as [string, number] | null;
+    return reply === null ? undefined : { token: BigInt(reply[0]), remainingMs: reply[1] };
+  }
+
+  async release(name: string, token: bigint): Promise<boolean> {
+    const args = [this.#keys.claim(name), String(token)];
+    return (await this.#commands.script(releaseScript, args)) === 1;
+  }
+
+  listen(news: News): () => void {
+    // over the connection of the operations, so that it comes before those that are asked for next
+    const start = this.#commands
+      .reading('HMGET', [this.#keys.meta, 'epoch', 'seq'], false)
+      .then(reply => new Position(...(reply as [string | null, string | null])));
+    const reader = new LogReader(this.#linkOptions(), this.#keys, news, start);
+    this.#reader = reader;
+    this.#missed = reason => news.missed(reason);
+    return () => {
+      reader.stop();
+      this.#reader = undefined;
+      this.#missed = undefined;
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#reader?.stop();
+    await this.#link.close();
+  }
+
+  #linkOptions() {
+    const { name: store, redis, timeoutMs } = this.#options;
+    const connectTimeoutMs = Math.max(1_000, timeoutMs);
+    return { store, connectTimeoutMs, make: () => clientLike(redis, connectTimeoutMs) };
+  }
+
+  async #checkPolicy(client: Client): Promise<void> {
+    const { name: store, allowEviction } = this.#options;
+    const policy = await client.call('EVAL', [policyScript.source, 1, this.#keys.meta]);
+    if (policy === 'noeviction') return;
+    const warning =
+      typeof policy === 'string'
+        ? `Redis may evict what it was given to keep: its maxmemory-policy is ${policy}, not noeviction`
+        : 'Redis does not let its maxmemory-policy be seen, which must be noeviction';
+    if (channels.warning.hasSubscribers) channels.warning.publish({ store, warning });
+    if (typeof policy === 'string' && !allowEviction) throw new UnsafeBackendError(warning);
+  }
+}

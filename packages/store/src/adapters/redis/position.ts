@@ -1,0 +1,36 @@
+/** A place in the log of changes. Without an epoch, the log does not exist. */
+export class Position {
+  readonly epoch: string | undefined;
+  readonly seq: number;
+
+  constructor(epoch: string | null | undefined, seq: string | null | undefined) {
+    this.epoch = epoch ?? undefined;
+    this.seq = Number(seq ?? 0);
+  }
+
+  /** Of an entry of the log. */
+  static of(id: string): Position {
+    const [epoch, seq] = id.split('-');
+    return new Position(epoch, seq);
+  }
+
+  get id(): string {
+    return this.epoch === undefined ? '0-0' : `${this.epoch}-${this.seq}`;
+  }
+
+  isBefore(later: Position): boolean {
+    return this.epoch !== later.epoch || this.seq < later.seq;
+  }
+
+  /** Whether nothing lies between. */
+  isFollowedBy(later: Position): boolean {
+    if (this.epoch === undefined) return later.seq === 1;
+    return this.epoch === later.epoch && this.seq + 1 === later.seq;
+  }
+
+  /** Whether a log that stands here never stood there, so that it is not the same any more. */
+  contradicts(earlier: Position): boolean {
+    if (earlier.epoch === undefined) return false;
+    return this.epoch !== earlier.epoch || this.seq < earlier.seq;
+  }
+}
