@@ -1,4 +1,4 @@
-import { mul64High, word } from './u64.ts';
+import { mul64High, word } from '../../hash/u64.ts';
 
 /** MurmurHash2 by Austin Appleby, seeded with 0xdeadbeef × length: `murmur` of libmemcached and twemproxy. */
 export function murmur2(bytes: Uint8Array, length: number): number {

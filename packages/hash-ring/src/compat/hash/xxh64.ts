@@ -1,4 +1,4 @@
-import { carry, mul64High, word } from './u64.ts';
+import { carry, mul64High, word } from '../../hash/u64.ts';
 
 // Halves of the five primes of the specification, by Yann Collet
 const p1High = 0x9e3779b1 | 0;
