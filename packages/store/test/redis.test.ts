@@ -1,50 +1,54 @@
-import { randomUUID } from 'node:crypto';
-import { type Redis as RedisServer, startRedis, startTcpProxy, type TcpProxy } from '@workspace/services';
+import {
+  type RedisCluster,
+  type Redis as RedisServer,
+  startRedis,
+  startRedisCluster,
+} from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis-5';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { redisStore } from '../src/adapters/redis.ts';
 import { conformance } from '../src/conformance.ts';
-import type { ManagedStore } from '../src/index.ts';
+import { redisSubject } from './redis-subject.ts';
+
+const runner = { describe, it };
+const features = { others: true, loses: true, breaks: true };
 
 describeWith('redis', 'on Redis', () => {
   let server: RedisServer;
-  let proxy: TcpProxy;
   let admin: Redis;
-  let redis: Redis;
-
   beforeAll(async () => {
-    server = await startRedis();
-    proxy = await startTcpProxy({ target: server.port });
+    server = await startRedis({ own: true });
     admin = new Redis(server.port);
-    redis = new Redis(proxy.port, { lazyConnect: true });
   });
   afterAll(async () => {
     admin.disconnect();
-    await proxy.stop();
     await server.stop();
   });
 
-  conformance(
-    { describe, it },
-    async () => {
-      const prefix = randomUUID();
-      const stores: ManagedStore[] = [];
-      const open = () => {
-        const store = redisStore({ redis, prefix });
-        stores.push(store);
-        return store;
-      };
-      return {
-        store: open(),
-        other: async () => open(),
-        lose: async () => void (await admin.flushall()),
-        break: async () => proxy.cut(),
-        async [Symbol.asyncDispose]() {
-          await Promise.all(stores.map(store => store.close()));
-        },
-      };
-    },
-    { name: 'redisStore', features: { others: true, loses: true, breaks: true } },
-  );
+  const clients = {
+    'redisStore with ioredis 6': () => new Redis({ port: server.port, lazyConnect: true }),
+    'redisStore with ioredis 5 and a key prefix': () =>
+      new Redis5({ port: server.port, lazyConnect: true, keyPrefix: 'app:', db: 3 }),
+  };
+  for (const [name, client] of Object.entries(clients)) {
+    conformance(runner, () => redisSubject(client(), [admin])(), { name, features });
+  }
+});
+
+describeWith('redis', 'on a Redis Cluster', () => {
+  let cluster: RedisCluster;
+  let admins: Redis[];
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+    admins = cluster.nodes.map(({ port }) => new Redis(port));
+  });
+  afterAll(async () => {
+    for (const admin of admins) admin.disconnect();
+    await cluster.stop();
+  });
+
+  const nodes = () => cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
+  const client = () => new Cluster(nodes(), { lazyConnect: true });
+  conformance(runner, () => redisSubject(client(), admins)(), { name: 'redisStore in a cluster', features });
 });
