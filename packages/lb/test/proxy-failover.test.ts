@@ -107,20 +107,23 @@ describe('a request of an idempotent method', () => {
     expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ inFlight: 0 }, { inFlight: 0 }] });
   });
 
-  it('is cut off, not ended, when a response breaks that the client has seen a part of', async () => {
-    const { url, a, lb } = await aAndB('half', { responseBufferBytes: 500 });
-    const told = heard('proxy-error');
-    const response = await fetch(url);
-    expect(response.status).toBe(200);
-    await a.kill();
-    await expect(response.text()).rejects.toThrow();
-    expect(told.stop()).toMatchObject([{ status: undefined, error: { reason: 'truncated' } }]);
-    expect(lb.snapshot()).toMatchObject({
-      inFlight: 0,
-      retries: 0,
-      endpoints: [{ failed: 1 }, { picked: 0 }],
-    });
-  });
+  it.each(['half', 'halfInChunks'])(
+    'is cut off, not ended, when the client has seen a part of it: %s',
+    async mode => {
+      const { url, a, lb } = await aAndB(mode, { responseBufferBytes: 500 });
+      const told = heard('proxy-error');
+      const response = await fetch(url);
+      expect(response.status).toBe(200);
+      await a.kill();
+      await expect(response.text()).rejects.toThrow();
+      expect(told.stop()).toMatchObject([{ status: undefined, error: { reason: 'truncated' } }]);
+      expect(lb.snapshot()).toMatchObject({
+        inFlight: 0,
+        retries: 0,
+        endpoints: [{ failed: 1 }, { picked: 0 }],
+      });
+    },
+  );
 
   it('goes elsewhere while a replica is frozen', async () => {
     const [a, b] = (await Replica.all('a', 'b')) as [Replica, Replica];

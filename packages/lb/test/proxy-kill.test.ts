@@ -9,10 +9,13 @@ import { until } from './support/until.ts';
 const requests = 6_000;
 const concurrency = 40;
 
+const timers = () => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length;
+
 describe('under load', () => {
   it('a replica that is killed and one that joins cost no client an error, and everything is accounted for', async () => {
     const replicas = await Replica.all('a', 'b', 'c', 'd');
     const feed = new Feed<Endpoint>();
+    const timersBefore = timers();
     const { url, lb, proxy, connections } = await front(feed, { headersTimeoutMs: 10_000 });
     await feed.give(replicas);
     const client = new undici.Pool(url, { connections: concurrency });
@@ -52,5 +55,6 @@ describe('under load', () => {
     await until(() => expect(connections()).toBe(0));
     await proxy.close();
     await until(async () => expect(await replicas[0]!.mode('ok')).toBe(0));
+    await until(() => expect(timers()).toBeLessThan(timersBefore + 5));
   });
 });

@@ -12,6 +12,7 @@ const modes = {
     response.writeHead(200, { 'content-length': 2_000 });
     response.write('x'.repeat(1_000), () => process.send({ event: 'half' }));
   },
+  halfInChunks: (_, response) => response.write('x'.repeat(1_000), () => process.send({ event: 'half' })),
   truncated(_, response) {
     response.writeHead(200, { 'content-length': 2_000 });
     response.write('x'.repeat(1_000), () => response.destroy());
