@@ -11,13 +11,13 @@ import { Tunnel } from './proxy/tunnel.ts';
 export type { ProxyErrorMessage } from './proxy/diagnostics.ts';
 export {
   ClientGoneError,
+  MissingPeerError,
   RequestStalledError,
   UnforwardableError,
   UpstreamError,
   type UpstreamFailure,
 } from './proxy/errors.ts';
-export type { ReverseProxyOptions } from './proxy/options.ts';
-export { MissingPeerError } from './proxy/undici.ts';
+export type { ProxyTlsOptions, ReverseProxyOptions } from './proxy/options.ts';
 
 /** A handler for the requests of a `node:http` or `node:https` server, or a framework on top of one. */
 export interface ReverseProxy extends AsyncDisposable {

@@ -58,6 +58,11 @@ export class ClientGoneError extends AshlarError {
   static override readonly code: string = 'ASHLAR_CLIENT_GONE';
 }
 
+/** The client library of the proxy is not installed. */
+export class MissingPeerError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_MISSING_PEER';
+}
+
 /** The status that tells the client of the error; 500 for what should not happen. */
 export function statusOf(error: unknown): number {
   if (error instanceof UpstreamError) return error.reason === 'timeout' ? 504 : 502;

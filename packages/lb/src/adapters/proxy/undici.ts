@@ -1,10 +1,5 @@
 import { createRequire } from 'node:module';
-import { AshlarError } from '@ashlar/core';
-
-/** The client library of the proxy is not installed. */
-export class MissingPeerError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_MISSING_PEER';
-}
+import { MissingPeerError } from './errors.ts';
 
 function load(): typeof import('undici') {
   try {
