@@ -53,7 +53,16 @@ export function startNutcracker({ ports = 1, config }: ConfiguredOptions): Promi
     { ports: ports + 1, config },
     {
       wrap: text => text,
-      args: (file, place) => ['-c', file, '-a', '127.0.0.1', '-s', String(place.ports.at(-1))],
+      args: (file, { ports }) => [
+        '-c',
+        file,
+        '-o',
+        '/dev/stderr',
+        '-a',
+        '127.0.0.1',
+        '-s',
+        String(ports.at(-1)),
+      ],
       stopSignal: 'SIGINT',
     },
   );

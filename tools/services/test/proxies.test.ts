@@ -105,6 +105,10 @@ describe('memcached behind twemproxy', () => {
     });
     afterAll(() => Promise.all([proxy, ...servers].map(server => server?.stop())));
 
+    it('keeps its log in its own folder', async () => {
+      expect(await proxy.log()).toContain('nutcracker');
+    });
+
     it('stores a value and gives it back', async () => {
       await exchange(proxy.port, 'set a 0 0 1\r\nx\r\n', reply => reply === 'STORED\r\n');
       await exchange(proxy.port, 'get a\r\n', reply => reply === 'VALUE a 0 1\r\nx\r\nEND\r\n');
