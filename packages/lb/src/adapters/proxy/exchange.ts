@@ -159,7 +159,7 @@ export class Exchange<E extends Endpoint> {
 }
 
 /** Tells the client of an error. */
-export function refuse(
+function refuse(
   request: IncomingMessage,
   response: ServerResponse,
   status: number,
