@@ -117,7 +117,10 @@ export interface ManagedStore extends Store {
   readonly name: string;
   /** JSON-safe, for metrics and live pages. */
   snapshot(): StoreSnapshot;
-  /** Ends watches and waits, refuses what comes later, gives back what it holds. Repeatable. */
+  /**
+   * Refuses what comes later, ends watches, answers what is under way or rejects it with StoreClosedError, gives back
+   * what it holds. Repeatable.
+   */
   close(): Promise<void>;
 }
 

@@ -23,6 +23,9 @@ import {
 const pageKeys = 256;
 const pageBytes = 2 ** 20;
 
+/** With the time that news may take, less than a second. */
+const probeMs = 200;
+
 export interface RedisBackendOptions {
   readonly name: string;
   readonly redis: RedisLike;
@@ -141,7 +144,12 @@ export class RedisBackend implements Backend {
     const start = this.#commands
       .reading('HMGET', [this.#keys.meta, 'epoch', 'seq'], false)
       .then(reply => new Position(...(reply as [string | null, string | null])));
-    const reader = new LogReader(this.#linkOptions(), this.#keys, news, start);
+    const reader = new LogReader(
+      { ...this.#linkOptions(), disconnected: () => this.#probe() },
+      this.#keys,
+      news,
+      start,
+    );
     this.#reader = reader;
     this.#missed = reason => news.missed(reason);
     return () => {
@@ -154,6 +162,18 @@ export class RedisBackend implements Backend {
   async close(): Promise<void> {
     this.#reader?.stop();
     await this.#link.close();
+  }
+
+  /** Where the connection that waits for news is gone, so may be the one for operations, and hear of it. */
+  #probe(): void {
+    const probe = {
+      command: 'PING',
+      args: [],
+      asBytes: false,
+      outcome: 'NotExecuted',
+      timeoutMs: probeMs,
+    } as const;
+    this.#link.call(probe).catch(() => {});
   }
 
   #linkOptions() {

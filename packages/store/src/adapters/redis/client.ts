@@ -31,7 +31,6 @@ export function clientLike(redis: RedisLike, connectTimeoutMs: number): Client {
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     enableAutoPipelining: false,
-    enableReadyCheck: true,
     readOnly: false,
     retryStrategy: never,
     reconnectOnError: null,

@@ -7,6 +7,7 @@ export class Connection {
   readonly over: Promise<unknown>;
   #resolveOver: (reason: unknown) => void = () => {};
   #lastError: unknown;
+  #isOver = false;
 
   constructor(client: Client) {
     this.client = client;
@@ -47,6 +48,8 @@ export class Connection {
 
   /** Repeatable. What is under way fails soon, by itself. */
   end(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#resolveOver(reason);
     this.client.disconnect();
   }

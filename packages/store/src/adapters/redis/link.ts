@@ -67,7 +67,11 @@ export class Link {
   /** Waits for what is under way, which has its deadlines. */
   async close(): Promise<void> {
     this.#refuseWaiters(new StoreClosedError(this.#options.store));
-    if (this.#pending > 0) await new Promise<void>(resolve => (this.#idle = resolve));
+    do {
+      if (this.#pending > 0) await new Promise<void>(resolve => (this.#idle = resolve));
+      // an answer may lead to another call
+      await new Promise(resolve => setImmediate(resolve));
+    } while (this.#pending > 0);
     this.abort();
   }
 
