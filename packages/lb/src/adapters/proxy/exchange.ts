@@ -159,12 +159,7 @@ export class Exchange<E extends Endpoint> {
 }
 
 /** Tells the client of an error. */
-function refuse(
-  request: IncomingMessage,
-  response: ServerResponse,
-  status: number,
-  error: unknown,
-): void {
+function refuse(request: IncomingMessage, response: ServerResponse, status: number, error: unknown): void {
   const { headers, body } = problem(status, error);
   // Of a request that is still coming in nobody reads the rest
   if (!request.complete) headers.push('connection', 'close');
