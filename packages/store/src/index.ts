@@ -22,6 +22,7 @@ export {
   VersionConflictError,
 } from './errors.ts';
 export { Fence, type FencingToken, isStale } from './fencing.ts';
+export { follow } from './follow.ts';
 export { fromJson, getJson, type JsonEntry, setJson, toJson } from './json.ts';
 export { Lease, type LeaseSnapshot } from './lease.ts';
 export type { AcquireOptions, LeaseOptions } from './lease-terms.ts';

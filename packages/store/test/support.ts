@@ -7,15 +7,12 @@ export function ending<T extends AsyncDisposable>(resource: T): T {
   return resource;
 }
 
-/** The same store, with its claims and releases in other hands. */
-export function intercepted(
-  store: Store,
-  { claim, release }: Partial<Pick<Store, 'claim' | 'release'>>,
-): Store {
+/** The same store, but for some of its methods. */
+export function intercepted(store: Store, methods: Partial<Store>): Store {
   return new Proxy(store, {
     get(target, property) {
-      if (property === 'claim' && claim !== undefined) return claim;
-      if (property === 'release' && release !== undefined) return release;
+      const method = Reflect.get(methods, property) as unknown;
+      if (method !== undefined) return method;
       const value = Reflect.get(target, property, target) as unknown;
       return typeof value === 'function' ? value.bind(target) : value;
     },
