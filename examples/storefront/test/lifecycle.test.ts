@@ -13,12 +13,18 @@ async function running(args: readonly string[]) {
   const child = start(args);
   const shown = await written(child, /of 100,000|\/balancer/);
   const children = childrenOf(child.pid!);
+  endWithTest(children);
   expect(children).toHaveLength(3);
   return { child, children, shown };
 }
 
 /** Processes start as fast as the machine lets them; this only ends what hangs. */
 vi.setConfig({ testTimeout: 120_000 });
+
+/** Also when it fails. */
+function endWithTest(pids: readonly number[]): void {
+  onTestFinished(() => pids.forEach(pid => void signal(pid, 'SIGKILL')));
+}
 
 describe('how it ends', () => {
   it.each([
@@ -37,10 +43,21 @@ describe('how it ends', () => {
     await expect.poll(() => children.filter(isAlive), stopped).toEqual([]);
   });
 
+  it('when it is killed while its children are starting', async () => {
+    for (let round = 0; round < 3; round++) {
+      const child = start(endless);
+      const children = () => childrenOf(child.pid!);
+      await expect.poll(() => children().length, { interval: 1, timeout: 60_000 }).toBe(3);
+      const started = children();
+      endWithTest(started);
+      child.kill('SIGKILL');
+      await expect.poll(() => started.filter(isAlive), stopped).toEqual([]);
+    }
+  });
+
   it('at once when Ctrl-C comes again, and its children follow', async () => {
     const { child, children } = await running(endless);
     for (const replica of children) signal(replica, 'SIGSTOP');
-    onTestFinished(() => children.forEach(replica => void signal(replica, 'SIGKILL')));
     const impatience = setInterval(() => child.kill('SIGINT'), 100);
     onTestFinished(() => clearInterval(impatience));
     expect(await once(child, 'exit')).toEqual([130, null]);

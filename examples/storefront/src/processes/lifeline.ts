@@ -18,6 +18,8 @@ export async function serve(server: Server, port: number = 0): Promise<void> {
   // Ctrl-C goes to every process of the terminal; the parent decides when its children end.
   process.on('SIGINT', () => {});
   process.on('disconnect', () => process.exit());
+  // It may have closed while this process was still loading its modules, when nobody listened.
+  if (process.connected !== true) process.exit();
   process.on('SIGTERM', () => {
     server.close(() => process.exit());
     // Connections that were busy just now become idle one by one, and nobody else closes them.
