@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { createServer, type Server } from 'node:net';
+import * as undici from 'undici';
 import { describe, expect, it } from 'vitest';
-import { undici } from '../src/adapters/proxy/undici.ts';
 import { notExecuted } from '../src/not-executed.ts';
 import { listening } from './support/listening.ts';
 

@@ -1,5 +1,5 @@
+import * as undici from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { undici } from '../src/adapters/proxy/undici.ts';
 import type { Endpoint } from '../src/index.ts';
 import { Feed } from './support/feed.ts';
 import { front } from './support/front.ts';

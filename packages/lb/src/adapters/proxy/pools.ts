@@ -1,10 +1,9 @@
-import type { buildConnector, Dispatcher, Pool } from 'undici';
+import { buildConnector, type Dispatcher, Pool } from '#undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { UpstreamError } from './errors.ts';
 import type { ProxySettings } from './options.ts';
 import { servername } from './target.ts';
-import { undici } from './undici.ts';
 
 /** Where an endpoint is reached. */
 export interface Upstream {
@@ -47,11 +46,11 @@ export class Pools<E extends Endpoint> {
     const origin = httpUrl(url);
     if (origin === undefined) throw new UpstreamError(id, 'url', 'NotExecuted');
     const { connections, connectTimeoutMs, maxHeaderBytes, tls } = this.#settings;
-    const connect = undici.buildConnector({
+    const connect = buildConnector({
       ...tls,
       timeout: connectTimeoutMs,
     } as buildConnector.BuildOptions);
-    const dispatcher = new undici.Pool(origin.origin, {
+    const dispatcher = new Pool(origin.origin, {
       connections,
       // Else the name in the client's Host would be that for TLS
       connect: (options, callback) => connect({ ...options, servername: servername(origin) }, callback),
