@@ -12,7 +12,14 @@ export type {
   ResultLike,
   StatementLike,
 } from './postgres/pool-like.ts';
-export { TableShapeError } from './postgres/server-check.ts';
+export {
+  type FencedRow,
+  fencedUpdate,
+  type SqlFence,
+  type SqlFenceOptions,
+  sqlFence,
+} from './postgres/sql-fence.ts';
+export { TableShapeError } from './postgres/table-shape.ts';
 
 export interface PostgresStoreOptions {
   /**

@@ -4,18 +4,19 @@ import { VersionConflictError } from '../../errors.ts';
 import type { Claim, Entry, Version } from '../../store.ts';
 import { versionSource } from '../../versions.ts';
 import { Bell } from './bell.ts';
+import { bytesOf, endOf, entryOf, textOf } from './codec.ts';
 import { Connections, type ConnectionsOptions } from './connections.ts';
 import { Feed } from './feed.ts';
 import type { PoolLike } from './pool-like.ts';
-import { judge, type ServerRow, serverCheck, shapeIn } from './server-check.ts';
+import { ServerCheck, serverQuery } from './server-check.ts';
 import {
   type Statement,
   type Statements,
   statementsFor,
-  type ValueRow,
   type WriteRow,
 } from './statements.ts';
 import { creation, type Table } from './table.ts';
+import { shapeOf } from './table-shape.ts';
 
 export interface PostgresBackendOptions extends ConnectionsOptions {
   readonly table: Table;
@@ -41,23 +42,21 @@ export class PostgresBackend implements Backend {
   readonly window = 1;
   readonly #table: Table;
   readonly #statements: Statements;
-  readonly #check: Statement<ServerRow>;
   readonly #connections: Connections;
+  readonly #check: ServerCheck;
   readonly #watchConnections: Connections;
   readonly #nextVersion = versionSource();
   readonly #watcher = Buffer.from(crypto.randomUUID());
   readonly #bell = new Bell(() => this.#run('watch', 'Unknown', this.#statements.ring, []));
   #feed: Feed | undefined;
-  #checking: Promise<void> | undefined;
-  #isChecked = false;
   #sweptAt = performance.now();
 
   constructor({ table, durability, watchPool, ...options }: PostgresBackendOptions) {
     this.durability = durability;
     this.#table = table;
     this.#statements = statementsFor(table);
-    this.#check = serverCheck(table);
     this.#connections = new Connections(options);
+    this.#check = new ServerCheck(this.#connections, { store: options.store, table, durability });
     this.#watchConnections =
       watchPool === options.pool ? this.#connections : new Connections({ ...options, pool: watchPool });
   }
@@ -68,10 +67,13 @@ export class PostgresBackend implements Backend {
 
   /** @throws TableShapeError */
   async migrate(): Promise<void> {
-    const ask = () => this.#connections.run('migrate', 'NotExecuted', this.#check, []);
-    for (const row of await ask()) shapeIn(this.#table, row);
+    const look = async () => {
+      const rows = await this.#connections.run('migrate', 'NotExecuted', serverQuery(this.#table), []);
+      for (const { shape } of rows) shapeOf(this.#table, shape);
+    };
+    await look();
     await this.#connections.script('migrate', creation(this.#table));
-    for (const row of await ask()) shapeIn(this.#table, row);
+    await look();
   }
 
   async read(keys: readonly string[]): Promise<readonly (Entry | undefined)[]> {
@@ -133,7 +135,7 @@ export class PostgresBackend implements Backend {
     const first = after === undefined ? bytesOf(prefix) : bytesOf(`${after}\0`);
     const values = [first, endOf(prefix), pageKeys, pageBytes];
     const rows = await this.#run('list', 'NotExecuted', this.#statements.page, values);
-    const entries = rows.map(row => entryOf(decode(row.key).toString(), row));
+    const entries = rows.map(row => entryOf(textOf(row.key), row));
     const bytes = entries.reduce((sum, { value }) => sum + value.byteLength, 0);
     const isLast = entries.length < pageKeys && bytes < pageBytes;
     return { entries, next: isLast ? undefined : entries.at(-1)?.key };
@@ -195,30 +197,14 @@ export class PostgresBackend implements Backend {
     statement: Statement<R>,
     values: unknown[],
   ): Promise<readonly R[]> {
-    const waits: Promise<void>[] = [];
-    if (!this.#isChecked) waits.push(this.#checked());
-    if (this.#feed?.isTried === false) waits.push(this.#feed.tried);
-    const ready = waits.length === 0 ? undefined : Promise.all(waits);
+    const isReady = this.#check.isPassed && this.#feed?.isTried !== false;
+    const before = isReady ? undefined : () => Promise.all([this.#check.pass(), this.#feed?.tried]);
     try {
-      return await this.#connections.run(operation, onLoss, statement, values, ready);
+      return await this.#connections.run(operation, onLoss, statement, values, before);
     } catch (error) {
-      // what comes back may be another server, or have other settings
-      if (!this.connected) this.#isChecked = false;
+      if (!this.connected) this.#check.forget();
       throw error;
     }
-  }
-
-  #checked(): Promise<void> {
-    this.#checking ??= (async () => {
-      try {
-        const rows = await this.#connections.run('check', 'NotExecuted', this.#check, []);
-        for (const row of rows) judge(this.#table, this.durability, row);
-        this.#isChecked = true;
-      } finally {
-        this.#checking = undefined;
-      }
-    })();
-    return this.#checking;
   }
 
   /** The condition is of the moment of the write; what is found is of the beginning of the statement. */
@@ -243,28 +229,4 @@ export class PostgresBackend implements Backend {
     this.#sweptAt = now;
     this.#run('sweep', 'Unknown', this.#statements.sweep, []).catch(() => {});
   }
-}
-
-function bytesOf(text: string): Buffer {
-  return Buffer.from(text);
-}
-
-/** After all keys that begin with the prefix: no UTF-8 has a byte 255, and none ends in 254. */
-function endOf(prefix: string): Buffer {
-  if (prefix === '') return Buffer.of(255);
-  const end = bytesOf(prefix);
-  end[end.length - 1]! += 1;
-  return end;
-}
-
-function decode(hex: string): Buffer {
-  return Buffer.from(hex, 'hex');
-}
-
-function entryOf(key: string, row: ValueRow): Entry {
-  const bytes = decode(row.value);
-  // small ones lie in memory that is shared with others
-  const own = bytes.byteLength === bytes.buffer.byteLength;
-  const value = own ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes);
-  return { key, value, version: row.version };
 }

@@ -39,16 +39,16 @@ export class Connections {
     return this.#isConnected;
   }
 
-  /** `onLoss` is what is known of the statement when its answer does not come. */
+  /** `onLoss` is what is known of the statement when its answer does not come; `before` is waited for in its time. */
   run<R>(
     operation: string,
     onLoss: CallOutcome,
     statement: Statement<R>,
     values: unknown[],
-    ready?: Promise<unknown>,
+    before?: () => Promise<unknown>,
   ): Promise<readonly R[]> {
     return this.#call(operation, onLoss, async call => {
-      if (ready !== undefined) await call.within(ready);
+      if (before !== undefined) await call.within(before());
       return this.#lend(call, client => this.#ask(call, client, statement, values));
     });
   }

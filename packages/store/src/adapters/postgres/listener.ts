@@ -2,6 +2,7 @@ import type { News } from '../../backend.ts';
 import { backgroundClock } from '../../background-clock.ts';
 import { StoreUnavailableError } from '../../errors.ts';
 import type { Bell } from './bell.ts';
+import { textOf } from './codec.ts';
 import type { Connections } from './connections.ts';
 import type { PoolClientLike } from './pool-like.ts';
 import { type PollRow, pollKeys, type Statement, type Statements } from './statements.ts';
@@ -156,5 +157,5 @@ function gap(last: PollRow, row: PollRow, silenceMs: number): string | undefined
 
 function keysOf({ keys }: PollRow): string[] {
   // the empty key is the empty text, which is not null
-  return keys === null ? [] : keys.split(',').map(hex => Buffer.from(hex, 'hex').toString());
+  return keys === null ? [] : keys.split(',').map(textOf);
 }

@@ -1,26 +1,9 @@
-import { AshlarError, type CallOutcome, describe } from '@ashlar/core';
-import { StoreUnavailableError } from '../../errors.ts';
+import { channels } from '../../diagnostics.ts';
+import { StoreUnavailableError, UnsafeBackendError } from '../../errors.ts';
+import type { Connections } from './connections.ts';
 import type { Statement } from './statements.ts';
-import { differences, missingIndexes, type Shape, shapeQuery, shortHash, type Table } from './table.ts';
-
-/** The table is missing, or is not a store's. */
-export class TableShapeError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_TABLE_SHAPE';
-  readonly outcome: CallOutcome = 'NotExecuted';
-  readonly table: string;
-  /** Each a sentence; empty when there is no such table. */
-  readonly differences: readonly string[];
-
-  constructor(table: string, differences: readonly string[]) {
-    super(
-      differences.length === 0
-        ? `there is no table ${describe(table)}; \`await store.migrate()\` makes it`
-        : `table ${describe(table)} is not a store's: ${differences.join('; ')}`,
-    );
-    this.table = table;
-    this.differences = differences;
-  }
-}
+import { shortHash, type Table } from './table.ts';
+import { type Shape, shapeQuery, wholeShapeOf } from './table-shape.ts';
 
 /** What a server says of itself. */
 export interface ServerRow {
@@ -34,36 +17,74 @@ export interface ServerRow {
 
 const settings = ['fsync', 'full_page_writes', 'synchronous_commit'] as const;
 
-/** What is asked of a server before anything else is. */
-export function serverCheck(table: Table): Statement<ServerRow> {
+export function serverQuery(table: Table): Statement<ServerRow> {
   const columns = settings.map(name => `current_setting('${name}') AS ${name}`);
   const text = `SELECT ${columns.join(', ')}, pg_is_in_recovery()::text AS recovering, (${shapeQuery(table)}) AS shape`;
   return { name: `ashlar_check_${shortHash(text)}`, text };
 }
 
-/** The shape of the table, its indexes not considered; undefined where there is none. @throws TableShapeError */
-export function shapeIn(table: Table, { shape: json }: ServerRow): Shape | undefined {
-  if (json === null) return undefined;
-  const shape = JSON.parse(json) as Shape;
-  const found = differences(shape);
-  if (found.length > 0) throw new TableShapeError(table.name, found);
-  return shape;
+export interface ServerCheckOptions {
+  readonly store: string;
+  readonly table: Table;
+  readonly durability: 'linearizable' | 'asynchronous';
 }
 
-/** @throws TableShapeError, StoreUnavailableError when the server does not keep what `durability` promises */
-export function judge(table: Table, durability: 'linearizable' | 'asynchronous', answer: ServerRow): void {
-  const shape = shapeIn(table, answer);
-  if (shape === undefined) throw new TableShapeError(table.name, []);
-  const missing = missingIndexes(table, shape);
-  if (missing.length > 0) throw new TableShapeError(table.name, missing);
-  if (answer.recovering === 'true') {
-    throw new StoreUnavailableError('the server is a standby, which cannot be written to', 'NotExecuted');
+/** Looks at the server before anything is asked of it, and again after it was gone: it may be another then. */
+export class ServerCheck {
+  readonly #connections: Connections;
+  readonly #options: ServerCheckOptions;
+  readonly #query: Statement<ServerRow>;
+  #checking: Promise<void> | undefined;
+  #isPassed = false;
+  #warned: string | undefined;
+
+  constructor(connections: Connections, options: ServerCheckOptions) {
+    this.#connections = connections;
+    this.#options = options;
+    this.#query = serverQuery(options.table);
   }
-  const lacks = settings.filter(name => answer[name] === 'off').map(name => `${name} is off`);
-  if (shape.persistence !== 'p') lacks.push(`table ${table.name} is unlogged or temporary`);
-  if (durability === 'asynchronous' || lacks.length === 0) return;
-  throw new StoreUnavailableError(
-    `the server may lose what it acknowledges: ${lacks.join(', ')}; where that will do, say durability: 'asynchronous'`,
-    'NotExecuted',
-  );
+
+  get isPassed(): boolean {
+    return this.#isPassed;
+  }
+
+  /** @throws TableShapeError, UnsafeBackendError, StoreUnavailableError */
+  async pass(): Promise<void> {
+    if (this.#isPassed) return;
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = undefined;
+    });
+    await this.#checking;
+  }
+
+  forget(): void {
+    this.#isPassed = false;
+  }
+
+  async #check(): Promise<void> {
+    for (const row of await this.#connections.run('check', 'NotExecuted', this.#query, [])) this.#judge(row);
+    this.#isPassed = true;
+  }
+
+  #judge(row: ServerRow): void {
+    const { store, table, durability } = this.#options;
+    const shape = wholeShapeOf(table, row.shape);
+    if (row.recovering === 'true') {
+      throw new StoreUnavailableError('the server is a standby, which cannot be written to', 'NotExecuted');
+    }
+    const warning = weakness(row, shape);
+    if (warning !== undefined && warning !== this.#warned && channels.warning.hasSubscribers) {
+      channels.warning.publish({ store, warning });
+    }
+    this.#warned = warning;
+    if (warning === undefined || durability === 'asynchronous') return;
+    throw new UnsafeBackendError(`${warning}; where that will do, say durability: 'asynchronous'`);
+  }
+}
+
+/** Why a crash of the server may take back what it acknowledged, if it may. */
+function weakness(row: ServerRow, { persistence }: Shape): string | undefined {
+  const found = settings.filter(name => row[name] === 'off').map(name => `${name} is off`);
+  if (persistence !== 'p') found.push('the table is unlogged or temporary');
+  return found.length === 0 ? undefined : `PostgreSQL may lose what it acknowledged: ${found.join(', ')}`;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, InvalidOptionError } from '@ashlar/core';
+import { quote, quotePath } from './sql-names.ts';
 
 /** What the rows of the one table are. */
 export const kinds = { value: 0, claim: 1, epoch: 2, watcher: 3 } as const;
@@ -13,7 +14,8 @@ export const watchesForMs = 60_000;
 /** How long a claim that has ended keeps its row, and so its token. */
 export const endedClaimForMs: number = 7 * 86_400_000;
 
-const columns = {
+/** With their types as PostgreSQL writes them. */
+export const columns = {
   kind: 'smallint NOT NULL',
   key: 'bytea NOT NULL',
   value: 'bytea',
@@ -45,10 +47,9 @@ export function tableOf(name: string): Table {
     );
   }
   const own = parts.at(-1)!;
-  const quoted = parts.map(quote).join('.');
   return {
     name,
-    sql: quoted,
+    sql: quotePath(name),
     channel: `ashlar_store_${shortHash(name)}`,
     indexes: {
       [`${own}_changed`]: `(changed) WHERE changed IS NOT NULL`,
@@ -70,68 +71,10 @@ export function creation(table: Table): string {
   );
 }
 
-/** What `shapeQuery` finds. */
-export interface Shape {
-  readonly kind: string;
-  readonly persistence: string;
-  readonly columns: Readonly<Record<string, string>>;
-  readonly primaryKey: readonly string[];
-  readonly indexes: readonly string[];
-}
-
-/** One text, the JSON of a `Shape`, or null where there is no such table. */
-export function shapeQuery({ sql }: Table): string {
-  return `SELECT json_build_object(
-    'kind', c.relkind,
-    'persistence', c.relpersistence,
-    'columns', (SELECT json_object_agg(attname, format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END || CASE WHEN atthasdef THEN ' DEFAULT' ELSE '' END)
-      FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
-    'primaryKey', (SELECT coalesce(json_agg(a.attname ORDER BY k.at), '[]')
-      FROM pg_index i, unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, at), pg_attribute a
-      WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.attnum),
-    'indexes', (SELECT coalesce(json_agg(n.relname), '[]') FROM pg_index i, pg_class n
-      WHERE i.indrelid = c.oid AND n.oid = i.indexrelid AND i.indisvalid)
-  )::text FROM pg_class c WHERE c.oid = to_regclass(${literal(sql)})`;
-}
-
-/** How the table differs from what it must be, for people. A column more does no harm if it need not be given. */
-export function differences(shape: Shape): string[] {
-  const found: string[] = [];
-  if (shape.kind !== 'r') found.push(`it is no ordinary table (relkind ${shape.kind})`);
-  for (const [name, type] of Object.entries(columns)) {
-    const is = shape.columns[name];
-    if (is === undefined) found.push(`there is no column ${name} ${type}`);
-    else if (is !== type) found.push(`column ${name} is ${is}, not ${type}`);
-  }
-  for (const [name, type] of Object.entries(shape.columns)) {
-    if (!Object.hasOwn(columns, name) && type.endsWith(' NOT NULL'))
-      found.push(`column ${name} must be given`);
-  }
-  if (shape.primaryKey.join() !== 'kind,key') {
-    found.push(`the primary key is (${shape.primaryKey.join(', ')}), not (kind, key)`);
-  }
-  return found;
-}
-
-/** What `creation` adds to a table that is otherwise right. */
-export function missingIndexes({ indexes }: Table, shape: Shape): string[] {
-  return Object.entries(indexes)
-    .filter(([name]) => !shape.indexes.includes(name))
-    .map(([name, on]) => `there is no index ${name} on ${on}`);
-}
-
 export function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function lockNumber(name: string): bigint {
   return BigInt.asIntN(64, BigInt(`0x${shortHash(`ashlar_store ${name}`)}`));
-}
-
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }

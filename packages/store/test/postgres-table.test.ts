@@ -1,0 +1,148 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { InvalidOptionError } from '@ashlar/core';
+import { type Postgres, startPostgres } from '@workspace/services';
+import { describeWith } from '@workspace/services/vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { postgresStore, postgresTable, TableShapeError } from '../src/adapters/postgres.ts';
+import { UnsafeBackendError } from '../src/errors.ts';
+import { Tables } from './support/tables.ts';
+
+const value = new Uint8Array([1]);
+
+describeWith({ own: 'postgres' }, 'the table of postgresStore', () => {
+  let server: Postgres;
+  beforeAll(async () => {
+    server = await startPostgres({ own: true });
+  });
+  afterAll(() => server?.stop());
+
+  function tablesHere(): Tables {
+    const tables = new Tables(server.url);
+    onTestFinished(() => tables[Symbol.asyncDispose]());
+    return tables;
+  }
+
+  it('is made on request, once, by many at once', async () => {
+    const tables = tablesHere();
+    const store = tables.store();
+    const missing = await store.get('key').catch((error: unknown) => error);
+    expect(missing).toBeInstanceOf(TableShapeError);
+    expect(missing).toMatchObject({ table: tables.table, differences: [], outcome: 'NotExecuted' });
+    await Promise.all(Array.from({ length: 5 }, () => tables.store().migrate()));
+    await store.set('key', value);
+    await store.migrate();
+    expect(await store.get('key')).toMatchObject({ value });
+  });
+
+  it('can be made by the SQL, in a schema and under a name of any kind', async () => {
+    const tables = tablesHere();
+    const table = 'odd "schema".Käufe; --';
+    await tables.sql('CREATE SCHEMA "odd ""schema"""');
+    await tables.sql(postgresTable(table));
+    const store = tables.store({ table });
+    await store.set('key', value);
+    expect(await tables.sql('SELECT kind FROM "odd ""schema"""."Käufe; --"')).toEqual([{ kind: 0 }]);
+  });
+
+  it('of another shape is left alone, and the error says what differs', async () => {
+    const tables = tablesHere();
+    await tables.sql(`CREATE TABLE ${tables.table} (kind smallint NOT NULL, key text NOT NULL, value bytea,
+      version text, token bigint, changed xid8, owner text NOT NULL, PRIMARY KEY (key))`);
+    const store = tables.store();
+    const differences = [
+      'column key is text NOT NULL, not bytea NOT NULL',
+      'there is no column ends_at timestamp with time zone',
+      'column owner must be given',
+      'the primary key is (key), not (kind, key)',
+    ];
+    for (const attempt of [() => store.migrate(), () => store.set('key', value)]) {
+      const error = await attempt().catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(TableShapeError);
+      expect(error).toMatchObject({ code: 'ASHLAR_TABLE_SHAPE', differences });
+    }
+    await tables.sql(`DROP TABLE ${tables.table}`);
+    await tables.sql(`CREATE VIEW ${tables.table} AS SELECT 1 AS kind`);
+    await expect(store.migrate()).rejects.toThrow('it is no ordinary table');
+    await tables.sql(`DROP VIEW ${tables.table}`);
+  });
+
+  it('may have columns of its own, and gets back a lost index', async () => {
+    const tables = tablesHere();
+    const store = tables.store();
+    await store.migrate();
+    await tables.sql(
+      `ALTER TABLE ${tables.table} ADD note text, ADD made timestamptz NOT NULL DEFAULT now()`,
+    );
+    await store.set('key', value);
+    await tables.sql(`DROP INDEX ${tables.table}_changed`);
+    const other = tables.store();
+    await expect(other.get('key')).rejects.toThrow(`there is no index ${tables.table}_changed`);
+    await other.migrate();
+    expect(await other.get('key')).toMatchObject({ value });
+  });
+
+  it('must survive a crash, unless less is asked for', async () => {
+    const tables = tablesHere();
+    const warnings: unknown[] = [];
+    const note = (message: unknown) => warnings.push(message);
+    subscribe('ashlar:store:warning', note);
+    onTestFinished(() => void unsubscribe('ashlar:store:warning', note));
+    await tables.store().migrate();
+    const strict = tables.store({ durability: 'linearizable', name: 'strict' });
+    const error = await strict.set('key', value).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(UnsafeBackendError);
+    expect(error).toMatchObject({ outcome: 'NotExecuted' });
+    expect(String(error)).toContain('fsync is off, full_page_writes is off;');
+    expect(warnings).toEqual([{ store: 'strict', warning: expect.stringContaining('fsync is off') }]);
+    expect(await tables.store().get('key')).toBeUndefined();
+    const lax = tables.store({}, { options: '-c synchronous_commit=off' });
+    await lax.set('key', value);
+    expect(lax.durability).toBe('asynchronous');
+    expect(warnings.at(-1)).toMatchObject({ warning: expect.stringContaining('synchronous_commit is off') });
+    await tables.sql(`ALTER TABLE ${tables.table} SET UNLOGGED`);
+    await expect(tables.store({ durability: 'linearizable' }).get('key')).rejects.toThrow('unlogged');
+  });
+
+  it('forgets what was deleted, what expired and what ended long ago', async () => {
+    const tables = tablesHere();
+    const store = tables.store();
+    await store.migrate();
+    await store.set('deleted', value);
+    await store.delete('deleted');
+    await store.claim('name', 'holder', 1_000);
+    const rows = () => tables.sql(`SELECT kind FROM ${tables.table} WHERE kind < 2`);
+    expect(await rows()).toHaveLength(2);
+    await tables.sql(`UPDATE ${tables.table} SET ends_at = ends_at - interval '8 days'`);
+    const [{ token }] = (await tables.sql(`UPDATE ${tables.table} SET token = token - 8 * 86400000000::bigint
+      WHERE kind = 1 RETURNING token::text`)) as [{ token: string }];
+    const end = new AbortController();
+    const changes = store.watch('', { signal: end.signal })[Symbol.asyncIterator]();
+    await store.set('expires', value, { ttlMs: 1 });
+    while ((await changes.next()).value.type !== 'delete');
+    end.abort();
+    const left = await tables.sql(
+      `SELECT convert_from(key, 'UTF8') AS key FROM ${tables.table} WHERE kind < 2`,
+    );
+    expect(left).toEqual([{ key: 'expires' }]);
+    expect((await store.claim('name', 'other', 1_000))!.token).toBeGreaterThan(BigInt(token));
+  });
+
+  it('has checked options', () => {
+    const pool = new pg.Pool({ connectionString: server.url });
+    for (const [option, wrong] of [
+      ['pool', { pool: {} as never }],
+      ['pool', { pool: new pg.Pool({ max: 1 }) }],
+      ['watchPool', { pool, watchPool: 5 as never }],
+      ['table', { pool, table: '' }],
+      ['table', { pool, table: 'a.b.c' }],
+      ['table', { pool, table: 'x'.repeat(51) }],
+      ['timeoutMs', { pool, timeoutMs: 0 }],
+      ['durability', { pool, durability: 'process' as never }],
+      ['tabel', { pool, tabel: 'x' } as never],
+    ] as const) {
+      expect(() => postgresStore(wrong)).toThrow(InvalidOptionError);
+      expect(() => postgresStore(wrong)).toThrow(expect.objectContaining({ option }));
+    }
+  });
+});
