@@ -9,12 +9,7 @@ import { Connections, type ConnectionsOptions } from './connections.ts';
 import { Feed } from './feed.ts';
 import type { PoolLike } from './pool-like.ts';
 import { ServerCheck, serverQuery } from './server-check.ts';
-import {
-  type Statement,
-  type Statements,
-  statementsFor,
-  type WriteRow,
-} from './statements.ts';
+import { type Statement, type Statements, statementsFor, type WriteRow } from './statements.ts';
 import { creation, type Table } from './table.ts';
 import { shapeOf } from './table-shape.ts';
 

@@ -2,7 +2,7 @@ import type { CallOutcome } from '@ashlar/core';
 import { channels } from '../../diagnostics.ts';
 import { StoreClosedError, StoreUnavailableError } from '../../errors.ts';
 import { Call } from './call.ts';
-import { isPassing, wasUndone } from './outcome.ts';
+import { isMixedUp, isPassing, wasUndone } from './outcome.ts';
 import type { PoolClientLike, PoolLike } from './pool-like.ts';
 import type { Statement } from './statements.ts';
 
@@ -176,10 +176,10 @@ export class Connections {
     this.note(wasUndone(error) ? undefined : error);
     if (error instanceof StoreUnavailableError) return error;
     const { store } = this.#options;
-    const message = error instanceof Error ? error.message : String(error);
-    return new StoreUnavailableError(`${call.operation} of ${store} failed: ${message}`, outcome, {
-      cause: error,
-    });
+    const text = error instanceof Error ? error.message : String(error);
+    const hint = isMixedUp(error) ? '; behind PgBouncer, say prepare: false' : '';
+    const message = `${call.operation} of ${store} failed: ${text}${hint}`;
+    return new StoreUnavailableError(message, outcome, { cause: error });
   }
 
   readonly #onIdleError = (error: unknown): void => this.note(error);

@@ -16,6 +16,12 @@ export function isPassing(error: unknown): boolean {
   return state === '40001' || state === '40P01';
 }
 
+/** A prepared statement that is there unexpectedly, or is not: sessions do not stay on their connections. */
+export function isMixedUp(error: unknown): boolean {
+  const state = stateOf(error);
+  return state === '42P05' || state === '26000';
+}
+
 /** The SQLSTATE of an error that the server reports; other errors may have codes too, but no severity. */
 function stateOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
