@@ -3,26 +3,28 @@ import { InvalidOptionError, seededRandom } from '@ashlar/core';
 import { StoreClosedError } from '../errors.ts';
 import type { Change, Store } from '../store.ts';
 import { maxPendingKeys } from '../watcher.ts';
-import { type Tests, until } from './subject.ts';
+import { type Subject, type Tests, until } from './subject.ts';
 import { bytes, Mirror, textOf, times } from './tools.ts';
 
 export const watchTests: Tests = {
-  'a watch tells what changes under its prefix after the call': async ({ store }) => {
+  'a watch tells what changes under its prefix after the call': async subject => {
+    const { store } = subject;
     await store.set('a:before', bytes(''));
     const { changes, end } = watching(store, 'a:');
     store.set('a:1', bytes('1')).catch(() => {});
-    assert.deepEqual(await next(changes, 'a:1'), ['put', '1']);
+    assert.deepEqual(await next(subject, changes, 'a:1'), ['put', '1']);
     await store.set('b:1', bytes(''));
     await store.set('a', bytes(''));
     await store.delete('a:before');
-    assert.deepEqual(await next(changes, 'a:before'), ['delete', undefined]);
+    assert.deepEqual(await next(subject, changes, 'a:before'), ['delete', undefined]);
     await store.set('a:1', bytes('2'));
-    assert.deepEqual(await next(changes, 'a:1'), ['put', '2']);
+    assert.deepEqual(await next(subject, changes, 'a:1'), ['put', '2']);
     await store.setMany([['a:2', bytes('3')]]);
-    assert.deepEqual(await next(changes, 'a:2'), ['put', '3']);
+    assert.deepEqual(await next(subject, changes, 'a:2'), ['put', '3']);
     end();
   },
-  'a refused write is not told': async ({ store }) => {
+  'a refused write is not told': async subject => {
+    const { store } = subject;
     await store.set('key', bytes('1'));
     const { changes, end } = watching(store, '');
     await store.set('key', bytes('2'), { ifVersion: 'absent' }).catch(() => {});
@@ -30,7 +32,7 @@ export const watchTests: Tests = {
     await store.delete('none');
     await store.claim('key', 'holder', 1_000);
     await store.set('last', bytes('3'));
-    assert.deepEqual(await next(changes, 'last'), ['put', '3']);
+    assert.deepEqual(await next(subject, changes, 'last'), ['put', '3']);
     end();
   },
   'an expiry is told as a delete': async subject => {
@@ -133,14 +135,23 @@ function watching(store: Store, prefix: string): { changes: AsyncIterator<Change
   return { changes, end: () => controller.abort() };
 }
 
-/** The next change of another state; what comes twice is passed over. It must be of this key, or of one told before. */
-async function next(changes: AsyncIterator<Change>, key: string): Promise<[string, string | undefined]> {
+/** The next change of this key, in the order told; others that changed before may come again. */
+async function next(
+  subject: Subject,
+  changes: AsyncIterator<Change>,
+  key: string,
+): Promise<[type: string, text: string | undefined]> {
   for (;;) {
-    const { value, done } = await changes.next();
-    assert(!done, 'the watch has ended');
-    assert(value.type !== 'reset', 'nothing was disturbed');
-    const about = value.type === 'put' ? value.entry.key : value.key;
-    if (about === key) return [value.type, value.type === 'put' ? textOf(value.entry) : undefined];
+    let result: IteratorResult<Change> | undefined;
+    const asked = changes.next().then(next => {
+      result = next;
+    });
+    await Promise.race([asked, until(subject, () => result !== undefined)]);
+    assert(result?.done === false, 'the watch has ended');
+    const change = result.value as Change;
+    assert(change.type !== 'reset', 'nothing was disturbed');
+    const about = change.type === 'put' ? change.entry.key : change.key;
+    if (about === key) return [change.type, change.type === 'put' ? textOf(change.entry) : undefined];
     assert(about.startsWith('a:'), `${about} did not change`);
   }
 }

@@ -140,6 +140,7 @@ export const sweepScript: Script = script(
 local index, expiry, log, meta, values = unpack(KEYS)
 local due = sweep(expiry, index, log, meta, values, ARGV[1])
 local at = redis.call('HMGET', meta, 'epoch', 'seq')
+if not at[1] then redis.call('DEL', log) end
 return { due, at[1], at[2] }`,
 );
 
