@@ -17,7 +17,7 @@ const refusals = new Set([
 ]);
 
 /** Whether the server itself answered so, instead of the connection failing. */
-export function isReply(error: unknown): error is Error {
+function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError';
 }
 

@@ -67,7 +67,7 @@ end
  * The keys of a store, in the order in which the scripts take them: the index of keys in lexical order, the ends of
  * the keys that have one, the log of changes, the counters, and what the values' keys begin with.
  */
-export const commonKeys = 5;
+const commonKeys = 5;
 
 /** Sets one. ARGV: key, bytes, ttl or '', and the version it must have if any. Gives the version that stood in the way. */
 export const setScript: Script = script(
