@@ -26,14 +26,13 @@ export function measure(works: readonly Work[], { rounds, sampleMs }: MeasureOpt
 
 /** How often the work fits a sample, found on warm code. */
 function calibrate(work: Work, sampleMs: number): number {
-  let times = 1;
-  let took = nanoseconds(work, times) / 1e6;
-  // A first run that fills many samples is not worth a second
-  while (took < sampleMs && times < 2 ** 30) {
-    times = Math.max(times * 2, Math.ceil((times * sampleMs) / Math.max(took, 0.001) / 2));
-    took = nanoseconds(work, times) / 1e6;
+  for (let times = 1; ; times *= 2) {
+    // The lesser of two: one may have been interrupted
+    const tookMs = Math.min(nanoseconds(work, times), nanoseconds(work, times)) / 1e6;
+    if (tookMs >= sampleMs / 2 || times >= 2 ** 30) {
+      return Math.max(1, Math.round((times * sampleMs) / tookMs));
+    }
   }
-  return Math.max(1, Math.round((times * sampleMs) / took));
 }
 
 let sink: unknown;
