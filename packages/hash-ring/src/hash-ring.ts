@@ -4,10 +4,9 @@ import { DuplicateNodeError, EmptyPlacementError } from './errors.ts';
 import { mix32, murmur3 } from './hash/murmur3.ts';
 import { checkedHash } from './hash/pluggable.ts';
 import { type Circle, type Movement, movements } from './movement.ts';
-import { NodeTable } from './node-table.ts';
 import { type CheckedNode, checkedNode, checkedNodes, weightRange } from './nodes.ts';
-import type { Key, Placement, RingNode } from './placement.ts';
-import { spread } from './spread.ts';
+import type { Key, RingNode } from './placement.ts';
+import { TablePlacement } from './table-placement.ts';
 import { OwnerWalk } from './walk.ts';
 
 export interface HashRingOptions {
@@ -29,28 +28,24 @@ const maxPoints = 2 ** 24;
  * hash(id), b is hash(id + '\0') made odd, and mix32 the finalizer of MurmurHash3; of two points at one place, that of
  * the smaller id (in UTF-16 order) is first.
  */
-export class HashRing implements Placement {
+export class HashRing extends TablePlacement {
   readonly #vnodes: number;
   readonly #hash: (key: Key) => number;
-  readonly #table: NodeTable = new NodeTable();
   readonly #walk: OwnerWalk = new OwnerWalk();
-  readonly #precedes: Precedence = (a, b) => this.#table.idAt(a) < this.#table.idAt(b);
-  readonly #live: readonly (string | undefined)[] = this.#table.live;
+  readonly #precedes: Precedence = (a, b) => this.table.idAt(a) < this.table.idAt(b);
+  readonly #live: readonly (string | undefined)[] = this.table.live;
   #continuum: Continuum;
 
   /** @throws InvalidOptionError, DuplicateNodeError */
   constructor(nodes: Iterable<string | RingNode> = [], options: HashRingOptions = {}) {
+    super();
     knownOptions('HashRing', options, ['vnodes', 'hash']);
     this.#vnodes = integerOption('vnodes', options.vnodes ?? 160, { min: 1, max: maxPoints });
     this.#hash = checkedHash(options.hash ?? murmur3);
     const checked = checkedNodes(nodes);
     this.#requireRoom(checked);
-    for (const node of checked) this.#table.add(node);
+    for (const node of checked) this.table.add(node);
     this.#continuum = this.#build();
-  }
-
-  get size(): number {
-    return this.#table.liveCount;
   }
 
   get(key: Key): string {
@@ -59,27 +54,10 @@ export class HashRing implements Placement {
     return this.#live[continuum.owners[at]!] ?? this.#nextLive(at);
   }
 
-  getN(key: Key, count: number): string[] {
-    return spread(this, key, count, id => this.#table.zoneOf(id), this.#table.zoneCount);
-  }
-
   find(key: Key, accept: (id: string) => boolean): string | undefined {
     const continuum = this.#continuum;
     const start = continuum.successor(this.#hash(key));
     return this.#walk.find(continuum.owners, continuum.size, start, this.#live, this.size, accept);
-  }
-
-  shareOf(id: string): number {
-    return this.#table.shareOf(id);
-  }
-
-  has(id: string): boolean {
-    return this.#table.has(id);
-  }
-
-  /** All nodes, also those that are down or of weight 0, in the order in which they came. */
-  nodes(): RingNode[] {
-    return this.#table.nodes();
   }
 
   /** Costs a copy of the ring's points, not a rebuild. @throws DuplicateNodeError, InvalidOptionError */
@@ -87,23 +65,23 @@ export class HashRing implements Placement {
     const checked = checkedNode(node);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
     this.#requireRoom([checked]);
-    const { slot } = this.#table.add(checked);
+    const { slot } = this.table.add(checked);
     this.#continuum = this.#continuum.with(this.#pointsOf(checked), slot, this.#precedes);
   }
 
   /** Takes a node off the circle; its keys go to the nodes of the next points. @throws UnknownNodeError */
   remove(id: string): void {
-    const { slot, node } = this.#table.remove(id);
+    const { slot, node } = this.table.remove(id);
     this.#continuum = this.#continuum.without(slot, this.#pointCount(node.weight));
   }
 
   /** Only keys of this node move, or to it. @throws UnknownNodeError, InvalidOptionError */
   setWeight(id: string, weight: number): void {
-    const { slot, node } = this.#table.member(id);
+    const { slot, node } = this.table.member(id);
     const changed = { ...node, weight: numberOption('weight', weight, weightRange) };
     const before = this.#pointCount(node.weight);
     this.#requireRoom([changed], before);
-    this.#table.change(id, { weight });
+    this.table.change(id, { weight });
     if (this.#pointCount(weight) === before) return;
     const others = this.#continuum.without(slot, before);
     this.#continuum = others.with(this.#pointsOf(changed), slot, this.#precedes);
@@ -117,15 +95,15 @@ export class HashRing implements Placement {
     if (typeof down !== 'boolean') {
       throw new InvalidOptionError('down', `\`down\` must be true or false, got ${describe(down)}`);
     }
-    this.#table.change(id, { down });
+    this.table.change(id, { down });
   }
 
   /** A ring that answers alike and changes on its own. */
   clone(): HashRing {
     const copy = new HashRing([], { vnodes: this.#vnodes, hash: this.#hash });
-    for (const { node, down } of this.#table.members()) {
-      copy.#table.add(node);
-      if (down) copy.#table.change(node.id, { down });
+    for (const { node, down } of this.table.members()) {
+      copy.table.add(node);
+      if (down) copy.table.change(node.id, { down });
     }
     copy.#continuum = copy.#build();
     return copy;
@@ -164,12 +142,12 @@ export class HashRing implements Placement {
   }
 
   #build(): Continuum {
-    const counts = Array.from(this.#table.members(), ({ node }) => this.#pointCount(node.weight));
+    const counts = Array.from(this.table.members(), ({ node }) => this.#pointCount(node.weight));
     const total = counts.reduce((sum, count) => sum + count, 0);
     const points = new Uint32Array(total);
     const owners = new Uint32Array(total);
     let at = 0;
-    for (const { slot, node } of this.#table.members()) {
+    for (const { slot, node } of this.table.members()) {
       const end = at + this.#pointCount(node.weight);
       this.#writePoints(points.subarray(at, end), node.id);
       owners.fill(slot, at, end);

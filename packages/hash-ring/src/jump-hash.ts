@@ -3,11 +3,10 @@ import { DuplicateNodeError, EmptyPlacementError } from './errors.ts';
 import { mix32, murmur3 } from './hash/murmur3.ts';
 import { checkedHash } from './hash/pluggable.ts';
 import { jump } from './jump.ts';
-import { NodeTable } from './node-table.ts';
 import { checkedNode, checkedNodes, requireWeightOne } from './nodes.ts';
-import type { Key, Placement, RingNode } from './placement.ts';
-import { spread } from './spread.ts';
+import type { Key, RingNode } from './placement.ts';
 import { strideOf } from './stride.ts';
+import { TablePlacement } from './table-placement.ts';
 
 export interface JumpHashOptions {
   /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
@@ -22,29 +21,21 @@ export interface JumpHashOptions {
  * The key's 32-bit hash is jump's 64-bit key, as Guava does with a 32-bit hash code. Weights are not possible. After its
  * first node a key visits the others by a stride of its own.
  */
-export class JumpHash implements Placement {
+export class JumpHash extends TablePlacement {
   readonly #hash: (key: Key) => number;
   readonly #ids: string[] = [];
-  readonly #table: NodeTable = new NodeTable();
 
   /** @throws InvalidOptionError for a node with a weight other than 1, DuplicateNodeError */
   constructor(nodes: Iterable<string | RingNode> = [], options: JumpHashOptions = {}) {
+    super();
     knownOptions('JumpHash', options, ['hash']);
     this.#hash = checkedHash(options.hash ?? murmur3);
     for (const node of checkedNodes(nodes)) this.add(node);
   }
 
-  get size(): number {
-    return this.#ids.length;
-  }
-
   get(key: Key): string {
     if (this.#ids.length === 0) throw new EmptyPlacementError();
     return this.#ids[jump(0, this.#hash(key), this.#ids.length)]!;
-  }
-
-  getN(key: Key, count: number): string[] {
-    return spread(this, key, count, id => this.#table.zoneOf(id), this.#table.zoneCount);
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
@@ -58,28 +49,19 @@ export class JumpHash implements Placement {
     return undefined;
   }
 
-  has(id: string): boolean {
-    return this.#table.has(id);
-  }
-
-  /** In their order, which is part of the placement. */
-  nodes(): RingNode[] {
-    return this.#table.nodes();
-  }
-
   /** Appends a node. @throws DuplicateNodeError, InvalidOptionError */
   add(node: string | RingNode): void {
     const checked = checkedNode(node);
     requireWeightOne('JumpHash', checked);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
-    this.#table.add(checked);
+    this.table.add(checked);
     this.#ids.push(checked.id);
   }
 
   /** Takes the last node off and gives its id; `undefined` when there is none. */
   pop(): string | undefined {
     const id = this.#ids.pop();
-    if (id !== undefined) this.#table.remove(id);
+    if (id !== undefined) this.table.remove(id);
     return id;
   }
 }

@@ -2,11 +2,10 @@ import { InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
 import { EmptyPlacementError } from './errors.ts';
 import { mix32, murmur3 } from './hash/murmur3.ts';
 import { checkedHash } from './hash/pluggable.ts';
-import { NodeTable } from './node-table.ts';
 import { type CheckedNode, checkedNodes } from './nodes.ts';
-import type { Key, Placement, RingNode } from './placement.ts';
+import type { Key, RingNode } from './placement.ts';
 import { isPrime } from './prime.ts';
-import { spread } from './spread.ts';
+import { TablePlacement } from './table-placement.ts';
 import { OwnerWalk } from './walk.ts';
 
 export interface MaglevTableOptions {
@@ -33,14 +32,14 @@ interface Filling {
  * Placement depends on the ids, weights and options alone, not on the order of the nodes. A node of weight w is given
  * a turn in w out of the greatest weight's rounds. After its first node a key prefers those of the entries that follow.
  */
-export class MaglevTable implements Placement {
+export class MaglevTable extends TablePlacement {
   readonly #hash: (key: Key) => number;
-  readonly #nodes: NodeTable = new NodeTable();
   readonly #walk: OwnerWalk = new OwnerWalk();
-  readonly #table: Uint32Array;
+  readonly #owners: Uint32Array;
 
   /** @throws InvalidOptionError, DuplicateNodeError */
   constructor(nodes: Iterable<string | RingNode>, options: MaglevTableOptions = {}) {
+    super();
     knownOptions('MaglevTable', options, ['tableSize', 'hash']);
     const tableSize = integerOption('tableSize', options.tableSize ?? 65537, { min: 2, max: 2 ** 26 });
     if (!isPrime(tableSize)) {
@@ -48,60 +47,43 @@ export class MaglevTable implements Placement {
     }
     this.#hash = checkedHash(options.hash ?? murmur3);
     const checked = checkedNodes(nodes).sort((a, b) => (a.id < b.id ? -1 : 1));
-    for (const node of checked) this.#nodes.add(node);
+    for (const node of checked) this.table.add(node);
     if (this.size > tableSize) {
       throw new InvalidOptionError(
         'tableSize',
         `\`tableSize\` must be at least the number of nodes, ${this.size}, got ${tableSize}`,
       );
     }
-    this.#table = this.#fill(tableSize);
-  }
-
-  get size(): number {
-    return this.#nodes.liveCount;
+    this.#owners = this.#fill(tableSize);
   }
 
   get(key: Key): string {
     if (this.size === 0) throw new EmptyPlacementError();
-    return this.#nodes.live[this.#table[this.#entry(key)]!]!;
-  }
-
-  getN(key: Key, count: number): string[] {
-    return spread(this, key, count, id => this.#nodes.zoneOf(id), this.#nodes.zoneCount);
+    return this.table.live[this.#owners[this.#entry(key)]!]!;
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
     return this.#walk.find(
-      this.#table,
-      this.#table.length,
+      this.#owners,
+      this.#owners.length,
       this.#entry(key),
-      this.#nodes.live,
+      this.table.live,
       this.size,
       accept,
     );
   }
 
-  shareOf(id: string): number {
-    return this.#nodes.shareOf(id);
-  }
-
-  /** All nodes, also those of weight 0, in the order of their ids. */
-  nodes(): RingNode[] {
-    return this.#nodes.nodes();
-  }
-
   #entry(key: Key): number {
-    return (this.#hash(key) >>> 0) % this.#table.length;
+    return (this.#hash(key) >>> 0) % this.#owners.length;
   }
 
   #fill(tableSize: number): Uint32Array {
     const table = new Uint32Array(tableSize);
     const taken = new Uint8Array(tableSize);
-    const fillings = Array.from(this.#nodes.members(), ({ slot, node }) =>
+    const fillings = Array.from(this.table.members(), ({ slot, node }) =>
       this.#filling(slot, node, tableSize),
     ).filter(({ weight }) => weight > 0);
-    const greatest = Math.max(...fillings.map(({ weight }) => weight));
+    const greatest = fillings.reduce((max, { weight }) => Math.max(max, weight), 0);
     let left = fillings.length === 0 ? 0 : tableSize;
     while (left > 0) {
       for (const filling of fillings) {

@@ -3,11 +3,10 @@ import { DuplicateNodeError, EmptyPlacementError } from './errors.ts';
 import { mix32, murmur3 } from './hash/murmur3.ts';
 import { checkedHash } from './hash/pluggable.ts';
 import { jump } from './jump.ts';
-import { NodeTable } from './node-table.ts';
 import { checkedNode, checkedNodes, requireWeightOne } from './nodes.ts';
-import type { Key, Placement, RingNode } from './placement.ts';
-import { spread } from './spread.ts';
+import type { Key, RingNode } from './placement.ts';
 import { strideOf } from './stride.ts';
+import { TablePlacement } from './table-placement.ts';
 
 export interface MementoHashOptions {
   /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
@@ -31,9 +30,8 @@ export interface MementoState {
  * disagree. Share `state()` between them, or take a `HashRing`, whose placement depends on the nodes alone. Weights are
  * not possible. After its first node a key visits the others by a stride of its own.
  */
-export class MementoHash implements Placement {
+export class MementoHash extends TablePlacement {
   readonly #hash: (key: Key) => number;
-  readonly #table: NodeTable = new NodeTable();
   readonly #buckets = new Map<string, number>();
   /** The id of each bucket, `undefined` where it was removed. */
   readonly #ids: (string | undefined)[] = [];
@@ -43,6 +41,7 @@ export class MementoHash implements Placement {
 
   /** @throws InvalidOptionError for a node with a weight other than 1, DuplicateNodeError */
   constructor(nodes: Iterable<string | RingNode> = [], options: MementoHashOptions = {}) {
+    super();
     knownOptions('MementoHash', options, ['hash']);
     this.#hash = checkedHash(options.hash ?? murmur3);
     for (const node of checkedNodes(nodes)) this.add(node);
@@ -62,17 +61,9 @@ export class MementoHash implements Placement {
     return restored;
   }
 
-  get size(): number {
-    return this.#table.liveCount;
-  }
-
   get(key: Key): string {
     if (this.size === 0) throw new EmptyPlacementError();
     return this.#ids[this.#bucketOf(this.#hash(key))]!;
-  }
-
-  getN(key: Key, count: number): string[] {
-    return spread(this, key, count, id => this.#table.zoneOf(id), this.#table.zoneCount);
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
@@ -85,15 +76,6 @@ export class MementoHash implements Placement {
       if (id !== undefined && accept(id)) return id;
     }
     return undefined;
-  }
-
-  has(id: string): boolean {
-    return this.#buckets.has(id);
-  }
-
-  /** In the order in which they came. */
-  nodes(): RingNode[] {
-    return this.#table.nodes();
   }
 
   state(): MementoState {
@@ -111,12 +93,12 @@ export class MementoHash implements Placement {
     this.#left.delete(bucket);
     this.#ids[bucket] = checked.id;
     this.#buckets.set(checked.id, bucket);
-    this.#table.add(checked);
+    this.table.add(checked);
   }
 
   /** @throws UnknownNodeError */
   remove(id: string): void {
-    this.#table.remove(id);
+    this.table.remove(id);
     const bucket = this.#buckets.get(id)!;
     this.#buckets.delete(id);
     if (this.#removed.length === 0 && bucket === this.#ids.length - 1) {

@@ -2,10 +2,9 @@ import { knownOptions, numberOption } from '@ashlar/core';
 import { DuplicateNodeError, EmptyPlacementError } from './errors.ts';
 import { mix32, murmur3 } from './hash/murmur3.ts';
 import { checkedHash } from './hash/pluggable.ts';
-import { NodeTable } from './node-table.ts';
 import { checkedNode, checkedNodes, weightRange } from './nodes.ts';
-import type { Key, Placement, RingNode } from './placement.ts';
-import { spread } from './spread.ts';
+import type { Key, RingNode } from './placement.ts';
+import { TablePlacement } from './table-placement.ts';
 
 export interface RendezvousHashOptions {
   /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
@@ -35,21 +34,17 @@ interface Contest {
  * The score of a node of weight w is w / −ln(u), where u in (0, 1) is drawn by 32 bits from the hashes of key and id; of
  * two equal scores the smaller id wins. Placement does not depend on the order of the nodes.
  */
-export class RendezvousHash implements Placement {
+export class RendezvousHash extends TablePlacement {
   readonly #hash: (key: Key) => number;
-  readonly #table: NodeTable = new NodeTable();
   #contest: Contest = { candidates: [], weighted: false };
 
   /** @throws InvalidOptionError, DuplicateNodeError */
   constructor(nodes: Iterable<string | RingNode> = [], options: RendezvousHashOptions = {}) {
+    super();
     knownOptions('RendezvousHash', options, ['hash']);
     this.#hash = checkedHash(options.hash ?? murmur3);
-    for (const node of checkedNodes(nodes)) this.#table.add(node);
+    for (const node of checkedNodes(nodes)) this.table.add(node);
     this.#update();
-  }
-
-  get size(): number {
-    return this.#table.liveCount;
   }
 
   get(key: Key): string {
@@ -57,10 +52,6 @@ export class RendezvousHash implements Placement {
     const index = next(contest, this.#hash(key), Infinity, -1);
     if (index === -1) throw new EmptyPlacementError();
     return contest.candidates[index]!.id;
-  }
-
-  getN(key: Key, count: number): string[] {
-    return spread(this, key, count, id => this.#table.zoneOf(id), this.#table.zoneCount);
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
@@ -76,41 +67,28 @@ export class RendezvousHash implements Placement {
     return undefined;
   }
 
-  shareOf(id: string): number {
-    return this.#table.shareOf(id);
-  }
-
-  has(id: string): boolean {
-    return this.#table.has(id);
-  }
-
-  /** All nodes, also those of weight 0, in the order in which they came. */
-  nodes(): RingNode[] {
-    return this.#table.nodes();
-  }
-
   /** @throws DuplicateNodeError, InvalidOptionError */
   add(node: string | RingNode): void {
     const checked = checkedNode(node);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
-    this.#table.add(checked);
+    this.table.add(checked);
     this.#update();
   }
 
   /** @throws UnknownNodeError */
   remove(id: string): void {
-    this.#table.remove(id);
+    this.table.remove(id);
     this.#update();
   }
 
   /** Only keys of this node move, or to it. @throws UnknownNodeError, InvalidOptionError */
   setWeight(id: string, weight: number): void {
-    this.#table.change(id, { weight: numberOption('weight', weight, weightRange) });
+    this.table.change(id, { weight: numberOption('weight', weight, weightRange) });
     this.#update();
   }
 
   #update(): void {
-    const live = Array.from(this.#table.members(), ({ node }) => node).filter(({ weight }) => weight > 0);
+    const live = Array.from(this.table.members(), ({ node }) => node).filter(({ weight }) => weight > 0);
     const weighted = live.some(({ weight }) => weight !== live[0]!.weight);
     const candidates = live
       .sort((a, b) => (a.id < b.id ? -1 : 1))

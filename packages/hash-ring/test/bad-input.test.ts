@@ -10,7 +10,10 @@ import {
 } from '../src/index.ts';
 import { placements } from './placements.ts';
 
-describe.each(placements)('$name with bad input', ({ make, features }) => {
+/** By default: a ring with fewer vnodes or a greater table takes them. */
+const refusesAMillion: ReadonlySet<string> = new Set(['HashRing', 'MaglevTable']);
+
+describe.each(placements)('$name with bad input', ({ name, make, features }) => {
   it.each([
     [[''], 'the `id` of a node must be a string that is not empty, got ""'],
     [[42 as never], 'the `id` of a node must be a string that is not empty, got undefined'],
@@ -54,6 +57,16 @@ describe.each(placements)('$name with bad input', ({ make, features }) => {
     for (const key of [1, null, undefined, {}, ['a']] as never[]) {
       expect(() => placement.get(key)).toThrow(InvalidOptionError);
     }
+  });
+
+  it('takes a million nodes, or says why not', () => {
+    const million = Array.from({ length: 1_000_000 }, (_, i) => `node-${i}`);
+    const answer = () => {
+      const placement = make(million);
+      return [placement.size, placement.find('key', id => id === placement.get('key'))];
+    };
+    if (refusesAMillion.has(name)) expect(answer).toThrow(InvalidOptionError);
+    else expect(answer()).toEqual([1_000_000, expect.stringMatching(/^node-\d+$/)]);
   });
 
   it('has an answer when no weight is above 0', () => {

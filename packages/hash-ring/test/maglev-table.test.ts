@@ -27,6 +27,13 @@ describe('MaglevTable', () => {
     expect(Math.max(...counts) / (65537 / 100)).toBeLessThanOrEqual(1.002);
   });
 
+  it('takes a million nodes in a table that has room for them', () => {
+    const million = Array.from({ length: 1_000_000 }, (_, i) => `node-${i}`);
+    const placement = new MaglevTable(million, { tableSize: 2_000_003 });
+    expect(placement.size).toBe(1_000_000);
+    expect(placement.get('user:1')).toMatch(/^node-/);
+  });
+
   it('shares by weight', () => {
     const weights = [1, 3, 2, 1, 7];
     const counts = entries(nodes(5).map((node, i) => ({ ...node, weight: weights[i]! })));
