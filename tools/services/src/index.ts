@@ -22,6 +22,7 @@ export type { RedisCluster } from './redis-cluster.ts';
 export { startRedisCluster } from './redis-cluster.ts';
 export type { Server, ServerOptions } from './server.ts';
 export { startServer } from './server.ts';
+export { type SteppedClock, steppedClock } from './stepped-clock.ts';
 export type { TcpProxy } from './tcp-proxy.ts';
 export { startTcpProxy } from './tcp-proxy.ts';
 export { temporaryDirectory } from './temporary.ts';

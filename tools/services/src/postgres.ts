@@ -23,6 +23,8 @@ export interface PostgresOptions {
   readonly standbys?: number;
   /** For the primary, and so for the standbys, which begin as copies. */
   readonly config?: PostgresConfig;
+  /** Added to the environment of all of them, such as that of a `steppedClock`. */
+  readonly env?: Readonly<Record<string, string>>;
   /** A server of our own, also where the environment names one; so it is anyway with any other option. */
   readonly own?: boolean;
 }
@@ -55,7 +57,7 @@ const defaults: PostgresConfig = {
 
 /** Starts PostgreSQL on loopback; resolves when the standbys stream. It never runs as root. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const { standbys: count = 0, config = {} } = options;
+  const { standbys: count = 0, config = {}, env = {} } = options;
   const given = Object.keys(options).length === 0 ? givenServer('postgres') : undefined;
   if (given !== undefined) return Object.assign(given, { standbys: [] });
 
@@ -76,7 +78,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       ([name, value]) => `${name} = ${quote(value)}\n`,
     );
     await appendFile(join(data, 'postgresql.conf'), settings.join(''));
-    const primary = await member(startNode('postgres', { tools, directory, user }));
+    const primary = await member(startNode('postgres', { tools, directory, user, env }));
     const standbys = await Promise.all(
       Array.from({ length: count }, async (_, index) => {
         const name = `standby${index}`;
@@ -88,7 +90,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
           `--dbname=${from}`,
           ...how,
         ]);
-        return member(startNode(name, { tools, directory: place, user }));
+        return member(startNode(name, { tools, directory: place, user, env }));
       }),
     );
     const streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
@@ -105,9 +107,10 @@ interface Place {
   readonly tools: string;
   readonly directory: string;
   readonly user: User | undefined;
+  readonly env: Readonly<Record<string, string>>;
 }
 
-async function startNode(name: string, { tools, directory, user }: Place): Promise<PostgresServer> {
+async function startNode(name: string, { tools, directory, user, env }: Place): Promise<PostgresServer> {
   const [port] = (await freePorts(1)) as [number];
   const data = join(directory, 'data');
   const server = await startServer({
@@ -115,6 +118,7 @@ async function startNode(name: string, { tools, directory, user }: Place): Promi
     program: { kind: 'local', path: join(tools, 'postgres') },
     directory,
     user,
+    env,
     args: [
       '-D',
       data,

@@ -21,6 +21,8 @@ export interface RedisOptions {
   readonly config?: RedisConfig;
   /** For the Sentinels: the milliseconds after which a silent server counts as down. 500 by default. */
   readonly downAfterMs?: number;
+  /** Added to the environment of all of them, such as that of a `steppedClock`. */
+  readonly env?: Readonly<Record<string, string>>;
   /** A server of our own, also where the environment names one; so it is anyway with any other option. */
   readonly own?: boolean;
 }
@@ -41,16 +43,20 @@ const masterName = 'ashlar';
 
 /** Starts Redis on loopback; resolves when the replicas follow and the Sentinels know all of them. */
 export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
-  const { replicas = 0, sentinels = 0, config = {}, downAfterMs = 500 } = options;
+  const { replicas = 0, sentinels = 0, config = {}, downAfterMs = 500, env = {} } = options;
   const given = Object.keys(options).length === 0 ? givenServer('redis') : undefined;
   if (given !== undefined) return Object.assign(given, { replicas: [], sentinels: [], masterName });
 
   return together(async member => {
     const data = Object.entries({ save: '""', appendonly: 'no', 'repl-diskless-sync-delay': 0, ...config });
     const lines = data.map(([name, value]) => `${name} ${value}`);
-    const primary = await member(startRedisServer('redis', lines));
+    const primary = await member(startRedisServer('redis', lines, { env }));
     const following = await all(replicas, index =>
-      member(startRedisServer(`redis-replica-${index}`, [...lines, `replicaof 127.0.0.1 ${primary.port}`])),
+      member(
+        startRedisServer(`redis-replica-${index}`, [...lines, `replicaof 127.0.0.1 ${primary.port}`], {
+          env,
+        }),
+      ),
     );
     await says(primary, 'INFO replication', reply => count(reply, /state=online/g) === replicas);
     const watch = [
@@ -59,7 +65,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
       `sentinel failover-timeout ${masterName} 5000`,
     ];
     const watching = await all(sentinels, index =>
-      member(startRedisServer(`redis-sentinel-${index}`, watch, ['--sentinel'])),
+      member(startRedisServer(`redis-sentinel-${index}`, watch, { args: ['--sentinel'], env })),
     );
     const others = `slaves=${replicas},sentinels=${sentinels}`;
     await Promise.all(
@@ -73,7 +79,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
 export async function startRedisServer(
   name: string,
   lines: readonly string[],
-  args: readonly string[] = [],
+  { args = [], env = {} }: { args?: readonly string[]; env?: Readonly<Record<string, string>> } = {},
 ): Promise<RedisServer> {
   const program = await provide('redis');
   const directory = temporaryDirectory(name);
@@ -86,6 +92,7 @@ export async function startRedisServer(
     program,
     directory,
     args: [file, ...args],
+    env,
     ready: () => exchange(port, 'PING\r\n', reply => reply === '+PONG\r\n'),
   });
   return Object.assign(server, { port, url: `redis://127.0.0.1:${port}` });

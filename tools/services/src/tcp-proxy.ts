@@ -22,6 +22,8 @@ export interface TcpProxy extends AsyncDisposable {
   refuse(): Promise<void>;
   /** Ends `refuse`. */
   accept(): Promise<void>;
+  /** From now on clients that connect reach this port; those that are connected stay where they are. */
+  redirect(target: number): void;
   /** Ends everything. Repeatable. */
   stop(): Promise<void>;
 }
@@ -34,7 +36,7 @@ export async function startTcpProxy({ target }: { target: number }): Promise<Tcp
 }
 
 class Forwarder implements TcpProxy {
-  readonly #target: number;
+  #target: number;
   readonly #lines = new Set<Line>();
   #server: Server | undefined;
   #stalled = false;
@@ -84,6 +86,10 @@ class Forwarder implements TcpProxy {
     server.listen(this.port, '127.0.0.1');
     await once(server, 'listening');
     this.port = (server.address() as AddressInfo).port;
+  }
+
+  redirect(target: number): void {
+    this.#target = target;
   }
 
   stop(): Promise<void> {

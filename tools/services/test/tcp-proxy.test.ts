@@ -102,3 +102,14 @@ it('refuses, as a server does, when there is nothing behind it', async () => {
   const socket = await connected(proxy);
   await closedByReset(socket);
 });
+
+it('leads new clients elsewhere', async () => {
+  const [proxy, other] = [await echoBehindProxy(), await echoBehindProxy()];
+  const before = await connected(proxy);
+  await echo(before, 'a');
+  proxy.redirect(other.port);
+  const after = await connected(proxy);
+  expect(await echo(after, 'b')).toBe('b');
+  expect(other.connections).toBe(1);
+  expect(await echo(before, 'c')).toBe('c');
+});
