@@ -3,10 +3,9 @@ import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from 'vitest';
 import type { PostgresStore } from '../src/adapters/postgres.ts';
 import { StoreClosedError, StoreTimeoutError, StoreUnavailableError } from '../src/errors.ts';
-import { Tables } from './support/tables.ts';
-
-const bytes = (text: string) => new TextEncoder().encode(text);
-const textOf = (value: Uint8Array | undefined) => value && new TextDecoder().decode(value);
+import { bytes, textOf } from './bytes.ts';
+import { Tables } from './postgres-tables.ts';
+import { ending } from './support.ts';
 
 function once(work: () => Promise<void>): () => Promise<void> {
   let done: Promise<void> | undefined;
@@ -27,10 +26,8 @@ describeWith({ own: 'postgres' }, 'what is known when PostgreSQL does not answer
   });
   afterAll(() => server?.stop());
   beforeEach(async () => {
-    proxy = await startTcpProxy({ target: server.port });
-    onTestFinished(() => proxy.stop());
-    tables = new Tables(server.url);
-    onTestFinished(() => tables[Symbol.asyncDispose]());
+    proxy = ending(await startTcpProxy({ target: server.port }));
+    tables = ending(new Tables(server.url));
     store = tables.store({ timeoutMs: 500 }, { ...throughProxy(), connectionTimeoutMillis: 500 });
     await store.migrate();
     await store.set('key', bytes('before'));
@@ -85,7 +82,7 @@ describeWith({ own: 'postgres' }, 'what is known when PostgreSQL does not answer
     expect(error).toBeInstanceOf(StoreTimeoutError);
     expect(error).toMatchObject({ outcome: 'Unknown', timeoutMs: 500 });
     proxy.resume();
-    expect(textOf((await tables.store().get('key'))?.value)).toBe('after');
+    expect(textOf(await tables.store().get('key'))).toBe('after');
   });
 
   it('a connection that is cut while a write waits: Unknown at once', async () => {
@@ -115,7 +112,7 @@ describeWith({ own: 'postgres' }, 'what is known when PostgreSQL does not answer
     );
     expect(await canceled).toMatchObject({ outcome: 'NotExecuted' });
     await held.letGo();
-    expect(textOf((await patient.get('key'))?.value)).toBe('before');
+    expect(textOf(await patient.get('key'))).toBe('before');
   });
 
   it('what could not be sent, and what only reads: NotExecuted', async () => {
@@ -131,7 +128,7 @@ describeWith({ own: 'postgres' }, 'what is known when PostgreSQL does not answer
     proxy.resume();
     await eventually(() => store.get('key'), { withinMs: boundMs });
     expect(store.snapshot().state).toBe('connected');
-    expect(textOf((await store.get('key'))?.value)).toBe('before');
+    expect(textOf(await store.get('key'))).toBe('before');
   });
 
   it('a connection that missed its deadline is not used again', async () => {
@@ -153,7 +150,7 @@ describeWith({ own: 'postgres' }, 'what is known when PostgreSQL does not answer
       },
       { withinMs: boundMs },
     );
-    expect(textOf((await one.get('key'))?.value)).toBe('after');
+    expect(textOf(await one.get('key'))).toBe('after');
   });
 
   it('a server that stands still, is killed, or comes back: no call hangs, and it goes on', async () => {
@@ -179,9 +176,9 @@ describeWith({ own: 'postgres' }, 'what is known when PostgreSQL does not answer
     await strict.set('count', bytes('0'));
     const increment = async () => {
       for (;;) {
-        const { value, version } = (await strict.get('count'))!;
-        const next = bytes(String(Number(textOf(value)) + 1));
-        const done = await strict.set('count', next, { ifVersion: version }).then(
+        const entry = (await strict.get('count'))!;
+        const next = bytes(String(Number(textOf(entry)) + 1));
+        const done = await strict.set('count', next, { ifVersion: entry.version }).then(
           () => true,
           error => {
             if (error instanceof StoreUnavailableError) throw error;
@@ -192,7 +189,7 @@ describeWith({ own: 'postgres' }, 'what is known when PostgreSQL does not answer
       }
     };
     await Promise.all(Array.from({ length: 20 }, increment));
-    expect(textOf((await strict.get('count'))?.value)).toBe('20');
+    expect(textOf(await strict.get('count'))).toBe('20');
   });
 
   it('closing rejects what is under way, and says what is known', async () => {

@@ -6,7 +6,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { postgresStore, postgresTable, TableShapeError } from '../src/adapters/postgres.ts';
 import { UnsafeBackendError } from '../src/errors.ts';
-import { Tables } from './support/tables.ts';
+import { Tables } from './postgres-tables.ts';
+import { ending } from './support.ts';
 
 const value = new Uint8Array([1]);
 
@@ -18,9 +19,7 @@ describeWith({ own: 'postgres' }, 'the table of postgresStore', () => {
   afterAll(() => server?.stop());
 
   function tablesHere(): Tables {
-    const tables = new Tables(server.url);
-    onTestFinished(() => tables[Symbol.asyncDispose]());
-    return tables;
+    return ending(new Tables(server.url));
   }
 
   it('is made on request, once, by many at once', async () => {

@@ -5,7 +5,8 @@ import { describeWith } from '@workspace/services/vitest';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { Mirror } from '../src/conformance/tools.ts';
-import { Tables } from './support/tables.ts';
+import { Tables } from './postgres-tables.ts';
+import { ending } from './support.ts';
 
 const withinMs = 10_000;
 const value = new TextEncoder().encode('value');
@@ -18,8 +19,7 @@ describeWith({ own: 'postgres' }, 'watches of postgresStore', () => {
   afterAll(() => server?.stop());
 
   async function tablesHere(): Promise<Tables> {
-    const tables = new Tables(server.url);
-    onTestFinished(() => tables[Symbol.asyncDispose]());
+    const tables = ending(new Tables(server.url));
     await tables.store().migrate();
     return tables;
   }
@@ -137,8 +137,7 @@ describeWith({ own: 'postgres' }, 'watches of postgresStore', () => {
 
   it('notice a black hole, say so, and list again after it', async () => {
     const tables = await tablesHere();
-    const proxy = await startTcpProxy({ target: server.port });
-    onTestFinished(() => proxy.stop());
+    const proxy = ending(await startTcpProxy({ target: server.port }));
     const told: string[] = [];
     const note = (_message: unknown, name: string | symbol) => told.push(String(name));
     for (const event of ['connected', 'disconnected', 'reset']) {
@@ -171,8 +170,7 @@ describeWith({ own: 'postgres' }, 'watches of postgresStore', () => {
 
   it('give their connection back, and end with the store while the server is gone', async () => {
     const tables = await tablesHere();
-    const proxy = await startTcpProxy({ target: server.port });
-    onTestFinished(() => proxy.stop());
+    const proxy = ending(await startTcpProxy({ target: server.port }));
     const connectionString = server.url.replace(`:${server.port}/`, `:${proxy.port}/`);
     const store = tables.store({}, { connectionString, connectionTimeoutMillis: 1_000, max: 2 });
     for (let round = 0; round < 5; round++) {

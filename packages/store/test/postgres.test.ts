@@ -2,7 +2,7 @@ import { type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { conformance } from '../src/conformance.ts';
-import { Tables } from './support/tables.ts';
+import { Tables } from './postgres-tables.ts';
 
 describeWith('postgres', 'PostgreSQL', () => {
   let server: Postgres;

@@ -1,11 +1,12 @@
 import { InvalidOptionError, seededRandom } from '@ashlar/core';
 import { type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fencedUpdate, sqlFence } from '../src/adapters/postgres.ts';
 import { StaleTokenError } from '../src/errors.ts';
 import { Lease } from '../src/index.ts';
-import { Tables } from './support/tables.ts';
+import { Tables } from './postgres-tables.ts';
+import { ending } from './support.ts';
 
 describeWith('postgres', 'a fence in SQL', () => {
   let server: Postgres;
@@ -16,8 +17,7 @@ describeWith('postgres', 'a fence in SQL', () => {
 
   /** A table of counters with one row, `a`. */
   async function counters(): Promise<Tables> {
-    const tables = new Tables(server.url);
-    onTestFinished(() => tables[Symbol.asyncDispose]());
+    const tables = ending(new Tables(server.url));
     await tables.sql(`CREATE TABLE ${tables.table}
       (id text PRIMARY KEY, count int NOT NULL, fence_token bigint, fence_holder text)`);
     await tables.sql(`INSERT INTO ${tables.table} VALUES ('a', 0)`);
@@ -112,8 +112,7 @@ describeWith('postgres', 'a fence in SQL', () => {
 
   it('takes a lease, and says above which token to acquire again', async () => {
     const tables = await counters();
-    const state = new Tables(server.url);
-    onTestFinished(() => state[Symbol.asyncDispose]());
+    const state = ending(new Tables(server.url));
     const store = state.store();
     await store.migrate();
     const write = (lease: Lease, count: number) =>

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { type PostgresStore, type PostgresStoreOptions, postgresStore } from '../../src/adapters/postgres.ts';
+import { type PostgresStore, type PostgresStoreOptions, postgresStore } from '../src/adapters/postgres.ts';
 
 let tables = 0;
 
