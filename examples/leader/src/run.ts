@@ -1,0 +1,58 @@
+import type { Options } from './cli/options.ts';
+import { eventLine, liveLine } from './output/lines.ts';
+import { type Report, reportOf } from './output/report.ts';
+import type { Screen } from './output/screen.ts';
+import { Keys, keysHelp } from './stage/keys.ts';
+import { performScript } from './stage/script.ts';
+import { Stage } from './stage/stage.ts';
+
+const liveMs = 100;
+
+export interface Surroundings {
+  readonly screen: Screen;
+  readonly signal: AbortSignal;
+  /** What Ctrl-C does. */
+  interrupt(): void;
+}
+
+/** Runs the script, or does what is typed until somebody quits. Rejects with the signal's reason. */
+export async function run(options: Options, around: Surroundings): Promise<Report> {
+  const { screen, signal } = around;
+  const { place, ttlMs } = options;
+  const startedAt = performance.now();
+  await using stage = await Stage.open(options);
+  using keys = canType(options, screen)
+    ? new Keys(process.stdin, stage.contenders, around.interrupt)
+    : undefined;
+
+  const where = place.backend === 'memory' ? "in this process's memory" : `in ${place.backend}`;
+  screen.print(`Three processes, one lease of ${ttlMs} ms, ${where}; the leader adds to the counter.`);
+  if (keys !== undefined) screen.print(keysHelp);
+  stage.on('happened', (contender, happening) => {
+    const line = eventLine(contender, happening, stage);
+    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+    if (line !== undefined) screen.print(`${seconds.padStart(6)} s  ${line}`);
+  });
+  using _line = changing(screen, () => liveLine(stage, keys?.chosen));
+
+  let expected: number | undefined;
+  if (keys === undefined) expected = await performScript(stage, ttlMs, signal);
+  else await keys.untilQuit(signal);
+  const counter = await stage.look();
+  return reportOf(stage.ledger, { backend: place.backend, ttlMs, counter }, expected);
+}
+
+function canType({ script }: Options, screen: Screen): boolean {
+  return !script && screen.live && process.stdin.isTTY;
+}
+
+/** Shows a line that changes, where that can be, until it is disposed of. */
+function changing(screen: Screen, line: () => string): Disposable {
+  const timer = screen.live ? setInterval(() => screen.change(line()), liveMs) : undefined;
+  return {
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      if (screen.live) screen.change('');
+    },
+  };
+}
