@@ -1,10 +1,9 @@
 import { once } from 'node:events';
-import { startPostgres, startRedis } from '@workspace/services';
+import { childrenOf, ended, isAlive, signal, startPostgres, startRedis, written } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { childrenOf, ended, isAlive, signal, written } from '../../storefront/test/program.ts';
 import type { Report } from '../src/output/report.ts';
 import { start } from './program.ts';
 

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { childrenOf, signal } from '@workspace/services';
 import { onTestFinished } from 'vitest';
-import { childrenOf, signal } from '../../storefront/test/program.ts';
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 

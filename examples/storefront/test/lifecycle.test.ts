@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { childrenOf, ended, isAlive, signal, written } from '@workspace/services';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { childrenOf, ended, isAlive, run, signal, start, written } from './program.ts';
+import { run, start } from './program.ts';
 
 const short = ['--requests', '200', '--rate', '200', '--replicas', '2'];
 const endless = ['--requests', '100000', '--rate', '50', '--replicas', '2'];

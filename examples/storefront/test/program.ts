@@ -1,19 +1,11 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { text } from 'node:stream/consumers';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { type Ended, ended } from '@workspace/services';
 import { onTestFinished } from 'vitest';
 import type { Report } from '../src/output/report.ts';
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-
-export interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** Starts the built program, as users do. It does not outlive the test. */
 export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
@@ -26,15 +18,6 @@ export function start(args: readonly string[], env: Readonly<Record<string, stri
   return child;
 }
 
-export async function ended(child: ChildProcess): Promise<Ended> {
-  const [stdout, stderr, [code, signal]] = await Promise.all([
-    text(child.stdout!),
-    text(child.stderr!),
-    once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>,
-  ]);
-  return { code, signal, stdout, stderr };
-}
-
 export function run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ended> {
   return ended(start(args, env));
 }
@@ -44,45 +27,4 @@ export async function reportOf(args: readonly string[]): Promise<Report> {
   const { code, stdout, stderr } = await run([...args, '--json']);
   if (code !== 0) throw new Error(`it ended with exit code ${code}\n${stdout}\n${stderr}`);
   return JSON.parse(stdout) as Report;
-}
-
-/** Resolves with what it has written when that matches. @throws Error when it ends before. */
-export async function written(child: ChildProcess, wanted: RegExp): Promise<string> {
-  let all = '';
-  for await (const piece of child.stdout!.iterator({ destroyOnReturn: false })) {
-    all += piece;
-    if (wanted.test(all)) return all;
-  }
-  throw new Error(`it ended and had not written ${wanted}:\n${all}`);
-}
-
-/** The processes that a process has started and that run. */
-export function childrenOf(pid: number): number[] {
-  return processes().flatMap(([id, parent]) => (parent === pid ? [id] : []));
-}
-
-export function isAlive(pid: number): boolean {
-  return processes().some(([id]) => id === pid);
-}
-
-/** Sends a signal to a process that may have ended. */
-export function signal(pid: number, name: NodeJS.Signals): void {
-  if (isAlive(pid)) process.kill(pid, name);
-}
-
-/** Each process, a zombie is none, and its parent. */
-function processes(): [pid: number, parent: number][] {
-  if (!existsSync('/proc/self/stat')) {
-    const lines = execFileSync('ps', ['-axo', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
-    return lines.map(line => line.trim().split(/\s+/).map(Number) as [number, number]);
-  }
-  return readdirSync('/proc').flatMap(name => {
-    if (!/^\d+$/.test(name)) return [];
-    try {
-      const [, state, parent] = /\) (\S) (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8')) ?? [];
-      return state === 'Z' ? [] : [[Number(name), Number(parent)] as [number, number]];
-    } catch {
-      return []; // It has ended since its folder was listed.
-    }
-  });
 }

@@ -9,6 +9,8 @@ export { startNats } from './nats.ts';
 export { freePorts } from './ports.ts';
 export type { Postgres, PostgresConfig, PostgresOptions, PostgresServer } from './postgres.ts';
 export { startPostgres } from './postgres.ts';
+export type { Ended } from './programs.ts';
+export { childrenOf, ended, isAlive, signal, written } from './programs.ts';
 export type { Need, Provided } from './provide.ts';
 export { available, provide, providePath } from './provide.ts';
 export type { ConfiguredOptions, Place, PortServer } from './proxies.ts';
