@@ -1,10 +1,11 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { InvalidOptionError } from '@ashlar/core';
-import { type Postgres, startPostgres } from '@workspace/services';
+import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { postgresStore, postgresTable, TableShapeError } from '../src/adapters/postgres.ts';
+import { Mirror } from '../src/conformance/tools.ts';
 import { UnsafeBackendError } from '../src/errors.ts';
 import { Tables } from './postgres-tables.ts';
 import { ending } from './support.ts';
@@ -115,15 +116,13 @@ describeWith({ own: 'postgres' }, 'the table of postgresStore', () => {
     await tables.sql(`UPDATE ${tables.table} SET ends_at = ends_at - interval '8 days'`);
     const [{ token }] = (await tables.sql(`UPDATE ${tables.table} SET token = token - 8 * 86400000000::bigint
       WHERE kind = 1 RETURNING token::text`)) as [{ token: string }];
-    const end = new AbortController();
-    const changes = store.watch('', { signal: end.signal })[Symbol.asyncIterator]();
+    await using mirror = new Mirror(store, '');
     await store.set('expires', value, { ttlMs: 1 });
-    while ((await changes.next()).value.type !== 'delete');
-    end.abort();
-    const left = await tables.sql(
-      `SELECT convert_from(key, 'UTF8') AS key FROM ${tables.table} WHERE kind < 2`,
-    );
-    expect(left).toEqual([{ key: 'expires' }]);
+    const left = `SELECT convert_from(key, 'UTF8') AS key FROM ${tables.table} WHERE kind < 2`;
+    await eventually(async () => expect(await tables.sql(left)).toEqual([{ key: 'expires' }]), {
+      withinMs: 10_000,
+    });
+    expect(mirror.state.size).toBe(0);
     expect((await store.claim('name', 'other', 1_000))!.token).toBeGreaterThan(BigInt(token));
   });
 

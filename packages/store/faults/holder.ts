@@ -1,0 +1,94 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Lease, maxToken } from '../src/index.ts';
+import type { Kind } from './client.ts';
+import { type Fault, Tally } from './fault.ts';
+import type { HolderMessage, HolderSettings } from './holder-process.ts';
+import { Site } from './site.ts';
+
+const name = 'held';
+const ttlMs = 250;
+
+/**
+ * A process that holds a lease is stopped at any moment of its work, past the end of its lease; another takes the lease
+ * and writes. When the first goes on, its writes must be refused. That is not so without a fence.
+ */
+export function holderOf(kind: Kind, isFenced = true): Fault {
+  return {
+    name: `${kind}-holder-stopped`,
+    about: 'SIGSTOP to the holder of a lease past its time, then SIGCONT: the sink refuses what it writes',
+    usualRuns: 200,
+    async begin() {
+      const site = await Site.start(kind);
+      const client = site.connect();
+      const sink = client.sink(name);
+      const holder = new Holder({ ...site.address, name, ttlMs, isFenced });
+      return {
+        async run({ index, random }) {
+          const tally = new Tally();
+          await holder.says('holding');
+          await delay(20 * random());
+          holder.process.kill('SIGSTOP');
+          const lease = await Lease.acquire(client.store, name, { ttlMs, retryMs: 20 });
+          const value = `successor ${index}`;
+          await sink.write(value, isFenced ? lease : { token: maxToken, holder: 'anybody' });
+          holder.process.kill('SIGCONT');
+          await holder.says('refused');
+          const found = await sink.read();
+          tally.expect(found === value, `the sink has ${found} of a holder whose lease was over`);
+          tally.operations = 1;
+          await lease.release();
+          holder.process.send('go on');
+          return tally.finding();
+        },
+        async [Symbol.asyncDispose]() {
+          await holder.end();
+          await client[Symbol.asyncDispose]();
+          await site[Symbol.asyncDispose]();
+        },
+      };
+    },
+  };
+}
+
+class Holder {
+  readonly process: ChildProcess;
+  readonly #said: HolderMessage[] = [];
+  readonly #ended: Promise<unknown>;
+  #heard: (() => void) | undefined;
+
+  constructor(settings: HolderSettings) {
+    const program = fileURLToPath(new URL('./holder-process.ts', import.meta.url));
+    this.process = fork(program, [JSON.stringify(settings)], {
+      execArgv: ['--conditions=@ashlar/source', '--import', 'tsx'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    this.#ended = once(this.process, 'exit');
+    this.process.on('message', (message: HolderMessage) => {
+      this.#said.push(message);
+      this.#heard?.();
+    });
+  }
+
+  /** Resolves when it has said so; rejects when it ended. */
+  async says(message: HolderMessage): Promise<void> {
+    while (this.#said.length === 0) {
+      const ended = this.#ended.then(() => {
+        throw new Error('the holder has ended');
+      });
+      const heard = new Promise<void>(resolve => {
+        this.#heard = resolve;
+      });
+      await Promise.race([heard, ended]);
+    }
+    const said = this.#said.shift();
+    if (said !== message) throw new Error(`the holder said ${said}, not ${message}`);
+  }
+
+  async end(): Promise<void> {
+    this.process.kill('SIGKILL');
+    await this.#ended;
+  }
+}
