@@ -1,7 +1,7 @@
 import { ManualClock } from '@ashlar/core/testing';
 import { expect, it } from 'vitest';
-import { conformance, type MakeSubject } from '../src/conformance.ts';
 import { type ManagedStore, memoryStore, type Store } from '../src/index.ts';
+import { testsFor } from './suite-tests.ts';
 import { intercepted } from './support.ts';
 
 type Mutant = (store: ManagedStore) => Partial<Store>;
@@ -173,15 +173,6 @@ async function* onlyPuts(changes: ReturnType<Store['watch']>): ReturnType<Store[
 async function* everyOther(changes: ReturnType<Store['watch']>): ReturnType<Store['watch']> & AsyncGenerator {
   let index = 0;
   for await (const change of changes) if (index++ % 2 === 0) yield change;
-}
-
-/** The tests of the suite, by name, for one kind of subject. */
-function testsFor(makeSubject: MakeSubject): Map<string, () => Promise<void>> {
-  const tests = new Map<string, () => Promise<void>>();
-  const it = (name: string, body: () => Promise<void> | void) => tests.set(name, async () => body());
-  const runner = { describe: (_: string, body: () => void) => body(), it: Object.assign(it, { skip() {} }) };
-  conformance(runner, makeSubject, { name: 'a mutant' });
-  return tests;
 }
 
 for (const [what, caughtBy, mutant] of mutants) {
