@@ -41,16 +41,17 @@ export function timing(name: string, make: () => Comparison): Bench {
   };
 }
 
+export interface Figures {
+  readonly ours: readonly [name: string, value: number];
+  readonly peers: Readonly<Record<string, number>>;
+}
+
 /** Puts figures that need no timing side by side, such as bytes or shares. */
-export function figures(
-  name: string,
-  unit: string,
-  make: () => { ours: readonly [name: string, value: number]; peers: Readonly<Record<string, number>> },
-): Bench {
+export function figures(name: string, unit: string, make: () => Figures | Promise<Figures>): Bench {
   return {
     name,
-    run() {
-      const { ours, peers } = make();
+    async run() {
+      const { ours, peers } = await make();
       return rows(name, ours[0], unit, ours[1], Object.keys(peers), Object.values(peers));
     },
   };

@@ -1,3 +1,3 @@
-export { type Bench, type Comparison, figures, noiseFloor, type Row, timing } from './bench.ts';
+export { type Bench, type Comparison, type Figures, figures, noiseFloor, type Row, timing } from './bench.ts';
 export { main } from './main.ts';
 export { lastResult, type MeasureOptions, measure, median, type Work } from './measure.ts';

@@ -1,0 +1,6 @@
+import { main } from '@workspace/bench';
+import { costs } from './costs.ts';
+import { delivery } from './delivery.ts';
+import { trips } from './trips.ts';
+
+await main([...costs, ...trips, ...delivery]);
