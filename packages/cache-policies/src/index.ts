@@ -1,0 +1,1 @@
+export type { Bound, BoundedMap, Eviction, EvictionReason } from './bounded-map.ts';
