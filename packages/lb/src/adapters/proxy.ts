@@ -1,23 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { buildConnector } from 'undici';
 import type { Endpoint } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import { Exchange } from './proxy/exchange.ts';
-import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
-import { Pools } from './proxy/pools.ts';
+import { type ProxySettings, proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
 import { Tunnel } from './proxy/tunnel.ts';
+import { type EndpointPoolOptions, Pools } from './upstream/pools.ts';
 
 export type { ProxyErrorMessage } from './proxy/diagnostics.ts';
+export { ClientGoneError, RequestStalledError } from './proxy/errors.ts';
+export type { ProxyTlsOptions, ReverseProxyOptions } from './proxy/options.ts';
 export {
-  ClientGoneError,
   MissingPeerError,
-  RequestStalledError,
   UnforwardableError,
   UpstreamError,
   type UpstreamFailure,
-} from './proxy/errors.ts';
-export type { ProxyTlsOptions, ReverseProxyOptions } from './proxy/options.ts';
+} from './upstream/errors.ts';
 
 /** A handler for the requests of a `node:http` or `node:https` server, or a framework on top of one. */
 export interface ReverseProxy extends AsyncDisposable {
@@ -47,7 +47,7 @@ export function reverseProxy<E extends Endpoint>(
   options: ReverseProxyOptions = {},
 ): ReverseProxy {
   const settings = proxySettings(options);
-  const pools = new Pools(balancer, settings);
+  const pools = new Pools(balancer, poolOptions(settings));
   const underWay = new Set<Exchange<E> | Tunnel<E>>();
   const closedError = () => new ClosedError(balancer.name, 'NotExecuted');
   let closed = false;
@@ -65,7 +65,23 @@ export function reverseProxy<E extends Endpoint>(
   const close = async (): Promise<void> => {
     closed = true;
     for (const one of underWay) one.giveUp(closedError());
-    await pools.close();
+    await pools.destroy();
   };
   return Object.assign(handle, { upgrade, close, [Symbol.asyncDispose]: close });
+}
+
+function poolOptions({
+  connections,
+  connectTimeoutMs,
+  maxHeaderBytes,
+  tls,
+}: ProxySettings): EndpointPoolOptions {
+  return {
+    connections,
+    connect: { ...tls, timeout: connectTimeoutMs } as buildConnector.BuildOptions,
+    maxHeaderSize: maxHeaderBytes,
+    // Attempts keep their own time: undici's is rounded up to a second
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  };
 }

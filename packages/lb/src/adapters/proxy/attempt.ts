@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import { UpstreamError, upstreamError } from './errors.ts';
+import { UpstreamError, upstreamError } from '../upstream/errors.ts';
 import type { RawHeaders } from './headers.ts';
 import type { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';

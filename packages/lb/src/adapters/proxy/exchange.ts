@@ -5,16 +5,18 @@ import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { notExecuted } from '../../not-executed.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
+import { UnforwardableError } from '../upstream/errors.ts';
+import type { Pools } from '../upstream/pools.ts';
+import { upstreamPath } from '../upstream/url.ts';
 import { UpstreamAttempt } from './attempt.ts';
 import { proxyErrors } from './diagnostics.ts';
-import { ClientGoneError, statusOf, UnforwardableError } from './errors.ts';
+import { ClientGoneError, statusOf } from './errors.ts';
 import { headerValue, hostOf, requestHeaders, writeHead } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
-import type { Pools } from './pools.ts';
 import { problem } from './problem.ts';
 import { RequestBody } from './request-body.ts';
-import { pathOf, upstreamPath } from './target.ts';
+import { pathOf } from './target.ts';
 
 /** What may be sent again whatever became of it (RFC 9110, 9.2.2). */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);

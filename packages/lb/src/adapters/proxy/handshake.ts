@@ -1,10 +1,10 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { UpstreamError, upstreamError } from './errors.ts';
+import { UpstreamError, upstreamError } from '../upstream/errors.ts';
+import { servername } from '../upstream/url.ts';
 import type { RawHeaders } from './headers.ts';
 import type { ProxySettings } from './options.ts';
-import { servername } from './target.ts';
 
 export interface UpgradeRequest {
   readonly origin: URL;

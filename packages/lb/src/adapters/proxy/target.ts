@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
-import { UnforwardableError } from './errors.ts';
+import { UnforwardableError } from '../upstream/errors.ts';
 
 /** Whether a body follows the head of the request. */
 export function hasBody({ headers }: IncomingMessage): boolean {
@@ -18,14 +17,4 @@ export function pathOf(request: IncomingMessage): string {
     throw new UnforwardableError(`the request target ${JSON.stringify(url)} has no path`);
   const { pathname, search } = new URL(url);
   return pathname + search;
-}
-
-/** The path below that of the endpoint's url. */
-export function upstreamPath(origin: URL, path: string): string {
-  return origin.pathname === '/' ? path : origin.pathname.replace(/\/$/, '') + path;
-}
-
-/** The name for TLS, which an address is not. */
-export function servername({ hostname }: URL): string {
-  return isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? hostname : '';
 }

@@ -5,14 +5,16 @@ import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { notExecuted } from '../../not-executed.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
+import { UnforwardableError, UpstreamError } from '../upstream/errors.ts';
+import type { Pools } from '../upstream/pools.ts';
+import { upstreamPath } from '../upstream/url.ts';
 import { proxyErrors } from './diagnostics.ts';
-import { ClientGoneError, statusOf, UnforwardableError, UpstreamError } from './errors.ts';
+import { ClientGoneError, statusOf } from './errors.ts';
 import { type Answer, handshake } from './handshake.ts';
 import { hostOf, type RawHeaders, requestHeaders, responseHeaders } from './headers.ts';
 import type { ProxySettings } from './options.ts';
-import type { Pools } from './pools.ts';
 import { problem } from './problem.ts';
-import { hasBody, pathOf, upstreamPath } from './target.ts';
+import { hasBody, pathOf } from './target.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that comes of it. */
 export class Tunnel<E extends Endpoint> {

@@ -2,14 +2,18 @@ import { buildConnector, type Dispatcher, Pool } from '#undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { UpstreamError } from './errors.ts';
-import type { ProxySettings } from './options.ts';
-import { servername } from './target.ts';
+import { httpUrl, servername } from './url.ts';
 
 /** Where an endpoint is reached. */
 export interface Upstream {
   readonly origin: URL;
   readonly dispatcher: Dispatcher;
 }
+
+/** Undici's, save that what makes the connections is given as options. */
+export type EndpointPoolOptions = Omit<Pool.Options, 'connect' | 'factory' | 'interceptors'> & {
+  readonly connect?: buildConnector.BuildOptions;
+};
 
 interface Entry {
   readonly url: string | undefined;
@@ -18,12 +22,19 @@ interface Entry {
 
 /** A pool of connections for each endpoint, made when it is first asked for, closed when the endpoint leaves or moves. */
 export class Pools<E extends Endpoint> {
-  readonly #settings: ProxySettings;
+  readonly #options: EndpointPoolOptions;
+  readonly #onOpen: (pool: Pool) => void;
   readonly #unwatch: () => void;
   #entries = new Map<string, Entry>();
 
-  constructor(balancer: LoadBalancer<E>, settings: ProxySettings) {
-    this.#settings = settings;
+  /** @param onOpen told of each pool that is made */
+  constructor(
+    balancer: LoadBalancer<E>,
+    options: EndpointPoolOptions,
+    onOpen: (pool: Pool) => void = () => {},
+  ) {
+    this.#options = options;
+    this.#onOpen = onOpen;
     this.#unwatch = balancer.watch(endpoints => this.#follow(endpoints));
   }
 
@@ -35,30 +46,29 @@ export class Pools<E extends Endpoint> {
     return entry.upstream;
   }
 
-  async close(): Promise<void> {
+  /** Breaks off what is under way. */
+  async destroy(error: Error | null = null): Promise<void> {
+    await Promise.all(this.#dismiss().map(pool => pool.destroy(error)));
+  }
+
+  #dismiss(): Pool[] {
     this.#unwatch();
     const entries = [...this.#entries.values()];
     this.#entries.clear();
-    await Promise.all(entries.map(({ upstream }) => upstream?.dispatcher.destroy()));
+    return entries.flatMap(({ upstream }) => upstream?.dispatcher ?? []);
   }
 
   #open(id: string, url: string | undefined): Upstream & { readonly dispatcher: Pool } {
     const origin = httpUrl(url);
     if (origin === undefined) throw new UpstreamError(id, 'url', 'NotExecuted');
-    const { connections, connectTimeoutMs, maxHeaderBytes, tls } = this.#settings;
-    const connect = buildConnector({
-      ...tls,
-      timeout: connectTimeoutMs,
-    } as buildConnector.BuildOptions);
+    const { connect: connecting, ...options } = this.#options;
+    const connect = buildConnector(connecting);
     const dispatcher = new Pool(origin.origin, {
-      connections,
-      // Else the name in the client's Host would be that for TLS
-      connect: (options, callback) => connect({ ...options, servername: servername(origin) }, callback),
-      maxHeaderSize: maxHeaderBytes,
-      // Attempts keep their own time: undici's is rounded up to a second
-      headersTimeout: 0,
-      bodyTimeout: 0,
+      ...options,
+      // Else the name in the request's Host would be that for TLS
+      connect: (target, callback) => connect({ ...target, servername: servername(origin) }, callback),
     });
+    this.#onOpen(dispatcher);
     return { origin, dispatcher };
   }
 
@@ -74,10 +84,4 @@ export class Pools<E extends Endpoint> {
       if (this.#entries.get(id) !== entry) entry.upstream?.dispatcher.close().catch(() => {});
     }
   }
-}
-
-function httpUrl(url: string | undefined): URL | undefined {
-  if (url === undefined || !URL.canParse(url)) return undefined;
-  const parsed = new URL(url);
-  return parsed.protocol === 'http:' || parsed.protocol === 'https:' ? parsed : undefined;
 }

@@ -9,11 +9,14 @@ function load(): typeof import('undici') {
   try {
     return createRequire(import.meta.url)('undici') as typeof import('undici');
   } catch (cause) {
-    throw new MissingPeerError('@ashlar/lb/proxy needs undici: run `npm install undici@7`', { cause });
+    const message = '@ashlar/lb/proxy and @ashlar/lb/undici need undici: run `npm install undici@7`';
+    throw new MissingPeerError(message, { cause });
   }
 }
 
 const undici = load();
 
 export const buildConnector: typeof import('undici').buildConnector = undici.buildConnector;
+export const Dispatcher: typeof import('undici').Dispatcher = undici.Dispatcher;
+export const errors: typeof import('undici').errors = undici.errors;
 export const Pool: typeof import('undici').Pool = undici.Pool;

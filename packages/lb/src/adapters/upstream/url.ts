@@ -1,0 +1,17 @@
+import { isIP } from 'node:net';
+
+export function httpUrl(url: string | undefined): URL | undefined {
+  if (url === undefined || !URL.canParse(url)) return undefined;
+  const parsed = new URL(url);
+  return parsed.protocol === 'http:' || parsed.protocol === 'https:' ? parsed : undefined;
+}
+
+/** The path below that of the endpoint's url. */
+export function upstreamPath(origin: URL, path: string): string {
+  return origin.pathname === '/' ? path : origin.pathname.replace(/\/$/, '') + path;
+}
+
+/** The name for TLS, which an address is not. */
+export function servername({ hostname }: URL): string {
+  return isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? hostname : '';
+}
