@@ -20,8 +20,8 @@ export {
   PolicyError,
 } from './errors.ts';
 export type { DiscoveryState } from './follow.ts';
-export type { LoadBalancerOptions } from './load-balancer.ts';
 export { LoadBalancer } from './load-balancer.ts';
+export type { LoadBalancerOptions } from './options.ts';
 export type { Outcome, Settlement } from './outcome.ts';
 export type { OutlierOptions } from './outlier/options.ts';
 export type { Picked } from './picked.ts';

@@ -1,13 +1,4 @@
-import {
-  abortable,
-  type Clock,
-  describe,
-  InvalidOptionError,
-  knownOptions,
-  numberOption,
-  type Random,
-  systemClock,
-} from '@ashlar/core';
+import { abortable, type Clock, describe, InvalidOptionError, numberOption, systemClock } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import { Call } from './call.ts';
 import type { Discovery } from './discovery.ts';
@@ -17,37 +8,18 @@ import { ClosedError, NoEndpointError } from './errors.ts';
 import type { Flight } from './flight.ts';
 import { Follower } from './follow.ts';
 import type { Member } from './member.ts';
+import { checkNames, isDiscovery, type LoadBalancerOptions } from './options.ts';
 import { ConsecutiveFailures } from './outlier/consecutive-failures.ts';
 import { OutlierEjection } from './outlier/ejection.ts';
 import { type OutlierOptions, outlierSettings } from './outlier/options.ts';
 import type { Picked } from './picked.ts';
 import { leastRequests } from './policies/least-requests.ts';
-import type { PolicyFactory } from './policy.ts';
 import type { AcquireOptions, Attempt, PickOptions, RunOptions } from './request.ts';
-import { type RetryOptions, retrySettings } from './retry.ts';
+import { retrySettings } from './retry.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Roster } from './roster.ts';
 import { type Runner, run } from './run.ts';
 import { type BalancerSnapshot, endpointSnapshot } from './snapshot.ts';
-
-export interface LoadBalancerOptions<E extends Endpoint> {
-  /** What it is called in messages, snapshots and errors; `lb` if absent. */
-  readonly name?: string;
-  /** A list that stays, or a source of full sets. */
-  readonly endpoints: Iterable<E> | Discovery<E>;
-  /** `leastRequests()` if absent. */
-  readonly policy?: PolicyFactory;
-  /** Takes endpoints out that keep failing; `false` turns it off. */
-  readonly outlier?: OutlierOptions | false;
-  /** When `run` tries another endpoint; `false` turns it off. */
-  readonly retry?: RetryOptions | false;
-  /** How long `acquire` and `run` wait for the first set of a discovery; 5 000 if absent. */
-  readonly maxWaitMs?: number;
-  readonly clock?: Clock;
-  readonly random?: Random;
-}
-
-const optionNames = ['name', 'endpoints', 'policy', 'outlier', 'retry', 'maxWaitMs', 'clock', 'random'];
 
 /**
  * Says which endpoint takes the next request, follows how requests go, and leaves out endpoints that fail.
@@ -72,7 +44,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
 
   /** @throws InvalidOptionError; for a list also InvalidEndpointError and DuplicateEndpointError */
   constructor(options: LoadBalancerOptions<E>) {
-    knownOptions('LoadBalancer', options, optionNames);
+    checkNames(options);
     const { name = 'lb', endpoints, policy = leastRequests(), outlier = {}, retry = {} } = options;
     const { clock = systemClock, random = Math.random, maxWaitMs = 5_000 } = options;
     this.name = name;
@@ -273,8 +245,4 @@ function excluded(ids: Iterable<string>): readonly string[] {
     );
   }
   return Array.isArray(ids) ? ids : [...ids];
-}
-
-function isDiscovery<E extends Endpoint>(endpoints: Iterable<E> | Discovery<E>): endpoints is Discovery<E> {
-  return typeof (endpoints as Partial<Discovery<E>> | null)?.[Symbol.asyncIterator] === 'function';
 }
