@@ -7,4 +7,7 @@ export interface Clock {
 }
 
 /** The machine's monotonic clock. */
-export const systemClock: Clock = { now: () => performance.now(), sleep };
+export const systemClock: Clock = { now: () => performance.now(), sleep: (ms, signal) => sleep(ms, signal) };
+
+/** The same, with sleepers that do not keep the process alive. */
+export const backgroundClock: Clock = { ...systemClock, sleep: (ms, signal) => sleep(ms, signal, true) };

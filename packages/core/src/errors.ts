@@ -12,7 +12,6 @@ const codes = Symbol.for('ashlar.error.codes');
  */
 export class AshlarError extends Error {
   static readonly code: string = 'ASHLAR_ERROR';
-
   readonly code: string;
 
   constructor(message: string, options?: ErrorOptions) {
@@ -41,7 +40,6 @@ function codesOf(type: typeof AshlarError): readonly string[] {
 /** An option, argument or setting that cannot be honored; thrown before anything has happened. */
 export class InvalidOptionError extends AshlarError {
   static override readonly code: string = 'ASHLAR_INVALID_OPTION';
-
   /** The name of the option, as the caller wrote it. */
   readonly option: string;
 

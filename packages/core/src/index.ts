@@ -1,5 +1,5 @@
 export type { Clock } from './clock.ts';
-export { systemClock } from './clock.ts';
+export { backgroundClock, systemClock } from './clock.ts';
 export type { Channel } from './diagnostics.ts';
 export { channel } from './diagnostics.ts';
 export type { CallOutcome } from './errors.ts';

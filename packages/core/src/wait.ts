@@ -1,27 +1,28 @@
 /** A timer of Node or a browser fires at once when asked to wait longer than this. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** Resolves after `ms` milliseconds, of any length. Rejects with the signal's reason as soon as it aborts. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+/** Resolves after `ms` milliseconds, no sooner. Rejects with the signal's reason as soon as it aborts. */
+export function sleep(ms: number, signal?: AbortSignal, background = false): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    let remainingMs = ms;
+    const endsAt = performance.now() + ms;
     let timer: ReturnType<typeof setTimeout>;
     const onAbort = () => {
       clearTimeout(timer);
       reject(signal?.reason);
     };
-    const wait = () => {
-      const stepMs = Math.min(remainingMs, longestTimerMs);
-      remainingMs -= stepMs;
-      timer = setTimeout(remainingMs > 0 ? wait : finish, stepMs);
+    const wait = (leftMs: number) => {
+      timer = setTimeout(wake, Math.min(Math.ceil(leftMs), longestTimerMs));
+      if (background) (timer as { unref?(): void }).unref?.();
     };
-    const finish = () => {
+    const wake = () => {
+      const leftMs = endsAt - performance.now();
+      if (leftMs > 0) return wait(leftMs);
       signal?.removeEventListener('abort', onAbort);
       resolve();
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    wait();
+    wait(ms);
   });
 }
 

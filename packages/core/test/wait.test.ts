@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { abortable, sleep } from '../src/index.ts';
+import { abortable, backgroundClock, sleep } from '../src/index.ts';
 
 const day = 24 * 3600 * 1000;
 
@@ -33,6 +33,21 @@ describe('sleep', () => {
     await vi.advanceTimersByTimeAsync(5);
     await sleeping;
     expect(removed).toHaveBeenCalledOnce();
+  });
+});
+
+describe('a sleep in the background', () => {
+  it('wakes, and does not keep the process alive', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length;
+    const before = timers();
+    const controller = new AbortController();
+    const [held, background] = [false, true].map(background => sleep(day, controller.signal, background));
+    expect(timers()).toBe(before + 1);
+    controller.abort('enough');
+    await expect(held).rejects.toBe('enough');
+    await expect(background).rejects.toBe('enough');
+    await backgroundClock.sleep(1);
+    expect(timers()).toBe(before);
   });
 });
 

@@ -1,6 +1,5 @@
-import { knownOptions } from '@ashlar/core';
+import { backgroundClock, knownOptions } from '@ashlar/core';
 import type { Backend } from './backend.ts';
-import { backgroundClock } from './background-clock.ts';
 import { channels } from './diagnostics.ts';
 import { StoreClosedError, StoreUnavailableError } from './errors.ts';
 import { checkKey, checkSignal, checkToken, checkTtl, checkValue, checkVersion } from './limits.ts';

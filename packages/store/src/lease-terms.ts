@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import {
+  backgroundClock,
   type Clock,
   InvalidOptionError,
   knownOptions,
@@ -7,7 +8,6 @@ import {
   type Random,
   systemClock,
 } from '@ashlar/core';
-import { backgroundClock } from './background-clock.ts';
 import { checkKey, checkSignal, checkToken, checkTtl } from './limits.ts';
 import type { Store } from './store.ts';
 

@@ -1,7 +1,13 @@
 import type { MessagePort } from 'node:worker_threads';
-import { type Clock, describe, InvalidOptionError, knownOptions, numberOption } from '@ashlar/core';
+import {
+  backgroundClock,
+  type Clock,
+  describe,
+  InvalidOptionError,
+  knownOptions,
+  numberOption,
+} from '@ashlar/core';
 import { BackendStore } from '../backend-store.ts';
-import { backgroundClock } from '../background-clock.ts';
 import type { ManagedStore } from '../store.ts';
 import { LocalBackend } from './local-backend.ts';
 import { PortBackend } from './port-backend.ts';

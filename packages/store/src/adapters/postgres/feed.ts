@@ -1,4 +1,4 @@
-import { backgroundClock } from '../../background-clock.ts';
+import { backgroundClock } from '@ashlar/core';
 import { Listener, type ListenerOptions } from './listener.ts';
 
 /** Between two attempts to listen. */

@@ -1,5 +1,5 @@
+import { backgroundClock } from '@ashlar/core';
 import type { News } from '../../backend.ts';
-import { backgroundClock } from '../../background-clock.ts';
 import { StoreUnavailableError } from '../../errors.ts';
 import type { Bell } from './bell.ts';
 import { textOf } from './codec.ts';

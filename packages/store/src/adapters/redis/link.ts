@@ -1,5 +1,4 @@
-import type { CallOutcome } from '@ashlar/core';
-import { backgroundClock } from '../../background-clock.ts';
+import { backgroundClock, type CallOutcome } from '@ashlar/core';
 import { StoreClosedError, StoreTimeoutError, StoreUnavailableError } from '../../errors.ts';
 import type { Argument, Client } from './client.ts';
 import { Connection } from './connection.ts';

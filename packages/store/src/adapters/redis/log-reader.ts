@@ -1,5 +1,5 @@
+import { backgroundClock } from '@ashlar/core';
 import type { News } from '../../backend.ts';
-import { backgroundClock } from '../../background-clock.ts';
 import { Commands } from './commands.ts';
 import type { Keys } from './keys.ts';
 import { Link, type LinkOptions } from './link.ts';
