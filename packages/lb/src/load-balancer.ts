@@ -175,7 +175,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   }
 
   async #acquire(call: Call, key: Key | undefined): Promise<Flight<E>> {
-    if (this.#follower?.state === 'waiting') await this.#firstSet(call.signal);
+    if (this.#follower?.state === 'waiting') await this.#firstSet(call.cancellation.signal);
     const flight = this.#roster.choose(key, nothing);
     if (flight === undefined) throw this.#noEndpoint();
     return flight;

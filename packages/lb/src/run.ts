@@ -1,4 +1,3 @@
-import { abortable } from '@ashlar/core';
 import type { Call } from './call.ts';
 import { classifyByDefault, discard } from './classify.ts';
 import { channels } from './diagnostics.ts';
@@ -6,7 +5,7 @@ import type { Endpoint } from './endpoint.ts';
 import type { Flight } from './flight.ts';
 import { notExecuted } from './not-executed.ts';
 import type { Settlement } from './outcome.ts';
-import type { Attempt, AttemptResult, RunOptions, Verdict } from './request.ts';
+import type { Attempt, AttemptContext, AttemptResult, RunOptions, Verdict } from './request.ts';
 import type { RetrySettings } from './retry.ts';
 
 /** What running needs of a balancer. */
@@ -31,8 +30,8 @@ export async function run<E extends Endpoint, T>(
     for (let number = 1; ; number++) {
       const result = await tryOnce(call, flight, attempt, number, runner.retry?.attemptTimeoutMs);
       if (call.stopped) {
-        if (call.expired) flight.done({ ok: false, error: call.signal.reason });
-        throw call.signal.reason;
+        if (call.expired) flight.done({ ok: false, error: call.cancellation.reason });
+        throw call.cancellation.reason;
       }
       const verdict = (options.classify ?? classifyByDefault)(result);
       flight.done(settlementOf(verdict, result));
@@ -62,18 +61,29 @@ async function tryOnce<E extends Endpoint, T>(
   timeoutMs: number | undefined,
 ): Promise<AttemptResult<T>> {
   let work: Promise<T> | undefined;
-  const { signal } = call;
+  const { cancellation } = call;
   const begin = () => {
-    work = (async () => attempt({ endpoint, signal, attempt: number }))();
-    return abortable(work, signal);
+    work = begun(attempt, {
+      endpoint,
+      attempt: number,
+      cancellation,
+      get signal() {
+        return cancellation.signal;
+      },
+    });
+    return work;
   };
   try {
     return { value: await call.attempt(begin, timeoutMs) };
   } catch (error) {
     // An attempt that pays no heed to its signal may still bring something that must be freed
-    if (signal.aborted) work?.then(discard, () => {});
+    if (cancellation.aborted) work?.then(discard, () => {});
     return { error };
   }
+}
+
+async function begun<E extends Endpoint, T>(attempt: Attempt<E, T>, context: AttemptContext<E>): Promise<T> {
+  return attempt(context);
 }
 
 function mayRetry<T>(verdict: Verdict, result: AttemptResult<T>, { idempotent }: RunOptions<T>): boolean {
