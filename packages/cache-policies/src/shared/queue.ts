@@ -1,0 +1,99 @@
+import type { Column, Links } from './column.ts';
+import type { Entries } from './entries.ts';
+
+/**
+ * A list of slots: what is pushed is at its head, the oldest is at its tail. It is a ring through a sentinel slot, so
+ * that no end is a special case: the head is after the sentinel, the tail before it.
+ */
+export class Queue {
+  readonly sentinel: number;
+  /** How many slots are on it, and the sum of their weights. */
+  size = 0;
+  weight = 0;
+  readonly #next: Column<Int32Array>;
+  readonly #prev: Column<Int32Array>;
+  readonly #weights: Column<Float64Array> | undefined;
+
+  constructor(entries: Entries<unknown, unknown>, { next, prev }: Links, weights?: Column<Float64Array>) {
+    this.sentinel = entries.sentinel();
+    this.#next = next;
+    this.#prev = prev;
+    this.#weights = weights;
+    this.clear();
+  }
+
+  clear(): void {
+    this.#next.cells[this.sentinel] = this.sentinel;
+    this.#prev.cells[this.sentinel] = this.sentinel;
+    this.size = 0;
+    this.weight = 0;
+  }
+
+  /** The oldest, or the sentinel. */
+  get tail(): number {
+    return this.#prev.cells[this.sentinel]!;
+  }
+
+  /** The newest, or the sentinel. */
+  get head(): number {
+    return this.#next.cells[this.sentinel]!;
+  }
+
+  /** The one pushed after it, or the sentinel. */
+  newer(slot: number): number {
+    return this.#prev.cells[slot]!;
+  }
+
+  push(slot: number): void {
+    this.#link(slot, this.sentinel);
+  }
+
+  /** At the tail, as the oldest. */
+  unshift(slot: number): void {
+    this.#link(slot, this.tail);
+  }
+
+  remove(slot: number): void {
+    this.#unlink(slot);
+    this.size--;
+    this.weight -= this.weightOf(slot);
+  }
+
+  /** To the head, from anywhere on it. */
+  refresh(slot: number): void {
+    this.#unlink(slot);
+    this.#join(slot, this.sentinel);
+  }
+
+  weightOf(slot: number): number {
+    return this.#weights === undefined ? 1 : this.#weights.cells[slot]!;
+  }
+
+  /** Gives a slot that is on it another weight. */
+  reweigh(slot: number, weight: number): void {
+    this.weight += weight - this.weightOf(slot);
+    this.#weights!.cells[slot] = weight;
+  }
+
+  #link(slot: number, after: number): void {
+    this.#join(slot, after);
+    this.size++;
+    this.weight += this.weightOf(slot);
+  }
+
+  #join(slot: number, after: number): void {
+    const [next, prev] = [this.#next.cells, this.#prev.cells];
+    const before = next[after]!;
+    next[after] = slot;
+    prev[slot] = after;
+    next[slot] = before;
+    prev[before] = slot;
+  }
+
+  #unlink(slot: number): void {
+    const next = this.#next.cells[slot]!;
+    const prev = this.#prev.cells[slot]!;
+    this.#next.cells[prev] = next;
+    this.#prev.cells[next] = prev;
+  }
+}
