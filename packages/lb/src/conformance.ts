@@ -12,6 +12,8 @@ export interface PolicyFeatures {
   readonly weighted?: boolean;
   /** Equal keys go to the same candidate. */
   readonly keyed?: boolean;
+  /** One that fails, however fast, is given next to nothing, and its share again when it is well. */
+  readonly failureAware?: boolean;
   /** How far a share may be from the expected one, as a part of it; 0.1 if absent. */
   readonly tolerance?: number;
 }
@@ -40,6 +42,7 @@ export function conformance(
     ...shares(makePolicy, tolerance),
     ...(features.weighted ? weightedShares(makePolicy, tolerance) : {}),
     ...(features.keyed ? stickiness(makePolicy) : {}),
+    ...(features.failureAware ? failures(makePolicy, tolerance) : {}),
   };
   suite(runner, `the policy ${name}`, tests, skip);
 }
@@ -157,6 +160,25 @@ function weightedShares(makePolicy: PolicyFactory, tolerance: number): Tests {
   };
 }
 
+function failures(makePolicy: PolicyFactory, tolerance: number): Tests {
+  return {
+    'gives next to nothing to one that fails at once, and its share again when it is well'() {
+      const bench = new Bench(makePolicy);
+      const [failing, ...others] = bench.join('a', 'b', 'c', 'd', 'e');
+      let failed = 0;
+      for (let i = 0; i < 5_000; i++) {
+        const picked = bench.hold()!;
+        if (picked === failing) failed++;
+        bench.release(picked, picked === failing ? { ok: false, latencyMs: 0 } : { ok: true, latencyMs: 10 });
+      }
+      assert.ok(failed <= 5, `${failed} of 5000 requests went to one that always fails`);
+      for (let i = 0; i < 120_000; i++) bench.pick();
+      const expected = new Map([failing!, ...others].map(one => [one.endpoint.id, 1]));
+      assertShares(bench.count(), expected, tolerance);
+    },
+  };
+}
+
 function stickiness(makePolicy: PolicyFactory): Tests {
   const keys = Array.from({ length: 2_000 }, (_, index) => `user:${index}`);
   const owners = (bench: Bench) => keys.map(key => bench.pick(key)!.endpoint.id);
@@ -221,7 +243,7 @@ class Bench {
 
   release(picked: Mutable, outcome: { ok: boolean; latencyMs: number }): void {
     picked.inFlight--;
-    this.#policy.settled?.(picked, outcome);
+    this.#policy.settled?.(picked, outcome, this.#now);
   }
 
   pick(key?: PickRequest<Endpoint>['key'], skip?: (one: Candidate<Endpoint>) => boolean) {

@@ -27,9 +27,14 @@ export type { OutlierOptions } from './outlier/options.ts';
 export type { Picked } from './picked.ts';
 export type { ConsistentOptions } from './policies/consistent.ts';
 export { consistent } from './policies/consistent.ts';
+export type { LeastRequestsOptions } from './policies/least-requests.ts';
 export { leastRequests } from './policies/least-requests.ts';
+export type { PeakEwmaOptions } from './policies/peak-ewma.ts';
+export { peakEwma } from './policies/peak-ewma.ts';
+export type { PenaltyOptions } from './policies/penalty.ts';
 export { random } from './policies/random.ts';
 export { roundRobin } from './policies/round-robin.ts';
+export { weightedRoundRobin } from './policies/weighted-round-robin.ts';
 export type { PickRequest, Policy, PolicyFactory } from './policy.ts';
 export type {
   AcquireOptions,

@@ -29,8 +29,11 @@ export interface Policy<E extends Endpoint = Endpoint> {
   update(eligible: readonly Candidate<E>[]): void;
   /** One of the eligible candidates that is not to be skipped; `undefined` when there is none. */
   pick(request: PickRequest<E>): Candidate<E> | undefined;
-  /** A request to a candidate ended. Not called when nothing is known of how, nor after the candidate has left. */
-  settled?(candidate: Candidate<E>, outcome: Outcome): void;
+  /**
+   * A request to a candidate ended, at `now`. Not called when nothing is known of how, nor after the candidate has left;
+   * but it is while the candidate is ejected, for the requests from before.
+   */
+  settled?(candidate: Candidate<E>, outcome: Outcome, now: number): void;
 }
 
 /** Makes a policy for one balancer: policies keep state. */

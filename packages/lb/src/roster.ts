@@ -107,7 +107,7 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     if (outcome.ok) member.succeeded++;
     else member.failed++;
     if (member.standing === 'gone') return;
-    this.#policy.settled?.(member, outcome);
+    this.#policy.settled?.(member, outcome, now);
     if (this.#outlier?.observe(member, isProbe, outcome, now)) this.#tellPolicy();
   }
 
@@ -166,10 +166,17 @@ function differs<E extends Endpoint>(member: Member<E> | undefined, endpoint: E)
   return !sameEndpoint(member.endpoint, endpoint) || member.weight !== weightOf(endpoint);
 }
 
-function outcomeOf(settlement: Settlement, sincePickedMs: number): Outcome {
-  const { ok, error, retryAfterMs, latencyMs = sincePickedMs } = settlement;
-  const outcome: { -readonly [K in keyof Outcome]: Outcome[K] } = { ok, latencyMs };
+/** Policies and detectors reckon with these numbers: what is no duration is not passed on. */
+function outcomeOf({ ok, error, retryAfterMs, latencyMs }: Settlement, sincePickedMs: number): Outcome {
+  const outcome: { -readonly [K in keyof Outcome]: Outcome[K] } = {
+    ok,
+    latencyMs: isDuration(latencyMs) ? latencyMs : sincePickedMs,
+  };
   if (error !== undefined) outcome.error = error;
-  if (retryAfterMs !== undefined) outcome.retryAfterMs = retryAfterMs;
+  if (isDuration(retryAfterMs)) outcome.retryAfterMs = retryAfterMs;
   return outcome;
+}
+
+function isDuration(ms: number | undefined): ms is number {
+  return ms !== undefined && ms >= 0 && ms < Infinity;
 }

@@ -14,15 +14,19 @@ import {
   type PickRequest,
   type Policy,
   type PolicyFactory,
+  peakEwma,
   random,
   roundRobin,
+  weightedRoundRobin,
 } from '../src/index.ts';
 import { Feed } from './support/feed.ts';
 
 const policies: PolicyFactory[] = [
   roundRobin(),
+  weightedRoundRobin(),
   random(),
   leastRequests(),
+  peakEwma(),
   consistent(),
   consistent(undefined, { loadFactor: 1.1 }),
 ];
@@ -46,9 +50,9 @@ class Checked<E extends Endpoint> implements Policy<E> {
     return this.#policy.pick(request);
   }
 
-  settled(candidate: Candidate<E>, outcome: Outcome): void {
+  settled(candidate: Candidate<E>, outcome: Outcome, now: number): void {
     expect(candidate.inFlight).toBeGreaterThanOrEqual(0);
-    this.#policy.settled?.(candidate, outcome);
+    this.#policy.settled?.(candidate, outcome, now);
   }
 }
 

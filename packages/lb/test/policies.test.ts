@@ -2,7 +2,16 @@ import { seededRandom } from '@ashlar/core';
 import { ManualClock } from '@ashlar/core/testing';
 import { HashRing } from '@ashlar/hash-ring';
 import { describe, expect, it, vi } from 'vitest';
-import { consistent, type Endpoint, LoadBalancer, leastRequests, random, roundRobin } from '../src/index.ts';
+import {
+  consistent,
+  type Endpoint,
+  LoadBalancer,
+  leastRequests,
+  type Picked,
+  type PolicyFactory,
+  random,
+  roundRobin,
+} from '../src/index.ts';
 import { Feed } from './support/feed.ts';
 
 const ids = (...names: string[]) => names.map(id => ({ id }));
@@ -80,6 +89,38 @@ describe('leastRequests', () => {
     };
     expect(busiest(leastRequests())).toBeLessThanOrEqual(12);
     expect(busiest(random())).toBeGreaterThanOrEqual(16);
+  });
+});
+
+describe('leastRequests, of one that fails', () => {
+  const failing = (policy: PolicyFactory, retryAfterMs?: number) => {
+    const now = { ms: 0 };
+    const clock = { now: () => now.ms, sleep: () => new Promise<void>(() => {}) };
+    const endpoints = ids('bad', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
+    const lb = new LoadBalancer({ endpoints, policy, clock, outlier: false, random: seededRandom(5) });
+    const underWay: Picked<Endpoint>[] = [];
+    for (; now.ms < 60_000; now.ms += 5) {
+      const picked = lb.pick();
+      if (picked.endpoint.id !== 'bad') underWay.push(picked);
+      else picked.done({ ok: false, ...(retryAfterMs && { retryAfterMs }) });
+      if (underWay.length > 2) underWay.shift()?.done({ ok: true });
+    }
+    return lb.snapshot().endpoints[0]!.failed;
+  };
+
+  it('gives it far less than its part, and less the longer it asked to be left alone', () => {
+    // 12 000 requests, two of them in flight at a time: 1 500 would be its part
+    const without = failing(leastRequests({ penaltyMs: 0 }));
+    const withIt = failing(leastRequests());
+    expect(without).toBeGreaterThan(1_500);
+    expect(withIt).toBeLessThan(30);
+    expect(failing(leastRequests(), 120_000)).toBeLessThan(withIt);
+  });
+
+  it('refuses a penalty that is none', () => {
+    expect(() => leastRequests({ penaltyMs: Number.NaN })).toThrow(
+      '`penaltyMs` must be a number of at least 0, got NaN (number)',
+    );
   });
 });
 

@@ -1,12 +1,26 @@
 import { HashRing, MaglevTable, RendezvousHash } from '@ashlar/hash-ring';
 import type { PolicyConformance } from '../src/conformance.ts';
-import { consistent, leastRequests, type PolicyFactory, random, roundRobin } from '../src/index.ts';
+import {
+  consistent,
+  leastRequests,
+  type PolicyFactory,
+  peakEwma,
+  random,
+  roundRobin,
+  weightedRoundRobin,
+} from '../src/index.ts';
 
 /** Every policy of this package, with what it promises; a new one joins the list and is tested. */
 export const policies: readonly (PolicyConformance & { readonly policy: PolicyFactory })[] = [
   { name: 'roundRobin()', policy: roundRobin() },
   { name: 'random()', policy: random(), features: { weighted: true } },
-  { name: 'leastRequests()', policy: leastRequests(), features: { weighted: true } },
+  {
+    name: 'weightedRoundRobin()',
+    policy: weightedRoundRobin(),
+    features: { weighted: true, tolerance: 0.01 },
+  },
+  { name: 'leastRequests()', policy: leastRequests(), features: { weighted: true, failureAware: true } },
+  { name: 'peakEwma()', policy: peakEwma(), features: { weighted: true, failureAware: true } },
   {
     name: 'consistent()',
     policy: consistent(),

@@ -1,31 +1,63 @@
+import { knownOptions } from '@ashlar/core';
 import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
+import type { Outcome } from '../outcome.ts';
 import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import { Lottery } from './lottery.ts';
+import { HeldFailures } from './held-failures.ts';
+import { Lottery, nobody } from './lottery.ts';
+import { type PenaltyOptions, penaltyOption } from './penalty.ts';
+
+/** What a failure costs an endpoint: it goes on counting as in flight for `penaltyMs` on average. */
+export interface LeastRequestsOptions extends PenaltyOptions {}
 
 /**
  * Two endpoints are drawn in proportion to their weights, and the one with fewer requests in flight for its weight takes
  * the request; when they are even, the one that was drawn first. So shares follow the weights while all are idle, and
  * requests in flight do under load. (The power of two choices, Mitzenmacher 1996; weights as in HAProxy's `random(2)`.)
  *
- * An endpoint that fails fast has few requests in flight and draws more of them: leave `outlier` on.
+ * An endpoint that fails fast would have little in flight, and draw more requests than the others; so a failure goes on
+ * counting as a request in flight, for `penaltyMs` on average.
+ *
+ * @throws InvalidOptionError
  */
-export function leastRequests(): PolicyFactory {
-  return () => new LeastRequests();
+export function leastRequests(options: LeastRequestsOptions = {}): PolicyFactory {
+  knownOptions('leastRequests', options, ['penaltyMs']);
+  const penaltyMs = penaltyOption(options);
+  return () => new LeastRequests(penaltyMs);
 }
 
 class LeastRequests<E extends Endpoint> implements Policy<E> {
   readonly #lottery = new Lottery<E>();
+  readonly #failures: HeldFailures<E>;
+  #candidates: readonly Candidate<E>[] = [];
+  #now = 0;
+
+  constructor(penaltyMs: number) {
+    this.#failures = new HeldFailures(penaltyMs);
+  }
 
   update(eligible: readonly Candidate<E>[]): void {
+    this.#candidates = eligible;
     this.#lottery.update(eligible);
+    this.#failures.retain(eligible);
   }
 
   pick(request: PickRequest<E>): Candidate<E> | undefined {
-    const first = this.#lottery.draw(request);
-    if (first === undefined) return undefined;
-    const second = this.#lottery.draw(request, first);
-    if (second === undefined) return first;
-    return second.inFlight * first.weight < first.inFlight * second.weight ? second : first;
+    this.#now = request.now;
+    const drawn = this.#lottery.draw(request);
+    if (drawn === nobody) return undefined;
+    const first = this.#candidates[drawn]!;
+    const other = this.#lottery.draw(request, drawn);
+    if (other === nobody) return first;
+    const second = this.#candidates[other]!;
+    return this.#load(second) * first.weight < this.#load(first) * second.weight ? second : first;
+  }
+
+  settled(candidate: Candidate<E>, outcome: Outcome, now: number = this.#now): void {
+    if (!outcome.ok) this.#failures.add(candidate, outcome, now);
+  }
+
+  #load(candidate: Candidate<E>): number {
+    return candidate.inFlight + this.#failures.of(candidate, this.#now);
   }
 }

@@ -3,6 +3,9 @@ import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { PickRequest } from '../policy.ts';
 
+/** What a draw gives where there is nobody to give. */
+export const nobody = -1;
+
 /** Draws before all candidates are looked at: as many as make that rare when half of them are to be skipped. */
 const maxDraws = 6;
 
@@ -26,31 +29,26 @@ export class Lottery<E extends Endpoint> {
     this.#aliases = weights.every(weight => weight === weights[0]) ? undefined : new AliasTable(weights);
   }
 
-  /** One that is neither skipped nor `except`; `undefined` when there is none. */
-  draw(request: PickRequest<E>, except?: Candidate<E>): Candidate<E> | undefined {
+  /** The index of one that is neither skipped nor at `except`; `nobody` when there is none. */
+  draw(request: PickRequest<E>, except: number = nobody): number {
     const { random } = request;
     const count = this.#candidates.length;
     for (let draws = 0; draws < maxDraws && count > 0; draws++) {
       const index = this.#aliases?.draw(random()) ?? Math.floor(random() * count);
-      const candidate = this.#candidates[index]!;
-      if (candidate !== except && !request.skip(candidate)) return candidate;
+      if (index !== except && !request.skip(this.#candidates[index]!)) return index;
     }
     return this.#drawFromAll(request, random, except);
   }
 
   /** Keeps each in turn with the probability that its weight has among those seen so far. */
-  #drawFromAll(
-    request: PickRequest<E>,
-    random: Random,
-    except: Candidate<E> | undefined,
-  ): Candidate<E> | undefined {
-    let drawn: Candidate<E> | undefined;
+  #drawFromAll(request: PickRequest<E>, random: Random, except: number): number {
+    let drawn = nobody;
     let seen = 0;
-    for (const candidate of this.#candidates) {
-      if (candidate === except || request.skip(candidate)) continue;
+    for (const [index, candidate] of this.#candidates.entries()) {
+      if (index === except || request.skip(candidate)) continue;
       const weight = this.#weigh(candidate);
       seen += weight;
-      if (random() * seen < weight) drawn = candidate;
+      if (random() * seen < weight) drawn = index;
     }
     return drawn;
   }

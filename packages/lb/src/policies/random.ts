@@ -10,12 +10,14 @@ export function random(): PolicyFactory {
 
 class RandomPolicy<E extends Endpoint> implements Policy<E> {
   readonly #lottery = new Lottery<E>();
+  #candidates: readonly Candidate<E>[] = [];
 
   update(eligible: readonly Candidate<E>[]): void {
+    this.#candidates = eligible;
     this.#lottery.update(eligible);
   }
 
   pick(request: PickRequest<E>): Candidate<E> | undefined {
-    return this.#lottery.draw(request);
+    return this.#candidates[this.#lottery.draw(request)];
   }
 }

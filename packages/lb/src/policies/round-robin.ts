@@ -30,6 +30,6 @@ class RoundRobin<E extends Endpoint> implements Policy<E> {
     const candidate = this.#candidates[this.#next];
     if (candidate === undefined) return undefined;
     this.#next = this.#next + 1 === this.#candidates.length ? 0 : this.#next + 1;
-    return request.skip(candidate) ? this.#lottery.draw(request) : candidate;
+    return request.skip(candidate) ? this.#candidates[this.#lottery.draw(request)] : candidate;
   }
 }

@@ -1,0 +1,51 @@
+import type { Candidate } from '../candidate.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { Outcome } from '../outcome.ts';
+import { effectiveLatencyMs } from './penalty.ts';
+
+interface Held {
+  count: number;
+  /** When `count` was right; it fades from then on. */
+  at: number;
+}
+
+/** Less than this part of a request is nothing, so that an endpoint that failed once is as good as the others again. */
+const nothing = 0.1;
+
+/**
+ * Failed requests that go on counting as in flight, for `penaltyMs` on average: as many as there would be if a failure
+ * took that long. They fade exponentially, so that their number is all that need be kept.
+ */
+export class HeldFailures<E extends Endpoint> {
+  readonly #penaltyMs: number;
+  /** Empty as a rule, so that nothing is looked up while all is well. */
+  #held = new Map<Candidate<E>, Held>();
+
+  constructor(penaltyMs: number) {
+    this.#penaltyMs = penaltyMs;
+  }
+
+  add(candidate: Candidate<E>, outcome: Outcome, now: number): void {
+    if (this.#penaltyMs === 0) return;
+    const count = this.of(candidate, now) + effectiveLatencyMs(outcome, this.#penaltyMs) / this.#penaltyMs;
+    this.#held.set(candidate, { count, at: now });
+  }
+
+  /** How many of the candidate's failures count as in flight, in fractions. */
+  of(candidate: Candidate<E>, now: number): number {
+    if (this.#held.size === 0) return 0;
+    const held = this.#held.get(candidate);
+    if (held === undefined) return 0;
+    const count = held.count * Math.exp((held.at - now) / this.#penaltyMs);
+    if (count >= nothing) return count;
+    this.#held.delete(candidate);
+    return 0;
+  }
+
+  /** Forgets all others. */
+  retain(candidates: readonly Candidate<E>[]): void {
+    if (this.#held.size === 0) return;
+    const kept = new Set(candidates);
+    for (const candidate of this.#held.keys()) if (!kept.has(candidate)) this.#held.delete(candidate);
+  }
+}

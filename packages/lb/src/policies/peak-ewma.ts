@@ -1,0 +1,97 @@
+import { knownOptions, numberOption, type Random } from '@ashlar/core';
+import type { Candidate } from '../candidate.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { Outcome } from '../outcome.ts';
+import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import { Lottery, nobody } from './lottery.ts';
+import { Peak, PeakEstimates } from './peak-estimates.ts';
+import { effectiveLatencyMs, type PenaltyOptions, penaltyOption } from './penalty.ts';
+
+/** What a clock can show; were it 0, requests in flight would not count. */
+const leastMs = 0.001;
+
+export interface PeakEwmaOptions extends PenaltyOptions {
+  /** How fast what was measured is forgotten: after this long 1/e of it is left. 10 000 if absent. */
+  readonly decayMs?: number;
+}
+
+/**
+ * Two endpoints are drawn, and the one expected to answer sooner takes the request: by its latency times its requests in
+ * flight, this one included. The latency is Finagle's peak EWMA: the greatest of all there were, each faded by its age.
+ *
+ * - A failure counts as an answer after `penaltyMs`, so one that fails fast attracts nothing. It is asked again when
+ *   that has faded to the latency of the others: after a minute where they take 10 ms; at once when it was ejected, and
+ *   then one request at a time.
+ * - Silence counts too: an endpoint that is given a request while it has not answered any since an earlier one is taken
+ *   to be as slow as that wait, up to `penaltyMs`.
+ * - One of which nothing is known, because it is new or was away, is asked at once, but with one request at a time until
+ *   it has answered.
+ * - Shares follow the weights where latencies and loads are alike: of two with different weights the choice is by lot,
+ *   with odds that are as the weights, and as the cube of what is expected of the other.
+ *
+ * @throws InvalidOptionError
+ */
+export function peakEwma(options: PeakEwmaOptions = {}): PolicyFactory {
+  knownOptions('peakEwma', options, ['decayMs', 'penaltyMs']);
+  const decayMs = numberOption('decayMs', options.decayMs ?? 10_000, { above: 0 });
+  const penaltyMs = penaltyOption(options);
+  return () => new PeakEwma(decayMs, penaltyMs);
+}
+
+class PeakEwma<E extends Endpoint> implements Policy<E> {
+  readonly #penaltyMs: number;
+  readonly #estimates: PeakEstimates<E>;
+  readonly #byWeight = new Lottery<E>();
+  readonly #any = new Lottery<E>(() => 1);
+  #peaks: readonly Peak<E>[] = [];
+  #peakOf: ReadonlyMap<Candidate<E>, Peak<E>> = new Map();
+  #now = 0;
+
+  constructor(decayMs: number, penaltyMs: number) {
+    this.#estimates = new PeakEstimates(decayMs);
+    this.#penaltyMs = penaltyMs;
+  }
+
+  update(eligible: readonly Candidate<E>[]): void {
+    this.#peaks = eligible.map(candidate => this.#peakOf.get(candidate) ?? new Peak(candidate));
+    this.#peakOf = new Map(this.#peaks.map(peak => [peak.candidate, peak]));
+    this.#estimates.keep(this.#peaks);
+    this.#byWeight.update(eligible);
+    this.#any.update(eligible);
+  }
+
+  pick(request: PickRequest<E>): Candidate<E> | undefined {
+    this.#now = request.now;
+    const drawn = this.#byWeight.draw(request);
+    if (drawn === nobody) return undefined;
+    // One by weight and one of the others at random: where the choice is as the weights, so are the shares
+    const other = this.#any.draw(request, drawn);
+    const first = this.#peaks[drawn]!;
+    const chosen = other === nobody ? first : better(first, this.#peaks[other]!, request.random);
+    this.#ask(chosen);
+    return chosen.candidate;
+  }
+
+  settled(candidate: Candidate<E>, outcome: Outcome, now: number = this.#now): void {
+    const peak = this.#peakOf.get(candidate);
+    if (peak === undefined) return;
+    peak.askedAt = Infinity;
+    const latencyMs = effectiveLatencyMs(outcome, this.#penaltyMs);
+    this.#estimates.observe(peak, Math.max(latencyMs, leastMs), now);
+  }
+
+  #ask(peak: Peak<E>): void {
+    if (peak.askedAt === Infinity || peak.candidate.inFlight === 0) peak.askedAt = this.#now;
+    else if (peak.estimate !== undefined) {
+      this.#estimates.observe(peak, Math.min(this.#now - peak.askedAt, this.#penaltyMs), this.#now);
+    }
+  }
+}
+
+function better<E extends Endpoint>(first: Peak<E>, second: Peak<E>, random: Random): Peak<E> {
+  const { weight } = first.candidate;
+  if (weight === second.candidate.weight) return second.load < first.load ? second : first;
+  const forFirst = weight * second.load ** 3;
+  const forSecond = second.candidate.weight * first.load ** 3;
+  return random() * (forFirst + forSecond) < forSecond ? second : first;
+}
