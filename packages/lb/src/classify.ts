@@ -33,17 +33,24 @@ export function retryAfter(value: unknown): number | undefined {
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
-/** Frees what a value holds that nobody will read: it is, or has as its `body`, a stream of either kind. */
+/** Frees what a value holds that nobody will read: it is, or has as its `body`, a stream of either kind. Never throws. */
 export function discard(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
-  const { body = value } = value as ResponseLike;
-  if (typeof body !== 'object' || body === null) return;
-  if (body instanceof ReadableStream) void body.cancel().catch(() => {});
-  else if (isNodeStream(body)) body.on('error', () => {}).destroy();
+  try {
+    const { body = value } = value as ResponseLike;
+    if (typeof body !== 'object' || body === null) return;
+    if (body instanceof ReadableStream) void body.cancel().catch(() => {});
+    else if (isNodeStream(body)) {
+      body.on('error', () => {});
+      body.destroy();
+    }
+  } catch {
+    // It only looked like a stream: nobody is there who could want to know
+  }
 }
 
 interface NodeStream {
-  on(event: 'error', listener: () => void): this;
+  on(event: 'error', listener: () => void): unknown;
   destroy(): unknown;
 }
 

@@ -19,6 +19,17 @@ export interface RetryMessage extends About {
   readonly attempt: number;
   readonly error?: unknown;
 }
+/** An attempt on `from` has taken `afterMs`, and one more is made on `endpoint`; `attempt` is its number. */
+export interface HedgeMessage extends About {
+  readonly from: string;
+  readonly attempt: number;
+  readonly afterMs: number;
+}
+/** An adaptive limiter changed how many requests an endpoint may have in flight. */
+export interface LimitMessage extends About {
+  readonly from: number;
+  readonly to: number;
+}
 /** An endpoint takes no requests for `forMs`, for the `times`th time. */
 export interface EjectMessage extends About {
   readonly reason: string;
@@ -49,6 +60,8 @@ export const channels: {
   readonly pick: Channel<PickMessage>;
   readonly outcome: Channel<OutcomeMessage>;
   readonly retry: Channel<RetryMessage>;
+  readonly hedge: Channel<HedgeMessage>;
+  readonly limit: Channel<LimitMessage>;
   readonly eject: Channel<EjectMessage>;
   readonly return: Channel<ReturnMessage>;
   readonly endpoints: Channel<EndpointsMessage>;
@@ -57,6 +70,8 @@ export const channels: {
   pick: channel('ashlar:lb:pick'),
   outcome: channel('ashlar:lb:outcome'),
   retry: channel('ashlar:lb:retry'),
+  hedge: channel('ashlar:lb:hedge'),
+  limit: channel('ashlar:lb:limit'),
   eject: channel('ashlar:lb:eject'),
   return: channel('ashlar:lb:return'),
   endpoints: channel('ashlar:lb:endpoints'),

@@ -6,9 +6,10 @@ export class NoEndpointError extends AshlarError {
   readonly outcome: CallOutcome = 'NotExecuted';
   /**
    * `empty`: there are no endpoints of a weight above 0; `undiscovered`: discovery has not given a set, its error is
-   * the `cause`; `excluded`: there are some, but all are excluded or being probed.
+   * the `cause`; `excluded`: there are some, but all are excluded or being probed; `full`: all that are not are at their
+   * limit, and so many wait already as may; `waited`: and so they were for as long as the request could wait.
    */
-  readonly reason: 'empty' | 'undiscovered' | 'excluded';
+  readonly reason: 'empty' | 'undiscovered' | 'excluded' | 'full' | 'waited';
 
   constructor(balancer: string, reason: NoEndpointError['reason'], options?: ErrorOptions) {
     super(`${balancer} has no endpoint for the request: ${reasons[reason]}`, options);
@@ -20,6 +21,8 @@ const reasons = {
   empty: 'there are none, or all have weight 0',
   undiscovered: 'discovery has not given a usable set',
   excluded: 'all that could take one are excluded or being probed',
+  full: 'all are at their limit, and it cannot wait for one',
+  waited: 'all were at their limit for as long as it could wait',
 };
 
 /** The time that was given is over. `outcome` is `Unknown` when an endpoint was asked and has not answered. */

@@ -6,6 +6,8 @@ import type { Picked } from './picked.ts';
 /** Who is told how a flight ended; once for each. */
 export interface Tower<E extends Endpoint> {
   landed(flight: Flight<E>, settlement: Settlement | undefined): void;
+  /** It was broken off because another was quicker. */
+  outrun(flight: Flight<E>): void;
 }
 
 /** A request in flight. */
@@ -27,6 +29,12 @@ export class Flight<E extends Endpoint> implements Picked<E> {
     if (tower === undefined) return;
     this.#tower = undefined;
     tower.landed(this, settlement);
+  }
+
+  outrun(): void {
+    const tower = this.#tower;
+    this.#tower = undefined;
+    tower?.outrun(this);
   }
 
   [Symbol.dispose](): void {

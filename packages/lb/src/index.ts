@@ -3,6 +3,8 @@ export type {
   DiscoveryFailedMessage,
   EjectMessage,
   EndpointsMessage,
+  HedgeMessage,
+  LimitMessage,
   OutcomeMessage,
   PickMessage,
   RetryMessage,
@@ -20,6 +22,8 @@ export {
   PolicyError,
 } from './errors.ts';
 export type { DiscoveryState } from './follow.ts';
+export type { HedgeOptions } from './hedge.ts';
+export type { Concurrency, Limiter, LimitSample } from './limits/limiter.ts';
 export { LoadBalancer } from './load-balancer.ts';
 export type { LoadBalancerOptions } from './options.ts';
 export type { Outcome, Settlement } from './outcome.ts';
@@ -47,4 +51,4 @@ export type {
   Verdict,
 } from './request.ts';
 export type { RetryOptions } from './retry.ts';
-export type { BalancerSnapshot, EndpointSnapshot } from './snapshot.ts';
+export type { BalancerSnapshot, EndpointSnapshot, RequestsSnapshot } from './snapshot.ts';

@@ -1,25 +1,21 @@
-import { abortable, type Clock, describe, InvalidOptionError, numberOption, systemClock } from '@ashlar/core';
-import type { Key } from '@ashlar/hash-ring';
-import { Call } from './call.ts';
+import { type Clock, describe, InvalidOptionError, systemClock } from '@ashlar/core';
 import type { Discovery } from './discovery.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkedEndpoints } from './endpoints.ts';
-import { ClosedError, NoEndpointError } from './errors.ts';
-import type { Flight } from './flight.ts';
 import { Follower } from './follow.ts';
+import { checkConcurrency } from './limits/limiter.ts';
 import type { Member } from './member.ts';
-import { checkNames, isDiscovery, type LoadBalancerOptions } from './options.ts';
+import { checkNames, isDiscovery, type LoadBalancerOptions, requestSettings } from './options.ts';
 import { ConsecutiveFailures } from './outlier/consecutive-failures.ts';
 import { OutlierEjection } from './outlier/ejection.ts';
 import { type OutlierOptions, outlierSettings } from './outlier/options.ts';
 import type { Picked } from './picked.ts';
 import { leastRequests } from './policies/least-requests.ts';
 import type { AcquireOptions, Attempt, PickOptions, RunOptions } from './request.ts';
-import { retrySettings } from './retry.ts';
-import { RetryBudget } from './retry-budget.ts';
+import { Requests } from './requests.ts';
 import { Roster } from './roster.ts';
-import { type Runner, run } from './run.ts';
 import { type BalancerSnapshot, endpointSnapshot } from './snapshot.ts';
+import { Timers } from './timers.ts';
 
 /**
  * Says which endpoint takes the next request, follows how requests go, and leaves out endpoints that fail.
@@ -30,32 +26,38 @@ import { type BalancerSnapshot, endpointSnapshot } from './snapshot.ts';
 export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   readonly name: string;
   readonly #clock: Clock;
-  readonly #maxWaitMs: number;
   readonly #roster: Roster<E>;
+  readonly #requests: Requests<E>;
   readonly #follower: Follower<E> | undefined;
-  readonly #runner: Runner<E>;
-  readonly #budget: RetryBudget | undefined;
-  readonly #calls = new Set<Call>();
-  readonly #waiting = new Set<() => void>();
   readonly #watchers = new Set<(endpoints: readonly E[]) => void>();
   #closed = false;
-  #retries = 0;
-  #retriesRefused = 0;
 
   /** @throws InvalidOptionError; for a list also InvalidEndpointError and DuplicateEndpointError */
   constructor(options: LoadBalancerOptions<E>) {
     checkNames(options);
-    const { name = 'lb', endpoints, policy = leastRequests(), outlier = {}, retry = {} } = options;
-    const { clock = systemClock, random = Math.random, maxWaitMs = 5_000 } = options;
+    const {
+      name = 'lb',
+      endpoints,
+      policy = leastRequests(),
+      outlier = {},
+      concurrency = Infinity,
+    } = options;
+    const { clock = systemClock, random = Math.random } = options;
     this.name = name;
     this.#clock = clock;
-    this.#maxWaitMs = numberOption('maxWaitMs', maxWaitMs, { min: 0 });
+    checkConcurrency(concurrency);
     const members = new Map<string, Member<E>>();
     const ejection = outlier === false ? undefined : this.#ejection(outlier, members);
-    this.#roster = new Roster(name, members, policy<E>(), ejection, () => clock.now(), random);
-    const settings = retry === false ? undefined : retrySettings(retry);
-    this.#budget = settings && new RetryBudget(settings.budgetPercent, settings.budgetPerSecond);
-    this.#runner = { name, retry: settings, another: (request, tried) => this.#another(request.key, tried) };
+    const now = () => clock.now();
+    this.#roster = new Roster(name, members, policy<E>(), ejection, concurrency, now, random);
+    const discovery = () => this.#follower;
+    this.#requests = new Requests({
+      ...requestSettings(options),
+      name,
+      roster: this.#roster,
+      timers: new Timers(clock),
+      discovery,
+    });
     this.#follower = this.#start(endpoints);
   }
 
@@ -70,19 +72,16 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
    * @throws NoEndpointError, ClosedError
    */
   pick(options: PickOptions = {}): Picked<E> {
-    this.#assertOpen();
-    const { key, exclude } = options;
-    const flight = this.#roster.choose(key, exclude === undefined ? nothing : excluded(exclude));
-    if (flight === undefined) throw this.#noEndpoint();
-    return flight;
+    return this.#requests.pick(options);
   }
 
   /**
-   * As `pick`, but waits for the first set of a discovery, at most `maxWaitMs` or `timeoutMs`. Rejects with
-   * NoEndpointError, DeadlineError, ClosedError or the reason of the signal.
+   * As `pick`, but waits for the first set of a discovery, and for an endpoint when all are at their limit: in the order
+   * of the calls, at most `maxWaitMs` or `timeoutMs`. Rejects with NoEndpointError, DeadlineError, ClosedError or the
+   * reason of the signal.
    */
-  async acquire(options: AcquireOptions = {}): Promise<Picked<E>> {
-    return this.#during(options, call => this.#acquire(call, options.key));
+  acquire(options: AcquireOptions = {}): Promise<Picked<E>> {
+    return this.#requests.acquire(options);
   }
 
   /**
@@ -94,12 +93,8 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
    * rejects with DeadlineError, ClosedError, NoEndpointError or the reason of the caller's signal, also when the attempt
    * does not heed its signal. A request that the caller gives up says nothing of the endpoint.
    */
-  async run<T>(attempt: Attempt<E, T>, options: RunOptions<T> = {}): Promise<T> {
-    return this.#during(options, async call => {
-      this.#budget?.request(this.#clock.now());
-      const first = await this.#acquire(call, options.key);
-      return run(this.#runner, call, first, attempt, options);
-    });
+  run<T>(attempt: Attempt<E, T>, options: RunOptions<T> = {}): Promise<T> {
+    return this.#requests.run(attempt, options);
   }
 
   /** Tells the endpoints now and after each change, for what keeps something for each of them; returns how to stop. */
@@ -118,8 +113,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
       discovery: state,
       ...(error === undefined ? {} : { discoveryError: String(error) }),
       inFlight: this.#roster.inFlight,
-      retries: this.#retries,
-      retriesRefused: this.#retriesRefused,
+      ...this.#requests.snapshot(),
       endpoints: Array.from(this.#roster.members(), member => endpointSnapshot(member, now)),
     };
   }
@@ -132,7 +126,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     this.#follower?.close();
-    for (const call of this.#calls) call.stop(new ClosedError(this.name, call.outcome));
+    this.#requests.close();
     this.#watchers.clear();
   }
 
@@ -146,7 +140,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
         this.name,
         endpoints,
         set => this.#replace(set),
-        () => this.#wake(),
+        () => this.#requests.wake(),
       );
     }
     if (typeof endpoints?.[Symbol.iterator] !== 'function') {
@@ -162,87 +156,9 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     for (const listener of this.#watchers) listener(endpoints);
   }
 
-  async #during<T>(options: AcquireOptions, work: (call: Call) => Promise<T>): Promise<T> {
-    this.#assertOpen();
-    const call = new Call(this.#clock, options);
-    this.#calls.add(call);
-    try {
-      return await work(call);
-    } finally {
-      this.#calls.delete(call);
-      call.end();
-    }
-  }
-
-  async #acquire(call: Call, key: Key | undefined): Promise<Flight<E>> {
-    if (this.#follower?.state === 'waiting') await this.#firstSet(call.cancellation.signal);
-    const flight = this.#roster.choose(key, nothing);
-    if (flight === undefined) throw this.#noEndpoint();
-    return flight;
-  }
-
-  /** Returns when there is a set, or cannot be one, or it took too long. */
-  async #firstSet(signal: AbortSignal): Promise<void> {
-    const timer = new AbortController();
-    let wake = () => {};
-    const woken = new Promise<void>(resolve => {
-      wake = resolve;
-    });
-    this.#waiting.add(wake);
-    this.#clock.sleep(this.#maxWaitMs, timer.signal).then(wake, () => {});
-    try {
-      await abortable(woken, signal);
-    } finally {
-      this.#waiting.delete(wake);
-      timer.abort('woken');
-    }
-  }
-
-  #wake(): void {
-    if (this.#follower?.state === 'waiting') return;
-    for (const wake of this.#waiting) wake();
-  }
-
-  #another(key: Key | undefined, tried: readonly string[]): Flight<E> | undefined {
-    const now = this.#clock.now();
-    if (this.#budget?.allows(now) !== true) {
-      this.#retriesRefused++;
-      return undefined;
-    }
-    const flight = this.#roster.choose(key, tried);
-    if (flight === undefined) return undefined;
-    this.#budget.spend(now);
-    this.#retries++;
-    return flight;
-  }
-
   #ejection(options: OutlierOptions, members: ReadonlyMap<string, Member<E>>): OutlierEjection<E> {
     const settings = outlierSettings(options);
     const detectors = [new ConsecutiveFailures(settings.consecutiveFailures)];
     return new OutlierEjection(this.name, settings, detectors, members);
   }
-
-  #assertOpen(): void {
-    if (this.#closed) throw new ClosedError(this.name, 'NotExecuted');
-  }
-
-  #noEndpoint(): NoEndpointError {
-    if (!this.#roster.isEmpty) return new NoEndpointError(this.name, 'excluded');
-    if (this.#follower === undefined || this.endpoints.length > 0)
-      return new NoEndpointError(this.name, 'empty');
-    const { error } = this.#follower;
-    return new NoEndpointError(this.name, 'undiscovered', error === undefined ? {} : { cause: error });
-  }
-}
-
-const nothing: readonly string[] = [];
-
-function excluded(ids: Iterable<string>): readonly string[] {
-  if (typeof ids === 'string') {
-    throw new InvalidOptionError(
-      'exclude',
-      `\`exclude\` must be a list of ids, got the string ${describe(ids)}`,
-    );
-  }
-  return Array.isArray(ids) ? ids : [...ids];
 }

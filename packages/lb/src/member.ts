@@ -2,6 +2,7 @@ import type { Candidate } from './candidate.ts';
 import type { Endpoint } from './endpoint.ts';
 import { weightOf } from './endpoints.ts';
 import type { Flight } from './flight.ts';
+import type { Limiter } from './limits/limiter.ts';
 
 /**
  * `up`: takes requests. `ejected`: takes none until its time is over. `probing`: takes one at a time, and that one
@@ -14,6 +15,10 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   endpoint: E;
   weight: number;
   inFlight = 0;
+  /** How many may be in flight. */
+  limit: number = Infinity;
+  /** Where the limit comes from, if it adapts. */
+  limiter: Limiter | undefined;
   standing: Standing = 'up';
   /** Whether the policy was told of it as eligible. */
   eligible = false;
@@ -33,9 +38,17 @@ export class Member<E extends Endpoint> implements Candidate<E> {
     this.weight = weightOf(endpoint);
   }
 
-  takeOver(endpoint: E): void {
+  /** A limiter that it has stays, with what it learned. */
+  takeOver(endpoint: E, limit: number | Limiter): void {
     this.endpoint = endpoint;
     this.weight = weightOf(endpoint);
+    this.limiter = typeof limit === 'number' ? undefined : (this.limiter ?? limit);
+    this.limit = typeof limit === 'number' ? limit : this.limiter!.limit;
+  }
+
+  /** Whether it takes no more at the moment. */
+  get isBusy(): boolean {
+    return this.inFlight >= this.limit || this.probe !== undefined;
   }
 
   /** Whether it may be offered to the policy. */

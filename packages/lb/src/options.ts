@@ -1,9 +1,13 @@
-import { type Clock, knownOptions, type Random } from '@ashlar/core';
+import { type Clock, integerOption, knownOptions, numberOption, type Random } from '@ashlar/core';
 import type { Discovery } from './discovery.ts';
 import type { Endpoint } from './endpoint.ts';
+import { type HedgeOptions, hedgeSettings } from './hedge.ts';
+import { Hedging } from './hedging.ts';
+import type { Concurrency } from './limits/limiter.ts';
 import type { OutlierOptions } from './outlier/options.ts';
 import type { PolicyFactory } from './policy.ts';
-import type { RetryOptions } from './retry.ts';
+import type { RequestsSetup } from './requests.ts';
+import { type RetryOptions, retrySettings } from './retry.ts';
 
 export interface LoadBalancerOptions<E extends Endpoint> {
   /** What it is called in messages, snapshots and errors; `lb` if absent. */
@@ -16,17 +20,56 @@ export interface LoadBalancerOptions<E extends Endpoint> {
   readonly outlier?: OutlierOptions | false;
   /** When `run` tries another endpoint; `false` turns it off. */
   readonly retry?: RetryOptions | false;
-  /** How long `acquire` and `run` wait for the first set of a discovery; 5 000 if absent. */
+  /** When `run` sends a request to a second endpoint while the first is awaited; not at all if absent. */
+  readonly hedge?: HedgeOptions | false;
+  /**
+   * How many requests an endpoint may have in flight: a number, a function of the endpoint, or one that makes a limiter
+   * for it, as `gradient2()` is. No limit if absent.
+   */
+  readonly concurrency?: Concurrency<E>;
+  /**
+   * How long `acquire` and `run` wait for an endpoint when all are at their limit, and for the first set of a discovery;
+   * 5 000 if absent.
+   */
   readonly maxWaitMs?: number;
+  /** How many may wait at a time; 1 000 if absent. */
+  readonly maxWaiting?: number;
   readonly clock?: Clock;
   readonly random?: Random;
 }
 
-const names = ['name', 'endpoints', 'policy', 'outlier', 'retry', 'maxWaitMs', 'clock', 'random'];
+const names = [
+  'name',
+  'endpoints',
+  'policy',
+  'outlier',
+  'retry',
+  'hedge',
+  'concurrency',
+  'maxWaitMs',
+  'maxWaiting',
+  'clock',
+  'random',
+];
 
 /** @throws InvalidOptionError for a name that is not one of an option */
 export function checkNames(options: object): void {
   knownOptions('LoadBalancer', options, names);
+}
+
+/** @throws InvalidOptionError */
+export function requestSettings<E extends Endpoint>(
+  options: LoadBalancerOptions<E>,
+): Pick<RequestsSetup<E>, 'waiting' | 'retry' | 'hedging'> {
+  const { retry = {}, hedge = false, maxWaitMs = 5_000, maxWaiting = 1_000 } = options;
+  return {
+    retry: retry === false ? undefined : retrySettings(retry),
+    hedging: hedge === false ? undefined : new Hedging(hedgeSettings(hedge)),
+    waiting: {
+      maxWaitMs: numberOption('maxWaitMs', maxWaitMs, { min: 0 }),
+      maxWaiting: integerOption('maxWaiting', maxWaiting, { min: 0 }),
+    },
+  };
 }
 
 export function isDiscovery<E extends Endpoint>(

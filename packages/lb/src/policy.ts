@@ -13,7 +13,7 @@ export interface PickRequest<E extends Endpoint> {
   readonly random: Random;
   /** Requests in flight on all eligible candidates together, where the asker keeps count. */
   readonly inFlight?: number;
-  /** Candidates that must not be picked for this request: tried before, excluded by the caller, being probed. */
+  /** Candidates that must not be picked for this request: tried before, excluded by the caller, being probed, at their limit. */
   skip(candidate: Candidate<E>): boolean;
 }
 
@@ -34,6 +34,11 @@ export interface Policy<E extends Endpoint = Endpoint> {
    * but it is while the candidate is ejected, for the requests from before.
    */
   settled?(candidate: Candidate<E>, outcome: Outcome, now: number): void;
+  /**
+   * A request to a candidate was broken off, at `now` and after `afterMs`, because another one that was asked too was
+   * quicker: neither a success nor a failure, but it would have taken longer than that.
+   */
+  outrun?(candidate: Candidate<E>, afterMs: number, now: number): void;
 }
 
 /** Makes a policy for one balancer: policies keep state. */

@@ -20,21 +20,25 @@ export interface AcquireOptions {
 }
 
 export interface Request extends AcquireOptions {
-  /** Doing it twice is as good as once: it may be sent to another endpoint after any failure. False if absent. */
+  /** Doing it twice is as good as once: it may be sent to another endpoint after any failure, and hedged. False if absent. */
   readonly idempotent?: boolean | undefined;
+  /** False: it is never sent to another endpoint while the first is awaited. */
+  readonly hedge?: boolean | undefined;
 }
 
-export interface AttemptContext<E extends Endpoint> {
-  readonly endpoint: E;
+/** What an attempt is given. A class, so that a copy by `...`, which would lack the signal, is an error of types. */
+export abstract class AttemptContext<E extends Endpoint> {
+  abstract readonly endpoint: E;
   /**
-   * Aborts when the attempt is no longer wanted: at a deadline, when the caller gives up, when the balancer closes, or
-   * when the request goes to another endpoint. Never after `run` has settled.
+   * Aborts when the attempt is no longer wanted: at a deadline, when the caller gives up, when the balancer closes, when
+   * the request goes to another endpoint, or when another attempt was quicker. Never after `run` has settled with what
+   * this attempt gave.
    */
-  readonly signal: AbortSignal;
+  abstract get signal(): AbortSignal;
   /** @internal What `signal` is made of once it is read; to listen here costs next to nothing. */
-  readonly cancellation: Cancellation;
-  /** 1 for the first, 2 for the first retry. */
-  readonly attempt: number;
+  abstract readonly cancellation: Cancellation;
+  /** 1 for the first; each retry and each hedge has the next number. */
+  abstract readonly attempt: number;
 }
 
 export type Attempt<E extends Endpoint, T> = (context: AttemptContext<E>) => Promise<T>;

@@ -5,6 +5,7 @@ import type { Endpoint } from './endpoint.ts';
 import { sameEndpoint, weightOf } from './endpoints.ts';
 import { PolicyError } from './errors.ts';
 import { Flight, type Tower } from './flight.ts';
+import { type Concurrency, type Limiter, limitOf } from './limits/limiter.ts';
 import { Member } from './member.ts';
 import type { Outcome, Settlement } from './outcome.ts';
 import type { OutlierEjection } from './outlier/ejection.ts';
@@ -12,22 +13,26 @@ import type { PickRequest, Policy } from './policy.ts';
 
 /** The endpoints there are, who of them takes requests, and what is in flight: all of a balancer that never waits. */
 export class Roster<E extends Endpoint> implements Tower<E> {
+  /** Told how many more requests there may be room for, as far as is known, after what may have made some. */
+  onRoom: (room: number) => void = () => {};
   readonly #balancer: string;
   readonly #policy: Policy<E>;
   readonly #members: Map<string, Member<E>>;
   readonly #outlier: OutlierEjection<E> | undefined;
-  readonly #now: () => number;
+  readonly #concurrency: Concurrency<E>;
   readonly #request: { -readonly [K in keyof PickRequest<E>]: PickRequest<E>[K] };
   #exclude: readonly string[] = [];
   #inFlight = 0;
   /** Until the first set the policy is neither told nor asked. */
   #told = false;
+  readonly now: () => number;
 
   constructor(
     balancer: string,
     members: Map<string, Member<E>>,
     policy: Policy<E>,
     outlier: OutlierEjection<E> | undefined,
+    concurrency: Concurrency<E>,
     now: () => number,
     random: Random,
   ) {
@@ -35,9 +40,10 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     this.#members = members;
     this.#policy = policy;
     this.#outlier = outlier;
-    this.#now = now;
+    this.#concurrency = concurrency;
+    this.now = now;
     const skip = (candidate: { readonly endpoint: E }) =>
-      (candidate as Member<E>).probe !== undefined ||
+      (candidate as Member<E>).isBusy ||
       (this.#exclude.length > 0 && this.#exclude.includes(candidate.endpoint.id));
     this.#request = { key: undefined, now: 0, random, inFlight: 0, skip };
   }
@@ -53,6 +59,26 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     return true;
   }
 
+  /** Whether one that could take requests otherwise has as many in flight as it may. */
+  isFull(exclude: readonly string[]): boolean {
+    for (const member of this.#members.values()) {
+      if (member.eligible && member.inFlight >= member.limit && !exclude.includes(member.endpoint.id))
+        return true;
+    }
+    return false;
+  }
+
+  /** Whether there is one that takes a request now. */
+  get hasRoom(): boolean {
+    for (const member of this.#members.values()) if (member.eligible && !member.isBusy) return true;
+    return false;
+  }
+
+  /** When who takes requests changes by itself. */
+  get dueAt(): number {
+    return this.#outlier?.dueAt ?? Infinity;
+  }
+
   get endpoints(): E[] {
     return Array.from(this.#members.values(), member => member.endpoint);
   }
@@ -63,11 +89,8 @@ export class Roster<E extends Endpoint> implements Tower<E> {
 
   choose(key: Key | undefined, exclude: readonly string[]): Flight<E> | undefined {
     if (!this.#told) return undefined;
-    const now = this.#now();
-    if (this.#outlier !== undefined && now >= this.#outlier.dueAt) {
-      this.#outlier.release(now);
-      this.#tellPolicy();
-    }
+    const now = this.now();
+    if (this.#outlier !== undefined && now >= this.#outlier.dueAt) this.refresh(now);
     const request = this.#request;
     request.key = key;
     request.now = now;
@@ -88,14 +111,41 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     return flight;
   }
 
+  /** Does what is due. */
+  refresh(now: number = this.now()): void {
+    if (this.#outlier === undefined || now < this.#outlier.dueAt) return;
+    this.#outlier.release(now);
+    this.#tellPolicy();
+    this.onRoom(Infinity);
+  }
+
   landed(flight: Flight<E>, settlement: Settlement | undefined): void {
+    const { member } = flight;
+    try {
+      this.#land(flight, settlement);
+    } finally {
+      if (member.eligible && !member.isBusy) this.onRoom(member.limit - member.inFlight);
+    }
+  }
+
+  outrun(flight: Flight<E>): void {
+    const { member, startedAt } = flight;
+    const now = this.now();
+    try {
+      if (member.standing !== 'gone') this.#policy.outrun?.(member, now - startedAt, now);
+    } finally {
+      this.landed(flight, undefined);
+    }
+  }
+
+  #land(flight: Flight<E>, settlement: Settlement | undefined): void {
     const { member } = flight;
     this.#inFlight--;
     member.inFlight--;
     if (member.eligible) this.#request.inFlight!--;
     const isProbe = member.probe === flight;
     if (isProbe) member.probe = undefined;
-    const now = this.#now();
+    const now = this.now();
     const outcome = settlement && outcomeOf(settlement, now - flight.startedAt);
     if (channels.outcome.hasSubscribers) {
       channels.outcome.publish({ balancer: this.#balancer, endpoint: flight.endpoint.id, outcome });
@@ -107,8 +157,27 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     if (outcome.ok) member.succeeded++;
     else member.failed++;
     if (member.standing === 'gone') return;
+    if (member.limiter !== undefined) this.#adapt(member, member.limiter, outcome, now);
     this.#policy.settled?.(member, outcome, now);
-    if (this.#outlier?.observe(member, isProbe, outcome, now)) this.#tellPolicy();
+    if (this.#outlier?.observe(member, isProbe, outcome, now)) {
+      this.#tellPolicy();
+      this.onRoom(Infinity);
+    }
+  }
+
+  #adapt(member: Member<E>, limiter: Limiter, { ok, latencyMs }: Outcome, now: number): void {
+    const from = member.limit;
+    limiter.settled({ now, latencyMs, inFlight: member.inFlight + 1, dropped: !ok });
+    const { limit } = limiter;
+    // Also what is no number at all: with less than one the endpoint would never be heard of again
+    member.limit = limit >= 1 ? limit : 1;
+    if (member.limit === from || !channels.limit.hasSubscribers) return;
+    channels.limit.publish({
+      balancer: this.#balancer,
+      endpoint: member.endpoint.id,
+      from,
+      to: member.limit,
+    });
   }
 
   /** Makes these the endpoints. When the policy refuses them, all stays as it was and its error is thrown. */
@@ -123,18 +192,18 @@ export class Roster<E extends Endpoint> implements Tower<E> {
       .map(({ id }) => id);
     if (left.length + joined.length + changed.length === 0) return;
     this.#members.clear();
-    for (const endpoint of endpoints) {
-      const member = before.get(endpoint.id) ?? new Member(endpoint);
-      member.takeOver(endpoint);
-      this.#members.set(endpoint.id, member);
-    }
     try {
-      this.#outlier?.enforceLimit(this.#now());
+      for (const endpoint of endpoints) {
+        const member = before.get(endpoint.id) ?? new Member(endpoint);
+        member.takeOver(endpoint, limitOf(this.#concurrency, endpoint));
+        this.#members.set(endpoint.id, member);
+      }
+      this.#outlier?.enforceLimit(this.now());
       this.#tellPolicy();
     } catch (error) {
       this.#members.clear();
       for (const [member, endpoint] of said) {
-        member.takeOver(endpoint);
+        member.takeOver(endpoint, limitOf(this.#concurrency, endpoint));
         this.#members.set(endpoint.id, member);
       }
       this.#tellPolicy();
@@ -144,6 +213,7 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     if (channels.endpoints.hasSubscribers) {
       channels.endpoints.publish({ balancer: this.#balancer, joined, left, changed });
     }
+    this.onRoom(Infinity);
   }
 
   #dismiss(member: Member<E>): void {

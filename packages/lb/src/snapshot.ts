@@ -10,6 +10,8 @@ export interface EndpointSnapshot {
   /** `drained`: up, but of weight 0. */
   readonly state: 'up' | 'ejected' | 'probing' | 'drained';
   readonly inFlight: number;
+  /** How many may be in flight, if that is limited. */
+  readonly limit?: number;
   readonly picked: number;
   readonly succeeded: number;
   readonly failed: number;
@@ -20,7 +22,20 @@ export interface EndpointSnapshot {
   readonly returnsInMs?: number;
 }
 
-export interface BalancerSnapshot {
+export interface RequestsSnapshot {
+  /** Requests that wait for an endpoint. */
+  readonly waiting: number;
+  readonly retries: number;
+  /** Retries that the budget forbade. */
+  readonly retriesRefused: number;
+  readonly hedges: number;
+  /** Hedges whose answer came first. */
+  readonly hedgesWon: number;
+  /** Hedges that the budget forbade. */
+  readonly hedgesRefused: number;
+}
+
+export interface BalancerSnapshot extends RequestsSnapshot {
   readonly name: string;
   readonly closed: boolean;
   readonly discovery: DiscoveryState;
@@ -28,9 +43,6 @@ export interface BalancerSnapshot {
   readonly discoveryError?: string;
   /** Requests in flight, also to endpoints that have left. */
   readonly inFlight: number;
-  readonly retries: number;
-  /** Retries that the budget forbade. */
-  readonly retriesRefused: number;
   readonly endpoints: readonly EndpointSnapshot[];
 }
 
@@ -43,6 +55,7 @@ export function endpointSnapshot<E extends Endpoint>(member: Member<E>, now: num
     weight,
     state,
     inFlight,
+    ...(member.limit === Infinity ? {} : { limit: member.limit }),
     picked,
     succeeded,
     failed,

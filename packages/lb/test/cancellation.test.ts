@@ -49,9 +49,11 @@ describe('a cancellation', () => {
   });
 
   it('makes no attempt once the call has been stopped', async () => {
-    const lb = new LoadBalancer({ endpoints: [{ id: 'a' }] });
+    const lb = new LoadBalancer({ endpoints: [{ id: 'a' }], concurrency: 1 });
+    const first = lb.pick();
     let attempts = 0;
     const running = lb.run(async () => ++attempts);
+    first.done();
     await Promise.all([lb.close(), expect(running).rejects.toThrow('closed')]);
     expect([attempts, lb.snapshot().inFlight]).toEqual([0, 0]);
   });

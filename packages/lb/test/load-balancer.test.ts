@@ -42,7 +42,19 @@ describe('LoadBalancer', () => {
 
   it('refuses options that it does not have or cannot honor', () => {
     const make = (options: object) => () => new LoadBalancer({ endpoints: ids('a'), ...options });
-    expect(make({ hedge: {} })).toThrow('LoadBalancer has no option `hedge`');
+    expect(make({ hedged: {} })).toThrow('LoadBalancer has no option `hedged`');
+    expect(make({ hedge: { delayMs: -1 } })).toThrow('`hedge.delayMs`');
+    expect(make({ hedge: { delayMs: 5, percentile: 90 } })).toThrow('`delayMs` or `percentile`, not both');
+    expect(make({ hedge: { percentile: 100 } })).toThrow('`hedge.percentile` must be below 100, got 100');
+    expect(make({ hedge: { max: 0 } })).toThrow('`hedge.max`');
+    expect(make({ hedge: { budgetPercent: -1 } })).toThrow('`hedge.budgetPercent`');
+    expect(make({ concurrency: 0 })).toThrow('`concurrency` must be an integer of at least 1, got 0');
+    expect(make({ concurrency: () => 1.5 })).toThrow('`concurrency` must be an integer');
+    expect(make({ concurrency: () => ({}) })).toThrow('got an object');
+    expect(make({ concurrency: 'many' })).toThrow(
+      '`concurrency` must be a number or a function of the endpoint',
+    );
+    expect(make({ maxWaiting: -1 })).toThrow('`maxWaiting`');
     expect(make({ maxWaitMs: -1 })).toThrow('`maxWaitMs` must be a number of at least 0, got -1 (number)');
     expect(make({ retry: { attempts: 0 } })).toThrow('`retry.attempts`');
     expect(make({ retry: { tries: 3 } })).toThrow('retry has no option `tries`');

@@ -86,8 +86,12 @@ describe('programs of users', () => {
       new LoadBalancer({ endpoints: [{ url: 'http://127.0.0.1' }] });
       // @ts-expect-error a policy is given as a factory that has been called
       new LoadBalancer({ endpoints: [], policy: roundRobin });
-      // @ts-expect-error there is no such option yet
-      new LoadBalancer({ endpoints: [], hedge: {} });
+      // @ts-expect-error there is no such option
+      new LoadBalancer({ endpoints: [], hedged: {} });
+      // @ts-expect-error a copy of the context would lack the signal
+      new LoadBalancer({ endpoints: [] }).run(async context => ({ ...context }).signal);
+      // @ts-expect-error a limit is a number or a limiter
+      new LoadBalancer<Endpoint>({ endpoints: [], concurrency: ({ id }) => id });
       // @ts-expect-error how it went must be said
       new LoadBalancer({ endpoints: [{ id: 'a' }] }).pick().done({});
       // @ts-expect-error of an endpoint that may have no url nobody can say that it is a string

@@ -80,6 +80,12 @@ class PeakEwma<E extends Endpoint> implements Policy<E> {
     this.#estimates.observe(peak, Math.max(latencyMs, leastMs), now);
   }
 
+  /** It has not answered, and would have taken longer: it still owes the rest. */
+  outrun(candidate: Candidate<E>, afterMs: number, now: number): void {
+    const peak = this.#peakOf.get(candidate);
+    if (peak !== undefined) this.#estimates.observe(peak, Math.max(afterMs, leastMs), now);
+  }
+
   #ask(peak: Peak<E>): void {
     if (peak.askedAt === Infinity || peak.candidate.inFlight === 0) peak.askedAt = this.#now;
     else if (peak.estimate !== undefined) {

@@ -83,6 +83,8 @@ export class Exchange<E extends Endpoint> {
     const held = await this.#balancer.run(context => this.#attempt(path, context), {
       key,
       idempotent: idempotent.has(method),
+      // Two at a time would answer one client
+      hedge: false,
       timeoutMs: this.#settings.timeoutMs,
       signal,
       classify: result => this.#classify(result),

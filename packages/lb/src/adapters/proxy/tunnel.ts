@@ -59,6 +59,7 @@ export class Tunnel<E extends Endpoint> {
       await this.#balancer.run(context => this.#attempt(path, context), {
         key: this.#settings.key(this.#request),
         idempotent: this.#request.method === 'GET',
+        hedge: false,
         signal: this.#given.signal,
         classify: result => this.#classify(result),
       });

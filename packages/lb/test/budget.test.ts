@@ -1,10 +1,10 @@
 import { ManualClock } from '@ashlar/core/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Budget } from '../src/budget.ts';
 import { LoadBalancer } from '../src/index.ts';
-import { RetryBudget } from '../src/retry-budget.ts';
 
-describe('RetryBudget', () => {
+describe('Budget', () => {
   it('allows exactly what the requests and retries of the last ten seconds leave', () => {
     const steps = fc.array(
       fc.record({
@@ -17,7 +17,7 @@ describe('RetryBudget', () => {
     const settings = fc.record({ percent: fc.nat(100), perSecond: fc.constantFrom(0, 0.1, 0.5, 1, 3) });
     fc.assert(
       fc.property(settings, steps, fc.nat(1e9), ({ percent, perSecond }, all, startMs) => {
-        const budget = new RetryBudget(percent, perSecond);
+        const budget = new Budget(percent, perSecond);
         const spent: { second: number; requests: number; retries: number }[] = [];
         let now = startMs;
         for (const { afterMs, requests, retries } of all) {

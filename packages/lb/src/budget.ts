@@ -1,15 +1,15 @@
 /**
- * Bounds retries, so that a failing service is not asked many times over: in any ten seconds at most so many percent of
- * the requests, and a fixed number a second on top, that a quiet service can retry too (after Finagle's RetryBudget).
- * Counts by the second, in whole seconds of the clock.
+ * Bounds what is asked more than once, so that a failing service is not asked many times over: in any ten seconds extra
+ * attempts to at most so many percent of the requests, and a fixed number a second on top, that a quiet service has some
+ * too (after Finagle's RetryBudget). Counts by the second, in whole seconds of the clock.
  */
-export class RetryBudget {
+export class Budget {
   readonly #percent: number;
   readonly #perSecond: number;
   readonly #requests: number[] = new Array<number>(windowSeconds).fill(0);
-  readonly #retries: number[] = new Array<number>(windowSeconds).fill(0);
+  readonly #extra: number[] = new Array<number>(windowSeconds).fill(0);
   #requestsInWindow = 0;
-  #retriesInWindow = 0;
+  #extraInWindow = 0;
   #second = 0;
 
   constructor(percent: number, perSecond: number) {
@@ -17,7 +17,7 @@ export class RetryBudget {
     this.#perSecond = perSecond;
   }
 
-  /** A request came; told once for each, not for its retries. */
+  /** A request came; told once for each, not for its further attempts. */
   request(now: number): void {
     this.#moveTo(now);
     this.#requests[this.#second % windowSeconds]!++;
@@ -27,13 +27,13 @@ export class RetryBudget {
   allows(now: number): boolean {
     this.#moveTo(now);
     const allowed = (this.#requestsInWindow * this.#percent) / 100 + this.#perSecond * windowSeconds;
-    return this.#retriesInWindow + 1 <= allowed;
+    return this.#extraInWindow + 1 <= allowed;
   }
 
   spend(now: number): void {
     this.#moveTo(now);
-    this.#retries[this.#second % windowSeconds]!++;
-    this.#retriesInWindow++;
+    this.#extra[this.#second % windowSeconds]!++;
+    this.#extraInWindow++;
   }
 
   /** Empties the seconds that have passed since the last call. */
@@ -43,9 +43,9 @@ export class RetryBudget {
     for (let step = 1; step <= passed; step++) {
       const slot = (second - passed + step) % windowSeconds;
       this.#requestsInWindow -= this.#requests[slot]!;
-      this.#retriesInWindow -= this.#retries[slot]!;
+      this.#extraInWindow -= this.#extra[slot]!;
       this.#requests[slot] = 0;
-      this.#retries[slot] = 0;
+      this.#extra[slot] = 0;
     }
     if (passed > 0) this.#second = second;
   }

@@ -1,0 +1,45 @@
+import { describe, InvalidOptionError, integerOption } from '@ashlar/core';
+import type { Endpoint } from '../endpoint.ts';
+
+/** A request that ended, as limiters are told. */
+export interface LimitSample {
+  /** When it ended; monotonic, in milliseconds. */
+  readonly now: number;
+  readonly latencyMs: number;
+  /** Requests in flight to the endpoint when it ended, itself included. */
+  readonly inFlight: number;
+  /** Whether it failed, as by a timeout or a refusal. */
+  readonly dropped: boolean;
+}
+
+/** Finds out how many requests an endpoint can take at a time. Pure: no timers, no clock of its own. */
+export interface Limiter {
+  /** At least 1. Read after each sample. */
+  readonly limit: number;
+  /** Told of every request that ended, save those of which nothing is known. */
+  settled(sample: LimitSample): void;
+}
+
+/** How many requests an endpoint may have in flight: a number, or a limiter of its own. `Infinity` is no limit. */
+export type Concurrency<E extends Endpoint = Endpoint> = number | ((endpoint: E) => number | Limiter);
+
+/** Infinity or a limiter or a whole number of at least 1. @throws InvalidOptionError */
+export function limitOf<E extends Endpoint>(concurrency: Concurrency<E>, endpoint: E): number | Limiter {
+  const limit = typeof concurrency === 'function' ? concurrency(endpoint) : concurrency;
+  if (limit === Number.POSITIVE_INFINITY || isLimiter(limit)) return limit;
+  return integerOption('concurrency', limit, { min: 1 });
+}
+
+/** @throws InvalidOptionError */
+export function checkConcurrency(concurrency: unknown): void {
+  if (typeof concurrency === 'function' || concurrency === Number.POSITIVE_INFINITY) return;
+  if (typeof concurrency === 'number') integerOption('concurrency', concurrency, { min: 1 });
+  else {
+    const must = '`concurrency` must be a number or a function of the endpoint';
+    throw new InvalidOptionError('concurrency', `${must}, got ${describe(concurrency)}`);
+  }
+}
+
+function isLimiter(limit: unknown): limit is Limiter {
+  return typeof limit === 'object' && typeof (limit as Partial<Limiter> | null)?.settled === 'function';
+}
