@@ -1,4 +1,5 @@
 import type { Bench } from '@workspace/bench';
+import { setScript } from '../src/adapters/redis/scripts.ts';
 import { type Contest, cost, costOver } from './cpu.ts';
 import { type PostgresPlace, postgresPlace, type RedisPlace, redisPlace } from './places.ts';
 
@@ -34,13 +35,14 @@ const redisGet = onRedis(async ({ redis, store, keyv }) => {
 
 const redisSet = onRedis(async ({ redis, store, keyv }) => {
   const buffer = Buffer.from(value);
-  const script = "return redis.call('SET', KEYS[1], ARGV[1])";
-  const sha = (await redis.script('LOAD', script)) as string;
+  const { source, keys } = setScript;
+  const sha = (await redis.script('LOAD', source)) as string;
+  const names = ['index', 'expiry', 'log', 'meta', 'values:', 'values:key'].map(name => `{bare}:${name}`);
   return {
     ours: ['redisStore', () => store.set('key', value)],
     peers: {
       'ioredis set': () => redis.set('bare', buffer),
-      'ioredis evalsha of a set': () => redis.evalsha(sha, 1, 'bare', buffer),
+      'ioredis evalsha of the same script': () => redis.evalsha(sha, keys, ...names, 'key', buffer, ''),
       keyv: () => keyv.set('key', text),
     },
   };

@@ -27,6 +27,8 @@ export interface Fault {
   readonly about: string;
   /** What may not be zero, because it is lost or duplicated by nature; `about` says so. */
   readonly allows?: readonly ('lost' | 'duplicated')[];
+  /** Every run must be noticed in this time. Not a matter of `ok`, since a busy machine is late on its own. */
+  readonly noticedWithinMs?: number;
   /** How many runs there are unless more or fewer are asked for. */
   readonly usualRuns: number;
   begin(): Promise<Scene>;

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import type { Fault } from './fault.ts';
 import { faults } from './faults.ts';
-import { type Row, table } from './report.ts';
+import { detectionMs } from './outages.ts';
+import { type Row, table, verdict } from './report.ts';
 import { runFault } from './run.ts';
 
 const help = `npm run faults -w @ashlar/store -- [--fault NAME] [--runs N] [--seed S] [--json]
@@ -9,12 +10,13 @@ const help = `npm run faults -w @ashlar/store -- [--fault NAME] [--runs N] [--se
   --fault NAME  only the faults whose name contains NAME
   --runs N      how often each happens (it differs)
   --seed S      other moments, the same ones each time (1)
-  --json        [{ fault, runs, operations, lost, duplicated, unexpected, outageMsP50, outageMsMax, noticedMsP50, noticedMsMax, ok, remarks }]
+  --json        [{ fault, runs, operations, lost, duplicated, unexpected, outageMsP50, outageMsMax, noticedMsP50, noticedMsMax, ok, timely, remarks }]
   --help        this text
 
 noticed: from the fault to the first call or watch that told of it.
 resumed (outageMs): from the moment the server was there again to the first operation that it acknowledged.
-The exit code is 1 when something happened that a fault does not allow.
+LATE: a server's death was noticed after more than ${detectionMs} ms.
+The exit code is 1 when something happened that a fault does not allow, or somebody was late.
 
 ${faults.map(({ name, about }) => `  ${name.padEnd(24)} ${about}`).join('\n')}
 `;
@@ -40,11 +42,11 @@ async function main({ chosen, runs, seed, json }: Options): Promise<void> {
       },
     });
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-    process.stderr.write(`${fault.name}: ${row.runs} runs, ${row.ok ? 'ok' : 'NOT OK'}\n`);
+    process.stderr.write(`${fault.name}: ${row.runs} runs, ${verdict(row)}\n`);
     rows.push(row);
   }
   process.stdout.write(`${json ? JSON.stringify(rows, null, 2) : table(rows)}\n`);
-  if (rows.some(({ ok }) => !ok)) process.exitCode = 1;
+  if (rows.some(({ ok, timely }) => !ok || !timely)) process.exitCode = 1;
 }
 
 function readOptions(args: string[]): Options | undefined {

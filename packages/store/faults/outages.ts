@@ -6,6 +6,9 @@ import { Traffic } from './traffic.ts';
 
 const processes = 3;
 
+/** A dead server is noticed in this time. */
+export const detectionMs = 1_000;
+
 /** How long a fault lasts at least, longer than anybody may take to notice. */
 const lastsMs = 1_300;
 
@@ -44,6 +47,7 @@ export function outagesOf(kind: Kind): Fault[] {
     name: `${kind}-${name}`,
     about,
     usualRuns: 10,
+    noticedWithinMs: detectionMs,
     async begin() {
       const site = await Site.start(kind);
       return {

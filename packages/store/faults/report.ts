@@ -14,12 +14,17 @@ export interface Row {
   readonly noticedMsMax: number | null;
   /** Whether nothing happened that the fault does not allow. */
   readonly ok: boolean;
+  /** Whether every run was noticed in the time that the fault states, if it states one. */
+  readonly timely: boolean;
   readonly remarks: readonly string[];
 }
 
 const mostRemarks = 10;
 
-export function rowOf({ name, allows = [] }: Fault, findings: readonly Finding[]): Row {
+export function rowOf(
+  { name, allows = [], noticedWithinMs = Infinity }: Fault,
+  findings: readonly Finding[],
+): Row {
   const sum = (count: (finding: Finding) => number) =>
     findings.reduce((total, finding) => total + count(finding), 0);
   const lost = sum(finding => finding.lost);
@@ -40,6 +45,7 @@ export function rowOf({ name, allows = [] }: Fault, findings: readonly Finding[]
     noticedMsP50,
     noticedMsMax,
     ok: unexpected === 0 && isFine(lost, 'lost') && isFine(duplicated, 'duplicated'),
+    timely: (noticedMsMax ?? 0) <= noticedWithinMs,
     remarks: findings.flatMap(({ remarks }) => remarks).slice(0, mostRemarks),
   };
 }
@@ -63,6 +69,11 @@ const columns = [
   ['', 'ok'],
 ] as const;
 
+export function verdict({ ok, timely }: Row): string {
+  if (!ok) return 'NOT OK';
+  return timely ? 'ok' : 'LATE';
+}
+
 /** As Markdown, to be read in a terminal and pasted into a README. */
 export function table(rows: readonly Row[]): string {
   const cells = rows.map(row => {
@@ -71,7 +82,7 @@ export function table(rows: readonly Row[]): string {
       ...row,
       noticed: times(row.noticedMsP50, row.noticedMsMax),
       outage: times(row.outageMsP50, row.outageMsMax),
-      ok: row.ok ? 'ok' : 'NOT OK',
+      ok: verdict(row),
     };
     return columns.map(([, name]) => String(shown[name]));
   });
