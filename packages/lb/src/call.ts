@@ -15,15 +15,17 @@ export class Call {
   expired = false;
   /** What is to be told when it is stopped: whoever it waits for at the time. */
   onStop: ((reason: unknown) => void) | undefined;
+  readonly #what: string;
   readonly #timer: Timer | undefined;
   readonly #stopListening: (() => void) | undefined;
   #ended = false;
 
   /** @throws InvalidOptionError, and the signal's reason when it has aborted already */
-  constructor(timers: Timers, { timeoutMs, signal, cancellation }: AcquireOptions) {
+  constructor(timers: Timers, { timeoutMs, signal, cancellation }: AcquireOptions, what = 'the request') {
     if (timeoutMs !== undefined) numberOption('timeoutMs', timeoutMs, { above: 0 });
     signal?.throwIfAborted();
     if (cancellation?.aborted) throw cancellation.reason;
+    this.#what = what;
     if (signal !== undefined) this.#stopListening = onAbort(signal, reason => this.stop(reason));
     cancellation?.onAbort(reason => this.stop(reason));
     if (timeoutMs !== undefined) this.#timer = timers.start(timeoutMs, () => this.#expire(timeoutMs));
@@ -46,6 +48,6 @@ export class Call {
 
   #expire(timeoutMs: number): void {
     this.expired = !this.stopped;
-    this.stop(new DeadlineError('the request', timeoutMs, this.outcome));
+    this.stop(new DeadlineError(this.#what, timeoutMs, this.outcome));
   }
 }

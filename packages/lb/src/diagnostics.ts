@@ -41,6 +41,19 @@ export interface ReturnMessage extends About {
   /** `probe`: a request to it succeeded; `limit`: too few endpoints were left for it to stay away. */
   readonly reason: 'probe' | 'limit';
 }
+/** So few endpoints were usable that all take requests, or are enough again. */
+export interface PanicMessage {
+  readonly balancer: string;
+  readonly panicking: boolean;
+  /** Endpoints that are neither ejected nor unhealthy. */
+  readonly usable: number;
+  /** Endpoints that are not drained and have had their first check. */
+  readonly total: number;
+}
+/** An endpoint is drained by hand, or no longer. */
+export interface DrainMessage extends About {
+  readonly draining: boolean;
+}
 /** The set of endpoints changed. */
 export interface EndpointsMessage {
   readonly balancer: string;
@@ -64,6 +77,8 @@ export const channels: {
   readonly limit: Channel<LimitMessage>;
   readonly eject: Channel<EjectMessage>;
   readonly return: Channel<ReturnMessage>;
+  readonly panic: Channel<PanicMessage>;
+  readonly drain: Channel<DrainMessage>;
   readonly endpoints: Channel<EndpointsMessage>;
   readonly discoveryFailed: Channel<DiscoveryFailedMessage>;
 } = {
@@ -74,6 +89,8 @@ export const channels: {
   limit: channel('ashlar:lb:limit'),
   eject: channel('ashlar:lb:eject'),
   return: channel('ashlar:lb:return'),
+  panic: channel('ashlar:lb:panic'),
+  drain: channel('ashlar:lb:drain'),
   endpoints: channel('ashlar:lb:endpoints'),
   discoveryFailed: channel('ashlar:lb:discovery-failed'),
 };

@@ -5,11 +5,11 @@ export class NoEndpointError extends AshlarError {
   static override readonly code: string = 'ASHLAR_NO_ENDPOINT';
   readonly outcome: CallOutcome = 'NotExecuted';
   /**
-   * `empty`: there are no endpoints of a weight above 0; `undiscovered`: discovery has not given a set, its error is
-   * the `cause`; `excluded`: there are some, but all are excluded or being probed; `full`: all that are not are at their
+   * `empty`: there are no endpoints, or all are drained; `undiscovered`: discovery has not given a set, its error is the
+   * `cause`; `unhealthy`: none is healthy, and there is no panic threshold; `excluded`: there are some, but all are excluded or being probed; `full`: all that are not are at their
    * limit, and so many wait already as may; `waited`: and so they were for as long as the request could wait.
    */
-  readonly reason: 'empty' | 'undiscovered' | 'excluded' | 'full' | 'waited';
+  readonly reason: 'empty' | 'undiscovered' | 'unhealthy' | 'excluded' | 'full' | 'waited';
 
   constructor(balancer: string, reason: NoEndpointError['reason'], options?: ErrorOptions) {
     super(`${balancer} has no endpoint for the request: ${reasons[reason]}`, options);
@@ -18,8 +18,9 @@ export class NoEndpointError extends AshlarError {
 }
 
 const reasons = {
-  empty: 'there are none, or all have weight 0',
+  empty: 'there are none, or all have weight 0 or are drained',
   undiscovered: 'discovery has not given a usable set',
+  unhealthy: 'none is healthy',
   excluded: 'all that could take one are excluded or being probed',
   full: 'all are at their limit, and it cannot wait for one',
   waited: 'all were at their limit for as long as it could wait',
@@ -80,4 +81,15 @@ export class DiscoveryError extends AshlarError {
 /** A policy picked what it was not offered. */
 export class PolicyError extends AshlarError {
   static override readonly code: string = 'ASHLAR_POLICY';
+}
+
+/** The endpoint was given back to use while something waited for it to be drained. */
+export class DrainTakenBackError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_DRAIN_TAKEN_BACK';
+  readonly id: string;
+
+  constructor(id: string) {
+    super(`the drain of endpoint ${describe(id)} was taken back`);
+    this.id = id;
+  }
 }

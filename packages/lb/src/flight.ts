@@ -15,12 +15,15 @@ export class Flight<E extends Endpoint> implements Picked<E> {
   readonly endpoint: E;
   readonly member: Member<E>;
   readonly startedAt: number;
+  /** How many requests the endpoint was given before. */
+  readonly number: number;
   #tower: Tower<E> | undefined;
 
   constructor(tower: Tower<E>, member: Member<E>, startedAt: number) {
     this.endpoint = member.endpoint;
     this.member = member;
     this.startedAt = startedAt;
+    this.number = member.picked;
     this.#tower = tower;
   }
 

@@ -1,11 +1,13 @@
 export type { Candidate } from './candidate.ts';
 export type {
   DiscoveryFailedMessage,
+  DrainMessage,
   EjectMessage,
   EndpointsMessage,
   HedgeMessage,
   LimitMessage,
   OutcomeMessage,
+  PanicMessage,
   PickMessage,
   RetryMessage,
   ReturnMessage,
@@ -16,6 +18,7 @@ export {
   ClosedError,
   DeadlineError,
   DiscoveryError,
+  DrainTakenBackError,
   DuplicateEndpointError,
   InvalidEndpointError,
   NoEndpointError,
@@ -27,7 +30,9 @@ export type { Concurrency, Limiter, LimitSample } from './limits/limiter.ts';
 export { LoadBalancer } from './load-balancer.ts';
 export type { LoadBalancerOptions } from './options.ts';
 export type { Outcome, Settlement } from './outcome.ts';
+export type { FailurePercentOptions } from './outlier/failure-percent.ts';
 export type { OutlierOptions } from './outlier/options.ts';
+export type { SuccessRateOptions } from './outlier/success-rate.ts';
 export type { Picked } from './picked.ts';
 export type { ConsistentOptions } from './policies/consistent.ts';
 export { consistent } from './policies/consistent.ts';
@@ -45,6 +50,7 @@ export type {
   Attempt,
   AttemptContext,
   AttemptResult,
+  DrainOptions,
   PickOptions,
   Request,
   RunOptions,

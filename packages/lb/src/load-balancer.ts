@@ -1,19 +1,15 @@
 import { type Clock, describe, InvalidOptionError, systemClock } from '@ashlar/core';
+import { assembleRoster } from './assemble.ts';
 import type { Discovery } from './discovery.ts';
+import { Drains } from './drain.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkedEndpoints } from './endpoints.ts';
 import { Follower } from './follow.ts';
-import { checkConcurrency } from './limits/limiter.ts';
-import type { Member } from './member.ts';
 import { checkNames, isDiscovery, type LoadBalancerOptions, requestSettings } from './options.ts';
-import { ConsecutiveFailures } from './outlier/consecutive-failures.ts';
-import { OutlierEjection } from './outlier/ejection.ts';
-import { type OutlierOptions, outlierSettings } from './outlier/options.ts';
 import type { Picked } from './picked.ts';
-import { leastRequests } from './policies/least-requests.ts';
-import type { AcquireOptions, Attempt, PickOptions, RunOptions } from './request.ts';
+import type { AcquireOptions, Attempt, DrainOptions, PickOptions, RunOptions } from './request.ts';
 import { Requests } from './requests.ts';
-import { Roster } from './roster.ts';
+import type { Roster } from './roster.ts';
 import { type BalancerSnapshot, endpointSnapshot } from './snapshot.ts';
 import { Timers } from './timers.ts';
 
@@ -27,6 +23,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   readonly name: string;
   readonly #clock: Clock;
   readonly #roster: Roster<E>;
+  readonly #drains: Drains<E>;
   readonly #requests: Requests<E>;
   readonly #follower: Follower<E> | undefined;
   readonly #watchers = new Set<(endpoints: readonly E[]) => void>();
@@ -35,21 +32,12 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   /** @throws InvalidOptionError; for a list also InvalidEndpointError and DuplicateEndpointError */
   constructor(options: LoadBalancerOptions<E>) {
     checkNames(options);
-    const {
-      name = 'lb',
-      endpoints,
-      policy = leastRequests(),
-      outlier = {},
-      concurrency = Infinity,
-    } = options;
+    const { name = 'lb', endpoints } = options;
     const { clock = systemClock, random = Math.random } = options;
     this.name = name;
     this.#clock = clock;
-    checkConcurrency(concurrency);
-    const members = new Map<string, Member<E>>();
-    const ejection = outlier === false ? undefined : this.#ejection(outlier, members);
-    const now = () => clock.now();
-    this.#roster = new Roster(name, members, policy<E>(), ejection, concurrency, now, random);
+    this.#roster = assembleRoster(name, options, clock, random);
+    this.#drains = new Drains(name, this.#roster);
     const discovery = () => this.#follower;
     this.#requests = new Requests({
       ...requestSettings(options),
@@ -97,6 +85,21 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     return this.#requests.run(attempt, options);
   }
 
+  /**
+   * Gives the endpoint no new requests, and resolves when it has none in flight. It stays so, also when the wait was
+   * given up and whatever discovery says of it, until `undrain`; one that leaves the set and comes back begins anew.
+   * Rejects with InvalidOptionError for an id that is not there, else with DeadlineError, ClosedError,
+   * DrainTakenBackError or the reason of the signal.
+   */
+  drain(id: string, options: DrainOptions = {}): Promise<void> {
+    return this.#requests.during(options, 'the drain', () => this.#drains.drain(id));
+  }
+
+  /** Gives it requests again, through a slow start if there is one. @throws InvalidOptionError */
+  undrain(id: string): void {
+    this.#drains.undrain(id);
+  }
+
   /** Tells the endpoints now and after each change, for what keeps something for each of them; returns how to stop. */
   watch(listener: (endpoints: readonly E[]) => void): () => void {
     listener(this.endpoints);
@@ -113,6 +116,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
       discovery: state,
       ...(error === undefined ? {} : { discoveryError: String(error) }),
       inFlight: this.#roster.inFlight,
+      panicking: this.#roster.panicking,
       ...this.#requests.snapshot(),
       endpoints: Array.from(this.#roster.members(), member => endpointSnapshot(member, now)),
     };
@@ -154,11 +158,5 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   #replace(endpoints: readonly E[]): void {
     this.#roster.replace(endpoints);
     for (const listener of this.#watchers) listener(endpoints);
-  }
-
-  #ejection(options: OutlierOptions, members: ReadonlyMap<string, Member<E>>): OutlierEjection<E> {
-    const settings = outlierSettings(options);
-    const detectors = [new ConsecutiveFailures(settings.consecutiveFailures)];
-    return new OutlierEjection(this.name, settings, detectors, members);
   }
 }

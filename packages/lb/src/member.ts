@@ -1,4 +1,5 @@
 import type { Candidate } from './candidate.ts';
+import type { Drain } from './drain.ts';
 import type { Endpoint } from './endpoint.ts';
 import { weightOf } from './endpoints.ts';
 import type { Flight } from './flight.ts';
@@ -10,24 +11,40 @@ import type { Limiter } from './limits/limiter.ts';
  */
 export type Standing = 'up' | 'ejected' | 'probing' | 'gone';
 
+/** What its checks say. `unchecked`: it must pass one before it takes requests. Without checks all are `healthy`. */
+export type Health = 'healthy' | 'unhealthy' | 'unchecked';
+
 /** What a balancer knows of an endpoint: the candidate that policies see, and the rest. */
 export class Member<E extends Endpoint> implements Candidate<E> {
   endpoint: E;
+  /** Less than `fullWeight` during a slow start. */
   weight: number;
+  fullWeight: number;
   inFlight = 0;
   /** How many may be in flight. */
   limit: number = Infinity;
   /** Where the limit comes from, if it adapts. */
   limiter: Limiter | undefined;
   standing: Standing = 'up';
+  health: Health = 'healthy';
+  /** Why the latest check failed. */
+  checkError: unknown;
+  /** While it is drained by hand. */
+  drain: Drain | undefined;
   /** Whether the policy was told of it as eligible. */
   eligible = false;
+  /** Whether it takes requests whatever is known of it, because of a panic. */
+  inPanic = false;
   /** The request that decides whether a probing endpoint comes back. */
   probe: Flight<E> | undefined;
   /** How often it was ejected, less what is forgiven. */
   ejections = 0;
   ejectedUntil = 0;
+  /** What the latest ejection would have lasted if the endpoint had asked for nothing. */
+  ejectedForMs = 0;
   upSince = 0;
+  /** When it joined, or began to take requests again; a slow start counts from here. */
+  startedAt: number = -Infinity;
   picked = 0;
   succeeded = 0;
   failed = 0;
@@ -35,24 +52,34 @@ export class Member<E extends Endpoint> implements Candidate<E> {
 
   constructor(endpoint: E) {
     this.endpoint = endpoint;
-    this.weight = weightOf(endpoint);
+    this.fullWeight = weightOf(endpoint);
+    this.weight = this.fullWeight;
   }
 
   /** A limiter that it has stays, with what it learned. */
   takeOver(endpoint: E, limit: number | Limiter): void {
     this.endpoint = endpoint;
-    this.weight = weightOf(endpoint);
+    this.fullWeight = weightOf(endpoint);
+    this.weight = this.fullWeight;
     this.limiter = typeof limit === 'number' ? undefined : (this.limiter ?? limit);
     this.limit = typeof limit === 'number' ? limit : this.limiter!.limit;
   }
 
   /** Whether it takes no more at the moment. */
   get isBusy(): boolean {
-    return this.inFlight >= this.limit || this.probe !== undefined;
+    return this.inFlight >= this.limit || (this.probe !== undefined && !this.inPanic);
   }
 
-  /** Whether it may be offered to the policy. */
-  get usable(): boolean {
-    return this.weight > 0 && (this.standing === 'up' || this.standing === 'probing');
+  /** Whether it is meant to take requests at all. */
+  get wanted(): boolean {
+    return this.fullWeight > 0 && this.drain === undefined;
+  }
+
+  get isUsable(): boolean {
+    return this.standing === 'up' && this.health === 'healthy';
+  }
+
+  get isEjected(): boolean {
+    return this.standing === 'ejected' || this.standing === 'probing';
   }
 }

@@ -18,6 +18,16 @@ export interface LoadBalancerOptions<E extends Endpoint> {
   readonly policy?: PolicyFactory;
   /** Takes endpoints out that keep failing; `false` turns it off. */
   readonly outlier?: OutlierOptions | false;
+  /**
+   * When fewer than so many percent of the endpoints are usable, ejected and unhealthy ones together, all take requests
+   * again; 50 if absent, 0 turns it off.
+   */
+  readonly panicPercent?: number;
+  /**
+   * An endpoint that joins later, or comes back, begins with a tenth of its weight and has all of it after so long; 0 if
+   * absent: at once. For policies that heed weights; one that cannot take parts of them refuses the endpoints.
+   */
+  readonly slowStartMs?: number;
   /** When `run` tries another endpoint; `false` turns it off. */
   readonly retry?: RetryOptions | false;
   /** When `run` sends a request to a second endpoint while the first is awaited; not at all if absent. */
@@ -43,6 +53,8 @@ const names = [
   'endpoints',
   'policy',
   'outlier',
+  'panicPercent',
+  'slowStartMs',
   'retry',
   'hedge',
   'concurrency',

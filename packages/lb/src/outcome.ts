@@ -13,3 +13,21 @@ export interface Settlement {
 export interface Outcome extends Settlement {
   readonly latencyMs: number;
 }
+
+/** Policies and detectors reckon with these numbers: what is no duration is not passed on. */
+export function outcomeOf(
+  { ok, error, retryAfterMs, latencyMs }: Settlement,
+  sincePickedMs: number,
+): Outcome {
+  const outcome: { -readonly [K in keyof Outcome]: Outcome[K] } = {
+    ok,
+    latencyMs: isDuration(latencyMs) ? latencyMs : sincePickedMs,
+  };
+  if (error !== undefined) outcome.error = error;
+  if (isDuration(retryAfterMs)) outcome.retryAfterMs = retryAfterMs;
+  return outcome;
+}
+
+function isDuration(ms: number | undefined): ms is number {
+  return ms !== undefined && ms >= 0 && ms < Infinity;
+}

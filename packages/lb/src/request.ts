@@ -19,6 +19,13 @@ export interface AcquireOptions {
   readonly cancellation?: Cancellation | undefined;
 }
 
+export interface DrainOptions {
+  /** How long to wait, above 0; DeadlineError when that is over. No limit if absent. */
+  readonly timeoutMs?: number | undefined;
+  /** Gives up waiting when it aborts: the call rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface Request extends AcquireOptions {
   /** Doing it twice is as good as once: it may be sent to another endpoint after any failure, and hedged. False if absent. */
   readonly idempotent?: boolean | undefined;

@@ -86,6 +86,19 @@ export class Requests<E extends Endpoint> implements Runner<E> {
     }
   }
 
+  /** Settles as the work does, or rejects when the time is over, the caller gives up or the balancer closes. */
+  async during<T>(options: AcquireOptions, what: string, work: () => Promise<T>): Promise<T> {
+    const call = this.#begin(options, what);
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        call.onStop = reject;
+        work().then(resolve, reject);
+      });
+    } finally {
+      this.#end(call);
+    }
+  }
+
   forRetry({ key }: RunOptions<never>, asked: readonly string[]): Flight<E> | undefined {
     const flight = this.#extra(this.#budget!, key, asked, () => this.#retriesRefused++);
     if (flight !== undefined) this.#retries++;
@@ -124,9 +137,9 @@ export class Requests<E extends Endpoint> implements Runner<E> {
     for (const call of this.#calls) call.stop(new ClosedError(this.name, call.outcome));
   }
 
-  #begin(options: AcquireOptions): Call {
+  #begin(options: AcquireOptions, what?: string): Call {
     this.#assertOpen();
-    const call = new Call(this.timers, options);
+    const call = new Call(this.timers, options, what);
     this.#calls.add(call);
     return call;
   }
@@ -165,7 +178,10 @@ export class Requests<E extends Endpoint> implements Runner<E> {
   }
 
   #reason(excluded: readonly string[]): Reason {
-    if (!this.#roster.isEmpty) return this.#roster.isFull(excluded) ? 'full' : 'excluded';
+    if (!this.#roster.isEmpty) {
+      if (!this.#roster.isServing) return 'unhealthy';
+      return this.#roster.isFull(excluded) ? 'full' : 'excluded';
+    }
     return this.#discovery() === undefined || this.#roster.endpoints.length > 0 ? 'empty' : 'undiscovered';
   }
 

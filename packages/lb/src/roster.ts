@@ -1,5 +1,6 @@
 import type { Random } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
+import type { Availability } from './availability.ts';
 import { channels } from './diagnostics.ts';
 import type { Endpoint } from './endpoint.ts';
 import { sameEndpoint, weightOf } from './endpoints.ts';
@@ -7,9 +8,22 @@ import { PolicyError } from './errors.ts';
 import { Flight, type Tower } from './flight.ts';
 import { type Concurrency, type Limiter, limitOf } from './limits/limiter.ts';
 import { Member } from './member.ts';
-import type { Outcome, Settlement } from './outcome.ts';
+import { type Outcome, outcomeOf, type Settlement } from './outcome.ts';
 import type { OutlierEjection } from './outlier/ejection.ts';
 import type { PickRequest, Policy } from './policy.ts';
+import type { SlowStart } from './slow-start.ts';
+
+export interface RosterParts<E extends Endpoint> {
+  readonly balancer: string;
+  readonly members: Map<string, Member<E>>;
+  readonly policy: Policy<E>;
+  readonly availability: Availability<E>;
+  readonly outlier: OutlierEjection<E> | undefined;
+  readonly slowStart: SlowStart<E> | undefined;
+  readonly concurrency: Concurrency<E>;
+  readonly now: () => number;
+  readonly random: Random;
+}
 
 /** The endpoints there are, who of them takes requests, and what is in flight: all of a balancer that never waits. */
 export class Roster<E extends Endpoint> implements Tower<E> {
@@ -18,34 +32,32 @@ export class Roster<E extends Endpoint> implements Tower<E> {
   readonly #balancer: string;
   readonly #policy: Policy<E>;
   readonly #members: Map<string, Member<E>>;
+  readonly #availability: Availability<E>;
   readonly #outlier: OutlierEjection<E> | undefined;
+  readonly #slowStart: SlowStart<E> | undefined;
   readonly #concurrency: Concurrency<E>;
   readonly #request: { -readonly [K in keyof PickRequest<E>]: PickRequest<E>[K] };
   #exclude: readonly string[] = [];
   #inFlight = 0;
   /** Until the first set the policy is neither told nor asked. */
   #told = false;
+  /** When something changes by itself. */
+  #dueAt = Infinity;
   readonly now: () => number;
 
-  constructor(
-    balancer: string,
-    members: Map<string, Member<E>>,
-    policy: Policy<E>,
-    outlier: OutlierEjection<E> | undefined,
-    concurrency: Concurrency<E>,
-    now: () => number,
-    random: Random,
-  ) {
-    this.#balancer = balancer;
-    this.#members = members;
-    this.#policy = policy;
-    this.#outlier = outlier;
-    this.#concurrency = concurrency;
-    this.now = now;
+  constructor(parts: RosterParts<E>) {
+    this.#balancer = parts.balancer;
+    this.#members = parts.members;
+    this.#policy = parts.policy;
+    this.#availability = parts.availability;
+    this.#outlier = parts.outlier;
+    this.#slowStart = parts.slowStart;
+    this.#concurrency = parts.concurrency;
+    this.now = parts.now;
     const skip = (candidate: { readonly endpoint: E }) =>
       (candidate as Member<E>).isBusy ||
       (this.#exclude.length > 0 && this.#exclude.includes(candidate.endpoint.id));
-    this.#request = { key: undefined, now: 0, random, inFlight: 0, skip };
+    this.#request = { key: undefined, now: 0, random: parts.random, inFlight: 0, skip };
   }
 
   /** Requests in flight, also to endpoints that have left. */
@@ -55,8 +67,19 @@ export class Roster<E extends Endpoint> implements Tower<E> {
 
   /** Whether there is an endpoint that may ever be given a request. */
   get isEmpty(): boolean {
-    for (const { weight } of this.#members.values()) if (weight > 0) return false;
+    for (const { wanted } of this.#members.values()) if (wanted) return false;
     return true;
+  }
+
+  /** Whether any takes requests, now or when it has room. */
+  get isServing(): boolean {
+    for (const { eligible } of this.#members.values()) if (eligible) return true;
+    return false;
+  }
+
+  /** Whether so few are usable that all take requests. */
+  get panicking(): boolean {
+    return this.#availability.panicking;
   }
 
   /** Whether one that could take requests otherwise has as many in flight as it may. */
@@ -74,9 +97,9 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     return false;
   }
 
-  /** When who takes requests changes by itself. */
+  /** When `refresh` has something to do. */
   get dueAt(): number {
-    return this.#outlier?.dueAt ?? Infinity;
+    return this.#dueAt;
   }
 
   get endpoints(): E[] {
@@ -87,10 +110,14 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     return this.#members.values();
   }
 
+  member(id: string): Member<E> | undefined {
+    return this.#members.get(id);
+  }
+
   choose(key: Key | undefined, exclude: readonly string[]): Flight<E> | undefined {
     if (!this.#told) return undefined;
     const now = this.now();
-    if (this.#outlier !== undefined && now >= this.#outlier.dueAt) this.refresh(now);
+    if (now >= this.#dueAt) this.refresh(now);
     const request = this.#request;
     request.key = key;
     request.now = now;
@@ -100,7 +127,7 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     if (member.eligible !== true)
       throw new PolicyError(`the policy of ${this.#balancer} picked no candidate of its own`);
     const flight = new Flight(this, member, now);
-    if (member.standing === 'probing') member.probe = flight;
+    if (member.standing === 'probing') member.probe ??= flight;
     member.inFlight++;
     member.picked++;
     request.inFlight!++;
@@ -113,9 +140,21 @@ export class Roster<E extends Endpoint> implements Tower<E> {
 
   /** Does what is due. */
   refresh(now: number = this.now()): void {
-    if (this.#outlier === undefined || now < this.#outlier.dueAt) return;
-    this.#outlier.release(now);
-    this.#tellPolicy();
+    if (now < this.#dueAt) return;
+    const changed = this.#outlier?.upkeep(now) ?? false;
+    if (changed || now >= (this.#slowStart?.dueAt ?? Infinity)) this.#changed(now);
+    else this.#schedule();
+  }
+
+  /** Takes note that an endpoint is drained, has another health, or no longer. */
+  review(): void {
+    const now = this.now();
+    this.#outlier?.enforceLimit(now);
+    this.#changed(now);
+  }
+
+  #changed(now: number): void {
+    this.#tellPolicy(now);
     this.onRoom(Infinity);
   }
 
@@ -145,6 +184,7 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     if (member.eligible) this.#request.inFlight!--;
     const isProbe = member.probe === flight;
     if (isProbe) member.probe = undefined;
+    if (member.inFlight === 0) member.drain?.finish();
     const now = this.now();
     const outcome = settlement && outcomeOf(settlement, now - flight.startedAt);
     if (channels.outcome.hasSubscribers) {
@@ -159,10 +199,8 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     if (member.standing === 'gone') return;
     if (member.limiter !== undefined) this.#adapt(member, member.limiter, outcome, now);
     this.#policy.settled?.(member, outcome, now);
-    if (this.#outlier?.observe(member, isProbe, outcome, now)) {
-      this.#tellPolicy();
-      this.onRoom(Infinity);
-    }
+    if (this.#outlier?.observe(flight, isProbe, outcome, now)) this.#changed(now);
+    else if (now >= this.#dueAt) this.refresh(now);
   }
 
   #adapt(member: Member<E>, limiter: Limiter, { ok, latencyMs }: Outcome, now: number): void {
@@ -182,6 +220,7 @@ export class Roster<E extends Endpoint> implements Tower<E> {
 
   /** Makes these the endpoints. When the policy refuses them, all stays as it was and its error is thrown. */
   replace(endpoints: readonly E[]): void {
+    const now = this.now();
     const before = new Map(this.#members);
     const said = Array.from(before.values(), member => [member, member.endpoint] as const);
     const ids = new Set(endpoints.map(({ id }) => id));
@@ -195,18 +234,20 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     try {
       for (const endpoint of endpoints) {
         const member = before.get(endpoint.id) ?? new Member(endpoint);
+        if (this.#told && (!before.has(endpoint.id) || member.fullWeight === 0)) member.startedAt = now;
         member.takeOver(endpoint, limitOf(this.#concurrency, endpoint));
         this.#members.set(endpoint.id, member);
       }
-      this.#outlier?.enforceLimit(this.now());
-      this.#tellPolicy();
+      this.#outlier?.enforceLimit(now);
+      if (!this.#told) this.#rehearse();
+      this.#tellPolicy(now);
     } catch (error) {
       this.#members.clear();
       for (const [member, endpoint] of said) {
         member.takeOver(endpoint, limitOf(this.#concurrency, endpoint));
         this.#members.set(endpoint.id, member);
       }
-      this.#tellPolicy();
+      if (this.#told) this.#tellPolicy(now);
       throw error;
     }
     for (const id of left) this.#dismiss(before.get(id)!);
@@ -222,31 +263,32 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     this.#outlier?.forget(member);
   }
 
-  #tellPolicy(): void {
-    const eligible = [...this.#members.values()].filter(member => member.usable);
+  /** What is told to the policy for a trial is told again for good. */
+  #rehearse(): void {
+    const eligible = this.#availability.eligible(this.#members.values());
+    this.#slowStart?.rehearse(eligible, () => this.#policy.update(eligible));
+  }
+
+  #tellPolicy(now: number): void {
+    this.#slowStart?.refresh(this.#members.values(), now);
+    const eligible = this.#availability.eligible(this.#members.values());
     this.#policy.update(eligible);
     this.#told = true;
-    for (const member of this.#members.values()) member.eligible = member.usable;
+    for (const member of this.#members.values()) {
+      member.eligible = false;
+      member.inPanic = this.panicking;
+    }
+    for (const member of eligible) member.eligible = true;
     this.#request.inFlight = eligible.reduce((sum, { inFlight }) => sum + inFlight, 0);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#dueAt = Math.min(this.#outlier?.dueAt ?? Infinity, this.#slowStart?.dueAt ?? Infinity);
   }
 }
 
 function differs<E extends Endpoint>(member: Member<E> | undefined, endpoint: E): boolean {
   if (member === undefined) return false;
-  return !sameEndpoint(member.endpoint, endpoint) || member.weight !== weightOf(endpoint);
-}
-
-/** Policies and detectors reckon with these numbers: what is no duration is not passed on. */
-function outcomeOf({ ok, error, retryAfterMs, latencyMs }: Settlement, sincePickedMs: number): Outcome {
-  const outcome: { -readonly [K in keyof Outcome]: Outcome[K] } = {
-    ok,
-    latencyMs: isDuration(latencyMs) ? latencyMs : sincePickedMs,
-  };
-  if (error !== undefined) outcome.error = error;
-  if (isDuration(retryAfterMs)) outcome.retryAfterMs = retryAfterMs;
-  return outcome;
-}
-
-function isDuration(ms: number | undefined): ms is number {
-  return ms !== undefined && ms >= 0 && ms < Infinity;
+  return !sameEndpoint(member.endpoint, endpoint) || member.fullWeight !== weightOf(endpoint);
 }

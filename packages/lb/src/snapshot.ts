@@ -7,8 +7,15 @@ export interface EndpointSnapshot {
   readonly id: string;
   readonly zone?: string;
   readonly weight: number;
-  /** `drained`: up, but of weight 0. */
-  readonly state: 'up' | 'ejected' | 'probing' | 'drained';
+  /** What part of its weight it has in a slow start; absent otherwise. */
+  readonly slowStartPercent?: number;
+  /**
+   * `drained`: of weight 0, or by `drain`, whatever else it is. `unchecked`: waits for its first check. `probing`: after
+   * an ejection, takes one request at a time. In a panic all but the drained take requests.
+   */
+  readonly state: 'up' | 'unchecked' | 'unhealthy' | 'ejected' | 'probing' | 'drained';
+  /** Why the latest check failed. */
+  readonly checkError?: string;
   readonly inFlight: number;
   /** How many may be in flight, if that is limited. */
   readonly limit?: number;
@@ -18,7 +25,7 @@ export interface EndpointSnapshot {
   /** Ended without a word on how it went. */
   readonly canceled: number;
   readonly ejections: number;
-  /** Until the first probe, while it is ejected. */
+  /** Until it is probed, while it is ejected. */
   readonly returnsInMs?: number;
 }
 
@@ -43,24 +50,34 @@ export interface BalancerSnapshot extends RequestsSnapshot {
   readonly discoveryError?: string;
   /** Requests in flight, also to endpoints that have left. */
   readonly inFlight: number;
+  /** Whether so few endpoints are usable that all take requests. */
+  readonly panicking: boolean;
   readonly endpoints: readonly EndpointSnapshot[];
 }
 
 export function endpointSnapshot<E extends Endpoint>(member: Member<E>, now: number): EndpointSnapshot {
-  const { endpoint, weight, standing, inFlight, picked, succeeded, failed, canceled, ejections } = member;
-  const state = standing === 'ejected' || standing === 'probing' ? standing : weight > 0 ? 'up' : 'drained';
+  const { endpoint, weight, fullWeight, limit, standing, checkError } = member;
+  const { inFlight, picked, succeeded, failed, canceled, ejections } = member;
   return {
     id: endpoint.id,
     ...(endpoint.zone === undefined ? {} : { zone: endpoint.zone }),
-    weight,
-    state,
+    weight: fullWeight,
+    ...(weight === fullWeight ? {} : { slowStartPercent: Math.round((weight / fullWeight) * 100) }),
+    state: stateOf(member),
+    ...(checkError === undefined ? {} : { checkError: String(checkError) }),
     inFlight,
-    ...(member.limit === Infinity ? {} : { limit: member.limit }),
+    ...(limit === Infinity ? {} : { limit }),
     picked,
     succeeded,
     failed,
     canceled,
     ejections,
-    ...(state === 'ejected' ? { returnsInMs: Math.max(0, member.ejectedUntil - now) } : {}),
+    ...(standing === 'ejected' ? { returnsInMs: Math.max(0, member.ejectedUntil - now) } : {}),
   };
+}
+
+function stateOf<E extends Endpoint>({ wanted, health, standing }: Member<E>): EndpointSnapshot['state'] {
+  if (!wanted) return 'drained';
+  if (health !== 'healthy') return health;
+  return standing === 'ejected' || standing === 'probing' ? standing : 'up';
 }

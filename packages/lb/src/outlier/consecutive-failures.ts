@@ -1,27 +1,55 @@
-import type { Outcome } from '../outcome.ts';
-import type { Detector } from './detector.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { Flight } from '../flight.ts';
+import type { Member } from '../member.ts';
 
-/** Ejects after so many failures in a row, of whatever kind. Keeps on saying so until one request succeeds. */
-export class ConsecutiveFailures implements Detector {
+interface Run {
+  /** Since any success. */
+  inRow: number;
+  /** Since a success of a request that was picked after the first failure. */
+  failures: number;
+  /** The number of the first request that failed. */
+  readonly since: number;
+}
+
+/**
+ * Ejects after so many failures in a row, of whatever kind. Keeps on saying so until one request succeeds.
+ *
+ * Where much is in flight, answers to requests from before the first failure still come in between, and would hide an
+ * endpoint that fails everything. So these are overlooked if at least half of what it was given since has failed.
+ */
+export class ConsecutiveFailures<E extends Endpoint> {
   readonly #limit: number;
   /** Those whose last request failed; empty as a rule, so that a success costs nothing. */
-  readonly #inRow = new Map<object, number>();
+  readonly #runs = new Map<Member<E>, Run>();
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  observe(endpoint: object, { ok }: Outcome): string | undefined {
+  /** Why the endpoint should be ejected; `undefined` when it need not be. */
+  observe({ member, number }: Flight<E>, ok: boolean): string | undefined {
     if (ok) {
-      this.forget(endpoint);
+      if (this.#runs.size > 0) this.#succeeded(member, number);
       return undefined;
     }
-    const failures = (this.#inRow.get(endpoint) ?? 0) + 1;
-    this.#inRow.set(endpoint, failures);
-    return failures >= this.#limit ? `${failures} failures in a row` : undefined;
+    const run = this.#runs.get(member) ?? { inRow: 0, failures: 0, since: number };
+    this.#runs.set(member, run);
+    run.inRow++;
+    run.failures++;
+    if (run.inRow >= this.#limit) return `${run.inRow} failures in a row`;
+    const given = member.picked - run.since;
+    if (run.failures < this.#limit || run.failures * 2 < given) return undefined;
+    return `${run.failures} failures of ${given} requests`;
   }
 
-  forget(endpoint: object): void {
-    if (this.#inRow.size > 0) this.#inRow.delete(endpoint);
+  forget(member: Member<E>): void {
+    this.#runs.delete(member);
+  }
+
+  #succeeded(member: Member<E>, number: number): void {
+    const run = this.#runs.get(member);
+    if (run === undefined) return;
+    if (number >= run.since) this.#runs.delete(member);
+    else run.inRow = 0;
   }
 }

@@ -1,123 +1,172 @@
 import { channels, type ReturnMessage } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
+import type { Flight } from '../flight.ts';
 import type { Member } from '../member.ts';
 import type { Outcome } from '../outcome.ts';
-import type { Detector } from './detector.ts';
+import { ConsecutiveFailures } from './consecutive-failures.ts';
+import { failurePercentOutliers } from './failure-percent.ts';
+import { Interval } from './interval.ts';
 import type { OutlierSettings } from './options.ts';
+import { successRateOutliers } from './success-rate.ts';
 
 /**
- * Takes endpoints out that detectors find bad, and lets them back: when the time of an ejection is over, one request at
- * a time goes to the endpoint; the first that succeeds brings it back, one that fails ejects it for longer.
+ * Takes endpoints out that do badly, and lets them back: when the time of an ejection is over, one request at a time
+ * goes to the endpoint; the first that succeeds brings it back, one that fails ejects it for twice as long.
  *
- * Follows Envoy's outlier detection (multiples of a base time, a limit in percent), except that the limit always
- * allows one of two to be away, and never all. No timers: whoever picks asks `dueAt` first.
+ * Follows Envoy's outlier detection (consecutive failures, success rate, failure percentage, multiples of a base time,
+ * a limit in percent), except that the limit always allows one of two to be away, and never all, and that there are
+ * probes. No timers: whoever picks asks `dueAt` first.
  */
 export class OutlierEjection<E extends Endpoint> {
   readonly #balancer: string;
   readonly #settings: OutlierSettings;
-  readonly #detectors: readonly Detector[];
   readonly #members: ReadonlyMap<string, Member<E>>;
-  #dueAt = Infinity;
+  readonly #consecutive: ConsecutiveFailures<E>;
+  readonly #interval: Interval<E> | undefined;
+  #returnDueAt = Infinity;
 
-  constructor(
-    balancer: string,
-    settings: OutlierSettings,
-    detectors: readonly Detector[],
-    members: ReadonlyMap<string, Member<E>>,
-  ) {
+  constructor(balancer: string, settings: OutlierSettings, members: ReadonlyMap<string, Member<E>>) {
     this.#balancer = balancer;
     this.#settings = settings;
-    this.#detectors = detectors;
     this.#members = members;
+    this.#consecutive = new ConsecutiveFailures(settings.consecutiveFailures);
+    const counts = settings.successRate !== undefined || settings.failurePercent !== undefined;
+    this.#interval = counts ? new Interval(settings.intervalMs) : undefined;
   }
 
-  /** When the next ejection ends. */
+  /** When the next ejection or the interval ends. */
   get dueAt(): number {
-    return this.#dueAt;
+    return Math.min(this.#returnDueAt, this.#interval?.endsAt ?? Infinity);
   }
 
   /** Returns whether the endpoint went or came back by it. */
-  observe(member: Member<E>, isProbe: boolean, outcome: Outcome, now: number): boolean {
-    if (member.standing === 'up') return this.#judge(member, outcome, now);
+  observe(flight: Flight<E>, isProbe: boolean, outcome: Outcome, now: number): boolean {
+    const { member } = flight;
+    if (member.isUsable) {
+      const reason = this.#consecutive.observe(flight, outcome.ok);
+      return reason !== undefined && this.#judge(member, reason, now, outcome.retryAfterMs);
+    }
     // An ejected endpoint is judged by its probe alone: other answers are to questions from before
     if (member.standing !== 'probing' || !isProbe) return false;
-    if (outcome.ok) this.#return(member, 'probe', now);
-    else this.#eject(member, 'the probe failed', outcome, now);
+    if (outcome.ok) {
+      member.startedAt = now;
+      this.#return(member, 'probe', now);
+    } else {
+      this.#eject(member, 'the probe failed', 2 * member.ejectedForMs, now, outcome.retryAfterMs);
+    }
     return true;
   }
 
-  /** Ends the ejections whose time is over. */
-  release(now: number): void {
-    for (const member of this.#members.values()) {
-      if (member.standing === 'ejected' && member.ejectedUntil <= now) member.standing = 'probing';
+  /** Ends the ejections whose time is over, and judges the interval if it is. Returns whether anybody went or came. */
+  upkeep(now: number): boolean {
+    let changed = false;
+    if (now >= this.#returnDueAt) {
+      for (const member of this.#members.values()) {
+        if (member.standing === 'ejected' && member.ejectedUntil <= now) changed = this.endEarly(member);
+      }
+      this.#schedule();
     }
-    this.#schedule();
+    if (this.#interval !== undefined && now >= this.#interval.endsAt) {
+      changed = this.#judgeInterval(this.#interval, now) || changed;
+    }
+    return changed;
+  }
+
+  /** From now on a request decides. Returns whether the endpoint was ejected. */
+  endEarly(member: Member<E>): boolean {
+    if (member.standing !== 'ejected') return false;
+    member.standing = 'probing';
+    return true;
   }
 
   /** Brings back what more are away than may be, after the set has changed: those first that were due first. */
   enforceLimit(now: number): void {
-    const away = [...this.#members.values()].filter(isAway).sort((a, b) => a.ejectedUntil - b.ejectedUntil);
-    const excess = away.length - this.#limit();
-    for (const member of away.slice(0, Math.max(0, excess))) this.#return(member, 'limit', now);
+    const excess = -this.#room();
+    if (excess > 0) {
+      const away = [...this.#members.values()].filter(countsAsAway);
+      away.sort((a, b) => a.ejectedUntil - b.ejectedUntil);
+      for (const member of away.slice(0, excess)) this.#return(member, 'limit', now);
+    }
     this.#schedule();
   }
 
-  forget(member: Member<E>): void {
-    for (const detector of this.#detectors) detector.forget(member);
+  /** What it did so far does not count any more. */
+  startAnew(member: Member<E>): void {
+    this.#consecutive.forget(member);
+    this.#interval?.startAnew(member);
   }
 
-  #judge(member: Member<E>, outcome: Outcome, now: number): boolean {
-    let reason: string | undefined;
-    for (const detector of this.#detectors) reason ??= detector.observe(member, outcome, now);
-    if (reason === undefined || this.#away() >= this.#limit()) return false;
-    const forgiven = Math.floor((now - member.upSince) / this.#settings.baseEjectionMs);
+  /** The endpoint left. */
+  forget(member: Member<E>): void {
+    this.#consecutive.forget(member);
+    this.#interval?.forget(member);
+  }
+
+  #judgeInterval(interval: Interval<E>, now: number): boolean {
+    const { successRate, failurePercent } = this.#settings;
+    const tallies = interval.next(this.#members.values(), now).filter(({ of }) => of.isUsable);
+    const outliers = [
+      ...(successRate === undefined ? [] : successRateOutliers(tallies, successRate)),
+      ...(failurePercent === undefined ? [] : failurePercentOutliers(tallies, failurePercent)),
+    ];
+    let changed = false;
+    for (const { of, reason } of outliers) changed = this.#judge(of, reason, now) || changed;
+    return changed;
+  }
+
+  #judge(member: Member<E>, reason: string, now: number, retryAfterMs?: number): boolean {
+    if (!member.isUsable || this.#room() <= 0) return false;
+    const { baseEjectionMs } = this.#settings;
+    const forgiven = Math.floor((now - member.upSince) / baseEjectionMs);
     member.ejections = Math.max(0, member.ejections - forgiven);
-    this.#eject(member, reason, outcome, now);
+    this.#eject(member, reason, baseEjectionMs * (member.ejections + 1), now, retryAfterMs);
     return true;
   }
 
-  #eject(member: Member<E>, reason: string, outcome: Outcome, now: number): void {
-    const { baseEjectionMs, maxEjectionMs } = this.#settings;
+  #eject(member: Member<E>, reason: string, forMs: number, now: number, retryAfterMs = 0): void {
+    const { maxEjectionMs } = this.#settings;
     member.standing = 'ejected';
     member.ejections++;
-    const asked = Math.max(baseEjectionMs * member.ejections, outcome.retryAfterMs ?? 0);
-    const forMs = Math.min(asked, maxEjectionMs);
-    member.ejectedUntil = now + forMs;
-    this.#dueAt = Math.min(this.#dueAt, member.ejectedUntil);
+    member.ejectedForMs = Math.min(forMs, maxEjectionMs);
+    const lastsMs = Math.min(Math.max(forMs, retryAfterMs), maxEjectionMs);
+    member.ejectedUntil = now + lastsMs;
+    this.#returnDueAt = Math.min(this.#returnDueAt, member.ejectedUntil);
     if (!channels.eject.hasSubscribers) return;
     const about = { balancer: this.#balancer, endpoint: member.endpoint.id };
-    channels.eject.publish({ ...about, reason, forMs, times: member.ejections });
+    channels.eject.publish({ ...about, reason, forMs: lastsMs, times: member.ejections });
   }
 
   #return(member: Member<E>, reason: ReturnMessage['reason'], now: number): void {
     member.standing = 'up';
     member.upSince = now;
-    this.forget(member);
+    this.startAnew(member);
     if (!channels.return.hasSubscribers) return;
     channels.return.publish({ balancer: this.#balancer, endpoint: member.endpoint.id, reason });
   }
 
   #schedule(): void {
-    this.#dueAt = Infinity;
+    this.#returnDueAt = Infinity;
     for (const member of this.#members.values()) {
-      if (member.standing === 'ejected') this.#dueAt = Math.min(this.#dueAt, member.ejectedUntil);
+      if (member.standing === 'ejected') this.#returnDueAt = Math.min(this.#returnDueAt, member.ejectedUntil);
     }
   }
 
-  #away(): number {
+  /** How many more may be away; less than none when fewer may be than are. */
+  #room(): number {
+    let wanted = 0;
+    let healthy = 0;
     let away = 0;
-    for (const member of this.#members.values()) if (isAway(member)) away++;
-    return away;
-  }
-
-  #limit(): number {
-    let all = 0;
-    for (const member of this.#members.values()) if (member.weight > 0) all++;
-    const share = Math.floor((all * this.#settings.maxEjectionPercent) / 100);
-    return Math.max(0, Math.min(all - 1, Math.max(1, share)));
+    for (const member of this.#members.values()) {
+      if (!member.wanted) continue;
+      wanted++;
+      if (member.health === 'healthy') healthy++;
+      if (countsAsAway(member)) away++;
+    }
+    const share = Math.floor((wanted * this.#settings.maxEjectionPercent) / 100);
+    return Math.max(0, Math.min(healthy - 1, Math.max(1, share))) - away;
   }
 }
 
-function isAway<E extends Endpoint>({ standing, weight }: Member<E>): boolean {
-  return weight > 0 && (standing === 'ejected' || standing === 'probing');
+function countsAsAway<E extends Endpoint>({ wanted, health, isEjected }: Member<E>): boolean {
+  return wanted && health === 'healthy' && isEjected;
 }

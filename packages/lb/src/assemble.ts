@@ -1,0 +1,38 @@
+import { type Clock, numberOption, type Random } from '@ashlar/core';
+import { Availability } from './availability.ts';
+import type { Endpoint } from './endpoint.ts';
+import { checkConcurrency } from './limits/limiter.ts';
+import type { Member } from './member.ts';
+import type { LoadBalancerOptions } from './options.ts';
+import { OutlierEjection } from './outlier/ejection.ts';
+import { outlierSettings } from './outlier/options.ts';
+import { leastRequests } from './policies/least-requests.ts';
+import { Roster } from './roster.ts';
+import { SlowStart } from './slow-start.ts';
+
+/** The roster with the parts that the options ask for. @throws InvalidOptionError */
+export function assembleRoster<E extends Endpoint>(
+  balancer: string,
+  options: LoadBalancerOptions<E>,
+  clock: Clock,
+  random: Random,
+): Roster<E> {
+  const { policy = leastRequests(), outlier = {}, concurrency = Infinity } = options;
+  const { panicPercent = 50, slowStartMs = 0 } = options;
+  checkConcurrency(concurrency);
+  numberOption('panicPercent', panicPercent, { min: 0, max: 100 });
+  numberOption('slowStartMs', slowStartMs, { min: 0 });
+  const members = new Map<string, Member<E>>();
+  const settings = outlier === false ? undefined : outlierSettings(outlier);
+  return new Roster({
+    balancer,
+    members,
+    policy: policy<E>(),
+    availability: new Availability(balancer, panicPercent),
+    outlier: settings && new OutlierEjection(balancer, settings, members),
+    slowStart: slowStartMs === 0 ? undefined : new SlowStart(slowStartMs),
+    concurrency,
+    now: () => clock.now(),
+    random,
+  });
+}

@@ -1,0 +1,61 @@
+import type { Endpoint } from '../endpoint.ts';
+import type { Member } from '../member.ts';
+import type { Tally } from './tally.ts';
+
+interface Count {
+  readonly succeeded: number;
+  readonly failed: number;
+}
+
+const none: Count = { succeeded: 0, failed: 0 };
+
+/**
+ * Intervals without a timer: one ends with the first request after its time. What happened in it is the difference of
+ * the counts that members keep anyway, so that a request costs nothing here.
+ */
+export class Interval<E extends Endpoint> {
+  readonly #lengthMs: number;
+  #endsAt = -Infinity;
+  /** The counts when the interval began, or when the endpoint came back in it. Absent for those that have joined since. */
+  #before = new Map<Member<E>, Count>();
+
+  constructor(lengthMs: number) {
+    this.#lengthMs = lengthMs;
+  }
+
+  get endsAt(): number {
+    return this.#endsAt;
+  }
+
+  /**
+   * Begins the next one, and tells what happened in the one before; nothing if it ended so long ago that another would
+   * have passed.
+   */
+  next(members: Iterable<Member<E>>, now: number): Tally<Member<E>>[] {
+    const tallies: Tally<Member<E>>[] = [];
+    const before = this.#before;
+    const isFresh = now < this.#endsAt + this.#lengthMs;
+    this.#before = new Map();
+    this.#endsAt = now + this.#lengthMs;
+    for (const member of members) {
+      const { succeeded, failed } = before.get(member) ?? none;
+      this.startAnew(member);
+      if (!isFresh) continue;
+      tallies.push({
+        of: member,
+        succeeded: member.succeeded - succeeded,
+        failed: member.failed - failed,
+      });
+    }
+    return tallies;
+  }
+
+  /** Forgets what the endpoint did in this interval. */
+  startAnew(member: Member<E>): void {
+    this.#before.set(member, { succeeded: member.succeeded, failed: member.failed });
+  }
+
+  forget(member: Member<E>): void {
+    this.#before.delete(member);
+  }
+}
