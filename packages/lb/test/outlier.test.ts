@@ -1,30 +1,16 @@
 import { ManualClock } from '@ashlar/core/testing';
 import { describe, expect, it } from 'vitest';
-import { type Endpoint, LoadBalancer, type OutlierOptions, type Picked, roundRobin } from '../src/index.ts';
+import { type Endpoint, LoadBalancer, type OutlierOptions, roundRobin } from '../src/index.ts';
 import { Feed } from './support/feed.ts';
 import { heard } from './support/heard.ts';
+import { fail, ids, pickOf } from './support/picking.ts';
 
 const base = 30_000;
 
 function balancer(count: number, outlier: OutlierOptions | false = {}, clock = new ManualClock()) {
-  const endpoints = Array.from({ length: count }, (_, index) => ({ id: 'abcdefghij'[index]! }));
-  const lb = new LoadBalancer({ endpoints, policy: roundRobin(), outlier, clock });
+  const lb = new LoadBalancer({ endpoints: ids(count), policy: roundRobin(), outlier, clock });
   const state = (id: string) => lb.snapshot().endpoints.find(endpoint => endpoint.id === id)!.state;
   return { lb, clock, state };
-}
-
-/** Picks until the endpoint comes, and gives the others back unjudged; `undefined` when it does not come. */
-function pickOf<E extends Endpoint>(lb: LoadBalancer<E>, id: string): Picked<E> | undefined {
-  for (let tries = 0; tries < 50; tries++) {
-    const picked = lb.pick();
-    if (picked.endpoint.id === id) return picked;
-    picked.done();
-  }
-  return undefined;
-}
-
-function fail<E extends Endpoint>(lb: LoadBalancer<E>, id: string, times: number): void {
-  for (let i = 0; i < times; i++) pickOf(lb, id)!.done({ ok: false });
 }
 
 describe('outlier ejection', () => {
@@ -61,13 +47,15 @@ describe('outlier ejection', () => {
     expect(state('a')).toBe('up');
   });
 
-  it('ejects for longer each time that the probe fails, up to the limit', async () => {
-    const { lb, clock, state } = balancer(3, { maxEjectionMs: 3 * base });
+  it('ejects for twice as long each time that the probe fails, up to the limit', async () => {
+    const { lb, clock, state } = balancer(3);
     fail(lb, 'a', 5);
     for (const [times, forMs] of [
       [2, 2 * base],
-      [3, 3 * base],
-      [4, 3 * base],
+      [3, 4 * base],
+      [4, 8 * base],
+      [5, 10 * base],
+      [6, 10 * base],
     ]) {
       await clock.advance(lb.snapshot().endpoints[0]!.returnsInMs!);
       pickOf(lb, 'a')!.done({ ok: false });
@@ -105,6 +93,29 @@ describe('outlier ejection', () => {
       pickOf(lb, 'a')!.done({ ok: false, retryAfterMs });
       expect(lb.snapshot().endpoints[0]).toMatchObject({ state: 'ejected', returnsInMs });
     }
+  });
+
+  it('sees through answers to requests from before the failures', () => {
+    const { lb, state } = balancer(2);
+    const before = Array.from({ length: 6 }, () => pickOf(lb, 'a')!);
+    for (let i = 0; i < 4; i++) {
+      fail(lb, 'a', 1);
+      before[i]!.done({ ok: true });
+    }
+    expect(state('a')).toBe('up');
+    fail(lb, 'a', 1);
+    expect(state('a')).toBe('ejected');
+  });
+
+  it('does not take a few quick failures among many slow requests for the end', () => {
+    const { lb, state } = balancer(2);
+    const slow = Array.from({ length: 3 }, () => pickOf(lb, 'a')!);
+    for (let i = 0; i < 20; i++) {
+      slow.push(pickOf(lb, 'a')!, pickOf(lb, 'a')!, pickOf(lb, 'a')!);
+      fail(lb, 'a', 1);
+      slow.shift()!.done({ ok: true });
+    }
+    expect(state('a')).toBe('up');
   });
 
   it.each([
