@@ -1,23 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { buildConnector } from 'undici';
 import type { Endpoint } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import { Exchange } from './proxy/exchange.ts';
-import { type ProxySettings, proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
+import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
 import { Tunnel } from './proxy/tunnel.ts';
-import { type EndpointPoolOptions, Pools } from './upstream/pools.ts';
+import { Pools } from './upstream/pools.ts';
 
 export type { ProxyErrorMessage } from './proxy/diagnostics.ts';
 export { ClientGoneError, RequestStalledError } from './proxy/errors.ts';
-export type { ProxyTlsOptions, ReverseProxyOptions } from './proxy/options.ts';
+export type { ReverseProxyOptions } from './proxy/options.ts';
 export {
   MissingPeerError,
   UnforwardableError,
   UpstreamError,
   type UpstreamFailure,
 } from './upstream/errors.ts';
+export type { TlsOptions, UpstreamOptions } from './upstream/options.ts';
 
 /** A handler for the requests of a `node:http` or `node:https` server, or a framework on top of one. */
 export interface ReverseProxy extends AsyncDisposable {
@@ -47,7 +47,7 @@ export function reverseProxy<E extends Endpoint>(
   options: ReverseProxyOptions = {},
 ): ReverseProxy {
   const settings = proxySettings(options);
-  const pools = new Pools(balancer, poolOptions(settings));
+  const pools = new Pools(balancer, settings, keptByAttempts);
   const underWay = new Set<Exchange<E> | Tunnel<E>>();
   const closedError = () => new ClosedError(balancer.name, 'NotExecuted');
   let closed = false;
@@ -70,18 +70,5 @@ export function reverseProxy<E extends Endpoint>(
   return Object.assign(handle, { upgrade, close, [Symbol.asyncDispose]: close });
 }
 
-function poolOptions({
-  connections,
-  connectTimeoutMs,
-  maxHeaderBytes,
-  tls,
-}: ProxySettings): EndpointPoolOptions {
-  return {
-    connections,
-    connect: { ...tls, timeout: connectTimeoutMs } as buildConnector.BuildOptions,
-    maxHeaderSize: maxHeaderBytes,
-    // Attempts keep their own time: undici's is rounded up to a second
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  };
-}
+/** Attempts keep their own time: undici's is rounded up to a second. */
+const keptByAttempts = { headersTimeout: 0, bodyTimeout: 0 };

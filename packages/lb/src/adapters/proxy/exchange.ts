@@ -7,6 +7,7 @@ import { notExecuted } from '../../not-executed.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
 import { UnforwardableError } from '../upstream/errors.ts';
 import type { Pools } from '../upstream/pools.ts';
+import { idempotentMethods, unavailable } from '../upstream/repeatable.ts';
 import { upstreamPath } from '../upstream/url.ts';
 import { UpstreamAttempt } from './attempt.ts';
 import { proxyErrors } from './diagnostics.ts';
@@ -17,12 +18,6 @@ import type { ProxySettings } from './options.ts';
 import { problem } from './problem.ts';
 import { RequestBody } from './request-body.ts';
 import { pathOf } from './target.ts';
-
-/** What may be sent again whatever became of it (RFC 9110, 9.2.2). */
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
-
-/** With these an endpoint says that it cannot serve at the moment; another may. */
-const unavailable = new Set([502, 503, 504]);
 
 /** One request of a client and its response. */
 export class Exchange<E extends Endpoint> {
@@ -82,7 +77,7 @@ export class Exchange<E extends Endpoint> {
     await abortable(this.#body.gather(), signal);
     const held = await this.#balancer.run(context => this.#attempt(path, context), {
       key,
-      idempotent: idempotent.has(method),
+      idempotent: idempotentMethods.has(method),
       // Two at a time would answer one client
       hedge: false,
       timeoutMs: this.#settings.timeoutMs,
@@ -139,7 +134,7 @@ export class Exchange<E extends Endpoint> {
   /** Nothing is tried again that the client has seen a part of, or whose body is not at hand any more. */
   #classify(result: AttemptResult<HeldResponse>): Verdict {
     const free = this.#held?.committed !== true && this.#body.replayable;
-    const repeatable = free && idempotent.has(this.#request.method!);
+    const repeatable = free && idempotentMethods.has(this.#request.method!);
     if ('error' in result) return { ok: false, retry: repeatable || (free && notExecuted(result.error)) };
     const { status, headers, latencyMs } = result.value;
     return {

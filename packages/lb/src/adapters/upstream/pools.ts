@@ -2,6 +2,7 @@ import { buildConnector, type Dispatcher, Pool } from '#undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { UpstreamError } from './errors.ts';
+import type { UpstreamSettings } from './options.ts';
 import { httpUrl, servername } from './url.ts';
 
 /** Where an endpoint is reached. */
@@ -10,10 +11,10 @@ export interface Upstream {
   readonly dispatcher: Dispatcher;
 }
 
-/** Undici's, save that what makes the connections is given as options. */
-export type EndpointPoolOptions = Omit<Pool.Options, 'connect' | 'factory' | 'interceptors'> & {
-  readonly connect?: buildConnector.BuildOptions;
-};
+interface Timeouts {
+  readonly headersTimeout: number;
+  readonly bodyTimeout: number;
+}
 
 interface Entry {
   readonly url: string | undefined;
@@ -22,7 +23,8 @@ interface Entry {
 
 /** A pool of connections for each endpoint, made when it is first asked for, closed when the endpoint leaves or moves. */
 export class Pools<E extends Endpoint> {
-  readonly #options: EndpointPoolOptions;
+  readonly #settings: UpstreamSettings;
+  readonly #timeouts: Timeouts;
   readonly #onOpen: (pool: Pool) => void;
   readonly #unwatch: () => void;
   #entries = new Map<string, Entry>();
@@ -30,10 +32,12 @@ export class Pools<E extends Endpoint> {
   /** @param onOpen told of each pool that is made */
   constructor(
     balancer: LoadBalancer<E>,
-    options: EndpointPoolOptions,
+    settings: UpstreamSettings,
+    timeouts: Timeouts,
     onOpen: (pool: Pool) => void = () => {},
   ) {
-    this.#options = options;
+    this.#settings = settings;
+    this.#timeouts = timeouts;
     this.#onOpen = onOpen;
     this.#unwatch = balancer.watch(endpoints => this.#follow(endpoints));
   }
@@ -61,10 +65,12 @@ export class Pools<E extends Endpoint> {
   #open(id: string, url: string | undefined): Upstream & { readonly dispatcher: Pool } {
     const origin = httpUrl(url);
     if (origin === undefined) throw new UpstreamError(id, 'url', 'NotExecuted');
-    const { connect: connecting, ...options } = this.#options;
-    const connect = buildConnector(connecting);
+    const { connections, connectTimeoutMs, maxHeaderBytes, tls } = this.#settings;
+    const connect = buildConnector({ ...tls, timeout: connectTimeoutMs } as buildConnector.BuildOptions);
     const dispatcher = new Pool(origin.origin, {
-      ...options,
+      ...this.#timeouts,
+      connections,
+      maxHeaderSize: maxHeaderBytes,
       // Else the name in the request's Host would be that for TLS
       connect: (target, callback) => connect({ ...target, servername: servername(origin) }, callback),
     });

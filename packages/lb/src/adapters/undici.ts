@@ -1,0 +1,142 @@
+import { Dispatcher, errors } from '#undici';
+import type { Endpoint } from '../endpoint.ts';
+import { ClosedError } from '../errors.ts';
+import type { LoadBalancer } from '../load-balancer.ts';
+import { BalancedRequest, foreign } from './dispatcher/balanced-request.ts';
+import { modern } from './dispatcher/legacy-handler.ts';
+import {
+  type BalancedDispatcherOptions,
+  type DispatcherSettings,
+  dispatcherSettings,
+} from './dispatcher/options.ts';
+import { Pools } from './upstream/pools.ts';
+
+export type { BalancedDispatcherOptions } from './dispatcher/options.ts';
+export {
+  MissingPeerError,
+  UnforwardableError,
+  UpstreamError,
+  type UpstreamFailure,
+} from './upstream/errors.ts';
+export type { TlsOptions, UpstreamOptions } from './upstream/options.ts';
+
+/**
+ * A dispatcher of undici that gives each request to an endpoint of the balancer, at its `url`: for
+ * `fetch(url, { dispatcher })`, `request`, `stream`, `pipeline`, `upgrade`, `connect`, and below interceptors.
+ *
+ * Another endpoint takes over an idempotent request whose endpoint breaks off before the head of its response, is too
+ * slow, or answers 502, 503 or 504; any request that was surely not sent. How often is for the balancer's `retry` to say.
+ * A body that can be read once only goes along while it fits `requestBufferBytes`. When none takes over, the handler is
+ * told what the last said: its response, or undici's own error; else NoEndpointError, DeadlineError or ClosedError of
+ * the balancer. A request counts as in flight until the last byte of its response, after a switch of protocols until
+ * the connection is over.
+ *
+ * @throws InvalidOptionError
+ */
+export function balancedDispatcher<E extends Endpoint>(
+  balancer: LoadBalancer<E>,
+  options: BalancedDispatcherOptions = {},
+): BalancedDispatcher<E> {
+  return new BalancedDispatcher(balancer, dispatcherSettings(options));
+}
+
+export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implements AsyncDisposable {
+  readonly #balancer: LoadBalancer<E>;
+  readonly #settings: DispatcherSettings;
+  readonly #pools: Pools<E>;
+  readonly #underWay = new Set<BalancedRequest<E>>();
+  #closed = false;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(balancer: LoadBalancer<E>, settings: DispatcherSettings) {
+    super();
+    this.#balancer = balancer;
+    this.#settings = settings;
+    const { headersTimeoutMs: headersTimeout, idleTimeoutMs: bodyTimeout } = settings;
+    this.#pools = new Pools(balancer, settings, { headersTimeout, bodyTimeout }, pool => {
+      pool.on('connect', (origin, targets) => this.emit('connect', origin, [this, ...targets]));
+      pool.on('disconnect', (origin, targets, error) =>
+        this.emit('disconnect', origin, [this, ...targets], error),
+      );
+      pool.on('connectionError', (origin, targets, error) => {
+        this.emit('connectionError', origin, [this, ...targets], error);
+      });
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Always true: who may take a request is known only when it is its turn. */
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (typeof handler !== 'object' || handler === null) {
+      throw new errors.InvalidArgumentError('handler must be an object');
+    }
+    const told = modern(handler);
+    const { origin: expected, otherwise } = this.#settings;
+    const { origin } = options;
+    const isForeign = expected !== undefined && origin !== undefined && new URL(origin).origin !== expected;
+    if (isForeign && otherwise !== undefined) return otherwise.dispatch(options, handler);
+    const request: BalancedRequest<E> = new BalancedRequest(
+      this.#balancer,
+      this.#pools,
+      this.#settings,
+      options,
+      told,
+      () => this.#ended(request),
+    );
+    this.#underWay.add(request);
+    if (this.#closed) request.giveUp(this.#closedError());
+    else if (isForeign) request.giveUp(foreign(origin, expected));
+    request.run().catch(rethrow);
+    return true;
+  }
+
+  /** Takes no more requests; resolves when those under way have ended and all connections are closed. */
+  override close(): Promise<void>;
+  override close(callback: () => void): void;
+  override close(callback?: () => void): Promise<void> | void {
+    this.#closed = true;
+    const idle = new Promise<void>(resolve => {
+      if (this.#underWay.size === 0) resolve();
+      else this.#whenIdle.push(resolve);
+    });
+    const closing = idle.then(() => this.#pools.destroy());
+    return callback === undefined ? closing : void closing.then(callback);
+  }
+
+  /** Ends what is under way with that error, or a ClosedError, and all connections. */
+  override destroy(error?: Error | null): Promise<void>;
+  override destroy(callback: () => void): void;
+  override destroy(error: Error | null, callback: () => void): void;
+  override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> | void {
+    const callback = typeof first === 'function' ? first : second;
+    const error = typeof first === 'function' ? null : first;
+    this.#closed = true;
+    for (const request of this.#underWay) request.giveUp(error ?? this.#closedError());
+    const destroyed = this.#pools.destroy(error);
+    return callback === undefined ? destroyed : void destroyed.then(callback);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.destroy();
+  }
+
+  #ended(request: BalancedRequest<E>): void {
+    this.#underWay.delete(request);
+    if (this.#underWay.size > 0) return;
+    for (const tell of this.#whenIdle.splice(0)) tell();
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError(this.#balancer.name, 'NotExecuted');
+  }
+}
+
+/** What a handler throws when it is told of an error is its owner's to see, as with every dispatcher. */
+function rethrow(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
