@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
+import { ManualClock } from '@ashlar/core/testing';
 import { BalancedPool, type Dispatcher, request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Endpoint, leastRequests } from '../src/index.ts';
 import { aAndB, dispatching } from './support/dispatching.ts';
 import { Feed } from './support/feed.ts';
-import { heard } from './support/heard.ts';
 import { listening } from './support/listening.ts';
 import { Replica } from './support/replica.ts';
 import { until } from './support/until.ts';
@@ -225,7 +225,7 @@ describe('two hosts, of which one goes away and comes back', () => {
     return { url, served: () => served, down: close, up };
   }
 
-  async function after(dispatcher: (urls: [string, string]) => Dispatcher) {
+  async function after(dispatcher: (urls: [string, string]) => Dispatcher, later: () => Promise<void>) {
     const [a, b] = [await host(), await host()];
     const used = dispatcher([a.url, b.url]);
     onTestFinished(() => used.destroy());
@@ -244,22 +244,27 @@ describe('two hosts, of which one goes away and comes back', () => {
     await b.down();
     const failed = await ask(20);
     await b.up();
+    await later();
     const before = b.served();
     const failedAfter = await ask(60);
     return { failed: failed + failedAfter, share: (b.served() - before) / 60 };
   }
 
   it('costs no request, and it serves its part again', async () => {
-    const ejections = heard('eject');
-    const balanced = await after(urls => {
-      const endpoints = urls.map((each, index) => ({ id: `host ${index}`, url: each }));
-      return dispatching(endpoints, {}, { policy: leastRequests(), outlier: { consecutiveFailures: 100 } })
-        .dispatcher;
-    });
-    ejections.stop();
+    const clock = new ManualClock();
+    const balanced = await after(
+      urls => {
+        const endpoints = urls.map((each, index) => ({ id: `host ${index}`, url: each }));
+        return dispatching(endpoints, {}, { policy: leastRequests(), clock }).dispatcher;
+      },
+      () => clock.advance(60_000),
+    );
     expect(balanced.failed).toBe(0);
     expect(balanced.share).toBeGreaterThan(0.3);
-    const pool = await after(urls => new BalancedPool(urls));
+    const pool = await after(
+      urls => new BalancedPool(urls),
+      async () => {},
+    );
     expect(pool.failed).toBeGreaterThan(0);
   });
 });
