@@ -1,3 +1,15 @@
 export type { Bound, BoundedMap, Eviction, EvictionReason } from './bounded-map.ts';
 export { fifo } from './policies/fifo.ts';
 export { sieve } from './policies/sieve.ts';
+export { TierClosedError, TierUnavailableError } from './tiers/errors.ts';
+export { type MemoryTier, type MemoryTierOptions, memoryTier } from './tiers/memory-tier.ts';
+export type {
+  Fill,
+  ReadOptions,
+  RemoteTier,
+  ResetReason,
+  TierEntry,
+  TierListener,
+  TierRead,
+  TierSession,
+} from './tiers/remote-tier.ts';

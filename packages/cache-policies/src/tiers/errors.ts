@@ -1,0 +1,23 @@
+import { AshlarError, type CallOutcome } from '@ashlar/core';
+
+/** The tier could not be asked, refused, or did not answer in time; the `cause` says how. */
+export class TierUnavailableError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_TIER_UNAVAILABLE';
+  readonly outcome: CallOutcome;
+
+  constructor(message: string, outcome: CallOutcome, options?: ErrorOptions) {
+    super(message, options);
+    this.outcome = outcome;
+  }
+}
+
+/** The session was closed, before or during the call. */
+export class TierClosedError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_TIER_CLOSED';
+  readonly outcome: CallOutcome;
+
+  constructor(tier: string, outcome: CallOutcome = 'NotExecuted') {
+    super(`the session with the tier ${JSON.stringify(tier)} is closed`);
+    this.outcome = outcome;
+  }
+}

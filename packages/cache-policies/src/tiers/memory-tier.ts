@@ -1,0 +1,161 @@
+import { backgroundClock, type Clock, integerOption, knownOptions } from '@ashlar/core';
+import { TierClosedError } from './errors.ts';
+import { MemoryState } from './memory-state.ts';
+import type {
+  Fill,
+  ReadOptions,
+  RemoteTier,
+  ResetReason,
+  TierEntry,
+  TierListener,
+  TierRead,
+  TierSession,
+} from './remote-tier.ts';
+
+export interface MemoryTierOptions {
+  /** As diagnostics messages call it. `memory` by default. */
+  readonly name?: string;
+  /** The most values it keeps; the oldest go first. 100 000 by default. */
+  readonly max?: number;
+  readonly clock?: Clock;
+}
+
+/** A tier in this process. */
+export interface MemoryTier extends RemoteTier {
+  /** Forgets everything, as a server does that restarts empty: values, leases, tags. Its sessions say `reset`. */
+  empty(): void;
+  snapshot(): {
+    readonly name: string;
+    readonly size: number;
+    readonly leases: number;
+    readonly sessions: number;
+  };
+}
+
+/**
+ * The second tier of several caches in one process, with the semantics of a shared server: for tests, and to begin
+ * with. Other sessions hear of a change before the operation that made it resolves.
+ */
+export function memoryTier(options: MemoryTierOptions = {}): MemoryTier {
+  knownOptions('memoryTier', options, ['name', 'max', 'clock']);
+  const { name = 'memory', max = 100_000, clock = backgroundClock } = options;
+  return new LocalTierServer(name, new MemoryState(clock, integerOption('max', max, { min: 1 })));
+}
+
+class LocalTierServer implements MemoryTier {
+  readonly name: string;
+  readonly sessions: Set<LocalSession> = new Set();
+  readonly #state: MemoryState;
+
+  constructor(name: string, state: MemoryState) {
+    this.name = name;
+    this.#state = state;
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    return this.#state.read(key).entry?.value;
+  }
+
+  open(listener: TierListener): TierSession {
+    const session = new LocalSession(this, this.#state, listener);
+    this.sessions.add(session);
+    return session;
+  }
+
+  empty(): void {
+    this.#state.clear();
+    for (const { listener } of this.sessions) listener.reset('emptied');
+  }
+
+  snapshot(): ReturnType<MemoryTier['snapshot']> {
+    const { size, leases } = this.#state;
+    return { name: this.name, size, leases, sessions: this.sessions.size };
+  }
+}
+
+const nothing: readonly never[] = [];
+
+class LocalSession implements TierSession {
+  readonly confirmedUntil: number = Number.POSITIVE_INFINITY;
+  readonly listener: TierListener;
+  readonly #tier: LocalTierServer;
+  readonly #state: MemoryState;
+
+  constructor(tier: LocalTierServer, state: MemoryState, listener: TierListener) {
+    this.#tier = tier;
+    this.#state = state;
+    this.listener = listener;
+  }
+
+  async read(keys: readonly string[], options?: ReadOptions): Promise<readonly TierRead[]> {
+    this.#assertOpen();
+    return keys.map(key => this.#state.read(key, options));
+  }
+
+  async fill(fills: readonly Fill[]): Promise<readonly boolean[]> {
+    this.#assertOpen();
+    return fills.map(fill => this.#state.fill(fill));
+  }
+
+  async write(entries: ReadonlyMap<string, TierEntry>): Promise<void> {
+    this.#assertOpen();
+    this.#state.write(entries);
+    this.#tell([...entries.keys()], nothing);
+  }
+
+  async invalidate(keys: readonly string[]): Promise<void> {
+    this.#assertOpen();
+    this.#state.invalidate(keys);
+    this.#tell(keys, nothing);
+  }
+
+  async announce(keys: readonly string[], leaseMs: number): Promise<readonly string[]> {
+    this.#assertOpen();
+    const leases = this.#state.announce(keys, leaseMs);
+    this.#tell(keys, nothing);
+    return leases;
+  }
+
+  async release(
+    leases: readonly { readonly key: string; readonly lease: string }[],
+  ): Promise<readonly boolean[]> {
+    this.#assertOpen();
+    return leases.map(({ key, lease }) => this.#state.release(key, lease));
+  }
+
+  async invalidateTags(tags: readonly string[]): Promise<void> {
+    this.#assertOpen();
+    this.#state.invalidateTags(tags);
+    this.#tell(nothing, tags);
+  }
+
+  async clear(): Promise<void> {
+    this.#assertOpen();
+    this.#state.clear();
+    this.#each(listener => listener.reset('cleared' satisfies ResetReason));
+  }
+
+  snapshot(): object {
+    return {
+      tier: this.#tier.name,
+      connected: this.#tier.sessions.has(this),
+      sequence: this.#state.sequence,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#tier.sessions.delete(this);
+  }
+
+  #tell(keys: readonly string[], tags: readonly string[]): void {
+    this.#each(listener => listener.invalidated({ keys, tags }));
+  }
+
+  #each(tell: (listener: TierListener) => void): void {
+    for (const session of this.#tier.sessions) if (session !== this) tell(session.listener);
+  }
+
+  #assertOpen(): void {
+    if (!this.#tier.sessions.has(this)) throw new TierClosedError(this.#tier.name);
+  }
+}
