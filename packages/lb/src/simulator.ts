@@ -1,0 +1,11 @@
+export type { Arrivals } from './simulator/arrivals.ts';
+export { bursts, poisson, steady } from './simulator/arrivals.ts';
+export type { Behavior, Reaction, SimulatedResponse } from './simulator/behavior.ts';
+export { failing, refusing, serving, silent } from './simulator/behavior.ts';
+export type { Distribution } from './simulator/distributions.ts';
+export { constant, exponential, logNormal, uniform } from './simulator/distributions.ts';
+export type { ReplicaOptions } from './simulator/replica.ts';
+export { SimulatedReplica } from './simulator/replica.ts';
+export type { LatencyReport, ReplicaReport, SimulationReport } from './simulator/report.ts';
+export type { SimulationOptions } from './simulator/simulation.ts';
+export { Simulation } from './simulator/simulation.ts';

@@ -1,0 +1,83 @@
+import { integerOption, numberOption, type Random } from '@ashlar/core';
+import type { Agenda } from './agenda.ts';
+import { type Behavior, failing, type SimulatedResponse } from './behavior.ts';
+
+export interface ReplicaOptions {
+  readonly id: string;
+  readonly weight?: number;
+  readonly zone?: string;
+  readonly behavior: Behavior;
+  /** How many requests it works on at a time; without limit if absent. */
+  readonly slots?: number;
+  /** How many may wait for a slot, first come, first served; more are answered with 503 at once. No limit if absent. */
+  readonly queue?: number;
+}
+
+/** A server that only takes time. It does not notice when a client gives up. */
+export class SimulatedReplica {
+  readonly id: string;
+  /** May be changed at any time: for the requests that come from then on. */
+  behavior: Behavior;
+  readonly #agenda: Agenda;
+  readonly #random: Random;
+  readonly #slots: number;
+  readonly #queue: number;
+  readonly #waiting: (() => void)[] = [];
+  #working = 0;
+  #inFlight = 0;
+
+  /** @throws InvalidOptionError */
+  constructor({ id, behavior, slots, queue }: ReplicaOptions, agenda: Agenda, random: Random) {
+    this.id = id;
+    this.behavior = behavior;
+    this.#slots = slots === undefined ? Infinity : integerOption('slots', slots, { min: 1 });
+    this.#queue = queue === undefined ? Infinity : numberOption('queue', queue, { min: 0 });
+    this.#agenda = agenda;
+    this.#random = random;
+  }
+
+  /** Requests that came and were not answered. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Settles when it answers. */
+  async handle(): Promise<SimulatedResponse> {
+    this.#inFlight++;
+    try {
+      return await this.#answer();
+    } finally {
+      this.#inFlight--;
+    }
+  }
+
+  #answer(): Promise<SimulatedResponse> {
+    const { works, afterMs, response } = this.#react();
+    return new Promise((resolve, reject) => {
+      const settle = () => (response instanceof Error ? reject(response) : resolve(response));
+      if (!works) this.#agenda.after(afterMs, settle);
+      else this.#work(afterMs, settle);
+    });
+  }
+
+  #react() {
+    const reaction = this.behavior(this.#random);
+    const isFull = this.#working >= this.#slots && this.#waiting.length >= this.#queue;
+    return reaction.works && isFull ? overflow(this.#random) : reaction;
+  }
+
+  #work(ms: number, settle: () => void): void {
+    if (this.#working >= this.#slots) {
+      this.#waiting.push(() => this.#work(ms, settle));
+      return;
+    }
+    this.#working++;
+    this.#agenda.after(ms, () => {
+      this.#working--;
+      settle();
+      this.#waiting.shift()?.();
+    });
+  }
+}
+
+const overflow = failing({ afterMs: 0 });

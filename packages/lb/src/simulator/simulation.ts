@@ -1,0 +1,142 @@
+import { knownOptions, type Random, seededRandom } from '@ashlar/core';
+import type { Endpoint } from '../endpoint.ts';
+import { LoadBalancer } from '../load-balancer.ts';
+import type { LoadBalancerOptions } from '../options.ts';
+import type { PolicyFactory } from '../policy.ts';
+import type { RunOptions } from '../request.ts';
+import { Agenda } from './agenda.ts';
+import type { Arrivals } from './arrivals.ts';
+import type { SimulatedResponse } from './behavior.ts';
+import { type ReplicaOptions, SimulatedReplica } from './replica.ts';
+import { Figures, type SimulationReport } from './report.ts';
+import { turn } from './turn.ts';
+
+export interface SimulationOptions {
+  readonly replicas: readonly ReplicaOptions[];
+  readonly arrivals: Arrivals;
+  readonly policy?: PolicyFactory;
+  /** The rest of the balancer's options. */
+  readonly balancer?: Omit<LoadBalancerOptions<Endpoint>, 'endpoints' | 'policy' | 'clock' | 'random'>;
+  /** How the request of this number is made, from 0: its key, deadline, whether it is idempotent. */
+  readonly request?: (index: number) => RunOptions<SimulatedResponse>;
+  /** Equal seeds give equal results; 1 if absent. */
+  readonly seed?: number;
+}
+
+const optionNames = ['replicas', 'arrivals', 'policy', 'balancer', 'request', 'seed'];
+
+/**
+ * A `LoadBalancer` before replicas that only take time, in virtual time: an hour passes in seconds, and the same seed
+ * brings the same. Behaviors may be changed between two calls of `advance`, to see what an episode does.
+ *
+ *     const simulation = new Simulation({ replicas, arrivals: poisson(200), policy: peakEwma() });
+ *     await simulation.advance(2_000);
+ *     simulation.restart();
+ *     simulation.replica('a').behavior = failing();
+ *     await simulation.advance(25_000);
+ *     console.log(await simulation.finish());
+ */
+export class Simulation {
+  readonly balancer: LoadBalancer<Endpoint>;
+  readonly #agenda = new Agenda();
+  readonly #replicas: ReadonlyMap<string, SimulatedReplica>;
+  readonly #arrivals: Arrivals;
+  readonly #random: Random;
+  readonly #request: (index: number) => RunOptions<SimulatedResponse>;
+  #figures = new Figures();
+  #next = 0;
+  #underWay = 0;
+  #ending = false;
+
+  /** @throws InvalidOptionError, and what `LoadBalancer` throws */
+  constructor(options: SimulationOptions) {
+    knownOptions('Simulation', options, optionNames);
+    const { replicas, arrivals, policy, balancer, request = () => ({}), seed = 1 } = options;
+    // Each has draws of its own, so that two policies are asked the same
+    const draws = (part: number) => seededRandom(seed * 1_000_003 + part);
+    this.#arrivals = arrivals;
+    this.#random = draws(0);
+    this.#request = request;
+    const simulated = replicas.map(
+      (each, index) => new SimulatedReplica(each, this.#agenda, draws(index + 2)),
+    );
+    this.#replicas = new Map(simulated.map(replica => [replica.id, replica]));
+    const endpoints = replicas.map(({ id, weight = 1, zone }) => ({ id, weight, ...(zone && { zone }) }));
+    const given = { ...balancer, ...(policy && { policy }) };
+    this.balancer = new LoadBalancer<Endpoint>({
+      ...given,
+      endpoints,
+      clock: this.#agenda,
+      random: draws(1),
+    });
+    this.#arrive();
+  }
+
+  /** In milliseconds since it began. */
+  get now(): number {
+    return this.#agenda.now();
+  }
+
+  /** @throws TypeError when there is none */
+  replica(id: string): SimulatedReplica {
+    const replica = this.#replicas.get(id);
+    if (replica === undefined) throw new TypeError(`there is no replica ${JSON.stringify(id)}`);
+    return replica;
+  }
+
+  /** Lets time pass. One call at a time. */
+  async advance(ms: number): Promise<void> {
+    const until = this.now + ms;
+    while (this.#agenda.step(until)) await turn();
+    this.#agenda.skipTo(until);
+  }
+
+  /** Begins the figures anew; requests from before are not in them any more. */
+  restart(): void {
+    this.#figures = new Figures();
+  }
+
+  report(): SimulationReport {
+    return this.#figures.report([...this.#replicas.keys()]);
+  }
+
+  /** How many of the requests took longer than this until they succeeded or failed. */
+  slowerThan(ms: number): number {
+    return this.#figures.slowerThan(ms);
+  }
+
+  /** Takes no more requests, waits at most `maxMs` until all are answered, and closes the balancer. */
+  async finish(maxMs = 600_000): Promise<SimulationReport> {
+    this.#ending = true;
+    const until = this.now + maxMs;
+    while (this.#underWay > 0 && this.#agenda.step(until)) await turn();
+    const report = this.report();
+    await this.balancer.close();
+    return report;
+  }
+
+  #arrive(): void {
+    this.#agenda.after(this.#arrivals(this.#random, this.now), () => {
+      if (this.#ending) return;
+      void this.#send(this.#figures);
+      this.#arrive();
+    });
+  }
+
+  async #send(figures: Figures): Promise<void> {
+    const startedAt = this.now;
+    const options = this.#request(this.#next++);
+    figures.requests++;
+    this.#underWay++;
+    const attempt = ({ endpoint: { id } }: { readonly endpoint: Endpoint }) => {
+      figures.attempt(id);
+      return this.replica(id).handle();
+    };
+    const succeeded = await this.balancer.run(attempt, options).then(
+      ({ status }) => status < 400,
+      () => false,
+    );
+    this.#underWay--;
+    (succeeded ? figures.latencies : figures.failures).push(this.now - startedAt);
+  }
+}
