@@ -26,6 +26,11 @@ export {
 } from './errors.ts';
 export type { DiscoveryState } from './follow.ts';
 export type { HedgeOptions } from './hedge.ts';
+export type { AimdOptions } from './limits/aimd.ts';
+export { aimd } from './limits/aimd.ts';
+export type { LimitBounds } from './limits/bounds.ts';
+export type { Gradient2Options } from './limits/gradient2.ts';
+export { gradient2 } from './limits/gradient2.ts';
 export type { Concurrency, Limiter, LimitSample } from './limits/limiter.ts';
 export { LoadBalancer } from './load-balancer.ts';
 export type { LoadBalancerOptions } from './options.ts';
