@@ -10,7 +10,7 @@ const minSamples = 20;
 
 /**
  * How long the requests of the last 15 to 30 seconds took, as one percentile. Counted in buckets that grow by 5 %, in
- * two generations, so that neither memory nor time grows with the requests.
+ * two generations of 15 s, so that neither memory nor time grows with the requests.
  */
 export class Latencies {
   readonly #percentile: number;
@@ -18,7 +18,7 @@ export class Latencies {
   #recentCount = 0;
   #before = new Uint32Array(buckets);
   #beforeCount = 0;
-  #since = -Infinity;
+  #generation = -Infinity;
   #known: number | undefined;
   #knownAt = -Infinity;
 
@@ -52,14 +52,15 @@ export class Latencies {
   }
 
   #age(now: number): void {
-    if (now < this.#since + generationMs) return;
-    const lost = now >= this.#since + 2 * generationMs;
+    const generation = Math.floor(now / generationMs);
+    if (generation === this.#generation) return;
+    const isNext = generation === this.#generation + 1;
+    this.#generation = generation;
     [this.#recent, this.#before] = [this.#before, this.#recent];
-    this.#beforeCount = lost ? 0 : this.#recentCount;
-    if (lost) this.#before.fill(0);
+    this.#beforeCount = isNext ? this.#recentCount : 0;
+    if (!isNext) this.#before.fill(0);
     this.#recent.fill(0);
     this.#recentCount = 0;
-    this.#since = now;
   }
 }
 

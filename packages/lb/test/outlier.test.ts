@@ -198,4 +198,26 @@ describe('outlier ejection', () => {
     ]);
     expect(returned.stop()).toEqual([{ ...about, reason: 'probe' }]);
   });
+
+  it('one that is back while its probe is under way takes requests, whatever the probe comes to', async () => {
+    const feed = new Feed<Endpoint>();
+    const clock = new ManualClock();
+    const lb = new LoadBalancer({ endpoints: feed, policy: roundRobin(), clock });
+    await feed.give(ids(4));
+    fail(lb, 'a', 5);
+    fail(lb, 'b', 5);
+    await clock.advance(base);
+    const probes = [pickOf(lb, 'a')!, pickOf(lb, 'b')!];
+    await feed.give([{ id: 'a' }, { id: 'b' }]);
+    expect(
+      lb
+        .snapshot()
+        .endpoints.map(({ state }) => state)
+        .sort(),
+    ).toEqual(['probing', 'up']);
+    expect([pickOf(lb, 'a'), pickOf(lb, 'b')].filter(picked => picked !== undefined)).toHaveLength(1);
+    for (const probe of probes) probe.done({ ok: true });
+    expect(lb.snapshot().endpoints.map(({ state }) => state)).toEqual(['up', 'up']);
+    await lb.close();
+  });
 });

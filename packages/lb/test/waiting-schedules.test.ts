@@ -177,8 +177,8 @@ describe('whatever comes, goes, fails and gives up', () => {
       expect(lb.snapshot()).toMatchObject({ waiting: 0, inFlight: 0 });
       expect(clock.sleeping).toBe(0);
     });
-    await fc.assert(property, { seed: 8, numRuns: 150 });
+    await fc.assert(property, { seed: 8, numRuns: 60 });
     // The schedules do what they are for
-    expect(Math.min(grants, waited)).toBeGreaterThan(300);
+    expect(Math.min(grants, waited)).toBeGreaterThan(150);
   }, 30_000);
 });

@@ -138,6 +138,8 @@ export class OutlierEjection<E extends Endpoint> {
 
   #return(member: Member<E>, reason: ReturnMessage['reason'], now: number): void {
     member.standing = 'up';
+    // Without a probe it may be up, too: nothing hangs on the answer any more
+    member.probe = undefined;
     member.upSince = now;
     this.startAnew(member);
     if (!channels.return.hasSubscribers) return;
