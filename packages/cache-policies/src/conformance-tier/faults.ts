@@ -42,7 +42,7 @@ const emptyTests: TierTests = {
     for (let round = 1; round <= 3; round++) {
       await write(a.session, 'key', entryOf('1'));
       await ability(scene, 'empty')();
-      const limit = scene.now() + (scene.subject.boundMs ?? 0);
+      const limit = scene.now() + b.session.boundMs;
       await scene.until(() =>
         [a, b].every(ear => resets(ear) >= round || ear.session.confirmedUntil > limit),
       );
@@ -79,8 +79,8 @@ const lossTests: TierTests = {
     const [a, b] = await scene.pair();
     const hearAgain = await ability(scene, 'lose')();
     await a.session.invalidate(['lost']);
-    const limit = scene.now() + (scene.subject.boundMs ?? 0);
-    await scene.pass(3 * (scene.subject.boundMs ?? 0) + 100);
+    const limit = scene.now() + b.session.boundMs;
+    await scene.pass(3 * b.session.boundMs + 100);
     assert(resets(b) > 0 || b.session.confirmedUntil <= limit, 'it may serve beyond the bound');
     await hearAgain();
     await scene.until(() => resets(b) > 0);

@@ -67,7 +67,7 @@ export const feedTests: TierTests = {
     for (let i = 0; i < 50; i++) {
       await a.session.invalidate([`key-${i}`]);
       const resolvedAt = scene.now();
-      const limit = resolvedAt + (scene.subject.boundMs ?? 0);
+      const limit = resolvedAt + b.session.boundMs;
       assert(toldOf(b, `key-${i}`) || b.session.confirmedUntil <= limit, 'it may serve beyond the bound');
       await scene.until(() => toldOf(b, `key-${i}`) || b.session.confirmedUntil > limit);
       assert(toldOf(b, `key-${i}`), 'confirmed without being told');
@@ -75,7 +75,7 @@ export const feedTests: TierTests = {
   },
   'confirmation moves on while nothing happens': async scene => {
     const { session } = await scene.open();
-    await scene.pass(3 * (scene.subject.boundMs ?? 0));
+    await scene.pass(3 * session.boundMs);
     await scene.until(() => session.confirmedUntil > scene.now());
   },
   'a closed session refuses and hears no more; the others go on': async scene => {

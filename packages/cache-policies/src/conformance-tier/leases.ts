@@ -45,6 +45,13 @@ export const leaseTests: TierTests = {
     assert.equal(early!.lease, undefined);
     const [late] = await session.read(['key'], { leaseMs: longMs, minFreshMs: 30_000 });
     assert(late!.lease !== undefined && textOf(late!) === '1');
+    const endless = { freshMs: Number.POSITIVE_INFINITY, keepMs: Number.POSITIVE_INFINITY };
+    await write(session, 'endless', entryOf('2', endless));
+    const [always] = await session.read(['endless'], {
+      leaseMs: longMs,
+      minFreshMs: Number.POSITIVE_INFINITY,
+    });
+    assert(always!.lease !== undefined && textOf(always!) === '2');
   },
   'a lease fills once': async scene => {
     const { session } = await scene.open();

@@ -9,8 +9,6 @@ export interface TierSubject extends AsyncDisposable {
   other?(): Promise<RemoteTier>;
   /** The clock of `confirmedUntil`. `performance.now` without it. */
   now?(): number;
-  /** The stated bound B, in milliseconds. 0 without it. */
-  readonly boundMs?: number;
   /** Lets time pass for the tier. Without it, it is waited for. */
   pass?(ms: number): Promise<void>;
   /** Makes the tier forget all that it holds, as FLUSHALL does. With the feature `empties`. */

@@ -76,6 +76,7 @@ class LocalTierServer implements MemoryTier {
 const nothing: readonly never[] = [];
 
 class LocalSession implements TierSession {
+  readonly boundMs: number = 0;
   readonly confirmedUntil: number = Number.POSITIVE_INFINITY;
   readonly listener: TierListener;
   readonly #tier: LocalTierServer;

@@ -39,7 +39,7 @@ export interface ReadOptions {
   readonly leaseMs?: number;
   /**
    * A lease is given where nothing is kept, or what is kept will be fresh for no more than this. 0 by default: when it
-   * is stale.
+   * is stale. `Infinity`: whatever is kept.
    */
   readonly minFreshMs?: number;
 }
@@ -79,8 +79,11 @@ export type ResetReason = 'cleared' | 'missed' | 'reconnected' | 'emptied';
  * TierClosedError after `close`.
  */
 export interface TierSession {
+  /** The tier's stated bound B: for how long after a change a cache may go on serving what it holds. */
+  readonly boundMs: number;
+
   /**
-   * Everything that others changed before that time, less the tier's stated bound B, has been told: what a cache holds
+   * Everything that others changed before that time less `boundMs` has been told: what a cache holds
    * in its own memory may be served until then. On the monotonic clock that cache and tier share; `Infinity` where
    * changes are told before they resolve. Read at every hit, so it must be cheap. It never moves on while the session
    * cannot hear, so a process that was stopped finds it in the past.
