@@ -5,7 +5,7 @@ import { count } from './output/format.ts';
 import { eventLine, Progress } from './output/progress.ts';
 import { changesOf, type Report, replayReport } from './output/report.ts';
 import type { Screen } from './output/screen.ts';
-import type { PolicyName } from './proxy/messages.ts';
+import { type PolicyName, policyTitles } from './policies.ts';
 import { Events } from './replay/events.ts';
 import { type Replay, replay } from './replay/replay.ts';
 import { loadWorkload, type Workload } from './workload/load-workload.ts';
@@ -19,51 +19,47 @@ export interface Surroundings {
 }
 
 /**
- * The main job. In an open loop the workload is replayed twice, each time to replicas with cold caches: sticky, with a
- * death and a birth on the way; and the same without policy. In a closed loop it is replayed once and nothing
- * happens. Every process that it starts has ended when it settles. Rejects with the signal's reason when that aborts.
+ * The main job. In an open loop the workload is replayed once for each policy, each time to replicas with cold caches, to
+ * which things happen on the way; in a closed loop once, and nothing happens. Every process that it starts has ended when
+ * it settles. Rejects with the signal's reason when that aborts.
  *
  * @throws TraceError, ChildError, OverloadError
  */
 export async function run(options: Options, { screen, present, signal }: Surroundings): Promise<void> {
   const workload: Workload = options.requests === 0 ? { about: '', keys: [] } : await loadWorkload(options);
+  const [first, ...others] = options.policies;
+  const isServing = options.servePort !== undefined;
   if (workload.keys.length > 0) screen.print(introduction(options, workload));
-  await using sticky = await start(options, 'consistent');
-  if (options.servePort !== undefined) screen.print(invitation(sticky.url));
+  await using fleet = await Fleet.start({ ...options, policy: first!, port: options.servePort ?? 0 });
+  if (isServing) screen.print(invitation(fleet));
   if (workload.keys.length > 0) {
-    const replays = [await show(sticky, options, workload, screen, signal)];
-    if ('rate' in options.pace) {
-      if (options.servePort === undefined) await sticky.close();
-      await using plain = await start(options, 'round-robin');
-      replays.push(await show(plain, options, workload, screen, signal));
+    const replays = [await show(fleet, options, workload, screen, signal)];
+    if (!isServing) await fleet.close();
+    for (const policy of others) {
+      await using another = await Fleet.start({ ...options, policy, port: 0 });
+      replays.push(await show(another, options, workload, screen, signal));
     }
     present(reportOf(options, workload, replays));
   }
-  if (options.servePort === undefined) return;
-  if (workload.keys.length > 0) screen.print(`\n${invitation(sticky.url)}`);
+  if (!isServing) return;
+  if (workload.keys.length > 0) screen.print(`\n${invitation(fleet)}`);
   if (!signal.aborted) await once(signal, 'abort');
   throw signal.reason;
 }
 
-function start(options: Options, policy: PolicyName): Promise<Fleet> {
-  // Only the sticky one is for visitors.
-  const port = policy === 'consistent' ? (options.servePort ?? 0) : 0;
-  return Fleet.start({ ...options, policy, port });
-}
-
 async function show(
   fleet: Fleet,
-  { pace }: Options,
+  { pace, plot }: Options,
   { keys }: Workload,
   screen: Screen,
   signal: AbortSignal,
 ): Promise<Replay> {
-  const title = fleet.policy === 'consistent' ? 'sticky     ' : 'round robin';
   const tell = (event: Parameters<typeof eventLine>[0]) => screen.print(eventLine(event, screen));
-  const events = 'rate' in pace ? new Events(fleet, keys.length, () => performance.now(), tell) : undefined;
+  const now = () => performance.now();
+  const events = 'rate' in pace ? new Events(fleet, plot, keys.length, now, tell) : undefined;
   let progress: Progress | undefined;
   const onStart = (tally: Replay['tally']) => {
-    progress = new Progress(screen, title, keys.length, tally);
+    progress = new Progress(screen, titleOf(fleet.policy), keys.length, tally);
   };
   try {
     return await replay(fleet, { keys, pace, events, signal, onStart });
@@ -72,30 +68,45 @@ async function show(
   }
 }
 
+const widest = Math.max(...Object.values(policyTitles).map(({ length }) => length));
+
+/** As wide as any other. */
+function titleOf(policy: PolicyName): string {
+  return policyTitles[policy].padEnd(widest);
+}
+
 function reportOf(
-  { replicas, cache }: Options,
+  { replicas, cache, pace, plot }: Options,
   { about, keys }: Workload,
   replays: readonly Replay[],
 ): Report {
   const products = new Set(keys);
+  const sticky = replays.find(({ policy }) => policy === 'consistent');
   return {
     workload: about,
     products: products.size,
     replicas,
     cache,
+    ...('rate' in pace ? { plot } : {}),
     replays: replays.map(replayReport),
-    changes: changesOf(replays[0]!, products),
+    changes: sticky === undefined ? [] : changesOf(sticky, products),
   };
 }
 
-function introduction({ pace, replicas, cache }: Options, { about, keys }: Workload): string {
+function introduction({ pace, policies, replicas, cache }: Options, { about, keys }: Workload): string {
   const whom = replicas === 1 ? 'one replica' : `${replicas} replicas`;
-  const how = 'rate' in pace ? `twice, ${count(pace.rate)} a second` : `${count(pace.concurrency)} at a time`;
+  const speed = 'rate' in pace ? `${count(pace.rate)} a second` : `${count(pace.concurrency)} at a time`;
+  const how = [...(policies.length > 1 ? [times(policies.length)] : []), speed].join(', ');
   return `${count(keys.length)} requests of ${about}: ${how}, to ${whom} with a cache of ${count(cache)} products each`;
 }
 
-function invitation(url: string): string {
+function times(number: number): string {
+  return number === 2 ? 'twice' : `${number} times`;
+}
+
+function invitation({ url, policy }: Fleet): string {
+  const again = policy === 'consistent' ? '        again: the same replica answers, from its cache' : '';
   return `the shop is open at ${url} until Ctrl-C
-  curl -i ${url}/product/42        again: the same replica answers, from its cache
+  curl -i ${url}/product/42${again}
   curl ${url}/balancer             what the balancer knows of its replicas`;
 }

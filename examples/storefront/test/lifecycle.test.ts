@@ -109,7 +109,7 @@ describe('what it writes', () => {
   it('is help when that is asked for', async () => {
     const { code, stdout } = await run(['--help']);
     expect(code).toBe(0);
-    for (const flag of ['--requests', '--replicas', '--rate', '--seed', '--trace', '--serve']) {
+    for (const flag of ['--policy', '--requests', '--replicas', '--rate', '--seed', '--trace', '--serve']) {
       expect(stdout).toContain(flag);
     }
   });
@@ -136,7 +136,15 @@ describe('what it writes', () => {
 
 describe('--serve', () => {
   it('shows the shop to a browser until Ctrl-C', async () => {
-    const { child, children, shown } = await running(['--serve', '--requests', '0', '--replicas', '2']);
+    const { child, children, shown } = await running([
+      '--serve',
+      '--requests',
+      '0',
+      '--replicas',
+      '2',
+      '--policy',
+      'consistent',
+    ]);
     const [, url] = /curl (\S+)\/balancer/.exec(shown) ?? [];
     const pages = [await fetch(`${url}/product/42`), await fetch(`${url}/product/42`)];
     expect(pages.map(page => page.headers.get('x-cache'))).toEqual(['miss', 'hit']);
@@ -152,7 +160,7 @@ describe('--serve', () => {
     expect(children.filter(isAlive)).toEqual([]);
   });
 
-  it('keeps the sticky replicas, with what they cache, after the report', async () => {
+  it('keeps the replicas, with what they cache, after the report', async () => {
     const child = start(['--serve', ...short]);
     const shown = await written(child, /Sticky, [\s\S]*\/balancer/);
     const [, url] = /open at (\S+)/.exec(shown) ?? [];

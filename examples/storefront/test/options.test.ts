@@ -2,10 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { UsageError } from '../src/cli/flags.ts';
 import { nearest } from '../src/cli/nearest.ts';
 import { help, readOptions } from '../src/cli/options.ts';
+import { policyNames } from '../src/policies.ts';
 
 describe('readOptions', () => {
   it('has the defaults that the help names', () => {
     expect(readOptions([])).toEqual({
+      policies: ['peak-ewma', 'consistent'],
+      plot: 'change',
       requests: 10_000,
       replicas: 4,
       cache: 300,
@@ -16,15 +19,26 @@ describe('readOptions', () => {
       servePort: undefined,
       json: false,
     });
-    for (const usual of ['(10000)', '(4)', '(300)', '(700)', '(1)', '(december)', '(10)']) {
+    for (const usual of [
+      '(peak-ewma,consistent)',
+      '(10000;',
+      '(4)',
+      '(300)',
+      '(700)',
+      '(1)',
+      '(december)',
+      '(10)',
+    ]) {
       expect(help()).toContain(usual);
     }
   });
 
   it('reads every flag, with or without `=`; the last one counts', () => {
     const given =
-      '--requests all --replicas=2 --concurrency 8 --cache 5 --load-ms 0 --trace a --trace b --seed 7';
+      '--policy random --requests all --replicas=2 --concurrency 8 --cache 5 --load-ms 0 --trace a --trace b --seed 7';
     expect(readOptions([...given.split(' '), '--serve', '--port', '8080', '--json'])).toEqual({
+      policies: ['random'],
+      plot: 'change',
       requests: Infinity,
       replicas: 2,
       cache: 5,
@@ -35,6 +49,12 @@ describe('readOptions', () => {
       servePort: 8080,
       json: true,
     });
+    expect(readOptions(['--policy', 'all'])).toMatchObject({
+      policies: policyNames,
+      plot: 'trouble',
+      requests: 4_000,
+    });
+    expect(readOptions(['--concurrency', '1'])).toMatchObject({ policies: ['peak-ewma'] });
     expect(readOptions(['--help', '--rate', '5'])).toBeUndefined();
     expect(readOptions(['--serve', '--requests', '0'])?.requests).toBe(0);
   });
@@ -54,6 +74,14 @@ describe('readOptions', () => {
     ['--season may', '--season must be july or december, got "may"'],
     ['--season july --trace x', '--season and --trace exclude each other'],
     ['--rate 5 --concurrency 5', '--rate and --concurrency exclude each other'],
+    [
+      '--policy fastest',
+      '--policy must be of peak-ewma, consistent, least-requests, round-robin, random or all',
+    ],
+    ['--policy peak-ewma,', 'or all, got ""'],
+    ['--policy all --replicas 2', '--policy all needs at least 3 --replicas'],
+    ['--policy all --concurrency 2', '--policy all needs a --rate'],
+    ['--policy random,consistent --concurrency 2', '--concurrency makes one replay: give one --policy'],
     ['--port 80', '--port needs --serve'],
     ['--replica 3', 'there is no flag --replica; did you mean --replicas?'],
     ['--sevre', 'there is no flag --sevre; did you mean --serve?'],

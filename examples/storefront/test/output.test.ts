@@ -104,6 +104,7 @@ describe('the report', () => {
     tally,
     elapsedMs: 10,
     retries: 0,
+    failures: new Map(),
     counted: [
       { replica: 'replica-1', hits: 1, misses: 0, cached: 1 },
       { replica: 'replica-3', hits: 0, misses: 0, cached: 0 },

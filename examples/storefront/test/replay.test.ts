@@ -5,6 +5,7 @@ import { seededRandom } from '@ashlar/core';
 import { HashRing } from '@ashlar/hash-ring';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ReplayReport, Report } from '../src/output/report.ts';
+import { policyNames } from '../src/policies.ts';
 import { seasons } from '../src/workload/seasons.ts';
 import { shopDay } from '../src/workload/shop-day.ts';
 import { lruHits } from './lru.ts';
@@ -51,7 +52,7 @@ describe('a replay with a death and a birth', () => {
     const report = await reportOf(['--requests', '1500', '--rate', '500', '--seed', '4', '--cache', '100']);
     const distinct = new Set(shopDay(seasons.december, 1_500, seededRandom(4))).size;
     expect(report).toMatchObject({ products: distinct, replicas: 4, cache: 100 });
-    expect(report.replays.map(({ policy }) => policy)).toEqual(['consistent', 'round-robin']);
+    expect(report.replays.map(({ policy }) => policy)).toEqual(['peak-ewma', 'consistent']);
     for (const replay of report.replays) {
       expect(replay).toMatchObject({ requests: 1_500, errors: 0, reasons: {} });
       expect(sum(replay.replicas.map(({ requests }) => requests))).toBe(1_500);
@@ -80,7 +81,7 @@ describe('a replay with a death and a birth', () => {
         'replica-5 joined',
       ]);
     }
-    const [sticky, plain] = report.replays as [ReplayReport, ReplayReport];
+    const [plain, sticky] = report.replays as [ReplayReport, ReplayReport];
     expect(sticky.hits).toBeGreaterThan(plain.hits);
     expect(sticky.copies).toBeLessThan(plain.copies);
   });
@@ -112,6 +113,8 @@ describe('a replay in which nothing happens', () => {
     const report = await reportOf([
       '--requests',
       '1000',
+      '--policy',
+      'consistent',
       '--concurrency',
       '20',
       '--replicas',
@@ -145,6 +148,27 @@ describe('a replay in which nothing happens', () => {
       '3',
     ];
     expect(onlyReplay(await reportOf(args))).toMatchObject({ requests: 500, errors: 0 });
+  });
+});
+
+describe('a replay with a slow and a failing replica', () => {
+  it('loses no request by any policy, and those that look at latency ask the slow one least', async () => {
+    const report = await reportOf(['--policy', 'all', '--requests', '600', '--rate', '300']);
+    expect(report).toMatchObject({ plot: 'trouble', changes: [] });
+    expect(report.replays.map(({ policy }) => policy)).toEqual(policyNames);
+    const asked: Record<string, number> = {};
+    for (const { policy, requests, errors, late, replicas, events } of report.replays) {
+      expect({ requests, errors }).toEqual({ requests: 600, errors: 0 });
+      const steps = events.map(({ type, replica }) => `${replica} ${type}`);
+      expect(steps).toEqual(expect.arrayContaining(['replica-2 slow', 'replica-3 failing']));
+      expect(replicas.map(({ fate }) => fate)).toEqual(['stayed', 'slow', 'failing', 'stayed']);
+      const [, slow, failing] = replicas;
+      expect(failing!.failures).toBeGreaterThan(0);
+      expect(late).toBeGreaterThan(0);
+      asked[policy] = slow!.requests;
+    }
+    expect(asked['peak-ewma']).toBeLessThan(asked['round-robin']!);
+    expect(asked['least-requests']).toBeLessThan(asked['round-robin']!);
   });
 });
 

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { seededRandom, sleep } from '@ashlar/core';
 import { givenSettings, serve } from '../processes/lifeline.ts';
 import { catalogue } from './catalogue.ts';
+import { ailing, type Condition } from './condition.ts';
 import { simulatedDatabase } from './database.ts';
 
 export interface CatalogueSettings {
@@ -14,4 +15,9 @@ export interface CatalogueSettings {
 
 const { replica, cache, loadMs, seed } = givenSettings<CatalogueSettings>();
 const database = simulatedDatabase({ loadMs, random: seededRandom(seed), sleep });
-await serve(createServer(catalogue({ replica, cache, database })));
+
+let condition: Condition = 'well';
+process.on('message', (told: Condition) => {
+  condition = told;
+});
+await serve(createServer(ailing(catalogue({ replica, cache, database }), () => condition)));

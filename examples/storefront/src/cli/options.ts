@@ -1,8 +1,14 @@
 import { describe } from '@ashlar/core';
+import { type PolicyName, policyNames } from '../policies.ts';
+import type { Plot } from '../replay/events.ts';
 import { type SeasonName, seasons } from '../workload/seasons.ts';
 import { type Flag, readFlags, UsageError } from './flags.ts';
 
 export interface Options {
+  /** One replay for each. */
+  readonly policies: readonly PolicyName[];
+  /** What happens to the replicas on the way, in an open loop. */
+  readonly plot: Plot;
   /** Of each replay; Infinity for a whole trace. */
   readonly requests: number;
   readonly replicas: number;
@@ -21,10 +27,17 @@ export interface Options {
 }
 
 const flags = {
-  requests: { value: 'N', help: 'requests of each replay, or `all` of a trace (10000)' },
+  policy: {
+    value: 'NAME',
+    help: `one replay for each, separated by commas: ${policyNames.join(', ')} (peak-ewma,consistent); or \`all\`, with a slow and a failing replica`,
+  },
+  requests: {
+    value: 'N',
+    help: 'requests of each replay, or `all` of a trace (10000; 4000 with `--policy all`)',
+  },
   replicas: { value: 'N', help: 'catalogue processes; with 1 none is killed (4)' },
   rate: { value: 'N', help: 'requests a second, started on time whatever the answers take (700)' },
-  concurrency: { value: 'N', help: 'instead of a rate: N requests at a time, one plain replay, no events' },
+  concurrency: { value: 'N', help: 'instead of a rate: N requests at a time, one replay, no events' },
   cache: { value: 'N', help: 'products in the cache of each replica (300)' },
   'load-ms': { value: 'MS', help: 'what loading a product takes on average, 0 for no time at all (10)' },
   trace: {
@@ -42,6 +55,21 @@ const flags = {
   help: { help: 'this text' },
 } as const satisfies Record<string, Flag>;
 
+/** A closed loop has one replay. */
+function usualPolicies(given: ReadonlyMap<string, string>): string {
+  return given.has('concurrency') ? 'peak-ewma' : 'peak-ewma,consistent';
+}
+
+function policiesOf(text: string): PolicyName[] {
+  if (text === 'all') return [...policyNames];
+  const names = text.split(',');
+  for (const name of names) {
+    if ((policyNames as readonly string[]).includes(name)) continue;
+    throw new UsageError(`--policy must be of ${policyNames.join(', ')} or all, got ${describe(name)}`);
+  }
+  return [...new Set(names)] as PolicyName[];
+}
+
 /**
  * Two replays of the usual requests at the usual rate are 20 000 requests in 30 seconds, which two cores have to spare.
  *
@@ -52,16 +80,26 @@ export function readOptions(args: readonly string[]): Options | undefined {
   if (given.has('help')) return undefined;
   exclusive(given, 'rate', 'concurrency');
   exclusive(given, 'season', 'trace');
+  if (given.has('concurrency') && given.get('policy')?.includes(',')) {
+    throw new UsageError('--concurrency makes one replay: give one --policy');
+  }
   if (given.has('port') && !given.has('serve')) throw new UsageError('--port needs --serve');
 
   const serve = given.has('serve');
   const trace = given.get('trace');
   const whole = given.get('requests') === 'all';
+  const plot: Plot = given.get('policy') === 'all' ? 'trouble' : 'change';
+  const replicas = integer(given, 'replicas', 4, 1, 64);
+  if (plot === 'trouble' && replicas < 3) throw new UsageError('--policy all needs at least 3 --replicas');
+  if (plot === 'trouble' && given.has('concurrency')) throw new UsageError('--policy all needs a --rate');
+  const usualRequests = plot === 'trouble' ? 4_000 : 10_000;
   if (whole && trace === undefined)
     throw new UsageError('--requests all needs --trace: a generated day has no end');
   return {
-    requests: whole ? Infinity : integer(given, 'requests', 10_000, serve ? 0 : 1, 10_000_000),
-    replicas: integer(given, 'replicas', 4, 1, 64),
+    policies: policiesOf(given.get('policy') ?? usualPolicies(given)),
+    plot,
+    requests: whole ? Infinity : integer(given, 'requests', usualRequests, serve ? 0 : 1, 10_000_000),
+    replicas,
     cache: integer(given, 'cache', 300, 1, 10_000_000),
     pace: given.has('concurrency')
       ? { concurrency: integer(given, 'concurrency', 1, 1, 1_000) }
@@ -78,7 +116,7 @@ export function help(): string {
   const left = Object.entries<Flag>(flags).map(([name, { value }]) => `--${name}${value ? ` ${value}` : ''}`);
   const width = Math.max(...left.map(({ length }) => length));
   const lines = Object.values(flags).map((flag, at) => `  ${left[at]!.padEnd(width)}  ${flag.help}`);
-  return `Replays product page requests through a sticky balancer, kills a replica, lets another join.\n\n${lines.join('\n')}\n`;
+  return `Replays product page requests through a balancer, kills a replica, lets another join.\n\n${lines.join('\n')}\n`;
 }
 
 function exclusive(given: ReadonlyMap<string, string>, a: string, b: string): void {

@@ -1,7 +1,9 @@
 import type { Endpoint } from '@ashlar/lb';
+import type { Condition } from '../catalogue/condition.ts';
 import type { CatalogueSettings } from '../catalogue/main.ts';
+import type { PolicyName } from '../policies.ts';
 import { Child } from '../processes/child.ts';
-import type { Announcement, Notice, PolicyName, ProxySettings } from '../proxy/messages.ts';
+import type { Announcement, Notice, ProxySettings } from '../proxy/messages.ts';
 
 export interface FleetOptions {
   readonly policy: PolicyName;
@@ -76,6 +78,11 @@ export class Fleet implements AsyncDisposable {
 
   onNotice(listener: (notice: Notice) => void): void {
     this.#proxy.onMessage(message => listener(message as Notice));
+  }
+
+  /** A replica is not well any more, and tells nobody. */
+  afflict(replica: string, condition: Condition): void {
+    this.#running.get(replica)?.send(condition);
   }
 
   /** Ends a replica with `SIGKILL` and tells nobody. */

@@ -18,6 +18,8 @@ export interface Latency {
   readonly maxMs: number;
 }
 
+/** An answer that takes longer is one that people notice. */
+const lateMs = 500;
 const longestUs = 3_600_000_000;
 
 /** Counts the answers of a replay as its client saw them. */
@@ -29,9 +31,11 @@ export class Tally {
   #hits = 0;
   #answered = 0;
   #errors = 0;
+  #late = 0;
 
   add(key: string, seen: Seen, latencyMs: number): void {
     this.#latencyUs.record(Math.min(longestUs, Math.max(1, Math.round(latencyMs * 1000))));
+    if (latencyMs > lateMs) this.#late++;
     if (!seen.ok) {
       this.#errors++;
       this.#reasons.set(seen.why, (this.#reasons.get(seen.why) ?? 0) + 1);
@@ -56,6 +60,11 @@ export class Tally {
 
   get errors(): number {
     return this.#errors;
+  }
+
+  /** Requests that took more than half a second. */
+  get late(): number {
+    return this.#late;
   }
 
   get hits(): number {

@@ -55,6 +55,8 @@ export function eventLine({ type, replica, atMs }: Event, screen: Screen): strin
     ejected: `the balancer takes ${replica} out: its requests go elsewhere`,
     forgotten: `discovery has noticed that ${replica} is gone`,
     joined: `${screen.paint('green', `${replica} joins`)}`,
+    slow: `${screen.paint('red', `${replica} is slow`)}: a second more for every answer`,
+    failing: `${screen.paint('red', `${replica} fails`)}: 503 to everything, at once`,
   };
   return `${(atMs / 1000).toFixed(1).padStart(5)} s  ${what[type]}`;
 }

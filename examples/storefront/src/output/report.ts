@@ -1,18 +1,22 @@
 import { type Moves, movesBetween } from '../fleet/moves.ts';
 import { type Latency, naturally, ratio } from '../load/tally.ts';
-import type { PolicyName } from '../proxy/messages.ts';
-import type { Event } from '../replay/events.ts';
+import type { PolicyName } from '../policies.ts';
+import type { Event, Plot } from '../replay/events.ts';
 import type { Replay } from '../replay/replay.ts';
+
+type Fate = 'stayed' | 'killed' | 'joined' | 'slow' | 'failing';
 
 /** What one replica did, as the client saw it. */
 interface ReplicaReport {
   readonly replica: string;
-  readonly fate: 'stayed' | 'killed' | 'joined';
+  readonly fate: Fate;
   readonly requests: number;
   /** Of the requests that were answered. */
   readonly share: number;
   readonly hits: number;
   readonly hitRatio: number;
+  /** Attempts on it that failed, which the client did not see if they were made again elsewhere. */
+  readonly failures: number;
   /** Hits and misses that the replica has counted itself; unknown of one that was killed. */
   readonly counted?: { readonly hits: number; readonly misses: number };
 }
@@ -27,6 +31,8 @@ export interface ReplayReport {
   readonly misses: number;
   readonly hitRatio: number;
   readonly latency: Latency;
+  /** Requests that took more than 500 ms. */
+  readonly late: number;
   readonly elapsedMs: number;
   readonly retries: number;
   /** How many replicas served, and so cached, a product on average. */
@@ -46,18 +52,20 @@ export interface Report {
   readonly products: number;
   readonly replicas: number;
   readonly cache: number;
+  /** What happened to the replicas; absent in a closed loop, where nothing does. */
+  readonly plot?: Plot;
   readonly replays: readonly ReplayReport[];
-  /** What each change of the replicas moves on the ring. */
+  /** What each change of the replicas moves on the ring, where a replay was sticky. */
   readonly changes: readonly Change[];
 }
 
 export function replayReport(replay: Replay): ReplayReport {
-  const { policy, tally, elapsedMs, retries, events, counted } = replay;
-  const { requests, errors, hits, hitRatio, latency, copies } = tally;
+  const { policy, tally, elapsedMs, retries, failures, events, counted } = replay;
+  const { requests, errors, hits, hitRatio, latency, late, copies } = tally;
   const answered = requests - errors;
-  const fates = new Map(
+  const fates = new Map<string, Fate>(
     events.flatMap(({ type, replica }) =>
-      type === 'killed' || type === 'joined' ? [[replica, type] as const] : [],
+      type === 'ejected' || type === 'forgotten' ? [] : [[replica, type] as const],
     ),
   );
   // A newcomer may have answered nothing yet, and is shown all the same.
@@ -75,6 +83,7 @@ export function replayReport(replay: Replay): ReplayReport {
       ...seen,
       share: ratio(seen.requests, answered),
       hitRatio: ratio(seen.hits, seen.requests),
+      failures: failures.get(replica) ?? 0,
       ...(own === undefined ? {} : { counted: { hits: own.hits, misses: own.misses } }),
     };
   });
@@ -87,6 +96,7 @@ export function replayReport(replay: Replay): ReplayReport {
     misses: answered - hits,
     hitRatio,
     latency,
+    late,
     elapsedMs,
     retries,
     copies,

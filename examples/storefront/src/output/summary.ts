@@ -1,13 +1,12 @@
+import { policyTitles } from '../policies.ts';
 import { count, milliseconds, percent, table } from './format.ts';
 import type { Change, ReplayReport, Report } from './report.ts';
 import type { Screen } from './screen.ts';
 
-const titles = { consistent: 'sticky by product', 'round-robin': 'round robin' } as const;
-
 /** The report as people read it. */
 export function summary(report: Report, screen: Screen): string {
-  const { replays, changes } = report;
-  const parts = [overall(replays, screen), byReplica(replays)];
+  const { replays, changes, plot } = report;
+  const parts = [overall(replays, screen), plot === 'trouble' ? bySickness(replays) : byReplica(replays)];
   if (changes.length > 0) parts.push(moves(changes));
   const meaning = verdict(report);
   if (meaning !== undefined) parts.push(meaning);
@@ -17,11 +16,12 @@ export function summary(report: Report, screen: Screen): string {
 function overall(replays: readonly ReplayReport[], screen: Screen): string {
   const row = (name: string, cell: (replay: ReplayReport) => string) => [name, ...replays.map(cell)];
   const text = table([
-    row('', ({ policy }) => titles[policy]),
+    row('', ({ policy }) => policyTitles[policy]),
     row('requests', ({ requests }) => count(requests)),
     row('errors seen by the client', ({ errors }) => count(errors)),
     row('latency p50', ({ latency }) => milliseconds(latency.p50Ms)),
     row('latency p99', ({ latency }) => milliseconds(latency.p99Ms)),
+    row('took over 500 ms', ({ late, requests }) => `${percent(late / requests)}`),
     row('hits', ({ hits }) => count(hits)),
     row('misses', ({ misses }) => count(misses)),
     row('hit ratio', ({ hitRatio }) => percent(hitRatio)),
@@ -37,13 +37,23 @@ function overall(replays: readonly ReplayReport[], screen: Screen): string {
 
 function byReplica(replays: readonly ReplayReport[]): string {
   const names = replays[0]!.replicas.map(({ replica, fate }) => [replica, fate] as const);
-  const header = ['', ...replays.flatMap(({ policy }) => [titles[policy], 'share', 'hit ratio'])];
+  const header = ['', ...replays.flatMap(({ policy }) => [policyTitles[policy], 'share', 'hit ratio'])];
   const rows = names.map(([name, fate]) => [
     fate === 'stayed' ? name : `${name}, ${fate}`,
     ...replays.flatMap(({ replicas }) => {
       const found = replicas.find(({ replica }) => replica === name);
       return found ? [count(found.requests), percent(found.share), percent(found.hitRatio)] : ['-', '-', '-'];
     }),
+  ]);
+  return table([header, ...rows]);
+}
+
+/** What was asked of replicas that were not well, answered or not. */
+function bySickness(replays: readonly ReplayReport[]): string {
+  const header = ['asked of', ...replays.map(({ policy }) => policyTitles[policy])];
+  const rows = replays[0]!.replicas.map(({ replica, fate }, at) => [
+    fate === 'stayed' ? replica : `${replica}, ${fate}`,
+    ...replays.map(({ replicas }) => count(replicas[at]!.requests + replicas[at]!.failures)),
   ]);
   return table([header, ...rows]);
 }
@@ -61,12 +71,21 @@ function moves(changes: readonly Change[]): string {
 }
 
 /** What the comparison means, in a sentence. */
-function verdict({ replays: [sticky, other], replicas, cache }: Report): string | undefined {
+function verdict({ replays, replicas, cache, plot }: Report): string | undefined {
+  if (plot === 'trouble') return troubles(replays);
+  const sticky = replays.find(({ policy }) => policy === 'consistent');
+  const other = replays.find(({ policy }) => policy !== 'consistent');
   if (sticky === undefined || other === undefined) return undefined;
   const points = (100 * (sticky.hitRatio - other.hitRatio)).toFixed(1);
   const caches = `${count(replicas)} caches of ${count(cache)} products work as one of ${count(replicas * cache)}`;
   return `Sticky, ${caches}: each product is cached once.
-Without, every replica caches the same popular ones: ${points} points less hit ratio, ${loads(sticky, other)} the loads from the database.`;
+By ${policyTitles[other.policy]}, every replica caches the same popular ones: ${points} points less hit ratio, ${loads(sticky, other)} the loads from the database.`;
+}
+
+function troubles(replays: readonly ReplayReport[]): string {
+  const [best] = replays.toSorted((a, b) => a.late / a.requests - b.late / b.requests);
+  const late = percent(best!.late / best!.requests);
+  return `Fewest answers of over half a second: ${policyTitles[best!.policy]}, ${late}.`;
 }
 
 function loads(sticky: ReplayReport, other: ReplayReport): string {

@@ -48,7 +48,7 @@ export class Child implements AsyncDisposable {
     return this.#process.pid;
   }
 
-  send(message: object): void {
+  send(message: object | string): void {
     if (this.#process.connected) this.#process.send(message);
   }
 

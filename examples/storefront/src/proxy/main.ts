@@ -2,14 +2,32 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { on } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import { consistent, type EjectMessage, type Endpoint, LoadBalancer, roundRobin } from '@ashlar/lb';
+import {
+  consistent,
+  type EjectMessage,
+  type Endpoint,
+  LoadBalancer,
+  leastRequests,
+  type PolicyFactory,
+  peakEwma,
+  random,
+  roundRobin,
+} from '@ashlar/lb';
 import { reverseProxy } from '@ashlar/lb/proxy';
+import type { PolicyName } from '../policies.ts';
 import { givenSettings, serve } from '../processes/lifeline.ts';
 import { productKey } from '../product-path.ts';
 import type { Announcement, Notice, ProxySettings } from './messages.ts';
 
 const { port, policy: name } = givenSettings<ProxySettings>();
-const policy = name === 'consistent' ? consistent() : roundRobin();
+const policies: Readonly<Record<PolicyName, () => PolicyFactory>> = {
+  'peak-ewma': peakEwma,
+  consistent,
+  'least-requests': leastRequests,
+  'round-robin': roundRobin,
+  random,
+};
+const policy = policies[name]();
 
 // #region wiring
 const balancer = new LoadBalancer({ name: 'storefront', endpoints: announced(), policy });

@@ -1,7 +1,5 @@
 import type { Endpoint } from '@ashlar/lb';
-
-/** How the proxy balances: sticky by product, so that each is cached once, or not. */
-export type PolicyName = 'consistent' | 'round-robin';
+import type { PolicyName } from '../policies.ts';
 
 export interface ProxySettings {
   readonly policy: PolicyName;

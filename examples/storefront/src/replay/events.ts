@@ -3,7 +3,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 /** What happened to the replicas on the way. */
 export interface Event {
   /** `ejected` is the balancer's own finding; `forgotten` that discovery has told it. */
-  readonly type: 'killed' | 'ejected' | 'forgotten' | 'joined';
+  readonly type: 'killed' | 'ejected' | 'forgotten' | 'joined' | 'slow' | 'failing';
   readonly replica: string;
   /** How many requests had been sent, and how long after the first. */
   readonly request: number;
@@ -12,15 +12,19 @@ export interface Event {
   readonly replicas: readonly string[];
 }
 
+/**
+ * `change`: a replica is killed, discovery forgets it a good while later, and a new one joins; where there is but one
+ * replica it is not killed: nobody could answer. `trouble`: one replica is slow from some moment on, and another fails.
+ */
+export type Plot = 'change' | 'trouble';
+
 /** Shares of the requests after which things happen. A registry learns of a death late, when a lease has run out. */
 const killAt = 0.4;
 const forgetAt = 0.5;
 const joinAt = 0.7;
+const troubleAt = 0.2;
 
-/**
- * Kills a replica on the way, has discovery forget it a good while later, and lets a new one join. Where there is but
- * one replica it is not killed: nobody could answer.
- */
+/** Lets things happen to the replicas on the way. */
 export class Events {
   readonly #fleet: Fleet;
   readonly #now: () => number;
@@ -32,17 +36,28 @@ export class Events {
   #startMs = 0;
   #request = 0;
 
-  constructor(fleet: Fleet, requests: number, now: () => number, onEvent: (event: Event) => void = () => {}) {
+  constructor(
+    fleet: Fleet,
+    plot: Plot,
+    requests: number,
+    now: () => number,
+    onEvent: (event: Event) => void = () => {},
+  ) {
     this.#fleet = fleet;
     this.#now = now;
     this.#onEvent = onEvent;
     const at = (share: number) => Math.floor(requests * share);
-    const victim = fleet.announced[1];
-    if (victim !== undefined) {
-      this.#steps.push({ at: at(killAt), take: () => this.#kill(victim) });
-      this.#steps.push({ at: at(forgetAt), take: () => this.#forget(victim) });
+    const [, victim, another] = fleet.announced;
+    if (plot === 'trouble') {
+      this.#steps.push({ at: at(troubleAt), take: async () => this.#afflict(victim, 'slow') });
+      this.#steps.push({ at: at(troubleAt), take: async () => this.#afflict(another, 'failing') });
+    } else {
+      if (victim !== undefined) {
+        this.#steps.push({ at: at(killAt), take: () => this.#kill(victim) });
+        this.#steps.push({ at: at(forgetAt), take: () => this.#forget(victim) });
+      }
+      this.#steps.push({ at: at(joinAt), take: () => this.#join() });
     }
-    this.#steps.push({ at: at(joinAt), take: () => this.#join() });
     fleet.onNotice(notice => {
       if (notice.type === 'ejected') this.#tell('ejected', notice.replica);
     });
@@ -74,6 +89,12 @@ export class Events {
   async #forget(replica: string): Promise<void> {
     await this.#fleet.forget(replica);
     this.#tell('forgotten', replica);
+  }
+
+  #afflict(replica: string | undefined, condition: 'slow' | 'failing'): void {
+    if (replica === undefined) return;
+    this.#fleet.afflict(replica, condition);
+    this.#tell(condition, replica);
   }
 
   async #join(): Promise<void> {

@@ -5,8 +5,8 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { Client } from '../load/client.ts';
 import { closedLoop, openLoop } from '../load/pace.ts';
 import { Tally } from '../load/tally.ts';
+import type { PolicyName } from '../policies.ts';
 import { ChildError } from '../processes/child.ts';
-import type { PolicyName } from '../proxy/messages.ts';
 import type { Event, Events } from './events.ts';
 
 type Pace = { readonly rate: number } | { readonly concurrency: number };
@@ -29,6 +29,8 @@ export interface Replay {
   readonly elapsedMs: number;
   /** Attempts that the balancer made again on another replica. */
   readonly retries: number;
+  /** Attempts that failed, by replica. */
+  readonly failures: ReadonlyMap<string, number>;
   readonly events: readonly Event[];
   /** What each replica that still runs has counted itself. */
   readonly counted: readonly CatalogueStats[];
@@ -58,11 +60,13 @@ export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Repl
   await ('rate' in pace ? openLoop({ ...common, ...pace, maxOpen }) : closedLoop({ ...common, ...pace }));
   const elapsedMs = clock.now() - startMs;
   const happened = (await events?.finished()) ?? [];
-  const { retries } = await client.json<BalancerSnapshot>('/balancer').catch(cause => {
+  const { retries, endpoints } = await client.json<BalancerSnapshot>('/balancer').catch(cause => {
     throw new ChildError('the proxy has ended', { cause });
   });
+  const failures = new Map(endpoints.map(({ id, failed }) => [id, failed]));
   const counted = await Promise.all(Array.from(fleet.replicaUrls.values(), statsOf));
-  return { policy, replicasAtStart, tally, elapsedMs, retries, events: happened, counted: counted.flat() };
+  const outcome = { tally, elapsedMs, retries, failures, events: happened, counted: counted.flat() };
+  return { policy, replicasAtStart, ...outcome };
 }
 
 /**
