@@ -1,0 +1,98 @@
+import { abortable, type Clock } from '@ashlar/core';
+import type { Backoff } from '../../discovery/trouble.ts';
+import { waitOut } from '../../discovery/trouble.ts';
+import type { Endpoint } from '../../endpoint.ts';
+import { isFinal, type RegistryChange, type RegistryEntry, type RegistryStore } from './store-like.ts';
+import { RegistryView } from './view.ts';
+
+export interface Reading {
+  readonly store: RegistryStore;
+  readonly prefix: string;
+  readonly source: string;
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+}
+
+/** The endpoints of a service, now and whenever they change; an outage is waited out. Throws when the store is closed. */
+export async function* readRegistry<E extends Endpoint>(
+  reading: Reading,
+  signal: AbortSignal,
+): AsyncGenerator<readonly E[]> {
+  const { source, clock, backoff } = reading;
+  const view = new RegistryView<E>(source);
+  for (let known = false; ; ) {
+    try {
+      for await (const isNews of follow(reading, view, signal)) {
+        if (isNews || !known) yield view.endpoints;
+        known = true;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isFinal(error)) throw error;
+      await waitOut(source, error, backoff, clock, signal);
+      continue;
+    }
+    signal.throwIfAborted();
+    await waitOut(source, new Error('the store ended the watch'), backoff, clock, signal);
+  }
+}
+
+/** Whether there is news, after the list and after each change. Ends with the watch. */
+async function* follow<E extends Endpoint>(
+  { store, prefix, clock, backoff }: Reading,
+  view: RegistryView<E>,
+  signal: AbortSignal,
+): AsyncGenerator<boolean> {
+  const leaving = new AbortController();
+  const changes = new Changes(store.watch(prefix, { signal: AbortSignal.any([signal, leaving.signal]) }));
+  try {
+    yield view.replace(await abortable(listed(store, prefix), signal), clock.now());
+    backoff.succeeded();
+    for (;;) {
+      const change = await changes.next(view.dueAt, clock, signal);
+      if (change === 'over') return;
+      if (change === 'due') yield view.expire(clock.now());
+      else if (change.type === 'reset') {
+        yield view.replace(await abortable(listed(store, prefix), signal), clock.now());
+      } else yield view.apply(change);
+    }
+  } finally {
+    leaving.abort(new Error('left'));
+  }
+}
+
+/** A watch that can be waited for with a limit: what did not come in time comes next time. */
+class Changes {
+  readonly #iterator: AsyncIterator<RegistryChange>;
+  #next: Promise<IteratorResult<RegistryChange>> | undefined;
+
+  constructor(changes: AsyncIterable<RegistryChange>) {
+    this.#iterator = changes[Symbol.asyncIterator]();
+  }
+
+  async next(dueAt: number, clock: Clock, signal: AbortSignal): Promise<RegistryChange | 'due' | 'over'> {
+    this.#next ??= this.#iterator.next();
+    this.#next.catch(() => {}); // it is awaited below, or was left
+    const timer = new AbortController();
+    const over = AbortSignal.any([signal, timer.signal]);
+    const due =
+      dueAt === Infinity
+        ? []
+        : [clock.sleep(Math.max(0, dueAt - clock.now()), over).then(() => 'due' as const)];
+    for (const each of due) each.catch(() => {});
+    try {
+      const first = await abortable(Promise.race([this.#next, ...due]), signal);
+      if (first === 'due') return 'due';
+      this.#next = undefined;
+      return first.done === true ? 'over' : first.value;
+    } finally {
+      timer.abort('enough');
+    }
+  }
+}
+
+async function listed(store: RegistryStore, prefix: string): Promise<RegistryEntry[]> {
+  const entries: RegistryEntry[] = [];
+  for await (const entry of store.list(prefix)) entries.push(entry);
+  return entries;
+}
