@@ -1,6 +1,9 @@
 export type { Bound, BoundedMap, Eviction, EvictionReason } from './bounded-map.ts';
+export { arc } from './policies/arc.ts';
 export { fifo } from './policies/fifo.ts';
+export { lirs } from './policies/lirs.ts';
 export { sieve } from './policies/sieve.ts';
+export { type WTinyLfuOptions, wTinyLfu } from './policies/w-tiny-lfu.ts';
 export { TierClosedError, TierUnavailableError } from './tiers/errors.ts';
 export { type MemoryTier, type MemoryTierOptions, memoryTier } from './tiers/memory-tier.ts';
 export type {

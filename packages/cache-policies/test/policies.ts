@@ -1,4 +1,11 @@
-import { type Eviction, fifo, sieve } from '../src/index.ts';
+import { seededRandom } from '@ashlar/core';
+import { arc, type Bound, type Eviction, fifo, lirs, sieve, wTinyLfu } from '../src/index.ts';
 
 /** Every policy of this package by name; a new one joins the list and is tested. */
-export const policies: Readonly<Record<string, Eviction>> = { fifo, sieve };
+export const policies: Readonly<Record<string, Eviction>> = {
+  arc,
+  fifo,
+  lirs,
+  sieve,
+  wTinyLfu: <K, V>(bound: Bound<K, V>) => wTinyLfu({ ...bound, random: seededRandom(1) }),
+};

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Eviction, fifo, sieve } from '../src/index.ts';
+import { arc, type Eviction, fifo, lirs, sieve } from '../src/index.ts';
 import { replay } from './support/replay.ts';
 import { haveTraces, readTrace, referenceCells } from './support/traces.ts';
 
@@ -14,6 +14,8 @@ interface Reference {
 const references: readonly Reference[] = [
   { row: 'FIFO', eviction: fifo, within: 0 },
   { row: 'Sieve', eviction: sieve, within: 0 },
+  { row: 'ARC', eviction: arc, within: 0.1 },
+  { row: 'LIRS', eviction: lirs, within: 0.5 },
 ];
 
 /** Part of the cells by default, all of them by `npm run traces`. */
