@@ -1,8 +1,9 @@
 import { type Clock, numberOption, type Random } from '@ashlar/core';
 import { Availability } from './availability.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { HealthSettings } from './health/options.ts';
 import { checkConcurrency } from './limits/limiter.ts';
-import type { Member } from './member.ts';
+import { Members } from './members.ts';
 import type { LoadBalancerOptions } from './options.ts';
 import { OutlierEjection } from './outlier/ejection.ts';
 import { outlierSettings } from './outlier/options.ts';
@@ -14,6 +15,7 @@ import { SlowStart } from './slow-start.ts';
 export function assembleRoster<E extends Endpoint>(
   balancer: string,
   options: LoadBalancerOptions<E>,
+  health: HealthSettings<E> | undefined,
   clock: Clock,
   random: Random,
 ): Roster<E> {
@@ -22,11 +24,12 @@ export function assembleRoster<E extends Endpoint>(
   checkConcurrency(concurrency);
   numberOption('panicPercent', panicPercent, { min: 0, max: 100 });
   numberOption('slowStartMs', slowStartMs, { min: 0 });
-  const members = new Map<string, Member<E>>();
+  const members = new Members<E>();
   const settings = outlier === false ? undefined : outlierSettings(outlier);
   return new Roster({
     balancer,
     members,
+    health: health === undefined || health.serveUnchecked ? 'healthy' : 'unchecked',
     policy: policy<E>(),
     availability: new Availability(balancer, panicPercent),
     outlier: settings && new OutlierEjection(balancer, settings, members),

@@ -41,6 +41,12 @@ export interface ReturnMessage extends About {
   /** `probe`: a request to it succeeded; `limit`: too few endpoints were left for it to stay away. */
   readonly reason: 'probe' | 'limit';
 }
+/** Checks found an endpoint healthy or not, which it was not before. */
+export interface HealthMessage extends About {
+  readonly healthy: boolean;
+  /** Why the latest check failed. */
+  readonly error?: unknown;
+}
 /** So few endpoints were usable that all take requests, or are enough again. */
 export interface PanicMessage {
   readonly balancer: string;
@@ -77,6 +83,7 @@ export const channels: {
   readonly limit: Channel<LimitMessage>;
   readonly eject: Channel<EjectMessage>;
   readonly return: Channel<ReturnMessage>;
+  readonly health: Channel<HealthMessage>;
   readonly panic: Channel<PanicMessage>;
   readonly drain: Channel<DrainMessage>;
   readonly endpoints: Channel<EndpointsMessage>;
@@ -89,6 +96,7 @@ export const channels: {
   limit: channel('ashlar:lb:limit'),
   eject: channel('ashlar:lb:eject'),
   return: channel('ashlar:lb:return'),
+  health: channel('ashlar:lb:health'),
   panic: channel('ashlar:lb:panic'),
   drain: channel('ashlar:lb:drain'),
   endpoints: channel('ashlar:lb:endpoints'),

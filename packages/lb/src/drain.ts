@@ -60,7 +60,7 @@ export class Drains<E extends Endpoint> {
   }
 
   #member(id: string): Member<E> {
-    const member = this.#roster.member(id);
+    const member = this.#roster.members.get(id);
     if (member !== undefined) return member;
     throw new InvalidOptionError('id', `${this.#balancer} has no endpoint ${describe(id)}`);
   }

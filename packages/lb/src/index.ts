@@ -4,6 +4,7 @@ export type {
   DrainMessage,
   EjectMessage,
   EndpointsMessage,
+  HealthMessage,
   HedgeMessage,
   LimitMessage,
   OutcomeMessage,
@@ -25,6 +26,11 @@ export {
   PolicyError,
 } from './errors.ts';
 export type { DiscoveryState } from './follow.ts';
+export type { CheckContext, HealthCheck } from './health/check.ts';
+export { HealthCheckError } from './health/check.ts';
+export type { HttpCheckOptions } from './health/http-check.ts';
+export { httpCheck } from './health/http-check.ts';
+export type { HealthOptions } from './health/options.ts';
 export type { HedgeOptions } from './hedge.ts';
 export type { AimdOptions } from './limits/aimd.ts';
 export { aimd } from './limits/aimd.ts';

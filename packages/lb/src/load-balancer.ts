@@ -1,10 +1,12 @@
-import { type Clock, describe, InvalidOptionError, systemClock } from '@ashlar/core';
+import { backgroundClock, type Clock, describe, InvalidOptionError, systemClock } from '@ashlar/core';
 import { assembleRoster } from './assemble.ts';
 import type { Discovery } from './discovery.ts';
 import { Drains } from './drain.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkedEndpoints } from './endpoints.ts';
 import { Follower } from './follow.ts';
+import { HealthChecks } from './health/checks.ts';
+import { healthSettings } from './health/options.ts';
 import { checkNames, isDiscovery, type LoadBalancerOptions, requestSettings } from './options.ts';
 import type { Picked } from './picked.ts';
 import type { AcquireOptions, Attempt, DrainOptions, PickOptions, RunOptions } from './request.ts';
@@ -24,6 +26,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #roster: Roster<E>;
   readonly #drains: Drains<E>;
+  readonly #checks: HealthChecks<E> | undefined;
   readonly #requests: Requests<E>;
   readonly #follower: Follower<E> | undefined;
   readonly #watchers = new Set<(endpoints: readonly E[]) => void>();
@@ -36,7 +39,12 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     const { clock = systemClock, random = Math.random } = options;
     this.name = name;
     this.#clock = clock;
-    this.#roster = assembleRoster(name, options, clock, random);
+    const health =
+      options.health === undefined || options.health === false ? undefined : healthSettings(options.health);
+    this.#roster = assembleRoster(name, options, health, clock, random);
+    // Checks go on in the background, requests in front
+    const checkClock = clock === systemClock ? backgroundClock : clock;
+    this.#checks = health && new HealthChecks(name, health, this.#roster, checkClock, random);
     this.#drains = new Drains(name, this.#roster);
     const discovery = () => this.#follower;
     this.#requests = new Requests({
@@ -118,7 +126,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
       inFlight: this.#roster.inFlight,
       panicking: this.#roster.panicking,
       ...this.#requests.snapshot(),
-      endpoints: Array.from(this.#roster.members(), member => endpointSnapshot(member, now)),
+      endpoints: Array.from(this.#roster.members.values(), member => endpointSnapshot(member, now)),
     };
   }
 
@@ -131,6 +139,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     this.#closed = true;
     this.#follower?.close();
     this.#requests.close();
+    this.#checks?.close();
     this.#watchers.clear();
   }
 
@@ -157,6 +166,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
 
   #replace(endpoints: readonly E[]): void {
     this.#roster.replace(endpoints);
+    this.#checks?.follow();
     for (const listener of this.#watchers) listener(endpoints);
   }
 }

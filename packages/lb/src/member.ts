@@ -26,7 +26,7 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   /** Where the limit comes from, if it adapts. */
   limiter: Limiter | undefined;
   standing: Standing = 'up';
-  health: Health = 'healthy';
+  health: Health;
   /** Why the latest check failed. */
   checkError: unknown;
   /** While it is drained by hand. */
@@ -50,8 +50,9 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   failed = 0;
   canceled = 0;
 
-  constructor(endpoint: E) {
+  constructor(endpoint: E, health: Health) {
     this.endpoint = endpoint;
+    this.health = health;
     this.fullWeight = weightOf(endpoint);
     this.weight = this.fullWeight;
   }

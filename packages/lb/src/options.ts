@@ -1,6 +1,7 @@
 import { type Clock, integerOption, knownOptions, numberOption, type Random } from '@ashlar/core';
 import type { Discovery } from './discovery.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { HealthOptions } from './health/options.ts';
 import { type HedgeOptions, hedgeSettings } from './hedge.ts';
 import { Hedging } from './hedging.ts';
 import type { Concurrency } from './limits/limiter.ts';
@@ -18,6 +19,8 @@ export interface LoadBalancerOptions<E extends Endpoint> {
   readonly policy?: PolicyFactory;
   /** Takes endpoints out that keep failing; `false` turns it off. */
   readonly outlier?: OutlierOptions | false;
+  /** Checks the endpoints by requests of its own; not at all if absent. */
+  readonly health?: HealthOptions<E> | false;
   /**
    * When fewer than so many percent of the endpoints are usable, ejected and unhealthy ones together, all take requests
    * again; 50 if absent, 0 turns it off.
@@ -53,6 +56,7 @@ const names = [
   'endpoints',
   'policy',
   'outlier',
+  'health',
   'panicPercent',
   'slowStartMs',
   'retry',

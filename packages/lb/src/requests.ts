@@ -178,11 +178,12 @@ export class Requests<E extends Endpoint> implements Runner<E> {
   }
 
   #reason(excluded: readonly string[]): Reason {
-    if (!this.#roster.isEmpty) {
-      if (!this.#roster.isServing) return 'unhealthy';
-      return this.#roster.isFull(excluded) ? 'full' : 'excluded';
+    const { members } = this.#roster;
+    if (!members.isEmpty) {
+      if (!members.isServing) return 'unhealthy';
+      return members.isFull(excluded) ? 'full' : 'excluded';
     }
-    return this.#discovery() === undefined || this.#roster.endpoints.length > 0 ? 'empty' : 'undiscovered';
+    return this.#discovery() === undefined || members.size > 0 ? 'empty' : 'undiscovered';
   }
 
   #error(reason: Reason): NoEndpointError {

@@ -1,13 +1,14 @@
 import type { Random } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Availability } from './availability.ts';
+import { changesOf } from './changes.ts';
 import { channels } from './diagnostics.ts';
 import type { Endpoint } from './endpoint.ts';
-import { sameEndpoint, weightOf } from './endpoints.ts';
 import { PolicyError } from './errors.ts';
 import { Flight, type Tower } from './flight.ts';
 import { type Concurrency, type Limiter, limitOf } from './limits/limiter.ts';
-import { Member } from './member.ts';
+import { type Health, Member } from './member.ts';
+import type { Members } from './members.ts';
 import { type Outcome, outcomeOf, type Settlement } from './outcome.ts';
 import type { OutlierEjection } from './outlier/ejection.ts';
 import type { PickRequest, Policy } from './policy.ts';
@@ -15,7 +16,9 @@ import type { SlowStart } from './slow-start.ts';
 
 export interface RosterParts<E extends Endpoint> {
   readonly balancer: string;
-  readonly members: Map<string, Member<E>>;
+  readonly members: Members<E>;
+  /** Of endpoints that join. */
+  readonly health: Health;
   readonly policy: Policy<E>;
   readonly availability: Availability<E>;
   readonly outlier: OutlierEjection<E> | undefined;
@@ -29,12 +32,14 @@ export interface RosterParts<E extends Endpoint> {
 export class Roster<E extends Endpoint> implements Tower<E> {
   /** Told how many more requests there may be room for, as far as is known, after what may have made some. */
   onRoom: (room: number) => void = () => {};
+  readonly members: Members<E>;
+  readonly now: () => number;
   readonly #balancer: string;
   readonly #policy: Policy<E>;
-  readonly #members: Map<string, Member<E>>;
   readonly #availability: Availability<E>;
   readonly #outlier: OutlierEjection<E> | undefined;
   readonly #slowStart: SlowStart<E> | undefined;
+  readonly #health: Health;
   readonly #concurrency: Concurrency<E>;
   readonly #request: { -readonly [K in keyof PickRequest<E>]: PickRequest<E>[K] };
   #exclude: readonly string[] = [];
@@ -43,15 +48,17 @@ export class Roster<E extends Endpoint> implements Tower<E> {
   #told = false;
   /** When something changes by itself. */
   #dueAt = Infinity;
-  readonly now: () => number;
+  /** The policy has not taken the latest change. */
+  #stale = false;
 
   constructor(parts: RosterParts<E>) {
     this.#balancer = parts.balancer;
-    this.#members = parts.members;
+    this.members = parts.members;
     this.#policy = parts.policy;
     this.#availability = parts.availability;
     this.#outlier = parts.outlier;
     this.#slowStart = parts.slowStart;
+    this.#health = parts.health;
     this.#concurrency = parts.concurrency;
     this.now = parts.now;
     const skip = (candidate: { readonly endpoint: E }) =>
@@ -65,36 +72,9 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     return this.#inFlight;
   }
 
-  /** Whether there is an endpoint that may ever be given a request. */
-  get isEmpty(): boolean {
-    for (const { wanted } of this.#members.values()) if (wanted) return false;
-    return true;
-  }
-
-  /** Whether any takes requests, now or when it has room. */
-  get isServing(): boolean {
-    for (const { eligible } of this.#members.values()) if (eligible) return true;
-    return false;
-  }
-
   /** Whether so few are usable that all take requests. */
   get panicking(): boolean {
     return this.#availability.panicking;
-  }
-
-  /** Whether one that could take requests otherwise has as many in flight as it may. */
-  isFull(exclude: readonly string[]): boolean {
-    for (const member of this.#members.values()) {
-      if (member.eligible && member.inFlight >= member.limit && !exclude.includes(member.endpoint.id))
-        return true;
-    }
-    return false;
-  }
-
-  /** Whether there is one that takes a request now. */
-  get hasRoom(): boolean {
-    for (const member of this.#members.values()) if (member.eligible && !member.isBusy) return true;
-    return false;
   }
 
   /** When `refresh` has something to do. */
@@ -103,15 +83,7 @@ export class Roster<E extends Endpoint> implements Tower<E> {
   }
 
   get endpoints(): E[] {
-    return Array.from(this.#members.values(), member => member.endpoint);
-  }
-
-  members(): Iterable<Member<E>> {
-    return this.#members.values();
-  }
-
-  member(id: string): Member<E> | undefined {
-    return this.#members.get(id);
+    return Array.from(this.members.values(), member => member.endpoint);
   }
 
   choose(key: Key | undefined, exclude: readonly string[]): Flight<E> | undefined {
@@ -142,8 +114,22 @@ export class Roster<E extends Endpoint> implements Tower<E> {
   refresh(now: number = this.now()): void {
     if (now < this.#dueAt) return;
     const changed = this.#outlier?.upkeep(now) ?? false;
-    if (changed || now >= (this.#slowStart?.dueAt ?? Infinity)) this.#changed(now);
+    if (changed || this.#stale || now >= (this.#slowStart?.dueAt ?? Infinity)) this.#changed(now);
     else this.#schedule();
+  }
+
+  setHealth(member: Member<E>, health: Health): void {
+    member.health = health;
+    if (health === 'healthy') {
+      member.startedAt = this.now();
+      this.#outlier?.startAnew(member);
+    }
+    this.review();
+  }
+
+  /** The next request to it is its probe. */
+  endEjection(member: Member<E>): void {
+    if (this.#outlier?.endEarly(member)) this.#changed(this.now());
   }
 
   /** Takes note that an endpoint is drained, has another health, or no longer. */
@@ -221,38 +207,33 @@ export class Roster<E extends Endpoint> implements Tower<E> {
   /** Makes these the endpoints. When the policy refuses them, all stays as it was and its error is thrown. */
   replace(endpoints: readonly E[]): void {
     const now = this.now();
-    const before = new Map(this.#members);
+    const before = new Map(this.members);
     const said = Array.from(before.values(), member => [member, member.endpoint] as const);
-    const ids = new Set(endpoints.map(({ id }) => id));
-    const left = [...before.keys()].filter(id => !ids.has(id));
-    const joined = endpoints.filter(({ id }) => !before.has(id)).map(({ id }) => id);
-    const changed = endpoints
-      .filter(endpoint => differs(before.get(endpoint.id), endpoint))
-      .map(({ id }) => id);
-    if (left.length + joined.length + changed.length === 0) return;
-    this.#members.clear();
+    const changes = changesOf(before, endpoints);
+    if (changes === undefined) return;
+    this.members.clear();
     try {
       for (const endpoint of endpoints) {
-        const member = before.get(endpoint.id) ?? new Member(endpoint);
+        const member = before.get(endpoint.id) ?? new Member(endpoint, this.#health);
         if (this.#told && (!before.has(endpoint.id) || member.fullWeight === 0)) member.startedAt = now;
         member.takeOver(endpoint, limitOf(this.#concurrency, endpoint));
-        this.#members.set(endpoint.id, member);
+        this.members.set(endpoint.id, member);
       }
       this.#outlier?.enforceLimit(now);
       if (!this.#told) this.#rehearse();
       this.#tellPolicy(now);
     } catch (error) {
-      this.#members.clear();
+      this.members.clear();
       for (const [member, endpoint] of said) {
         member.takeOver(endpoint, limitOf(this.#concurrency, endpoint));
-        this.#members.set(endpoint.id, member);
+        this.members.set(endpoint.id, member);
       }
       if (this.#told) this.#tellPolicy(now);
       throw error;
     }
-    for (const id of left) this.#dismiss(before.get(id)!);
+    for (const id of changes.left) this.#dismiss(before.get(id)!);
     if (channels.endpoints.hasSubscribers) {
-      channels.endpoints.publish({ balancer: this.#balancer, joined, left, changed });
+      channels.endpoints.publish({ balancer: this.#balancer, ...changes });
     }
     this.onRoom(Infinity);
   }
@@ -265,16 +246,19 @@ export class Roster<E extends Endpoint> implements Tower<E> {
 
   /** What is told to the policy for a trial is told again for good. */
   #rehearse(): void {
-    const eligible = this.#availability.eligible(this.#members.values());
+    const eligible = this.#availability.eligible(this.members.values());
     this.#slowStart?.rehearse(eligible, () => this.#policy.update(eligible));
   }
 
   #tellPolicy(now: number): void {
-    this.#slowStart?.refresh(this.#members.values(), now);
-    const eligible = this.#availability.eligible(this.#members.values());
+    this.#stale = true;
+    this.#dueAt = -Infinity;
+    this.#slowStart?.refresh(this.members.values(), now);
+    const eligible = this.#availability.eligible(this.members.values());
     this.#policy.update(eligible);
     this.#told = true;
-    for (const member of this.#members.values()) {
+    this.#stale = false;
+    for (const member of this.members.values()) {
       member.eligible = false;
       member.inPanic = this.panicking;
     }
@@ -286,9 +270,4 @@ export class Roster<E extends Endpoint> implements Tower<E> {
   #schedule(): void {
     this.#dueAt = Math.min(this.#outlier?.dueAt ?? Infinity, this.#slowStart?.dueAt ?? Infinity);
   }
-}
-
-function differs<E extends Endpoint>(member: Member<E> | undefined, endpoint: E): boolean {
-  if (member === undefined) return false;
-  return !sameEndpoint(member.endpoint, endpoint) || member.fullWeight !== weightOf(endpoint);
 }

@@ -101,7 +101,7 @@ export class WaitingLine<E extends Endpoint> {
       return true;
     }
     const reason = this.#refusals.reason();
-    if (this.#refusals.passes(reason)) return this.#roster.hasRoom;
+    if (this.#refusals.passes(reason)) return this.#roster.members.hasRoom;
     this.#refuse(place, this.#refusals.error(reason));
     return true;
   }

@@ -1,4 +1,5 @@
 import { integerOption, knownOptions, numberOption } from '@ashlar/core';
+import { objectOption } from '../option-checks.ts';
 import { failureRate, type Outlier, type Tally, total } from './tally.ts';
 
 export interface FailurePercentOptions {
@@ -16,7 +17,11 @@ export interface FailurePercentOptions {
 export type FailurePercentSettings = Required<FailurePercentOptions>;
 
 export function failurePercentSettings(options: FailurePercentOptions): FailurePercentSettings {
-  knownOptions('outlier.failurePercent', options, ['threshold', 'minEndpoints', 'minRequests']);
+  knownOptions('outlier.failurePercent', objectOption('outlier.failurePercent', options), [
+    'threshold',
+    'minEndpoints',
+    'minRequests',
+  ]);
   const { threshold = 85, minEndpoints = 1, minRequests = 20 } = options;
   const named = (name: string) => `outlier.failurePercent.${name}`;
   return {

@@ -1,4 +1,5 @@
 import { integerOption, knownOptions, numberOption } from '@ashlar/core';
+import { objectOption } from '../option-checks.ts';
 import {
   type FailurePercentOptions,
   type FailurePercentSettings,
@@ -51,7 +52,7 @@ const names = [
 ];
 
 export function outlierSettings(options: OutlierOptions): OutlierSettings {
-  knownOptions('outlier', options, names);
+  knownOptions('outlier', objectOption('outlier', options), names);
   const { consecutiveFailures = 5, successRate = {}, failurePercent = {}, intervalMs = 10_000 } = options;
   const { baseEjectionMs = 30_000, maxEjectionPercent = 50 } = options;
   const { maxEjectionMs = Math.max(300_000, baseEjectionMs) } = options;

@@ -1,4 +1,5 @@
 import { integerOption, knownOptions, numberOption } from '@ashlar/core';
+import { objectOption } from '../option-checks.ts';
 import { failureRate, type Outlier, type Tally, total } from './tally.ts';
 
 export interface SuccessRateOptions {
@@ -22,7 +23,7 @@ export type SuccessRateSettings = Required<SuccessRateOptions>;
 
 export function successRateSettings(options: SuccessRateOptions): SuccessRateSettings {
   const names = ['minEndpoints', 'minRequests', 'stdevFactor', 'tolerancePercent'];
-  knownOptions('outlier.successRate', options, names);
+  knownOptions('outlier.successRate', objectOption('outlier.successRate', options), names);
   const { minEndpoints = 5, minRequests = 100, stdevFactor = 1.9, tolerancePercent = 5 } = options;
   const named = (name: string) => `outlier.successRate.${name}`;
   return {
