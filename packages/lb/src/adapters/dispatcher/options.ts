@@ -1,9 +1,9 @@
 import { describe, InvalidOptionError, knownOptions } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Dispatcher } from 'undici';
+import { oneOf } from '../one-of.ts';
 import {
   functionOption,
-  oneOf,
   type UpstreamOptions,
   type UpstreamSettings,
   upstreamNames,

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { integerOption, knownOptions, numberOption } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
+import { oneOf } from '../one-of.ts';
 import {
   functionOption,
-  oneOf,
   type UpstreamOptions,
   type UpstreamSettings,
   upstreamNames,

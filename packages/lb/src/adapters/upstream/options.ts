@@ -65,10 +65,3 @@ export function functionOption<T extends (...args: never[]) => unknown>(option: 
     `\`${option}\` must be a function of the request, got ${describe(value)}`,
   );
 }
-
-/** @throws InvalidOptionError */
-export function oneOf<T extends string>(option: string, value: T, values: readonly T[]): T {
-  if (values.includes(value)) return value;
-  const listed = values.map(each => `'${each}'`).join(' or ');
-  throw new InvalidOptionError(option, `\`${option}\` must be ${listed}, got ${describe(value)}`);
-}
