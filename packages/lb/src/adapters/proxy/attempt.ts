@@ -21,20 +21,22 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   readonly #endpoint: string;
   readonly #held: HeldResponse;
   readonly #settings: ProxySettings;
-  readonly #onPause: () => void;
+  readonly #onStall: () => void;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #timeoutMs = 0;
   #aborted = false;
   #answered = false;
+  #paused = false;
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  /** @param onPause the client takes no more for now: `resume` is waited for */
-  constructor(endpoint: string, held: HeldResponse, settings: ProxySettings, onPause: () => void) {
+  /** @param onStall the client has not taken anything for `idleTimeoutMs` */
+  constructor(endpoint: string, held: HeldResponse, settings: ProxySettings, onStall: () => void) {
     this.#endpoint = endpoint;
     this.#held = held;
     this.#settings = settings;
-    this.#onPause = onPause;
+    this.#onStall = onStall;
     this.finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -50,13 +52,8 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
 
   abort(reason: Error = new Error('the attempt is not wanted any more')): void {
     this.#aborted = true;
-    clearTimeout(this.#timer);
+    this.#unlimit();
     this.#controller?.abort(reason);
-  }
-
-  resume(): void {
-    this.#limit(this.#settings.idleTimeoutMs);
-    this.#controller?.resume();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -81,29 +78,49 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#timer?.refresh();
     if (this.#held.write(chunk)) return;
-    clearTimeout(this.#timer);
+    this.#paused = true;
     controller.pause();
-    this.#onPause();
+    this.#held.onDrain(() => this.#resume());
   }
 
   onResponseEnd(): void {
-    clearTimeout(this.#timer);
+    this.#unlimit();
     this.#resolve();
   }
 
   onResponseError(_controller: unknown, error: Error): void {
-    clearTimeout(this.#timer);
+    this.#unlimit();
     const progress = { started: this.#controller !== undefined, answered: this.#answered };
     this.#reject(upstreamError(this.#endpoint, error, progress));
   }
 
+  #resume(): void {
+    this.#paused = false;
+    if (this.#aborted) return;
+    this.#timer?.refresh();
+    this.#controller?.resume();
+  }
+
   #limit(timeoutMs: number): void {
+    if (this.#timer !== undefined && timeoutMs === this.#timeoutMs) return void this.#timer.refresh();
+    this.#unlimit();
+    this.#timeoutMs = timeoutMs;
+    this.#timer = setTimeout(UpstreamAttempt.#expire, timeoutMs, this);
+  }
+
+  #unlimit(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      const error = new UpstreamError(this.#endpoint, 'timeout', 'Unknown');
-      this.#reject(error);
-      this.abort(error);
-    }, timeoutMs);
+    this.#timer = undefined;
+  }
+
+  static #expire(attempt: UpstreamAttempt): void {
+    if (attempt.#paused) {
+      attempt.#onStall();
+      return;
+    }
+    const error = new UpstreamError(attempt.#endpoint, 'timeout', 'Unknown');
+    attempt.#reject(error);
+    attempt.abort(error);
   }
 
   /** The time for the answer begins anew with each part of the body that is taken. */

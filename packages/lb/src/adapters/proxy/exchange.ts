@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { abortable } from '@ashlar/core';
+import { Cancellation } from '../../cancellation.ts';
 import { retryAfter } from '../../classify.ts';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
@@ -27,7 +27,7 @@ export class Exchange<E extends Endpoint> {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #body: RequestBody;
-  readonly #given = new AbortController();
+  readonly #given = new Cancellation();
   /** Of the attempt under way, or the last. */
   #held: HeldResponse | undefined;
 
@@ -55,47 +55,43 @@ export class Exchange<E extends Endpoint> {
   /** Never rejects: what goes wrong is told to the client and the channel. */
   async run(): Promise<void> {
     if (this.#response.destroyed) return;
-    const onClose = () => {
+    this.#response.on('close', () => {
       if (!this.#response.writableFinished)
         this.giveUp(new ClientGoneError('the client closed the connection'));
-    };
-    this.#response.once('close', onClose);
+    });
     try {
       await this.#serve();
     } catch (error) {
       this.#fail(error);
-    } finally {
-      this.#response.off('close', onClose);
     }
   }
 
   async #serve(): Promise<void> {
-    const { signal } = this.#given;
+    const cancellation = this.#given;
     const { method = '' } = this.#request;
     const path = pathOf(this.#request);
     const key = this.#settings.key(this.#request);
-    await abortable(this.#body.gather(), signal);
+    await this.#body.gather(cancellation);
     const held = await this.#balancer.run(context => this.#attempt(path, context), {
       key,
       idempotent: idempotentMethods.has(method),
       // Two at a time would answer one client
       hedge: false,
       timeoutMs: this.#settings.timeoutMs,
-      signal,
+      cancellation,
       classify: result => this.#classify(result),
     });
     held.end();
   }
 
-  async #attempt(path: string, { endpoint, signal }: AttemptContext<E>): Promise<HeldResponse> {
+  async #attempt(path: string, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
     const { origin, dispatcher } = this.#pools.of(endpoint);
     const { host, trustForwarded, responseBufferBytes } = this.#settings;
     const held = new HeldResponse(this.#response, responseBufferBytes);
     this.#held = held;
-    const onPause = () => this.#resumeWhenTaken(attempt, signal);
-    const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, onPause);
-    const onAbort = () => attempt.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
+    const onStall = () => this.giveUp(new ClientGoneError('the client stopped taking the response'));
+    const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, onStall);
+    cancellation.onAbort(() => attempt.abort());
     try {
       attempt.send(dispatcher, {
         method: this.#request.method!,
@@ -110,25 +106,7 @@ export class Exchange<E extends Endpoint> {
       // Not for want of an endpoint: none is to be blamed, none else asked
       if (error instanceof UnforwardableError) this.giveUp(error);
       throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
     }
-  }
-
-  #resumeWhenTaken(attempt: UpstreamAttempt, signal: AbortSignal): void {
-    const stalled = () => this.giveUp(new ClientGoneError('the client stopped taking the response'));
-    const timer = setTimeout(stalled, this.#settings.idleTimeoutMs);
-    const onAbort = () => {
-      clearTimeout(timer);
-      this.#response.off('drain', onDrain);
-    };
-    const onDrain = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-      attempt.resume();
-    };
-    this.#response.once('drain', onDrain);
-    signal.addEventListener('abort', onAbort, { once: true });
   }
 
   /** Nothing is tried again that the client has seen a part of, or whose body is not at hand any more. */
@@ -137,8 +115,9 @@ export class Exchange<E extends Endpoint> {
     const repeatable = free && idempotentMethods.has(this.#request.method!);
     if ('error' in result) return { ok: false, retry: repeatable || (free && notExecuted(result.error)) };
     const { status, headers, latencyMs } = result.value;
+    if (status < 500 && status !== 429) return { ok: true, latencyMs };
     return {
-      ok: status < 500 && status !== 429,
+      ok: false,
       latencyMs,
       retryAfterMs: retryAfter(headerValue(headers, 'retry-after')),
       retry: repeatable && unavailable.has(status),

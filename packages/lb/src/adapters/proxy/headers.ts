@@ -1,4 +1,5 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 /** Names and values in turn, as they were on the wire. */
@@ -36,15 +37,17 @@ export function requestHeaders(request: IncomingMessage, host: string, trusted: 
   const named = connectionNames(headers.connection);
   const kept: RawHeaders = ['host', host];
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]!.toLowerCase();
-    if (ofOneHop.has(name) || named.includes(name) || name === 'host' || name === 'x-forwarded-for') continue;
-    if (!trusted && forwarded.has(name)) continue;
-    kept.push(rawHeaders[at]!, rawHeaders[at + 1]!);
+    const name = rawHeaders[at]!;
+    const lower = name.toLowerCase();
+    if (lower === 'host' || ofOneHop.has(lower) || lower === 'x-forwarded-for') continue;
+    if ((!trusted && forwarded.has(lower)) || named.includes(lower)) continue;
+    kept.push(name, rawHeaders[at + 1]!);
   }
-  const address = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '');
+  const address = addressOf(socket);
   const before = trusted ? headers['x-forwarded-for'] : undefined;
-  const addresses = [before, address].filter(part => part !== undefined).join(', ');
-  if (addresses !== '') kept.push('x-forwarded-for', addresses);
+  const addresses =
+    before === undefined ? address : `${before}${address === undefined ? '' : `, ${address}`}`;
+  if (addresses !== undefined) kept.push('x-forwarded-for', addresses);
   if (!trusted || headers['x-forwarded-proto'] === undefined) {
     kept.push('x-forwarded-proto', (socket as Partial<TLSSocket>).encrypted ? 'https' : 'http');
   }
@@ -54,21 +57,63 @@ export function requestHeaders(request: IncomingMessage, host: string, trusted: 
   return kept;
 }
 
+/** An IPv4 address is written as one, also on a socket that takes both kinds. */
+function addressOf({ remoteAddress }: Socket): string | undefined {
+  return remoteAddress?.startsWith('::ffff:') && remoteAddress.includes('.')
+    ? remoteAddress.slice('::ffff:'.length)
+    : remoteAddress;
+}
+
 /** The `Host` that upstream is sent. */
 export function hostOf({ headers }: IncomingMessage, origin: URL, host: 'client' | 'endpoint'): string {
   return host === 'endpoint' ? origin.host : (headers.host ?? origin.host);
 }
 
-/** What the client is sent of the response's headers. */
-export function responseHeaders(raw: readonly (Buffer | string)[]): RawHeaders {
-  const all = raw.map(each => (typeof each === 'string' ? each : each.toString('latin1')));
-  const named = connectionNames(headerValue(all, 'connection'));
+/** What the client is sent of the response's headers, and what they say of the body. */
+export interface ResponseHead {
+  readonly headers: RawHeaders;
+  readonly hasLength: boolean;
+  /** Meant to arrive bit by bit: `text/event-stream`, or `X-Accel-Buffering: no`, as to nginx. */
+  readonly live: boolean;
+}
+
+export function responseHead(raw: readonly (Buffer | string)[]): ResponseHead {
+  const headers: RawHeaders = [];
+  let hasLength = false;
+  let live = false;
+  let connection: string | undefined;
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = latin1(raw[at]!);
+    const value = latin1(raw[at + 1]!);
+    const lower = name.toLowerCase();
+    if (ofOneHop.has(lower)) {
+      if (lower === 'connection') connection = connection === undefined ? value : `${connection},${value}`;
+      continue;
+    }
+    if (lower === 'content-length') hasLength = true;
+    else if (lower === 'content-type') live ||= value.startsWith('text/event-stream');
+    else if (lower === 'x-accel-buffering') live ||= value === 'no';
+    headers.push(name, value);
+  }
+  const named = connectionNames(connection);
+  if (named.length === 0) return { headers, hasLength, live };
+  return {
+    headers: without(headers, named),
+    hasLength: hasLength && !named.includes('content-length'),
+    live,
+  };
+}
+
+function without(headers: RawHeaders, names: readonly string[]): RawHeaders {
   const kept: RawHeaders = [];
-  for (let at = 0; at < all.length; at += 2) {
-    const name = all[at]!.toLowerCase();
-    if (!ofOneHop.has(name) && !named.includes(name)) kept.push(all[at]!, all[at + 1]!);
+  for (let at = 0; at < headers.length; at += 2) {
+    if (!names.includes(headers[at]!.toLowerCase())) kept.push(headers[at]!, headers[at + 1]!);
   }
   return kept;
+}
+
+function latin1(text: Buffer | string): string {
+  return typeof text === 'string' ? text : text.toString('latin1');
 }
 
 /** Node 20 forgets all but the last of a name once something has set a header, as Express does. */
@@ -97,7 +142,7 @@ export function headerValue(headers: RawHeaders, name: string): string | undefin
 }
 
 function connectionNames(connection: string | undefined): readonly string[] {
-  if (connection === undefined || /^(keep-alive|close)$/i.test(connection)) return none;
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return none;
   return connection
     .toLowerCase()
     .split(',')

@@ -1,16 +1,12 @@
 import type { ServerResponse } from 'node:http';
-import { headerValue, type RawHeaders, responseHeaders, writeHead } from './headers.ts';
+import { type RawHeaders, type ResponseHead, responseHead, writeHead } from './headers.ts';
 
 /**
  * The response of one attempt on its way to the client, held back until it is whole or more than may be held: before
- * that nothing has been sent, and it can be dropped for that of another endpoint.
- *
- * Not held are responses that are meant to arrive bit by bit: `text/event-stream`, and those whose server says so with
- * `X-Accel-Buffering: no`, as to nginx.
+ * that nothing has been sent, and it can be dropped for that of another endpoint. Live ones are not held.
  */
 export class HeldResponse {
   status = 0;
-  headers: RawHeaders = [];
   /** From the making of this object to the head of the response. */
   latencyMs = 0;
   /** Whether the client has been sent something. */
@@ -19,6 +15,7 @@ export class HeldResponse {
   readonly #limit: number;
   readonly #madeAt = performance.now();
   #message: string | undefined;
+  #head: ResponseHead = none;
   #chunks: Buffer[] = [];
   #size = 0;
 
@@ -27,15 +24,19 @@ export class HeldResponse {
     this.#limit = limit;
   }
 
+  get headers(): RawHeaders {
+    return this.#head.headers;
+  }
+
   start(status: number, message: string | undefined, raw: readonly (Buffer | string)[]): void {
     this.latencyMs = performance.now() - this.#madeAt;
     this.status = status;
     this.#message = message;
-    this.headers = responseHeaders(raw);
-    if (isLive(this.headers)) this.#commit();
+    this.#head = responseHead(raw);
+    if (this.#head.live) this.#commit();
   }
 
-  /** Returns whether more may come at once; if not, after the response's `drain`. */
+  /** Returns whether more may come at once; if not, after `onDrain`. */
   write(chunk: Buffer): boolean {
     if (this.committed) return this.#response.write(chunk);
     this.#chunks.push(chunk);
@@ -44,34 +45,44 @@ export class HeldResponse {
     return !this.#response.writableNeedDrain;
   }
 
+  onDrain(listener: () => void): void {
+    this.#response.once('drain', listener);
+  }
+
   /** The response is whole, and it is this one that the client gets. */
   end(): void {
-    if (!this.committed) {
-      this.#addLength();
-      this.#commit();
+    if (this.committed) return void this.#response.end();
+    const bodiless = this.status === 204 || this.status === 304 || this.#response.req.method === 'HEAD';
+    if (!bodiless && !this.#head.hasLength) this.headers.push('content-length', String(this.#size));
+    this.#writeHead();
+    const body = this.#chunks;
+    if (this.#size > longestText) {
+      for (const chunk of body) this.#response.write(chunk);
+      this.#response.end();
+    } else if (this.#size > 0) {
+      const text = (body.length === 1 ? body[0]! : Buffer.concat(body)).toString('latin1');
+      this.#response.end(text, 'latin1');
+    } else {
+      this.#response.end();
     }
-    this.#response.end();
   }
 
   #commit(): void {
-    const response = this.#response;
-    const { req: request } = response;
-    // Of a request that is still coming in nobody reads the rest
-    if (!request.complete) this.headers.push('connection', 'close');
-    writeHead(response, this.status, this.#message, this.headers);
-    this.committed = true;
-    for (const chunk of this.#chunks) response.write(chunk);
+    this.#writeHead();
+    for (const chunk of this.#chunks) this.#response.write(chunk);
     this.#chunks = [];
   }
 
-  #addLength(): void {
-    const bodiless = this.status === 204 || this.status === 304 || this.#response.req.method === 'HEAD';
-    if (bodiless || headerValue(this.headers, 'content-length') !== undefined) return;
-    this.headers.push('content-length', String(this.#size));
+  #writeHead(): void {
+    const response = this.#response;
+    // Of a request that is still coming in nobody reads the rest
+    if (!response.req.complete) this.headers.push('connection', 'close');
+    writeHead(response, this.status, this.#message, this.headers);
+    this.committed = true;
   }
 }
 
-function isLive(headers: RawHeaders): boolean {
-  const type = headerValue(headers, 'content-type');
-  return type?.startsWith('text/event-stream') === true || headerValue(headers, 'x-accel-buffering') === 'no';
-}
+const none: ResponseHead = { headers: [], hasLength: false, live: false };
+
+/** A body up to this is sent as text of one byte a character: Node writes it in one piece with the head. */
+const longestText = 16_384;

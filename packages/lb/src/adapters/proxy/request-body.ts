@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Cancellation } from '../../cancellation.ts';
 import { RequestStalledError } from './errors.ts';
 import { hasBody } from './target.ts';
 
@@ -8,7 +9,8 @@ export class RequestBody {
   readonly #limit: number;
   readonly #idleTimeoutMs: number;
   readonly #onError: (error: unknown) => void;
-  readonly #source: AsyncIterator<Buffer>;
+  /** Of a body that is not gathered. */
+  #source: AsyncIterator<Buffer> | undefined;
   #chunks: Buffer[] = [];
   /** How many chunks were let go from the front, once there were too many to keep. */
   #released = 0;
@@ -28,7 +30,6 @@ export class RequestBody {
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#onError = onError;
     this.#ended = !hasBody(request);
-    this.#source = request.iterator({ destroyOnReturn: false });
   }
 
   /** Whether all of it could be sent again. */
@@ -36,16 +37,41 @@ export class RequestBody {
     return this.#received <= this.#limit;
   }
 
-  /** Reads all of a body that says it is small, so that a slow client does not keep an endpoint waiting. */
-  async gather(): Promise<void> {
-    const length = Number(this.#request.headers['content-length'] ?? Infinity);
-    while (!this.#ended && length <= this.#limit) await this.#pull();
+  /**
+   * Reads all of a body that says it is small, so that a slow client does not keep an endpoint waiting; `undefined` when
+   * there is none, or it is streamed. Rejects when the request is given up.
+   */
+  gather(given: Cancellation): Promise<void> | undefined {
+    const request = this.#request;
+    const length = Number(request.headers['content-length'] ?? Infinity);
+    if (this.#ended || !(length <= this.#limit)) return undefined;
+    return new Promise((resolve, reject) => {
+      const timer = this.#stallTimer();
+      given.onAbort(reason => {
+        clearTimeout(timer);
+        reject(reason);
+      });
+      request
+        .on('data', chunk => {
+          timer.refresh();
+          this.#received += chunk.length;
+          this.#chunks.push(chunk);
+        })
+        .on('end', () => {
+          clearTimeout(timer);
+          this.#ended = true;
+          resolve();
+        })
+        .on('error', this.#onError);
+    });
   }
 
   /** The body from its beginning; only while it is replayable, or not yet begun. */
   open(): Buffer | AsyncIterable<Buffer> | null {
     if (!this.#ended) return this.#stream();
-    return this.#chunks.length === 0 ? null : Buffer.concat(this.#chunks);
+    if (this.#chunks.length < 2) return this.#chunks[0] ?? null;
+    this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0]!;
   }
 
   async *#stream(): AsyncGenerator<Buffer> {
@@ -78,8 +104,8 @@ export class RequestBody {
   }
 
   async #read(): Promise<void> {
-    const stalled = () => this.#onError(new RequestStalledError(this.#idleTimeoutMs));
-    const timer = setTimeout(stalled, this.#idleTimeoutMs);
+    const timer = this.#stallTimer();
+    this.#source ??= this.#request.iterator({ destroyOnReturn: false });
     try {
       const { done, value } = await this.#source.next();
       if (done) {
@@ -94,5 +120,9 @@ export class RequestBody {
     } finally {
       clearTimeout(timer);
     }
+  }
+  #stallTimer(): NodeJS.Timeout {
+    const stalled = () => this.#onError(new RequestStalledError(this.#idleTimeoutMs));
+    return setTimeout(stalled, this.#idleTimeoutMs);
   }
 }

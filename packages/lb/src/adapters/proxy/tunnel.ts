@@ -11,7 +11,7 @@ import { upstreamPath } from '../upstream/url.ts';
 import { proxyErrors } from './diagnostics.ts';
 import { ClientGoneError, statusOf } from './errors.ts';
 import { type Answer, handshake } from './handshake.ts';
-import { hostOf, type RawHeaders, requestHeaders, responseHeaders } from './headers.ts';
+import { hostOf, type RawHeaders, requestHeaders, responseHead } from './headers.ts';
 import type { ProxySettings } from './options.ts';
 import { problem } from './problem.ts';
 import { hasBody, pathOf } from './target.ts';
@@ -109,7 +109,7 @@ export class Tunnel<E extends Endpoint> {
   }
 
   #begin(response: IncomingMessage, switches: boolean): void {
-    const headers = responseHeaders(response.rawHeaders);
+    const { headers } = responseHead(response.rawHeaders);
     if (switches) headers.push('connection', 'upgrade', 'upgrade', response.headers.upgrade ?? '');
     else headers.push('connection', 'close');
     this.#committed = true;
