@@ -3,9 +3,11 @@ import { DeadlineError } from './errors.ts';
 import type { AcquireOptions } from './request.ts';
 import { onAbort } from './shared-signal.ts';
 import type { Timer, Timers } from './timers.ts';
+import type { Placed } from './under-way.ts';
 
 /** How long one call may go on: until its deadline, the caller's signal or the close of the balancer. */
-export class Call {
+export class Call implements Placed {
+  place = 0;
   /** What an end from outside would mean: `Unknown` once an endpoint has had the request. */
   outcome: CallOutcome = 'NotExecuted';
   /** Whether it was ended from outside, and why. */

@@ -13,6 +13,7 @@ import type { Roster } from './roster.ts';
 import { type Runner, Running } from './running.ts';
 import type { RequestsSnapshot } from './snapshot.ts';
 import type { Timers } from './timers.ts';
+import { UnderWay } from './under-way.ts';
 import { WaitingLine, type WaitingSettings } from './waiting-line.ts';
 
 /** What requests need of a balancer. */
@@ -36,7 +37,7 @@ export class Requests<E extends Endpoint> implements Runner<E> {
   readonly #budget: Budget | undefined;
   readonly #discovery: () => Follower<E> | undefined;
   readonly #line: WaitingLine<E>;
-  readonly #calls = new Set<Call>();
+  readonly #calls = new UnderWay<Call>();
   #closed = false;
   #retries = 0;
   #retriesRefused = 0;

@@ -5,6 +5,7 @@ import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { notExecuted } from '../../not-executed.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
+import type { Placed } from '../../under-way.ts';
 import { UnforwardableError } from '../upstream/errors.ts';
 import type { Pools } from '../upstream/pools.ts';
 import { idempotentMethods, unavailable } from '../upstream/repeatable.ts';
@@ -20,7 +21,8 @@ import { RequestBody } from './request-body.ts';
 import { pathOf } from './target.ts';
 
 /** One request of a client and its response. */
-export class Exchange<E extends Endpoint> {
+export class Exchange<E extends Endpoint> implements Placed {
+  place = 0;
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
   readonly #settings: ProxySettings;

@@ -5,6 +5,7 @@ import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { notExecuted } from '../../not-executed.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
+import type { Placed } from '../../under-way.ts';
 import { UnforwardableError, UpstreamError } from '../upstream/errors.ts';
 import type { Pools } from '../upstream/pools.ts';
 import { upstreamPath } from '../upstream/url.ts';
@@ -17,7 +18,8 @@ import { problem } from './problem.ts';
 import { hasBody, pathOf } from './target.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that comes of it. */
-export class Tunnel<E extends Endpoint> {
+export class Tunnel<E extends Endpoint> implements Placed {
+  place = 0;
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
   readonly #settings: ProxySettings;
