@@ -6,7 +6,9 @@ export class Cancellation {
   aborted = false;
   reason: unknown;
   #controller: AbortController | undefined;
-  #listeners: ((reason: unknown) => void)[] | undefined;
+  /** Most have one listener at most. */
+  #listener: Listener | undefined;
+  #more: Listener[] | undefined;
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
@@ -17,19 +19,23 @@ export class Cancellation {
   }
 
   /** Listeners are told once, in the order in which they came; at once when it has aborted already. */
-  onAbort(listener: (reason: unknown) => void): void {
+  onAbort(listener: Listener): void {
     if (this.aborted) listener(this.reason);
-    else if (this.#listeners === undefined) this.#listeners = [listener];
-    else this.#listeners.push(listener);
+    else if (this.#listener === undefined) this.#listener = listener;
+    else if (this.#more === undefined) this.#more = [listener];
+    else this.#more.push(listener);
   }
 
   abort(reason: unknown): void {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
-    const listeners = this.#listeners;
-    this.#listeners = undefined;
     this.#controller?.abort(reason);
-    if (listeners !== undefined) for (const listener of listeners) listener(reason);
+    this.#listener?.(reason);
+    if (this.#more !== undefined) for (const listener of this.#more) listener(reason);
+    this.#listener = undefined;
+    this.#more = undefined;
   }
 }
+
+type Listener = (reason: unknown) => void;

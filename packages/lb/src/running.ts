@@ -4,6 +4,7 @@ import { channels } from './diagnostics.ts';
 import type { Endpoint } from './endpoint.ts';
 import { DeadlineError } from './errors.ts';
 import type { Flight } from './flight.ts';
+import { Gave, Threw } from './gave.ts';
 import { type Hedging, mayHedge } from './hedging.ts';
 import { notExecuted } from './not-executed.ts';
 import type { Settlement } from './outcome.ts';
@@ -69,8 +70,8 @@ export class Running<E extends Endpoint, T> {
     }
     this.#hedgeLater(trip);
     begin(this.#attempt, trip).then(
-      value => this.#land(trip, { value }),
-      error => this.#land(trip, { error }),
+      value => this.#land(trip, new Gave(value)),
+      error => this.#land(trip, new Threw(error)),
     );
   }
 
@@ -145,7 +146,7 @@ export class Running<E extends Endpoint, T> {
   #expire(trip: Trip<E>, timeoutMs: number): void {
     const error = new DeadlineError('the attempt', timeoutMs, 'Unknown');
     trip.cancellation.abort(error);
-    this.#land(trip, { error });
+    this.#land(trip, new Threw(error));
   }
 
   #hedgeLater({ flight }: Trip<E>): void {

@@ -5,13 +5,28 @@ import type { RawHeaders } from './headers.ts';
 import type { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
 
-export interface UpstreamRequest {
+/** What undici is asked for. A class, as `Gave` is. */
+export class UpstreamRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: RawHeaders;
-  readonly body: Buffer | AsyncIterable<Buffer> | null;
+  body: Buffer | AsyncIterable<Buffer> | null;
   /** One for all requests to an endpoint: by it undici tells apart which connections serve. */
   readonly servername: string;
+
+  constructor(
+    method: string,
+    path: string,
+    headers: RawHeaders,
+    body: Buffer | AsyncIterable<Buffer> | null,
+    servername: string,
+  ) {
+    this.method = method;
+    this.path = path;
+    this.headers = headers;
+    this.body = body;
+    this.servername = servername;
+  }
 }
 
 /** One request to one endpoint, from undici's callbacks to a promise for the end of the response. */
@@ -45,9 +60,9 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
 
   send(dispatcher: Dispatcher, request: UpstreamRequest): void {
     const { body } = request;
-    const sent = body === null || Buffer.isBuffer(body) ? body : this.#watched(body);
+    if (body !== null && !Buffer.isBuffer(body)) request.body = this.#watched(body);
     // Undici takes any async iterable as a body; its types do not say so
-    dispatcher.dispatch({ ...request, body: sent as Buffer | null }, this);
+    dispatcher.dispatch(request as Dispatcher.DispatchOptions, this);
   }
 
   abort(reason: Error = new Error('the attempt is not wanted any more')): void {

@@ -1,16 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Key } from '@ashlar/hash-ring';
 import { Cancellation } from '../../cancellation.ts';
 import { retryAfter } from '../../classify.ts';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { notExecuted } from '../../not-executed.ts';
-import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
+import type { AttemptContext, AttemptResult, RunOptions, Verdict } from '../../request.ts';
 import type { Placed } from '../../under-way.ts';
 import { UnforwardableError } from '../upstream/errors.ts';
 import type { Pools } from '../upstream/pools.ts';
 import { idempotentMethods, unavailable } from '../upstream/repeatable.ts';
 import { upstreamPath } from '../upstream/url.ts';
-import { UpstreamAttempt } from './attempt.ts';
+import { UpstreamAttempt, UpstreamRequest } from './attempt.ts';
 import { proxyErrors } from './diagnostics.ts';
 import { ClientGoneError, statusOf } from './errors.ts';
 import { headerValue, hostOf, requestHeaders, writeHead } from './headers.ts';
@@ -20,16 +21,22 @@ import { problem } from './problem.ts';
 import { RequestBody } from './request-body.ts';
 import { pathOf } from './target.ts';
 
-/** One request of a client and its response. */
-export class Exchange<E extends Endpoint> implements Placed {
+/** One request of a client and its response; to the balancer it is a request with these options. */
+export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, Placed {
   place = 0;
+  key: Key | undefined;
+  readonly idempotent: boolean;
+  /** Two attempts at a time would answer one client. */
+  readonly hedge = false;
+  readonly timeoutMs: number | undefined;
+  readonly cancellation: Cancellation = new Cancellation();
+  readonly classify = (result: AttemptResult<HeldResponse>): Verdict => this.#classify(result);
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
   readonly #settings: ProxySettings;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #body: RequestBody;
-  readonly #given = new Cancellation();
   /** Of the attempt under way, or the last. */
   #held: HeldResponse | undefined;
 
@@ -45,13 +52,15 @@ export class Exchange<E extends Endpoint> implements Placed {
     this.#settings = settings;
     this.#request = request;
     this.#response = response;
+    this.idempotent = idempotentMethods.has(request.method!);
+    this.timeoutMs = settings.timeoutMs;
     const { requestBufferBytes, idleTimeoutMs } = settings;
     this.#body = new RequestBody(request, requestBufferBytes, idleTimeoutMs, error => this.giveUp(error));
   }
 
   /** Ends it; the endpoint is not blamed. */
   giveUp(reason: unknown): void {
-    this.#given.abort(reason);
+    this.cancellation.abort(reason);
   }
 
   /** Never rejects: what goes wrong is told to the client and the channel. */
@@ -66,23 +75,14 @@ export class Exchange<E extends Endpoint> implements Placed {
     } catch (error) {
       this.#fail(error);
     }
+    this.#body.free();
   }
 
   async #serve(): Promise<void> {
-    const cancellation = this.#given;
-    const { method = '' } = this.#request;
     const path = pathOf(this.#request);
-    const key = this.#settings.key(this.#request);
-    await this.#body.gather(cancellation);
-    const held = await this.#balancer.run(context => this.#attempt(path, context), {
-      key,
-      idempotent: idempotentMethods.has(method),
-      // Two at a time would answer one client
-      hedge: false,
-      timeoutMs: this.#settings.timeoutMs,
-      cancellation,
-      classify: result => this.#classify(result),
-    });
+    this.key = this.#settings.key(this.#request);
+    await this.#body.gather(this.cancellation);
+    const held = await this.#balancer.run(context => this.#attempt(path, context), this);
     held.end();
   }
 
@@ -95,13 +95,16 @@ export class Exchange<E extends Endpoint> implements Placed {
     const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, onStall);
     cancellation.onAbort(() => attempt.abort());
     try {
-      attempt.send(dispatcher, {
-        method: this.#request.method!,
-        path: upstreamPath(origin, path),
-        headers: requestHeaders(this.#request, hostOf(this.#request, origin, host), trustForwarded),
-        body: this.#body.open(),
-        servername: origin.hostname,
-      });
+      const request = this.#request;
+      const headers = requestHeaders(request, hostOf(request, origin, host), trustForwarded);
+      const sent = new UpstreamRequest(
+        request.method!,
+        upstreamPath(origin, path),
+        headers,
+        this.#body.open(),
+        origin.hostname,
+      );
+      attempt.send(dispatcher, sent);
       await attempt.finished;
       return held;
     } catch (error) {
@@ -114,7 +117,7 @@ export class Exchange<E extends Endpoint> implements Placed {
   /** Nothing is tried again that the client has seen a part of, or whose body is not at hand any more. */
   #classify(result: AttemptResult<HeldResponse>): Verdict {
     const free = this.#held?.committed !== true && this.#body.replayable;
-    const repeatable = free && idempotentMethods.has(this.#request.method!);
+    const repeatable = free && this.idempotent;
     if ('error' in result) return { ok: false, retry: repeatable || (free && notExecuted(result.error)) };
     const { status, headers, latencyMs } = result.value;
     if (status < 500 && status !== 429) return { ok: true, latencyMs };

@@ -16,7 +16,8 @@ export class HeldResponse {
   readonly #madeAt = performance.now();
   #message: string | undefined;
   #head: ResponseHead = none;
-  #chunks: Buffer[] = [];
+  /** Emptied when done with, as it may stay in memory for long: see `Gave`. */
+  readonly #chunks: Buffer[] = [];
   #size = 0;
 
   constructor(response: ServerResponse, limit: number) {
@@ -55,22 +56,26 @@ export class HeldResponse {
     const bodiless = this.status === 204 || this.status === 304 || this.#response.req.method === 'HEAD';
     if (!bodiless && !this.#head.hasLength) this.headers.push('content-length', String(this.#size));
     this.#writeHead();
-    const body = this.#chunks;
     if (this.#size > longestText) {
-      for (const chunk of body) this.#response.write(chunk);
+      this.#flush();
       this.#response.end();
     } else if (this.#size > 0) {
-      const text = (body.length === 1 ? body[0]! : Buffer.concat(body)).toString('latin1');
-      this.#response.end(text, 'latin1');
+      const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+      this.#response.end(body.toString('latin1'), 'latin1');
     } else {
       this.#response.end();
     }
+    this.#chunks.length = 0;
   }
 
   #commit(): void {
     this.#writeHead();
+    this.#flush();
+  }
+
+  #flush(): void {
     for (const chunk of this.#chunks) this.#response.write(chunk);
-    this.#chunks = [];
+    this.#chunks.length = 0;
   }
 
   #writeHead(): void {

@@ -11,7 +11,7 @@ export class RequestBody {
   readonly #onError: (error: unknown) => void;
   /** Of a body that is not gathered. */
   #source: AsyncIterator<Buffer> | undefined;
-  #chunks: Buffer[] = [];
+  readonly #chunks: Buffer[] = [];
   /** How many chunks were let go from the front, once there were too many to keep. */
   #released = 0;
   #received = 0;
@@ -70,8 +70,14 @@ export class RequestBody {
   open(): Buffer | AsyncIterable<Buffer> | null {
     if (!this.#ended) return this.#stream();
     if (this.#chunks.length < 2) return this.#chunks[0] ?? null;
-    this.#chunks = [Buffer.concat(this.#chunks)];
-    return this.#chunks[0]!;
+    const whole = Buffer.concat(this.#chunks);
+    this.#chunks.splice(0, this.#chunks.length, whole);
+    return whole;
+  }
+
+  /** Nobody will ask for it again. */
+  free(): void {
+    this.#chunks.length = 0;
   }
 
   async *#stream(): AsyncGenerator<Buffer> {
