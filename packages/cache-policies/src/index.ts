@@ -1,5 +1,6 @@
 export type { Bound, BoundedMap, Eviction, EvictionReason } from './bounded-map.ts';
 export { arc } from './policies/arc.ts';
+export { type AutoMap, type AutoOptions, auto } from './policies/auto.ts';
 export { fifo } from './policies/fifo.ts';
 export { lirs } from './policies/lirs.ts';
 export { sieve } from './policies/sieve.ts';

@@ -7,7 +7,9 @@ import { loop, zipf } from './support/workloads.ts';
 
 describe.runIf(haveTraces)('wTinyLfu on real traces', () => {
   it('is as good as the better of the adaptive policies of Caffeine', { timeout: 300_000 }, () => {
-    const rows = ['WTinyLFU-adaptive(simple)', 'WTinyLFU-adaptive(trust-region-ewma)'].map(referenceCells);
+    const rows = ['WTinyLFU-adaptive(simple)', 'WTinyLFU-adaptive(trust-region-ewma)'].map(row =>
+      referenceCells(row),
+    );
     const shortfalls = rows[0]!.map(({ trace, cacheSize, requests, hits }, i) => {
       const other = rows[1]![i]!;
       expect([other.trace, other.cacheSize]).toEqual([trace, cacheSize]);

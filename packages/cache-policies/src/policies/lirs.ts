@@ -21,7 +21,7 @@ export function lirs<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new Lirs(bound);
 }
 
-class Lirs<K, V> extends PolicyMap<K, V> {
+export class Lirs<K, V> extends PolicyMap<K, V> {
   /** By recency, the newest at its head: all of low distance, and what came since the oldest of those. */
   readonly #stack = new Queue(this.entries, this.entries.links());
   readonly #stacked = this.entries.column(Uint8Array);

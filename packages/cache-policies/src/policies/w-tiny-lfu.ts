@@ -33,7 +33,7 @@ export function wTinyLfu<K, V>(bound: Bound<K, V> & WTinyLfuOptions): BoundedMap
   return new WTinyLfu(bound);
 }
 
-class WTinyLfu<K, V> extends PolicyMap<K, V> {
+export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   readonly #window = this.queue();
   readonly #probation = this.queue();
   readonly #protected = this.queue();

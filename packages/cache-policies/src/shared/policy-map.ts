@@ -5,6 +5,8 @@ import { Departures } from './departures.ts';
 import { Entries, none } from './entries.ts';
 import { Queue } from './queue.ts';
 
+export type Taker<K, V> = (key: K, value: V, weight: number) => void;
+
 /**
  * What is common to the policies that keep their entries in queues: the books, so that a policy says only where an entry
  * goes. Each policy writes its own `get`, so that the hot path is compiled for it alone.
@@ -20,6 +22,8 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
   readonly #queues: Queue[] = [];
   readonly #links = this.entries.links();
   #size = 0;
+  /** Who takes what is given up, instead of those who are told. */
+  #taker: Taker<K, V> | undefined;
 
   constructor(policy: string, bound: Bound<K, V>, options: readonly string[] = []) {
     checkBound(policy, bound, options);
@@ -66,6 +70,28 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     else this.admit(key, value, weight, slot);
     this.#departures?.tell();
     return this;
+  }
+
+  /** The weight of all entries. */
+  get weight(): number {
+    return this.used;
+  }
+
+  /** Hands over the entry that the policy would evict, which must be there; nobody is told that it has left. */
+  shed(taker: Taker<K, V>): void {
+    this.#taker = taker;
+    this.evict();
+    this.#taker = undefined;
+  }
+
+  /** Hands over an entry, if it is there; nobody is told that it has left. */
+  pull(key: K, taker: Taker<K, V>): void {
+    const slot = this.entries.find(key);
+    const value = slot === none ? undefined : this.entries.value(slot);
+    if (value === undefined) return;
+    const weight = this.queueOf(slot).weightOf(slot);
+    this.#remove(slot);
+    taker(key, value, weight);
   }
 
   delete(key: K): boolean {
@@ -129,10 +155,14 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
 
   /** An evicted entry goes and its key is kept as a ghost. */
   protected fade(slot: number): void {
-    this.#departures?.add(this.entries.key(slot), this.entries.value(slot) as V, 'capacity');
+    const key = this.entries.key(slot);
+    const value = this.entries.value(slot) as V;
+    const weight = this.#weights === undefined ? 1 : this.#weights.cells[slot]!;
     this.entries.setValue(slot, undefined);
-    this.used -= this.#weights === undefined ? 1 : this.#weights.cells[slot]!;
+    this.used -= weight;
     this.#size--;
+    if (this.#taker === undefined) this.#departures?.add(key, value, 'capacity');
+    else this.#taker(key, value, weight);
   }
 
   #remove(slot: number): void {

@@ -41,8 +41,8 @@ const { ALL_TRACES } = process.env;
 /** The long traces are replayed by `npm run traces` alone, which sets ALL_TRACES. */
 const longest = ALL_TRACES === undefined ? 120_000 : Infinity;
 
-/** Exact hits of a policy in the reference simulators, where they are; no more requests than is quick. */
-export function referenceCells(policy: string): ReferenceCell[] {
+/** Exact hits of a policy, or of all, in the reference simulators, where they are; no more requests than is quick. */
+export function referenceCells(policy?: string): ReferenceCell[] {
   if (!haveTraces) return [];
   const [, ...lines] = readFileSync(new URL('reference-hits.csv', folder), 'utf8').trim().split('\n');
   return lines
@@ -56,5 +56,5 @@ export function referenceCells(policy: string): ReferenceCell[] {
         hits: Number(hits),
       };
     })
-    .filter(cell => cell.policy === policy && cell.requests <= longest);
+    .filter(cell => (policy === undefined || cell.policy === policy) && cell.requests <= longest);
 }

@@ -1,0 +1,207 @@
+import type { Random } from '@ashlar/core';
+import type { Bound, BoundedMap } from '../bounded-map.ts';
+import { checkBound, checkMax, checkValue, weightOf } from '../shared/bound.ts';
+import { Departures } from '../shared/departures.ts';
+import { KeyHash } from '../shared/key-hash.ts';
+import type { PolicyMap } from '../shared/policy-map.ts';
+import { candidates } from './auto/candidates.ts';
+import { Contest } from './auto/contest.ts';
+import { Watched } from './auto/watched.ts';
+
+export interface AutoOptions {
+  /** Seeds the choice of the sample; asked once. `Math.random` by default. */
+  readonly random?: Random;
+}
+
+export interface AutoMap<K, V> extends BoundedMap<K, V> {
+  /** The policy that it runs now. */
+  readonly policy: string;
+}
+
+/** How many entries each operation hands over after a change. */
+const handedOver = 4;
+
+/**
+ * Runs the policy that is best for the workload: small shadows of all candidates follow a sample of the keys, and when
+ * another one does clearly better its turn comes. The entries are handed over a few with each operation, those that the old
+ * policy would have given up first being the first; none is dropped for the change.
+ */
+export function auto<K, V>(bound: Bound<K, V> & AutoOptions): AutoMap<K, V> {
+  return new Auto(bound);
+}
+
+class Auto<K, V> implements AutoMap<K, V> {
+  #bound: Bound<K, V>;
+  readonly #departures: Departures<K, V> | undefined;
+  readonly #seed: number;
+  readonly #hash: KeyHash;
+  readonly #watched: Watched<K>;
+  #current = 0;
+  #live: PolicyMap<K, V>;
+  /** The map of the policy before, until all is handed over. */
+  #old: PolicyMap<K, V> | undefined;
+  #contest: Contest | undefined;
+  /** The weight of what is being stored. */
+  #weight = 1;
+  #iterating = 0;
+  readonly #take = (key: K, value: V, weight: number): void => {
+    this.#weight = weight;
+    this.#live.set(key, value);
+  };
+  readonly #evict = (key: K, value: V): void => this.#departures?.add(key, value, 'capacity');
+
+  constructor(bound: Bound<K, V> & AutoOptions) {
+    checkBound('auto', bound, ['random']);
+    const { max, weigh, onEvict, random = Math.random } = bound;
+    this.#bound = { max, ...(weigh && { weigh }), ...(onEvict && { onEvict }) };
+    this.#departures = onEvict && new Departures(onEvict);
+    this.#seed = Math.floor(random() * 2 ** 32);
+    this.#hash = new KeyHash(this.#seed);
+    this.#watched = new Watched(weigh === undefined);
+    this.#live = this.#make();
+    this.#compare(max);
+  }
+
+  get policy(): string {
+    return candidates[this.#current]!.name;
+  }
+
+  get size(): number {
+    return this.#live.size + (this.#old === undefined ? 0 : this.#old.size);
+  }
+
+  get(key: K): V | undefined {
+    let value = this.#live.get(key);
+    if (this.#old !== undefined) {
+      this.#old.pull(key, this.#take);
+      if (value === undefined) value = this.#live.peek(key);
+      this.#handOver();
+    }
+    if (value !== undefined && this.#contest !== undefined) this.#heard(key);
+    return value;
+  }
+
+  peek(key: K): V | undefined {
+    const value = this.#live.peek(key);
+    return value === undefined ? this.#old?.peek(key) : value;
+  }
+
+  has(key: K): boolean {
+    return this.peek(key) !== undefined;
+  }
+
+  set(key: K, value: V): this {
+    checkValue(key, value);
+    const weight = weightOf(this.#bound.weigh, key, value);
+    if (this.#old !== undefined) {
+      this.#old.pull(key, this.#take);
+      this.#handOver();
+    }
+    this.#weight = weight;
+    this.#live.set(key, value);
+    this.#fit();
+    if (this.#contest !== undefined) this.#stored(key, weight);
+    else if (this.#live.weight + weight > this.#bound.max) this.#compare(this.#live.size);
+    this.#departures?.tell();
+    return this;
+  }
+
+  delete(key: K): boolean {
+    const there = this.#live.delete(key) || (this.#old?.delete(key) ?? false);
+    if (there && this.#contest !== undefined) {
+      const hash = this.#hash.of(key);
+      if (this.#contest.sample.has(hash)) this.#contest.remove(hash);
+    }
+    this.#departures?.tell();
+    return there;
+  }
+
+  clear(): void {
+    this.#live.clear();
+    this.#old?.clear();
+    this.#old = undefined;
+    this.#current = 0;
+    this.#live = this.#make();
+    this.#compare(this.#bound.max);
+    this.#departures?.tell();
+  }
+
+  resize(max: number): void {
+    this.#bound = { ...this.#bound, max: checkMax(max) };
+    this.#live.resize(max);
+    this.#fit();
+    this.#compare(this.#bound.weigh === undefined ? max : this.size);
+    this.#departures?.tell();
+  }
+
+  *[Symbol.iterator](): IterableIterator<[K, V]> {
+    while (this.#old !== undefined) this.#handOver();
+    this.#iterating++;
+    try {
+      yield* this.#live;
+    } finally {
+      this.#iterating--;
+    }
+  }
+
+  #make(): PolicyMap<K, V> {
+    const { max, weigh } = this.#bound;
+    const departures = this.#departures;
+    return candidates[this.#current]!.make<K, V>(
+      {
+        max,
+        ...(weigh && { weigh: () => this.#weight }),
+        ...(departures && { onEvict: (key, value, reason) => departures.add(key, value, reason) }),
+      },
+      this.#seed,
+    );
+  }
+
+  /** Begins to compare the candidates anew; when there are weights, once it is known how many entries fit. */
+  #compare(entries: number): void {
+    const known = this.#bound.weigh === undefined || this.#live.size > 0;
+    this.#contest = known ? new Contest(candidates, entries, this.#bound, this.#seed) : undefined;
+    this.#watched.clear();
+  }
+
+  #heard(key: K): void {
+    const contest = this.#contest!;
+    if (this.#watched.byHash(key)) {
+      const hash = this.#hash.of(key);
+      if (contest.sample.has(hash) && contest.request(hash, 1)) this.#judge(contest);
+      return;
+    }
+    const watched = this.#watched.get(key);
+    if (watched !== undefined && contest.request(watched.hash, watched.weight)) this.#judge(contest);
+  }
+
+  #stored(key: K, weight: number): void {
+    const contest = this.#contest!;
+    const hash = this.#hash.of(key);
+    if (!contest.sample.has(hash)) return;
+    if (!this.#watched.byHash(key)) this.#watched.add(key, { hash, weight }, this);
+    if (contest.request(hash, weight)) this.#judge(contest);
+  }
+
+  #judge(contest: Contest): void {
+    const next = contest.judge(this.#current);
+    if (next === this.#current || this.#old !== undefined || this.#iterating > 0) return;
+    this.#current = next;
+    this.#old = this.#live;
+    this.#live = this.#make();
+  }
+
+  #handOver(): void {
+    const old = this.#old!;
+    for (let i = 0; i < handedOver && old.size > 0; i++) old.shed(this.#take);
+    if (old.size === 0) this.#old = undefined;
+  }
+
+  /** What is not yet handed over makes room first. */
+  #fit(): void {
+    const old = this.#old;
+    while (old !== undefined && old.size > 0 && old.weight + this.#live.weight > this.#bound.max) {
+      old.shed(this.#evict);
+    }
+  }
+}

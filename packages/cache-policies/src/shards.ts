@@ -1,0 +1,18 @@
+/**
+ * Chooses keys by their hash, so that every request for a key is in the sample or none is: SHARDS (Waldspurger, Park,
+ * Garthwaite, Ahmad, FAST 2015).
+ */
+export class SpatialSample {
+  /** Of all keys, from 0 to 1. */
+  readonly share: number;
+  readonly #below: number;
+
+  constructor(share: number) {
+    this.share = Math.min(1, share);
+    this.#below = Math.round(this.share * 2 ** 32);
+  }
+
+  has(hash: number): boolean {
+    return hash >>> 0 < this.#below;
+  }
+}
