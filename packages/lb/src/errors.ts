@@ -6,8 +6,9 @@ export class NoEndpointError extends AshlarError {
   readonly outcome: CallOutcome = 'NotExecuted';
   /**
    * `empty`: there are no endpoints, or all are drained; `undiscovered`: discovery has not given a set, its error is the
-   * `cause`; `unhealthy`: none is healthy, and there is no panic threshold; `excluded`: there are some, but all are excluded or being probed; `full`: all that are not are at their
-   * limit, and so many wait already as may; `waited`: and so they were for as long as the request could wait.
+   * `cause`; `unhealthy`: none is healthy, and there is no panic threshold; `excluded`: there are some, but all are
+   * excluded or being probed; `full`: those that are not are at their limit, and it may not wait for one; `waited`: and so
+   * they were for as long as it could wait.
    */
   readonly reason: 'empty' | 'undiscovered' | 'unhealthy' | 'excluded' | 'full' | 'waited';
 
