@@ -1,7 +1,7 @@
 import { Column, type Links } from './column.ts';
+import { KeyIndex } from './key-index.ts';
 
-/** No slot: what `find` answers for a key that is not there. */
-export const none = -1;
+export { none } from './slot.ts';
 
 /**
  * Keys and values by slot, a small integer that is an entry's name for as long as it is there; what a policy knows of an
@@ -10,18 +10,13 @@ export const none = -1;
  * A ghost, a key remembered after its value has gone, is an entry whose value is `undefined`.
  */
 export class Entries<K, V> {
-  readonly #index = new Map<K, number>();
   readonly #keys: (K | undefined)[] = [];
+  readonly #index = new KeyIndex<K>(this.#keys);
   readonly #values: (V | undefined)[] = [];
   readonly #columns: Column<Int32Array | Uint8Array | Float64Array>[] = [];
   #freed: number[] = [];
   #sentinels = 0;
   #length = 8;
-
-  /** Entries, ghosts included. */
-  get size(): number {
-    return this.#index.size;
-  }
 
   /** One more than the greatest slot there has been. */
   get slots(): number {
@@ -53,7 +48,12 @@ export class Entries<K, V> {
   }
 
   find(key: K): number {
-    return this.#index.get(key) ?? none;
+    return this.#index.find(key);
+  }
+
+  /** As `find`, and quicker when that was just asked in vain. */
+  findAgain(key: K): number {
+    return this.#index.findAgain(key);
   }
 
   key(slot: number): K {
@@ -73,12 +73,12 @@ export class Entries<K, V> {
     const slot = this.#freed.pop() ?? this.#take();
     this.#keys[slot] = key;
     this.#values[slot] = value;
-    this.#index.set(key, slot);
+    this.#index.add(key, slot);
     return slot;
   }
 
   remove(slot: number): void {
-    this.#index.delete(this.#keys[slot] as K);
+    this.#index.remove(this.#keys[slot] as K, slot);
     this.#keys[slot] = undefined;
     this.#values[slot] = undefined;
     this.#freed.push(slot);

@@ -63,7 +63,7 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
   set(key: K, value: V): this {
     checkValue(key, value);
     const weight = weightOf(this.#weigh, key, value);
-    const slot = this.entries.find(key);
+    const slot = this.entries.findAgain(key);
     const old = slot === none ? undefined : this.entries.value(slot);
     if (old !== undefined) this.#replace(slot, key, old, value, weight);
     else if (weight > this.max) this.#departures?.add(key, value, 'capacity');

@@ -44,6 +44,11 @@ export class Queue {
     return this.#prev.cells[slot]!;
   }
 
+  /** The one pushed before it, or the sentinel. */
+  older(slot: number): number {
+    return this.#next.cells[slot]!;
+  }
+
   push(slot: number): void {
     this.#link(slot, this.sentinel);
   }
@@ -51,6 +56,11 @@ export class Queue {
   /** At the tail, as the oldest. */
   unshift(slot: number): void {
     this.#link(slot, this.tail);
+  }
+
+  /** As the next newer one after `older`, which is on it or the sentinel. */
+  pushAfter(slot: number, older: number): void {
+    this.#link(slot, this.newer(older));
   }
 
   remove(slot: number): void {
@@ -82,7 +92,8 @@ export class Queue {
   }
 
   #join(slot: number, after: number): void {
-    const [next, prev] = [this.#next.cells, this.#prev.cells];
+    const next = this.#next.cells;
+    const prev = this.#prev.cells;
     const before = next[after]!;
     next[after] = slot;
     prev[slot] = after;

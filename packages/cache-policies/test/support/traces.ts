@@ -43,18 +43,35 @@ const longest = ALL_TRACES === undefined ? 120_000 : Infinity;
 
 /** Exact hits of a policy, or of all, in the reference simulators, where they are; no more requests than is quick. */
 export function referenceCells(policy?: string): ReferenceCell[] {
-  if (!haveTraces) return [];
-  const [, ...lines] = readFileSync(new URL('reference-hits.csv', folder), 'utf8').trim().split('\n');
-  return lines
-    .map(line => {
-      const [trace = '', requests, , cacheSize, name = '', hits] = line.split(',');
-      return {
-        trace,
-        requests: Number(requests),
-        cacheSize: Number(cacheSize),
-        policy: name,
-        hits: Number(hits),
-      };
-    })
+  return rows('reference-hits.csv')
+    .map(([trace = '', requests, , cacheSize, name = '', hits]) => ({
+      trace,
+      requests: Number(requests),
+      cacheSize: Number(cacheSize),
+      policy: name,
+      hits: Number(hits),
+    }))
     .filter(cell => (policy === undefined || cell.policy === policy) && cell.requests <= longest);
+}
+
+/** As `referenceCells`, of libCacheSim alone and as exact as it prints: a ten-thousandth of the requests. */
+export function libCacheSimCells(policy: string): ReferenceCell[] {
+  const cells = new Set(referenceCells('LRU').map(({ trace, cacheSize }) => `${trace} ${cacheSize}`));
+  return rows('reference-miss-ratios.csv')
+    .filter(([trace, , , size, , source, name]) => {
+      return source?.startsWith('libCacheSim') && name === policy && cells.has(`${trace} ${size}`);
+    })
+    .map(([trace = '', requests, , cacheSize, , , , missRatio]) => ({
+      trace,
+      requests: Number(requests),
+      cacheSize: Number(cacheSize),
+      policy,
+      hits: Number(requests) * (1 - Number(missRatio)),
+    }));
+}
+
+function rows(name: string): string[][] {
+  if (!haveTraces) return [];
+  const [, ...lines] = readFileSync(new URL(name, folder), 'utf8').trim().split('\n');
+  return lines.map(line => line.split(','));
 }

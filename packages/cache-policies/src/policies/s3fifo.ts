@@ -1,0 +1,112 @@
+import { integerOption } from '@ashlar/core';
+import type { Bound, BoundedMap } from '../bounded-map.ts';
+import { none } from '../shared/entries.ts';
+import { PolicyMap } from '../shared/policy-map.ts';
+import type { Queue } from '../shared/queue.ts';
+
+export interface S3FifoOptions<K, V> extends Bound<K, V> {
+  /** How many hits in the small queue take an entry to the main one, 1 to 3; 2 if absent. 1 is better for tiny caches. */
+  promoteAfter?: number;
+}
+
+/**
+ * S3-FIFO (Yang et al., SOSP 2023): a small queue of a tenth for what is new, a main queue for what was hit there, and the
+ * keys, without values, of as many that left the small one, which go to the main one when they come back. Quick, and good
+ * where much is asked once only.
+ */
+export function s3fifo<K, V>(bound: S3FifoOptions<K, V>): BoundedMap<K, V> {
+  return new S3Fifo(bound);
+}
+
+const mostHits = 3;
+const inMain = 4;
+
+class S3Fifo<K, V> extends PolicyMap<K, V> {
+  readonly #small = this.queue();
+  readonly #main = this.queue();
+  readonly #ghosts = this.queue();
+  /** Hits, up to three, and whether it is in the main queue. */
+  readonly #marks = this.entries.column(Uint8Array);
+  readonly #promoteAfter: number;
+  #smallMax = 1;
+
+  constructor(bound: S3FifoOptions<K, V>) {
+    super('s3fifo', bound, ['promoteAfter']);
+    this.#promoteAfter = integerOption('promoteAfter', bound.promoteAfter ?? 2, { min: 1, max: mostHits });
+    this.resized();
+  }
+
+  override get(key: K): V | undefined {
+    const slot = this.entries.find(key);
+    if (slot === none) return undefined;
+    const value = this.entries.value(slot);
+    if (value !== undefined) this.touch(slot);
+    return value;
+  }
+
+  protected override admit(key: K, value: V, weight: number, ghost: number): void {
+    if (ghost !== none) this.#ghosts.remove(ghost);
+    while (this.used + weight > this.max) this.evict();
+    const slot = this.add(key, value, weight, ghost);
+    this.#marks.cells[slot] = ghost === none ? 0 : inMain;
+    (ghost === none ? this.#small : this.#main).push(slot);
+  }
+
+  protected override evict(): void {
+    if (this.#small.weight < this.#smallMax && this.#main.size > 0) this.#evictMain();
+    else this.#evictSmall();
+  }
+
+  protected override touch(slot: number): void {
+    const marks = this.#marks.cells;
+    const mark = marks[slot]!;
+    if ((mark & mostHits) < mostHits) marks[slot] = mark + 1;
+  }
+
+  protected override queueOf(slot: number): Queue {
+    return (this.#marks.cells[slot]! & inMain) === 0 ? this.#small : this.#main;
+  }
+
+  protected override resized(): void {
+    this.#smallMax = Math.max(1, Math.floor(this.max / 10));
+    this.#trimGhosts();
+  }
+
+  /** Evicts the oldest that was not hit often; those that were go to the main queue, as long as there is room. */
+  #evictSmall(): void {
+    const small = this.#small;
+    while (small.size > 0 && this.#main.weight <= this.max - this.#smallMax) {
+      const oldest = small.tail;
+      small.remove(oldest);
+      if (this.#marks.cells[oldest]! < this.#promoteAfter) {
+        this.fade(oldest);
+        this.#ghosts.push(oldest);
+        this.#trimGhosts();
+        return;
+      }
+      this.#marks.cells[oldest] = inMain;
+      this.#main.push(oldest);
+    }
+    this.#evictMain();
+  }
+
+  #evictMain(): void {
+    const marks = this.#marks.cells;
+    while (marks[this.#main.tail]! > inMain) {
+      marks[this.#main.tail]!--;
+      this.#main.refresh(this.#main.tail);
+    }
+    const oldest = this.#main.tail;
+    this.#main.remove(oldest);
+    this.leave(oldest);
+  }
+
+  #trimGhosts(): void {
+    const ghosts = this.#ghosts;
+    while (ghosts.weight > this.max - this.#smallMax) {
+      const oldest = ghosts.tail;
+      ghosts.remove(oldest);
+      this.entries.remove(oldest);
+    }
+  }
+}
