@@ -19,7 +19,8 @@ import { Timers } from './timers.ts';
  * Says which endpoint takes the next request, follows how requests go, and leaves out endpoints that fail.
  *
  * `pick` only chooses: the caller makes the request and says how it went. `run` makes the attempts too: with a
- * deadline, and on another endpoint when that is safe. It opens no connections and starts no timers of its own.
+ * deadline, and on another endpoint when that is safe. It opens no connections of its own, and has no timers but for what
+ * waits and for checks.
  */
 export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   readonly name: string;
