@@ -1,4 +1,5 @@
 import { main } from '@workspace/bench';
 import { experiments } from './experiment/benches.ts';
+import { picks } from './picks.ts';
 
-await main([...experiments]);
+await main([...picks, ...experiments]);

@@ -11,8 +11,8 @@ import { type PenaltyOptions, penaltyOption } from './penalty.ts';
 export interface LeastRequestsOptions extends PenaltyOptions {}
 
 /**
- * Two endpoints are drawn in proportion to their weights, and the one with fewer requests in flight for its weight takes
- * the request; when they are even, the one that was drawn first. So shares follow the weights while all are idle, and
+ * Two endpoints are drawn, one in proportion to the weights and one of the others, and the one with fewer requests in
+ * flight for its weight takes the request; when they are even, the first. So shares follow the weights while all are idle, and
  * requests in flight do under load. (The power of two choices, Mitzenmacher 1996; weights as in HAProxy's `random(2)`.)
  *
  * An endpoint that fails fast would have little in flight, and draw more requests than the others; so a failure goes on
@@ -44,12 +44,11 @@ class LeastRequests<E extends Endpoint> implements Policy<E> {
 
   pick(request: PickRequest<E>): Candidate<E> | undefined {
     this.#now = request.now;
-    const drawn = this.#lottery.draw(request);
-    if (drawn === nobody) return undefined;
-    const first = this.#candidates[drawn]!;
-    const other = this.#lottery.draw(request, drawn);
-    if (other === nobody) return first;
-    const second = this.#candidates[other]!;
+    const lottery = this.#lottery;
+    lottery.drawTwo(request);
+    if (lottery.second === nobody) return this.#candidates[lottery.first];
+    const first = this.#candidates[lottery.first]!;
+    const second = this.#candidates[lottery.second]!;
     return this.#load(second) * first.weight < this.#load(first) * second.weight ? second : first;
   }
 

@@ -14,6 +14,11 @@ const maxDraws = 6;
  * does not suit is drawn again, so that the others keep their proportions.
  */
 export class Lottery<E extends Endpoint> {
+  /** The two of the latest `drawTwo`: fields, so that it need not allocate. */
+  first: number = nobody;
+  second: number = nobody;
+  /** A number from 0 up to 1 that is as random as those that were drawn, and independent of the two. */
+  lot = 0;
   readonly #weigh: (candidate: Candidate<E>) => number;
   #candidates: readonly Candidate<E>[] = [];
   /** Absent while all weights are equal. */
@@ -29,24 +34,58 @@ export class Lottery<E extends Endpoint> {
     this.#aliases = weights.every(weight => weight === weights[0]) ? undefined : new AliasTable(weights);
   }
 
-  /** The index of one that is neither skipped nor at `except`; `nobody` when there is none. */
-  draw(request: PickRequest<E>, except: number = nobody): number {
+  /** The index of one that is not skipped; `nobody` when there is none. */
+  draw(request: PickRequest<E>): number {
     const { random } = request;
     const count = this.#candidates.length;
     for (let draws = 0; draws < maxDraws && count > 0; draws++) {
-      const index = this.#aliases?.draw(random()) ?? Math.floor(random() * count);
-      if (index !== except && !request.skip(this.#candidates[index]!)) return index;
+      const scaled = random() * count;
+      const column = Math.floor(scaled);
+      const index = this.#aliases?.choose(column, scaled - column) ?? column;
+      if (!request.skip(this.#candidates[index]!)) return index;
     }
-    return this.#drawFromAll(request, random, except);
+    return this.#drawFromAll(request, random, nobody, this.#weigh);
+  }
+
+  /**
+   * Draws the `first` in proportion to the weights, and the `second` of the others with equal chances: then a choice of
+   * the two that is as their weights gives shares as the weights. Either is `nobody` where there is nobody to draw.
+   */
+  drawTwo(request: PickRequest<E>): void {
+    const { random } = request;
+    const count = this.#candidates.length;
+    for (let draws = 0; draws < maxDraws && count > 1; draws++) {
+      // What is left of a number after the first draw is as random as a new one
+      const scaled = random() * count;
+      const column = Math.floor(scaled);
+      const first = this.#aliases?.choose(column, scaled - column) ?? column;
+      const left = this.#aliases?.left ?? scaled - column;
+      const place = left * (count - 1);
+      const among = Math.min(Math.floor(place), count - 2);
+      const second = among < first ? among : among + 1;
+      if (request.skip(this.#candidates[first]!) || request.skip(this.#candidates[second]!)) continue;
+      this.first = first;
+      this.second = second;
+      this.lot = place - among;
+      return;
+    }
+    this.lot = random();
+    this.first = this.draw(request);
+    this.second = this.first === nobody ? nobody : this.#drawFromAll(request, random, this.first, equal);
   }
 
   /** Keeps each in turn with the probability that its weight has among those seen so far. */
-  #drawFromAll(request: PickRequest<E>, random: Random, except: number): number {
+  #drawFromAll(
+    request: PickRequest<E>,
+    random: Random,
+    except: number,
+    weigh: (candidate: Candidate<E>) => number,
+  ): number {
     let drawn = nobody;
     let seen = 0;
     for (const [index, candidate] of this.#candidates.entries()) {
       if (index === except || request.skip(candidate)) continue;
-      const weight = this.#weigh(candidate);
+      const weight = weigh(candidate);
       seen += weight;
       if (random() * seen < weight) drawn = index;
     }
@@ -54,7 +93,13 @@ export class Lottery<E extends Endpoint> {
   }
 }
 
+function equal(): number {
+  return 1;
+}
+
 class AliasTable {
+  /** What is left of the latest number, again one from 0 up to 1. */
+  left = 0;
   readonly #threshold: Float64Array;
   readonly #alias: Uint32Array;
 
@@ -77,9 +122,13 @@ class AliasTable {
     for (const index of [...small, ...large]) this.#threshold[index] = 1;
   }
 
-  draw(number: number): number {
-    const scaled = number * this.#alias.length;
-    const column = Math.floor(scaled);
-    return scaled - column < this.#threshold[column]! ? column : this.#alias[column]!;
+  choose(column: number, number: number): number {
+    const threshold = this.#threshold[column]!;
+    if (number < threshold) {
+      this.left = number / threshold;
+      return column;
+    }
+    this.left = (number - threshold) / (1 - threshold);
+    return this.#alias[column]!;
   }
 }

@@ -1,6 +1,7 @@
 import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
 
+const unheard = -1;
 /** The estimate of one of which nothing is known while it has requests in flight: more than any that is known. */
 const unknown = 1e90;
 /** Estimates are brought back to scale when time has raised it by e to this power. */
@@ -9,8 +10,8 @@ const maxExponent = 100;
 /** What is known of how soon a candidate answers. */
 export class Peak<E extends Endpoint> {
   readonly candidate: Candidate<E>;
-  /** The estimate, at scale; absent until the first answer. */
-  estimate: number | undefined;
+  /** The estimate, at scale; below 0 until the first answer. */
+  estimate: number = unheard;
   /** When it was first given a request that nothing was heard since; infinite when it owes no answer. */
   askedAt: number = Infinity;
 
@@ -21,7 +22,8 @@ export class Peak<E extends Endpoint> {
   /** By which candidates are compared at one time: the latency times the requests in flight, one more included. */
   get load(): number {
     const { inFlight } = this.candidate;
-    return (this.estimate ?? (inFlight > 0 ? unknown : 0)) * (inFlight + 1);
+    const estimate = this.estimate >= 0 ? this.estimate : inFlight > 0 ? unknown : 0;
+    return estimate * (inFlight + 1);
   }
 }
 
@@ -51,14 +53,14 @@ export class PeakEstimates<E extends Endpoint> {
   observe(peak: Peak<E>, latencyMs: number, now: number): void {
     // First the scale, which may bring the estimates back
     const scaled = latencyMs * this.#scale(now);
-    peak.estimate = Math.max(peak.estimate ?? 0, scaled);
+    if (scaled > peak.estimate) peak.estimate = scaled;
   }
 
   #scale(now: number): number {
     const exponent = (now - this.#epoch) / this.#decayMs;
     if (exponent <= maxExponent) return Math.exp(exponent);
     const shrink = Math.exp(-exponent);
-    for (const peak of this.#peaks) if (peak.estimate !== undefined) peak.estimate *= shrink;
+    for (const peak of this.#peaks) if (peak.estimate > 0) peak.estimate *= shrink;
     this.#epoch = now;
     return 1;
   }

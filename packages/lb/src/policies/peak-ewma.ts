@@ -1,4 +1,4 @@
-import { knownOptions, numberOption, type Random } from '@ashlar/core';
+import { knownOptions, numberOption } from '@ashlar/core';
 import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { Outcome } from '../outcome.ts';
@@ -41,8 +41,7 @@ export function peakEwma(options: PeakEwmaOptions = {}): PolicyFactory {
 class PeakEwma<E extends Endpoint> implements Policy<E> {
   readonly #penaltyMs: number;
   readonly #estimates: PeakEstimates<E>;
-  readonly #byWeight = new Lottery<E>();
-  readonly #any = new Lottery<E>(() => 1);
+  readonly #lottery = new Lottery<E>();
   #peaks: readonly Peak<E>[] = [];
   #peakOf: ReadonlyMap<Candidate<E>, Peak<E>> = new Map();
   #now = 0;
@@ -56,18 +55,17 @@ class PeakEwma<E extends Endpoint> implements Policy<E> {
     this.#peaks = eligible.map(candidate => this.#peakOf.get(candidate) ?? new Peak(candidate));
     this.#peakOf = new Map(this.#peaks.map(peak => [peak.candidate, peak]));
     this.#estimates.keep(this.#peaks);
-    this.#byWeight.update(eligible);
-    this.#any.update(eligible);
+    this.#lottery.update(eligible);
   }
 
   pick(request: PickRequest<E>): Candidate<E> | undefined {
     this.#now = request.now;
-    const drawn = this.#byWeight.draw(request);
-    if (drawn === nobody) return undefined;
-    // One by weight and one of the others at random: where the choice is as the weights, so are the shares
-    const other = this.#any.draw(request, drawn);
-    const first = this.#peaks[drawn]!;
-    const chosen = other === nobody ? first : better(first, this.#peaks[other]!, request.random);
+    const lottery = this.#lottery;
+    lottery.drawTwo(request);
+    if (lottery.first === nobody) return undefined;
+    const first = this.#peaks[lottery.first]!;
+    const chosen =
+      lottery.second === nobody ? first : better(first, this.#peaks[lottery.second]!, lottery.lot);
     this.#ask(chosen);
     return chosen.candidate;
   }
@@ -88,16 +86,20 @@ class PeakEwma<E extends Endpoint> implements Policy<E> {
 
   #ask(peak: Peak<E>): void {
     if (peak.askedAt === Infinity || peak.candidate.inFlight === 0) peak.askedAt = this.#now;
-    else if (peak.estimate !== undefined) {
+    else if (peak.estimate >= 0) {
       this.#estimates.observe(peak, Math.min(this.#now - peak.askedAt, this.#penaltyMs), this.#now);
     }
   }
 }
 
-function better<E extends Endpoint>(first: Peak<E>, second: Peak<E>, random: Random): Peak<E> {
+function better<E extends Endpoint>(first: Peak<E>, second: Peak<E>, lot: number): Peak<E> {
   const { weight } = first.candidate;
   if (weight === second.candidate.weight) return second.load < first.load ? second : first;
-  const forFirst = weight * second.load ** 3;
-  const forSecond = second.candidate.weight * first.load ** 3;
-  return random() * (forFirst + forSecond) < forSecond ? second : first;
+  const forFirst = weight * cube(second.load);
+  const forSecond = second.candidate.weight * cube(first.load);
+  return lot * (forFirst + forSecond) < forSecond ? second : first;
+}
+
+function cube(number: number): number {
+  return number * number * number;
 }
