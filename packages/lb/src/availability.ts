@@ -24,9 +24,14 @@ export class Availability<E extends Endpoint> {
     return this.#panicking;
   }
 
+  /** A new array of those that are meant to take requests, whether or not they do for now. */
+  wanted(members: Iterable<Member<E>>): Member<E>[] {
+    return [...members].filter(member => member.wanted);
+  }
+
   /** A new array of those that take requests from now on. */
   eligible(members: Iterable<Member<E>>): Member<E>[] {
-    const wanted = [...members].filter(member => member.wanted);
+    const wanted = this.wanted(members);
     const counted = wanted.filter(({ health }) => health !== 'unchecked').length;
     const usable = wanted.filter(member => member.isUsable).length;
     const share = counted === 0 ? 0 : (usable / counted) * 100;

@@ -54,7 +54,11 @@ export { peakEwma } from './policies/peak-ewma.ts';
 export type { PenaltyOptions } from './policies/penalty.ts';
 export { random } from './policies/random.ts';
 export { roundRobin } from './policies/round-robin.ts';
+export type { ShuffleShardOptions } from './policies/shuffle-shard.ts';
+export { shuffleShard } from './policies/shuffle-shard.ts';
 export { weightedRoundRobin } from './policies/weighted-round-robin.ts';
+export type { ZoneAwareOptions } from './policies/zone-aware.ts';
+export { zoneAware } from './policies/zone-aware.ts';
 export type { PickRequest, Policy, PolicyFactory } from './policy.ts';
 export type {
   AcquireOptions,
@@ -69,3 +73,5 @@ export type {
 } from './request.ts';
 export type { RetryOptions } from './retry.ts';
 export type { BalancerSnapshot, EndpointSnapshot, RequestsSnapshot } from './snapshot.ts';
+export type { SubsetOptions } from './subset.ts';
+export { subset } from './subset.ts';

@@ -25,8 +25,10 @@ export interface Policy<E extends Endpoint = Endpoint> {
   /**
    * The candidates there are from now on, in the order of the endpoints; each array is a new one that the policy may
    * keep. Called before the first pick, and whenever a candidate joins, leaves, is ejected, comes back or changes.
+   *
+   * @param all also those that take no requests for now, being ejected or unhealthy; if absent, there are none
    */
-  update(eligible: readonly Candidate<E>[]): void;
+  update(eligible: readonly Candidate<E>[], all?: readonly Candidate<E>[]): void;
   /** One of the eligible candidates that is not to be skipped; `undefined` when there is none. */
   pick(request: PickRequest<E>): Candidate<E> | undefined;
   /**

@@ -247,7 +247,8 @@ export class Roster<E extends Endpoint> implements Tower<E> {
   /** What is told to the policy for a trial is told again for good. */
   #rehearse(): void {
     const eligible = this.#availability.eligible(this.members.values());
-    this.#slowStart?.rehearse(eligible, () => this.#policy.update(eligible));
+    const all = this.#availability.wanted(this.members.values());
+    this.#slowStart?.rehearse(eligible, () => this.#policy.update(eligible, all));
   }
 
   #tellPolicy(now: number): void {
@@ -255,7 +256,7 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     this.#dueAt = -Infinity;
     this.#slowStart?.refresh(this.members.values(), now);
     const eligible = this.#availability.eligible(this.members.values());
-    this.#policy.update(eligible);
+    this.#policy.update(eligible, this.#availability.wanted(this.members.values()));
     this.#told = true;
     this.#stale = false;
     for (const member of this.members.values()) {

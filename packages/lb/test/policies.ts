@@ -7,7 +7,9 @@ import {
   peakEwma,
   random,
   roundRobin,
+  shuffleShard,
   weightedRoundRobin,
+  zoneAware,
 } from '../src/index.ts';
 
 /** Every policy of this package, with what it promises; a new one joins the list and is tested. */
@@ -40,5 +42,15 @@ export const policies: readonly (PolicyConformance & { readonly policy: PolicyFa
     name: 'consistent(RendezvousHash, bounded)',
     policy: consistent(endpoints => new RendezvousHash(endpoints), { loadFactor: 1.25 }),
     features: { weighted: true, keyed: true },
+  },
+  {
+    name: 'zoneAware(leastRequests())',
+    policy: zoneAware({ zone: 'here' }),
+    features: { weighted: true, failureAware: true },
+  },
+  {
+    name: 'shuffleShard(peakEwma()) of all',
+    policy: shuffleShard({ size: 20, policy: peakEwma() }),
+    features: { weighted: true, failureAware: true },
   },
 ];

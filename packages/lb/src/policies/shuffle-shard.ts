@@ -1,0 +1,92 @@
+import { describe, InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
+import { type Key, murmur3, RendezvousHash } from '@ashlar/hash-ring';
+import type { Candidate } from '../candidate.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { Outcome } from '../outcome.ts';
+import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import { InnerRequest } from './inner-request.ts';
+import { leastRequests } from './least-requests.ts';
+
+/** Keys are put into so many groups, and each group has its shard: what is kept for them is bounded. */
+const groups = 65_536;
+
+export interface ShuffleShardOptions {
+  /** How many endpoints serve a key, at least 1. */
+  readonly size: number;
+  /** Chooses among them; `leastRequests()` if absent. */
+  readonly policy?: PolicyFactory;
+}
+
+/**
+ * The requests of a key go to its own few endpoints only, also when those are out: what one key does to them, be it a
+ * flood or a request that kills, leaves alone whoever shares not all of them. Of n endpoints there are n choose `size`
+ * shards, 28 for 2 of 8; where zones are told, a shard spans as many as it can. (Shuffle sharding, as at Amazon Route
+ * 53.) A request without a key may go anywhere.
+ *
+ * When an endpoint joins or leaves, a shard changes by one endpoint at most. An endpoint that is ejected keeps its keys.
+ * The first pick for a group of keys costs as much as there are endpoints, later ones that of the policy, which has to
+ * pass by the endpoints of others.
+ *
+ * @throws InvalidOptionError
+ */
+export function shuffleShard(options: ShuffleShardOptions): PolicyFactory {
+  knownOptions('shuffleShard', options, ['size', 'policy']);
+  const { size, policy = leastRequests() } = options;
+  integerOption('size', size, { min: 1 });
+  if (typeof policy !== 'function') {
+    throw new InvalidOptionError('policy', `\`policy\` must be a policy, got ${describe(policy)}`);
+  }
+  return <E extends Endpoint>() => new ShuffleShard<E>(size, policy<E>());
+}
+
+class ShuffleShard<E extends Endpoint> implements Policy<E> {
+  readonly #size: number;
+  readonly #policy: Policy<E>;
+  readonly #request = new InnerRequest<E>(({ endpoint }) => !this.#shard.includes(endpoint.id));
+  #shard: readonly string[] = [];
+  #nodes: readonly string[] = [];
+  #placement = new RendezvousHash();
+  #shards = new Map<number, readonly string[]>();
+
+  constructor(size: number, policy: Policy<E>) {
+    this.#size = size;
+    this.#policy = policy;
+  }
+
+  update(eligible: readonly Candidate<E>[], all: readonly Candidate<E>[] = eligible): void {
+    const nodes = all.flatMap(({ endpoint: { id, zone = '' } }) => [id, zone]);
+    if (nodes.length !== this.#nodes.length || nodes.some((node, index) => node !== this.#nodes[index])) {
+      this.#nodes = nodes;
+      // Without their weights: a change of these must move no key
+      this.#placement = new RendezvousHash(
+        all.map(({ endpoint: { id, zone } }) => (zone === undefined ? id : { id, zone })),
+      );
+      this.#shards = new Map();
+    }
+    this.#policy.update(eligible, all);
+  }
+
+  pick(request: PickRequest<E>): Candidate<E> | undefined {
+    if (request.key === undefined || this.#placement.size <= this.#size) return this.#policy.pick(request);
+    this.#shard = this.#shardOf(request.key);
+    return this.#policy.pick(this.#request.of(request));
+  }
+
+  settled(candidate: Candidate<E>, outcome: Outcome, now: number): void {
+    this.#policy.settled?.(candidate, outcome, now);
+  }
+
+  outrun(candidate: Candidate<E>, afterMs: number, now: number): void {
+    this.#policy.outrun?.(candidate, afterMs, now);
+  }
+
+  #shardOf(key: Key): readonly string[] {
+    const group = murmur3(key) % groups;
+    let shard = this.#shards.get(group);
+    if (shard === undefined) {
+      shard = this.#placement.getN(String(group), this.#size);
+      this.#shards.set(group, shard);
+    }
+    return shard;
+  }
+}
