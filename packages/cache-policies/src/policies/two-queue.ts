@@ -11,7 +11,7 @@ export function twoQueue<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new TwoQueue(bound);
 }
 
-class TwoQueue<K, V> extends PolicyMap<K, V> {
+export class TwoQueue<K, V> extends PolicyMap<K, V> {
   readonly #incoming = this.queue();
   readonly #ghosts = this.queue();
   readonly #main = this.queue();

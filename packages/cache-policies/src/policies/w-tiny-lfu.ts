@@ -95,6 +95,7 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
     this.#places.cells[slot] = inWindow;
     this.#stamps.cells[slot] = this.#climber.arrivals;
     this.#window.push(slot);
+    this.#demote();
     for (let moves = 0; this.#window.weight > this.#windowMax && moves < mostMoves; moves++)
       this.#leaveWindow();
     while (this.used > this.max) this.evict();
@@ -104,11 +105,9 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   /** Without a candidate: what the main part would give up, or else the window. */
   protected override evict(): void {
     this.#full = true;
-    for (const queue of [this.#probation, this.#protected, this.#window]) {
-      if (queue.size === 0) continue;
-      this.#drop(queue.tail, queue);
-      return;
-    }
+    const main = this.#probation.size > 0 ? this.#probation : this.#protected;
+    const queue = main.size > 0 ? main : this.#window;
+    this.#drop(queue.tail, queue);
   }
 
   protected override queueOf(slot: number): Queue {
@@ -176,6 +175,11 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
     this.#probation.remove(slot);
     this.#places.cells[slot] = inProtected;
     this.#protected.push(slot);
+    this.#demote();
+  }
+
+  /** Also with each admission, or what is protected and asked for no more would stay when the main part has become smaller. */
+  #demote(): void {
     for (let moves = 0; this.#protected.weight > this.#protectedMax && moves < mostMoves; moves++) {
       const demoted = this.#protected.tail;
       this.#protected.remove(demoted);

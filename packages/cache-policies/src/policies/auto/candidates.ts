@@ -2,6 +2,8 @@ import { seededRandom } from '@ashlar/core';
 import type { Bound } from '../../bounded-map.ts';
 import type { PolicyMap } from '../../shared/policy-map.ts';
 import { Lirs } from '../lirs.ts';
+import { S3Fifo } from '../s3fifo.ts';
+import { TwoQueue } from '../two-queue.ts';
 import { WTinyLfu } from '../w-tiny-lfu.ts';
 import { Recency } from './recency.ts';
 
@@ -18,4 +20,6 @@ export const candidates: readonly Candidate[] = [
   { name: 'lirs', make: bound => new Lirs(bound) },
   { name: 'wTinyLfu', make: (bound, seed) => new WTinyLfu({ ...bound, random: seededRandom(seed) }) },
   { name: 'lru', make: bound => new Recency(bound) },
+  { name: 's3fifo', make: bound => new S3Fifo(bound) },
+  { name: 'twoQueue', make: bound => new TwoQueue(bound) },
 ];
