@@ -1,20 +1,40 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Eviction, fifo, sieve } from '../src/index.ts';
-import { FifoModel, type Model, SieveModel } from './support/models.ts';
+import { clock, type Eviction, fifo, lfu, lru, opt, s3fifo, sieve, twoQueue } from '../src/index.ts';
+import {
+  ClockModel,
+  FifoModel,
+  LfuModel,
+  LruModel,
+  type Model,
+  optModel,
+  S3FifoModel,
+  SieveModel,
+  TwoQueueModel,
+} from './support/models.ts';
 
 interface Modeled {
   readonly name: string;
   readonly eviction: Eviction;
-  readonly model: new (max: number) => Model;
+  readonly plain: (max: number) => Model;
 }
 
 const modeled: readonly Modeled[] = [
-  { name: 'fifo', eviction: fifo, model: FifoModel },
-  { name: 'sieve', eviction: sieve, model: SieveModel },
+  { name: 'fifo', eviction: fifo, plain: max => new FifoModel(max) },
+  { name: 'lru', eviction: lru, plain: max => new LruModel(max) },
+  { name: 'clock', eviction: clock, plain: max => new ClockModel(max) },
+  { name: 'sieve', eviction: sieve, plain: max => new SieveModel(max) },
+  { name: 'lfu', eviction: bound => lfu({ ...bound, ageAfter: 3 }), plain: max => new LfuModel(max, 3) },
+  {
+    name: 'lfu without ageing',
+    eviction: bound => lfu({ ...bound, ageAfter: false }),
+    plain: max => new LfuModel(max),
+  },
+  { name: 'twoQueue', eviction: twoQueue, plain: max => new TwoQueueModel(max) },
+  { name: 's3fifo', eviction: s3fifo, plain: max => new S3FifoModel(max) },
 ];
 
-const key = fc.nat({ max: 15 });
+const key = fc.nat({ max: 24 });
 const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ op: fc.constant('getOrSet' as const), key }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('set' as const), key }) },
@@ -22,15 +42,15 @@ const step = fc.oneof(
 );
 
 describe('beside a plain model', () => {
-  it.each(modeled)('$name gives up the same keys in the same order', ({ eviction, model: Plain }) => {
+  it.each(modeled)('$name gives up the same keys in the same order', ({ eviction, plain: makePlain }) => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 8 }), fc.array(step, { maxLength: 120 }), (max, steps) => {
+      fc.property(fc.integer({ min: 1, max: 16 }), fc.array(step, { maxLength: 150 }), (max, steps) => {
         const left: number[] = [];
         const onEvict = (key: number, _value: number, reason: string) => {
           if (reason === 'capacity') left.push(key);
         };
         const map = eviction<number, number>({ max, onEvict });
-        const plain = new Plain(max);
+        const plain = makePlain(max);
         for (const { op, key } of steps) {
           if (op === 'delete') {
             expect(map.delete(key)).toBe(plain.delete(key));
@@ -48,7 +68,16 @@ describe('beside a plain model', () => {
         }
         expect([...map].map(([key]) => key).sort()).toEqual(plain.keys().sort());
       }),
-      { seed: 5, numRuns: 400 },
+      { seed: 5, numRuns: 250 },
+    );
+  });
+
+  it('opt has as many hits as looking ahead at each miss', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 8 }), fc.array(key, { maxLength: 120 }), (max, requests) => {
+        expect(opt(requests, max)).toBe(optModel(requests, max));
+      }),
+      { seed: 6, numRuns: 300 },
     );
   });
 });

@@ -100,6 +100,7 @@ export function entries(eviction: Eviction): Tests {
       const seen: number[] = [];
       for (const [key] of map) {
         seen.push(key);
+        assert.ok(seen.length <= 20, 'iteration ends');
         if (key % 2 === 1) map.delete(key);
         if (key % 4 === 0) map.set(key, key).delete(key + 100);
       }
