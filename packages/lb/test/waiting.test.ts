@@ -1,5 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { ManualClock } from '@ashlar/core/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   type Candidate,
   ClosedError,
@@ -201,6 +202,21 @@ describe('waiting for an endpoint', () => {
     const second = acquire('second');
     busy.done();
     caller.abort('enough');
+    await expect(first).rejects.toBe('enough');
+    (await second).done();
+    expect([served, lb.snapshot().inFlight]).toEqual([['second'], 0]);
+  });
+
+  it('keeps no place for one that gives up while it is being served', async () => {
+    const { lb, acquire, served } = balancer({ endpoints: [{ id: 'a' }] });
+    const busy = lb.pick();
+    const caller = new AbortController();
+    const first = acquire('first', { signal: caller.signal });
+    const second = acquire('second');
+    const onPick = () => caller.abort('enough');
+    subscribe('ashlar:lb:pick', onPick);
+    onTestFinished(() => void unsubscribe('ashlar:lb:pick', onPick));
+    busy.done();
     await expect(first).rejects.toBe('enough');
     (await second).done();
     expect([served, lb.snapshot().inFlight]).toEqual([['second'], 0]);
