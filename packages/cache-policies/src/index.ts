@@ -1,4 +1,40 @@
 export type { Bound, BoundedMap, Eviction, EvictionReason } from './bounded-map.ts';
+export { Cache } from './cache.ts';
+export type {
+  CacheOptions,
+  GetManyOptions,
+  GetOptions,
+  Load,
+  LoadContext,
+  LoadMany,
+  RefreshAhead,
+  SetOptions,
+} from './cache-options.ts';
+export {
+  type ConnectionMessage,
+  channels,
+  type EvictMessage,
+  type FlushMessage,
+  type HitMessage,
+  type LoadMessage,
+  type MissMessage,
+  type ResetMessage,
+  type StaleServedMessage,
+  type TierFailedMessage,
+  type WriteFailedMessage,
+} from './diagnostics.ts';
+export {
+  BacklogFullError,
+  CacheClosedError,
+  JournalError,
+  LoadError,
+  LoadTimeoutError,
+  SerializeError,
+  type Unwritten,
+  UnwrittenError,
+  WriteError,
+} from './errors.ts';
+export type { AccessObserver } from './observer.ts';
 export { opt } from './opt.ts';
 export { arc } from './policies/arc.ts';
 export { type AutoMap, type AutoOptions, auto } from './policies/auto.ts';
@@ -11,6 +47,8 @@ export { type S3FifoOptions, s3fifo } from './policies/s3fifo.ts';
 export { sieve } from './policies/sieve.ts';
 export { twoQueue } from './policies/two-queue.ts';
 export { type WTinyLfuOptions, wTinyLfu } from './policies/w-tiny-lfu.ts';
+export { jsonSerializer, type Serializer } from './serializer.ts';
+export type { CacheSnapshot } from './snapshot.ts';
 export { TierClosedError, TierUnavailableError } from './tiers/errors.ts';
 export { type MemoryTier, type MemoryTierOptions, memoryTier } from './tiers/memory-tier.ts';
 export type {
@@ -23,3 +61,17 @@ export type {
   TierRead,
   TierSession,
 } from './tiers/remote-tier.ts';
+export {
+  type JournalOptions,
+  type JournalStore,
+  type PendingWrite,
+  type WriteBehindOptions,
+  writeBehind,
+} from './writes/write-behind.ts';
+export type { Write, Writer, WriterContext, WriteStrategy } from './writes/write-strategy.ts';
+export {
+  cacheAside,
+  type SourceWriteOptions,
+  type WriteContext,
+  writeThrough,
+} from './writes/write-through.ts';

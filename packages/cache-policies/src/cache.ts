@@ -1,0 +1,151 @@
+import { describe, InvalidOptionError } from '@ashlar/core';
+import { assemble, type CacheParts } from './assemble.ts';
+import type {
+  CacheOptions,
+  GetManyOptions,
+  GetOptions,
+  Load,
+  LoadContext,
+  SetOptions,
+} from './cache-options.ts';
+import { CacheClosedError } from './errors.ts';
+import { type CacheSnapshot, snapshotOf } from './snapshot.ts';
+
+/**
+ * Values by key: in this process, bounded by an eviction policy; if wanted, in a tier that other processes share; and from
+ * a source, which is asked once however many wait.
+ *
+ * After `set`, `delete`, `invalidateTags` or `clear` has resolved, no read of this cache that begins then answers with what
+ * was before; with a `remote` tier, no read of another one does for longer than the tier's bound. A load that began before
+ * cannot put it back.
+ */
+export class Cache<K, V> implements AsyncDisposable {
+  readonly name: string;
+  readonly #parts: CacheParts<K, V>;
+  #closing: Promise<void> | undefined;
+
+  /** @throws InvalidOptionError */
+  constructor(options: CacheOptions<K, V>) {
+    this.#parts = assemble(options);
+    this.name = this.#parts.settings.name;
+  }
+
+  /** What `get` would answer without waiting. Local and synchronous; counts nothing, and the policy does not hear of it. */
+  peek(key: K): V | undefined {
+    return this.#closing === undefined ? this.#parts.reader.peek(key) : undefined;
+  }
+
+  /**
+   * The value, from the nearest tier that has it, or from the source. Rejects with LoadError or LoadTimeoutError when it
+   * cannot be loaded and nothing that is kept may be served, with the reason of the signal, or with CacheClosedError.
+   */
+  get(key: K, options?: GetOptions): Promise<V | undefined>;
+  /** The same, with a load of its own. Who comes while another load of the key is under way gets what that one gives. */
+  get(key: K, load: (key: K, context: LoadContext) => Promise<V>, options?: GetOptions): Promise<V>;
+  get(key: K, first?: Load<K, V> | GetOptions, second?: GetOptions): Promise<V | undefined> {
+    const load = typeof first === 'function' ? first : undefined;
+    const options = load === undefined ? (first as GetOptions | undefined) : second;
+    if (this.#closing !== undefined) return Promise.reject(new CacheClosedError(this.name));
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    try {
+      return this.#parts.reader.get(key, load, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Those that there are, in the order of the keys; what must be loaded is asked for together. Rejects as `get` does
+   * when one of them cannot be loaded.
+   */
+  async getMany(keys: readonly K[], options?: GetManyOptions): Promise<Map<K, V>> {
+    this.#assertOpen();
+    options?.signal?.throwIfAborted();
+    return this.#parts.reader.getMany(keys, options);
+  }
+
+  /** Writes as the strategy says. Rejects with WriteError, BacklogFullError, JournalError or CacheClosedError. */
+  async set(key: K, value: V, options: SetOptions = {}): Promise<void> {
+    if (value === undefined) {
+      const message = `the value of ${describe(key)} must not be undefined; \`delete\` it`;
+      throw new InvalidOptionError('value', message);
+    }
+    await this.#write(key, value, options);
+  }
+
+  /** Deletes as the strategy says, and rejects as `set` does. */
+  async delete(key: K, options: Pick<SetOptions, 'signal'> = {}): Promise<void> {
+    await this.#write(key, undefined, options);
+  }
+
+  /** Whatever has one of these tags is not served any more: O(1) for each tag. The source is not touched. */
+  async invalidateTags(tags: readonly string[]): Promise<void> {
+    this.#assertOpen();
+    const { tiers } = this.#parts;
+    await tiers.invalidateTags(tags);
+  }
+
+  /** Nothing is served any more of what the tiers hold. The source, and writes that are pending, are not touched. */
+  async clear(): Promise<void> {
+    this.#assertOpen();
+    await this.#parts.tiers.clear();
+  }
+
+  /** Resolves when the source has taken the writes that were accepted before. At once, unless they are written behind. */
+  async flush(): Promise<void> {
+    await this.#parts.writer?.flush?.();
+  }
+
+  /** Changes the bound of the local tier. */
+  resize(max: number): void {
+    this.#parts.local.resize(max);
+  }
+
+  snapshot(): CacheSnapshot {
+    return snapshotOf(this.#parts, this.#closing !== undefined);
+  }
+
+  /**
+   * Ends what waits for a load with CacheClosedError, lets writes settle, and writes what is pending. Rejects with
+   * UnwrittenError when the source does not take it in time. May be called again, with the same result.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const { flights, writer, tiers, link, local } = this.#parts;
+    flights.abortAll(new CacheClosedError(this.name));
+    try {
+      await tiers.settled();
+      await writer?.close();
+    } finally {
+      await link?.close();
+      local.clear();
+    }
+  }
+
+  async #write(key: K, value: V | undefined, options: SetOptions): Promise<void> {
+    this.#assertOpen();
+    const { signal, ttlMs, tags } = options;
+    signal?.throwIfAborted();
+    const { idOf, counters, writer, tiers } = this.#parts;
+    const write = { id: idOf(key), key, value, terms: { ttlMs, tags } };
+    counters.writes++;
+    try {
+      await (writer === undefined ? tiers.place(write) : writer.write(write, signal));
+    } catch (error) {
+      counters.writeFailures++;
+      throw error;
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new CacheClosedError(this.name);
+  }
+}

@@ -1,0 +1,36 @@
+import type { CacheParts } from './assemble.ts';
+import type { Counters } from './counters.ts';
+
+/** JSON-safe, for metrics and live pages. Counts are since the cache was made. */
+export interface CacheSnapshot extends Readonly<Counters> {
+  readonly name: string;
+  readonly closed: boolean;
+  /** Entries of the local tier, those included that are no longer fresh. */
+  readonly size: number;
+  /** Of local reads: `hits / (hits + misses)`; 0 when there were none. */
+  readonly hitRatio: number;
+  /** Loads under way. */
+  readonly loading: number;
+  /** Writes under way. */
+  readonly writing: number;
+  readonly remote?: object;
+  readonly write?: object;
+  readonly observer?: object;
+}
+
+export function snapshotOf<K, V>(parts: CacheParts<K, V>, closed: boolean): CacheSnapshot {
+  const { settings, local, flights, tiers, link, writer, observer, counters } = parts;
+  const { hits, misses } = counters;
+  return {
+    name: settings.name,
+    closed,
+    size: local.size,
+    hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
+    loading: flights.size,
+    writing: tiers.turns.size,
+    ...counters,
+    ...(link && { remote: link.snapshot() }),
+    ...(writer && { write: writer.snapshot() }),
+    ...(observer?.snapshot && { observer: observer.snapshot() }),
+  };
+}

@@ -1,0 +1,88 @@
+import type { Clock } from '@ashlar/core';
+
+/** What the shared tier still has to be told. */
+export interface Debts {
+  invalidate(keys: readonly string[]): Promise<void>;
+  clear(): Promise<void>;
+}
+
+const firstDelayMs = 100;
+const longestDelayMs = 5_000;
+const maxKeys = 10_000;
+
+/**
+ * Invalidations that failed and are made again until they succeed. Until then the keys are not read from the tier. More
+ * than a bound of them become one clear.
+ */
+export class Owed {
+  readonly #debts: Debts;
+  readonly #clock: Clock;
+  /** Each with the number of the failure that it was last owed for. */
+  readonly #keys = new Map<string, number>();
+  #all = 0;
+  #failures = 0;
+  #wake = new AbortController();
+  #isPaying = false;
+  #isClosed = false;
+
+  constructor(debts: Debts, clock: Clock) {
+    this.#debts = debts;
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#all > 0 ? Number.POSITIVE_INFINITY : this.#keys.size;
+  }
+
+  has(key: string): boolean {
+    return this.#all > 0 || this.#keys.has(key);
+  }
+
+  add(keys: Iterable<string>): void {
+    this.#failures++;
+    for (const key of keys) this.#keys.set(key, this.#failures);
+    if (this.#keys.size > maxKeys) this.addAll();
+    else this.#start();
+  }
+
+  addAll(): void {
+    this.#all = ++this.#failures;
+    this.#keys.clear();
+    this.#start();
+  }
+
+  /** The tier may be back: try now. */
+  hurry(): void {
+    this.#wake.abort();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#wake.abort();
+  }
+
+  #start(): void {
+    if (this.#isPaying || this.#isClosed) return;
+    this.#isPaying = true;
+    this.#pay().finally(() => {
+      this.#isPaying = false;
+    });
+  }
+
+  async #pay(): Promise<void> {
+    for (let delayMs = firstDelayMs; this.size > 0; delayMs = Math.min(2 * delayMs, longestDelayMs)) {
+      this.#wake = new AbortController();
+      await this.#clock.sleep(delayMs, this.#wake.signal).catch(() => {});
+      if (this.#isClosed) return;
+      const [all, keys] = [this.#all, [...this.#keys]];
+      try {
+        if (all > 0) await this.#debts.clear();
+        else await this.#debts.invalidate(keys.map(([key]) => key));
+      } catch {
+        continue;
+      }
+      if (this.#all === all) this.#all = 0;
+      for (const [key, failure] of keys) if (this.#keys.get(key) === failure) this.#keys.delete(key);
+    }
+  }
+}

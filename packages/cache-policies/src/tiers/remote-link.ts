@@ -1,0 +1,201 @@
+import type { Clock } from '@ashlar/core';
+import { channels } from '../diagnostics.ts';
+import { SerializeError } from '../errors.ts';
+import type { Serializer } from '../serializer.ts';
+import { Owed } from './owed.ts';
+import type {
+  ReadOptions,
+  RemoteTier,
+  TierEntry,
+  TierListener,
+  TierRead,
+  TierSession,
+} from './remote-tier.ts';
+
+/** What is known of a key, with its value read. */
+export interface LinkRead<V> {
+  readonly entry?: Omit<TierEntry, 'value'> & { readonly value: V | undefined };
+  readonly lease?: string;
+  readonly busyMs?: number;
+}
+
+export interface LinkEntry<V> extends Omit<TierEntry, 'value'> {
+  readonly value: V | undefined;
+}
+
+export interface LinkOptions<V> {
+  readonly cache: string;
+  readonly tier: RemoteTier;
+  readonly serializer: Serializer<V>;
+  readonly listener: Pick<TierListener, 'invalidated' | 'reset'>;
+  /** For how long beyond what is confirmed a local value may be served. */
+  readonly serveMs: number;
+  readonly clock: Clock;
+}
+
+/** A cache's side of the shared tier: values for bytes, what a failure means, and what is still owed. */
+export class RemoteLink<V> {
+  readonly #cache: string;
+  readonly #session: TierSession;
+  readonly #serializer: Serializer<V>;
+  readonly #serveMs: number;
+  readonly #owed: Owed;
+  #connected = true;
+  #failures = 0;
+
+  constructor({ cache, tier, serializer, listener, serveMs, clock }: LinkOptions<V>) {
+    this.#cache = cache;
+    this.#serializer = serializer;
+    this.#serveMs = serveMs;
+    this.#session = tier.open({
+      invalidated: change => listener.invalidated(change),
+      reset: reason => listener.reset(reason),
+      connection: (state, error) => this.#connection(state, error),
+    });
+    this.#owed = new Owed(this.#session, clock);
+  }
+
+  /** Whether a local value that was asked for `at` may be served. */
+  mayServe(at: number, now: number): boolean {
+    const { confirmedUntil } = this.#session;
+    if (now <= confirmedUntil) return true;
+    return this.#serveMs > 0 && now <= Math.max(confirmedUntil, at) + this.#serveMs;
+  }
+
+  /** Whether who comes now may have the answer of a load that began `at`. */
+  mayJoin(at: number, now: number): boolean {
+    const { confirmedUntil, boundMs } = this.#session;
+    return now <= confirmedUntil || now <= at + boundMs;
+  }
+
+  /** Whether what was loaded without the tier may be kept in this process: for a while, where the option says so. */
+  get keepsUnprotected(): boolean {
+    return !this.#connected && this.#serveMs > 0;
+  }
+
+  /** Whether the key may be read from the tier. */
+  isUsable(key: string): boolean {
+    return this.#connected && !this.#owed.has(key);
+  }
+
+  /** Undefined when the tier cannot be asked. */
+  async read(keys: readonly string[], options: ReadOptions): Promise<readonly LinkRead<V>[] | undefined> {
+    try {
+      const reads = await this.#session.read(keys, options);
+      return await Promise.all(reads.map((read, i) => this.#decoded(keys[i]!, read, options)));
+    } catch (error) {
+      this.#failed('read', error);
+      return undefined;
+    }
+  }
+
+  /** Whether it was stored; a failure is none. */
+  async fill(key: string, lease: string, entry: LinkEntry<V>): Promise<boolean> {
+    try {
+      const value = await this.#encode(key, entry.value);
+      const [stored] = await this.#session.fill([{ key, lease, entry: { ...entry, value } }]);
+      return stored === true;
+    } catch (error) {
+      this.#failed('fill', error);
+      return false;
+    }
+  }
+
+  /** Whether the lease was still there; a failure means that it may not have been. */
+  async release(key: string, lease: string): Promise<boolean> {
+    try {
+      const [released] = await this.#session.release([{ key, lease }]);
+      return released === true;
+    } catch (error) {
+      this.#failed('release', error);
+      return false;
+    }
+  }
+
+  async write(key: string, entry: LinkEntry<V>): Promise<void> {
+    const value = await this.#encode(key, entry.value);
+    await this.#told('write', [key], () => this.#session.write(new Map([[key, { ...entry, value }]])));
+  }
+
+  async announce(key: string, leaseMs: number): Promise<string> {
+    const [lease] = await this.#told('announce', [key], () => this.#session.announce([key], leaseMs));
+    return lease!;
+  }
+
+  invalidate(keys: readonly string[]): Promise<void> {
+    return this.#told('invalidate', keys, () => this.#session.invalidate(keys));
+  }
+
+  async invalidateTags(tags: readonly string[]): Promise<void> {
+    await this.#told('invalidateTags', undefined, () => this.#session.invalidateTags(tags));
+  }
+
+  async clear(): Promise<void> {
+    await this.#told('clear', undefined, () => this.#session.clear());
+  }
+
+  snapshot(): object {
+    const { size } = this.#owed;
+    return {
+      connected: this.#connected,
+      failures: this.#failures,
+      owed: Number.isFinite(size) ? size : 'everything',
+      session: this.#session.snapshot(),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#owed.close();
+    return this.#session.close();
+  }
+
+  /** What the others could not be told is owed to them, and the caller hears of it. */
+  async #told<T>(operation: string, keys: readonly string[] | undefined, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#failed(operation, error);
+      if (keys === undefined) this.#owed.addAll();
+      else this.#owed.add(keys);
+      throw error;
+    }
+  }
+
+  #failed(operation: string, error: unknown): void {
+    this.#failures++;
+    const { tierFailed } = channels;
+    if (tierFailed.hasSubscribers) tierFailed.publish({ cache: this.#cache, operation, error });
+  }
+
+  #connection(state: 'connected' | 'disconnected', error: Error | undefined): void {
+    this.#connected = state === 'connected';
+    if (this.#connected) this.#owed.hurry();
+    const { connection } = channels;
+    if (connection.hasSubscribers) {
+      connection.publish({ cache: this.#cache, state, ...(error === undefined ? {} : { error }) });
+    }
+  }
+
+  async #encode(key: string, value: V | undefined): Promise<Uint8Array | undefined> {
+    try {
+      return value === undefined ? undefined : await this.#serializer.encode(value);
+    } catch (error) {
+      throw new SerializeError(key, error);
+    }
+  }
+
+  async #decoded(key: string, { entry, ...rest }: TierRead, options: ReadOptions): Promise<LinkRead<V>> {
+    if (entry === undefined) return rest;
+    try {
+      const value = entry.value === undefined ? undefined : await this.#serializer.decode(entry.value);
+      return { ...rest, entry: { ...entry, value } };
+    } catch (error) {
+      // of another format: as if it were not there, so a lease is asked for, to replace it
+      this.#failed('decode', error);
+      if (options.leaseMs === undefined || rest.lease !== undefined) return rest;
+      const again = { ...options, minFreshMs: Number.POSITIVE_INFINITY };
+      const [{ entry: _, ...right } = {}] = await this.#session.read([key], again);
+      return right;
+    }
+  }
+}
