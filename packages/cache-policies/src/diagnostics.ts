@@ -59,6 +59,18 @@ export interface FlushMessage {
   readonly durationMs: number;
 }
 
+/** A cache began to miss more of what it had evicted than it hits, or ceased to. */
+export interface ThrashMessage {
+  readonly cache: string;
+  readonly max: number;
+  readonly thrashing: boolean;
+  readonly hitRatio: number;
+  /** Misses of what had been evicted, for each hit. */
+  readonly ghostsPerHit: number;
+  /** The size that would end it. */
+  readonly neededMax: number;
+}
+
 /** Where a cache tells what happens; a message is made only when somebody listens. */
 export const channels: {
   readonly hit: Channel<HitMessage>;
@@ -71,6 +83,7 @@ export const channels: {
   readonly tierFailed: Channel<TierFailedMessage>;
   readonly writeFailed: Channel<WriteFailedMessage>;
   readonly flush: Channel<FlushMessage>;
+  readonly thrash: Channel<ThrashMessage>;
 } = {
   hit: channel('ashlar:cache-policies:hit'),
   miss: channel('ashlar:cache-policies:miss'),
@@ -82,4 +95,5 @@ export const channels: {
   tierFailed: channel('ashlar:cache-policies:tier-failed'),
   writeFailed: channel('ashlar:cache-policies:write-failed'),
   flush: channel('ashlar:cache-policies:flush'),
+  thrash: channel('ashlar:cache-policies:thrash'),
 };

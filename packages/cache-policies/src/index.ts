@@ -1,3 +1,4 @@
+export { type CacheAdvice, CacheAdvisor, type CacheAdvisorOptions } from './advisor.ts';
 export type { Bound, BoundedMap, Eviction, EvictionReason } from './bounded-map.ts';
 export { Cache } from './cache.ts';
 export type {
@@ -20,6 +21,7 @@ export {
   type MissMessage,
   type ResetMessage,
   type StaleServedMessage,
+  type ThrashMessage,
   type TierFailedMessage,
   type WriteFailedMessage,
 } from './diagnostics.ts';
@@ -48,6 +50,7 @@ export { sieve } from './policies/sieve.ts';
 export { twoQueue } from './policies/two-queue.ts';
 export { type WTinyLfuOptions, wTinyLfu } from './policies/w-tiny-lfu.ts';
 export { jsonSerializer, type Serializer } from './serializer.ts';
+export { MissRatioCurve, type MissRatioCurveOptions } from './shards/miss-ratio-curve.ts';
 export type { CacheSnapshot } from './snapshot.ts';
 export { TierClosedError, TierUnavailableError } from './tiers/errors.ts';
 export { type MemoryTier, type MemoryTierOptions, memoryTier } from './tiers/memory-tier.ts';

@@ -16,3 +16,12 @@ export class SpatialSample {
     return hash >>> 0 < this.#below;
   }
 }
+
+/**
+ * How many entries a shadow should have of a cache of that many: all of a small one, as a small part of it would tell
+ * nothing; few of a large one, so that it costs little.
+ */
+export function shadowSize(entries: number): number {
+  if (entries <= 1_000) return entries;
+  return Math.round(Math.max(1_000_000 / entries, 100, entries / 1_000));
+}

@@ -1,5 +1,5 @@
 import type { Bound } from '../../bounded-map.ts';
-import { SpatialSample } from '../../shards.ts';
+import { SpatialSample, shadowSize } from '../../shards.ts';
 import type { PolicyMap } from '../../shared/policy-map.ts';
 import type { Candidate } from './candidates.ts';
 
@@ -9,12 +9,6 @@ const horizon = 10;
 const worthwhile = 0.1;
 /** as shares of a shadow's size; and by how many standard deviations. */
 const certainty = 4;
-
-/** How many entries a shadow has of a cache of that many: all of a small one, few of a large one. */
-function shadowSize(entries: number): number {
-  if (entries <= 1_000) return entries;
-  return Math.round(Math.max(1_000_000 / entries, 100, entries / 1_000));
-}
 
 /**
  * A small cache for each candidate, on a sample of the keys and as much smaller than the cache as the sample is smaller

@@ -1,0 +1,20 @@
+import type { BoundedMap, Eviction } from '../bounded-map.ts';
+
+/** A cache as much smaller as the sample of keys that it is asked for; it counts its hits. */
+export class Miniature {
+  hits = 0;
+  readonly #map: BoundedMap<number, true>;
+
+  constructor(eviction: Eviction, max: number) {
+    this.#map = eviction<number, true>({ max: Math.max(1, Math.round(max)) });
+  }
+
+  request(hash: number): void {
+    if (this.#map.get(hash) === undefined) this.#map.set(hash, true);
+    else this.hits++;
+  }
+
+  fade(keep: number): void {
+    this.hits *= keep;
+  }
+}
