@@ -74,6 +74,11 @@ export interface DiscoveryFailedMessage {
   readonly error: unknown;
 }
 
+/** An endpoint did not say what its load is. */
+export interface ProbeFailedMessage extends About {
+  readonly error: unknown;
+}
+
 /** Where a balancer tells what happens; a message is made only when somebody listens. */
 export const channels: {
   readonly pick: Channel<PickMessage>;
@@ -87,6 +92,7 @@ export const channels: {
   readonly panic: Channel<PanicMessage>;
   readonly drain: Channel<DrainMessage>;
   readonly endpoints: Channel<EndpointsMessage>;
+  readonly probeFailed: Channel<ProbeFailedMessage>;
   readonly discoveryFailed: Channel<DiscoveryFailedMessage>;
 } = {
   pick: channel('ashlar:lb:pick'),
@@ -100,5 +106,6 @@ export const channels: {
   panic: channel('ashlar:lb:panic'),
   drain: channel('ashlar:lb:drain'),
   endpoints: channel('ashlar:lb:endpoints'),
+  probeFailed: channel('ashlar:lb:probe-failed'),
   discoveryFailed: channel('ashlar:lb:discovery-failed'),
 };

@@ -10,6 +10,7 @@ export type {
   OutcomeMessage,
   PanicMessage,
   PickMessage,
+  ProbeFailedMessage,
   RetryMessage,
   ReturnMessage,
 } from './diagnostics.ts';
@@ -39,6 +40,7 @@ export type { Gradient2Options } from './limits/gradient2.ts';
 export { gradient2 } from './limits/gradient2.ts';
 export type { Concurrency, Limiter, LimitSample } from './limits/limiter.ts';
 export { LoadBalancer } from './load-balancer.ts';
+export { LoadGauge } from './load-gauge.ts';
 export type { LoadBalancerOptions } from './options.ts';
 export type { Outcome, Settlement } from './outcome.ts';
 export type { FailurePercentOptions } from './outlier/failure-percent.ts';
@@ -52,6 +54,8 @@ export { leastRequests } from './policies/least-requests.ts';
 export type { PeakEwmaOptions } from './policies/peak-ewma.ts';
 export { peakEwma } from './policies/peak-ewma.ts';
 export type { PenaltyOptions } from './policies/penalty.ts';
+export type { PrequalOptions } from './policies/prequal.ts';
+export { prequal } from './policies/prequal.ts';
 export { random } from './policies/random.ts';
 export { roundRobin } from './policies/round-robin.ts';
 export type { ShuffleShardOptions } from './policies/shuffle-shard.ts';
@@ -60,6 +64,7 @@ export { weightedRoundRobin } from './policies/weighted-round-robin.ts';
 export type { ZoneAwareOptions } from './policies/zone-aware.ts';
 export { zoneAware } from './policies/zone-aware.ts';
 export type { PickRequest, Policy, PolicyFactory } from './policy.ts';
+export type { Load, Probe, ProbeContext, Probing } from './probing.ts';
 export type {
   AcquireOptions,
   Attempt,

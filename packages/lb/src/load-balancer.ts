@@ -9,6 +9,7 @@ import { HealthChecks } from './health/checks.ts';
 import { healthSettings } from './health/options.ts';
 import { checkNames, isDiscovery, type LoadBalancerOptions, requestSettings } from './options.ts';
 import type { Picked } from './picked.ts';
+import { Prober } from './prober.ts';
 import type { AcquireOptions, Attempt, DrainOptions, PickOptions, RunOptions } from './request.ts';
 import { Requests } from './requests.ts';
 import type { Roster } from './roster.ts';
@@ -28,6 +29,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   readonly #roster: Roster<E>;
   readonly #drains: Drains<E>;
   readonly #checks: HealthChecks<E> | undefined;
+  readonly #prober: Prober<E> | undefined;
   readonly #requests: Requests<E>;
   readonly #follower: Follower<E> | undefined;
   readonly #watchers = new Set<(endpoints: readonly E[]) => void>();
@@ -43,9 +45,12 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     const health =
       options.health === undefined || options.health === false ? undefined : healthSettings(options.health);
     this.#roster = assembleRoster(name, options, health, clock, random);
-    // Checks go on in the background, requests in front
-    const checkClock = clock === systemClock ? backgroundClock : clock;
-    this.#checks = health && new HealthChecks(name, health, this.#roster, checkClock, random);
+    // Checks and probes go on in the background, requests in front
+    const behind = clock === systemClock ? backgroundClock : clock;
+    this.#checks = health && new HealthChecks(name, health, this.#roster, behind, random);
+    const { probing } = this.#roster;
+    this.#prober = probing && new Prober(name, probing, behind, random);
+    this.#roster.onPick = this.#prober && (() => this.#prober?.picked());
     this.#drains = new Drains(name, this.#roster);
     const discovery = () => this.#follower;
     this.#requests = new Requests({
@@ -141,6 +146,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     this.#follower?.close();
     this.#requests.close();
     this.#checks?.close();
+    this.#prober?.close();
     this.#watchers.clear();
   }
 

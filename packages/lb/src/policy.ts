@@ -3,6 +3,7 @@ import type { Key } from '@ashlar/hash-ring';
 import type { Candidate } from './candidate.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Outcome } from './outcome.ts';
+import type { Probing } from './probing.ts';
 
 /** What a policy may know of the request. Valid during the call only: the balancer uses the object again. */
 export interface PickRequest<E extends Endpoint> {
@@ -41,6 +42,8 @@ export interface Policy<E extends Endpoint = Endpoint> {
    * quicker: neither a success nor a failure, but it would have taken longer than that.
    */
   outrun?(candidate: Candidate<E>, afterMs: number, now: number): void;
+  /** Of a policy that goes by probes: what the balancer makes them with. */
+  readonly probing?: Probing<E> | undefined;
 }
 
 /** Makes a policy for one balancer: policies keep state. */

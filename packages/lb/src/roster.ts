@@ -12,6 +12,7 @@ import type { Members } from './members.ts';
 import { type Outcome, outcomeOf, type Settlement } from './outcome.ts';
 import type { OutlierEjection } from './outlier/ejection.ts';
 import type { PickRequest, Policy } from './policy.ts';
+import type { Probing } from './probing.ts';
 import type { SlowStart } from './slow-start.ts';
 
 export interface RosterParts<E extends Endpoint> {
@@ -32,6 +33,8 @@ export interface RosterParts<E extends Endpoint> {
 export class Roster<E extends Endpoint> implements Tower<E> {
   /** Told how many more requests there may be room for, as far as is known, after what may have made some. */
   onRoom: (room: number) => void = () => {};
+  /** Told of each pick, where a policy goes by probes. */
+  onPick: (() => void) | undefined;
   readonly members: Members<E>;
   readonly now: () => number;
   readonly #balancer: string;
@@ -65,6 +68,10 @@ export class Roster<E extends Endpoint> implements Tower<E> {
       (candidate as Member<E>).isBusy ||
       (this.#exclude.length > 0 && this.#exclude.includes(candidate.endpoint.id));
     this.#request = { key: undefined, now: 0, random: parts.random, inFlight: 0, skip };
+  }
+
+  get probing(): Probing<E> | undefined {
+    return this.#policy.probing;
   }
 
   /** Requests in flight, also to endpoints that have left. */
@@ -107,6 +114,7 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     if (channels.pick.hasSubscribers) {
       channels.pick.publish({ balancer: this.#balancer, endpoint: member.endpoint.id });
     }
+    this.onPick?.();
     return flight;
   }
 

@@ -5,6 +5,7 @@ import {
   leastRequests,
   type PolicyFactory,
   peakEwma,
+  prequal,
   random,
   roundRobin,
   shuffleShard,
@@ -23,6 +24,11 @@ export const policies: readonly (PolicyConformance & { readonly policy: PolicyFa
   },
   { name: 'leastRequests()', policy: leastRequests(), features: { weighted: true, failureAware: true } },
   { name: 'peakEwma()', policy: peakEwma(), features: { weighted: true, failureAware: true } },
+  {
+    name: 'prequal()',
+    policy: prequal({ probe: () => Promise.reject() }),
+    features: { weighted: true, failureAware: true },
+  },
   {
     name: 'consistent()',
     policy: consistent(),

@@ -1,5 +1,5 @@
-import { abortable, type Clock, describe, type Random } from '@ashlar/core';
-import { Call } from '../call.ts';
+import { type Clock, describe, type Random } from '@ashlar/core';
+import { aside } from '../aside.ts';
 import { channels } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { Member } from '../member.ts';
@@ -86,23 +86,16 @@ export class HealthChecks<E extends Endpoint> {
   }
 
   async #check(endpoint: E, stop: AbortSignal): Promise<Result> {
-    const call = new Call(this.#timers, { timeoutMs: this.#settings.timeoutMs, signal: stop }, 'the check');
-    const controller = new AbortController();
-    const { signal } = controller;
-    call.onStop = reason => controller.abort(reason);
+    const { timeoutMs, check } = this.#settings;
     try {
-      const found: unknown = await abortable(
-        (async () => this.#settings.check({ endpoint, signal }))(),
-        signal,
+      const found: unknown = await aside(this.#timers, { timeoutMs, signal: stop }, 'the check', signal =>
+        check({ endpoint, signal }),
       );
       if (found === true || found === undefined) return { ok: true };
       const message = found === false ? 'the check gave false' : `a check cannot give ${describe(found)}`;
       return { ok: false, error: new HealthCheckError(message) };
     } catch (error) {
       return { ok: false, error: error ?? new HealthCheckError('the check failed without an error') };
-    } finally {
-      call.end();
-      controller.abort(over);
     }
   }
 

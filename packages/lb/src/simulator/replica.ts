@@ -1,4 +1,6 @@
 import { integerOption, numberOption, type Random } from '@ashlar/core';
+import { LoadGauge } from '../load-gauge.ts';
+import type { Load } from '../probing.ts';
 import type { Agenda } from './agenda.ts';
 import { type Behavior, failing, type SimulatedResponse } from './behavior.ts';
 
@@ -23,8 +25,8 @@ export class SimulatedReplica {
   readonly #slots: number;
   readonly #queue: number;
   readonly #waiting: (() => void)[] = [];
+  readonly #gauge: LoadGauge;
   #working = 0;
-  #inFlight = 0;
 
   /** @throws InvalidOptionError */
   constructor({ id, behavior, slots, queue }: ReplicaOptions, agenda: Agenda, random: Random) {
@@ -33,21 +35,25 @@ export class SimulatedReplica {
     this.#slots = slots === undefined ? Infinity : integerOption('slots', slots, { min: 1 });
     this.#queue = queue === undefined ? Infinity : numberOption('queue', queue, { min: 0 });
     this.#agenda = agenda;
+    this.#gauge = new LoadGauge(agenda);
     this.#random = random;
   }
 
-  /** Requests that came and were not answered. */
-  get inFlight(): number {
-    return this.#inFlight;
+  /** How many requests it has and how long such take; after a millisecond, and never while it is silent. */
+  async probe(signal?: AbortSignal): Promise<Load> {
+    const { afterMs, response } = this.behavior(this.#random);
+    await this.#agenda.sleep(afterMs === Infinity ? Infinity : 1, signal);
+    if (response instanceof Error) throw response;
+    return this.#gauge.read();
   }
 
   /** Settles when it answers. */
   async handle(): Promise<SimulatedResponse> {
-    this.#inFlight++;
+    const end = this.#gauge.begin();
     try {
       return await this.#answer();
     } finally {
-      this.#inFlight--;
+      end();
     }
   }
 

@@ -3,6 +3,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { LoadBalancer } from '../load-balancer.ts';
 import type { LoadBalancerOptions } from '../options.ts';
 import type { PolicyFactory } from '../policy.ts';
+import type { Probe } from '../probing.ts';
 import type { RunOptions } from '../request.ts';
 import { Agenda } from './agenda.ts';
 import type { Arrivals } from './arrivals.ts';
@@ -83,6 +84,9 @@ export class Simulation {
     if (replica === undefined) throw new TypeError(`there is no replica ${JSON.stringify(id)}`);
     return replica;
   }
+
+  /** For `prequal`: asks a replica for its load. */
+  readonly probe: Probe = ({ endpoint: { id }, signal }) => this.replica(id).probe(signal);
 
   /** Lets time pass. One call at a time. */
   async advance(ms: number): Promise<void> {
