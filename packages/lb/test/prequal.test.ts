@@ -17,6 +17,8 @@ import {
   peakEwma,
   prequal,
   roundRobin,
+  shuffleShard,
+  zoneAware,
 } from '../src/index.ts';
 import { exponential, failing, poisson, Simulation, serving } from '../src/simulator.ts';
 import { listening } from './support/listening.ts';
@@ -153,6 +155,31 @@ describe('the probes of a balancer', () => {
     asked.length = 0;
     await settled();
     expect(asked.length).toBe(new Set(asked).size);
+    await lb.close();
+  });
+
+  it.each([
+    ['zoneAware', 4, (policy: PolicyFactory) => zoneAware({ zone: 'here', policy })],
+    ['shuffleShard', 6, (policy: PolicyFactory) => shuffleShard({ size: 3, policy })],
+  ] as const)('are made also within %s', async (_, probed, wrap) => {
+    const asked = new Set<string>();
+    const probe: Probe = ({ endpoint }) => {
+      asked.add(endpoint.id);
+      return Promise.resolve({ inFlight: 0, latencyMs: endpoint.id === '1' ? 1 : 50 });
+    };
+    const zoned = endpoints.map((endpoint, index) => ({ ...endpoint, zone: index < 4 ? 'here' : 'there' }));
+    const lb = new LoadBalancer({
+      endpoints: zoned,
+      policy: wrap(prequal({ probe })),
+      random: seededRandom(1),
+    });
+    for (let i = 0; i < 100; i++) {
+      lb.pick().done({ ok: true });
+      await settled();
+    }
+    // Of those that are picked from
+    expect(asked.size).toBe(probed);
+    expect(lb.snapshot().endpoints[1]!.picked).toBeGreaterThan(40);
     await lb.close();
   });
 

@@ -4,6 +4,7 @@ import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { Outcome } from '../outcome.ts';
 import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import type { Probing } from '../probing.ts';
 import { InnerRequest } from './inner-request.ts';
 import { leastRequests } from './least-requests.ts';
 
@@ -78,6 +79,10 @@ class ShuffleShard<E extends Endpoint> implements Policy<E> {
 
   outrun(candidate: Candidate<E>, afterMs: number, now: number): void {
     this.#policy.outrun?.(candidate, afterMs, now);
+  }
+
+  get probing(): Probing<E> | undefined {
+    return this.#policy.probing;
   }
 
   #shardOf(key: Key): readonly string[] {

@@ -4,6 +4,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { weightOf } from '../endpoints.ts';
 import type { Outcome } from '../outcome.ts';
 import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import type { Probing } from '../probing.ts';
 import { InnerRequest } from './inner-request.ts';
 import { leastRequests } from './least-requests.ts';
 
@@ -110,6 +111,19 @@ class ZoneAware<E extends Endpoint> implements Policy<E> {
 
   outrun(candidate: Candidate<E>, afterMs: number, now: number): void {
     this.#of(candidate).outrun?.(candidate, afterMs, now);
+  }
+
+  /** Each asks for probes of its own. */
+  get probing(): Probing<E> | undefined {
+    const near = this.#near.probing;
+    const far = this.#far.probing;
+    if (near === undefined || far === undefined) return undefined;
+    return {
+      probe: near.probe,
+      timeoutMs: near.timeoutMs,
+      next: random => near.next(random) ?? far.next(random),
+      probed: (candidate, load, now) => this.#of(candidate).probing?.probed(candidate, load, now),
+    };
   }
 
   #of({ endpoint }: Candidate<E>): Policy<E> {
