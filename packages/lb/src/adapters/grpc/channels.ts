@@ -1,0 +1,35 @@
+import type { Key } from '@ashlar/hash-ring';
+import type { Metadata, StatusObject } from '@grpc/grpc-js';
+import type { Endpoint } from '../../endpoint.ts';
+import type { LoadBalancer } from '../../load-balancer.ts';
+import type { Settlement } from '../../outcome.ts';
+
+/** How a call ended, as the channel says. */
+export type CallStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
+
+/** What the balancing of a channel needs to know. */
+export interface ChannelSettings<E extends Endpoint> {
+  readonly balancer: LoadBalancer<E>;
+  readonly authority: string;
+  readonly key: (metadata: Metadata) => Key | undefined;
+  readonly classify: (status: CallStatus) => Settlement | undefined;
+}
+
+/** Grpc-js makes resolvers and balancers itself, knowing the target only: by this they find what they work for. */
+const channels = new Map<string, ChannelSettings<Endpoint>>();
+let opened = 0;
+
+export function openChannel<E extends Endpoint>(settings: ChannelSettings<E>): string {
+  const id = String(++opened);
+  // Settings are asked about endpoints of their own balancer only
+  channels.set(id, settings as unknown as ChannelSettings<Endpoint>);
+  return id;
+}
+
+export function closeChannel(id: string): void {
+  channels.delete(id);
+}
+
+export function channelOf(id: string): ChannelSettings<Endpoint> | undefined {
+  return channels.get(id);
+}

@@ -1,0 +1,94 @@
+import type { experimental as Experimental } from '@grpc/grpc-js';
+import { experimental } from '#grpc';
+import type { Endpoint } from '../../endpoint.ts';
+import { NoEndpointError } from '../../errors.ts';
+import type { Picked } from '../../picked.ts';
+import type { ChannelSettings } from './channels.ts';
+
+/** So long a call may take from being given an endpoint to being sent, as its credentials are fetched in between. */
+const startWithinMs = 30_000;
+
+/** Calls that were given an endpoint and are not sent yet; of those that never are, nobody tells. */
+export class Unstarted {
+  readonly #since = new Map<Picked<Endpoint>, number>();
+
+  add(picked: Picked<Endpoint>): void {
+    const now = performance.now();
+    for (const [oldest, since] of this.#since) {
+      if (now - since < startWithinMs) break;
+      this.#since.delete(oldest);
+      oldest.done();
+    }
+    this.#since.set(picked, now);
+  }
+
+  delete(picked: Picked<Endpoint>): void {
+    this.#since.delete(picked);
+  }
+
+  clear(): void {
+    for (const picked of this.#since.keys()) picked.done();
+    this.#since.clear();
+  }
+}
+
+/** Asks the balancer for an endpoint among those that are connected. */
+export class BalancedPicker implements Experimental.Picker {
+  readonly #channel: ChannelSettings<Endpoint>;
+  readonly #unstarted: Unstarted;
+  /** By the id of the endpoint. */
+  readonly #ready: ReadonlyMap<string, Experimental.Picker>;
+  readonly #exclude: readonly string[];
+
+  constructor(
+    channel: ChannelSettings<Endpoint>,
+    unstarted: Unstarted,
+    ready: ReadonlyMap<string, Experimental.Picker>,
+    unready: readonly string[],
+  ) {
+    this.#channel = channel;
+    this.#unstarted = unstarted;
+    this.#ready = ready;
+    this.#exclude = unready;
+  }
+
+  pick(args: Experimental.PickArgs): Experimental.PickResult {
+    const { balancer, key } = this.#channel;
+    let picked: Picked<Endpoint>;
+    try {
+      picked = balancer.pick({ key: key(args.metadata), exclude: this.#exclude });
+    } catch (error) {
+      const details = error instanceof NoEndpointError ? error.message : String(error);
+      return new experimental.UnavailablePicker({ details }).pick(args);
+    }
+    const result = this.#ready.get(picked.endpoint.id)?.pick(args);
+    if (result?.pickResultType === experimental.PickResultType.COMPLETE)
+      return this.#followed(picked, result);
+    picked.done();
+    return result ?? queued;
+  }
+
+  #followed(picked: Picked<Endpoint>, result: Experimental.PickResult): Experimental.PickResult {
+    this.#unstarted.add(picked);
+    return {
+      ...result,
+      onCallStarted: () => {
+        this.#unstarted.delete(picked);
+        result.onCallStarted?.();
+      },
+      onCallEnded: (code, details, metadata) => {
+        picked.done(this.#channel.classify({ code, details, metadata }));
+        result.onCallEnded?.(code, details, metadata);
+      },
+    };
+  }
+}
+
+/** The endpoint is newer than the connections: the call is tried again when these have been made. */
+const queued: Experimental.PickResult = {
+  pickResultType: experimental.PickResultType.QUEUE,
+  subchannel: null,
+  status: null,
+  onCallStarted: null,
+  onCallEnded: null,
+};

@@ -1,0 +1,51 @@
+import type { experimental as Experimental } from '@grpc/grpc-js';
+import { experimental } from '#grpc';
+import type { Endpoint } from '../../endpoint.ts';
+import { type ChannelSettings, channelOf } from './channels.ts';
+
+/** Tells a channel that the endpoints have changed; which there are its load balancer asks itself. */
+export class BalancerResolver implements Experimental.Resolver {
+  static getDefaultAuthority({ path }: Experimental.GrpcUri): string {
+    return channelOf(path)?.authority ?? path;
+  }
+
+  readonly #listener: Experimental.ResolverListener;
+  readonly #channel: ChannelSettings<Endpoint> | undefined;
+  #unwatch: (() => void) | undefined;
+
+  constructor({ path }: Experimental.GrpcUri, listener: Experimental.ResolverListener) {
+    this.#listener = listener;
+    this.#channel = channelOf(path);
+  }
+
+  updateResolution(): void {
+    if (this.#unwatch !== undefined || this.#channel === undefined) return;
+    this.#unwatch = this.#channel.balancer.watch(endpoints => {
+      // It must not be told within a call of its own
+      queueMicrotask(() => {
+        if (this.#unwatch === undefined) return;
+        const addresses = endpoints.flatMap(endpoint => addressOf(endpoint) ?? []);
+        this.#listener(
+          experimental.statusOrFromValue(addresses.map(each => ({ addresses: [each] }))),
+          {},
+          null,
+          '',
+        );
+      });
+    });
+  }
+
+  destroy(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+}
+
+/** Where its url leads; `undefined` when it has none with a host. */
+export function addressOf({ url }: Endpoint): { host: string; port: number } | undefined {
+  if (url === undefined || !URL.canParse(url)) return undefined;
+  const { hostname, port, protocol } = new URL(url);
+  if (hostname === '') return undefined;
+  const byDefault = protocol === 'https:' ? 443 : 80;
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? byDefault : Number(port) };
+}
