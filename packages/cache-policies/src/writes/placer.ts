@@ -74,7 +74,14 @@ export class Placer<K, V> {
       const { isKept, untold } = await this.#conclude(id, lease, placed);
       this.#settle(turn, write, isKept ? placed : undefined);
       const { name } = this.#settings;
-      if (failure !== undefined) throw new WriteError(name, key, outcomeOf(failure.error), failure.error);
+      if (failure !== undefined) {
+        const { writeFailed } = channels;
+        const { error } = failure;
+        if (writeFailed.hasSubscribers) {
+          writeFailed.publish({ cache: name, keys: [key], attempt: 1, kept: false, error });
+        }
+        throw new WriteError(name, key, outcomeOf(error), error);
+      }
       if (untold !== undefined) throw new WriteError(name, key, 'Executed', untold.error);
     });
   }
