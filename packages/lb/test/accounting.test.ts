@@ -60,7 +60,8 @@ type Step =
   | { readonly do: 'pick'; readonly key: number; readonly exclude: readonly number[] }
   | { readonly do: 'done'; readonly which: number; readonly ok: boolean | undefined }
   | { readonly do: 'set'; readonly ids: readonly number[]; readonly weight: number }
-  | { readonly do: 'wait'; readonly ms: number };
+  | { readonly do: 'wait'; readonly ms: number }
+  | { readonly do: 'drain' | 'undrain' | 'sicken' | 'heal'; readonly id: number };
 
 const id = fc.nat(6);
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -89,17 +90,27 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(80_000) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('drain' as const, 'undrain' as const, 'sicken' as const, 'heal' as const),
+      id,
+    }),
+  },
 );
 
+const isHealthy = (state: string) => ['up', 'ejected', 'probing'].includes(state);
 const endpoint = (number: number, weight = 1): Endpoint => ({ id: `e${number}`, weight });
 
 describe('whatever happens', () => {
   it('what is in flight is what was picked and not done, and somebody is always there who may be picked', async () => {
     const plan = fc.record({
       policy: fc.constantFrom(...policies),
+      panicPercent: fc.constantFrom(0, 50),
+      serveUnchecked: fc.boolean(),
       steps: fc.array(step, { maxLength: 120 }),
     });
-    const property = fc.asyncProperty(plan, async ({ policy, steps }) => {
+    const property = fc.asyncProperty(plan, async ({ policy, panicPercent, serveUnchecked, steps }) => {
       const clock = new ManualClock();
       const feed = new Feed<Endpoint>();
       const outlier = { consecutiveFailures: 2, baseEjectionMs: 10_000 };
@@ -108,17 +119,29 @@ describe('whatever happens', () => {
         endpoints: feed,
         policy: checked,
         outlier,
+        panicPercent,
+        slowStartMs: 20_000,
+        health: {
+          check: async ({ endpoint }) => !sick.has(endpoint.id),
+          intervalMs: 50_000,
+          healthyAfter: 1,
+          unhealthyAfter: 1,
+          serveUnchecked,
+        },
         clock,
         random: seededRandom(3),
       });
       const open: { picked: Picked<Endpoint>; generation: number }[] = [];
       const generations = new Map<string, number>();
+      const sick = new Set<string>();
+      const drained = new Set<string>();
       let set: Endpoint[] = [];
       const give = async (endpoints: Endpoint[]) => {
         for (const { id } of endpoints) {
           if (!set.some(before => before.id === id)) generations.set(id, (generations.get(id) ?? 0) + 1);
         }
         set = endpoints;
+        for (const id of drained) if (!set.some(still => still.id === id)) drained.delete(id);
         await feed.give(endpoints);
       };
       await give([0, 1, 2, 3].map(number => endpoint(number)));
@@ -131,6 +154,18 @@ describe('whatever happens', () => {
           if (step.ok === undefined) ended?.picked.done();
           else ended?.picked.done({ ok: step.ok });
           ended?.picked.done({ ok: true });
+        } else if (step.do !== 'pick') {
+          const id = `e${step.id}`;
+          if (step.do === 'sicken') sick.add(id);
+          else if (step.do === 'heal') sick.delete(id);
+          else if (!set.some(there => there.id === id)) expect(() => lb.undrain(id)).toThrow();
+          else if (step.do === 'drain') {
+            lb.drain(id).catch(() => {});
+            drained.add(id);
+          } else {
+            lb.undrain(id);
+            drained.delete(id);
+          }
         } else {
           const exclude = step.exclude.map(number => `e${number}`);
           try {
@@ -138,10 +173,13 @@ describe('whatever happens', () => {
             const chosen = set.find(each => each.id === picked.endpoint.id);
             expect(exclude).not.toContain(picked.endpoint.id);
             expect(chosen?.weight).toBeGreaterThan(0);
+            expect(drained).not.toContain(picked.endpoint.id);
             open.push({ picked, generation: generations.get(picked.endpoint.id)! });
           } catch (error) {
             expect(error).toBeInstanceOf(NoEndpointError);
-            expect(exclude.length).toBeGreaterThan(0);
+            const states = lb.snapshot().endpoints.map(({ state }) => state);
+            const serves = states.some(state => (panicPercent > 0 ? state !== 'drained' : isHealthy(state)));
+            expect(exclude.length > 0 || !serves).toBe(true);
           }
         }
         const { inFlight, endpoints } = lb.snapshot();
@@ -152,15 +190,17 @@ describe('whatever happens', () => {
           );
           expect(inFlight).toBe(mine.length);
         }
-        const usable = endpoints.filter(({ weight }) => weight > 0);
-        const away = usable.filter(({ state }) => state === 'ejected' || state === 'probing').length;
-        expect(away).toBeLessThanOrEqual(
-          Math.min(usable.length - 1, Math.max(1, Math.floor(usable.length / 2))),
-        );
+        const wanted = endpoints.map(({ state }) => state).filter(state => state !== 'drained');
+        const healthy = wanted.filter(isHealthy);
+        const away = healthy.filter(state => state !== 'up').length;
+        const limit = Math.min(healthy.length - 1, Math.max(1, Math.floor(wanted.length / 2)));
+        expect(away).toBeLessThanOrEqual(Math.max(0, limit));
       }
       await lb.close();
+      await clock.advance(0);
+      expect(clock.sleeping).toBe(0);
     });
-    await fc.assert(property, { seed: 4, numRuns: 120 });
+    await fc.assert(property, { seed: 4, numRuns: 100 });
   });
 
   it('a retry never goes where the request has been, and stops only at its limits', async () => {
