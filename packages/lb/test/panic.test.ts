@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Endpoint, LoadBalancer, type LoadBalancerOptions, roundRobin } from '../src/index.ts';
 import { Feed } from './support/feed.ts';
 import { heard } from './support/heard.ts';
-import { fail, ids, shares, stateOf } from './support/picking.ts';
+import { fail, ids, pickOf, shares, stateOf } from './support/picking.ts';
 
 const intervalMs = 1_000;
 
@@ -101,13 +101,7 @@ describe('the panic threshold', () => {
     expect(shares(lb, 40)).toEqual({ a: 10, b: 10, c: 10, d: 10 });
     expect(stateOf(lb, 'a')).toBe('ejected');
     await clock.advance(30_000);
-    const [probe, another] = [0, 0].map(() => {
-      for (;;) {
-        const picked = lb.pick();
-        if (picked.endpoint.id === 'a') return picked;
-        picked.done();
-      }
-    });
+    const [probe, another] = [pickOf(lb, 'a'), pickOf(lb, 'a')];
     another!.done({ ok: false });
     expect(stateOf(lb, 'a')).toBe('probing');
     probe!.done({ ok: true });
@@ -118,15 +112,16 @@ describe('the panic threshold', () => {
 
   it('serves those who wait as soon as it begins', async () => {
     const { lb, clock, ill } = balancer(2, { concurrency: 1, panicPercent: 60 });
-    ill.add('a');
-    ill.add('b');
     await clock.advance(0);
-    ill.delete('b');
+    await lb.drain('b');
+    const held = lb.pick();
+    const waiting = lb.acquire();
+    ill.add('b');
     await clock.advance(intervalMs);
-    const [held, waiting] = [lb.pick(), lb.pick()];
-    expect(new Set([held.endpoint.id, waiting.endpoint.id])).toEqual(new Set(['a', 'b']));
+    lb.undrain('b');
+    expect(lb.snapshot().panicking).toBe(true);
+    expect((await waiting).endpoint.id).toBe('b');
     held.done();
-    waiting.done();
     await lb.close();
   });
 });
