@@ -9,10 +9,12 @@ import {
   LoadBalancer,
   type LoadBalancerOptions,
   NoEndpointError,
+  type PolicyFactory,
   roundRobin,
 } from '../src/index.ts';
 import { Feed } from './support/feed.ts';
 import { heard } from './support/heard.ts';
+import { Noting } from './support/noting.ts';
 import { fail, ids, pickOf, shares, stateOf } from './support/picking.ts';
 
 const intervalMs = 1_000;
@@ -342,6 +344,34 @@ describe('checks and ejections', () => {
     await rounds(2);
     fail(lb, 'a', 4);
     expect(stateOf(lb, 'a')).toBe('up');
+    await lb.close();
+  });
+
+  it('what an endpoint did before it was unhealthy is forgotten', async () => {
+    const { lb, ill, rounds } = clinic(ids(3));
+    fail(lb, 'a', 4);
+    ill.add('a');
+    await rounds(3);
+    ill.delete('a');
+    await rounds(2);
+    fail(lb, 'a', 4);
+    expect(stateOf(lb, 'a')).toBe('up');
+    fail(lb, 'a', 1);
+    expect(stateOf(lb, 'a')).toBe('ejected');
+    await lb.close();
+  });
+
+  it('a policy that does not take what checks found out is told at the next pick, which throws its error', async () => {
+    const policy = new Noting<Endpoint>();
+    const refusing = { policy: (() => policy) as unknown as PolicyFactory };
+    const { lb, ill, rounds } = clinic(ids(3), {}, refusing);
+    await rounds(0);
+    policy.refuses = true;
+    ill.add('a');
+    await rounds(3);
+    expect(() => lb.pick()).toThrow('not now');
+    policy.refuses = false;
+    expect(shares(lb, 20)).toEqual({ b: 10, c: 10 });
     await lb.close();
   });
 

@@ -1,13 +1,15 @@
 import type { Candidate, Endpoint, Policy } from '../../src/index.ts';
 
-/** Round robin that keeps note of what it is told, and refuses weights of 100. */
+/** Round robin that keeps note of what it is told, and refuses weights of 100, or all. */
 export class Noting<E extends Endpoint> implements Policy<E> {
   updates = 0;
+  refuses = false;
   #all: readonly Candidate<E>[] = [];
   #next = 0;
 
   update(eligible: readonly Candidate<E>[]): void {
     if (eligible.some(({ weight }) => weight === 100)) throw new Error('too heavy');
+    if (this.refuses) throw new Error('not now');
     this.updates++;
     this.#all = eligible;
   }
