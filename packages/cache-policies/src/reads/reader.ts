@@ -1,4 +1,4 @@
-import { abortable } from '@ashlar/core';
+import { abortable, type Clock } from '@ashlar/core';
 import type { GetManyOptions, GetOptions, Load } from '../cache-options.ts';
 import type { Counters } from '../counters.ts';
 import { channels, type HitMessage } from '../diagnostics.ts';
@@ -42,6 +42,8 @@ export class Reader<K, V> {
   readonly #parts: ReaderParts<K, V>;
   readonly #local: LocalTier<K, V>;
   readonly #link: RemoteLink<V> | undefined;
+  readonly #clock: Clock;
+  readonly #idOf: (key: K) => unknown;
   readonly #refreshesAhead: boolean;
   /** Set once the writer is there, which needs the reader. */
   writer: Writer<K, V> | undefined;
@@ -50,22 +52,25 @@ export class Reader<K, V> {
     this.#parts = parts;
     this.#local = parts.local;
     this.#link = parts.link;
+    this.#idOf = parts.idOf;
+    this.#clock = parts.settings.clock;
     const { refreshBeta, refreshLastMs } = parts.settings;
     this.#refreshesAhead = refreshBeta > 0 || refreshLastMs > 0;
   }
 
   get(key: K, load: Load<K, V> | undefined, options: GetOptions = noOptions): Promise<V | undefined> {
-    const answer = this.#answer(key, load, options, undefined);
+    const answer = this.#answer(this.#idOf(key), key, load, options, undefined);
     return answer instanceof Promise ? answer : Promise.resolve(answer);
   }
 
   async getMany(keys: readonly K[], { signal }: GetManyOptions = noOptions): Promise<Map<K, V>> {
     const starting = this.writer?.starting;
     if (starting !== undefined) await abortable(starting, signal);
-    const { loader, source } = this.#parts;
+    const ids = keys.map(key => this.#idOf(key));
     const batch: Batch<K, V> = { awaited: [], refreshes: [] };
     const options = signal === undefined ? noOptions : { signal };
-    const answers = keys.map(key => this.#answer(key, undefined, options, batch));
+    const answers = keys.map((key, i) => this.#answer(ids[i], key, undefined, options, batch));
+    const { loader, source } = this.#parts;
     if (batch.awaited.length > 0) void loader.fetch(batch.awaited, source);
     if (batch.refreshes.length > 0) void loader.fetch(batch.refreshes, source);
     const values = await Promise.all(answers);
@@ -76,31 +81,31 @@ export class Reader<K, V> {
 
   /** What `get` would answer without waiting. */
   peek(key: K): V | undefined {
-    const id = this.#parts.idOf(key);
+    const id = this.#idOf(key);
     const pending = this.writer?.pending?.(id);
     if (pending !== undefined) return pending.value;
     const slot = this.#local.peek(id);
     if (slot === undefined) return undefined;
-    const now = this.#parts.settings.clock.now();
+    const now = this.#clock.now();
     const isThere = now < slot.freshUntil || this.#parts.freshness.isUsable(slot, now);
     return isThere && this.#mayServe(slot, now) ? slot.value : undefined;
   }
 
   /** Keeps to one path for hits: no promise is made, and the time is only asked for where it matters. */
   #answer(
+    id: unknown,
     key: K,
     load: Load<K, V> | undefined,
     options: GetOptions,
     batch: Batch<K, V> | undefined,
   ): V | undefined | Promise<V | undefined> {
-    const id = this.#parts.idOf(key);
     const slot = this.#local.get(id);
     if (slot !== undefined) {
       if (slot.freshUntil === Number.POSITIVE_INFINITY && this.#link === undefined) {
         this.#tellHit(id, key, 'local');
         return slot.value;
       }
-      const now = this.#parts.settings.clock.now();
+      const now = this.#clock.now();
       if (now < slot.freshUntil && this.#mayServe(slot, now)) {
         if (this.#refreshesAhead && this.#parts.freshness.isDue(slot, now)) {
           this.#refresh(id, key, load, options, slot, batch);
@@ -137,8 +142,8 @@ export class Reader<K, V> {
         return abortable(writer.flush!(), options.signal).then(() => this.get(key, load, options));
       }
     }
-    const { settings, flights, freshness, shelf } = this.#parts;
-    const now = settings.clock.now();
+    const { flights, freshness, shelf } = this.#parts;
+    const now = this.#clock.now();
     const kept = slot !== undefined && this.#mayServe(slot, now) ? slot : undefined;
     if (kept !== undefined) {
       const isUsable = freshness.isUsable(kept, now);
@@ -180,10 +185,10 @@ export class Reader<K, V> {
     background: boolean,
     batch: Batch<K, V> | undefined,
   ): Flight<V> | undefined {
-    const { settings, flights, loader, source: own, link } = this.#parts;
+    const { flights, loader, source: own, link } = this.#parts;
     const source = load === undefined ? own : { load, loadMany: undefined };
     if (source === undefined && link === undefined) return undefined;
-    const flight = new Flight<V>(this.#local.changes, settings.clock.now(), background);
+    const flight = new Flight<V>(this.#local.changes, this.#clock.now(), background);
     flights.add(id, flight);
     const want: Want<K, V> = { id, key, flight, terms, fallback };
     if (batch === undefined) void loader.fetch([want], source);

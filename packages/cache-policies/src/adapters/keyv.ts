@@ -1,0 +1,47 @@
+import type { Cache } from '../cache.ts';
+
+/** What Keyv 5 asks of a store; times are milliseconds. */
+export interface KeyvStore<V> {
+  readonly opts: object;
+  namespace?: string | undefined;
+  get(key: string): Promise<V | undefined>;
+  getMany(keys: string[]): Promise<(V | undefined)[]>;
+  set(key: string, value: V, ttl?: number): Promise<boolean>;
+  delete(key: string): Promise<boolean>;
+  has(key: string): Promise<boolean>;
+  clear(): Promise<void>;
+  disconnect(): Promise<void>;
+  on(event: string, listener: (...args: never[]) => void): KeyvStore<V>;
+}
+
+/**
+ * A cache as a store of Keyv: `new Keyv({ store: keyvStore(cache) })`, and so of whatever stands on Keyv, such as
+ * cache-manager. Keyv hands over strings, with its own namespace before the key. `clear` clears the whole cache,
+ * `disconnect` closes it; `delete` says true of what was in the cache or its source.
+ */
+export function keyvStore<V>(cache: Cache<string, V>): KeyvStore<V> {
+  const has = async (key: string) => (await cache.get(key)) !== undefined;
+  const store: KeyvStore<V> = {
+    opts: { dialect: 'ashlar', name: cache.name },
+    get: key => cache.get(key),
+    async getMany(keys) {
+      const found = await cache.getMany(keys);
+      return keys.map(key => found.get(key));
+    },
+    async set(key, value, ttl) {
+      await cache.set(key, value, ttl === undefined ? {} : { ttlMs: ttl });
+      return true;
+    },
+    async delete(key) {
+      const was = await has(key);
+      await cache.delete(key);
+      return was;
+    },
+    has,
+    clear: () => cache.clear(),
+    disconnect: () => cache.close(),
+    // failures reject their calls; there are no others to tell of
+    on: () => store,
+  };
+  return store;
+}
