@@ -88,6 +88,14 @@ describe('a balanced dispatcher', () => {
     expect(received).toBe(50_000_000);
   });
 
+  it('hands on informational responses', async () => {
+    const { dispatcher } = await aAndB();
+    const infos: number[] = [];
+    const onInfo = ({ statusCode }: { statusCode: number }) => void infos.push(statusCode);
+    const { body } = await request('http://shop/hints', { dispatcher, onInfo });
+    expect([await body.text(), infos]).toEqual(['after hints', [103]]);
+  });
+
   it('works below interceptors', async () => {
     const { dispatcher, a } = await aAndB();
     const { redirect, retry, dump, responseError } = interceptors;
