@@ -14,10 +14,6 @@ export function fail<E extends Endpoint>(lb: LoadBalancer<E>, id: string, times:
   for (let i = 0; i < times; i++) pickOf(lb, id)!.done({ ok: false });
 }
 
-export function succeed<E extends Endpoint>(lb: LoadBalancer<E>, id: string, times: number): void {
-  for (let i = 0; i < times; i++) pickOf(lb, id)!.done({ ok: true });
-}
-
 /** Who is picked in so many requests that all succeed, and how often. */
 export function shares<E extends Endpoint>(lb: LoadBalancer<E>, requests: number): Record<string, number> {
   const counts: Record<string, number> = {};
