@@ -51,6 +51,20 @@ describe('wTinyLfu', () => {
     for (const hits of ratios) expect(hits / 60_000).toBeGreaterThan(0.42);
   });
 
+  it('gives the room back when what needed a large window is over', () => {
+    for (let seed = 0; seed < 4; seed++) {
+      const map = wTinyLfu<number, number>({ max: 250, random: seededRandom(seed) });
+      const soon = Int32Array.from(
+        { length: 30_000 },
+        (_, i) => 5_000 + (i % 3 < 2 ? i : Math.max(1, i - 200)),
+      );
+      replay(map, zipf(seed, 100, 0.5, 5_000));
+      replay(map, soon);
+      replay(map, loop(1_011, 30_000));
+      expect(replay(map, loop(1_011, 20_000)) / 20_000).toBeGreaterThan(0.15);
+    }
+  });
+
   it('lets popular keys stay while others pass through', () => {
     const popular = zipf(3, 400, 0.8, 40_000);
     const keys = Int32Array.from({ length: 80_000 }, (_, i) => (i % 2 === 0 ? popular[i >> 1]! : 10_000 + i));

@@ -27,10 +27,7 @@ export class KeyHash {
   #text(text: string, seed: number): number {
     const { length } = text;
     let hash = seed ^ length;
-    for (let i = 0; i < length; i++) {
-      hash = Math.imul(hash ^ text.charCodeAt(i), 0x5bd1e995);
-      hash ^= hash >>> 15;
-    }
+    for (let i = 0; i < length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
     return mix(hash);
   }
 
