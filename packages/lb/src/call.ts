@@ -23,7 +23,9 @@ export class Call implements Placed {
   #ended = false;
 
   /** @throws InvalidOptionError, and the signal's reason when it has aborted already */
-  constructor(timers: Timers, { timeoutMs, signal, cancellation }: AcquireOptions, what = 'the request') {
+  constructor(timers: Timers, options: AcquireOptions, what = 'the request') {
+    // Not in the parameters: declarations would name what is internal
+    const { timeoutMs, signal, cancellation } = options;
     if (timeoutMs !== undefined) numberOption('timeoutMs', timeoutMs, { above: 0 });
     signal?.throwIfAborted();
     if (cancellation?.aborted) throw cancellation.reason;
