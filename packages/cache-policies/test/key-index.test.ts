@@ -2,11 +2,12 @@ import { seededRandom } from '@ashlar/core';
 import { describe, expect, it } from 'vitest';
 import { hashInteger, hashString } from '../src/shared/hash.ts';
 import { KeyIndex } from '../src/shared/key-index.ts';
+import { PagedList } from '../src/shared/paged-list.ts';
 import { none } from '../src/shared/slot.ts';
 
 /** An index and a `Map` that are told the same. */
 class Pair {
-  readonly keys: unknown[] = [];
+  readonly keys = new PagedList<unknown>();
   readonly index = new KeyIndex<unknown>(this.keys);
   readonly plain = new Map<unknown, number>();
   readonly #free: number[] = [];
@@ -17,12 +18,13 @@ class Pair {
     if (this.index.findAgain(key) !== (slot ?? none)) expect.fail(`${String(key)} is not at ${slot}`);
     if (slot === undefined) {
       const taken = this.#free.pop() ?? this.keys.length;
-      this.keys[taken] = key;
+      if (taken === this.keys.length) this.keys.push(key);
+      else this.keys.set(taken, key);
       this.index.add(key, taken);
       this.plain.set(key, taken);
     } else {
       this.index.remove(key, slot);
-      this.keys[slot] = undefined;
+      this.keys.set(slot, undefined);
       this.plain.delete(key);
       this.#free.push(slot);
     }

@@ -1,5 +1,6 @@
 import { Column, type Links } from './column.ts';
 import { KeyIndex } from './key-index.ts';
+import { PagedList } from './paged-list.ts';
 
 export { none } from './slot.ts';
 
@@ -10,13 +11,15 @@ export { none } from './slot.ts';
  * A ghost, a key remembered after its value has gone, is an entry whose value is `undefined`.
  */
 export class Entries<K, V> {
-  readonly #keys: (K | undefined)[] = [];
+  readonly #keys = new PagedList<K>();
   readonly #index = new KeyIndex<K>(this.#keys);
-  readonly #values: (V | undefined)[] = [];
+  readonly #values = new PagedList<V>();
   readonly #columns: Column<Int32Array | Uint8Array | Float64Array>[] = [];
   #freed: number[] = [];
   #sentinels = 0;
-  #length = 8;
+  /** The length of the columns, and of those that have grown already. */
+  #length = 16;
+  #grown = 16;
 
   /** One more than the greatest slot there has been. */
   get slots(): number {
@@ -42,8 +45,8 @@ export class Entries<K, V> {
   /** Removes all but the sentinels. */
   clear(): void {
     this.#index.clear();
-    this.#keys.length = this.#sentinels;
-    this.#values.length = this.#sentinels;
+    this.#keys.truncate(this.#sentinels);
+    this.#values.truncate(this.#sentinels);
     this.#freed = [];
   }
 
@@ -57,30 +60,30 @@ export class Entries<K, V> {
   }
 
   key(slot: number): K {
-    return this.#keys[slot] as K;
+    return this.#keys.get(slot) as K;
   }
 
   value(slot: number): V | undefined {
-    return this.#values[slot];
+    return this.#values.get(slot);
   }
 
   setValue(slot: number, value: V | undefined): void {
-    this.#values[slot] = value;
+    this.#values.set(slot, value);
   }
 
   /** Adds a key that is not there. */
   add(key: K, value: V | undefined): number {
     const slot = this.#freed.pop() ?? this.#take();
-    this.#keys[slot] = key;
-    this.#values[slot] = value;
+    this.#keys.set(slot, key);
+    this.#values.set(slot, value);
     this.#index.add(key, slot);
     return slot;
   }
 
   remove(slot: number): void {
-    this.#index.remove(this.#keys[slot] as K, slot);
-    this.#keys[slot] = undefined;
-    this.#values[slot] = undefined;
+    this.#index.remove(this.#keys.get(slot) as K, slot);
+    this.#keys.set(slot, undefined);
+    this.#values.set(slot, undefined);
     this.#freed.push(slot);
   }
 
@@ -88,10 +91,15 @@ export class Entries<K, V> {
     const slot = this.#keys.length;
     this.#keys.push(undefined);
     this.#values.push(undefined);
-    if (slot === this.#length) {
-      this.#length = Math.ceil(slot * 1.5);
-      for (const column of this.#columns) column.grow(this.#length);
-    }
+    if (slot >= this.#length - this.#columns.length) this.#grow(slot);
     return slot;
+  }
+
+  /** One column at a time, so that no operation waits for all of them; the last when the slots have run out. */
+  #grow(slot: number): void {
+    const column = this.#columns[this.#length - 1 - slot];
+    if (this.#grown === this.#length) this.#grown = Math.ceil(this.#length * 1.5);
+    column?.grow(this.#grown);
+    if (slot === this.#length - 1) this.#length = this.#grown;
   }
 }

@@ -5,14 +5,30 @@ const fullest = 0.7;
 
 /**
  * Slots by a hash of 32 bits that the caller keeps: pairs of hash and slot in one typed array, linear probing. The high
- * bits of the hash are the home, so that growing is one pass in order through the old and the new array, some thirty times
- * quicker than what a `Map` does, and no hash is computed anew.
+ * bits of the hash are the home, so that growing is one pass in order through the old and the new array, and no hash is
+ * computed anew.
  */
 export class HashTable {
-  #cells = new Int32Array(2 << 4);
-  #shift = 32 - 4;
-  #mask = (1 << 4) - 1;
+  #cells: Int32Array;
+  #shift: number;
+  #mask: number;
   #size = 0;
+  readonly #refuse: (slot: number) => void;
+
+  /**
+   * With room for 2 ** bits pairs. `refuse` hears of a slot that has no room in reach, when it is added or later: it is not
+   * in the table.
+   */
+  constructor(refuse: (slot: number) => void, bits: number = 4) {
+    this.#refuse = refuse;
+    this.#cells = new Int32Array(2 << bits);
+    this.#shift = 32 - bits;
+    this.#mask = (1 << bits) - 1;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
 
   /** The place of the first slot stored with the hash, or a negative number. */
   first(hash: number): number {
@@ -29,12 +45,10 @@ export class HashTable {
     return this.#cells[2 * place + 1]! - 1;
   }
 
-  /** False if there is no room in reach: the caller keeps it elsewhere. */
-  add(hash: number, slot: number): boolean {
+  add(hash: number, slot: number): void {
     if (this.#size >= (this.#mask + 1) * fullest) this.#grow();
-    if (!this.#put(hash, slot + 1)) return false;
     this.#size++;
-    return true;
+    this.#put(hash, slot + 1);
   }
 
   /** False if it is not there. */
@@ -48,6 +62,13 @@ export class HashTable {
     return false;
   }
 
+  forEach(tell: (hash: number, slot: number) => void): void {
+    const cells = this.#cells;
+    for (let i = 0; i < cells.length; i += 2) {
+      if (cells[i + 1] !== 0) tell(cells[i]!, cells[i + 1]! - 1);
+    }
+  }
+
   #probe(hash: number, from: number, steps: number): number {
     const cells = this.#cells;
     const mask = this.#mask;
@@ -59,7 +80,7 @@ export class HashTable {
     return -1;
   }
 
-  #put(hash: number, stored: number): boolean {
+  #put(hash: number, stored: number): void {
     const cells = this.#cells;
     const mask = this.#mask;
     let place = hash >>> this.#shift;
@@ -67,11 +88,12 @@ export class HashTable {
       if (cells[2 * place + 1] === 0) {
         cells[2 * place] = hash;
         cells[2 * place + 1] = stored;
-        return true;
+        return;
       }
       place = (place + 1) & mask;
     }
-    return false;
+    this.#size--;
+    this.#refuse(stored - 1);
   }
 
   /** Moves what comes after back over the gap, so that no probe ends at it. */
@@ -97,13 +119,8 @@ export class HashTable {
     this.#cells = new Int32Array(2 * old.length);
     this.#shift--;
     this.#mask = 2 * this.#mask + 1;
-    // From a gap on, so that each comes after those it was displaced by: then none is farther from home than before
-    let gap = 0;
-    while (old[2 * gap + 1] !== 0) gap++;
-    const mask = (old.length >> 1) - 1;
-    for (let i = 1; i <= mask; i++) {
-      const place = (gap + i) & mask;
-      if (old[2 * place + 1] !== 0) this.#put(old[2 * place]!, old[2 * place + 1]!);
+    for (let i = 0; i < old.length; i += 2) {
+      if (old[i + 1] !== 0) this.#put(old[i]!, old[i + 1]!);
     }
   }
 }

@@ -1,82 +1,68 @@
 import { hashInteger } from './hash.ts';
-import { HashTable } from './hash-table.ts';
-import { Names } from './names.ts';
+import type { PagedList } from './paged-list.ts';
+import { PartedTable } from './parted-table.ts';
 import { none } from './slot.ts';
-import { StringTable } from './string-table.ts';
-
-/** More names than this are hashed by us: an object of them would stop the world when it grows. */
-const fewNames = 32_768;
+import { StringIndex } from './string-index.ts';
 
 /**
  * Slots by key, equal as a `Map`'s keys are. Each kind of key is where it is found soonest: integers in a hash table of
- * our own; strings in an object while they are few, later in a hash table too; other kinds, and what collides too much, in
- * a `Map`.
+ * our own, strings in an index of theirs, other kinds in a `Map`, and there too what collides too much.
  */
 export class KeyIndex<K> {
-  readonly #keys: readonly (K | undefined)[];
+  readonly #keys: PagedList<K>;
   readonly #others = new Map<K, number>();
-  #integers = new HashTable();
-  #names: Names | undefined = new Names();
-  #strings = new StringTable();
+  readonly #refuse = (slot: number): void => {
+    this.#others.set(this.#keys.get(slot) as K, slot);
+  };
+  #integers = new PartedTable(this.#refuse);
+  #strings: StringIndex;
 
   /** `keys`, by slot, are those that are there, and that which is being added or removed. */
-  constructor(keys: readonly (K | undefined)[]) {
+  constructor(keys: PagedList<K>) {
     this.#keys = keys;
+    this.#strings = new StringIndex(keys, this.#refuse);
   }
 
   find(key: K): number {
     if (typeof key === 'string') {
-      if (this.#names !== undefined) return this.#names.find(key);
-      const slot = this.#strings.find(key, this.#keys);
+      const slot = this.#strings.find(key);
       if (slot !== none) return slot;
     } else if (isInteger(key)) {
-      const place = this.#integers.first(hashInteger(key));
+      const hash = hashInteger(key);
+      const table = this.#integers.part(hash);
+      const place = table.first(hash);
       // Different integers have different hashes
-      if (place >= 0) return this.#integers.slot(place);
+      if (place >= 0) return table.slot(place);
     }
     return this.#others.size === 0 ? none : (this.#others.get(key) ?? none);
   }
 
   /** As `find`, and quicker when that was just asked in vain. */
   findAgain(key: K): number {
-    return typeof key === 'string' && this.#names !== undefined ? this.#names.findAgain(key) : this.find(key);
+    if (typeof key !== 'string' || this.#others.size > 0) return this.find(key);
+    return this.#strings.findAgain(key);
   }
 
   /** Adds a key that is not there. */
   add(key: K, slot: number): void {
-    if (typeof key === 'string' && this.#names !== undefined) {
-      this.#names.add(key, slot);
-      if (this.#names.size > fewNames) this.#hashNames();
-    } else if (!this.#hashed(key, slot)) this.#others.set(key, slot);
+    if (typeof key === 'string') this.#strings.add(key, slot);
+    else if (isInteger(key)) this.#integers.add(hashInteger(key), slot);
+    else this.#others.set(key, slot);
   }
 
   remove(key: K, slot: number): void {
-    if (typeof key === 'string' && this.#names !== undefined) this.#names.remove(key);
-    else if (!this.#unhashed(key, slot)) this.#others.delete(key);
+    if (!this.#removed(key, slot)) this.#others.delete(key);
   }
 
   clear(): void {
     this.#others.clear();
-    this.#integers = new HashTable();
-    this.#names = new Names();
-    this.#strings = new StringTable();
+    this.#integers = new PartedTable(this.#refuse);
+    this.#strings = new StringIndex(this.#keys, this.#refuse);
   }
 
-  #hashed(key: K, slot: number): boolean {
-    if (typeof key === 'string') return this.#strings.add(key, slot);
-    return isInteger(key) && this.#integers.add(hashInteger(key), slot);
-  }
-
-  #unhashed(key: K, slot: number): boolean {
-    if (typeof key === 'string') return this.#strings.remove(slot);
+  #removed(key: K, slot: number): boolean {
+    if (typeof key === 'string') return this.#strings.remove(key, slot);
     return isInteger(key) && this.#integers.remove(hashInteger(key), slot);
-  }
-
-  #hashNames(): void {
-    this.#names = undefined;
-    this.#keys.forEach((key, slot) => {
-      if (typeof key === 'string') this.add(key, slot);
-    });
   }
 }
 

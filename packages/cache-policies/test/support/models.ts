@@ -112,7 +112,7 @@ export class LfuModel extends Model {
   #requests = 0;
   readonly #ageAfter: number;
 
-  constructor(max: number, ageAfter = Infinity) {
+  constructor(max: number, ageAfter: number = Infinity) {
     super(max);
     this.#ageAfter = ageAfter;
   }

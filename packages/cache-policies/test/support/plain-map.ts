@@ -9,8 +9,8 @@ interface Held<V> {
 
 /** A bounded map as plainly as it can be said; its victim is the oldest. Faults are put into it, one at a time. */
 export class PlainMap<K, V> implements BoundedMap<K, V> {
-  protected held = new Map<K, Held<V>>();
-  protected used = 0;
+  protected held: Map<K, Held<V>> = new Map();
+  protected used: number = 0;
   protected max: number;
   protected readonly bound: Bound<K, V>;
   #told: [K, V, EvictionReason][] = [];
