@@ -117,7 +117,7 @@ export function serveSetting(onDisconnect: CacheOptions<never, never>['onDisconn
   return numberOption('onDisconnect.serveMs', onDisconnect.serveMs, { above: 0 });
 }
 
-export function checkFunction(option: string, value: unknown): void {
+function checkFunction(option: string, value: unknown): void {
   if (value === undefined || typeof value === 'function') return;
   throw new InvalidOptionError(option, `\`${option}\` must be a function, got ${describe(value)}`);
 }
