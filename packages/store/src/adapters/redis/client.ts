@@ -14,6 +14,10 @@ export interface Client {
   disconnect(): void;
   on(event: 'error', listener: (error: unknown) => void): unknown;
   on(event: 'connect' | 'close' | 'end', listener: () => void): unknown;
+  on(
+    event: 'messageBuffer',
+    listener: (channel: Buffer, message: Buffer | readonly Buffer[] | null) => void,
+  ): unknown;
   call(command: string, args: readonly Argument[]): Promise<unknown>;
   callBuffer(command: string, args: readonly Argument[]): Promise<unknown>;
 }

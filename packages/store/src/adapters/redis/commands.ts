@@ -2,7 +2,16 @@ import type { CallOutcome } from '@ashlar/core';
 import type { Argument } from './client.ts';
 import { codeOf } from './failure.ts';
 import type { Link } from './link.ts';
-import type { Script } from './scripts.ts';
+import type { Script } from './script.ts';
+
+export interface ScriptOptions {
+  /** What is known of it when no answer comes; `Unknown` by default. */
+  readonly outcome?: CallOutcome;
+  /** Whether text in the answer comes as bytes. */
+  readonly asBytes?: boolean;
+  /** Of a script that takes any number of keys: how many above its least. */
+  readonly moreKeys?: number;
+}
 
 /** Commands and scripts over a link. */
 export class Commands {
@@ -23,13 +32,14 @@ export class Commands {
   async script(
     { sha, source, keys }: Script,
     args: readonly Argument[],
-    { outcome = 'Unknown', asBytes = false }: { outcome?: CallOutcome; asBytes?: boolean } = {},
+    { outcome = 'Unknown', asBytes = false, moreKeys = 0 }: ScriptOptions = {},
   ): Promise<unknown> {
+    const count = keys + moreKeys;
     try {
-      return await this.#call('EVALSHA', [sha, keys, ...args], outcome, asBytes);
+      return await this.#call('EVALSHA', [sha, count, ...args], outcome, asBytes);
     } catch (error) {
       if (!(error instanceof Error) || codeOf(error.cause) !== 'NOSCRIPT') throw error;
-      return this.#call('EVAL', [source, keys, ...args], outcome, asBytes);
+      return this.#call('EVAL', [source, count, ...args], outcome, asBytes);
     }
   }
 

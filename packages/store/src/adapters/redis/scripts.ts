@@ -1,12 +1,4 @@
-import { createHash } from 'node:crypto';
-
-/** A script that the server keeps by its hash. */
-export interface Script {
-  readonly source: string;
-  readonly sha: string;
-  /** How many of the arguments are keys; of a script that takes any number, how many at least. */
-  readonly keys: number;
-}
+import { type Script, script } from './script.ts';
 
 /**
  * What all writes do: the log tells that a key changed. Its ids are `epoch-seq`: the epoch is the microsecond at which
@@ -202,7 +194,3 @@ end
 redis.call('HSET', KEYS[1], 'value', ARGV[1], 'token', token, 'holder', ARGV[3])
 return false`,
 );
-
-function script(keys: number, source: string): Script {
-  return { source, keys, sha: createHash('sha1').update(source).digest('hex') };
-}

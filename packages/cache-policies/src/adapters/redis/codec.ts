@@ -1,0 +1,37 @@
+import type { Argument } from '@ashlar/store/redis-connection';
+import type { TierEntry } from '../../tiers/remote-tier.ts';
+
+/** What the scripts take of an entry: for how long fresh and kept, cost, whether present, tags, bytes. */
+export function argumentsOf({ value, freshMs, keepMs, costMs, tags }: TierEntry): Argument[] {
+  return [
+    freshMs === Number.POSITIVE_INFINITY ? 'inf' : Math.floor(freshMs),
+    keepMs === Number.POSITIVE_INFINITY ? 'inf' : Math.max(1, Math.ceil(keepMs)),
+    costMs,
+    value === undefined ? 0 : 1,
+    JSON.stringify(tags),
+    value === undefined ? '' : Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+  ];
+}
+
+/** An entry as the read script gives it, text as bytes. */
+export type EntryReply = readonly [
+  fresh: Buffer,
+  keepMs: number,
+  cost: Buffer,
+  present: number,
+  tags: Buffer,
+  bytes: Buffer,
+];
+
+export function entryFrom([fresh, keepMs, cost, present, tags, bytes]: EntryReply): TierEntry {
+  const names = JSON.parse(String(tags)) as readonly string[];
+  return {
+    // a copy, because what the client gives may be a small part of a large piece of memory
+    value: present === 1 ? new Uint8Array(bytes) : undefined,
+    freshMs: String(fresh) === 'inf' ? Number.POSITIVE_INFINITY : Number(fresh),
+    keepMs: keepMs < 0 ? Number.POSITIVE_INFINITY : keepMs,
+    costMs: Number(cost),
+    // Lua writes an empty list as an empty object
+    tags: Array.isArray(names) ? names : [],
+  };
+}

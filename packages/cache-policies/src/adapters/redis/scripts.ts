@@ -1,0 +1,171 @@
+import { type Script, script } from '@ashlar/store/redis-connection';
+
+/**
+ * What all scripts begin with. KEYS[1] is the history: a hash with its `epoch` (random, so that an emptied server has
+ * another), `seq` (how many changes there were), `cleared` (the last clear), `floor` (of tags older than it nothing is
+ * known) and a field `t:TAG` for each invalidated tag: the change that did it. All in one key, so that a server that
+ * evicts loses all of it or nothing. ARGV[1] is the epoch if there is none, ARGV[2] the channel, ARGV[3] the session.
+ *
+ * A value is a head in JSON, `[epoch, stamp, fresh until, cost, present, tags]`, a newline, and the bytes. The stamp is the
+ * change after which the source was read, so a value is good while nothing that concerns it has a greater number.
+ */
+const prelude = `
+local meta, channel, session = KEYS[1], ARGV[2], ARGV[3]
+local history = redis.call('HMGET', meta, 'epoch', 'seq', 'cleared', 'floor')
+local epoch, seq = history[1], tonumber(history[2] or 0)
+local cleared, floor = tonumber(history[3] or 0), tonumber(history[4] or 0)
+if not epoch then
+  epoch = ARGV[1]
+  redis.call('HSET', meta, 'epoch', epoch, 'seq', 0)
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function change()
+  seq = redis.call('HINCRBY', meta, 'seq', 1)
+end
+local function tell(kind, names)
+  redis.call('PUBLISH', channel, cjson.encode({ epoch, seq, session, kind, names }))
+end
+local function unchanged(stamp, tags)
+  if stamp < cleared or (#tags > 0 and stamp < floor) then return false end
+  for _, tag in ipairs(tags) do
+    local at = redis.call('HGET', meta, 't:' .. tag)
+    if at and tonumber(at) > stamp then return false end
+  end
+  return true
+end
+local function keep(place, stamp, fresh, kept, cost, present, tags, bytes)
+  local untilMs = fresh == 'inf' and -1 or now + tonumber(fresh)
+  local head = cjson.encode({ epoch, stamp, untilMs, tonumber(cost), tonumber(present) })
+  local packed = string.sub(head, 1, -2) .. ',' .. tags .. ']\\n' .. bytes
+  if kept == 'inf' then redis.call('SET', place, packed) else redis.call('SET', place, packed, 'PX', kept) end
+end
+local function lent(place)
+  local held = redis.call('GET', place)
+  if not held then return nil end
+  local of, stamp, lease = string.match(held, '^(%S+) (%d+) (.+)$')
+  if of ~= epoch or tonumber(stamp) < cleared then return nil end
+  return lease, tonumber(stamp)
+end
+local function lend(place, lease, ms)
+  redis.call('SET', place, epoch .. ' ' .. string.format('%.0f', seq) .. ' ' .. lease, 'PX', ms)
+end
+`;
+
+/** How many arguments come before those of the script itself. */
+const common = 3;
+
+function tierScript(source: string): Script {
+  return script(1, `${prelude}${source}`);
+}
+
+/** Where the history stands. */
+export const positionScript: Script = tierScript(`return { epoch, tostring(seq) }`);
+
+/**
+ * KEYS: value and lease of each. ARGV: how long a lease lasts or '', what counts as fresh, and a lease for each key. Gives
+ * for each: the entry or false, whether the lease was given, and how long another one lasts.
+ */
+export const readScript: Script = tierScript(`
+local leaseMs, minFresh = ARGV[${common + 1}], ARGV[${common + 2}]
+local reads = {}
+for i = 1, (#KEYS - 1) / 2 do
+  local place, leasePlace = KEYS[2 * i], KEYS[2 * i + 1]
+  local raw, entry, left = redis.call('GET', place), false, nil
+  if raw then
+    local at = string.find(raw, '\\n', 1, true)
+    local head = cjson.decode(string.sub(raw, 1, at - 1))
+    if head[1] == epoch and unchanged(head[2], head[6]) then
+      left = head[3] == -1 and math.huge or head[3] - now
+      local shown = head[3] == -1 and 'inf' or tostring(left)
+      entry = { shown, redis.call('PTTL', place), tostring(head[4]), head[5], cjson.encode(head[6]), string.sub(raw, at + 1) }
+    else
+      redis.call('UNLINK', place)
+    end
+  end
+  local given, busy = 0, 0
+  if leaseMs ~= '' and (not entry or minFresh == 'inf' or left <= tonumber(minFresh)) then
+    if lent(leasePlace) then
+      busy = redis.call('PTTL', leasePlace)
+    else
+      lend(leasePlace, ARGV[${common + 2} + i], leaseMs)
+      given = 1
+    end
+  end
+  reads[i] = { entry, given, busy }
+end
+return reads`);
+
+/** KEYS: value and lease of each. ARGV of each: its lease, then as for a write. Gives 1 for each that was stored. */
+export const fillScript: Script = tierScript(`
+local stored = {}
+for i = 1, (#KEYS - 1) / 2 do
+  local place, leasePlace, at = KEYS[2 * i], KEYS[2 * i + 1], ${common} + 7 * (i - 1)
+  local lease, stamp = lent(leasePlace)
+  stored[i] = 0
+  if lease and lease == ARGV[at + 1] then
+    redis.call('DEL', leasePlace)
+    if unchanged(stamp, cjson.decode(ARGV[at + 6])) then
+      keep(place, stamp, unpack(ARGV, at + 2, at + 7))
+      stored[i] = 1
+    end
+  end
+end
+return stored`);
+
+/** KEYS: value and lease of each. ARGV of each: its key, for how long fresh and kept, cost, whether present, tags, bytes. */
+export const writeScript: Script = tierScript(`
+change()
+local names = {}
+for i = 1, (#KEYS - 1) / 2 do
+  local at = ${common} + 7 * (i - 1)
+  names[i] = ARGV[at + 1]
+  redis.call('DEL', KEYS[2 * i + 1])
+  keep(KEYS[2 * i], seq, unpack(ARGV, at + 2, at + 7))
+end
+tell('keys', names)
+return 1`);
+
+/** KEYS: value and lease of each. ARGV: how long a new lease lasts or '', then the key and the new lease of each. */
+export const invalidateScript: Script = tierScript(`
+change()
+local leaseMs, names = ARGV[${common + 1}], {}
+for i = 1, (#KEYS - 1) / 2 do
+  names[i] = ARGV[${common} + 2 * i]
+  redis.call('UNLINK', KEYS[2 * i], KEYS[2 * i + 1])
+  if leaseMs ~= '' then lend(KEYS[2 * i + 1], ARGV[${common + 1} + 2 * i], leaseMs) end
+end
+tell('keys', names)
+return 1`);
+
+/** KEYS: the leases. ARGV: what each must be. Gives 1 for each that was still there. */
+export const releaseScript: Script = tierScript(`
+local released = {}
+for i = 2, #KEYS do
+  local lease = lent(KEYS[i])
+  released[i - 1] = lease and lease == ARGV[${common - 1} + i] and redis.call('DEL', KEYS[i]) or 0
+end
+return released`);
+
+/** ARGV: the tags. When too many are known, all are forgotten, and with them whatever has any. */
+export const tagsScript: Script = tierScript(`
+change()
+local names = {}
+if redis.call('HLEN', meta) > 100000 then
+  redis.call('UNLINK', meta)
+  redis.call('HSET', meta, 'epoch', epoch, 'seq', seq, 'cleared', cleared, 'floor', seq)
+end
+for i = ${common + 1}, #ARGV do
+  names[#names + 1] = ARGV[i]
+  redis.call('HSET', meta, 't:' .. ARGV[i], seq)
+end
+tell('tags', names)
+return 1`);
+
+/** Values that are older are gone, whoever finds them. */
+export const clearScript: Script = tierScript(`
+change()
+redis.call('UNLINK', meta)
+redis.call('HSET', meta, 'epoch', epoch, 'seq', seq, 'cleared', seq, 'floor', seq)
+tell('clear', { '' })
+return 1`);
