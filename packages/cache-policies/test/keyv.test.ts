@@ -1,3 +1,4 @@
+import { ManualClock } from '@ashlar/core/testing';
 import Keyv from 'keyv';
 import { describe, expect, it } from 'vitest';
 import { keyvStore } from '../src/adapters/keyv.ts';
@@ -6,7 +7,9 @@ import { manualCache } from './support/caches.ts';
 
 describe('keyvStore', () => {
   it.each(['alone', 'over a shared tier'])('is a store for Keyv, %s', async where => {
-    const { cache, clock } = manualCache<string, string>(where === 'alone' ? {} : { remote: memoryTier() });
+    const clock = new ManualClock();
+    const remote = where === 'alone' ? {} : { remote: memoryTier({ clock }) };
+    const { cache } = manualCache<string, string>({ clock, ...remote });
     const keyv = new Keyv({ store: keyvStore(cache), namespace: 'app' });
     expect(await keyv.set('a', { n: 1 })).toBe(true);
     expect(await keyv.get('a')).toEqual({ n: 1 });
