@@ -28,7 +28,7 @@ export abstract class Model {
   }
 }
 
-export function without<T>(list: readonly T[], one: T): T[] {
+function without<T>(list: readonly T[], one: T): T[] {
   return list.filter(other => other !== one);
 }
 
