@@ -1,0 +1,11 @@
+import { AshlarError } from '@ashlar/core';
+
+/** What was typed cannot be done; the message is one line. */
+export class UsageError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_CACHE_CLI_USAGE';
+}
+
+/** The trace cannot be used; the message is one line that begins with its name. */
+export class TraceError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_CACHE_CLI_TRACE';
+}

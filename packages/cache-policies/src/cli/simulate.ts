@@ -1,0 +1,87 @@
+import { opt } from '../opt.ts';
+import { MissRatioCurve } from '../shards/miss-ratio-curve.ts';
+import { KeyHash } from '../shared/key-hash.ts';
+import type { SimulateOptions } from './options.ts';
+import { evictions, optimum } from './policies.ts';
+import { Recording } from './recording.ts';
+import { Replay, Shadows } from './replay.ts';
+import type { Curve, Report, Result } from './report.ts';
+import { sizesBetween, sizesUpTo } from './sizes.ts';
+import type { Trace } from './trace/trace.ts';
+
+/** The optimum of a trace this long takes some hundred megabytes and a second. */
+const shortTrace = 2_000_000;
+/** With so many keys followed, the curve of a trace with fewer keys is as good as exact. */
+const samples = 32_768;
+
+/**
+ * Replays the trace through all policies in all sizes in one pass: the memory it takes depends on the sizes alone, unless
+ * the optimum keeps the trace.
+ *
+ * @param heard called from time to time with the number of requests so far
+ * @throws TraceError
+ */
+export async function simulate(
+  options: SimulateOptions,
+  trace: Trace,
+  heard: (requests: number) => void,
+): Promise<Report> {
+  const { policies, sizes } = options;
+  const chosen = new Map(policies.map(name => [name, evictions[name]!]));
+  const replays = sizes.flatMap(max =>
+    Array.from(chosen, ([policy, eviction]) => ({ policy, max, replay: new Replay(eviction, max) })),
+  );
+  const shadows = sizesBetween(sizes).map(size => new Shadows(size, chosen));
+  const curve = new MissRatioCurve({ samples });
+  const recording = new Recording({ always: Infinity, short: shortTrace, never: 0 }[options.opt]);
+  const hash = new KeyHash(1);
+
+  for await (const keys of trace.batches()) {
+    const hashes = keys.map(key => hash.of(key));
+    for (const key of hashes) curve.request(key);
+    for (const { replay } of replays) replay.request(keys);
+    for (const shadow of shadows) shadow.request(hashes);
+    recording.request(keys);
+    heard(trace.requests);
+  }
+
+  const { name, requests, format, badLines, skippedLines } = trace;
+  const result = (policy: string, max: number, hits: number): Result => {
+    return { policy, max, hits, misses: requests - hits, hitRatio: hits / requests };
+  };
+  const results = replays.map(({ policy, max, replay }) => result(policy, max, replay.hits));
+  const { all } = recording;
+  if (all !== undefined) for (const max of sizes) results.push(result(optimum, max, opt(all.requests, max)));
+  results.sort((a, b) => a.max - b.max || b.hits - a.hits);
+
+  // What misses in the largest cache is new
+  const estimated = Math.round(requests * (1 - curve.hitRatio(2 ** 32)));
+  const keys = all === undefined ? { count: estimated, exact: false } : { count: all.keys, exact: true };
+  const lruSizes = sizesUpTo(keys.count);
+  return {
+    trace: { name, format, requests, keys, badLines, skippedLines },
+    results,
+    optLeftOut: options.opt === 'short' && all === undefined,
+    curves: curvesOf(results, shadows, requests),
+    lruCurve: {
+      policy: 'lru',
+      share: curve.share,
+      points: lruSizes.map(max => ({ max, missRatio: 1 - curve.hitRatio(max), exact: false })),
+    },
+  };
+}
+
+/** In the order of the results for the largest size. */
+function curvesOf(results: readonly Result[], shadows: readonly Shadows[], requests: number): Curve[] {
+  const names = [...new Set(results.map(({ policy }) => policy).reverse())].reverse();
+  return names.map(policy => {
+    const exact = results
+      .filter(result => result.policy === policy)
+      .map(({ max, hitRatio }) => ({ max, missRatio: 1 - hitRatio, exact: true }));
+    const estimates = policy === optimum ? [] : shadows;
+    const between = estimates.map(shadow => {
+      return { max: shadow.size, missRatio: shadow.missRatio(policy, requests), exact: false };
+    });
+    return { policy, points: [...exact, ...between].sort((a, b) => a.max - b.max) };
+  });
+}
