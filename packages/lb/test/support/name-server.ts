@@ -3,6 +3,7 @@ import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { type Answer, decode, encode, type Packet } from 'dns-packet';
 import { onTestFinished } from 'vitest';
+import type { ResolverLike } from '../../src/adapters/dns.ts';
 
 /** NOERROR without records, as for a name that has others; NXDOMAIN; SERVFAIL; or nothing at all. */
 export type Reply = readonly Answer[] | 'unknown' | 'failing' | 'silent';
@@ -10,24 +11,38 @@ export type Reply = readonly Answer[] | 'unknown' | 'failing' | 'silent';
 /** A name server on loopback that answers as a test says, and counts what it is asked. */
 export class NameServer {
   readonly asked: string[] = [];
-  readonly resolver: Resolver = new Resolver({ timeout: 60_000, tries: 1 });
+  /** Asks it, as one machine's would. */
+  readonly resolver: ResolverLike;
+  /** Questions that have no answer yet. */
+  open = 0;
   readonly #socket = createSocket('udp4');
+  readonly #resolver = new Resolver({ timeout: 60_000, tries: 1 });
   #replies = new Map<string, Reply>();
 
   static async start(): Promise<NameServer> {
     const server = new NameServer();
     server.#socket.bind(0, '127.0.0.1');
     onTestFinished(async () => {
-      server.resolver.cancel();
+      server.#resolver.cancel();
       server.#socket.close();
       await once(server.#socket, 'close');
     });
     await once(server.#socket, 'listening');
-    server.resolver.setServers([`127.0.0.1:${server.#socket.address().port}`]);
+    server.#resolver.setServers([`127.0.0.1:${server.#socket.address().port}`]);
     return server;
   }
 
   private constructor() {
+    const counted = async <T>(answer: Promise<T>): Promise<T> => {
+      this.open++;
+      return answer.finally(() => this.open--);
+    };
+    this.resolver = {
+      resolve4: (name, options) => counted(this.#resolver.resolve4(name, options)),
+      resolve6: (name, options) => counted(this.#resolver.resolve6(name, options)),
+      resolveSrv: name => counted(this.#resolver.resolveSrv(name)),
+      cancel: () => this.#resolver.cancel(),
+    };
     this.#socket.on('message', (message, from) => this.#answer(message, from));
   }
 
