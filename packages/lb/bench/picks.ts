@@ -1,9 +1,11 @@
 import {
   consistent,
+  type Endpoint,
   LoadBalancer,
   leastRequests,
   type PolicyFactory,
   peakEwma,
+  prequal,
   random,
   roundRobin,
   weightedRoundRobin,
@@ -50,22 +52,65 @@ function pickAndDone(policy: PolicyFactory, count: number): Work {
   };
 }
 
-const worksFor = (count: number) =>
-  Object.fromEntries(Object.entries(policies).map(([name, policy]) => [name, pickAndDone(policy, count)]));
+/** What is picked is not done: each pick finds more in flight than the one before. */
+function pickAlone(policy: PolicyFactory, count: number): Work {
+  const lb = balancer(policy, count);
+  const request = { key: '' };
+  let next = 0;
+  return times => {
+    let last: unknown;
+    for (let i = 0; i < times; i++) {
+      request.key = keys[next++ & 0xffff]!;
+      last = lb.pick(request);
+    }
+    return last;
+  };
+}
+
+/** The policy alone, as in one turn no probe of a balancer could be answered: a pick and the answers to its probes. */
+function probedPick(count: number): Work {
+  const policy = prequal({ probe: () => Promise.reject(new Error('not asked')) })<Endpoint>();
+  policy.update(
+    Array.from({ length: count }, (_, i) => ({ endpoint: { id: `${i}` }, inFlight: 0, weight: 1 })),
+  );
+  const request = { now: 0, random: Math.random, skip: () => false };
+  const load = { inFlight: 3, latencyMs: 10 };
+  return times => {
+    let last: unknown;
+    for (let i = 0; i < times; i++) {
+      last = policy.pick(request);
+      for (let probe = 0; probe < 3; probe++)
+        policy.probing!.probed(policy.probing!.next(Math.random)!, load, 0);
+    }
+    return last;
+  };
+}
+
+const clockReadings: Work = times => {
+  let sum = 0;
+  for (let i = 0; i < times; i++) sum += performance.now();
+  return sum;
+};
+
+function worksFor(count: number, work: (policy: PolicyFactory, count: number) => Work) {
+  const works = Object.entries(policies).map(([name, policy]) => [name, work(policy, count)] as const);
+  const { 'peakEwma()': ours, ...peers } = Object.fromEntries(works);
+  return { ours: ['peakEwma()', ours!] as const, peers };
+}
 
 export const picks: readonly Bench[] = [10, 1_000].flatMap(count => [
+  timing(`pick, ${count} endpoints`, () => {
+    const { ours, peers } = worksFor(count, pickAlone);
+    return { ours, peers: { ...peers, 'reading the clock once': clockReadings }, rounds: 15 };
+  }),
   timing(`pick and done, ${count} endpoints`, () => {
-    const { 'peakEwma()': ours, ...peers } = worksFor(count);
-    let clock = 0;
-    const readings: Work = times => {
-      for (let i = 0; i < times; i++) clock += performance.now();
-      return clock;
-    };
-    return { ours: ['peakEwma()', ours!], peers: { ...peers, 'reading the clock once': readings } };
+    const { ours, peers } = worksFor(count, pickAndDone);
+    const probed = { 'the policy prequal() and its probes, without a balancer': probedPick(count) };
+    return { ours, peers: { ...peers, ...probed, 'reading the clock once': clockReadings }, rounds: 15 };
   }),
   figures(`bytes allocated by a pick and done, ${count} endpoints`, 'bytes', () => {
-    const bytes = Object.entries(worksFor(count)).map(([name, work]) => [name, bytesPerTime(work)] as const);
-    const { 'peakEwma()': ours, ...peers } = Object.fromEntries(bytes);
-    return { ours: ['peakEwma()', ours!], peers };
+    const { ours, peers } = worksFor(count, pickAndDone);
+    const bytes = Object.entries(peers).map(([name, work]) => [name, bytesPerTime(work)]);
+    return { ours: [ours[0], bytesPerTime(ours[1])], peers: Object.fromEntries(bytes) };
   }),
 ]);

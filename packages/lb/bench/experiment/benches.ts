@@ -1,4 +1,5 @@
 import type { Bench, Row } from '@workspace/bench';
+import { Backends } from './backends.ts';
 import { experiment, type Figures, type Plan } from './experiment.ts';
 import { alone, peers, type SubjectFactory, withoutRetry, withRetry } from './subjects.ts';
 
@@ -32,11 +33,12 @@ function scenario(name: string, about: Scenario, shown: readonly MetricName[]): 
 }
 
 async function all({ subjects, atOnce, ...plan }: Scenario): Promise<[string, Figures][]> {
+  await using backends = await Backends.start(8);
   const results: [string, Figures][] = [];
   const entries = Object.entries(subjects);
   for (let i = 0; i < entries.length; i += atOnce) {
     const some = Object.fromEntries(entries.slice(i, i + atOnce));
-    results.push(...Object.entries(await experiment(plan, some)));
+    results.push(...Object.entries(await experiment(plan, some, backends)));
   }
   return results;
 }
@@ -56,7 +58,7 @@ function rounded(value: number): number {
 }
 
 const usual = { perSecond: 200, requests: 5_000, warmUpMs: 2_000, atOnce: 4 };
-const busy = { perSecond: 2_000, requests: 20_000, warmUpMs: 2_000, atOnce: 1 };
+const busy = { perSecond: 2_000, requests: 10_000, warmUpMs: 1_000, atOnce: 1 };
 const compared = { ...withoutRetry, ...peers };
 
 export const experiments: readonly Bench[] = [

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Backends, type Mode } from './backends.ts';
+import type { Backends, Mode } from './backends.ts';
 import type { Subject, SubjectFactory } from './subjects.ts';
 
 export interface Plan {
@@ -16,14 +16,14 @@ export interface Figures {
 }
 
 /**
- * Eight servers, one of which becomes slow or fails once the subject has run for a while. The subject is asked at fixed
+ * Servers, one of which becomes slow or fails once the subject has run for a while. The subject is asked at fixed
  * times whether it answers or not (open loop), so that waiting shows in the latencies.
  */
 export async function experiment(
   plan: Plan,
   subjects: Readonly<Record<string, SubjectFactory>>,
+  backends: Backends,
 ): Promise<Record<string, Figures>> {
-  await using backends = await Backends.start(8);
   const all = Object.entries(subjects).map(([name, make]) => ({ name, subject: make(backends) }));
   try {
     // A pool opens connections when it needs them: all at once, so that it has some to every server
@@ -40,6 +40,7 @@ export async function experiment(
     );
     return Object.fromEntries(figures);
   } finally {
+    await backends.degrade('well');
     await Promise.all(all.map(({ subject }) => subject.close()));
   }
 }

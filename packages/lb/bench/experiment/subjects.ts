@@ -1,15 +1,18 @@
 import type { LookupFunction } from 'node:net';
 import {
   consistent,
+  type Load,
   LoadBalancer,
   type LoadBalancerOptions,
   leastRequests,
+  type ProbeContext,
   peakEwma,
+  prequal,
   random,
   roundRobin,
   weightedRoundRobin,
 } from '@ashlar/lb';
-import { Agent, BalancedPool, type Dispatcher, RoundRobinPool } from 'undici';
+import { Agent, BalancedPool, type Dispatcher, RoundRobinPool, request } from 'undici';
 import type { Backends } from './backends.ts';
 
 /** Makes requests; what balances is inside. */
@@ -78,12 +81,18 @@ export const peers: Readonly<Record<string, SubjectFactory>> = {
   'undici RoundRobinPool': roundRobinPool,
 };
 
+async function askedByHttp({ endpoint: { url }, signal }: ProbeContext): Promise<Load> {
+  const { body } = await request(`${url}/load`, { signal });
+  return (await body.json()) as Load;
+}
+
 const policies = {
   'peakEwma()': peakEwma(),
   'leastRequests()': leastRequests(),
   'roundRobin()': roundRobin(),
   'weightedRoundRobin()': weightedRoundRobin(),
   'random()': random(),
+  'prequal()': prequal({ probe: askedByHttp }),
   'consistent()': consistent(),
   'consistent(loadFactor 1.25)': consistent(undefined, { loadFactor: 1.25 }),
 };

@@ -50,6 +50,7 @@ class Consistent<E extends Endpoint> implements Policy<E> {
   /** What a unit of weight may have in flight. A field, as the request is, so that a pick needs no closure. */
   #bound = Infinity;
   #request: PickRequest<E> | undefined;
+  #found: Candidate<E> | undefined;
 
   constructor(place: Place, loadFactor: number | undefined) {
     this.#place = place;
@@ -60,6 +61,7 @@ class Consistent<E extends Endpoint> implements Policy<E> {
     const endpoints = eligible.map(({ endpoint, weight }) =>
       weightOf(endpoint) === weight ? endpoint : { ...endpoint, weight },
     );
+    this.#found = undefined;
     this.#placement = endpoints.length === 0 ? undefined : this.#place(endpoints);
     this.#candidates = new Map(eligible.map(candidate => [candidate.endpoint.id, candidate]));
     this.#totalWeight = eligible.reduce((sum, { weight }) => sum + weight, 0);
@@ -77,16 +79,21 @@ class Consistent<E extends Endpoint> implements Policy<E> {
 
   #find(key: Key, accept: (id: string) => boolean): Candidate<E> | undefined {
     const id = this.#placement!.find(key, accept);
-    return id === undefined ? undefined : this.#candidates.get(id);
+    if (id === undefined) return undefined;
+    // As a rule the one that was accepted last: looking it up again would cost
+    const found = this.#found;
+    return found?.endpoint.id === id ? found : this.#candidates.get(id);
   }
 
   readonly #accepts = (id: string): boolean => {
     const candidate = this.#candidates.get(id);
+    this.#found = candidate;
     return candidate !== undefined && !this.#request!.skip(candidate);
   };
 
   readonly #acceptsWithinBound = (id: string): boolean => {
     const candidate = this.#candidates.get(id);
+    this.#found = candidate;
     if (candidate === undefined || this.#request!.skip(candidate)) return false;
     return candidate.inFlight < Math.ceil(this.#bound * candidate.weight);
   };

@@ -18,8 +18,7 @@ const nothing = 0.1;
  */
 export class HeldFailures<E extends Endpoint> {
   readonly #penaltyMs: number;
-  /** Empty as a rule, so that nothing is looked up while all is well. */
-  #held = new Map<Candidate<E>, Held>();
+  readonly #held = new Map<Candidate<E>, Held>();
 
   constructor(penaltyMs: number) {
     this.#penaltyMs = penaltyMs;
@@ -31,9 +30,13 @@ export class HeldFailures<E extends Endpoint> {
     this.#held.set(candidate, { count, at: now });
   }
 
+  /** Whether nobody failed of late. */
+  get isEmpty(): boolean {
+    return this.#held.size === 0;
+  }
+
   /** How many of the candidate's failures count as in flight, in fractions. */
   of(candidate: Candidate<E>, now: number): number {
-    if (this.#held.size === 0) return 0;
     const held = this.#held.get(candidate);
     if (held === undefined) return 0;
     const count = held.count * Math.exp((held.at - now) / this.#penaltyMs);

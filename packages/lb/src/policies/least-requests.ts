@@ -49,7 +49,10 @@ class LeastRequests<E extends Endpoint> implements Policy<E> {
     if (lottery.second === nobody) return this.#candidates[lottery.first];
     const first = this.#candidates[lottery.first]!;
     const second = this.#candidates[lottery.second]!;
-    return this.#load(second) * first.weight < this.#load(first) * second.weight ? second : first;
+    const { isEmpty } = this.#failures;
+    const firstLoad = isEmpty ? first.inFlight : this.#load(first);
+    const secondLoad = isEmpty ? second.inFlight : this.#load(second);
+    return secondLoad * first.weight < firstLoad * second.weight ? second : first;
   }
 
   settled(candidate: Candidate<E>, outcome: Outcome, now: number = this.#now): void {

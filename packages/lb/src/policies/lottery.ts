@@ -40,7 +40,7 @@ export class Lottery<E extends Endpoint> {
     const count = this.#candidates.length;
     for (let draws = 0; draws < maxDraws && count > 0; draws++) {
       const scaled = random() * count;
-      const column = Math.floor(scaled);
+      const column = scaled | 0;
       const index = this.#aliases?.choose(column, scaled - column) ?? column;
       if (!request.skip(this.#candidates[index]!)) return index;
     }
@@ -52,26 +52,28 @@ export class Lottery<E extends Endpoint> {
    * the two that is as their weights gives shares as the weights. Either is `nobody` where there is nobody to draw.
    */
   drawTwo(request: PickRequest<E>): void {
-    const { random } = request;
-    const count = this.#candidates.length;
+    const candidates = this.#candidates;
+    const aliases = this.#aliases;
+    const count = candidates.length;
     for (let draws = 0; draws < maxDraws && count > 1; draws++) {
-      // What is left of a number after the first draw is as random as a new one
-      const scaled = random() * count;
-      const column = Math.floor(scaled);
-      const first = this.#aliases?.choose(column, scaled - column) ?? column;
-      const left = this.#aliases?.left ?? scaled - column;
-      const place = left * (count - 1);
-      const among = Math.min(Math.floor(place), count - 2);
+      // What is left of a number after one draw is as random as a new one
+      const scaled = request.random() * count;
+      const column = scaled | 0;
+      const first = aliases === undefined ? column : aliases.choose(column, scaled - column);
+      const place = (aliases === undefined ? scaled - column : aliases.left) * (count - 1);
+      // Rounding may bring it up to the end
+      const among = Math.min(place | 0, count - 2);
       const second = among < first ? among : among + 1;
-      if (request.skip(this.#candidates[first]!) || request.skip(this.#candidates[second]!)) continue;
+      if (request.skip(candidates[first]!) || request.skip(candidates[second]!)) continue;
       this.first = first;
       this.second = second;
       this.lot = place - among;
       return;
     }
-    this.lot = random();
+    this.lot = request.random();
     this.first = this.draw(request);
-    this.second = this.first === nobody ? nobody : this.#drawFromAll(request, random, this.first, equal);
+    this.second =
+      this.first === nobody ? nobody : this.#drawFromAll(request, request.random, this.first, equal);
   }
 
   /** Keeps each in turn with the probability that its weight has among those seen so far. */

@@ -12,7 +12,7 @@ import type { Outcome } from '../outcome.ts';
 import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
 import type { Load, Probe, Probing } from '../probing.ts';
 import { HeldFailures } from './held-failures.ts';
-import { Lottery, nobody } from './lottery.ts';
+import { leastRequests } from './least-requests.ts';
 import { type PenaltyOptions, penaltyOption } from './penalty.ts';
 import { ProbePool } from './probe-pool.ts';
 
@@ -68,7 +68,7 @@ class Prequal<E extends Endpoint> implements Policy<E>, Probing<E> {
   readonly #probesPerPick: number;
   readonly #pool: ProbePool<E>;
   readonly #failures: HeldFailures<E>;
-  readonly #lottery = new Lottery<E>();
+  readonly #fallback: Policy<E>;
   #candidates: readonly Candidate<E>[] = [];
   /** Probes that picks have earned and that were not asked for yet. */
   #due = 0;
@@ -79,6 +79,7 @@ class Prequal<E extends Endpoint> implements Policy<E>, Probing<E> {
     this.timeoutMs = maxAgeMs;
     this.#penaltyMs = penaltyMs;
     this.#probesPerPick = probesPerPick;
+    this.#fallback = leastRequests({ penaltyMs })<E>();
     this.#failures = new HeldFailures(penaltyMs);
     this.#pool = new ProbePool({ size: poolSize, maxAgeMs, coldPart, probesPerPick });
   }
@@ -89,7 +90,7 @@ class Prequal<E extends Endpoint> implements Policy<E>, Probing<E> {
 
   update(eligible: readonly Candidate<E>[]): void {
     this.#candidates = eligible;
-    this.#lottery.update(eligible);
+    this.#fallback.update(eligible);
     this.#failures.retain(eligible);
     this.#pool.retain(eligible);
   }
@@ -97,11 +98,13 @@ class Prequal<E extends Endpoint> implements Policy<E>, Probing<E> {
   pick(request: PickRequest<E>): Candidate<E> | undefined {
     this.#now = request.now;
     this.#due = Math.min(this.#due + this.#probesPerPick, this.#candidates.length);
-    return this.#pool.take(request, this.#held) ?? this.#better(request);
+    return this.#pool.take(request, this.#held) ?? this.#fallback.pick(request);
   }
 
   settled(candidate: Candidate<E>, outcome: Outcome, now: number = this.#now): void {
-    if (!outcome.ok) this.#failures.add(candidate, outcome, now);
+    if (outcome.ok) return;
+    this.#failures.add(candidate, outcome, now);
+    this.#fallback.settled?.(candidate, outcome, now);
   }
 
   next(random: Random): Candidate<E> | undefined {
@@ -115,22 +118,10 @@ class Prequal<E extends Endpoint> implements Policy<E>, Probing<E> {
   }
 
   readonly #held = (candidate: Candidate<E>): Load => {
+    if (this.#failures.isEmpty) return none;
     const inFlight = this.#failures.of(candidate, this.#now);
     return inFlight === 0 ? none : { inFlight, latencyMs: inFlight * this.#penaltyMs };
   };
-
-  #better(request: PickRequest<E>): Candidate<E> | undefined {
-    const lottery = this.#lottery;
-    lottery.drawTwo(request);
-    const first = this.#candidates[lottery.first];
-    if (first === undefined || lottery.second === nobody) return first;
-    const second = this.#candidates[lottery.second]!;
-    return this.#load(second) * first.weight < this.#load(first) * second.weight ? second : first;
-  }
-
-  #load(candidate: Candidate<E>): number {
-    return candidate.inFlight + this.#failures.of(candidate, this.#now);
-  }
 }
 
 const none: Load = { inFlight: 0, latencyMs: 0 };

@@ -17,6 +17,9 @@ interface Answer<E extends Endpoint> {
   /** As it said, and one more for each request that it was given since. */
   inFlight: number;
   uses: number;
+  /** What it is compared by: the two above, and what is held against the candidate at the moment. */
+  busy: number;
+  expectedMs: number;
 }
 
 /** How many uses more than new answers an answer may have; the δ of the paper. */
@@ -26,6 +29,9 @@ const reuse = 1;
 export class ProbePool<E extends Endpoint> {
   readonly #settings: PoolSettings;
   #answers: Answer<E>[] = [];
+  /** Of those that a pick may choose from; kept, so that it need not allocate. */
+  readonly #rated: Answer<E>[] = [];
+  readonly #sorted: number[] = [];
   #eligible: ReadonlySet<Candidate<E>> = new Set();
   /** After how many uses an answer is used up. */
   #maxUses = Infinity;
@@ -49,7 +55,7 @@ export class ProbePool<E extends Endpoint> {
     const before = this.#answers.findIndex(answer => answer.candidate === candidate);
     if (before >= 0) this.#answers.splice(before, 1);
     else if (this.#answers.length === this.#settings.size) this.#answers.shift();
-    this.#answers.push({ candidate, at: now, inFlight, latencyMs, uses: 0 });
+    this.#answers.push({ candidate, at: now, inFlight, latencyMs, uses: 0, busy: 0, expectedMs: 0 });
   }
 
   /**
@@ -60,34 +66,41 @@ export class ProbePool<E extends Endpoint> {
    */
   take(request: PickRequest<E>, held: (candidate: Candidate<E>) => Load): Candidate<E> | undefined {
     this.#expire(request.now);
-    let best: Rated<E> | undefined;
-    const rated = this.#rated(request, held);
+    const rated = this.#rate(request, held);
     if (rated.length < 2) return undefined;
     const threshold = this.#threshold(rated);
-    for (const each of rated) if (best === undefined || isBetter(each, best, threshold)) best = each;
-    const { answer } = best!;
-    answer.inFlight++;
-    answer.uses++;
-    if (answer.uses >= this.#maxUses) this.#remove(answer);
+    let best = rated[0]!;
+    for (const answer of rated) if (isBetter(answer, best, threshold)) best = answer;
+    best.inFlight++;
+    best.uses++;
+    if (best.uses >= this.#maxUses) this.#remove(best);
     this.#removeOne(rated, threshold);
-    return answer.candidate;
+    return best.candidate;
   }
 
-  #rated(request: PickRequest<E>, held: (candidate: Candidate<E>) => Load): Rated<E>[] {
-    const rated: Rated<E>[] = [];
+  #rate(request: PickRequest<E>, held: (candidate: Candidate<E>) => Load): readonly Answer<E>[] {
+    const rated = this.#rated;
+    rated.length = 0;
     for (const answer of this.#answers) {
       if (request.skip(answer.candidate)) continue;
       const more = held(answer.candidate);
-      const inFlight = answer.inFlight + more.inFlight;
-      rated.push({ answer, inFlight, latencyMs: answer.latencyMs + more.latencyMs });
+      answer.busy = answer.inFlight + more.inFlight;
+      answer.expectedMs = answer.latencyMs + more.latencyMs;
+      rated.push(answer);
     }
     return rated;
   }
 
   /** The most that a cold one has in flight: at least `coldPart` of all have no more (nearest rank). */
-  #threshold(rated: readonly Rated<E>[]): number {
-    const sorted = rated.map(({ inFlight }) => inFlight).sort((a, b) => a - b);
-    return sorted[Math.max(0, Math.ceil(this.#settings.coldPart * sorted.length) - 1)]!;
+  #threshold(rated: readonly Answer<E>[]): number {
+    const sorted = this.#sorted;
+    for (let count = 0; count < rated.length; count++) {
+      const { busy } = rated[count]!;
+      let at = count;
+      for (; at > 0 && sorted[at - 1]! > busy; at--) sorted[at] = sorted[at - 1]!;
+      sorted[at] = busy;
+    }
+    return sorted[Math.max(0, Math.ceil(this.#settings.coldPart * rated.length) - 1)]!;
   }
 
   #expire(now: number): void {
@@ -96,12 +109,11 @@ export class ProbePool<E extends Endpoint> {
   }
 
   /** Only as many as probes bring: a pool that is not full keeps what it has. */
-  #removeOne(rated: readonly Rated<E>[], threshold: number): void {
+  #removeOne(rated: readonly Answer<E>[], threshold: number): void {
     if (this.#answers.length < Math.min(this.#settings.size, this.#eligible.size)) return;
     this.#removeOldest = !this.#removeOldest;
     if (this.#removeOldest) this.#answers.shift();
-    else
-      this.#remove(rated.reduce((worst, each) => (isBetter(each, worst, threshold) ? worst : each)).answer);
+    else this.#remove(rated.reduce((worst, each) => (isBetter(each, worst, threshold) ? worst : each)));
   }
 
   #remove(answer: Answer<E>): void {
@@ -110,15 +122,9 @@ export class ProbePool<E extends Endpoint> {
   }
 }
 
-interface Rated<E extends Endpoint> {
-  readonly answer: Answer<E>;
-  readonly inFlight: number;
-  readonly latencyMs: number;
-}
-
 /** The hot-cold rule: cold before hot, of the cold the faster one, of the hot the one with less in flight. */
-function isBetter<E extends Endpoint>(a: Rated<E>, b: Rated<E>, threshold: number): boolean {
-  const isCold = a.inFlight <= threshold;
-  if (isCold !== b.inFlight <= threshold) return isCold;
-  return isCold ? a.latencyMs < b.latencyMs : a.inFlight < b.inFlight;
+function isBetter<E extends Endpoint>(a: Answer<E>, b: Answer<E>, threshold: number): boolean {
+  const isCold = a.busy <= threshold;
+  if (isCold !== b.busy <= threshold) return isCold;
+  return isCold ? a.expectedMs < b.expectedMs : a.busy < b.busy;
 }
