@@ -41,6 +41,7 @@ export default defineConfig({
         items: [
           { text: 'hash-ring', link: '/packages/hash-ring' },
           { text: 'lb', link: '/packages/lb' },
+          { text: 'cache-policies', link: '/packages/cache-policies' },
           { text: 'store', link: '/packages/store' },
         ],
       },
