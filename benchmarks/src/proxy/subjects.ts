@@ -1,5 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { startHaproxy, startNginx } from '@workspace/services';
 
 /** Something that listens on loopback and hands requests to the backends. */
@@ -10,18 +12,20 @@ export interface Subject {
   stop(): Promise<void>;
 }
 
-/** nginx, answering 1 KiB from memory on each of its ports: the cheapest backend there is. */
+/** nginx, answering 1 KiB from memory and 64 KiB from a file on each of its ports: the cheapest backend there is. */
 export async function startBackends(count: number): Promise<{ urls: string[]; stop(): Promise<void> }> {
-  const body = 'x'.repeat(1024);
+  const small = 'x'.repeat(1_024);
   const server = await startNginx({
     ports: count,
-    config: ({ ports }) =>
-      ports
-        .map(
-          port =>
-            `server { listen 127.0.0.1:${port}; keepalive_requests 1000000; location / { return 200 "${body}"; } }`,
-        )
-        .join('\n'),
+    config: ({ ports, directory }) => {
+      writeFileSync(join(directory, 'large'), 'x'.repeat(65_536));
+      const answers = `
+        root ${directory}; keepalive_requests 1000000;
+        location / { return 200 "${small}"; }
+        location = /large { }`;
+      const servers = ports.map(port => `server { listen 127.0.0.1:${port}; ${answers} }`);
+      return ['sendfile on; open_file_cache max=10;', ...servers].join('\n');
+    },
   });
   return { urls: server.ports.map(port => `http://127.0.0.1:${port}`), stop: () => server.stop() };
 }
@@ -29,6 +33,7 @@ export async function startBackends(count: number): Promise<{ urls: string[]; st
 export const starters: Readonly<Record<string, (backends: readonly string[]) => Promise<Subject>>> = {
   '@ashlar/lb reverseProxy': backends => program('@ashlar/lb reverseProxy', 'ashlar', backends),
   'http-proxy': backends => program('http-proxy', 'http-proxy', backends),
+  'http-proxy-3': backends => program('http-proxy-3', 'http-proxy-3', backends),
   '@fastify/reply-from': backends => program('@fastify/reply-from', 'reply-from', backends),
   nginx: async backends => {
     const servers = backends.map(url => `server ${new URL(url).host};`).join(' ');
@@ -37,6 +42,8 @@ export const starters: Readonly<Record<string, (backends: readonly string[]) => 
         upstream backends { ${servers} keepalive 64; keepalive_requests 1000000; }
         server {
           listen 127.0.0.1:${port}; keepalive_requests 1000000;
+          # All of a response of 64 KiB in memory, as the others have it
+          proxy_buffer_size 16k; proxy_buffers 8 16k; proxy_busy_buffers_size 64k;
           location / { proxy_pass http://backends; proxy_http_version 1.1; proxy_set_header Connection ""; }
         }`,
     });
