@@ -53,11 +53,10 @@ export function reverseProxy<E extends Endpoint>(
   const closedError = () => new ClosedError(balancer.name, 'NotExecuted');
   let closed = false;
 
-  const follow = async (one: Exchange<E> | Tunnel<E>): Promise<void> => {
+  const follow = (one: Exchange<E> | Tunnel<E>): Promise<void> => {
     underWay.add(one);
     if (closed) one.giveUp(closedError());
-    await one.run();
-    underWay.delete(one);
+    return one.run().then(() => underWay.delete(one));
   };
   const handle = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
     follow(new Exchange(balancer, pools, settings, request, response));

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { AshlarError } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
-import { UpstreamError, upstreamError } from '../upstream/errors.ts';
+import { UnforwardableError, UpstreamError, upstreamError } from '../upstream/errors.ts';
+import { ClientGoneError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import type { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
@@ -32,26 +34,31 @@ export class UpstreamRequest {
 /** One request to one endpoint, from undici's callbacks to a promise for the end of the response. */
 export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   /** Settles when the whole response has come; rejects with UpstreamError or UnforwardableError. */
-  readonly finished: Promise<void>;
+  readonly finished: Promise<HeldResponse>;
   readonly #endpoint: string;
   readonly #held: HeldResponse;
   readonly #settings: ProxySettings;
-  readonly #onStall: () => void;
+  readonly #giveUp: (error: AshlarError) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #timeoutMs = 0;
   #aborted = false;
   #answered = false;
   #paused = false;
-  #resolve: () => void = () => {};
+  #resolve: (held: HeldResponse) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  /** @param onStall the client has not taken anything for `idleTimeoutMs` */
-  constructor(endpoint: string, held: HeldResponse, settings: ProxySettings, onStall: () => void) {
+  /** @param giveUp ends the request for what is not the endpoint's fault: none is to be blamed, none else asked */
+  constructor(
+    endpoint: string,
+    held: HeldResponse,
+    settings: ProxySettings,
+    giveUp: (error: AshlarError) => void,
+  ) {
     this.#endpoint = endpoint;
     this.#held = held;
     this.#settings = settings;
-    this.#onStall = onStall;
+    this.#giveUp = giveUp;
     this.finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -100,13 +107,15 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.#unlimit();
-    this.#resolve();
+    this.#resolve(this.#held);
   }
 
   onResponseError(_controller: unknown, error: Error): void {
     this.#unlimit();
     const progress = { started: this.#controller !== undefined, answered: this.#answered };
-    this.#reject(upstreamError(this.#endpoint, error, progress));
+    const failure = upstreamError(this.#endpoint, error, progress);
+    if (failure instanceof UnforwardableError) this.#giveUp(failure);
+    this.#reject(failure);
   }
 
   #resume(): void {
@@ -130,7 +139,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
 
   static #expire(attempt: UpstreamAttempt): void {
     if (attempt.#paused) {
-      attempt.#onStall();
+      attempt.#giveUp(new ClientGoneError('the client stopped taking the response'));
       return;
     }
     const error = new UpstreamError(attempt.#endpoint, 'timeout', 'Unknown');

@@ -7,10 +7,8 @@ import type { LoadBalancer } from '../../load-balancer.ts';
 import { notExecuted } from '../../not-executed.ts';
 import type { AttemptContext, AttemptResult, RunOptions, Verdict } from '../../request.ts';
 import type { Placed } from '../../under-way.ts';
-import { UnforwardableError } from '../upstream/errors.ts';
 import type { Pools } from '../upstream/pools.ts';
 import { idempotentMethods, unavailable } from '../upstream/repeatable.ts';
-import { upstreamPath } from '../upstream/url.ts';
 import { UpstreamAttempt, UpstreamRequest } from './attempt.ts';
 import { proxyErrors } from './diagnostics.ts';
 import { ClientGoneError, statusOf } from './errors.ts';
@@ -19,7 +17,7 @@ import { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
 import { problem } from './problem.ts';
 import { RequestBody } from './request-body.ts';
-import { pathOf } from './target.ts';
+import { hasBody, pathOf } from './target.ts';
 
 /** One request of a client and its response; to the balancer it is a request with these options. */
 export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, Placed {
@@ -31,12 +29,16 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, P
   readonly timeoutMs: number | undefined;
   readonly cancellation: Cancellation = new Cancellation();
   readonly classify = (result: AttemptResult<HeldResponse>): Verdict => this.#classify(result);
+  readonly #onClose = (): void => {
+    if (this.#response.writableFinished) return;
+    this.giveUp(new ClientGoneError('the client closed the connection'));
+  };
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
   readonly #settings: ProxySettings;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #body: RequestBody;
+  readonly #body: RequestBody | undefined;
   /** Of the attempt under way, or the last. */
   #held: HeldResponse | undefined;
 
@@ -54,6 +56,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, P
     this.#response = response;
     this.idempotent = idempotentMethods.has(request.method!);
     this.timeoutMs = settings.timeoutMs;
+    if (!hasBody(request)) return;
     const { requestBufferBytes, idleTimeoutMs } = settings;
     this.#body = new RequestBody(request, requestBufferBytes, idleTimeoutMs, error => this.giveUp(error));
   }
@@ -66,57 +69,49 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, P
   /** Never rejects: what goes wrong is told to the client and the channel. */
   async run(): Promise<void> {
     if (this.#response.destroyed) return;
-    this.#response.on('close', () => {
-      if (!this.#response.writableFinished)
-        this.giveUp(new ClientGoneError('the client closed the connection'));
-    });
+    this.#response.on('close', this.#onClose);
     try {
-      await this.#serve();
+      const path = pathOf(this.#request);
+      this.key = this.#settings.key(this.#request);
+      const gathering = this.#body?.gather(this.cancellation);
+      if (gathering !== undefined) await gathering;
+      const held = await this.#balancer.run(context => this.#attempt(path, context), this);
+      held.end();
     } catch (error) {
       this.#fail(error);
     }
-    this.#body.free();
+    this.#letGo();
   }
 
-  async #serve(): Promise<void> {
-    const path = pathOf(this.#request);
-    this.key = this.#settings.key(this.#request);
-    await this.#body.gather(this.cancellation);
-    const held = await this.#balancer.run(context => this.#attempt(path, context), this);
-    held.end();
+  /** Node's request and response may stay in memory for long; see `Gave`. */
+  #letGo(): void {
+    this.#response.off('close', this.#onClose);
+    this.#body?.free();
+    this.#held = undefined;
   }
 
-  async #attempt(path: string, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
-    const { origin, dispatcher } = this.#pools.of(endpoint);
+  #attempt(path: string, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
+    const upstream = this.#pools.of(endpoint);
+    const request = this.#request;
     const { host, trustForwarded, responseBufferBytes } = this.#settings;
     const held = new HeldResponse(this.#response, responseBufferBytes);
     this.#held = held;
-    const onStall = () => this.giveUp(new ClientGoneError('the client stopped taking the response'));
-    const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, onStall);
+    const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, error => this.giveUp(error));
     cancellation.onAbort(() => attempt.abort());
-    try {
-      const request = this.#request;
-      const headers = requestHeaders(request, hostOf(request, origin, host), trustForwarded);
-      const sent = new UpstreamRequest(
-        request.method!,
-        upstreamPath(origin, path),
-        headers,
-        this.#body.open(),
-        origin.hostname,
-      );
-      attempt.send(dispatcher, sent);
-      await attempt.finished;
-      return held;
-    } catch (error) {
-      // Not for want of an endpoint: none is to be blamed, none else asked
-      if (error instanceof UnforwardableError) this.giveUp(error);
-      throw error;
-    }
+    const sent = new UpstreamRequest(
+      request.method!,
+      upstream.prefix + path,
+      requestHeaders(request, hostOf(request, upstream, host), trustForwarded),
+      this.#body?.open() ?? null,
+      upstream.hostname,
+    );
+    attempt.send(upstream.dispatcher, sent);
+    return attempt.finished;
   }
 
   /** Nothing is tried again that the client has seen a part of, or whose body is not at hand any more. */
   #classify(result: AttemptResult<HeldResponse>): Verdict {
-    const free = this.#held?.committed !== true && this.#body.replayable;
+    const free = this.#held?.committed !== true && this.#body?.replayable !== false;
     const repeatable = free && this.idempotent;
     if ('error' in result) return { ok: false, retry: repeatable || (free && notExecuted(result.error)) };
     const { status, headers, latencyMs } = result.value;

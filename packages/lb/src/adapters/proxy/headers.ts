@@ -65,8 +65,12 @@ function addressOf({ remoteAddress }: Socket): string | undefined {
 }
 
 /** The `Host` that upstream is sent. */
-export function hostOf({ headers }: IncomingMessage, origin: URL, host: 'client' | 'endpoint'): string {
-  return host === 'endpoint' ? origin.host : (headers.host ?? origin.host);
+export function hostOf(
+  { headers }: IncomingMessage,
+  endpoint: { readonly host: string },
+  host: 'client' | 'endpoint',
+): string {
+  return host === 'endpoint' ? endpoint.host : (headers.host ?? endpoint.host);
 }
 
 /** What the client is sent of the response's headers, and what they say of the body. */

@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Cancellation } from '../../cancellation.ts';
 import { RequestStalledError } from './errors.ts';
-import { hasBody } from './target.ts';
 
-/** The body of a request, read once from the client, and kept while it is small to be sent more than once. */
+/** The body of a request that has one, read once from the client, and kept while it is small to be sent more than once. */
 export class RequestBody {
   readonly #request: IncomingMessage;
   readonly #limit: number;
@@ -15,8 +14,10 @@ export class RequestBody {
   /** How many chunks were let go from the front, once there were too many to keep. */
   #released = 0;
   #received = 0;
-  #ended: boolean;
+  #ended = false;
   #pulling: Promise<void> | undefined;
+  /** Of a body that is gathered. */
+  #take: ((chunk: Buffer) => void) | undefined;
 
   /** @param onError the client went away or stalled; told before any reader of the body knows */
   constructor(
@@ -29,7 +30,6 @@ export class RequestBody {
     this.#limit = limit;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#onError = onError;
-    this.#ended = !hasBody(request);
   }
 
   /** Whether all of it could be sent again. */
@@ -39,30 +39,28 @@ export class RequestBody {
 
   /**
    * Reads all of a body that says it is small, so that a slow client does not keep an endpoint waiting; `undefined` when
-   * there is none, or it is streamed. Rejects when the request is given up.
+   * it is streamed. Rejects when the request is given up.
    */
   gather(given: Cancellation): Promise<void> | undefined {
     const request = this.#request;
     const length = Number(request.headers['content-length'] ?? Infinity);
-    if (this.#ended || !(length <= this.#limit)) return undefined;
+    if (!(length <= this.#limit)) return undefined;
     return new Promise((resolve, reject) => {
       const timer = this.#stallTimer();
       given.onAbort(reason => {
         clearTimeout(timer);
         reject(reason);
       });
-      request
-        .on('data', chunk => {
-          timer.refresh();
-          this.#received += chunk.length;
-          this.#chunks.push(chunk);
-        })
-        .on('end', () => {
-          clearTimeout(timer);
-          this.#ended = true;
-          resolve();
-        })
-        .on('error', this.#onError);
+      this.#take = chunk => {
+        timer.refresh();
+        this.#received += chunk.length;
+        this.#chunks.push(chunk);
+        if (this.#received < length) return;
+        clearTimeout(timer);
+        this.#ended = true;
+        resolve();
+      };
+      request.on('data', this.#take).on('error', this.#onError);
     });
   }
 
@@ -75,9 +73,10 @@ export class RequestBody {
     return whole;
   }
 
-  /** Nobody will ask for it again. */
+  /** Nobody will ask for it again: the request, which may stay in memory for long, lets go of it. */
   free(): void {
     this.#chunks.length = 0;
+    if (this.#take !== undefined) this.#request.off('data', this.#take).off('error', this.#onError);
   }
 
   async *#stream(): AsyncGenerator<Buffer> {

@@ -3,11 +3,16 @@ import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { UpstreamError } from './errors.ts';
 import type { UpstreamSettings } from './options.ts';
-import { httpUrl, servername } from './url.ts';
+import { httpUrl, pathPrefix, servername } from './url.ts';
 
 /** Where an endpoint is reached. */
 export interface Upstream {
   readonly origin: URL;
+  /** Of `origin`, which reckons them anew each time. */
+  readonly host: string;
+  readonly hostname: string;
+  /** What goes before the paths of requests. */
+  readonly prefix: string;
   readonly dispatcher: Dispatcher;
 }
 
@@ -75,7 +80,8 @@ export class Pools<E extends Endpoint> {
       connect: (target, callback) => connect({ ...target, servername: servername(origin) }, callback),
     });
     this.#onOpen(dispatcher);
-    return { origin, dispatcher };
+    const { host, hostname } = origin;
+    return { origin, host, hostname, prefix: pathPrefix(origin), dispatcher };
   }
 
   #follow(endpoints: readonly E[]): void {

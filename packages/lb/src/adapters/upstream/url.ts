@@ -8,7 +8,11 @@ export function httpUrl(url: string | undefined): URL | undefined {
 
 /** The path below that of the endpoint's url. */
 export function upstreamPath(origin: URL, path: string): string {
-  return origin.pathname === '/' ? path : origin.pathname.replace(/\/$/, '') + path;
+  return pathPrefix(origin) + path;
+}
+
+export function pathPrefix({ pathname }: URL): string {
+  return pathname.replace(/\/$/, '');
 }
 
 /** The name for TLS, which an address is not. */
