@@ -64,6 +64,42 @@ describe('reverseProxy', () => {
     expect(lb.snapshot().inFlight).toBe(0);
   });
 
+  it('leaves every byte of a body as it is, held back or not, in one piece or many', async () => {
+    const all = Buffer.from(Array.from({ length: 70_000 }, (_, i) => (i * 7) % 256));
+    const server = createServer((request, response) => {
+      const [, way, size] = request.url!.split('/');
+      const body = all.subarray(0, Number(size));
+      if (way === 'whole') return void response.end(body);
+      response.writeHead(200, { 'content-length': body.length });
+      const half = body.length >> 1;
+      response.write(body.subarray(0, half), () => response.end(body.subarray(half)));
+    });
+    const { url } = await front([{ id: 'a', url: (await listening(server)).url }]);
+    for (const size of [1, 255, 16_384, 16_385, 65_536, 65_537, 70_000]) {
+      for (const way of ['whole', 'halves']) {
+        const received = await (await fetch(`${url}/${way}/${size}`)).arrayBuffer();
+        expect(all.subarray(0, size).equals(Buffer.from(received))).toBe(true);
+      }
+    }
+  });
+
+  it('lets go of a request when it is over', async () => {
+    const [a] = await Replica.all('a');
+    const { proxy } = await front([a!]);
+    const seen: number[][] = [];
+    const server = createServer(async (request, response) => {
+      const counts = () => [request.listenerCount('data'), response.listenerCount('close')];
+      const before = counts();
+      await proxy(request, response);
+      seen.push(before, counts());
+    });
+    const { url } = await listening(server);
+    await (await fetch(url, { method: 'POST', body: 'gathered' })).text();
+    await (await fetch(url)).text();
+    expect(seen[1]).toEqual(seen[0]);
+    expect(seen[3]).toEqual(seen[2]);
+  });
+
   it('waits for a client that reads slowly instead of keeping its response', async () => {
     const [a] = await Replica.all('a');
     const { url, lb } = await front([a!]);

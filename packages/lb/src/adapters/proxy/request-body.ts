@@ -16,7 +16,7 @@ export class RequestBody {
   #received = 0;
   #ended = false;
   #pulling: Promise<void> | undefined;
-  /** Of a body that is gathered. */
+  /** While a body is gathered. */
   #take: ((chunk: Buffer) => void) | undefined;
 
   /** @param onError the client went away or stalled; told before any reader of the body knows */
@@ -58,6 +58,7 @@ export class RequestBody {
         if (this.#received < length) return;
         clearTimeout(timer);
         this.#ended = true;
+        this.#stopTaking();
         resolve();
       };
       request.on('data', this.#take).on('error', this.#onError);
@@ -76,7 +77,13 @@ export class RequestBody {
   /** Nobody will ask for it again: the request, which may stay in memory for long, lets go of it. */
   free(): void {
     this.#chunks.length = 0;
-    if (this.#take !== undefined) this.#request.off('data', this.#take).off('error', this.#onError);
+    this.#stopTaking();
+  }
+
+  #stopTaking(): void {
+    if (this.#take === undefined) return;
+    this.#request.off('data', this.#take).off('error', this.#onError);
+    this.#take = undefined;
   }
 
   async *#stream(): AsyncGenerator<Buffer> {
@@ -126,6 +133,7 @@ export class RequestBody {
       clearTimeout(timer);
     }
   }
+
   #stallTimer(): NodeJS.Timeout {
     const stalled = () => this.#onError(new RequestStalledError(this.#idleTimeoutMs));
     return setTimeout(stalled, this.#idleTimeoutMs);
