@@ -30,7 +30,7 @@ for (let request = 0; request < 20; request++) {
   );
   if (!response.ok) throw new Error('the client saw a failure');
 }
-const [, second] = lb.snapshot().endpoints;
-console.log(second?.state); // ejected
+const [first] = lb.snapshot().endpoints;
+console.log(first?.succeeded); // 20
 // #endregion program
 for (const server of servers) server.close();
