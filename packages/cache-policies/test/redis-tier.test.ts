@@ -26,6 +26,24 @@ describeWith('redis', 'on Redis', () => {
     conformance({ describe, it }, make, { name, features });
   }
 
+  it('lets others publish what they like on its channel', async () => {
+    const redis = new Redis({ port: server.port, lazyConnect: true });
+    const told: string[] = [];
+    const listener = {
+      invalidated: ({ keys }: { keys: readonly string[] }) => told.push(...keys),
+      reset: (reason: string) => told.push(reason),
+      connection: (state: string) => told.push(state),
+    };
+    const tier = redisTier({ redis, prefix: 'noisy', boundMs: 100 });
+    const [session, other] = [tier.open(listener as never), tier.open(listener as never)];
+    await expect.poll(() => told.filter(what => what === 'connected')).toHaveLength(2);
+    told.length = 0;
+    for (const junk of ['', '{}', 'null', '[1]', '[1,2,3,4,5]']) await admin.publish('{noisy}:feed', junk);
+    await other.invalidate(['key']);
+    await expect.poll(() => told).toEqual(['key']);
+    await Promise.all([session.close(), other.close()]);
+  });
+
   it('is read without a session', async () => {
     const redis = new Redis({ port: server.port, lazyConnect: true });
     const tier = redisTier({ redis, prefix: 'alone' });

@@ -52,8 +52,10 @@ export class Feed {
   }
 
   take(message: string): void {
-    const { epoch, sequence, session, kind, names } = parsed(message);
-    if (this.#heard === undefined) return; // the reset is yet to come
+    const change = parsed(message);
+    // before the first check the reset is yet to come; what no session wrote is nobody's change
+    if (this.#heard === undefined || change === undefined) return;
+    const { epoch, sequence, session, kind, names } = change;
     if (epoch !== this.#heard.epoch) {
       this.#breaks++;
       this.#listener.reset('emptied');
@@ -95,13 +97,11 @@ export class Feed {
   }
 }
 
-function parsed(message: string): Change {
-  const [epoch, sequence, session, kind, names] = JSON.parse(message) as [
-    string,
-    number,
-    string,
-    string,
-    readonly string[],
-  ];
-  return { epoch, sequence, session, kind, names };
+function parsed(message: string): Change | undefined {
+  try {
+    const [epoch, sequence, session, kind, names] = JSON.parse(message);
+    return Array.isArray(names) ? { epoch, sequence, session, kind, names } : undefined;
+  } catch {
+    return undefined;
+  }
 }
