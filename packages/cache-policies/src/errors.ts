@@ -54,6 +54,22 @@ export class SerializeError extends AshlarError {
   }
 }
 
+/** What a shared tier holds is compressed and damaged, or longer than `maxBytes`; the `cause` says which. */
+export class DecompressError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_CACHE_DECOMPRESS';
+  readonly maxBytes: number;
+
+  constructor(bytes: number, maxBytes: number, cause: unknown) {
+    const what = `a compressed value of ${bytes} bytes`;
+    const tooLong = (cause as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE';
+    const why = tooLong
+      ? `becomes longer than \`maxBytes\`, ${maxBytes}`
+      : `cannot be read: ${reasonOf(cause)}`;
+    super(`${what} ${why}`, { cause });
+    this.maxBytes = maxBytes;
+  }
+}
+
 /** As many writes are pending as may be, and the option says not to wait. Nothing was done. */
 export class BacklogFullError extends AshlarError {
   static override readonly code: string = 'ASHLAR_CACHE_BACKLOG_FULL';

@@ -28,6 +28,7 @@ export {
 export {
   BacklogFullError,
   CacheClosedError,
+  DecompressError,
   JournalError,
   LoadError,
   LoadTimeoutError,

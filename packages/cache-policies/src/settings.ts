@@ -56,7 +56,7 @@ const names: readonly (keyof CacheOptions<unknown, unknown>)[] = [
   ...(['observer', 'clock', 'random'] as const),
 ];
 const functions = ['eviction', 'weigh', 'keyOf', 'load', 'loadMany', 'tags', 'random'] as const;
-const onlyWithRemote = ['serializer', 'localTtlMs', 'onDisconnect', 'leaseMs', 'leaseWaitMs'] as const;
+const onlyWithRemote = ['localTtlMs', 'onDisconnect', 'leaseMs', 'leaseWaitMs'] as const;
 
 /** @throws InvalidOptionError */
 export function readSettings<K, V>(options: CacheOptions<K, V>): ReadSettings<K, V> {
@@ -66,6 +66,8 @@ export function readSettings<K, V>(options: CacheOptions<K, V>): ReadSettings<K,
     const useless = onlyWithRemote.find(name => options[name] !== undefined);
     if (useless !== undefined)
       throw new InvalidOptionError(useless, `\`${useless}\` needs a \`remote\` tier`);
+    if (options.serializer !== undefined && options.write?.needsText !== true)
+      throw new InvalidOptionError('serializer', '`serializer` needs a `remote` tier or a journal');
   }
   const { name = 'cache', ttlMs = Number.POSITIVE_INFINITY, refreshAhead = {} } = options;
   if (typeof name !== 'string') {

@@ -81,6 +81,8 @@ describe('simulate', () => {
   it.each([
     ['plain', keys.join('\n')],
     ['with carriage returns and blank lines', `\r\n${keys.join(' \r\n\r\n')}\r\n`],
+    ['with a byte order mark', `\ufeff${keys.join('\n')}`],
+    ['with a byte order mark, in gzip', gzipSync(`\ufeff\r\n${keys.join('\r\n')}`)],
     ['gzip', gzipSync(keys.join('\n'))],
     [
       'gzip in several members',
@@ -191,6 +193,10 @@ describe('simulate', () => {
     ['one endless line', 'x'.repeat(3_000_000), 'is not a trace'],
     ['damaged gzip', gzipSync(keys.join('\n')).subarray(0, 20_000), 'the gzip data is damaged'],
     ['blank lines', '\n \n\n', 'is empty'],
+    ['a byte order mark alone', '\ufeff', 'is empty'],
+    ['UTF-16', Buffer.from('\ufeffa\nb\n', 'utf16le'), 'is not a text file'],
+    ['gzip of nothing', gzipSync(''), 'is empty'],
+    ['gzip of gzip', gzipSync(gzipSync(keys.join('\n'))), 'is not a t'],
   ])('refuses a file that is no trace: %s', async (name, content, message) => {
     const { code, stdout, stderr } = await run(['simulate', fileOf(name, content)]);
     expect([code, stdout]).toEqual([2, '']);

@@ -11,6 +11,7 @@ export class Trace {
   readonly #input: Input;
   readonly #lines: Lines = new Lines((bytes, start, end) => this.#line(bytes, start, end));
   #format: LineFormat | undefined;
+  #isFirstLine = true;
   readonly #sniffed: Buffer[] = [];
   #keys: Key[] = [];
   /** Keys that were given out. */
@@ -59,8 +60,9 @@ export class Trace {
   }
 
   #line(bytes: Buffer, from: number, to: number): void {
-    let start = from;
+    let start = this.#isFirstLine && hasByteOrderMark(bytes, from, to) ? from + 3 : from;
     let end = to;
+    this.#isFirstLine = false;
     while (start < end && isSpace(bytes[start]!)) start++;
     while (end > start && isSpace(bytes[end - 1]!)) end--;
     if (start === end) return;
@@ -91,6 +93,11 @@ export class Trace {
   #refused(why: string): TraceError {
     return new TraceError(`${this.name}: ${why}`);
   }
+}
+
+/** What Windows puts before UTF-8; no part of the first key. */
+function hasByteOrderMark(bytes: Buffer, from: number, to: number): boolean {
+  return to - from >= 3 && bytes.readUIntBE(from, 3) === 0xefbbbf;
 }
 
 /** Blank, tab or carriage return. */
