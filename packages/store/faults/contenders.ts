@@ -47,7 +47,7 @@ class Contest {
   readonly #fence = new Fence();
   #tenures = 0;
   #holding = 0;
-  #lastToken = 0n;
+  #last = { token: 0n, holder: '' };
 
   constructor(name: string, tally: Tally, random: Random) {
     this.#name = name;
@@ -66,8 +66,10 @@ class Contest {
   async #hold(store: ManagedStore, holder: string, { token }: Claim): Promise<void> {
     this.#tenures++;
     if (++this.#holding > 1) this.#tally.duplicated++;
-    this.#tally.expect(token > this.#lastToken, `token ${token} was given after ${this.#lastToken}`);
-    this.#lastToken = token;
+    // a release that failed leaves its holder the right, and the token with it
+    const grows = token > this.#last.token || (token === this.#last.token && holder === this.#last.holder);
+    this.#tally.expect(grows, `token ${token} was given after ${this.#last.token}`);
+    this.#last = { token, holder };
     await this.#ask(() => store.get(this.#name));
     this.#fence.admit({ token, holder });
     this.#holding--;

@@ -1,7 +1,5 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { Peer } from '@workspace/faults';
 import { Lease, maxToken } from '../src/index.ts';
 import type { Kind } from './client.ts';
 import { type Fault, Tally } from './fault.ts';
@@ -53,42 +51,13 @@ export function holderOf(kind: Kind, isFenced = true): Fault {
   };
 }
 
-class Holder {
-  readonly process: ChildProcess;
-  readonly #said: HolderMessage[] = [];
-  readonly #ended: Promise<unknown>;
-  #heard: (() => void) | undefined;
-
+class Holder extends Peer<HolderMessage> {
   constructor(settings: HolderSettings) {
-    const program = fileURLToPath(new URL('./holder-process.ts', import.meta.url));
-    this.process = fork(program, [JSON.stringify(settings)], {
-      execArgv: ['--conditions=@ashlar/source', '--import', 'tsx'],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    this.#ended = once(this.process, 'exit');
-    this.process.on('message', (message: HolderMessage) => {
-      this.#said.push(message);
-      this.#heard?.();
-    });
+    super(new URL('./holder-process.ts', import.meta.url), settings);
   }
 
-  /** Resolves when it has said so; rejects when it ended. */
   async says(message: HolderMessage): Promise<void> {
-    while (this.#said.length === 0) {
-      const ended = this.#ended.then(() => {
-        throw new Error('the holder has ended');
-      });
-      const heard = new Promise<void>(resolve => {
-        this.#heard = resolve;
-      });
-      await Promise.race([heard, ended]);
-    }
-    const said = this.#said.shift();
+    const said = await this.next();
     if (said !== message) throw new Error(`the holder said ${said}, not ${message}`);
-  }
-
-  async end(): Promise<void> {
-    this.process.kill('SIGKILL');
-    await this.#ended;
   }
 }

@@ -1,3 +1,4 @@
+import { within } from '@workspace/faults';
 import { startRedis, startTcpProxy } from '@workspace/services';
 import { Redis } from 'ioredis';
 import { StaleTokenError, StoreUnavailableError, VersionConflictError } from '../src/errors.ts';
@@ -6,7 +7,6 @@ import { Fence, type FencingToken, type Store } from '../src/index.ts';
 import { type Client, connect } from './client.ts';
 import { type Fault, Tally } from './fault.ts';
 import { redisConfig, Site } from './site.ts';
-import { within } from './waiting.ts';
 
 const writes = 50;
 const withinMs = 20_000;

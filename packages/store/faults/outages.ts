@@ -47,7 +47,7 @@ export function outagesOf(kind: Kind): Fault[] {
     name: `${kind}-${name}`,
     about,
     usualRuns: 10,
-    noticedWithinMs: detectionMs,
+    within: { noticedMs: detectionMs },
     async begin() {
       const site = await Site.start(kind);
       return {

@@ -1,13 +1,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CallOutcome, Random } from '@ashlar/core';
+import { within } from '@workspace/faults';
 import { StoreUnavailableError, VersionConflictError } from '../src/errors.ts';
 import { follow } from '../src/follow.ts';
 import type { Entry, Store } from '../src/index.ts';
 import type { Client } from './client.ts';
 import type { Tally } from './fault.ts';
 import { Tenures } from './tenures.ts';
-import { within } from './waiting.ts';
 
 const disconnected = 'ashlar:store:disconnected';
 const claimTtlMs = 1_500;

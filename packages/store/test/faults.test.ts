@@ -1,10 +1,10 @@
 import { seededRandom } from '@ashlar/core';
+import { runFault } from '@workspace/faults';
 import { describeWith } from '@workspace/services/vitest';
 import { expect, it } from 'vitest';
-import { Tally } from '../faults/fault.ts';
+import { report, Tally } from '../faults/fault.ts';
 import { faults } from '../faults/faults.ts';
 import { holderOf } from '../faults/holder.ts';
-import { runFault } from '../faults/run.ts';
 import { Tenures } from '../faults/tenures.ts';
 import { Traffic } from '../faults/traffic.ts';
 import { memoryStore, type Store } from '../src/index.ts';
@@ -16,7 +16,7 @@ const runs = 1;
 describeWith([{ own: 'redis' }, { own: 'postgres' }, 'cc'], 'faults', () => {
   for (const fault of faults) {
     it(`${fault.name}: ${fault.about}`, async () => {
-      const row = await runFault(fault, { runs, seed: 7 });
+      const row = await runFault(fault, report, { runs, seed: 7 });
       expect(row).toMatchObject({ runs, unexpected: 0, remarks: [], ok: true });
       expect(row.operations).toBeGreaterThan(0);
       if (fault.allows?.includes('lost')) expect(row.lost).toBeGreaterThan(0);
@@ -24,7 +24,7 @@ describeWith([{ own: 'redis' }, { own: 'postgres' }, 'cc'], 'faults', () => {
   }
 
   it('find a holder whose sink has no fence', async () => {
-    const row = await runFault(holderOf('redis', false), { runs: 3, seed: 1 });
+    const row = await runFault(holderOf('redis', false), report, { runs: 3, seed: 1 });
     expect(row.unexpected).toBeGreaterThan(0);
   });
 });
