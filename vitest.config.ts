@@ -13,7 +13,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    include: ['{packages,tools,examples}/*/test/**/*.test.ts', 'docs/test/**/*.test.ts'],
+    include: ['{packages,tools,examples}/*/test/**/*.test.ts', '{docs,benchmarks}/test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     reporters: [

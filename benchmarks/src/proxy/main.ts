@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { count, fail } from '../arguments.ts';
 import { type Comparison, compare } from './compare.ts';
 import { loads } from './loads.ts';
 import { json, tables } from './print.ts';
@@ -42,15 +43,4 @@ async function main(): Promise<void> {
     comparisons.push(...(await compare({ ...settings, backends: count('backends', text) })));
   }
   process.stdout.write(values.json ? json(comparisons) : tables(comparisons));
-}
-
-function count(option: string, text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  return fail(`--${option} must be a whole number above 0, got ${text}`);
-}
-
-function fail(message: string): never {
-  process.stderr.write(`${message}\n`);
-  process.exit(2);
 }

@@ -1,3 +1,4 @@
+import { table } from '../markdown.ts';
 import type { Comparison, Figures } from './compare.ts';
 
 const kinds: readonly (readonly [bench: string, unit: string, what: keyof Figures, digits: number])[] = [
@@ -8,10 +9,10 @@ const kinds: readonly (readonly [bench: string, unit: string, what: keyof Figure
 
 /** As Markdown; after each figure of another, how many times ours it is. */
 export function tables(comparisons: readonly Comparison[]): string {
-  return comparisons.map(table).join('\n');
+  return comparisons.map(tableOf).join('\n');
 }
 
-function table({ load, backends, figures }: Comparison): string {
+function tableOf({ load, backends, figures }: Comparison): string {
   const [[, ours]] = [...figures] as [[string, Figures]];
   const title = `${load.name}, ${backends} ${backends === 1 ? 'backend' : 'backends'}`;
   const head = [title, ...kinds.flatMap(([bench, unit]) => [`${bench}, ${unit}`, 'ratio'])];
@@ -22,8 +23,7 @@ function table({ load, backends, figures }: Comparison): string {
       its === ours ? '' : `${(its[what] / ours[what]).toFixed(2)}×`,
     ]),
   ]);
-  const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
-  return [head, rule, ...rows].map(cells => `| ${cells.join(' | ')} |\n`).join('');
+  return table(head, rows);
 }
 
 /** `ratio` is peerValue / value. */

@@ -29,13 +29,12 @@ export interface Bench {
 export function timing(name: string, make: () => Comparison): Bench {
   return {
     name,
-    run() {
+    async run() {
       const { ours, peers, rounds = 25, sampleMs = 10 } = make();
       const [subject, work] = ours;
       const names = [noiseFloor, ...Object.keys(peers)];
-      const [value, ...others] = measure([work, work, ...Object.values(peers)], { rounds, sampleMs }) as [
-        number,
-      ];
+      const works = [work, work, ...Object.values(peers)];
+      const [value, ...others] = (await measure(works, { rounds, sampleMs })) as [number];
       return rows(name, subject, 'ns', value, names, others);
     },
   };

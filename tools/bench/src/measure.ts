@@ -1,4 +1,4 @@
-/** Does its work `times` times; what it returns keeps the work from being optimized away. */
+/** Does its work `times` times; what it returns keeps the work from being optimized away. A promise is waited for. */
 export type Work = (times: number) => unknown;
 
 export interface MeasureOptions {
@@ -9,26 +9,34 @@ export interface MeasureOptions {
 }
 
 /**
- * The median nanoseconds of one time of each work. The works are sampled in turns, in a new order each round, so that
- * what slows the machine down for a while slows them all.
+ * The median nanoseconds of one time of each work. The works are sampled in turns, so that what slows the machine down
+ * for a while slows them all, and each round in an order by chance, as some leave garbage to whoever comes after them.
  */
-export function measure(works: readonly Work[], { rounds, sampleMs }: MeasureOptions): number[] {
-  const times = works.map(work => calibrate(work, sampleMs));
+export async function measure(
+  works: readonly Work[],
+  { rounds, sampleMs }: MeasureOptions,
+): Promise<number[]> {
+  const times: number[] = [];
+  for (const work of works) times.push(await calibrate(work, sampleMs));
   const samples: number[][] = works.map(() => []);
   for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < works.length; turn++) {
-      const i = (turn + round) % works.length;
-      samples[i]!.push(nanoseconds(works[i]!, times[i]!) / times[i]!);
+    for (const i of shuffled(works.length)) {
+      samples[i]!.push((await nanoseconds(works[i]!, times[i]!)) / times[i]!);
     }
   }
   return samples.map(median);
 }
 
+function shuffled(count: number): number[] {
+  const draws = Array.from({ length: count }, (_, i) => ({ i, draw: Math.random() }));
+  return draws.sort((a, b) => a.draw - b.draw).map(({ i }) => i);
+}
+
 /** How often the work fits a sample, found on warm code. */
-function calibrate(work: Work, sampleMs: number): number {
+async function calibrate(work: Work, sampleMs: number): Promise<number> {
   for (let times = 1; ; times *= 2) {
     // The lesser of two: one may have been interrupted
-    const tookMs = Math.min(nanoseconds(work, times), nanoseconds(work, times)) / 1e6;
+    const tookMs = Math.min(await nanoseconds(work, times), await nanoseconds(work, times)) / 1e6;
     if (tookMs >= sampleMs / 2 || times >= 2 ** 30) {
       return Math.max(1, Math.round((times * sampleMs) / tookMs));
     }
@@ -37,9 +45,10 @@ function calibrate(work: Work, sampleMs: number): number {
 
 let sink: unknown;
 
-function nanoseconds(work: Work, times: number): number {
+async function nanoseconds(work: Work, times: number): Promise<number> {
   const start = process.hrtime.bigint();
-  const result = work(times);
+  const returned = work(times);
+  const result = returned instanceof Promise ? await returned : returned;
   const took = Number(process.hrtime.bigint() - start);
   sink = result;
   return took;

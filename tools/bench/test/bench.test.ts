@@ -8,9 +8,17 @@ const spin = (units: number) => (times: number) => {
 };
 
 describe('measure', () => {
-  it('tells more work from less, far apart as they are', () => {
-    const [less, more] = measure([spin(100), spin(10_000)], { rounds: 5, sampleMs: 2 });
+  it('tells more work from less, far apart as they are', async () => {
+    const [less, more] = await measure([spin(100), spin(10_000)], { rounds: 5, sampleMs: 2 });
     expect(more! / less!).toBeGreaterThan(20);
+  });
+
+  it('waits for work that takes turns of the event loop', async () => {
+    const turns = (units: number) => async (times: number) => {
+      for (let i = 0; i < times * units; i++) await new Promise(setImmediate);
+    };
+    const [less, more] = await measure([turns(1), turns(100)], { rounds: 3, sampleMs: 1 });
+    expect(more! / less!).toBeGreaterThan(5);
   });
 });
 
