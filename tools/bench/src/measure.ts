@@ -17,7 +17,10 @@ export async function measure(
   { rounds, sampleMs }: MeasureOptions,
 ): Promise<number[]> {
   const times: number[] = [];
-  for (const work of works) times.push(await calibrate(work, sampleMs));
+  for (const work of works) {
+    await calibrate(work, sampleMs); // to warm it up: the first times may load, compile or allocate
+    times.push(await calibrate(work, sampleMs));
+  }
   const samples: number[][] = works.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const i of shuffled(works.length)) {
