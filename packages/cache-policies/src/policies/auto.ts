@@ -6,7 +6,7 @@ import { KeyHash } from '../shared/key-hash.ts';
 import type { PolicyMap } from '../shared/policy-map.ts';
 import { candidates } from './auto/candidates.ts';
 import { Contest } from './auto/contest.ts';
-import { Watched } from './auto/watched.ts';
+import { Followed, plain } from './auto/followed.ts';
 
 export interface AutoOptions {
   /** Seeds the choice of the sample; asked once. `Math.random` by default. */
@@ -30,25 +30,27 @@ export function auto<K, V>(bound: Bound<K, V> & AutoOptions): AutoMap<K, V> {
   return new Auto(bound);
 }
 
+/** What its maps hold: the value, and for keys of the sample what the contest must know of them besides. */
+type Held<V> = V | Followed<V>;
+
 class Auto<K, V> implements AutoMap<K, V> {
   #bound: Bound<K, V>;
   readonly #departures: Departures<K, V> | undefined;
   readonly #seed: number;
   readonly #hash: KeyHash;
-  readonly #watched: Watched<K>;
   #current = 0;
-  #live: PolicyMap<K, V>;
+  #live: PolicyMap<K, Held<V>>;
   /** The map of the policy before, until all is handed over. */
-  #old: PolicyMap<K, V> | undefined;
+  #old: PolicyMap<K, Held<V>> | undefined;
   #contest: Contest | undefined;
   /** The weight of what is being stored. */
   #weight = 1;
   #iterating = 0;
-  readonly #take = (key: K, value: V, weight: number): void => {
+  readonly #take = (key: K, held: Held<V>, weight: number): void => {
     this.#weight = weight;
-    this.#live.set(key, value);
+    this.#live.set(key, held);
   };
-  readonly #evict = (key: K, value: V): void => this.#departures?.add(key, value, 'capacity');
+  readonly #evict = (key: K, held: Held<V>): void => this.#departures?.add(key, plain(held), 'capacity');
 
   constructor(bound: Bound<K, V> & AutoOptions) {
     checkBound('auto', bound, ['random']);
@@ -57,7 +59,6 @@ class Auto<K, V> implements AutoMap<K, V> {
     this.#departures = onEvict && new Departures(onEvict);
     this.#seed = Math.floor(random() * 2 ** 32);
     this.#hash = new KeyHash(this.#seed);
-    this.#watched = new Watched(weigh === undefined);
     this.#live = this.#make();
     this.#compare(max);
   }
@@ -71,23 +72,24 @@ class Auto<K, V> implements AutoMap<K, V> {
   }
 
   get(key: K): V | undefined {
-    let value = this.#live.get(key);
+    let held = this.#live.get(key);
     if (this.#old !== undefined) {
       this.#old.pull(key, this.#take);
-      if (value === undefined) value = this.#live.peek(key);
+      if (held === undefined) held = this.#live.peek(key);
       this.#handOver();
     }
-    if (value !== undefined && this.#contest !== undefined) this.#heard(key);
-    return value;
+    if (!(held instanceof Followed)) return held;
+    this.#requested(held);
+    return held.value;
   }
 
   peek(key: K): V | undefined {
-    const value = this.#live.peek(key);
-    return value === undefined ? this.#old?.peek(key) : value;
+    const held = this.#peek(key);
+    return held === undefined ? undefined : plain(held);
   }
 
   has(key: K): boolean {
-    return this.peek(key) !== undefined;
+    return this.#peek(key) !== undefined;
   }
 
   set(key: K, value: V): this {
@@ -98,22 +100,30 @@ class Auto<K, V> implements AutoMap<K, V> {
       this.#handOver();
     }
     this.#weight = weight;
-    this.#live.set(key, value);
-    this.#fit();
-    if (this.#contest !== undefined) this.#stored(key, weight);
-    else if (this.#live.weight + weight > this.#bound.max) this.#compare(this.#live.size);
+    const contest = this.#contest;
+    const hash = contest === undefined ? 0 : this.#hash.of(key);
+    if (contest?.sample.has(hash) === true) {
+      const followed = new Followed(value, hash, weight);
+      this.#live.set(key, followed);
+      this.#fit();
+      this.#requested(followed);
+    } else {
+      this.#live.set(key, value);
+      this.#fit();
+      if (contest === undefined && this.#live.weight + weight > this.#bound.max)
+        this.#compare(this.#live.size);
+    }
     this.#departures?.tell();
     return this;
   }
 
   delete(key: K): boolean {
-    const there = this.#live.delete(key) || (this.#old?.delete(key) ?? false);
-    if (there && this.#contest !== undefined) {
-      const hash = this.#hash.of(key);
-      if (this.#contest.sample.has(hash)) this.#contest.remove(hash);
-    }
+    const held = this.#peek(key);
+    if (held === undefined) return false;
+    if (!this.#live.delete(key)) this.#old?.delete(key);
+    if (held instanceof Followed) this.#contest?.remove(held.hash);
     this.#departures?.tell();
-    return there;
+    return true;
   }
 
   clear(): void {
@@ -138,52 +148,42 @@ class Auto<K, V> implements AutoMap<K, V> {
     while (this.#old !== undefined) this.#handOver();
     this.#iterating++;
     try {
-      yield* this.#live;
+      for (const [key, held] of this.#live) yield [key, plain(held)];
     } finally {
       this.#iterating--;
     }
   }
 
-  #make(): PolicyMap<K, V> {
+  #peek(key: K): Held<V> | undefined {
+    const held = this.#live.peek(key);
+    return held === undefined ? this.#old?.peek(key) : held;
+  }
+
+  #make(): PolicyMap<K, Held<V>> {
     const { max, weigh } = this.#bound;
     const departures = this.#departures;
-    return candidates[this.#current]!.make<K, V>(
+    return candidates[this.#current]!.make<K, Held<V>>(
       {
         max,
         ...(weigh && { weigh: () => this.#weight }),
-        ...(departures && { onEvict: (key, value, reason) => departures.add(key, value, reason) }),
+        ...(departures && { onEvict: (key, held, reason) => departures.add(key, plain(held), reason) }),
       },
       this.#seed,
     );
   }
 
-  /** Begins to compare the candidates anew; when there are weights, once it is known how many entries fit. */
+  /**
+   * Begins to compare the candidates anew; when there are weights, once it is known how many entries fit. Keys that are
+   * there and were not of the sample before are followed from when they are stored again.
+   */
   #compare(entries: number): void {
     const known = this.#bound.weigh === undefined || this.#live.size > 0;
     this.#contest = known ? new Contest(candidates, entries, this.#bound, this.#seed) : undefined;
-    this.#watched.clear();
   }
 
-  #heard(key: K): void {
-    const contest = this.#contest!;
-    if (this.#watched.byHash(key)) {
-      const hash = this.#hash.of(key);
-      if (contest.sample.has(hash) && contest.request(hash, 1)) this.#judge(contest);
-      return;
-    }
-    const watched = this.#watched.get(key);
-    if (watched !== undefined && contest.request(watched.hash, watched.weight)) this.#judge(contest);
-  }
-
-  #stored(key: K, weight: number): void {
-    const contest = this.#contest!;
-    const hash = this.#hash.of(key);
-    if (!contest.sample.has(hash)) return;
-    if (!this.#watched.byHash(key)) this.#watched.add(key, { hash, weight }, this);
-    if (contest.request(hash, weight)) this.#judge(contest);
-  }
-
-  #judge(contest: Contest): void {
+  #requested({ hash, weight }: Followed<V>): void {
+    const contest = this.#contest;
+    if (contest?.sample.has(hash) !== true || !contest.request(hash, weight)) return;
     const next = contest.judge(this.#current);
     if (next === this.#current || this.#old !== undefined || this.#iterating > 0) return;
     this.#current = next;

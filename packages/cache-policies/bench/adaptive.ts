@@ -1,0 +1,142 @@
+import {
+  type AutoMap,
+  auto,
+  type BoundedMap,
+  CacheAdvisor,
+  type Eviction,
+  lirs,
+  lru,
+  s3fifo,
+  twoQueue,
+  wTinyLfu,
+} from '@ashlar/cache-policies';
+import { seededRandom } from '@ashlar/core';
+import { type Bench, figures, main, timing, type Work } from '@workspace/bench';
+import { haveTraces, readTrace } from '../test/support/traces.ts';
+import { zipf } from '../test/support/workloads.ts';
+import { bytesPerEntry } from './memory.ts';
+
+type Key = string | number;
+type Watcher = Pick<CacheAdvisor, 'hit' | 'miss'>;
+
+const kinds: Readonly<Record<string, (number: number) => Key>> = {
+  strings: number => `user:${number}:profile`,
+  integers: number => number,
+};
+
+const evictions: Readonly<Record<string, Eviction>> = { lirs, wTinyLfu, lru, s3fifo, twoQueue };
+
+interface Workload {
+  readonly name: string;
+  readonly max: number;
+  keys(keyOf: (number: number) => Key): Key[];
+}
+
+function popular(name: string, max: number, keys: number, requests: number): Workload {
+  // 7919 has no factor in common with their number, so popular keys are not neighbors
+  const of = (keyOf: (number: number) => Key) =>
+    Array.from({ length: keys }, (_, i) => keyOf((i * 7_919) % keys));
+  return {
+    name: `${name} at ${max}`,
+    max,
+    keys: keyOf => {
+      const named = of(keyOf);
+      return Array.from(zipf(1, keys, 0.99, requests), rank => named[rank]!);
+    },
+  };
+}
+
+function traced(trace: string, max: number): Workload[] {
+  if (!haveTraces) return [];
+  return [
+    {
+      name: `${trace} at ${max}`,
+      max,
+      keys: keyOf => Array.from(readTrace(trace).subarray(0, 300_000), keyOf),
+    },
+  ];
+}
+
+const workloads: readonly Workload[] = [
+  popular('hits', 10_000, 5_000, 2 ** 16),
+  popular('Zipf', 10_000, 100_000, 2 ** 18),
+  popular('Zipf', 100_000, 1_000_000, 2 ** 20),
+  ...traced('arc-OLTP', 10_000),
+];
+
+function getOrSet(map: BoundedMap<Key, number>, keys: readonly Key[]): Work {
+  let next = 0;
+  const work: Work = times => {
+    let hits = 0;
+    for (let i = 0; i < times; i++) {
+      const key = keys[next]!;
+      if (map.get(key) === undefined) map.set(key, next);
+      else hits++;
+      next = next + 1 === keys.length ? 0 : next + 1;
+    }
+    return hits;
+  };
+  work(keys.length);
+  return work;
+}
+
+/** As `getOrSet`, and the watcher is told. */
+function watched(map: BoundedMap<Key, number>, keys: readonly Key[], watcher: Watcher): Work {
+  let next = 0;
+  const work: Work = times => {
+    let hits = 0;
+    for (let i = 0; i < times; i++) {
+      const key = keys[next]!;
+      if (map.get(key) === undefined) {
+        map.set(key, next);
+        watcher.miss(key);
+      } else {
+        hits++;
+        watcher.hit(key);
+      }
+      next = next + 1 === keys.length ? 0 : next + 1;
+    }
+    return hits;
+  };
+  work(keys.length);
+  return work;
+}
+
+const nobody: Watcher = { hit() {}, miss() {} };
+const measured = { rounds: 15, sampleMs: 20 };
+
+const overheads: Bench[] = workloads.flatMap(({ name, max, keys }) =>
+  Object.entries(kinds).flatMap(([kind, keyOf]) => [
+    timing(`auto, ${name}, ${kind}`, () => {
+      const requests = keys(keyOf);
+      const map: AutoMap<Key, number> = auto({ max, random: seededRandom(1) });
+      const work = getOrSet(map, requests);
+      for (let pass = 0; pass < 10; pass++) work(requests.length);
+      const alone = evictions[map.policy]!<Key, number>({ max });
+      return { ours: [map.policy, getOrSet(alone, requests)], peers: { auto: work }, ...measured };
+    }),
+    timing(`advisor, ${name}, ${kind}`, () => {
+      const requests = keys(keyOf);
+      const advisor = new CacheAdvisor({ max, eviction: s3fifo, random: seededRandom(1) });
+      return {
+        ours: ['s3fifo', watched(s3fifo({ max }), requests, nobody)],
+        peers: { advised: watched(s3fifo({ max }), requests, advisor) },
+        ...measured,
+      };
+    }),
+  ]),
+);
+
+const memory: Bench[] = [10_000, 100_000].flatMap(max =>
+  Object.entries(kinds).map(([kind, keyOf]) =>
+    figures(`memory of auto at ${max}, ${kind}`, 'bytes an entry', () => {
+      const keys = Array.from({ length: 3 * max }, (_, i) => keyOf((i * 7_919) % (3 * max)));
+      const bytes = (eviction: Eviction) =>
+        bytesPerEntry(entries => eviction<Key, number>({ max: entries }), max, keys);
+      const policy = auto({ max }).policy;
+      return { ours: [policy, bytes(evictions[policy]!)], peers: { auto: bytes(auto) } };
+    }),
+  ),
+);
+
+await main([...overheads, ...memory]);
