@@ -39,6 +39,8 @@ export interface CacheAdvice {
   readonly neededMax: number;
 }
 
+/** Entries that a miniature has at least, of a cache that has more. */
+const leastShadow = 100;
 const defaultFactors: readonly number[] = [0.5, 2, 10];
 
 /**
@@ -72,7 +74,7 @@ export class CacheAdvisor implements AccessObserver<unknown> {
     this.#max = integerOption('max', options.max, { min: 1 });
     this.#window = integerOption('windowRequests', options.windowRequests ?? 10 * this.#max, { min: 1 });
     for (const factor of factors) numberOption('factors', factor, { above: 0 });
-    const size = shadowSize(this.#max);
+    const size = shadowSize(this.#max, leastShadow);
     this.#sample = new SpatialSample(size / this.#max);
     this.#curve = new MissRatioCurve({ share: this.#sample.share });
     this.#hash = new KeyHash(Math.floor(random() * 2 ** 32));

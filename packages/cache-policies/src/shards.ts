@@ -19,9 +19,9 @@ export class SpatialSample {
 
 /**
  * How many entries a shadow should have of a cache of that many: all of a small one, as a small part of it would tell
- * nothing; few of a large one, so that it costs little.
+ * nothing; few of a large one, but `least`, so that it costs little.
  */
-export function shadowSize(entries: number): number {
+export function shadowSize(entries: number, least: number): number {
   if (entries <= 1_000) return entries;
-  return Math.round(Math.max(1_000_000 / entries, 100, entries / 1_000));
+  return Math.round(Math.max((10_000 * least) / entries, least, entries / 1_000));
 }

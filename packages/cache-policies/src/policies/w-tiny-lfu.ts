@@ -51,11 +51,12 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   #windowMax = 0;
   #protectedMax = 0;
 
-  constructor(bound: Bound<K, V> & WTinyLfuOptions) {
+  /** `hash` may be one that others use too: of the key asked of it last it need not think again. */
+  constructor(bound: Bound<K, V> & WTinyLfuOptions, hash?: KeyHash) {
     super('wTinyLfu', bound, ['random']);
     this.#seed = Math.floor((bound.random ?? Math.random)() * 2 ** 32) | 1;
     this.#draw = this.#seed;
-    this.#hash = new KeyHash(this.#seed);
+    this.#hash = hash ?? new KeyHash(this.#seed);
     this.#divide();
   }
 

@@ -11,13 +11,23 @@ export class KeyHash {
   readonly #seed: number;
   #numbers: WeakMap<object, number> | undefined;
   #numbered = 0;
+  /** The last string, as whoever asks may not be the only one who does. */
+  #last = '';
+  #lastHash: number;
 
   constructor(seed: number) {
     this.#seed = seed | 0;
+    this.#lastHash = this.#text('', this.#seed);
   }
 
   of(key: unknown): number {
-    if (typeof key === 'string') return this.#text(key, this.#seed);
+    if (typeof key === 'string') {
+      if (key !== this.#last) {
+        this.#lastHash = this.#text(key, this.#seed);
+        this.#last = key;
+      }
+      return this.#lastHash;
+    }
     if (typeof key === 'number') return this.#number(key);
     if (typeof key === 'object' && key !== null) return this.#object(key);
     if (typeof key === 'function') return this.#object(key);

@@ -1,15 +1,16 @@
 import { seededRandom } from '@ashlar/core';
 import type { Bound } from '../../bounded-map.ts';
+import type { KeyHash } from '../../shared/key-hash.ts';
 import type { PolicyMap } from '../../shared/policy-map.ts';
 import { Lirs } from '../lirs.ts';
-import { S3Fifo } from '../s3fifo.ts';
 import { TwoQueue } from '../two-queue.ts';
 import { WTinyLfu } from '../w-tiny-lfu.ts';
 import { Recency } from './recency.ts';
 
 export interface Candidate {
   readonly name: string;
-  make<K, V>(bound: Bound<K, V>, seed: number): PolicyMap<K, V>;
+  /** `hash` tells keys apart for whoever needs it, and `seed` decides what is left to luck. */
+  make<K, V>(bound: Bound<K, V>, seed: number, hash: KeyHash): PolicyMap<K, V>;
 }
 
 /**
@@ -18,8 +19,10 @@ export interface Candidate {
  */
 export const candidates: readonly Candidate[] = [
   { name: 'lirs', make: bound => new Lirs(bound) },
-  { name: 'wTinyLfu', make: (bound, seed) => new WTinyLfu({ ...bound, random: seededRandom(seed) }) },
+  {
+    name: 'wTinyLfu',
+    make: (bound, seed, hash) => new WTinyLfu({ ...bound, random: seededRandom(seed) }, hash),
+  },
   { name: 'lru', make: bound => new Recency(bound) },
-  { name: 's3fifo', make: bound => new S3Fifo(bound) },
   { name: 'twoQueue', make: bound => new TwoQueue(bound) },
 ];

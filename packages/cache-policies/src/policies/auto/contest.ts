@@ -1,5 +1,6 @@
 import type { Bound } from '../../bounded-map.ts';
 import { SpatialSample, shadowSize } from '../../shards.ts';
+import type { KeyHash } from '../../shared/key-hash.ts';
 import type { PolicyMap } from '../../shared/policy-map.ts';
 import type { Candidate } from './candidates.ts';
 
@@ -9,6 +10,8 @@ const horizon = 10;
 const worthwhile = 0.1;
 /** as shares of a shadow's size; and by how many standard deviations. */
 const certainty = 4;
+/** Entries that a shadow has at least, of a cache that has more. */
+const leastShadow = 64;
 
 /**
  * A small cache for each candidate, on a sample of the keys and as much smaller than the cache as the sample is smaller
@@ -24,12 +27,18 @@ export class Contest {
   #since = 0;
 
   /** For a cache of about so many entries. */
-  constructor(candidates: readonly Candidate[], entries: number, bound: Bound<never, never>, seed: number) {
-    const size = shadowSize(entries);
+  constructor(
+    candidates: readonly Candidate[],
+    entries: number,
+    bound: Bound<never, never>,
+    seed: number,
+    hash: KeyHash,
+  ) {
+    const size = shadowSize(entries, leastShadow);
     this.sample = new SpatialSample(size / entries);
     const max = Math.max(1, Math.round(bound.max * (size / entries)));
     const weighed = bound.weigh && { weigh: (_hash: number, weight: number) => Math.min(weight, max) };
-    this.#shadows = candidates.map(({ make }) => make<number, number>({ max, ...weighed }, seed));
+    this.#shadows = candidates.map(({ make }) => make<number, number>({ max, ...weighed }, seed, hash));
     this.#hits = candidates.map(() => false);
     this.#wins = new Float64Array(candidates.length ** 2);
     this.#every = Math.max(16, Math.round(judgeEvery * size));
