@@ -53,7 +53,7 @@ export { type WTinyLfuOptions, wTinyLfu } from './policies/w-tiny-lfu.ts';
 export { jsonSerializer, type Serializer } from './serializer.ts';
 export { MissRatioCurve, type MissRatioCurveOptions } from './shards/miss-ratio-curve.ts';
 export type { CacheSnapshot } from './snapshot.ts';
-export { TierClosedError, TierUnavailableError } from './tiers/errors.ts';
+export { TierClosedError, TierUnavailableError, TierUnfitError } from './tiers/errors.ts';
 export { type MemoryTier, type MemoryTierOptions, memoryTier } from './tiers/memory-tier.ts';
 export type {
   Fill,

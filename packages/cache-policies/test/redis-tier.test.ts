@@ -1,10 +1,12 @@
 import { type Redis as Server, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { redisTier } from '../src/adapters/redis.ts';
 import { conformance } from '../src/conformance-tier.ts';
+import { connections, patient } from './support/redis-ears.ts';
 import { redisSubject } from './support/redis-tiers.ts';
+import { entry, nobody } from './support/tiers.ts';
 
 const features = { empties: true, breaks: true, loses: true };
 
@@ -20,10 +22,14 @@ describeWith('redis', 'on Redis', () => {
     await server.stop();
   });
 
-  const clients = { redisTier: {}, 'redisTier with a key prefix': { keyPrefix: 'app:' } };
-  for (const [name, options] of Object.entries(clients)) {
-    const make = () => redisSubject(admin, { port: server.port, ...options })();
-    conformance({ describe, it }, make, { name, features });
+  const subjects = [
+    ['pubsub', 'pubsub', {}],
+    ['tracking', 'tracking', {}],
+    ['tracking with a key prefix', 'tracking', { keyPrefix: 'app:' }],
+  ] as const;
+  for (const [name, invalidation, options] of subjects) {
+    const make = () => redisSubject(admin, invalidation, { port: server.port, ...options })();
+    conformance({ describe, it }, make, { name: `redisTier, ${name}`, features });
   }
 
   it('lets others publish what they like on its channel', async () => {
@@ -44,10 +50,22 @@ describeWith('redis', 'on Redis', () => {
     await Promise.all([session.close(), other.close()]);
   });
 
-  it('is read without a session', async () => {
+  it('is read over the connection of a session, or else one for all such reads at once', async () => {
     const redis = new Redis({ port: server.port, lazyConnect: true });
+    const duplicate = vi.spyOn(redis, 'duplicate');
     const tier = redisTier({ redis, prefix: 'alone' });
-    expect(await tier.get('nothing')).toBeUndefined();
+    const readAll = () => Promise.all(Array.from({ length: 20 }, (_, i) => tier.get(String(i))));
+    expect(new Set(await readAll())).toEqual(new Set([undefined]));
+    expect(duplicate).toHaveBeenCalledTimes(1);
+    await expect.poll(() => connections(admin, 'operating'), patient).toEqual([]);
+    const session = tier.open(nobody);
+    expect(duplicate).toHaveBeenCalledTimes(3);
+    await session.write(new Map([['7', entry('seven')]]));
+    expect(String((await readAll())[7])).toBe(String(entry('seven').value));
+    expect(duplicate).toHaveBeenCalledTimes(3);
+    await session.close();
+    expect(await tier.get('7')).toEqual(entry('seven').value);
+    expect(duplicate).toHaveBeenCalledTimes(4);
     expect(redis.status).toBe('wait');
   });
 });
@@ -60,6 +78,10 @@ describe('redisTier', () => {
     [{ redis: { ...redis, isCluster: true }, prefix: 'a' }, '`redis` must not be a Cluster'],
     [{ redis, prefix: 'a', boundMs: 1 }, '`boundMs` must be'],
     [{ redis, prefix: 'a', timeoutMs: 0 }, '`timeoutMs` must be'],
+    [
+      { redis, prefix: 'a', invalidation: 'feed' } as never,
+      "`invalidation` must be 'pubsub' or 'tracking', got \"feed\"",
+    ],
     [{ redis, prefix: 'a', ttlMs: 5 } as never, 'redisTier has no option `ttlMs`'],
   ])('refuses %j', (options, message) => {
     expect(() => redisTier(options)).toThrow(message);

@@ -1,9 +1,18 @@
-import { describe, InvalidOptionError, knownOptions, numberOption } from '@ashlar/core';
+import {
+  backgroundClock,
+  type Clock,
+  describe,
+  InvalidOptionError,
+  knownOptions,
+  numberOption,
+} from '@ashlar/core';
 import type { RedisLike } from '@ashlar/store/redis-connection';
 import type { RemoteTier } from '../tiers/remote-tier.ts';
-import { RedisSession } from './redis/session.ts';
+import { RedisSessions } from './redis/sessions.ts';
+import type { RedisInvalidation } from './redis/settings.ts';
 
 export type { RedisLike } from '@ashlar/store/redis-connection';
+export type { RedisInvalidation } from './redis/settings.ts';
 
 export interface RedisTierOptions {
   /**
@@ -22,7 +31,20 @@ export interface RedisTierOptions {
    * least 20. Each cache asks four times in that span whether it has heard of everything.
    */
   readonly boundMs?: number;
+  /**
+   * How caches are told of what others change. `pubsub` by default: each change is published. `tracking`: the server
+   * itself tells of every key that changes (CLIENT TRACKING), so that what other programs write or delete below the
+   * prefix is noticed too. The bound holds with both; use one for all caches of a prefix, since those of one sort hear of
+   * the changes of the other only as a reset.
+   */
+  readonly invalidation?: RedisInvalidation;
+  /** The clock of the caches that use it. */
+  readonly clock?: Clock;
 }
+
+const names: readonly (keyof RedisTierOptions)[] = [
+  ...(['redis', 'prefix', 'name', 'timeoutMs', 'boundMs', 'invalidation', 'clock'] as const),
+];
 
 /**
  * A tier in Redis 6.2 or later, shared by caches of many processes. What Redis evicts or forgets is loaded again; what
@@ -31,8 +53,9 @@ export interface RedisTierOptions {
  * @throws InvalidOptionError
  */
 export function redisTier(options: RedisTierOptions): RemoteTier {
-  knownOptions('redisTier', options, ['redis', 'prefix', 'name', 'timeoutMs', 'boundMs']);
+  knownOptions('redisTier', options, names);
   const { redis, prefix, name = 'redis', timeoutMs = 1_000, boundMs = 1_000 } = options;
+  const { invalidation = 'pubsub', clock = backgroundClock } = options;
   if (typeof prefix !== 'string' || !/^[^{}]{1,200}$/su.test(prefix)) {
     const expected = 'a string of 1 to 200 characters without braces';
     throw new InvalidOptionError('prefix', `\`prefix\` must be ${expected}, got ${describe(prefix)}`);
@@ -42,20 +65,15 @@ export function redisTier(options: RedisTierOptions): RemoteTier {
   }
   numberOption('timeoutMs', timeoutMs, { above: 0, max: 2 ** 31 - 1 });
   numberOption('boundMs', boundMs, { min: 20, max: 2 ** 31 - 1 });
-  const settings = { tier: name, redis, prefix, timeoutMs, boundMs };
+  if (invalidation !== 'pubsub' && invalidation !== 'tracking') {
+    const text = `\`invalidation\` must be 'pubsub' or 'tracking', got ${describe(invalidation)}`;
+    throw new InvalidOptionError('invalidation', text);
+  }
+  const settings = { tier: name, redis, prefix, timeoutMs, boundMs, invalidation, clock };
+  const sessions = new RedisSessions(settings);
   return {
     name,
-    open: listener => new RedisSession(settings, listener),
-    async get(key) {
-      const session = new RedisSession(settings, nobody);
-      try {
-        const [read] = await session.read([key]);
-        return read!.entry?.value;
-      } finally {
-        await session.close();
-      }
-    },
+    open: listener => sessions.open(listener),
+    get: key => sessions.get(key),
   };
 }
-
-const nobody = { invalidated: () => {}, reset: () => {}, connection: () => {} };

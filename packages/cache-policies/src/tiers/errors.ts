@@ -11,6 +11,12 @@ export class TierUnavailableError extends AshlarError {
   }
 }
 
+/** The server does not know or allow what the tier's options need of it, so every operation is refused until it does. */
+export class TierUnfitError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_TIER_UNFIT';
+  readonly outcome: CallOutcome = 'NotExecuted';
+}
+
 /** The session was closed, before or during the call. */
 export class TierClosedError extends AshlarError {
   static override readonly code: string = 'ASHLAR_TIER_CLOSED';

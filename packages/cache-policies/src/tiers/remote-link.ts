@@ -28,7 +28,7 @@ export interface LinkOptions<V> {
   readonly tier: RemoteTier;
   readonly serializer: Serializer<V>;
   readonly listener: Pick<TierListener, 'invalidated' | 'reset'>;
-  /** For how long beyond what is confirmed a local value may be served. */
+  /** For how long beyond what is confirmed a local value may be served while the tier is away. */
   readonly serveMs: number;
   readonly clock: Clock;
 }
@@ -59,7 +59,7 @@ export class RemoteLink<V> {
   mayServe(at: number, now: number): boolean {
     const { confirmedUntil } = this.#session;
     if (now <= confirmedUntil) return true;
-    return this.#serveMs > 0 && now <= Math.max(confirmedUntil, at) + this.#serveMs;
+    return this.keepsUnprotected && now <= Math.max(confirmedUntil, at) + this.#serveMs;
   }
 
   /** Whether who comes now may have the answer of a load that began `at`. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Redis, type RedisOptions } from 'ioredis';
-import { redisTier } from '../../src/adapters/redis.ts';
+import { type RedisInvalidation, redisTier } from '../../src/adapters/redis.ts';
 import type { MakeTierSubject } from '../../src/conformance-tier.ts';
 
 /** A client whose connections can be made deaf: they live, and what is published does not arrive. */
@@ -21,11 +21,20 @@ class Deaf extends Redis {
 }
 
 /** Tiers of one prefix on the server that the administrator is connected to. */
-export function redisSubject(admin: Redis, options: RedisOptions): MakeTierSubject {
+export function redisSubject(
+  admin: Redis,
+  invalidation: RedisInvalidation,
+  options: RedisOptions,
+): MakeTierSubject {
   return async () => {
     const prefix = randomUUID();
     const open = () =>
-      redisTier({ redis: new Deaf({ ...options, lazyConnect: true } as never), prefix, boundMs: 100 });
+      redisTier({
+        redis: new Deaf({ ...options, lazyConnect: true } as never),
+        prefix,
+        invalidation,
+        boundMs: 100,
+      });
     const everybody = (isDeaf: boolean) => {
       for (const client of Deaf.all) client.isDeaf = isDeaf;
     };

@@ -14,9 +14,25 @@ export interface Position {
   readonly sequence: number;
 }
 
+/** What a check does. */
+export interface Check {
+  now(): number;
+  /** When nothing is known yet of a connection: makes the server tell it of every change from now on. */
+  begin(): Promise<void>;
+  /** Asks, over the connection of the operations, where the history stands. */
+  ask(): Promise<Position>;
+  /** Resolves when all that the server had sent to the connection that hears has been taken. */
+  caughtUp(): Promise<void>;
+}
+
 /**
- * What one session has heard of the numbered changes, and until when that was all there was. It stands where the server
- * says that it stands after each loss of a connection, and tells a reset for what lay in between.
+ * What one session has heard of the numbered changes, and until when that was all there was.
+ *
+ * Every change takes the next number in the step that makes it. So if the server's last number was n when asked at t, and
+ * all up to n were heard, everything was that had been changed before t: what is held here is old by no change from before
+ * t, and may be served until t + bound. Whatever went wrong on the way (a lost message, another history, a connection that
+ * hears nothing) shows as a number that is missing, and is answered by a reset. After the loss of either connection a
+ * session stands where the server says that it stands, and tells a reset for what lay in between.
  */
 export class Feed {
   confirmedUntil: number = Number.NEGATIVE_INFINITY;
@@ -51,33 +67,47 @@ export class Feed {
     this.#listener.connection('disconnected', error);
   }
 
-  take(message: string): void {
+  /** Returns the keys whose values were touched by it. */
+  take(message: string): readonly string[] {
     const change = parsed(message);
-    // before the first check the reset is yet to come; what no session wrote is nobody's change
-    if (this.#heard === undefined || change === undefined) return;
+    // what no session wrote is nobody's change
+    if (change === undefined) return [];
     const { epoch, sequence, session, kind, names } = change;
+    if (kind === 'quiet') return names;
+    const touched = kind === 'keys' ? names : [];
+    // before the first check the reset is yet to come
+    if (this.#heard === undefined) return touched;
     if (epoch !== this.#heard.epoch) {
       this.#breaks++;
       this.#listener.reset('emptied');
-    } else if (sequence <= this.#heard.sequence) return;
+    } else if (sequence <= this.#heard.sequence) return touched;
     else if (sequence > this.#heard.sequence + 1) this.#listener.reset('missed');
     this.#heard = { epoch, sequence };
-    if (session === this.#session) return;
+    if (session === this.#session) return touched;
     if (kind === 'clear') this.#listener.reset('cleared');
     else if (kind === 'tags') this.#listener.invalidated({ keys: [], tags: names });
     else this.#listener.invalidated({ keys: names, tags: [] });
+    return touched;
   }
 
-  /**
-   * Asks over the connection of the operations where the history stands, then waits until the one that hears has
-   * caught up: what was changed before `ask` was sent is told by then, or was missed.
-   */
-  async check(now: () => number, ask: () => Promise<Position>, caughtUp: () => Promise<void>): Promise<void> {
+  /** The server, or another program, changed what is kept under these keys; it has no number. */
+  touched(keys: readonly string[]): void {
+    if (this.#heard !== undefined && keys.length > 0) this.#listener.invalidated({ keys, tags: [] });
+  }
+
+  /** The server says that it forgot everything. */
+  emptied(): void {
+    if (this.#heard !== undefined) this.#listener.reset('emptied');
+  }
+
+  /** Confirms that everything was told that had been changed before it began, or says what is to be done about it. */
+  async check({ now, begin, ask, caughtUp }: Check): Promise<void> {
     const breaks = this.#breaks;
     const sentAt = now();
+    const isNew = this.#heard === undefined;
+    if (isNew) await begin();
     const position = await ask();
     if (breaks !== this.#breaks) return;
-    const isNew = this.#heard === undefined;
     if (isNew) this.#heard = position;
     await caughtUp();
     if (breaks !== this.#breaks) return;

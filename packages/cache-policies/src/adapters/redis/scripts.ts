@@ -1,10 +1,20 @@
 import { type Script, script } from '@ashlar/store/redis-connection';
 
 /**
+ * For how long a value is there beyond its time: a reader finds it over and removes it quietly, where Redis would tell
+ * those who track it that it changed, in the middle of its next load.
+ */
+const slackMs = 1_000;
+
+/**
  * What all scripts begin with. KEYS[1] is the history: a hash with its `epoch` (random, so that an emptied server has
  * another), `seq` (how many changes there were), `cleared` (the last clear), `floor` (of tags older than it nothing is
  * known) and a field `t:TAG` for each invalidated tag: the change that did it. All in one key, so that a server that
  * evicts loses all of it or nothing. ARGV[1] is the epoch if there is none, ARGV[2] the channel, ARGV[3] the session.
+ *
+ * A change is told on the channel, or without one by a key of its own that comes and goes: a mark, whose name says what
+ * was changed, so that whoever tracks keys is told by the server. What touches a value without changing what a reader
+ * may see is marked as quiet, so that it is not taken for a change.
  *
  * A value is a head in JSON, `[epoch, stamp, fresh until, cost, present, tags]`, a newline, and the bytes. The stamp is the
  * change after which the source was read, so a value is good while nothing that concerns it has a greater number.
@@ -23,8 +33,18 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function change()
   seq = redis.call('HINCRBY', meta, 'seq', 1)
 end
+local root = string.sub(meta, 1, -5)
 local function tell(kind, names)
-  redis.call('PUBLISH', channel, cjson.encode({ epoch, seq, session, kind, names }))
+  local text = cjson.encode({ epoch, seq, session, kind, names })
+  if channel ~= '' then return redis.call('PUBLISH', channel, text) end
+  local mark = root .. 'v!' .. string.format('%016.0f', seq) .. text
+  redis.call('SET', mark, '')
+  redis.call('DEL', mark)
+end
+local function quiet(places)
+  if channel ~= '' or #places == 0 then return end
+  for i, place in ipairs(places) do places[i] = string.sub(place, #root + 3) end
+  tell('quiet', places)
 end
 local function unchanged(stamp, tags)
   if stamp < cleared or (#tags > 0 and stamp < floor) then return false end
@@ -38,11 +58,12 @@ local function keep(place, stamp, fresh, kept, cost, present, tags, bytes)
   local untilMs = fresh == 'inf' and -1 or now + tonumber(fresh)
   local head = cjson.encode({ epoch, stamp, untilMs, tonumber(cost), tonumber(present) })
   local packed = string.sub(head, 1, -2) .. ',' .. tags .. ']\\n' .. bytes
-  if kept == 'inf' then redis.call('SET', place, packed) else redis.call('SET', place, packed, 'PX', kept) end
+  if kept == 'inf' then return redis.call('SET', place, packed) end
+  redis.call('SET', place, packed, 'PX', tonumber(kept) + ${slackMs})
 end
 local function lent(place)
-  local held = redis.call('GET', place)
-  if not held then return nil end
+  local held = redis.pcall('GET', place)
+  if type(held) ~= 'string' then return nil end
   local of, stamp, lease = string.match(held, '^(%S+) (%d+) (.+)$')
   if of ~= epoch or tonumber(stamp) < cleared then return nil end
   return lease, tonumber(stamp)
@@ -59,8 +80,8 @@ function tierScript(source: string): Script {
   return script(1, `${prelude}${source}`);
 }
 
-/** Where the history stands. */
-export const positionScript: Script = tierScript(`return { epoch, tostring(seq) }`);
+/** Where the history stands, and what names begin with on the server. */
+export const positionScript: Script = tierScript(`return { epoch, tostring(seq), root }`);
 
 /**
  * KEYS: value and lease of each. ARGV: how long a lease lasts or '', what counts as fresh, and a lease for each key. Gives
@@ -68,19 +89,22 @@ export const positionScript: Script = tierScript(`return { epoch, tostring(seq) 
  */
 export const readScript: Script = tierScript(`
 local leaseMs, minFresh = ARGV[${common + 1}], ARGV[${common + 2}]
-local reads = {}
+local reads, over = {}, {}
 for i = 1, (#KEYS - 1) / 2 do
   local place, leasePlace = KEYS[2 * i], KEYS[2 * i + 1]
-  local raw, entry, left = redis.call('GET', place), false, nil
+  local raw, entry, left = redis.pcall('GET', place), false, nil
   if raw then
-    local at = string.find(raw, '\\n', 1, true)
-    local head = cjson.decode(string.sub(raw, 1, at - 1))
-    if head[1] == epoch and unchanged(head[2], head[6]) then
+    local at = type(raw) == 'string' and string.find(raw, '\\n', 1, true) or 1
+    local isRead, head = pcall(cjson.decode, type(raw) == 'string' and string.sub(raw, 1, at - 1) or '')
+    local kept = redis.call('PTTL', place)
+    if kept >= 0 then kept = math.max(0, kept - ${slackMs}) end
+    if isRead and type(head) == 'table' and head[1] == epoch and kept ~= 0 and unchanged(head[2], head[6]) then
       left = head[3] == -1 and math.huge or head[3] - now
       local shown = head[3] == -1 and 'inf' or tostring(left)
-      entry = { shown, redis.call('PTTL', place), tostring(head[4]), head[5], cjson.encode(head[6]), string.sub(raw, at + 1) }
+      entry = { shown, kept, tostring(head[4]), head[5], cjson.encode(head[6]), string.sub(raw, at + 1) }
     else
       redis.call('UNLINK', place)
+      over[#over + 1] = place
     end
   end
   local given, busy = 0, 0
@@ -94,11 +118,12 @@ for i = 1, (#KEYS - 1) / 2 do
   end
   reads[i] = { entry, given, busy }
 end
+quiet(over)
 return reads`);
 
 /** KEYS: value and lease of each. ARGV of each: its lease, then as for a write. Gives 1 for each that was stored. */
 export const fillScript: Script = tierScript(`
-local stored = {}
+local stored, filled = {}, {}
 for i = 1, (#KEYS - 1) / 2 do
   local place, leasePlace, at = KEYS[2 * i], KEYS[2 * i + 1], ${common} + 7 * (i - 1)
   local lease, stamp = lent(leasePlace)
@@ -108,9 +133,11 @@ for i = 1, (#KEYS - 1) / 2 do
     if unchanged(stamp, cjson.decode(ARGV[at + 6])) then
       keep(place, stamp, unpack(ARGV, at + 2, at + 7))
       stored[i] = 1
+      filled[#filled + 1] = place
     end
   end
 end
+quiet(filled)
 return stored`);
 
 /** KEYS: value and lease of each. ARGV of each: its key, for how long fresh and kept, cost, whether present, tags, bytes. */

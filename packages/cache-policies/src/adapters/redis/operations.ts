@@ -1,0 +1,196 @@
+import { randomUUID } from 'node:crypto';
+import type { AshlarError, CallOutcome } from '@ashlar/core';
+import { type Argument, Commands, clientLike, Link, type Script } from '@ashlar/store/redis-connection';
+import { TierClosedError, TierUnavailableError } from '../../tiers/errors.ts';
+import type { Fill, ReadOptions, TierEntry, TierRead } from '../../tiers/remote-tier.ts';
+import { argumentsOf, type EntryReply, entryFrom } from './codec.ts';
+import type { Position } from './feed.ts';
+import {
+  clearScript,
+  fillScript,
+  invalidateScript,
+  positionScript,
+  readScript,
+  releaseScript,
+  tagsScript,
+  writeScript,
+} from './scripts.ts';
+import type { RedisTierSettings } from './settings.ts';
+
+type ReadReply = readonly [entry: EntryReply | null, given: number, busyMs: number];
+
+/** What is done to the tier, each operation a script, over one connection. */
+export class RedisOperations {
+  /** As changes call who made them. */
+  readonly id: string = randomUUID();
+  /** Where the scripts publish changes; '' where they leave marks. */
+  readonly channel: string;
+  readonly #settings: RedisTierSettings;
+  readonly #meta: string;
+  readonly #link: Link;
+  readonly #commands: Commands;
+  readonly #ending = new AbortController();
+  #uniques = 0;
+
+  constructor(settings: RedisTierSettings) {
+    const { tier: store, redis, prefix, timeoutMs, invalidation } = settings;
+    this.#settings = settings;
+    this.channel = invalidation === 'pubsub' ? `{${prefix}}:feed` : '';
+    this.#meta = `{${prefix}}:meta`;
+    const connectTimeoutMs = Math.max(1_000, timeoutMs);
+    const make = () => clientLike(redis, connectTimeoutMs);
+    this.#link = new Link({ store, connectTimeoutMs, make, disconnected: cause => this.lost(cause) });
+    this.#commands = new Commands(this.#link, timeoutMs);
+  }
+
+  /** Aborts with `close`. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  async read(keys: readonly string[], options: ReadOptions = {}): Promise<readonly TierRead[]> {
+    const { leaseMs, minFreshMs = 0 } = options;
+    const minFresh = minFreshMs === Number.POSITIVE_INFINITY ? 'inf' : minFreshMs;
+    const leases = leaseMs === undefined ? [] : keys.map(() => this.#unique());
+    const rest = [durationOf(leaseMs), minFresh, ...leases];
+    const found = await this.#call(readScript, keys, rest, leaseMs === undefined ? 'NotExecuted' : 'Unknown');
+    return (found as readonly ReadReply[]).map(([entry, given, busyMs], index) => ({
+      ...(entry === null ? {} : { entry: entryFrom(entry) }),
+      ...(given === 1 ? { lease: leases[index]! } : {}),
+      ...(busyMs > 0 ? { busyMs } : {}),
+    }));
+  }
+
+  async fill(fills: readonly Fill[]): Promise<readonly boolean[]> {
+    const keys = fills.map(({ key }) => key);
+    const rest = fills.flatMap(({ lease, entry }) => [lease, ...argumentsOf(entry)]);
+    return ones(await this.#call(fillScript, keys, rest));
+  }
+
+  async write(entries: ReadonlyMap<string, TierEntry>): Promise<void> {
+    const rest = Array.from(entries, ([key, entry]) => [key, ...argumentsOf(entry)]).flat();
+    await this.#call(writeScript, [...entries.keys()], rest);
+  }
+
+  async invalidate(keys: readonly string[]): Promise<void> {
+    await this.#call(invalidateScript, keys, ['', ...keys.flatMap(key => [key, ''])]);
+  }
+
+  async announce(keys: readonly string[], leaseMs: number): Promise<readonly string[]> {
+    const leases = keys.map(() => this.#unique());
+    const named = keys.flatMap((key, index) => [key, leases[index]!]);
+    await this.#call(invalidateScript, keys, [durationOf(leaseMs), ...named]);
+    return leases;
+  }
+
+  async release(
+    leases: readonly { readonly key: string; readonly lease: string }[],
+  ): Promise<readonly boolean[]> {
+    if (leases.length === 0) return [];
+    const places = leases.map(({ key }) => this.#leasePlace(key));
+    const given = leases.map(({ lease }) => lease);
+    return ones(await this.#run(releaseScript, places, given));
+  }
+
+  async invalidateTags(tags: readonly string[]): Promise<void> {
+    if (tags.length > 0) await this.#run(tagsScript, [], tags);
+  }
+
+  async clear(): Promise<void> {
+    await this.#run(clearScript, [], []);
+  }
+
+  /** Where the history stands, and what names begin with on the server. */
+  async position(): Promise<Position & { readonly root: string }> {
+    const reply = await this.#asked(positionScript, [], [], 'NotExecuted');
+    const [epoch, sequence, root] = (reply as readonly Buffer[]).map(String);
+    return { epoch: epoch!, sequence: Number(sequence), root: root! };
+  }
+
+  /** `CLIENT TRACKING` with these arguments, for the connection that there is. */
+  async tracking(args: readonly string[]): Promise<void> {
+    await this.#commands.reading('client', ['tracking', ...args], false);
+  }
+
+  /** Waits for what is under way, which has its deadlines. */
+  async close(): Promise<void> {
+    this.#ending.abort();
+    await this.#link.close();
+  }
+
+  /** The connection was lost. */
+  protected lost(_cause: unknown): void {}
+
+  /** @throws what refuses every operation */
+  protected assertFit(): void {}
+
+  async #call(
+    script: Script,
+    keys: readonly string[],
+    rest: readonly Argument[],
+    outcome?: CallOutcome,
+  ): Promise<unknown> {
+    if (keys.length === 0) return this.#assertOpen([]);
+    const places = keys.flatMap(key => [`{${this.#settings.prefix}}:v:${key}`, this.#leasePlace(key)]);
+    return this.#run(script, places, rest, outcome);
+  }
+
+  async #run(
+    script: Script,
+    places: readonly string[],
+    rest: readonly Argument[],
+    outcome: CallOutcome = 'Unknown',
+  ): Promise<unknown> {
+    this.#assertOpen(undefined);
+    this.assertFit();
+    return this.#asked(script, places, rest, outcome);
+  }
+
+  async #asked(
+    script: Script,
+    places: readonly string[],
+    rest: readonly Argument[],
+    outcome: CallOutcome,
+  ): Promise<unknown> {
+    const args = [this.#meta, ...places, this.#unique(), this.channel, this.id, ...rest];
+    try {
+      return await this.#commands.script(script, args, { outcome, asBytes: true, moreKeys: places.length });
+    } catch (error) {
+      if (this.ending.aborted) throw new TierClosedError(this.#settings.tier, outcomeOf(error, outcome));
+      throw unavailable(error, outcome);
+    }
+  }
+
+  #assertOpen<T>(then: T): T {
+    if (this.ending.aborted) throw new TierClosedError(this.#settings.tier);
+    return then;
+  }
+
+  #leasePlace(key: string): string {
+    return `{${this.#settings.prefix}}:l:${key}`;
+  }
+
+  /** For leases and new histories: the identifier is random, so nobody else has this one, and the number never comes again. */
+  #unique(): string {
+    return `${this.id}:${++this.#uniques}`;
+  }
+}
+
+/** As Redis takes it. */
+function durationOf(ms: number | undefined): number | '' {
+  return ms === undefined ? '' : Math.max(1, Math.ceil(ms));
+}
+
+function ones(reply: unknown): boolean[] {
+  return (reply as readonly number[]).map(one => one === 1);
+}
+
+function outcomeOf(error: unknown, otherwise: CallOutcome): CallOutcome {
+  const { outcome } = (error ?? {}) as { outcome?: CallOutcome };
+  return outcome ?? otherwise;
+}
+
+export function unavailable(error: unknown, outcome: CallOutcome): AshlarError {
+  const text = error instanceof Error ? error.message : String(error);
+  return new TierUnavailableError(text, outcomeOf(error, outcome), { cause: error });
+}

@@ -1,0 +1,16 @@
+import type { Clock } from '@ashlar/core';
+import type { RedisLike } from '@ashlar/store/redis-connection';
+
+/** How a cache is told of what others change. */
+export type RedisInvalidation = 'pubsub' | 'tracking';
+
+/** The options of a tier, checked and complete. */
+export interface RedisTierSettings {
+  readonly tier: string;
+  readonly redis: RedisLike;
+  readonly prefix: string;
+  readonly timeoutMs: number;
+  readonly boundMs: number;
+  readonly invalidation: RedisInvalidation;
+  readonly clock: Clock;
+}
