@@ -16,27 +16,29 @@ export type Health = 'healthy' | 'unhealthy' | 'unchecked';
 
 /** What a balancer knows of an endpoint: the candidate that policies see, and the rest. */
 export class Member<E extends Endpoint> implements Candidate<E> {
+  // First what every pick reads, so that it lies together in memory
   endpoint: E;
   /** Less than `fullWeight` during a slow start. */
   weight: number;
-  fullWeight: number;
   inFlight = 0;
-  /** How many may be in flight. */
-  limit: number = Infinity;
+  /** How many may be in flight, if that is limited. */
+  limit: number | undefined;
+  /** The request that decides whether a probing endpoint comes back. */
+  probe: Flight<E> | undefined;
+  /** Whether the policy was told of it as eligible. */
+  eligible = false;
+  standing: Standing = 'up';
+  picked = 0;
+  fullWeight: number;
   /** Where the limit comes from, if it adapts. */
   limiter: Limiter | undefined;
-  standing: Standing = 'up';
   health: Health;
   /** Why the latest check failed. */
   checkError: unknown;
   /** While it is drained by hand. */
   drain: Drain | undefined;
-  /** Whether the policy was told of it as eligible. */
-  eligible = false;
   /** Whether it takes requests whatever is known of it, because of a panic. */
   inPanic = false;
-  /** The request that decides whether a probing endpoint comes back. */
-  probe: Flight<E> | undefined;
   /** How often it was ejected, less what is forgiven. */
   ejections = 0;
   ejectedUntil = 0;
@@ -45,7 +47,6 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   upSince = 0;
   /** When it joined, or began to take requests again; a slow start counts from here. */
   startedAt: number = -Infinity;
-  picked = 0;
   succeeded = 0;
   failed = 0;
   canceled = 0;
@@ -58,17 +59,21 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   }
 
   /** A limiter that it has stays, with what it learned. */
-  takeOver(endpoint: E, limit: number | Limiter): void {
+  takeOver(endpoint: E, limit: number | Limiter | undefined): void {
     this.endpoint = endpoint;
     this.fullWeight = weightOf(endpoint);
     this.weight = this.fullWeight;
-    this.limiter = typeof limit === 'number' ? undefined : (this.limiter ?? limit);
-    this.limit = typeof limit === 'number' ? limit : this.limiter!.limit;
+    this.limiter = typeof limit === 'object' ? (this.limiter ?? limit) : undefined;
+    this.limit = typeof limit === 'object' ? this.limiter!.limit : limit;
   }
 
   /** Whether it takes no more at the moment. */
   get isBusy(): boolean {
-    return this.inFlight >= this.limit || (this.probe !== undefined && !this.inPanic);
+    return this.isFull || (this.probe !== undefined && !this.inPanic);
+  }
+
+  get isFull(): boolean {
+    return this.limit !== undefined && this.inFlight >= this.limit;
   }
 
   /** Whether it is meant to take requests at all. */

@@ -21,8 +21,7 @@ export class Members<E extends Endpoint> extends Map<string, Member<E>> {
   /** Whether one that could take requests otherwise has as many in flight as it may. */
   isFull(exclude: readonly string[]): boolean {
     return this.#some(
-      ({ eligible, inFlight, limit, endpoint }) =>
-        eligible && inFlight >= limit && !exclude.includes(endpoint.id),
+      ({ eligible, isFull, endpoint }) => eligible && isFull && !exclude.includes(endpoint.id),
     );
   }
 

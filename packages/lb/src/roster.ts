@@ -157,7 +157,7 @@ export class Roster<E extends Endpoint> implements Tower<E> {
     try {
       this.#land(flight, settlement);
     } finally {
-      if (member.eligible && !member.isBusy) this.onRoom(member.limit - member.inFlight);
+      if (member.eligible && !member.isBusy) this.onRoom((member.limit ?? Infinity) - member.inFlight);
     }
   }
 
@@ -198,17 +198,18 @@ export class Roster<E extends Endpoint> implements Tower<E> {
   }
 
   #adapt(member: Member<E>, limiter: Limiter, { ok, latencyMs }: Outcome, now: number): void {
-    const from = member.limit;
+    const from = member.limit!;
     limiter.settled({ now, latencyMs, inFlight: member.inFlight + 1, dropped: !ok });
     const { limit } = limiter;
     // Also what is no number at all: with less than one the endpoint would never be heard of again
-    member.limit = limit >= 1 ? limit : 1;
-    if (member.limit === from || !channels.limit.hasSubscribers) return;
+    const to = limit >= 1 ? limit : 1;
+    member.limit = to;
+    if (to === from || !channels.limit.hasSubscribers) return;
     channels.limit.publish({
       balancer: this.#balancer,
       endpoint: member.endpoint.id,
       from,
-      to: member.limit,
+      to,
     });
   }
 

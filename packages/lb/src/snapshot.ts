@@ -66,7 +66,7 @@ export function endpointSnapshot<E extends Endpoint>(member: Member<E>, now: num
     state: stateOf(member),
     ...(checkError === undefined ? {} : { checkError: String(checkError) }),
     inFlight,
-    ...(limit === Infinity ? {} : { limit }),
+    ...(limit === undefined ? {} : { limit }),
     picked,
     succeeded,
     failed,

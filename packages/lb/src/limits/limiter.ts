@@ -23,10 +23,14 @@ export interface Limiter {
 /** How many requests an endpoint may have in flight: a number, or a limiter of its own. `Infinity` is no limit. */
 export type Concurrency<E extends Endpoint = Endpoint> = number | ((endpoint: E) => number | Limiter);
 
-/** Infinity or a limiter or a whole number of at least 1. @throws InvalidOptionError */
-export function limitOf<E extends Endpoint>(concurrency: Concurrency<E>, endpoint: E): number | Limiter {
+/** A limiter or a whole number of at least 1, or nothing where there is no limit. @throws InvalidOptionError */
+export function limitOf<E extends Endpoint>(
+  concurrency: Concurrency<E>,
+  endpoint: E,
+): number | Limiter | undefined {
   const limit = typeof concurrency === 'function' ? concurrency(endpoint) : concurrency;
-  if (limit === Number.POSITIVE_INFINITY || isLimiter(limit)) return limit;
+  if (limit === Number.POSITIVE_INFINITY) return undefined;
+  if (isLimiter(limit)) return limit;
   return integerOption('concurrency', limit, { min: 1 });
 }
 

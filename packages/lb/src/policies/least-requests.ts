@@ -30,7 +30,6 @@ class LeastRequests<E extends Endpoint> implements Policy<E> {
   readonly #lottery = new Lottery<E>();
   readonly #failures: HeldFailures<E>;
   #candidates: readonly Candidate<E>[] = [];
-  #now = 0;
 
   constructor(penaltyMs: number) {
     this.#failures = new HeldFailures(penaltyMs);
@@ -43,23 +42,22 @@ class LeastRequests<E extends Endpoint> implements Policy<E> {
   }
 
   pick(request: PickRequest<E>): Candidate<E> | undefined {
-    this.#now = request.now;
     const lottery = this.#lottery;
     lottery.drawTwo(request);
     if (lottery.second === nobody) return this.#candidates[lottery.first];
     const first = this.#candidates[lottery.first]!;
     const second = this.#candidates[lottery.second]!;
     const { isEmpty } = this.#failures;
-    const firstLoad = isEmpty ? first.inFlight : this.#load(first);
-    const secondLoad = isEmpty ? second.inFlight : this.#load(second);
+    const firstLoad = isEmpty ? first.inFlight : this.#load(first, request.now);
+    const secondLoad = isEmpty ? second.inFlight : this.#load(second, request.now);
     return secondLoad * first.weight < firstLoad * second.weight ? second : first;
   }
 
-  settled(candidate: Candidate<E>, outcome: Outcome, now: number = this.#now): void {
+  settled(candidate: Candidate<E>, outcome: Outcome, now: number): void {
     if (!outcome.ok) this.#failures.add(candidate, outcome, now);
   }
 
-  #load(candidate: Candidate<E>): number {
-    return candidate.inFlight + this.#failures.of(candidate, this.#now);
+  #load(candidate: Candidate<E>, now: number): number {
+    return candidate.inFlight + this.#failures.of(candidate, now);
   }
 }

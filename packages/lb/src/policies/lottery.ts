@@ -36,15 +36,13 @@ export class Lottery<E extends Endpoint> {
 
   /** The index of one that is not skipped; `nobody` when there is none. */
   draw(request: PickRequest<E>): number {
-    const { random } = request;
-    const count = this.#candidates.length;
+    const candidates = this.#candidates;
+    const count = candidates.length;
     for (let draws = 0; draws < maxDraws && count > 0; draws++) {
-      const scaled = random() * count;
-      const column = scaled | 0;
-      const index = this.#aliases?.choose(column, scaled - column) ?? column;
-      if (!request.skip(this.#candidates[index]!)) return index;
+      const index = this.#drawn(request.random() * count);
+      if (!request.skip(candidates[index]!)) return index;
     }
-    return this.#drawFromAll(request, random, nobody, this.#weigh);
+    return this.#drawFromAll(request, request.random, nobody, this.#weigh);
   }
 
   /**
@@ -53,17 +51,12 @@ export class Lottery<E extends Endpoint> {
    */
   drawTwo(request: PickRequest<E>): void {
     const candidates = this.#candidates;
-    const aliases = this.#aliases;
     const count = candidates.length;
     for (let draws = 0; draws < maxDraws && count > 1; draws++) {
-      // What is left of a number after one draw is as random as a new one
-      const scaled = request.random() * count;
-      const column = scaled | 0;
-      const first = aliases === undefined ? column : aliases.choose(column, scaled - column);
-      const place = (aliases === undefined ? scaled - column : aliases.left) * (count - 1);
-      // Rounding may bring it up to the end
-      const among = Math.min(place | 0, count - 2);
-      const second = among < first ? among : among + 1;
+      const first = this.#drawn(request.random() * count);
+      const place = request.random() * (count - 1);
+      const among = place | 0;
+      const second = among === first ? count - 1 : among;
       if (request.skip(candidates[first]!) || request.skip(candidates[second]!)) continue;
       this.first = first;
       this.second = second;
@@ -74,6 +67,11 @@ export class Lottery<E extends Endpoint> {
     this.first = this.draw(request);
     this.second =
       this.first === nobody ? nobody : this.#drawFromAll(request, request.random, this.first, equal);
+  }
+
+  #drawn(scaled: number): number {
+    const column = scaled | 0;
+    return this.#aliases === undefined ? column : this.#aliases.choose(column, scaled - column);
   }
 
   /** Keeps each in turn with the probability that its weight has among those seen so far. */
@@ -99,38 +97,39 @@ function equal(): number {
   return 1;
 }
 
+/** Parts of a column are counted in units so small that the sign of a difference is its bit 31. */
+const whole = 2 ** 31;
+
 class AliasTable {
-  /** What is left of the latest number, again one from 0 up to 1. */
-  left = 0;
-  readonly #threshold: Float64Array;
-  readonly #alias: Uint32Array;
+  /** What part of each column is its own candidate's. */
+  readonly #own: Int32Array;
+  /** Whose the rest is. */
+  readonly #alias: Int32Array;
 
   constructor(weights: readonly number[]) {
     const count = weights.length;
     const total = weights.reduce((sum, weight) => sum + weight, 0);
-    this.#threshold = Float64Array.from(weights, weight => (weight / total) * count);
-    this.#alias = Uint32Array.from(weights.keys());
+    const own = weights.map(weight => (weight / total) * count);
+    this.#alias = Int32Array.from(weights.keys());
     const small: number[] = [];
     const large: number[] = [];
-    for (const [index, share] of this.#threshold.entries()) (share < 1 ? small : large).push(index);
+    for (const [index, share] of own.entries()) (share < 1 ? small : large).push(index);
     while (small.length > 0 && large.length > 0) {
       const less = small.pop()!;
       const more = large.at(-1)!;
       this.#alias[less] = more;
-      this.#threshold[more]! -= 1 - this.#threshold[less]!;
-      if (this.#threshold[more]! < 1) small.push(large.pop()!);
+      own[more]! -= 1 - own[less]!;
+      if (own[more]! < 1) small.push(large.pop()!);
     }
     // What rounding leaves over is a full column
-    for (const index of [...small, ...large]) this.#threshold[index] = 1;
+    for (const index of [...small, ...large]) own[index] = 1;
+    this.#own = Int32Array.from(own, part => Math.min(whole - 1, part * whole));
   }
 
-  choose(column: number, number: number): number {
-    const threshold = this.#threshold[column]!;
-    if (number < threshold) {
-      this.left = number / threshold;
-      return column;
-    }
-    this.left = (number - threshold) / (1 - threshold);
-    return this.#alias[column]!;
+  /** Without a branch, as it would be mispredicted half of the time, which costs more than all of this. */
+  choose(column: number, part: number): number {
+    const alias = this.#alias[column]!;
+    const isOwn = (((part * whole) | 0) - this.#own[column]!) >> 31;
+    return alias + ((column - alias) & isOwn);
   }
 }

@@ -4,7 +4,7 @@ import type { Endpoint } from '../endpoint.ts';
 import type { Outcome } from '../outcome.ts';
 import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
 import { Lottery, nobody } from './lottery.ts';
-import { Peak, PeakEstimates } from './peak-estimates.ts';
+import { PeakEstimates } from './peak-estimates.ts';
 import { effectiveLatencyMs, type PenaltyOptions, penaltyOption } from './penalty.ts';
 
 /** What a clock can show; were it 0, requests in flight would not count. */
@@ -42,9 +42,7 @@ class PeakEwma<E extends Endpoint> implements Policy<E> {
   readonly #penaltyMs: number;
   readonly #estimates: PeakEstimates<E>;
   readonly #lottery = new Lottery<E>();
-  #peaks: readonly Peak<E>[] = [];
-  #peakOf: ReadonlyMap<Candidate<E>, Peak<E>> = new Map();
-  #now = 0;
+  #candidates: readonly Candidate<E>[] = [];
 
   constructor(decayMs: number, penaltyMs: number) {
     this.#estimates = new PeakEstimates(decayMs);
@@ -52,52 +50,45 @@ class PeakEwma<E extends Endpoint> implements Policy<E> {
   }
 
   update(eligible: readonly Candidate<E>[]): void {
-    this.#peaks = eligible.map(candidate => this.#peakOf.get(candidate) ?? new Peak(candidate));
-    this.#peakOf = new Map(this.#peaks.map(peak => [peak.candidate, peak]));
-    this.#estimates.keep(this.#peaks);
+    this.#candidates = eligible;
+    this.#estimates.keep(eligible);
     this.#lottery.update(eligible);
   }
 
   pick(request: PickRequest<E>): Candidate<E> | undefined {
-    this.#now = request.now;
     const lottery = this.#lottery;
     lottery.drawTwo(request);
     if (lottery.first === nobody) return undefined;
-    const first = this.#peaks[lottery.first]!;
-    const chosen =
-      lottery.second === nobody ? first : better(first, this.#peaks[lottery.second]!, lottery.lot);
-    this.#ask(chosen);
-    return chosen.candidate;
+    const place = lottery.second === nobody ? lottery.first : this.#better(lottery);
+    const chosen = this.#candidates[place]!;
+    this.#estimates.ask(place, chosen.inFlight, this.#penaltyMs, request.now);
+    return chosen;
   }
 
-  settled(candidate: Candidate<E>, outcome: Outcome, now: number = this.#now): void {
-    const peak = this.#peakOf.get(candidate);
-    if (peak === undefined) return;
-    peak.askedAt = Infinity;
+  settled(candidate: Candidate<E>, outcome: Outcome, now: number): void {
+    const place = this.#estimates.placeOf(candidate);
+    if (place === undefined) return;
     const latencyMs = effectiveLatencyMs(outcome, this.#penaltyMs);
-    this.#estimates.observe(peak, Math.max(latencyMs, leastMs), now);
+    this.#estimates.answer(place, Math.max(latencyMs, leastMs), now);
   }
 
   /** It has not answered, and would have taken longer: it still owes the rest. */
   outrun(candidate: Candidate<E>, afterMs: number, now: number): void {
-    const peak = this.#peakOf.get(candidate);
-    if (peak !== undefined) this.#estimates.observe(peak, Math.max(afterMs, leastMs), now);
+    const place = this.#estimates.placeOf(candidate);
+    if (place !== undefined) this.#estimates.observe(place, Math.max(afterMs, leastMs), now);
   }
 
-  #ask(peak: Peak<E>): void {
-    if (peak.askedAt === Infinity || peak.candidate.inFlight === 0) peak.askedAt = this.#now;
-    else if (peak.estimate >= 0) {
-      this.#estimates.observe(peak, Math.min(this.#now - peak.askedAt, this.#penaltyMs), this.#now);
-    }
+  /** Which of the two that were drawn. */
+  #better({ first, second, lot }: Lottery<E>): number {
+    const one = this.#candidates[first]!;
+    const other = this.#candidates[second]!;
+    const load = this.#estimates.load(first, one.inFlight);
+    const otherLoad = this.#estimates.load(second, other.inFlight);
+    if (one.weight === other.weight) return otherLoad < load ? second : first;
+    const forOne = one.weight * cube(otherLoad);
+    const forOther = other.weight * cube(load);
+    return lot * (forOne + forOther) < forOther ? second : first;
   }
-}
-
-function better<E extends Endpoint>(first: Peak<E>, second: Peak<E>, lot: number): Peak<E> {
-  const { weight } = first.candidate;
-  if (weight === second.candidate.weight) return second.load < first.load ? second : first;
-  const forFirst = weight * cube(second.load);
-  const forSecond = second.candidate.weight * cube(first.load);
-  return lot * (forFirst + forSecond) < forSecond ? second : first;
 }
 
 function cube(number: number): number {
