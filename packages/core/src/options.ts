@@ -42,11 +42,8 @@ function checked(option: string, value: unknown, range: NumberRange, kind: strin
   const { min = -Infinity, above = -Infinity, max = Infinity } = range;
   const number = value as number;
   if (isKind && number >= min && number > above && number <= max) return number;
-  const limits = [
-    range.min === undefined ? '' : `of at least ${min}`,
-    range.above === undefined ? '' : `above ${above}`,
-    range.max === undefined ? '' : `at most ${max}`,
-  ].filter(limit => limit !== '');
-  const expected = [kind, limits.join(' and ')].join(' ').trim();
+  const limits = Object.entries({ 'of at least': range.min, above: range.above, 'at most': range.max });
+  const given = limits.filter(([, limit]) => limit !== undefined).map(limit => limit.join(' '));
+  const expected = `${kind} ${given.join(' and ')}`.trimEnd();
   throw new InvalidOptionError(option, `\`${option}\` must be ${expected}, got ${describe(value)}`);
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Cancellation } from '../../cancellation.ts';
+import { Replay } from '../upstream/replay.ts';
 import { RequestStalledError } from './errors.ts';
 
 /** The body of a request that has one, read once from the client, and kept while it is small to be sent more than once. */
@@ -10,12 +11,7 @@ export class RequestBody {
   readonly #onError: (error: unknown) => void;
   /** Of a body that is not gathered. */
   #source: AsyncIterator<Buffer> | undefined;
-  readonly #chunks: Buffer[] = [];
-  /** How many chunks were let go from the front, once there were too many to keep. */
-  #released = 0;
-  #received = 0;
-  #ended = false;
-  #pulling: Promise<void> | undefined;
+  readonly #replay: Replay;
   /** While a body is gathered. */
   #take: ((chunk: Buffer) => void) | undefined;
 
@@ -30,11 +26,12 @@ export class RequestBody {
     this.#limit = limit;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#onError = onError;
+    this.#replay = new Replay(limit, () => this.#read(), onError);
   }
 
   /** Whether all of it could be sent again. */
   get replayable(): boolean {
-    return this.#received <= this.#limit;
+    return this.#replay.replayable;
   }
 
   /**
@@ -53,11 +50,10 @@ export class RequestBody {
       });
       this.#take = chunk => {
         timer.refresh();
-        this.#received += chunk.length;
-        this.#chunks.push(chunk);
-        if (this.#received < length) return;
+        this.#replay.add(chunk);
+        if (this.#replay.received < length) return;
         clearTimeout(timer);
-        this.#ended = true;
+        this.#replay.add(undefined);
         this.#stopTaking();
         resolve();
       };
@@ -67,16 +63,12 @@ export class RequestBody {
 
   /** The body from its beginning; only while it is replayable, or not yet begun. */
   open(): Buffer | AsyncIterable<Buffer> | null {
-    if (!this.#ended) return this.#stream();
-    if (this.#chunks.length < 2) return this.#chunks[0] ?? null;
-    const whole = Buffer.concat(this.#chunks);
-    this.#chunks.splice(0, this.#chunks.length, whole);
-    return whole;
+    return this.#replay.ended ? this.#replay.whole() : this.#replay.open();
   }
 
   /** Nobody will ask for it again: the request, which may stay in memory for long, lets go of it. */
   free(): void {
-    this.#chunks.length = 0;
+    this.#replay.free();
     this.#stopTaking();
   }
 
@@ -86,49 +78,12 @@ export class RequestBody {
     this.#take = undefined;
   }
 
-  async *#stream(): AsyncGenerator<Buffer> {
-    for (let next = 0; ; ) {
-      for (; next - this.#released < this.#chunks.length; next++) {
-        const chunk = this.#chunks[next - this.#released]!;
-        if (!this.replayable) this.#release(next + 1);
-        yield chunk;
-      }
-      if (this.#ended) return;
-      await this.#pull();
-    }
-  }
-
-  #release(upTo: number): void {
-    this.#chunks.splice(0, upTo - this.#released);
-    this.#released = upTo;
-  }
-
-  /** The next chunk; one read at a time, also when the reader before was given up in the middle of it. */
-  #pull(): Promise<void> {
-    if (this.#pulling === undefined) {
-      this.#pulling = this.#read().finally(() => {
-        this.#pulling = undefined;
-      });
-      // Its reader may have been given up; `onError` has been told
-      this.#pulling.catch(() => {});
-    }
-    return this.#pulling;
-  }
-
-  async #read(): Promise<void> {
+  async #read(): Promise<Buffer | undefined> {
     const timer = this.#stallTimer();
     this.#source ??= this.#request.iterator({ destroyOnReturn: false });
     try {
       const { done, value } = await this.#source.next();
-      if (done) {
-        this.#ended = true;
-        return;
-      }
-      this.#received += value.length;
-      this.#chunks.push(value);
-    } catch (error) {
-      this.#onError(error);
-      throw error;
+      return done ? undefined : value;
     } finally {
       clearTimeout(timer);
     }

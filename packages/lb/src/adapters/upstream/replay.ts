@@ -1,0 +1,97 @@
+/** The chunks of a body that can be read once only, kept while they are few, so that it can be sent more than once. */
+export class Replay {
+  readonly #limit: number;
+  readonly #read: () => Promise<Buffer | undefined>;
+  readonly #onError: (error: Error) => void;
+  #chunks: Buffer[] = [];
+  /** How many chunks were let go from the front, once there were too many to keep. */
+  #released = 0;
+  #received = 0;
+  #ended = false;
+  #pulling: Promise<void> | undefined;
+
+  /**
+   * @param limit how many bytes are kept
+   * @param read the next chunk, `undefined` at the end
+   * @param onError reading has failed; told before any reader of the body knows
+   */
+  constructor(limit: number, read: () => Promise<Buffer | undefined>, onError: (error: Error) => void) {
+    this.#limit = limit;
+    this.#read = read;
+    this.#onError = onError;
+  }
+
+  /** Whether all of it could be sent again. */
+  get replayable(): boolean {
+    return this.#received <= this.#limit;
+  }
+
+  get received(): number {
+    return this.#received;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** One more chunk has come, or `undefined`: that was all. */
+  add(chunk: Buffer | undefined): void {
+    if (this.#ended) return;
+    if (chunk === undefined) {
+      this.#ended = true;
+      return;
+    }
+    this.#received += chunk.length;
+    this.#chunks.push(chunk);
+  }
+
+  /** From the beginning; only while it is replayable, or not yet begun. */
+  async *open(): AsyncGenerator<Buffer> {
+    for (let next = 0; ; ) {
+      for (; next - this.#released < this.#chunks.length; next++) {
+        const chunk = this.#chunks[next - this.#released]!;
+        if (!this.replayable) this.#release(next + 1);
+        yield chunk;
+      }
+      if (this.#ended) return;
+      await this.#pull();
+    }
+  }
+
+  /** All that has come, in one piece. */
+  whole(): Buffer | null {
+    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0] ?? null;
+  }
+
+  /** Nobody will read it again. */
+  free(): void {
+    this.#chunks = [];
+    this.#ended = true;
+  }
+
+  #release(upTo: number): void {
+    this.#chunks.splice(0, upTo - this.#released);
+    this.#released = upTo;
+  }
+
+  /** The next chunk; one read at a time, also when the reader before was given up in the middle of it. */
+  #pull(): Promise<void> {
+    if (this.#pulling === undefined) {
+      this.#pulling = this.#read()
+        .then(
+          chunk => this.add(chunk),
+          error => {
+            this.#onError(error);
+            throw error;
+          },
+        )
+        .finally(() => {
+          this.#pulling = undefined;
+        });
+      // Its reader may have been given up; `onError` has been told
+      this.#pulling.catch(() => {});
+    }
+    return this.#pulling;
+  }
+}
