@@ -6,6 +6,7 @@ import {
   knownOptions,
   numberOption,
   type Random,
+  systemClock,
 } from '@ashlar/core';
 import type { CacheOptions } from './cache-options.ts';
 
@@ -13,6 +14,8 @@ import type { CacheOptions } from './cache-options.ts';
 export interface ReadSettings<K, V> {
   readonly name: string;
   readonly clock: Clock;
+  /** The same, with sleepers that keep the process alive: for what a caller waits for. */
+  readonly callerClock: Clock;
   readonly random: Random;
   readonly ttlMs: number | ((key: K, value: V) => number);
   readonly jitter: number;
@@ -84,6 +87,7 @@ export function readSettings<K, V>(options: CacheOptions<K, V>): ReadSettings<K,
   return {
     name,
     clock: options.clock ?? backgroundClock,
+    callerClock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     ttlMs,
     jitter: numberOption('jitter', options.jitter ?? 0, { min: 0, max: 1 }),

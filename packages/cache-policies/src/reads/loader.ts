@@ -1,3 +1,4 @@
+import type { Clock } from '@ashlar/core';
 import type { LoadContext } from '../cache-options.ts';
 import { LoadTimeoutError } from '../errors.ts';
 import type { ReadSettings } from '../settings.ts';
@@ -123,7 +124,7 @@ export class Loader<K, V> {
     waitedMs: number,
     busyMs: number,
   ): Promise<void> {
-    const { clock, leaseWaitMs } = this.#settings;
+    const { callerClock, leaseWaitMs } = this.#settings;
     const { flight } = want;
     if (flight.answered || (flight.background && !flight.isAwaited)) {
       this.#shelf.postpone(want, Math.min(busyMs, longestPollMs));
@@ -131,7 +132,7 @@ export class Loader<K, V> {
     }
     if (waitedMs >= leaseWaitMs) return this.#fromSource([want], source, () => 'none');
     const pollMs = Math.min(Math.max(waitedMs, firstPollMs), longestPollMs, leaseWaitMs - waitedMs);
-    await clock.sleep(pollMs, flight.signal).catch(() => {});
+    await callerClock.sleep(pollMs, flight.signal).catch(() => {});
     if (!flight.isAborted) await this.#fromTier(link, [want], source, waitedMs + pollMs);
   }
 
@@ -152,7 +153,7 @@ export class Loader<K, V> {
     const over = this.#answerWhenSlow([want]);
     try {
       const loading = askOne(source, key, contextOf(flight));
-      const value = await this.#limited(key, loading, reason => flight.abort(reason));
+      const value = await this.#limited(flight, key, loading, reason => flight.abort(reason));
       await this.#deliver(want, value, startedAt, right);
     } catch (error) {
       this.#shelf.tellLoad(want, clock.now() - startedAt, { error });
@@ -175,7 +176,7 @@ export class Loader<K, V> {
     try {
       const keys = wants.map(({ key }) => key);
       const loading = async () => loadMany(keys, contextOf(group));
-      const pairs = await this.#limited(keys, loading(), reason => {
+      const pairs = await this.#limited(wants[0]!.flight, keys, loading(), reason => {
         for (const { flight } of wants) flight.abort(reason);
       });
       const values = new Map(Array.from(pairs, ([key, value]) => [this.#idOf(key), value]));
@@ -220,16 +221,23 @@ export class Loader<K, V> {
     if (typeof right === 'object') await this.#link!.release(id as string, right.lease);
   }
 
-  #limited<T>(key: unknown, work: Promise<T>, abort: (reason: Error) => void): Promise<T> {
-    const { clock, timeoutMs, name } = this.#settings;
-    return within(clock, timeoutMs, work, () => new LoadTimeoutError(name, key, timeoutMs!), abort);
+  #limited<T>(flight: Flight<V>, key: unknown, work: Promise<T>, abort: (reason: Error) => void): Promise<T> {
+    const { timeoutMs, name } = this.#settings;
+    const late = () => new LoadTimeoutError(name, key, timeoutMs!);
+    return within(this.#clockFor(flight), timeoutMs, work, late, abort);
+  }
+
+  #clockFor({ background }: Flight<V>): Clock {
+    const { clock, callerClock } = this.#settings;
+    return background ? clock : callerClock;
   }
 
   /** Until what it returns is called, waits for the soft timeout, to serve what is kept. */
   #answerWhenSlow(wants: readonly Want<K, V>[]): () => void {
-    const { clock, softTimeoutMs } = this.#settings;
+    const { softTimeoutMs } = this.#settings;
     if (softTimeoutMs === undefined || wants.every(({ fallback }) => fallback === undefined)) return () => {};
     const over = new AbortController();
+    const clock = this.#clockFor(wants[0]!.flight);
     clock.sleep(softTimeoutMs, over.signal).then(
       () => {
         for (const want of wants) if (!want.flight.answered) this.#shelf.answerStale(want, 'slow');
