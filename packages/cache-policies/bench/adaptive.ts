@@ -2,6 +2,7 @@ import {
   type AutoMap,
   auto,
   type BoundedMap,
+  Cache,
   CacheAdvisor,
   type Eviction,
   lirs,
@@ -105,6 +106,26 @@ function watched(map: BoundedMap<Key, number>, keys: readonly Key[], watcher: Wa
   return work;
 }
 
+/** Hits of a `Cache`, in memory; what waits for them is not counted. */
+function cacheHits(keys: readonly Key[], max: number, observer?: CacheAdvisor): Work {
+  const cache = new Cache<Key, number>({
+    max,
+    eviction: s3fifo,
+    ...(observer && { observer }),
+    load: async () => 1,
+  });
+  for (const key of new Set(keys)) void cache.set(key, 1);
+  let next = 0;
+  return times => {
+    let last: unknown;
+    for (let i = 0; i < times; i++) {
+      last = cache.get(keys[next]!);
+      next = next + 1 === keys.length ? 0 : next + 1;
+    }
+    return last;
+  };
+}
+
 const nobody: Watcher = { hit() {}, miss() {} };
 const measured = { rounds: 21, sampleMs: 30 };
 
@@ -129,6 +150,19 @@ const overheads: Bench[] = workloads.flatMap(({ name, max, keys }) =>
   ]),
 );
 
+const caches: Bench[] = Object.entries(kinds).map(([kind, keyOf]) =>
+  timing(`advisor, hits of a Cache, ${kind}`, () => {
+    const { max, keys } = workloads[0]!;
+    const requests = keys(keyOf);
+    const advisor = new CacheAdvisor({ max, eviction: s3fifo, random: seededRandom(1) });
+    return {
+      ours: ['Cache', cacheHits(requests, max)],
+      peers: { advised: cacheHits(requests, max, advisor) },
+      ...measured,
+    };
+  }),
+);
+
 const memory: Bench[] = [10_000, 100_000].flatMap(max =>
   Object.entries(kinds).map(([kind, keyOf]) =>
     figures(`memory of auto at ${max}, ${kind}`, 'bytes an entry', () => {
@@ -136,9 +170,12 @@ const memory: Bench[] = [10_000, 100_000].flatMap(max =>
       const bytes = (eviction: Eviction) =>
         bytesPerEntry(entries => eviction<Key, number>({ max: entries }), max, keys);
       const policy = auto({ max }).policy;
-      return { ours: [policy, bytes(evictions[policy]!)], peers: { auto: bytes(auto) } };
+      return {
+        ours: [policy, bytes(evictions[policy]!)],
+        peers: { 'itself (noise floor)': bytes(evictions[policy]!), auto: bytes(auto) },
+      };
     }),
   ),
 );
 
-await main([...overheads, ...memory]);
+await main([...overheads, ...caches, ...memory]);

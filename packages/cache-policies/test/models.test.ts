@@ -1,6 +1,21 @@
+import { seededRandom } from '@ashlar/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clock, type Eviction, fifo, lfu, lru, opt, s3fifo, sieve, twoQueue } from '../src/index.ts';
+import {
+  arc,
+  clock,
+  type Eviction,
+  fifo,
+  lfu,
+  lirs,
+  lru,
+  opt,
+  s3fifo,
+  sieve,
+  twoQueue,
+  wTinyLfu,
+} from '../src/index.ts';
+import { ArcModel, LirsModel, WTinyLfuModel } from './support/adaptive-models.ts';
 import {
   ClockModel,
   FifoModel,
@@ -32,6 +47,13 @@ const modeled: readonly Modeled[] = [
   },
   { name: 'twoQueue', eviction: twoQueue, plain: max => new TwoQueueModel(max) },
   { name: 's3fifo', eviction: s3fifo, plain: max => new S3FifoModel(max) },
+  { name: 'arc', eviction: arc, plain: max => new ArcModel(max) },
+  { name: 'lirs', eviction: lirs, plain: max => new LirsModel(max) },
+  {
+    name: 'wTinyLfu',
+    eviction: bound => wTinyLfu({ ...bound, random: seededRandom(1) }),
+    plain: max => new WTinyLfuModel(max, seededRandom(1)),
+  },
 ];
 
 const key = fc.nat({ max: 24 });

@@ -9,9 +9,13 @@ export class Miniature {
     this.#map = eviction<number, true>({ max: Math.max(1, Math.round(max)) });
   }
 
-  request(hash: number): void {
-    if (this.#map.get(hash) === undefined) this.#map.set(hash, true);
-    else this.hits++;
+  /** Asks for the first so many. */
+  request(hashes: Int32Array, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const hash = hashes[i]!;
+      if (this.#map.get(hash) === undefined) this.#map.set(hash, true);
+      else this.hits++;
+    }
   }
 
   fade(keep: number): void {

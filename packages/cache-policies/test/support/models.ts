@@ -28,7 +28,7 @@ export abstract class Model {
   }
 }
 
-function without<T>(list: readonly T[], one: T): T[] {
+export function without<T>(list: readonly T[], one: T): T[] {
   return list.filter(other => other !== one);
 }
 

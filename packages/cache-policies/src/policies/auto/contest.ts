@@ -12,6 +12,9 @@ const worthwhile = 0.1;
 const certainty = 4;
 /** Entries that a shadow has at least, of a cache that has more. */
 const leastShadow = 64;
+/** Requests that wait, at least and at most: a shadow that is told of many in a row takes a fraction of the time for each. */
+const fewest = 64;
+const most = 256;
 
 /**
  * A small cache for each candidate, on a sample of the keys and as much smaller than the cache as the sample is smaller
@@ -20,11 +23,16 @@ const leastShadow = 64;
 export class Contest {
   readonly sample: SpatialSample;
   readonly #shadows: readonly PolicyMap<number, number>[];
-  readonly #hits: boolean[];
   /** At i, j: requests that i answered and j did not. */
   readonly #wins: Float64Array;
+  readonly #size: number;
   readonly #every: number;
   #since = 0;
+  /** What the shadows are not told yet; and which of them, by bit, answered it. */
+  readonly #hashes: Int32Array;
+  readonly #weights: Float64Array;
+  readonly #answers: Uint8Array;
+  #waiting = 0;
 
   /** For a cache of about so many entries. */
   constructor(
@@ -39,34 +47,26 @@ export class Contest {
     const max = Math.max(1, Math.round(bound.max * (size / entries)));
     const weighed = bound.weigh && { weigh: (_hash: number, weight: number) => Math.min(weight, max) };
     this.#shadows = candidates.map(({ make }) => make<number, number>({ max, ...weighed }, seed, hash));
-    this.#hits = candidates.map(() => false);
     this.#wins = new Float64Array(candidates.length ** 2);
-    this.#every = Math.max(16, Math.round(judgeEvery * size));
+    this.#size = size;
+    this.#every = Math.max(fewest, Math.round(judgeEvery * size));
+    const room = Math.min(this.#every, most);
+    this.#hashes = new Int32Array(room);
+    this.#weights = new Float64Array(room);
+    this.#answers = new Uint8Array(room);
   }
 
   /** A request for a key of the sample. True when it is time to judge. */
   request(hash: number, weight: number): boolean {
-    const shadows = this.#shadows;
-    const hits = this.#hits;
-    const wins = this.#wins;
-    const { length } = shadows;
-    let hitCount = 0;
-    for (let i = 0; i < length; i++) {
-      const hit = shadows[i]!.get(hash) !== undefined;
-      if (!hit) shadows[i]!.set(hash, weight);
-      else hitCount++;
-      hits[i] = hit;
-    }
-    if (hitCount > 0 && hitCount < length) {
-      for (let i = 0; i < length; i++) {
-        if (!hits[i]) continue;
-        for (let j = 0; j < length; j++) if (!hits[j]) wins[i * length + j]!++;
-      }
-    }
-    return ++this.#since >= this.#every;
+    const at = this.#waiting++;
+    this.#hashes[at] = hash;
+    this.#weights[at] = weight;
+    if (this.#waiting === this.#hashes.length) this.#tell();
+    return this.#since >= this.#every;
   }
 
   remove(hash: number): void {
+    this.#tell();
     for (const shadow of this.#shadows) shadow.delete(hash);
   }
 
@@ -74,20 +74,44 @@ export class Contest {
   judge(current: number): number {
     const wins = this.#wins;
     const { length } = this.#shadows;
-    const size = this.#every / judgeEvery;
     let best = current;
     let most = 0;
     for (let i = 0; i < length; i++) {
       const won = wins[i * length + current]!;
       const lost = wins[current * length + i]!;
       const lead = won - lost;
-      if (lead <= most || lead < certainty * Math.sqrt(won + lost) + worthwhile * size) continue;
+      if (lead <= most || lead < certainty * Math.sqrt(won + lost) + worthwhile * this.#size) continue;
       most = lead;
       best = i;
     }
-    const keep = Math.exp(-this.#since / (horizon * size));
+    const keep = Math.exp(-this.#since / (horizon * this.#size));
     for (let i = 0; i < wins.length; i++) wins[i]! *= keep;
     this.#since = 0;
     return best;
+  }
+
+  #tell(): void {
+    const count = this.#waiting;
+    const answers = this.#answers.fill(0);
+    const { length } = this.#shadows;
+    for (let i = 0; i < length; i++) this.#tellOne(this.#shadows[i]!, 1 << i);
+    for (let at = 0; at < count; at++) {
+      const answered = answers[at]!;
+      if (answered === 0 || answered === (1 << length) - 1) continue;
+      for (let i = 0; i < length; i++) {
+        if ((answered & (1 << i)) === 0) continue;
+        for (let j = 0; j < length; j++) if ((answered & (1 << j)) === 0) this.#wins[i * length + j]!++;
+      }
+    }
+    this.#since += count;
+    this.#waiting = 0;
+  }
+
+  #tellOne(shadow: PolicyMap<number, number>, bit: number): void {
+    for (let at = 0; at < this.#waiting; at++) {
+      const hash = this.#hashes[at]!;
+      if (shadow.get(hash) === undefined) shadow.set(hash, this.#weights[at]!);
+      else this.#answers[at]! |= bit;
+    }
   }
 }
