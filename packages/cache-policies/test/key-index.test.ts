@@ -1,32 +1,22 @@
 import { seededRandom } from '@ashlar/core';
 import { describe, expect, it } from 'vitest';
+import { Entries, none } from '../src/shared/entries.ts';
 import { hashInteger, hashString } from '../src/shared/hash.ts';
-import { KeyIndex } from '../src/shared/key-index.ts';
-import { PagedList } from '../src/shared/paged-list.ts';
-import { none } from '../src/shared/slot.ts';
 
-/** An index and a `Map` that are told the same. */
+/** Entries and a `Map` of their slots that are told the same. */
 class Pair {
-  readonly keys = new PagedList<unknown>();
-  readonly index = new KeyIndex<unknown>(this.keys);
+  readonly index = new Entries<unknown, true>();
   readonly plain = new Map<unknown, number>();
-  readonly #free: number[] = [];
 
   toggle(key: unknown): void {
     const slot = this.plain.get(key);
     if (this.index.find(key) !== (slot ?? none)) expect.fail(`${String(key)} is not at ${slot}`);
     if (this.index.findAgain(key) !== (slot ?? none)) expect.fail(`${String(key)} is not at ${slot}`);
     if (slot === undefined) {
-      const taken = this.#free.pop() ?? this.keys.length;
-      if (taken === this.keys.length) this.keys.push(key);
-      else this.keys.set(taken, key);
-      this.index.add(key, taken);
-      this.plain.set(key, taken);
+      this.plain.set(key, this.index.add(key, true));
     } else {
-      this.index.remove(key, slot);
-      this.keys.set(slot, undefined);
+      this.index.remove(slot);
       this.plain.delete(key);
-      this.#free.push(slot);
     }
   }
 

@@ -169,7 +169,6 @@ class Auto<K, V> implements AutoMap<K, V> {
         ...(departures && { onEvict: (key, held, reason) => departures.add(key, plain(held), reason) }),
       },
       this.#seed,
-      this.#hash,
     );
   }
 
@@ -179,7 +178,7 @@ class Auto<K, V> implements AutoMap<K, V> {
    */
   #compare(entries: number): void {
     const known = this.#bound.weigh === undefined || this.#live.size > 0;
-    this.#contest = known ? new Contest(candidates, entries, this.#bound, this.#seed, this.#hash) : undefined;
+    this.#contest = known ? new Contest(candidates, entries, this.#bound, this.#seed) : undefined;
   }
 
   #requested({ hash, weight }: Followed<V>): void {

@@ -1,7 +1,7 @@
 import type { Random } from '@ashlar/core';
 import type { Bound, BoundedMap } from '../bounded-map.ts';
 import { none } from '../shared/entries.ts';
-import { KeyHash } from '../shared/key-hash.ts';
+import { mix } from '../shared/mix.ts';
 import { PolicyMap } from '../shared/policy-map.ts';
 import type { Queue } from '../shared/queue.ts';
 import { FrequencySketch } from '../sketch.ts';
@@ -37,13 +37,11 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   readonly #window = this.queue();
   readonly #probation = this.queue();
   readonly #protected = this.queue();
-  readonly #hashes = this.entries.column(Int32Array);
   readonly #places = this.entries.column(Uint8Array);
   /** When an entry in the window was last asked for, or one in probation came there. */
   readonly #stamps = this.entries.column(Int32Array);
   readonly #sketch = new FrequencySketch();
   readonly #climber = new WindowClimber();
-  readonly #hash: KeyHash;
   readonly #seed: number;
   #draw: number;
   #demotions = 0;
@@ -51,12 +49,11 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   #windowMax = 0;
   #protectedMax = 0;
 
-  /** `hash` may be one that others use too: of the key asked of it last it need not think again. */
-  constructor(bound: Bound<K, V> & WTinyLfuOptions, hash?: KeyHash) {
+  constructor(bound: Bound<K, V> & WTinyLfuOptions) {
     super('wTinyLfu', bound, ['random']);
     this.#seed = Math.floor((bound.random ?? Math.random)() * 2 ** 32) | 1;
     this.#draw = this.#seed;
-    this.#hash = hash ?? new KeyHash(this.#seed);
+    this.entries.hashAll();
     this.#divide();
   }
 
@@ -68,7 +65,7 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   }
 
   protected override touch(slot: number): void {
-    this.#sketch.record(this.#hashes.cells[slot]!);
+    this.#sketch.record(this.#hashOf(slot));
     const place = this.#places.cells[slot];
     if (place === inProtected) {
       this.#protected.refresh(slot);
@@ -87,12 +84,11 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   }
 
   protected override admit(key: K, value: V, weight: number): void {
-    const hash = this.#hash.of(key);
-    this.#sketch.ensureCapacity(this.size + 1);
-    this.#sketch.record(hash);
-    if (this.#full) this.#climber.miss(hash, this.size);
     const slot = this.add(key, value, weight);
-    this.#hashes.cells[slot] = hash;
+    const hash = this.#hashOf(slot);
+    this.#sketch.ensureCapacity(this.size);
+    this.#sketch.record(hash);
+    if (this.#full) this.#climber.miss(hash, this.size - 1);
     this.#places.cells[slot] = inWindow;
     this.#stamps.cells[slot] = this.#climber.arrivals;
     this.#window.push(slot);
@@ -131,6 +127,11 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
     this.#divide();
   }
 
+  /** Of a key; seeded, so that nobody can know which keys are counted together. */
+  #hashOf(slot: number): number {
+    return mix(this.entries.hashes.cells[slot]! ^ this.#seed);
+  }
+
   #divide(): void {
     this.#windowMax = Math.max(1, Math.round(this.#climber.share * this.max));
     this.#protectedMax = Math.floor((this.max - this.#windowMax) * protectedShare);
@@ -153,7 +154,7 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
       const queue = oldest === candidate && !alone ? this.#protected : this.#probation;
       const victim = queue.tail;
       if (alone || !this.#admits(candidate, victim)) {
-        this.#climber.reject(this.#hashes.cells[candidate]!);
+        this.#climber.reject(this.#hashOf(candidate));
         this.#demotions = (this.#demotions - 1) | 0;
         this.#drop(candidate, this.#probation);
         return;
@@ -163,8 +164,8 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   }
 
   #admits(candidate: number, victim: number): boolean {
-    const frequency = this.#sketch.frequency(this.#hashes.cells[candidate]!);
-    if (frequency > this.#sketch.frequency(this.#hashes.cells[victim]!)) return true;
+    const frequency = this.#sketch.frequency(this.#hashOf(candidate));
+    if (frequency > this.#sketch.frequency(this.#hashOf(victim))) return true;
     if (frequency < warmFrequency) return false;
     this.#draw ^= this.#draw << 13;
     this.#draw ^= this.#draw >>> 17;

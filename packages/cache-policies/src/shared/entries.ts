@@ -1,6 +1,6 @@
 import { Column, type Links } from './column.ts';
 import { KeyIndex } from './key-index.ts';
-import { PagedList } from './paged-list.ts';
+import { none } from './slot.ts';
 
 export { none } from './slot.ts';
 
@@ -11,19 +11,29 @@ export { none } from './slot.ts';
  * A ghost, a key remembered after its value has gone, is an entry whose value is `undefined`.
  */
 export class Entries<K, V> {
-  readonly #keys = new PagedList<K>();
-  readonly #index = new KeyIndex<K>(this.#keys);
-  readonly #values = new PagedList<V>();
+  /** No entry is in the slot `none`. */
+  readonly #keys: (K | undefined)[] = listOfAnything();
+  readonly #values: (V | undefined)[] = listOfAnything();
   readonly #columns: Column<Int32Array | Uint8Array | Float64Array>[] = [];
-  #freed: number[] = [];
+  /** The length of the columns, and of those that have grown already; half of it is more than there are columns. */
+  #length = 32;
+  #grown = 32;
+  /** By slot, 32 bits that depend on the key alone: of integers and strings, of all keys after `hashAll`. */
+  readonly hashes: Column<Int32Array> = this.column(Int32Array);
+  /** The free slot after this one, or the next in its chain of the index. */
+  readonly #next = this.column(Int32Array);
+  readonly #index = new KeyIndex<K>(this.#keys, { hashes: this.hashes, next: this.#next });
+  #free = none;
   #sentinels = 0;
-  /** The length of the columns, and of those that have grown already. */
-  #length = 16;
-  #grown = 16;
 
   /** One more than the greatest slot there has been. */
   get slots(): number {
     return this.#keys.length;
+  }
+
+  /** To be told before the first entry. */
+  hashAll(): void {
+    this.#index.hashAll();
   }
 
   column<A extends Int32Array | Uint8Array | Float64Array>(make: new (length: number) => A): Column<A> {
@@ -39,15 +49,14 @@ export class Entries<K, V> {
   /** A slot that is no entry, for the ends of a list; taken before the first entry. */
   sentinel(): number {
     this.#sentinels++;
-    return this.#take();
+    return this.#take(undefined, undefined);
   }
 
   /** Removes all but the sentinels. */
   clear(): void {
     this.#index.clear();
-    this.#keys.truncate(this.#sentinels);
-    this.#values.truncate(this.#sentinels);
-    this.#freed = [];
+    this.#keys.length = this.#values.length = 1 + this.#sentinels;
+    this.#free = none;
   }
 
   find(key: K): number {
@@ -60,37 +69,42 @@ export class Entries<K, V> {
   }
 
   key(slot: number): K {
-    return this.#keys.get(slot) as K;
+    return this.#keys[slot] as K;
   }
 
   value(slot: number): V | undefined {
-    return this.#values.get(slot);
+    return this.#values[slot];
   }
 
   setValue(slot: number, value: V | undefined): void {
-    this.#values.set(slot, value);
+    this.#values[slot] = value;
   }
 
   /** Adds a key that is not there. */
   add(key: K, value: V | undefined): number {
-    const slot = this.#freed.pop() ?? this.#take();
-    this.#keys.set(slot, key);
-    this.#values.set(slot, value);
+    let slot = this.#free;
+    if (slot === none) slot = this.#take(key, value);
+    else {
+      this.#free = this.#next.cells[slot]!;
+      this.#keys[slot] = key;
+      this.#values[slot] = value;
+    }
     this.#index.add(key, slot);
     return slot;
   }
 
   remove(slot: number): void {
-    this.#index.remove(this.#keys.get(slot) as K, slot);
-    this.#keys.set(slot, undefined);
-    this.#values.set(slot, undefined);
-    this.#freed.push(slot);
+    this.#index.remove(this.#keys[slot] as K, slot);
+    this.#keys[slot] = undefined;
+    this.#values[slot] = undefined;
+    this.#next.cells[slot] = this.#free;
+    this.#free = slot;
   }
 
-  #take(): number {
+  #take(key: K | undefined, value: V | undefined): number {
     const slot = this.#keys.length;
-    this.#keys.push(undefined);
-    this.#values.push(undefined);
+    this.#keys.push(key);
+    this.#values.push(value);
     if (slot >= this.#length - this.#columns.length) this.#grow(slot);
     return slot;
   }
@@ -102,4 +116,9 @@ export class Entries<K, V> {
     column?.grow(this.#grown);
     if (slot === this.#length - 1) this.#length = this.#grown;
   }
+}
+
+/** Of one `undefined`, and known to V8 to hold anything: then all such lists are alike, whatever is in them. */
+function listOfAnything<T>(): (T | undefined)[] {
+  return [undefined];
 }

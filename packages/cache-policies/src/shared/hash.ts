@@ -1,9 +1,14 @@
+/** Of 32 bits; 0 and -0 are one. */
+export function isInteger(key: unknown): key is number {
+  return typeof key === 'number' && (key | 0) === key;
+}
+
 /** Different for different integers of 32 bits; the high bits are the well mixed ones. */
 export function hashInteger(key: number): number {
   return Math.imul(key ^ (key >>> 15), 0x9e3779b1);
 }
 
-/** Of the whole string, but for the middle of a long one. */
+/** Of the whole string, but for the middle of a long one; the high bits are the well mixed ones. */
 export function hashString(key: string): number {
   const { length } = key;
   let hash = length;

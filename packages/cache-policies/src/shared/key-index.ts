@@ -1,7 +1,7 @@
-import { hashInteger } from './hash.ts';
-import type { PagedList } from './paged-list.ts';
-import { PartedTable } from './parted-table.ts';
+import { hashInteger, isInteger } from './hash.ts';
+import { KeyHash } from './key-hash.ts';
 import { none } from './slot.ts';
+import { type Chains, SlotTable } from './slot-table.ts';
 import { StringIndex } from './string-index.ts';
 
 /**
@@ -9,32 +9,35 @@ import { StringIndex } from './string-index.ts';
  * our own, strings in an index of theirs, other kinds in a `Map`, and there too what collides too much.
  */
 export class KeyIndex<K> {
-  readonly #keys: PagedList<K>;
+  readonly #keys: readonly unknown[];
+  readonly #chains: Chains;
   readonly #others = new Map<K, number>();
   readonly #refuse = (slot: number): void => {
-    this.#others.set(this.#keys.get(slot) as K, slot);
+    this.#others.set(this.#keys[slot] as K, slot);
   };
-  #integers = new PartedTable(this.#refuse);
+  #integers: SlotTable;
   #strings: StringIndex;
+  #hash: KeyHash | undefined;
 
   /** `keys`, by slot, are those that are there, and that which is being added or removed. */
-  constructor(keys: PagedList<K>) {
+  constructor(keys: readonly unknown[], chains: Chains) {
     this.#keys = keys;
-    this.#strings = new StringIndex(keys, this.#refuse);
+    this.#chains = chains;
+    this.#integers = new SlotTable(chains);
+    this.#strings = new StringIndex(keys, chains, this.#refuse);
+  }
+
+  /** From now on the hashes of all kinds of keys are known, not only of integers and strings. */
+  hashAll(): void {
+    this.#hash ??= new KeyHash(0);
   }
 
   find(key: K): number {
-    if (typeof key === 'string') {
-      const slot = this.#strings.find(key);
-      if (slot !== none) return slot;
-    } else if (isInteger(key)) {
-      const hash = hashInteger(key);
-      const table = this.#integers.part(hash);
-      const place = table.first(hash);
-      // Different integers have different hashes
-      if (place >= 0) return table.slot(place);
-    }
-    return this.#others.size === 0 ? none : (this.#others.get(key) ?? none);
+    let slot = none;
+    if (typeof key === 'string') slot = this.#strings.find(key);
+    // Different integers have different hashes
+    else if (isInteger(key)) slot = this.#integers.find(hashInteger(key));
+    return slot !== none || this.#others.size === 0 ? slot : (this.#others.get(key) ?? none);
   }
 
   /** As `find`, and quicker when that was just asked in vain. */
@@ -43,30 +46,27 @@ export class KeyIndex<K> {
     return this.#strings.findAgain(key);
   }
 
-  /** Adds a key that is not there. */
+  /** Adds a key that is not there; it is the key of the slot already. */
   add(key: K, slot: number): void {
     if (typeof key === 'string') this.#strings.add(key, slot);
-    else if (isInteger(key)) this.#integers.add(hashInteger(key), slot);
-    else this.#others.set(key, slot);
+    else if (isInteger(key)) {
+      this.#chains.hashes.cells[slot] = hashInteger(key);
+      if (!this.#integers.add(slot)) this.#refuse(slot);
+    } else {
+      if (this.#hash !== undefined) this.#chains.hashes.cells[slot] = this.#hash.of(key);
+      this.#others.set(key, slot);
+    }
   }
 
   remove(key: K, slot: number): void {
-    if (!this.#removed(key, slot)) this.#others.delete(key);
+    if (typeof key === 'string') this.#strings.remove(key, slot);
+    else if (isInteger(key)) this.#integers.remove(slot);
+    if (this.#others.size > 0) this.#others.delete(key);
   }
 
   clear(): void {
     this.#others.clear();
-    this.#integers = new PartedTable(this.#refuse);
-    this.#strings = new StringIndex(this.#keys, this.#refuse);
+    this.#integers = new SlotTable(this.#chains);
+    this.#strings = new StringIndex(this.#keys, this.#chains, this.#refuse);
   }
-
-  #removed(key: K, slot: number): boolean {
-    if (typeof key === 'string') return this.#strings.remove(key, slot);
-    return isInteger(key) && this.#integers.remove(hashInteger(key), slot);
-  }
-}
-
-/** Of 32 bits; 0 and -0 are one. */
-function isInteger(key: unknown): key is number {
-  return typeof key === 'number' && (key | 0) === key;
 }

@@ -155,12 +155,17 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
 
   /** An evicted entry goes and its key is kept as a ghost. */
   protected fade(slot: number): void {
-    const key = this.entries.key(slot);
-    const value = this.entries.value(slot) as V;
     const weight = this.#weights === undefined ? 1 : this.#weights.cells[slot]!;
-    this.entries.setValue(slot, undefined);
     this.used -= weight;
     this.#size--;
+    if (this.#taker !== undefined || this.#departures !== undefined) this.#tell(slot, weight);
+    else this.entries.setValue(slot, undefined);
+  }
+
+  #tell(slot: number, weight: number): void {
+    const key = this.entries.key(slot);
+    const value = this.entries.value(slot) as V;
+    this.entries.setValue(slot, undefined);
     if (this.#taker === undefined) this.#departures?.add(key, value, 'capacity');
     else this.#taker(key, value, weight);
   }

@@ -1,2 +1,2 @@
 /** No slot: what is answered for a key that is not there. */
-export const none = -1;
+export const none = 0;

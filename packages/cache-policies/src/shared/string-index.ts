@@ -1,72 +1,107 @@
-import { Names } from './names.ts';
-import type { PagedList } from './paged-list.ts';
+import { hashString } from './hash.ts';
 import { none } from './slot.ts';
-import { StringTable } from './string-table.ts';
+import { type Chains, SlotTable } from './slot-table.ts';
 
-/** An object or a `Map` of more names would stop the world when it grows; they move to a table of our own. */
-const fewNames = 32_768;
+/** An object of more names would stop the world when it grows. */
+const mostNames = 32_768;
 
-/** How many move each time one is added. */
-const step = 8;
+/** Of the strings asked for, how many were removed: an object is the slower one from the first on, a table below the second. */
+const churning = 0.12;
+const calm = 0.06;
 
-/** Slots by string: found by means of V8 while they are few, later by hashes of our own, which takes longer. */
+/**
+ * Slots by string. V8 finds a property of an object much sooner than our own table hashes a string, and adds and removes it
+ * much later; so it is an object while strings are few and mostly stay, and a table else.
+ */
 export class StringIndex {
-  readonly #keys: PagedList<unknown>;
-  readonly #table: StringTable;
-  #names: Names | undefined = new Names();
-  /** Names in slots before this one have moved; none move if it is `none`. */
-  #moved = none;
+  readonly #chains: Chains;
+  readonly #keys: readonly unknown[];
+  readonly #refuse: (slot: number) => void;
+  #object: Record<string, number> | undefined = Object.create(null);
+  #table: SlotTable;
+  /** The string last looked for in vain, which is mostly the next to be added; its hash, if there is no object. */
+  #missed: string | undefined;
+  #missedHash = 0;
+  #size = 0;
+  #asked = 0;
+  #removed = 0;
 
-  /** `keys`, by slot, are those that are there, and that which is being added or removed; `refuse` as for a `HashTable`. */
-  constructor(keys: PagedList<unknown>, refuse: (slot: number) => void) {
+  /** `keys` are those of the slots; `refuse` hears of a slot that the table does not take. */
+  constructor(keys: readonly unknown[], chains: Chains, refuse: (slot: number) => void) {
+    this.#chains = chains;
     this.#keys = keys;
-    this.#table = new StringTable(refuse);
+    this.#refuse = refuse;
+    this.#table = new SlotTable(chains);
   }
 
   find(key: string): number {
-    if (this.#names !== undefined) {
-      const slot = this.#names.find(key);
-      if (slot !== none || this.#moved === none) return slot;
-    }
-    return this.#table.find(key, this.#keys);
+    this.#asked = (this.#asked + 1) | 0;
+    const object = this.#object;
+    if (object === undefined) return this.#search(key);
+    const slot = object[key];
+    if (slot !== undefined) return slot;
+    this.#missed = key;
+    return none;
   }
 
   /** As `find`, and quicker when that was just asked in vain. */
   findAgain(key: string): number {
-    return this.#names === undefined || this.#moved !== none ? this.find(key) : this.#names.findAgain(key);
+    return key === this.#missed ? none : this.find(key);
   }
 
-  /** Adds a key that is not there. */
+  /** Adds a key that is not there; it is the key of the slot already. */
   add(key: string, slot: number): void {
-    if (this.#names === undefined) {
-      this.#table.add(key, slot);
-    } else if (this.#moved === none) {
-      this.#names.add(key, slot, this.#keys);
-      if (this.#names.size > fewNames) this.#moved = 0;
-    } else {
-      this.#table.add(key, slot);
-      this.#move(this.#names);
+    const known = key === this.#missed && this.#object === undefined;
+    this.#chains.hashes.cells[slot] = known ? this.#missedHash : hashString(key);
+    this.#missed = undefined;
+    this.#size++;
+    if (this.#object !== undefined) this.#object[key] = slot;
+    else if (!this.#table.add(slot)) this.#refuse(slot);
+    if (this.#removed > this.#size + 256) this.#choose();
+    else if (this.#object !== undefined && this.#size > mostNames) this.#tabulate();
+  }
+
+  remove(key: string, slot: number): void {
+    if (this.#object === undefined) this.#table.remove(slot);
+    else delete this.#object[key];
+    this.#size--;
+    this.#removed++;
+  }
+
+  #search(key: string): number {
+    const hash = hashString(key);
+    const slot = this.#table.findString(hash, key, this.#keys);
+    if (slot === none) {
+      this.#missed = key;
+      this.#missedHash = hash;
+    }
+    return slot;
+  }
+
+  #choose(): void {
+    const churn = this.#removed / Math.max(1, this.#asked >>> 0);
+    this.#asked = 0;
+    this.#removed = 0;
+    if (this.#object !== undefined) {
+      if (churn > churning) this.#tabulate();
+    } else if (churn < calm && this.#size < mostNames / 2) this.#name();
+  }
+
+  #tabulate(): void {
+    this.#object = undefined;
+    this.#missed = undefined;
+    for (let slot = none + 1; slot < this.#keys.length; slot++) {
+      if (typeof this.#keys[slot] === 'string' && !this.#table.add(slot)) this.#refuse(slot);
     }
   }
 
-  /** False if it is not there. */
-  remove(key: string, slot: number): boolean {
-    const names = this.#names;
-    if (names === undefined || (this.#moved !== none && names.find(key) === none)) {
-      return this.#table.remove(slot);
+  #name(): void {
+    const object: Record<string, number> = Object.create(null);
+    for (let slot = none + 1; slot < this.#keys.length; slot++) {
+      const key = this.#keys[slot];
+      if (typeof key === 'string') object[key] = slot;
     }
-    names.remove(key);
-    return true;
-  }
-
-  #move(names: Names): void {
-    const end = Math.min(this.#moved + step, this.#keys.length);
-    for (; this.#moved < end; this.#moved++) {
-      const key = this.#keys.get(this.#moved);
-      if (typeof key !== 'string' || names.find(key) === none) continue;
-      names.remove(key);
-      this.#table.add(key, this.#moved);
-    }
-    if (this.#moved === this.#keys.length || names.size === 0) this.#names = undefined;
+    this.#object = object;
+    this.#table = new SlotTable(this.#chains);
   }
 }

@@ -1,6 +1,5 @@
 import { seededRandom } from '@ashlar/core';
 import type { Bound } from '../../bounded-map.ts';
-import type { KeyHash } from '../../shared/key-hash.ts';
 import type { PolicyMap } from '../../shared/policy-map.ts';
 import { Lirs } from '../lirs.ts';
 import { TwoQueue } from '../two-queue.ts';
@@ -9,8 +8,8 @@ import { Recency } from './recency.ts';
 
 export interface Candidate {
   readonly name: string;
-  /** `hash` tells keys apart for whoever needs it, and `seed` decides what is left to luck. */
-  make<K, V>(bound: Bound<K, V>, seed: number, hash: KeyHash): PolicyMap<K, V>;
+  /** `seed` decides what is left to luck. */
+  make<K, V>(bound: Bound<K, V>, seed: number): PolicyMap<K, V>;
 }
 
 /**
@@ -21,7 +20,7 @@ export const candidates: readonly Candidate[] = [
   { name: 'lirs', make: bound => new Lirs(bound) },
   {
     name: 'wTinyLfu',
-    make: (bound, seed, hash) => new WTinyLfu({ ...bound, random: seededRandom(seed) }, hash),
+    make: (bound, seed) => new WTinyLfu({ ...bound, random: seededRandom(seed) }),
   },
   { name: 'lru', make: bound => new Recency(bound) },
   { name: 'twoQueue', make: bound => new TwoQueue(bound) },

@@ -1,6 +1,5 @@
 import type { Bound } from '../../bounded-map.ts';
 import { SpatialSample, shadowSize } from '../../shards.ts';
-import type { KeyHash } from '../../shared/key-hash.ts';
 import type { PolicyMap } from '../../shared/policy-map.ts';
 import type { Candidate } from './candidates.ts';
 
@@ -35,18 +34,12 @@ export class Contest {
   #waiting = 0;
 
   /** For a cache of about so many entries. */
-  constructor(
-    candidates: readonly Candidate[],
-    entries: number,
-    bound: Bound<never, never>,
-    seed: number,
-    hash: KeyHash,
-  ) {
+  constructor(candidates: readonly Candidate[], entries: number, bound: Bound<never, never>, seed: number) {
     const size = shadowSize(entries, leastShadow);
     this.sample = new SpatialSample(size / entries);
     const max = Math.max(1, Math.round(bound.max * (size / entries)));
     const weighed = bound.weigh && { weigh: (_hash: number, weight: number) => Math.min(weight, max) };
-    this.#shadows = candidates.map(({ make }) => make<number, number>({ max, ...weighed }, seed, hash));
+    this.#shadows = candidates.map(({ make }) => make<number, number>({ max, ...weighed }, seed));
     this.#wins = new Float64Array(candidates.length ** 2);
     this.#size = size;
     this.#every = Math.max(fewest, Math.round(judgeEvery * size));
