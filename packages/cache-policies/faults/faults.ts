@@ -15,22 +15,24 @@ export async function play(
   site: Site,
   { writes, rejects, happen }: Happening,
   round: Round,
-  settings: Omit<RunSettings, 'writes'> = {},
+  settings: Omit<RunSettings, 'writes'>,
 ): Promise<Finding> {
   const run = await Run.begin(site, round, { writes, ...settings });
   const span = await spanOf(() => happen(run));
   return run.end(span, rejects);
 }
 
-export const faults: readonly Fault[] = happenings.map(happening => ({
-  name: happening.name,
-  about: happening.about,
-  usualRuns: 10,
-  async begin() {
-    const site = await Site.start({ boundMs, timeoutMs: boundMs });
-    return {
-      run: round => play(site, happening, round),
-      [Symbol.asyncDispose]: () => site[Symbol.asyncDispose](),
-    };
-  },
-}));
+export const faults: readonly Fault[] = (['pubsub', 'tracking'] as const).flatMap(invalidation =>
+  happenings.map(happening => ({
+    name: `${invalidation}-${happening.name}`,
+    about: happening.about,
+    usualRuns: 10,
+    async begin() {
+      const site = await Site.start({ boundMs, timeoutMs: boundMs });
+      return {
+        run: (round: Round) => play(site, happening, round, { invalidation }),
+        [Symbol.asyncDispose]: () => site[Symbol.asyncDispose](),
+      };
+    },
+  })),
+);

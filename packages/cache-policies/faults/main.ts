@@ -6,8 +6,8 @@ await main({
   package: '@ashlar/cache-policies',
   faults,
   report,
-  notes: `Three processes with a cache each over one Redis tier, whose bound is ${boundMs} ms; one writes aside, one through, one its source
-itself and then deletes. All times are of one monotonic clock.
+  notes: `Three processes with a cache each over one Redis tier, whose bound is ${boundMs} ms, and which tells of changes as the name of
+the fault says: one process writes aside, one through, one its source itself and then deletes. All times are of one monotonic clock.
 
 stale: reads that began more than ${boundMs} ms after a newer write had resolved in any process, and answered with the older value.
 restored: times that the shared tier itself had a value older than a write that had resolved.

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { redisTier } from '../src/adapters/redis.ts';
+import { type RedisInvalidation, redisTier } from '../src/adapters/redis.ts';
 import { Caching, type Traffic, type Writing } from './caching.ts';
 import type { Doings } from './history.ts';
 import { type Mutant, mutated } from './mutants.ts';
@@ -15,6 +15,7 @@ export interface PeerSettings {
 /** A cache for one run. */
 export interface Opening {
   readonly prefix: string;
+  readonly invalidation: RedisInvalidation;
   readonly boundMs: number;
   readonly timeoutMs: number;
   readonly leaseMs: number;
@@ -50,10 +51,10 @@ const redis = new Redis({ port: tierPort, lazyConnect: true });
 let caching: Caching;
 
 const answers: Requests = {
-  open({ prefix, boundMs, timeoutMs, leaseMs, mutant }) {
-    const sound = redisTier({ redis, prefix, boundMs, timeoutMs });
+  open({ leaseMs, mutant, ...options }) {
+    const sound = redisTier({ redis, ...options });
     const tier = mutant === undefined ? sound : mutated(sound, mutant);
-    caching = new Caching({ name: `${prefix}${name}`, writing, tier, source, leaseMs });
+    caching = new Caching({ name: `${options.prefix}${name}`, writing, tier, source, leaseMs });
     return caching.connected();
   },
   begin: traffic => caching.begin(traffic),

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '@ashlar/core';
 import { type Round, within } from '@workspace/faults';
+import type { RedisInvalidation } from '../src/adapters/redis.ts';
 import { type Finding, Tally } from './fault.ts';
 import { hitShare, instant, Judge, type Order } from './history.ts';
 import type { Mutant } from './mutants.ts';
 import type { CachePeer } from './peer.ts';
-import { Sampler } from './sampler.ts';
+import { type SampledTier, Sampler } from './sampler.ts';
 import type { Site } from './site.ts';
 
 const keyCount = 8;
@@ -14,6 +15,8 @@ const usualPatienceMs = 20_000;
 export interface RunSettings {
   /** The share of operations that write, all the time. */
   readonly writes: number;
+  /** How the tier tells of changes. */
+  readonly invalidation: RedisInvalidation;
   readonly mutant?: Mutant | undefined;
   /** Whatever is waited for for longer counts as a broken promise. */
   readonly patienceMs?: number | undefined;
@@ -40,24 +43,24 @@ export class Run {
   readonly #sampler: Sampler;
   readonly tally: Tally = new Tally();
 
-  private constructor(site: Site, random: Random, prefix: string, patienceMs: number) {
+  private constructor(site: Site, random: Random, patienceMs: number, tier: SampledTier) {
     this.site = site;
     this.random = random;
     this.patienceMs = patienceMs;
-    this.keys = Array.from({ length: keyCount }, (_, i) => `${prefix}${i}`);
+    this.keys = Array.from({ length: keyCount }, (_, i) => `${tier.prefix}${i}`);
     this.victim = site.peers[Math.floor(random() * site.peers.length)]!;
     this.others = site.peers.filter(peer => peer !== this.victim);
-    this.#sampler = new Sampler(site.tier.port, prefix, this.keys);
+    this.#sampler = new Sampler(site.tier.port, tier, this.keys);
   }
 
   /** Resolves when all serve from their memory, and have been at work for a while. */
   static async begin(site: Site, { random }: Round, settings: RunSettings): Promise<Run> {
-    const { writes, mutant, patienceMs = usualPatienceMs } = settings;
+    const { writes, invalidation, mutant, patienceMs = usualPatienceMs } = settings;
     const prefix = `run ${++runs} `;
-    const run = new Run(site, random, prefix, patienceMs);
+    const run = new Run(site, random, patienceMs, { prefix, invalidation });
     await Promise.all(run.keys.map(key => site.source.rpush(key, 'first')));
     const { boundMs, timeoutMs } = site;
-    const opening = { prefix, boundMs, timeoutMs, leaseMs: boundMs, mutant };
+    const opening = { prefix, invalidation, boundMs, timeoutMs, leaseMs: boundMs, mutant };
     await Promise.all(site.peers.map(peer => peer.ask('open', opening)));
     for (const peer of site.peers) {
       const seed = Math.floor(random() * 2 ** 31);

@@ -1,9 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { redisTier } from '../src/adapters/redis.ts';
+import { type RedisInvalidation, redisTier } from '../src/adapters/redis.ts';
 import { instant, type Read } from './history.ts';
 
 const pauseMs = 5;
+
+export interface SampledTier {
+  readonly prefix: string;
+  readonly invalidation: RedisInvalidation;
+}
 
 /** Looks again and again at what the shared tier itself has, past all caches. */
 export class Sampler {
@@ -11,8 +16,8 @@ export class Sampler {
   readonly #samples: Read[] = [];
   readonly #working: Promise<void>;
 
-  constructor(port: number, prefix: string, keys: readonly string[]) {
-    this.#working = this.#work(port, prefix, keys);
+  constructor(port: number, tier: SampledTier, keys: readonly string[]) {
+    this.#working = this.#work(port, tier, keys);
   }
 
   async end(): Promise<readonly Read[]> {
@@ -21,9 +26,9 @@ export class Sampler {
     return this.#samples;
   }
 
-  async #work(port: number, prefix: string, keys: readonly string[]): Promise<void> {
-    const tier = redisTier({ redis: new Redis({ port, lazyConnect: true }), prefix });
-    const session = tier.open({ invalidated() {}, reset() {}, connection() {} });
+  async #work(port: number, tier: SampledTier, keys: readonly string[]): Promise<void> {
+    const redis = new Redis({ port, lazyConnect: true });
+    const session = redisTier({ redis, ...tier }).open({ invalidated() {}, reset() {}, connection() {} });
     while (!this.#ending.signal.aborted) {
       const invokedAt = instant();
       const reads = await session.read(keys).catch(() => []); // the server is away

@@ -9,7 +9,15 @@ import { hitShare, Judge, type Read, type Write } from '../faults/history.ts';
 import { Site } from '../faults/site.ts';
 
 /** The long version: npm run faults -w @ashlar/cache-policies */
-const quick = ['none', 'reader-stopped', 'hearing-black-holed', 'message-lost', 'loader-stopped'];
+const quick = [
+  ['pubsub', 'none'],
+  ['pubsub', 'reader-stopped'],
+  ['pubsub', 'hearing-black-holed'],
+  ['pubsub', 'message-lost'],
+  ['pubsub', 'loader-stopped'],
+  ['tracking', 'commands-cut'],
+  ['tracking', 'message-lost'],
+] as const;
 
 describeWith({ own: 'redis' }, 'faults', () => {
   let site: Site;
@@ -18,12 +26,15 @@ describeWith({ own: 'redis' }, 'faults', () => {
   });
   afterAll(() => site?.[Symbol.asyncDispose]());
 
-  it.each(quick)('%s: nobody reads for longer than the bound what was overwritten', async name => {
-    const happening = happenings.find(one => one.name === name)!;
-    const finding = await play(site, happening, { index: 0, random: seededRandom(7) });
-    expect(finding).toMatchObject({ stale: 0, restored: 0, unexpected: 0, remarks: [] });
-    expect(finding.operations).toBeGreaterThan(10);
-  });
+  it.each(quick)(
+    '%s, %s: nobody reads for longer than the bound what was overwritten',
+    async (invalidation, name) => {
+      const happening = happenings.find(one => one.name === name)!;
+      const finding = await play(site, happening, { index: 0, random: seededRandom(7) }, { invalidation });
+      expect(finding).toMatchObject({ stale: 0, restored: 0, unexpected: 0, remarks: [] });
+      expect(finding.operations).toBeGreaterThan(10);
+    },
+  );
 
   it.each([
     ['serves what is no longer confirmed', 'unbounded', 'hearing-black-holed', 'stale'],
@@ -31,9 +42,10 @@ describeWith({ own: 'redis' }, 'faults', () => {
   ] as const)('find a tier that %s', async (_, mutant, name, count) => {
     const happening = happenings.find(one => one.name === name)!;
     const random = seededRandom(7);
+    const settings = { invalidation: 'pubsub', patienceMs: 1_000 } as const;
     let found = 0;
     for (let index = 0; index < 10 && found === 0; index++) {
-      const finding = await play(site, happening, { index, random }, { mutant, patienceMs: 1_000 });
+      const finding = await play(site, happening, { index, random }, { ...settings, mutant });
       found = finding[count];
     }
     expect(found).toBeGreaterThan(0);
