@@ -1,5 +1,6 @@
 import { Column, type Links } from './column.ts';
 import { KeyIndex } from './key-index.ts';
+import { PagedList } from './paged-list.ts';
 import { none } from './slot.ts';
 
 export { none } from './slot.ts';
@@ -11,9 +12,8 @@ export { none } from './slot.ts';
  * A ghost, a key remembered after its value has gone, is an entry whose value is `undefined`.
  */
 export class Entries<K, V> {
-  /** No entry is in the slot `none`. */
-  readonly #keys: (K | undefined)[] = listOfAnything();
-  readonly #values: (V | undefined)[] = listOfAnything();
+  readonly #keys = new PagedList<K>();
+  readonly #values = new PagedList<V>();
   readonly #columns: Column<Int32Array | Uint8Array | Float64Array>[] = [];
   /** The length of the columns, and of those that have grown already; half of it is more than there are columns. */
   #length = 32;
@@ -25,6 +25,11 @@ export class Entries<K, V> {
   readonly #index = new KeyIndex<K>(this.#keys, { hashes: this.hashes, next: this.#next });
   #free = none;
   #sentinels = 0;
+
+  constructor() {
+    // No entry is in the slot `none`
+    this.#take(undefined, undefined);
+  }
 
   /** One more than the greatest slot there has been. */
   get slots(): number {
@@ -55,7 +60,8 @@ export class Entries<K, V> {
   /** Removes all but the sentinels. */
   clear(): void {
     this.#index.clear();
-    this.#keys.length = this.#values.length = 1 + this.#sentinels;
+    this.#keys.truncate(1 + this.#sentinels);
+    this.#values.truncate(1 + this.#sentinels);
     this.#free = none;
   }
 
@@ -69,15 +75,15 @@ export class Entries<K, V> {
   }
 
   key(slot: number): K {
-    return this.#keys[slot] as K;
+    return this.#keys.get(slot) as K;
   }
 
   value(slot: number): V | undefined {
-    return this.#values[slot];
+    return this.#values.get(slot);
   }
 
   setValue(slot: number, value: V | undefined): void {
-    this.#values[slot] = value;
+    this.#values.set(slot, value);
   }
 
   /** Adds a key that is not there. */
@@ -86,17 +92,17 @@ export class Entries<K, V> {
     if (slot === none) slot = this.#take(key, value);
     else {
       this.#free = this.#next.cells[slot]!;
-      this.#keys[slot] = key;
-      this.#values[slot] = value;
+      this.#keys.set(slot, key);
+      this.#values.set(slot, value);
     }
     this.#index.add(key, slot);
     return slot;
   }
 
   remove(slot: number): void {
-    this.#index.remove(this.#keys[slot] as K, slot);
-    this.#keys[slot] = undefined;
-    this.#values[slot] = undefined;
+    this.#index.remove(this.#keys.get(slot) as K, slot);
+    this.#keys.set(slot, undefined);
+    this.#values.set(slot, undefined);
     this.#next.cells[slot] = this.#free;
     this.#free = slot;
   }
@@ -116,9 +122,4 @@ export class Entries<K, V> {
     column?.grow(this.#grown);
     if (slot === this.#length - 1) this.#length = this.#grown;
   }
-}
-
-/** Of one `undefined`, and known to V8 to hold anything: then all such lists are alike, whatever is in them. */
-function listOfAnything<T>(): (T | undefined)[] {
-  return [undefined];
 }

@@ -1,5 +1,6 @@
 import { hashInteger, isInteger } from './hash.ts';
 import { KeyHash } from './key-hash.ts';
+import type { PagedList } from './paged-list.ts';
 import { none } from './slot.ts';
 import { type Chains, SlotTable } from './slot-table.ts';
 import { StringIndex } from './string-index.ts';
@@ -9,18 +10,18 @@ import { StringIndex } from './string-index.ts';
  * our own, strings in an index of theirs, other kinds in a `Map`, and there too what collides too much.
  */
 export class KeyIndex<K> {
-  readonly #keys: readonly unknown[];
+  readonly #keys: PagedList<unknown>;
   readonly #chains: Chains;
   readonly #others = new Map<K, number>();
   readonly #refuse = (slot: number): void => {
-    this.#others.set(this.#keys[slot] as K, slot);
+    this.#others.set(this.#keys.get(slot) as K, slot);
   };
   #integers: SlotTable;
   #strings: StringIndex;
   #hash: KeyHash | undefined;
 
   /** `keys`, by slot, are those that are there, and that which is being added or removed. */
-  constructor(keys: readonly unknown[], chains: Chains) {
+  constructor(keys: PagedList<unknown>, chains: Chains) {
     this.#keys = keys;
     this.#chains = chains;
     this.#integers = new SlotTable(chains);

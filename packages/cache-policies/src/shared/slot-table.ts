@@ -1,4 +1,5 @@
 import type { Column } from './column.ts';
+import type { PagedList } from './paged-list.ts';
 import { none } from './slot.ts';
 
 /** As many slots as may have one home: a table that collides more, by chance or by malice, refuses. */
@@ -45,14 +46,14 @@ export class SlotTable {
   }
 
   /** The slot with the hash that has that string among `keys`. */
-  findString(hash: number, key: string, keys: readonly unknown[]): number {
+  findString(hash: number, key: string, keys: PagedList<unknown>): number {
     const hashes = this.#hashes.cells;
     const next = this.#next.cells;
     let slot = this.#heads[hash >>> this.#shift]!;
-    while (slot !== none && (hashes[slot] !== hash || keys[slot] !== key)) slot = next[slot]!;
+    while (slot !== none && (hashes[slot] !== hash || keys.get(slot) !== key)) slot = next[slot]!;
     if (slot !== none || this.#old === undefined) return slot;
     slot = this.#old[hash >>> (this.#shift + 1)]!;
-    while (slot !== none && (hashes[slot] !== hash || keys[slot] !== key)) slot = next[slot]!;
+    while (slot !== none && (hashes[slot] !== hash || keys.get(slot) !== key)) slot = next[slot]!;
     return slot;
   }
 

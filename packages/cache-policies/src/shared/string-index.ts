@@ -1,9 +1,13 @@
 import { hashString } from './hash.ts';
+import type { PagedList } from './paged-list.ts';
 import { none } from './slot.ts';
 import { type Chains, SlotTable } from './slot-table.ts';
 
 /** An object of more names would stop the world when it grows. */
-const mostNames = 32_768;
+const mostNames = 16_384;
+
+/** How many slots move from the object to the table with each that is added. */
+const step = 8;
 
 /** Of the strings asked for, how many were removed: an object is the slower one from the first on, a table below the second. */
 const churning = 0.12;
@@ -15,7 +19,7 @@ const calm = 0.06;
  */
 export class StringIndex {
   readonly #chains: Chains;
-  readonly #keys: readonly unknown[];
+  readonly #keys: PagedList<unknown>;
   readonly #refuse: (slot: number) => void;
   #object: Record<string, number> | undefined = Object.create(null);
   #table: SlotTable;
@@ -23,11 +27,13 @@ export class StringIndex {
   #missed: string | undefined;
   #missedHash = 0;
   #size = 0;
+  /** The next slot that moves from the object to the table, or `none`; what is new is in the table then. */
+  #moving = none;
   #asked = 0;
   #removed = 0;
 
   /** `keys` are those of the slots; `refuse` hears of a slot that the table does not take. */
-  constructor(keys: readonly unknown[], chains: Chains, refuse: (slot: number) => void) {
+  constructor(keys: PagedList<unknown>, chains: Chains, refuse: (slot: number) => void) {
     this.#chains = chains;
     this.#keys = keys;
     this.#refuse = refuse;
@@ -40,6 +46,7 @@ export class StringIndex {
     if (object === undefined) return this.#search(key);
     const slot = object[key];
     if (slot !== undefined) return slot;
+    if (this.#moving !== none) return this.#search(key);
     this.#missed = key;
     return none;
   }
@@ -51,19 +58,21 @@ export class StringIndex {
 
   /** Adds a key that is not there; it is the key of the slot already. */
   add(key: string, slot: number): void {
-    const known = key === this.#missed && this.#object === undefined;
+    const named = this.#object !== undefined && this.#moving === none;
+    const known = !named && key === this.#missed;
     this.#chains.hashes.cells[slot] = known ? this.#missedHash : hashString(key);
     this.#missed = undefined;
     this.#size++;
-    if (this.#object !== undefined) this.#object[key] = slot;
+    if (named) this.#object![key] = slot;
     else if (!this.#table.add(slot)) this.#refuse(slot);
-    if (this.#removed > this.#size + 256) this.#choose();
-    else if (this.#object !== undefined && this.#size > mostNames) this.#tabulate();
+    if (this.#moving !== none) this.#move(this.#object!);
+    else if (named && this.#size > mostNames) this.#moving = none + 1;
+    else if (this.#removed > this.#size + 256) this.#choose();
   }
 
   remove(key: string, slot: number): void {
-    if (this.#object === undefined) this.#table.remove(slot);
-    else delete this.#object[key];
+    if (this.#object !== undefined) delete this.#object[key];
+    if (this.#object === undefined || this.#moving !== none) this.#table.remove(slot);
     this.#size--;
     this.#removed++;
   }
@@ -83,22 +92,26 @@ export class StringIndex {
     this.#asked = 0;
     this.#removed = 0;
     if (this.#object !== undefined) {
-      if (churn > churning) this.#tabulate();
+      if (churn > churning) this.#moving = none + 1;
     } else if (churn < calm && this.#size < mostNames / 2) this.#name();
   }
 
-  #tabulate(): void {
-    this.#object = undefined;
-    this.#missed = undefined;
-    for (let slot = none + 1; slot < this.#keys.length; slot++) {
-      if (typeof this.#keys[slot] === 'string' && !this.#table.add(slot)) this.#refuse(slot);
+  #move(object: Record<string, number>): void {
+    const end = Math.min(this.#moving + step, this.#keys.length);
+    for (; this.#moving < end; this.#moving++) {
+      const key = this.#keys.get(this.#moving);
+      if (typeof key !== 'string' || object[key] !== this.#moving) continue;
+      if (!this.#table.add(this.#moving)) this.#refuse(this.#moving);
     }
+    if (this.#moving < this.#keys.length) return;
+    this.#object = undefined;
+    this.#moving = none;
   }
 
   #name(): void {
     const object: Record<string, number> = Object.create(null);
     for (let slot = none + 1; slot < this.#keys.length; slot++) {
-      const key = this.#keys[slot];
+      const key = this.#keys.get(slot);
       if (typeof key === 'string') object[key] = slot;
     }
     this.#object = object;
