@@ -162,7 +162,7 @@ describe('the keys of a sample', () => {
 
   it('are found after some hits where there was no miss', () => {
     const keys = new SampledKeys(sample, 1, 2_000);
-    for (let round = 0; round < 100; round++)
+    for (let round = 0; round < 200; round++)
       for (const [i, key] of names.entries()) if (i % 7 < 3) keys.hit(key);
     for (const [i, key] of names.entries()) if (i % 7 < 3) expect(keys.hit(key)).toBe(expected(key));
   });
