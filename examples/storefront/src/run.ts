@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import type { Options } from './cli/options.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { count } from './output/format.ts';
-import { eventLine, Progress } from './output/progress.ts';
+import { eventLine, outageLine, Progress } from './output/progress.ts';
 import { changesOf, type Report, replayReport } from './output/report.ts';
 import type { Screen } from './output/screen.ts';
 import { type PolicyName, policyTitles } from './policies.ts';
 import { Events } from './replay/events.ts';
 import { type Replay, replay } from './replay/replay.ts';
+import { type Outage, TierWatch } from './replay/tier-watch.ts';
 import { loadWorkload, type Workload } from './workload/load-workload.ts';
 
 export interface Surroundings {
@@ -23,7 +24,7 @@ export interface Surroundings {
  * which things happen on the way; in a closed loop once, and nothing happens. Every process that it starts has ended when
  * it settles. Rejects with the signal's reason when that aborts.
  *
- * @throws TraceError, ChildError, OverloadError
+ * @throws TraceError, ChildError, RedisError, OverloadError
  */
 export async function run(options: Options, { screen, present, signal }: Surroundings): Promise<void> {
   const workload: Workload = options.requests === 0 ? { about: '', keys: [] } : await loadWorkload(options);
@@ -49,20 +50,22 @@ export async function run(options: Options, { screen, present, signal }: Surroun
 
 async function show(
   fleet: Fleet,
-  { pace, plot }: Options,
+  { pace, plot, redisUrl }: Options,
   { keys }: Workload,
   screen: Screen,
   signal: AbortSignal,
 ): Promise<Replay> {
   const tell = (event: Parameters<typeof eventLine>[0]) => screen.print(eventLine(event, screen));
   const now = () => performance.now();
+  const tellOutage = (outage: Outage) => screen.print(outageLine(outage, screen));
+  const tier = redisUrl === undefined ? undefined : new TierWatch(fleet, now, tellOutage);
   const events = 'rate' in pace ? new Events(fleet, plot, keys.length, now, tell) : undefined;
   let progress: Progress | undefined;
   const onStart = (tally: Replay['tally']) => {
     progress = new Progress(screen, titleOf(fleet.policy), keys.length, tally);
   };
   try {
-    return await replay(fleet, { keys, pace, events, signal, onStart });
+    return await replay(fleet, { keys, pace, events, tier, signal, onStart });
   } finally {
     progress?.[Symbol.dispose]();
   }
@@ -76,7 +79,7 @@ function titleOf(policy: PolicyName): string {
 }
 
 function reportOf(
-  { replicas, cache, pace, plot }: Options,
+  { replicas, cache, eviction, pace, plot }: Options,
   { about, keys }: Workload,
   replays: readonly Replay[],
 ): Report {
@@ -87,17 +90,19 @@ function reportOf(
     products: products.size,
     replicas,
     cache,
+    eviction,
     ...('rate' in pace ? { plot } : {}),
-    replays: replays.map(replayReport),
+    replays: replays.map(one => replayReport(one, cache)),
     changes: sticky === undefined ? [] : changesOf(sticky, products),
   };
 }
 
-function introduction({ pace, policies, replicas, cache }: Options, { about, keys }: Workload): string {
+function introduction(options: Options, { about, keys }: Workload): string {
+  const { pace, policies, replicas, cache, eviction } = options;
   const whom = replicas === 1 ? 'one replica' : `${replicas} replicas`;
   const speed = 'rate' in pace ? `${count(pace.rate)} a second` : `${count(pace.concurrency)} at a time`;
   const how = [...(policies.length > 1 ? [times(policies.length)] : []), speed].join(', ');
-  return `${count(keys.length)} requests of ${about}: ${how}, to ${whom} with a cache of ${count(cache)} products each`;
+  return `${count(keys.length)} requests of ${about}: ${how}, to ${whom} with a cache of ${count(cache)} products each, ${eviction}`;
 }
 
 function times(number: number): string {

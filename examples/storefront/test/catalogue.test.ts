@@ -1,17 +1,25 @@
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { lru } from '@ashlar/cache-policies';
 import { seededRandom } from '@ashlar/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { catalogue } from '../src/catalogue/catalogue.ts';
 import { type Database, simulatedDatabase } from '../src/catalogue/database.ts';
+import { productCache } from '../src/catalogue/product-cache.ts';
 import { productKey, productPath } from '../src/product-path.ts';
 
 const database = simulatedDatabase({ loadMs: 0, random: seededRandom(1), sleep: async () => {} });
 let server: Server;
-afterEach(() => new Promise(resolve => server.close(resolve)));
+let cache: ReturnType<typeof productCache>;
+afterEach(async () => {
+  await new Promise(resolve => server.close(resolve));
+  await cache.close();
+});
 
-async function shop(cache: number, from: Database = database): Promise<string> {
-  server = createServer(catalogue({ replica: 'replica-1', cache, database: from }));
+async function shop(max: number, from: Database = database, isTierAway = false): Promise<string> {
+  cache = productCache({ replica: 'replica-1', max, eviction: lru, remote: undefined });
+  const options = { replica: 'replica-1', cache, database: from, isTierAway: () => isTierAway };
+  server = createServer(catalogue(options));
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
@@ -29,7 +37,7 @@ describe('the catalogue', () => {
     }
     expect(answers).toEqual(['miss', 'miss', 'hit', 'miss', 'miss', 'miss']);
     const stats = await (await fetch(`${url}/stats`)).json();
-    expect(stats).toEqual({ replica: 'replica-1', hits: 1, misses: 5, cached: 2 });
+    expect(stats).toEqual({ replica: 'replica-1', hits: 1, misses: 5, tierHits: 0, cached: 2 });
   });
 
   it('loads a product once for all who wait for it, also when it is pushed out meanwhile', async () => {
@@ -73,6 +81,12 @@ describe('the catalogue', () => {
       sent.on('error', reject).end();
     });
     expect(head).toBe(200);
+  });
+
+  it('says when it answers without the tier that there should be', async () => {
+    const url = await shop(2, database, true);
+    expect((await fetch(url + productPath('a'))).headers.get('x-tier')).toBe('away');
+    expect((await fetch(url)).headers.get('x-tier')).toBe(null);
   });
 
   it('answers 500 when the database fails, and recovers', async () => {

@@ -12,6 +12,8 @@ describe('readOptions', () => {
       requests: 10_000,
       replicas: 4,
       cache: 300,
+      eviction: 'wTinyLfu',
+      redisUrl: undefined,
       pace: { rate: 700 },
       seed: 1,
       source: { season: 'december' },
@@ -24,6 +26,7 @@ describe('readOptions', () => {
       '(10000;',
       '(4)',
       '(300)',
+      '(wTinyLfu)',
       '(700)',
       '(1)',
       '(december)',
@@ -35,13 +38,15 @@ describe('readOptions', () => {
 
   it('reads every flag, with or without `=`; the last one counts', () => {
     const given =
-      '--policy random --requests all --replicas=2 --concurrency 8 --cache 5 --load-ms 0 --trace a --trace b --seed 7';
+      '--policy random --requests all --replicas=2 --concurrency 8 --cache 5 --load-ms 0 --trace a --trace b --seed 7 --eviction LRU --redis rediss://x:1';
     expect(readOptions([...given.split(' '), '--serve', '--port', '8080', '--json'])).toEqual({
       policies: ['random'],
       plot: 'change',
       requests: Infinity,
       replicas: 2,
       cache: 5,
+      eviction: 'lru',
+      redisUrl: 'rediss://x:1',
       pace: { concurrency: 8 },
       seed: 7,
       source: { trace: 'b' },
@@ -82,6 +87,11 @@ describe('readOptions', () => {
     ['--policy all --replicas 2', '--policy all needs at least 3 --replicas'],
     ['--policy all --concurrency 2', '--policy all needs a --rate'],
     ['--policy random,consistent --concurrency 2', '--concurrency makes one replay: give one --policy'],
+    ['--eviction mru', '--eviction must be of wTinyLfu, lru, s3fifo, sieve, lirs, arc'],
+    ['--redis localhost', '--redis must be a URL such as redis://localhost:6379, got "localhost"'],
+    ['--redis redis://', 'such as redis://localhost:6379, got "redis://"'],
+    ['--redis http://x', 'such as redis://localhost:6379, got "http://x"'],
+    ['--load-ms 5001', '--load-ms must be an integer from 0 to 5000'],
     ['--port 80', '--port needs --serve'],
     ['--replica 3', 'there is no flag --replica; did you mean --replicas?'],
     ['--sevre', 'there is no flag --sevre; did you mean --serve?'],

@@ -100,14 +100,17 @@ describe('the report', () => {
   tally.add('a', { ok: false, why: 'ECONNREFUSED' }, 1);
   const replay = {
     policy: 'consistent' as const,
+    keys: ['a', 'a'],
+    answeredBy: ['replica-1', undefined],
     replicasAtStart: ['replica-1', 'replica-2'],
     tally,
     elapsedMs: 10,
     retries: 0,
     failures: new Map(),
+    tier: undefined,
     counted: [
-      { replica: 'replica-1', hits: 1, misses: 0, cached: 1 },
-      { replica: 'replica-3', hits: 0, misses: 0, cached: 0 },
+      { replica: 'replica-1', hits: 1, misses: 0, tierHits: 3, cached: 1 },
+      { replica: 'replica-3', hits: 0, misses: 0, tierHits: 4, cached: 0 },
     ],
     events: [
       { type: 'ejected' as const, replica: 'replica-1', request: 0, atMs: 0, replicas: [] },
@@ -117,7 +120,7 @@ describe('the report', () => {
   };
 
   it('shows replicas that died or joined without answering, and shares of what was answered', () => {
-    const { replicas, requests, errors, misses } = replayReport(replay);
+    const { replicas, requests, errors, misses } = replayReport(replay, 1);
     expect({ requests, errors, misses }).toEqual({ requests: 2, errors: 1, misses: 0 });
     expect(replicas.map(({ replica, fate, share }) => [replica, fate, share])).toEqual([
       ['replica-1', 'stayed', 1],
@@ -132,8 +135,9 @@ describe('the report', () => {
       products: 1,
       replicas: 2,
       cache: 1,
+      eviction: 'wTinyLfu' as const,
       changes: [],
-      replays: [replayReport(replay)],
+      replays: [replayReport(replay, 1)],
     };
     expect(summary(report, terminal(80).screen)).toContain('\n  1 × ECONNREFUSED');
   });

@@ -12,12 +12,18 @@ import { lruHits } from './lru.ts';
 import { reportOf } from './program.ts';
 import { referenceHits, traceFile, withTrace } from './traces.ts';
 
+/** A request at a time to one replica: its hits are exactly those of a policy. */
 const oneAfterAnother = ['--replicas', '1', '--concurrency', '1', '--load-ms', '0'];
 
 function onlyReplay({ replays, changes }: Report): ReplayReport {
   expect(replays).toHaveLength(1);
   expect(changes).toEqual([]);
   return replays[0]!;
+}
+
+/** The hits of bare maps on the same requests. */
+function replayedBy({ replayed }: ReplayReport): Record<string, number> {
+  return Object.fromEntries(replayed.map(({ eviction, hits }) => [eviction, hits]));
 }
 
 /** Processes start as fast as the machine lets them; this only ends what hangs. */
@@ -27,10 +33,22 @@ describe('one replica and one request after another', () => {
   it.each([1, 200])('hits exactly as an LRU cache of %i products does', async cache => {
     const keys = shopDay(seasons.july, 1_500, seededRandom(3));
     const generated = ['--season', 'july', '--seed', '3', '--requests', '1500'];
-    const replay = onlyReplay(await reportOf([...oneAfterAnother, ...generated, '--cache', `${cache}`]));
+    const args = [...oneAfterAnother, ...generated, '--cache', `${cache}`, '--eviction', 'lru'];
+    const replay = onlyReplay(await reportOf(args));
     const hits = lruHits(keys, cache);
     expect(replay).toMatchObject({ requests: 1_500, errors: 0, hits, misses: 1_500 - hits, retries: 0 });
     expect(replay.replicas[0]!.counted).toEqual({ hits, misses: 1_500 - hits });
+    expect(replayedBy(replay)['lru']).toBe(hits);
+  });
+
+  it('hits exactly as W-TinyLFU replayed alone does, which is the usual policy', async () => {
+    const report = await reportOf([...oneAfterAnother, '--requests', '3000', '--cache', '100']);
+    const replay = onlyReplay(report);
+    expect(report.eviction).toBe('wTinyLfu');
+    const keys = shopDay(seasons.december, 3_000, seededRandom(1));
+    const { wTinyLfu, lru } = replayedBy(replay);
+    expect({ wTinyLfu, lru }).toEqual({ wTinyLfu: replay.hits, lru: lruHits(keys, 100) });
+    expect(wTinyLfu).not.toBe(lru);
   });
 
   const trace = 'cache2k-web12';
@@ -38,10 +56,13 @@ describe('one replica and one request after another', () => {
     trace,
     `hits on ${trace} exactly as often as the reference simulators' LRU cache of 1200`,
     async () => {
-      const args = [...oneAfterAnother, '--cache', '1200', '--trace', traceFile(trace), '--requests', 'all'];
+      const whole = ['--trace', traceFile(trace), '--requests', 'all'];
+      const args = [...oneAfterAnother, '--cache', '1200', '--eviction', 'lru', ...whole];
       const replay = onlyReplay(await reportOf(args));
       expect(referenceHits(trace, 1_200)).toEqual({ hits: 63_917, misses: 31_690 });
       expect(replay).toMatchObject({ requests: 95_607, errors: 0, ...referenceHits(trace, 1_200) });
+      expect(replayedBy(replay)).toMatchObject({ lru: 63_917 });
+      expect(replayedBy(replay)['wTinyLfu']).toBeGreaterThan(66_000);
     },
     300_000,
   );

@@ -1,23 +1,30 @@
 // One replica of the catalogue, a process of its own.
 import { createServer } from 'node:http';
 import { seededRandom, sleep } from '@ashlar/core';
+import { evictionOf } from '../evictions.ts';
 import { givenSettings, serve } from '../processes/lifeline.ts';
 import { catalogue } from './catalogue.ts';
 import { ailing, type Condition } from './condition.ts';
 import { simulatedDatabase } from './database.ts';
+import type { CatalogueSettings, TierNotice } from './messages.ts';
+import { productCache } from './product-cache.ts';
+import { onConnection, sharedTier } from './shared-tier.ts';
 
-export interface CatalogueSettings {
-  readonly replica: string;
-  readonly cache: number;
-  readonly loadMs: number;
-  readonly seed: number;
-}
-
-const { replica, cache, loadMs, seed } = givenSettings<CatalogueSettings>();
+const { replica, cache: max, eviction, loadMs, seed, tier } = givenSettings<CatalogueSettings>();
 const database = simulatedDatabase({ loadMs, random: seededRandom(seed), sleep });
 
+let connected = true;
 let condition: Condition = 'well';
+onConnection(state => {
+  if (connected === state) return;
+  connected = state;
+  process.send?.({ type: 'tier', connected } satisfies TierNotice);
+});
 process.on('message', (told: Condition) => {
   condition = told;
 });
-await serve(createServer(ailing(catalogue({ replica, cache, database }), () => condition)));
+
+const remote = tier && sharedTier(tier);
+const cache = productCache({ replica, max, eviction: evictionOf(eviction), remote });
+const handler = catalogue({ replica, cache, database, isTierAway: () => !connected });
+await serve(createServer(ailing(handler, () => condition)), { onClose: () => cache.close() });

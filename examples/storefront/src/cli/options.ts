@@ -1,4 +1,5 @@
 import { describe } from '@ashlar/core';
+import { type EvictionName, evictionNames } from '../evictions.ts';
 import { type PolicyName, policyNames } from '../policies.ts';
 import type { Plot } from '../replay/events.ts';
 import { type SeasonName, seasons } from '../workload/seasons.ts';
@@ -14,6 +15,10 @@ export interface Options {
   readonly replicas: number;
   /** Products that each replica's cache holds. */
   readonly cache: number;
+  /** What a cache that is full gives up. */
+  readonly eviction: EvictionName;
+  /** Of the Redis whose tier the caches share; `undefined` when each is alone. */
+  readonly redisUrl: string | undefined;
   /** Requests a second in an open loop, or how many at a time in a closed one. */
   readonly pace: { readonly rate: number } | { readonly concurrency: number };
   readonly seed: number;
@@ -39,6 +44,11 @@ const flags = {
   rate: { value: 'N', help: 'requests a second, started on time whatever the answers take (700)' },
   concurrency: { value: 'N', help: 'instead of a rate: N requests at a time, one replay, no events' },
   cache: { value: 'N', help: 'products in the cache of each replica (300)' },
+  eviction: { value: 'NAME', help: `what a full cache gives up: ${evictionNames.join(', ')} (wTinyLfu)` },
+  redis: {
+    value: 'URL',
+    help: 'share what is loaded over this Redis, redis://host:port; kill it on the way',
+  },
   'load-ms': { value: 'MS', help: 'what loading a product takes on average, 0 for no time at all (10)' },
   trace: {
     value: 'FILE',
@@ -101,12 +111,14 @@ export function readOptions(args: readonly string[]): Options | undefined {
     requests: whole ? Infinity : integer(given, 'requests', usualRequests, serve ? 0 : 1, 10_000_000),
     replicas,
     cache: integer(given, 'cache', 300, 1, 10_000_000),
+    eviction: evictionOf(given.get('eviction') ?? 'wTinyLfu'),
+    redisUrl: redisUrlOf(given.get('redis')),
     pace: given.has('concurrency')
       ? { concurrency: integer(given, 'concurrency', 1, 1, 1_000) }
       : { rate: integer(given, 'rate', 700, 1, 100_000) },
     seed: integer(given, 'seed', 1, 0, 2 ** 32 - 1),
     source: trace === undefined ? { season: seasonOf(given.get('season') ?? 'december') } : { trace },
-    loadMs: integer(given, 'load-ms', 10, 0, 60_000),
+    loadMs: integer(given, 'load-ms', 10, 0, 5_000),
     servePort: serve ? integer(given, 'port', 0, 0, 65_535) : undefined,
     json: given.has('json'),
   };
@@ -135,6 +147,18 @@ function integer(
   const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
   throw new UsageError(`--${name} must be an integer from ${min} to ${max}, got ${describe(text)}`);
+}
+
+function evictionOf(typed: string): EvictionName {
+  const name = evictionNames.find(known => known.toLowerCase() === typed.toLowerCase());
+  if (name !== undefined) return name;
+  throw new UsageError(`--eviction must be of ${evictionNames.join(', ')}, got ${describe(typed)}`);
+}
+
+function redisUrlOf(text: string | undefined): string | undefined {
+  const { protocol, host } = text !== undefined && URL.canParse(text) ? new URL(text) : {};
+  if (text === undefined || ((protocol === 'redis:' || protocol === 'rediss:') && host !== '')) return text;
+  throw new UsageError(`--redis must be a URL such as redis://localhost:6379, got ${describe(text)}`);
 }
 
 function seasonOf(name: string): SeasonName {

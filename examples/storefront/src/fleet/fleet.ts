@@ -1,18 +1,30 @@
 import type { Endpoint } from '@ashlar/lb';
 import type { Condition } from '../catalogue/condition.ts';
-import type { CatalogueSettings } from '../catalogue/main.ts';
+import type { CatalogueSettings, TierNotice } from '../catalogue/messages.ts';
+import type { EvictionName } from '../evictions.ts';
 import type { PolicyName } from '../policies.ts';
 import { Child } from '../processes/child.ts';
 import type { Announcement, Notice, ProxySettings } from '../proxy/messages.ts';
+import { SharedRedis } from './shared-redis.ts';
+import { TierStates } from './tier-states.ts';
 
 export interface FleetOptions {
   readonly policy: PolicyName;
   readonly replicas: number;
   readonly cache: number;
+  readonly eviction: EvictionName;
   readonly loadMs: number;
   readonly seed: number;
   /** Of the proxy; 0 for a free one. */
   readonly port: number;
+  /** Of the Redis that the caches of the replicas share, if they do. */
+  readonly redisUrl: string | undefined;
+}
+
+/** What the replicas have in common. */
+interface Shared {
+  readonly redis: SharedRedis | undefined;
+  readonly states: TierStates;
 }
 
 const catalogueProgram = new URL('../catalogue/main.js', import.meta.url);
@@ -26,6 +38,7 @@ const proxyProgram = new URL('../proxy/main.js', import.meta.url);
 export class Fleet implements AsyncDisposable {
   readonly policy: PolicyName;
   readonly #options: FleetOptions;
+  readonly #shared: Shared;
   readonly #proxy: Child;
   readonly #running: Map<string, Child>;
   /** What discovery says; it learns of a death later than the balancer does. */
@@ -33,30 +46,34 @@ export class Fleet implements AsyncDisposable {
   #joining: Promise<unknown> = Promise.resolve();
   #started: number;
 
-  private constructor(options: FleetOptions, proxy: Child, replicas: readonly Child[]) {
+  private constructor(options: FleetOptions, shared: Shared, proxy: Child, replicas: readonly Child[]) {
     this.policy = options.policy;
     this.#options = options;
+    this.#shared = shared;
     this.#proxy = proxy;
     this.#running = new Map(replicas.map((child, at) => [replicaName(at + 1), child]));
     this.#started = replicas.length;
   }
 
-  /** All processes start at once. Resolves when the balancer knows the replicas. @throws ChildError, leaving none. */
+  /** All processes start at once. Resolves when the balancer knows the replicas. @throws ChildError or RedisError, leaving none. */
   static async start(options: FleetOptions): Promise<Fleet> {
-    const { policy, port, replicas } = options;
+    const { policy, port, replicas, redisUrl } = options;
+    const redis = redisUrl === undefined ? undefined : await SharedRedis.open(redisUrl);
+    const shared: Shared = { redis, states: new TierStates() };
     const outcomes = await Promise.allSettled([
       Child.start(proxyProgram, { policy, port } satisfies ProxySettings),
-      ...Array.from({ length: replicas }, (_, at) => startReplica(at + 1, options)),
+      ...Array.from({ length: replicas }, (_, at) => startReplica(at + 1, options, shared)),
     ]);
     const children = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? outcome.value : []));
     try {
       for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
       const [proxy, ...others] = children;
-      const fleet = new Fleet(options, proxy!, others);
+      const fleet = new Fleet(options, shared, proxy!, others);
       await fleet.#announce(Array.from(fleet.#running, ([id, { url }]) => ({ id, url })));
       return fleet;
     } catch (error) {
       await Promise.all(children.map(child => child.close()));
+      await redis?.[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -80,6 +97,11 @@ export class Fleet implements AsyncDisposable {
     this.#proxy.onMessage(message => listener(message as Notice));
   }
 
+  /** Told at once and at every change which replicas have lost the tier that they share. */
+  onTier(listener: (away: ReadonlySet<string>) => void): void {
+    this.#shared.states.onChange(listener);
+  }
+
   /** A replica is not well any more, and tells nobody. */
   afflict(replica: string, condition: Condition): void {
     this.#running.get(replica)?.send(condition);
@@ -90,6 +112,7 @@ export class Fleet implements AsyncDisposable {
     const child = this.#running.get(replica);
     this.#running.delete(replica);
     await child?.kill();
+    this.#shared.states.note(replica, true);
   }
 
   /** Discovery notices that a replica is gone. Resolves when the balancer knows. */
@@ -101,7 +124,7 @@ export class Fleet implements AsyncDisposable {
   async join(): Promise<string> {
     const number = ++this.#started;
     const id = replicaName(number);
-    const starting = startReplica(number, this.#options);
+    const starting = startReplica(number, this.#options, this.#shared);
     this.#joining = starting.then(
       child => this.#running.set(id, child),
       () => {},
@@ -114,6 +137,7 @@ export class Fleet implements AsyncDisposable {
   async close(): Promise<void> {
     await this.#joining;
     await Promise.all([this.#proxy, ...this.#running.values()].map(child => child.close()));
+    await this.#shared.redis?.[Symbol.asyncDispose]();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -128,9 +152,14 @@ export class Fleet implements AsyncDisposable {
   }
 }
 
-function startReplica(number: number, { cache, loadMs, seed }: FleetOptions): Promise<Child> {
-  const settings: CatalogueSettings = { replica: replicaName(number), cache, loadMs, seed: seed + number };
-  return Child.start(catalogueProgram, settings);
+function startReplica(number: number, options: FleetOptions, { redis, states }: Shared): Promise<Child> {
+  const { cache, eviction, loadMs, seed } = options;
+  const replica = replicaName(number);
+  const common = { replica, cache, eviction, loadMs, seed: seed + number };
+  const settings: CatalogueSettings = redis === undefined ? common : { ...common, tier: redis.settings };
+  return Child.start(catalogueProgram, settings, message => {
+    states.note(replica, (message as TierNotice).connected);
+  });
 }
 
 function replicaName(number: number): string {

@@ -25,9 +25,13 @@ export class Client implements AsyncDisposable {
       await body.dump();
       if (statusCode !== 200) return { ok: false, why: `status ${statusCode}` };
       const replica = headers['x-replica'];
-      return typeof replica === 'string'
-        ? { ok: true, replica, hit: headers['x-cache'] === 'hit' }
-        : { ok: false, why: 'no replica named' };
+      if (typeof replica !== 'string') return { ok: false, why: 'no replica named' };
+      return {
+        ok: true,
+        replica,
+        hit: headers['x-cache'] === 'hit',
+        tierAway: headers['x-tier'] === 'away',
+      };
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       return { ok: false, why: code ?? message };

@@ -2,7 +2,13 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
 /** What the client saw of one request. */
 export type Seen =
-  | { readonly ok: true; readonly replica: string; readonly hit: boolean }
+  | {
+      readonly ok: true;
+      readonly replica: string;
+      readonly hit: boolean;
+      /** It was answered without the shared tier that there should be. */
+      readonly tierAway?: boolean;
+    }
   | { readonly ok: false; readonly why: string };
 
 /** What the answers of one replica amount to. */

@@ -1,5 +1,6 @@
 import type { Tally } from '../load/tally.ts';
 import type { Event } from '../replay/events.ts';
+import type { Outage } from '../replay/tier-watch.ts';
 import { count, milliseconds, percent } from './format.ts';
 import type { Screen } from './screen.ts';
 
@@ -46,6 +47,15 @@ export class Progress implements Disposable {
       `errors ${count(errors)}`,
     ].join('  ');
   }
+}
+
+/** A line that says that the replicas have lost the tier that they share, or have it again. */
+export function outageLine({ atMs, lastedMs, servedWithout }: Outage, screen: Screen): string {
+  const what =
+    lastedMs === undefined
+      ? `${screen.paint('red', 'Redis is gone')}: replicas serve what they hold, and ask the database`
+      : `${screen.paint('green', 'Redis is back')} after ${milliseconds(lastedMs)}: ${count(servedWithout)} requests served without it`;
+  return `${((atMs + (lastedMs ?? 0)) / 1000).toFixed(1).padStart(5)} s  ${what}`;
 }
 
 /** A line that says what has happened to a replica. */

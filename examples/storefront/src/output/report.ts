@@ -1,8 +1,11 @@
+import { comparedEvictions, type EvictionName, evictionOf } from '../evictions.ts';
 import { type Moves, movesBetween } from '../fleet/moves.ts';
 import { type Latency, naturally, ratio } from '../load/tally.ts';
 import type { PolicyName } from '../policies.ts';
 import type { Event, Plot } from '../replay/events.ts';
 import type { Replay } from '../replay/replay.ts';
+import type { Outage, Phase, TierWatch } from '../replay/tier-watch.ts';
+import { hitsOf } from '../replay/what-if.ts';
 
 type Fate = 'stayed' | 'killed' | 'joined' | 'slow' | 'failing';
 
@@ -21,6 +24,20 @@ interface ReplicaReport {
   readonly counted?: { readonly hits: number; readonly misses: number };
 }
 
+interface Replayed {
+  readonly eviction: EvictionName;
+  readonly hits: number;
+  readonly hitRatio: number;
+}
+
+interface TierReport {
+  /** Found in the tier, by the replicas that ran to the end. */
+  readonly hits: number;
+  readonly outages: readonly Outage[];
+  /** What was answered before the first outage, during outages, and after them. */
+  readonly phases: Readonly<Record<'before' | 'during' | 'after', Phase & { readonly hitRatio: number }>>;
+}
+
 export interface ReplayReport {
   readonly policy: PolicyName;
   /** All that were sent: what the replicas answered, and the errors. */
@@ -30,6 +47,8 @@ export interface ReplayReport {
   readonly hits: number;
   readonly misses: number;
   readonly hitRatio: number;
+  /** What bare maps of these policies hit of the same requests to the same replicas, without any shared tier. */
+  readonly replayed: readonly Replayed[];
   readonly latency: Latency;
   /** Requests that took more than 500 ms. */
   readonly late: number;
@@ -39,6 +58,8 @@ export interface ReplayReport {
   readonly copies: number;
   readonly replicas: readonly ReplicaReport[];
   readonly events: readonly Event[];
+  /** Present when the replicas shared one. */
+  readonly tier?: TierReport;
 }
 
 export interface Change extends Moves {
@@ -52,6 +73,7 @@ export interface Report {
   readonly products: number;
   readonly replicas: number;
   readonly cache: number;
+  readonly eviction: EvictionName;
   /** What happened to the replicas; absent in a closed loop, where nothing does. */
   readonly plot?: Plot;
   readonly replays: readonly ReplayReport[];
@@ -59,8 +81,9 @@ export interface Report {
   readonly changes: readonly Change[];
 }
 
-export function replayReport(replay: Replay): ReplayReport {
-  const { policy, tally, elapsedMs, retries, failures, events, counted } = replay;
+/** `cache` is the size of each replica's. */
+export function replayReport(replay: Replay, cache: number): ReplayReport {
+  const { policy, keys, answeredBy, tally, elapsedMs, retries, failures, events, counted, tier } = replay;
   const { requests, errors, hits, hitRatio, latency, late, copies } = tally;
   const answered = requests - errors;
   const fates = new Map<string, Fate>(
@@ -87,6 +110,10 @@ export function replayReport(replay: Replay): ReplayReport {
       ...(own === undefined ? {} : { counted: { hits: own.hits, misses: own.misses } }),
     };
   });
+  const replayed = comparedEvictions.map((eviction): Replayed => {
+    const again = hitsOf(evictionOf(eviction), cache, keys, answeredBy);
+    return { eviction, hits: again, hitRatio: ratio(again, answered) };
+  });
   return {
     policy,
     requests,
@@ -95,6 +122,7 @@ export function replayReport(replay: Replay): ReplayReport {
     hits,
     misses: answered - hits,
     hitRatio,
+    replayed,
     latency,
     late,
     elapsedMs,
@@ -102,6 +130,16 @@ export function replayReport(replay: Replay): ReplayReport {
     copies,
     replicas,
     events,
+    ...(tier === undefined ? {} : { tier: tierReport(tier, counted) }),
+  };
+}
+
+function tierReport({ outages, phases }: TierWatch, counted: Replay['counted']): TierReport {
+  const phase = ({ requests, hits }: Phase) => ({ requests, hits, hitRatio: ratio(hits, requests) });
+  return {
+    hits: counted.reduce((sum, { tierHits }) => sum + tierHits, 0),
+    outages,
+    phases: { before: phase(phases.before), during: phase(phases.during), after: phase(phases.after) },
   };
 }
 

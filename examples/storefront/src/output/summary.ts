@@ -2,19 +2,24 @@ import { policyTitles } from '../policies.ts';
 import { count, milliseconds, percent, table } from './format.ts';
 import type { Change, ReplayReport, Report } from './report.ts';
 import type { Screen } from './screen.ts';
+import { sharedTier } from './tier-summary.ts';
 
 /** The report as people read it. */
 export function summary(report: Report, screen: Screen): string {
   const { replays, changes, plot } = report;
-  const parts = [overall(replays, screen), plot === 'trouble' ? bySickness(replays) : byReplica(replays)];
+  const parts = [overall(report, screen), plot === 'trouble' ? bySickness(replays) : byReplica(replays)];
+  if (replays.some(({ tier }) => tier !== undefined)) parts.push(sharedTier(replays));
   if (changes.length > 0) parts.push(moves(changes));
   const meaning = verdict(report);
   if (meaning !== undefined) parts.push(meaning);
   return parts.join('\n\n');
 }
 
-function overall(replays: readonly ReplayReport[], screen: Screen): string {
+function overall({ replays, eviction }: Report, screen: Screen): string {
   const row = (name: string, cell: (replay: ReplayReport) => string) => [name, ...replays.map(cell)];
+  const again = replays[0]!.replayed.map(({ eviction: name }, at) =>
+    row(`  replayed by ${name} alone`, ({ replayed }) => percent(replayed[at]!.hitRatio)),
+  );
   const text = table([
     row('', ({ policy }) => policyTitles[policy]),
     row('requests', ({ requests }) => count(requests)),
@@ -24,7 +29,8 @@ function overall(replays: readonly ReplayReport[], screen: Screen): string {
     row('took over 500 ms', ({ late, requests }) => `${percent(late / requests)}`),
     row('hits', ({ hits }) => count(hits)),
     row('misses', ({ misses }) => count(misses)),
-    row('hit ratio', ({ hitRatio }) => percent(hitRatio)),
+    row(`hit ratio, ${eviction}`, ({ hitRatio }) => percent(hitRatio)),
+    ...again,
     row('replicas that cached a product', ({ copies }) => copies.toFixed(2)),
     row('tried again on another replica', ({ retries }) => count(retries)),
   ]);

@@ -9,7 +9,7 @@ export class ChildError extends AshlarError {
   static override readonly code: string = 'STOREFRONT_CHILD';
 }
 
-const graceMs = 2_000;
+const graceMs = 500;
 
 /** A process with an HTTP server on loopback that this process started and ends. */
 export class Child implements AsyncDisposable {
@@ -23,21 +23,31 @@ export class Child implements AsyncDisposable {
     this.port = port;
   }
 
-  /** Resolves when it listens. @throws ChildError when it cannot. */
-  static async start(program: URL, settings: object): Promise<Child> {
+  /** Resolves when it listens; `onMessage` hears all that it says. @throws ChildError when it cannot. */
+  static async start(
+    program: URL,
+    settings: object,
+    onMessage: (message: unknown) => void = () => {},
+  ): Promise<Child> {
     const child = fork(fileURLToPath(program), [JSON.stringify(settings)], {
       execArgv: [],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const exited = once(child, 'exit');
     exited.catch(() => {}); // An `error` is reported by the race; later ones are those of messages to a dead child.
-    const [started] = (await Promise.race([
-      once(child, 'message'),
-      exited.then(([code, signal]) => [{ failed: `it ended with ${signal ?? `exit code ${code}`}` }]),
-    ])) as [Started];
-    if ('failed' in started) throw new ChildError(started.failed);
+    const port = new Promise<number>((resolve, reject) => {
+      child.on('message', (message: Started) => {
+        if (message.type === 'started') resolve(message.port);
+        else if (message.type === 'failed') reject(new ChildError(message.why));
+        else onMessage(message);
+      });
+    });
+    const end = exited.then(([code, signal]) => {
+      throw new ChildError(`it ended with ${signal ?? `exit code ${code}`}`);
+    });
+    const started = await Promise.race([port, end]);
     child.on('error', () => {});
-    return new Child(child, exited, started.port);
+    return new Child(child, exited, started);
   }
 
   get url(): string {
@@ -73,7 +83,7 @@ export class Child implements AsyncDisposable {
     await this.#exited;
   }
 
-  /** Lets it answer what it has accepted, for two seconds at most. Resolves when it is gone. */
+  /** Lets it answer what it has accepted, for half a second at most. Resolves when it is gone. */
   async close(): Promise<void> {
     this.#process.kill('SIGTERM');
     const impatient = setTimeout(() => this.#process.kill('SIGKILL'), graceMs);

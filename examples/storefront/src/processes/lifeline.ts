@@ -3,25 +3,40 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** What a child tells its parent, once. */
-export type Started = { readonly port: number } | { readonly failed: string };
+export type Started = { readonly type: 'started'; readonly port: number } | Failed;
+
+interface Failed {
+  readonly type: 'failed';
+  readonly why: string;
+}
 
 /** The settings that the parent gave this process. */
 export function givenSettings<T>(): T {
   return JSON.parse(process.argv[2] ?? '{}') as T;
 }
 
+export interface ServeOptions {
+  /** 0, by default, for a free one. */
+  readonly port?: number;
+  /** Awaited at `SIGTERM`, when the last request is answered. */
+  onClose?(): Promise<void>;
+}
+
 /**
  * Runs an HTTP server of a child process: listens on loopback, tells the parent the port, and lives as long as the
  * parent does. The channel between them closes however the parent ends, also by `SIGKILL`, so no child outlives it.
  */
-export async function serve(server: Server, port: number = 0): Promise<void> {
+export async function serve(server: Server, { port = 0, onClose }: ServeOptions = {}): Promise<void> {
   // Ctrl-C goes to every process of the terminal; the parent decides when its children end.
   process.on('SIGINT', () => {});
   process.on('disconnect', () => process.exit());
   // It may have closed while this process was still loading its modules, when nobody listened.
   if (process.connected !== true) process.exit();
   process.on('SIGTERM', () => {
-    server.close(() => process.exit());
+    server.close(async () => {
+      await onClose?.();
+      process.exit();
+    });
     // Connections that were busy just now become idle one by one, and nobody else closes them.
     setInterval(() => server.closeIdleConnections(), 20);
   });
@@ -30,9 +45,9 @@ export async function serve(server: Server, port: number = 0): Promise<void> {
   try {
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
-    tell({ port: (server.address() as AddressInfo).port });
+    tell({ type: 'started', port: (server.address() as AddressInfo).port });
   } catch (error) {
-    tell({ failed: (error as Error).message });
+    tell({ type: 'failed', why: (error as Error).message });
     process.disconnect();
   }
 }

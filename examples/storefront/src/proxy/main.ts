@@ -58,4 +58,4 @@ function showBalancer(response: ServerResponse): void {
   response.end(`${JSON.stringify(balancer.snapshot(), null, 2)}\n`);
 }
 
-await serve(server, port);
+await serve(server, { port });

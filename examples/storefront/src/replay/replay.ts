@@ -8,6 +8,7 @@ import { Tally } from '../load/tally.ts';
 import type { PolicyName } from '../policies.ts';
 import { ChildError } from '../processes/child.ts';
 import type { Event, Events } from './events.ts';
+import type { TierWatch } from './tier-watch.ts';
 
 type Pace = { readonly rate: number } | { readonly concurrency: number };
 
@@ -16,6 +17,8 @@ export interface ReplayOptions {
   readonly pace: Pace;
   /** What happens to the replicas on the way, if anything. */
   readonly events: Events | undefined;
+  /** Follows the tier that the replicas share, if they do. */
+  readonly tier: TierWatch | undefined;
   readonly signal: AbortSignal;
   /** Called when the replay begins, for whoever shows how it goes. */
   onStart?(tally: Tally): void;
@@ -23,6 +26,9 @@ export interface ReplayOptions {
 
 export interface Replay {
   readonly policy: PolicyName;
+  readonly keys: readonly string[];
+  /** By request: the replica that answered it. */
+  readonly answeredBy: readonly (string | undefined)[];
   readonly replicasAtStart: readonly string[];
   readonly tally: Tally;
   /** From the first request to the last answer. */
@@ -34,6 +40,7 @@ export interface Replay {
   readonly events: readonly Event[];
   /** What each replica that still runs has counted itself. */
   readonly counted: readonly CatalogueStats[];
+  readonly tier: TierWatch | undefined;
 }
 
 const warmUpRequests = 400;
@@ -42,9 +49,10 @@ const maxOpen = 25_000;
 
 /** Requests the keys in order through the fleet's proxy. What fails is counted. @throws OverloadError, ChildError */
 export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Replay> {
-  const { keys, pace, events, signal } = options;
+  const { keys, pace, events, tier, signal } = options;
   await using client = new Client(fleet.url);
   const tally = new Tally();
+  const answeredBy: (string | undefined)[] = [];
   const { policy, announced: replicasAtStart } = fleet;
   const clock = systemClock;
   const send = async (index: number, dueMs: number) => {
@@ -52,9 +60,12 @@ export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Repl
     const key = keys[index]!;
     const seen = await client.product(key);
     tally.add(key, seen, clock.now() - dueMs);
+    tier?.answered(seen);
+    answeredBy[index] = seen.ok ? seen.replica : undefined;
   };
   await warmUp(client, signal);
   options.onStart?.(tally);
+  tier?.start();
   const startMs = clock.now();
   const common = { requests: keys.length, clock, signal, send };
   await ('rate' in pace ? openLoop({ ...common, ...pace, maxOpen }) : closedLoop({ ...common, ...pace }));
@@ -65,8 +76,8 @@ export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Repl
   });
   const failures = new Map(endpoints.map(({ id, failed }) => [id, failed]));
   const counted = await Promise.all(Array.from(fleet.replicaUrls.values(), statsOf));
-  const outcome = { tally, elapsedMs, retries, failures, events: happened, counted: counted.flat() };
-  return { policy, replicasAtStart, ...outcome };
+  const seen = { tally, elapsedMs, retries, failures, events: happened, counted: counted.flat(), tier };
+  return { policy, replicasAtStart, keys, answeredBy, ...seen };
 }
 
 /**
