@@ -1,18 +1,15 @@
+import type { Running, Screen } from '@workspace/program';
 import type { Options } from './cli/options.ts';
 import { eventLine, liveLine } from './output/lines.ts';
 import { type Report, reportOf } from './output/report.ts';
-import type { Screen } from './output/screen.ts';
 import { Keys, keysHelp } from './stage/keys.ts';
 import { performScript } from './stage/script.ts';
 import { Stage } from './stage/stage.ts';
 
 const liveMs = 100;
 
-export interface Surroundings {
+export interface Surroundings extends Running {
   readonly screen: Screen;
-  readonly signal: AbortSignal;
-  /** What Ctrl-C does. */
-  interrupt(): void;
 }
 
 /** Runs the script, or does what is typed until somebody quits. Rejects with the signal's reason. */

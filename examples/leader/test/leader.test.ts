@@ -97,7 +97,7 @@ describe('what it writes', () => {
   it('is one line and exit code 2 for a bad flag', async () => {
     const { code, stdout, stderr } = await ended(start('--tll-ms', '5'));
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toBe('leader: there is no flag --tll-ms; see --help\n');
+    expect(stderr).toBe('leader: there is no flag --tll-ms; did you mean --ttl-ms?\n');
   });
 
   it.each([

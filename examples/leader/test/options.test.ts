@@ -1,5 +1,6 @@
+import { UsageError } from '@workspace/program';
 import { describe, expect, it } from 'vitest';
-import { readOptions, UsageError } from '../src/cli/options.ts';
+import { readOptions } from '../src/cli/options.ts';
 
 describe('readOptions', () => {
   it('has defaults, and reads every flag; the last of a kind counts', () => {
@@ -29,7 +30,7 @@ describe('readOptions', () => {
     ['--postgres redis://h', '--postgres must be a URL that begins with postgres://, got "redis://h"'],
     ['--redis redis://h --postgres postgres://h', '--redis and --postgres exclude each other'],
     ['--json=yes', '--json takes no value, got "yes"'],
-    ['--tll-ms 5', 'there is no flag --tll-ms; see --help'],
+    ['--tll-ms 5', 'there is no flag --tll-ms; did you mean --ttl-ms?'],
     ['now', '"now" is not a flag; see --help'],
   ])('refuses %s in a line', (line, message) => {
     expect(() => readOptions(line.split(' '))).toThrow(new UsageError(message));

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
+import type { Screen } from '@workspace/program';
 import type { Options } from './cli/options.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { count } from './output/format.ts';
 import { eventLine, outageLine, Progress } from './output/progress.ts';
 import { changesOf, type Report, replayReport } from './output/report.ts';
-import type { Screen } from './output/screen.ts';
 import { type PolicyName, policyTitles } from './policies.ts';
 import { Events } from './replay/events.ts';
 import { type Replay, replay } from './replay/replay.ts';

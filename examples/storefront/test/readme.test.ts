@@ -5,10 +5,13 @@ import { type SeasonName, seasons } from '../src/workload/seasons.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
-it('shows the wiring as the proxy has it', () => {
-  const source = readFileSync(new URL('../src/proxy/main.ts', import.meta.url), 'utf8');
-  const [, wiring] = /\/\/ #region wiring\n([\s\S]*?)\/\/ #endregion/.exec(source) ?? [];
-  expect(readme).toContain(wiring);
+it.each([
+  ['wiring', '../src/proxy/main.ts'],
+  ['cache', '../src/catalogue/product-cache.ts'],
+])('shows the %s as %s has it', (region, file) => {
+  const source = readFileSync(new URL(file, import.meta.url), 'utf8');
+  const [, shown] = new RegExp(`// #region ${region}\n([^]*?)// #endregion`).exec(source) ?? [];
+  expect(readme).toContain(shown);
 });
 
 it('shows the figures of the seasons as they are', () => {

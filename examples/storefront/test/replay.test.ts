@@ -199,12 +199,12 @@ describe('a trace', () => {
     onTestFinished(() => rm(folder, { recursive: true }));
     const paths = ['/a%20b', '/ä/"quoted"', '/a%20b', '/100%', '/../x', '/<b>?q=1', '/<b>'];
     const lines = paths.map(
-      path => `::1 - - [10/Oct/2024:13:55:36 +0200] "GET ${path} HTTP/1.1" 200 1 "-" "-"\nbad`,
+      path => `::1 - - [10/Oct/2024:13:55:36 +0200] "GET ${path} HTTP/1.1" 200 1 "-" "-"`,
     );
-    await writeFile(join(folder, 'access.log'), lines.join('\n'));
+    await writeFile(join(folder, 'access.log'), ['bad', ...lines].join('\n'));
     const args = ['--trace', join(folder, 'access.log'), '--concurrency', '1', '--replicas', '1'];
     const report = await reportOf(args);
-    expect(report.workload).toMatch(/\(access log\), 8 bad lines left out$/);
+    expect(report.workload).toMatch(/\(access log\), 2 bad lines left out$/);
     expect(onlyReplay(report)).toMatchObject({ requests: 6, errors: 0, hits: 2 });
   });
 });

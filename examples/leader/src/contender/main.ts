@@ -1,5 +1,6 @@
 import { sleep } from '@ashlar/core';
 import { Lease, LeaseLostError, StaleTokenError } from '@ashlar/store';
+import { endWithParent } from '@workspace/program';
 import type { Ground } from '../ground/ground.ts';
 import { memoryGuest } from '../ground/memory.ts';
 import { postgresGround } from '../ground/postgres.ts';
@@ -11,11 +12,7 @@ const workMs = 90;
 /** After an error of the server. */
 const pauseMs = 500;
 
-// Ctrl-C goes to every process of the terminal; the parent decides when its children end.
-process.on('SIGINT', () => {});
-process.on('disconnect', () => process.exit());
-// The parent may have gone while this process was still loading, when nobody listened.
-if (process.connected !== true) process.exit();
+endWithParent();
 
 const { place, run, ttlMs } = JSON.parse(process.argv[2] ?? '{}') as Settings;
 const { store, counter } = ground();

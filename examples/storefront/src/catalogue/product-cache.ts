@@ -12,10 +12,14 @@ export interface ProductCacheOptions {
 
 const minuteMs = 60_000;
 
-export function productCache(options: ProductCacheOptions): Cache<string, Product> {
-  const { replica, max, eviction, remote } = options;
-  // #region cache
-  const products = new Cache<string, Product>({
+// #region cache
+export function productCache({
+  replica,
+  max,
+  eviction,
+  remote,
+}: ProductCacheOptions): Cache<string, Product> {
+  return new Cache<string, Product>({
     name: replica,
     max,
     eviction, // wTinyLfu, unless told otherwise
@@ -24,9 +28,8 @@ export function productCache(options: ProductCacheOptions): Cache<string, Produc
     staleMs: minuteMs, // then still served, while one request loads it anew
     staleIfErrorMs: 60 * minuteMs, // and that long if the database does not answer
     timeoutMs: 10_000,
-    // while Redis is away: what is here, a minute long, and then the database
+    // while Redis is away, what is here is served for a minute; the rest comes from the database
     ...(remote && { remote, onDisconnect: { serveMs: minuteMs } }),
   });
-  // #endregion cache
-  return products;
 }
+// #endregion cache

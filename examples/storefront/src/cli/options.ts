@@ -1,9 +1,9 @@
 import { describe } from '@ashlar/core';
+import { type Flags, flagsHelp, type GivenFlags, readFlags, UsageError } from '@workspace/program';
 import { type EvictionName, evictionNames } from '../evictions.ts';
 import { type PolicyName, policyNames } from '../policies.ts';
 import type { Plot } from '../replay/events.ts';
 import { type SeasonName, seasons } from '../workload/seasons.ts';
-import { type Flag, readFlags, UsageError } from './flags.ts';
 
 export interface Options {
   /** One replay for each. */
@@ -63,10 +63,10 @@ const flags = {
   port: { value: 'N', help: 'where --serve listens (any free port)' },
   json: { help: 'print the report as JSON; progress goes to stderr' },
   help: { help: 'this text' },
-} as const satisfies Record<string, Flag>;
+} as const satisfies Flags;
 
 /** A closed loop has one replay. */
-function usualPolicies(given: ReadonlyMap<string, string>): string {
+function usualPolicies(given: GivenFlags): string {
   return given.has('concurrency') ? 'peak-ewma' : 'peak-ewma,consistent';
 }
 
@@ -88,8 +88,8 @@ function policiesOf(text: string): PolicyName[] {
 export function readOptions(args: readonly string[]): Options | undefined {
   const given = readFlags(args, flags);
   if (given.has('help')) return undefined;
-  exclusive(given, 'rate', 'concurrency');
-  exclusive(given, 'season', 'trace');
+  given.exclusive('rate', 'concurrency');
+  given.exclusive('season', 'trace');
   if (given.has('concurrency') && given.get('policy')?.includes(',')) {
     throw new UsageError('--concurrency makes one replay: give one --policy');
   }
@@ -99,7 +99,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
   const trace = given.get('trace');
   const whole = given.get('requests') === 'all';
   const plot: Plot = given.get('policy') === 'all' ? 'trouble' : 'change';
-  const replicas = integer(given, 'replicas', 4, 1, 64);
+  const replicas = given.integer('replicas', 4, [1, 64]);
   if (plot === 'trouble' && replicas < 3) throw new UsageError('--policy all needs at least 3 --replicas');
   if (plot === 'trouble' && given.has('concurrency')) throw new UsageError('--policy all needs a --rate');
   const usualRequests = plot === 'trouble' ? 4_000 : 10_000;
@@ -108,57 +108,33 @@ export function readOptions(args: readonly string[]): Options | undefined {
   return {
     policies: policiesOf(given.get('policy') ?? usualPolicies(given)),
     plot,
-    requests: whole ? Infinity : integer(given, 'requests', usualRequests, serve ? 0 : 1, 10_000_000),
+    requests: whole ? Infinity : given.integer('requests', usualRequests, [serve ? 0 : 1, 10_000_000]),
     replicas,
-    cache: integer(given, 'cache', 300, 1, 10_000_000),
+    cache: given.integer('cache', 300, [1, 10_000_000]),
     eviction: evictionOf(given.get('eviction') ?? 'wTinyLfu'),
-    redisUrl: redisUrlOf(given.get('redis')),
+    redisUrl: given.url('redis', ['redis:', 'rediss:']),
     pace: given.has('concurrency')
-      ? { concurrency: integer(given, 'concurrency', 1, 1, 1_000) }
-      : { rate: integer(given, 'rate', 700, 1, 100_000) },
-    seed: integer(given, 'seed', 1, 0, 2 ** 32 - 1),
+      ? { concurrency: given.integer('concurrency', 1, [1, 1_000]) }
+      : { rate: given.integer('rate', 700, [1, 100_000]) },
+    seed: given.integer('seed', 1, [0, 2 ** 32 - 1]),
     source: trace === undefined ? { season: seasonOf(given.get('season') ?? 'december') } : { trace },
-    loadMs: integer(given, 'load-ms', 10, 0, 5_000),
-    servePort: serve ? integer(given, 'port', 0, 0, 65_535) : undefined,
+    loadMs: given.integer('load-ms', 10, [0, 5_000]),
+    servePort: serve ? given.integer('port', 0, [0, 65_535]) : undefined,
     json: given.has('json'),
   };
 }
 
 export function help(): string {
-  const left = Object.entries<Flag>(flags).map(([name, { value }]) => `--${name}${value ? ` ${value}` : ''}`);
-  const width = Math.max(...left.map(({ length }) => length));
-  const lines = Object.values(flags).map((flag, at) => `  ${left[at]!.padEnd(width)}  ${flag.help}`);
-  return `Replays product page requests through a balancer, kills a replica, lets another join.\n\n${lines.join('\n')}\n`;
-}
-
-function exclusive(given: ReadonlyMap<string, string>, a: string, b: string): void {
-  if (given.has(a) && given.has(b)) throw new UsageError(`--${a} and --${b} exclude each other`);
-}
-
-function integer(
-  given: ReadonlyMap<string, string>,
-  name: string,
-  usual: number,
-  min: number,
-  max: number,
-): number {
-  const text = given.get(name);
-  if (text === undefined) return usual;
-  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new UsageError(`--${name} must be an integer from ${min} to ${max}, got ${describe(text)}`);
+  return flagsHelp(
+    'Replays product page requests through a balancer, kills a replica, lets another join.',
+    flags,
+  );
 }
 
 function evictionOf(typed: string): EvictionName {
   const name = evictionNames.find(known => known.toLowerCase() === typed.toLowerCase());
   if (name !== undefined) return name;
   throw new UsageError(`--eviction must be of ${evictionNames.join(', ')}, got ${describe(typed)}`);
-}
-
-function redisUrlOf(text: string | undefined): string | undefined {
-  const { protocol, host } = text !== undefined && URL.canParse(text) ? new URL(text) : {};
-  if (text === undefined || ((protocol === 'redis:' || protocol === 'rediss:') && host !== '')) return text;
-  throw new UsageError(`--redis must be a URL such as redis://localhost:6379, got ${describe(text)}`);
 }
 
 function seasonOf(name: string): SeasonName {

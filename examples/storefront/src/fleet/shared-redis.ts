@@ -24,7 +24,9 @@ export class SharedRedis implements AsyncDisposable {
       await once(url, redis => redis.ping());
     } catch (error) {
       const { message } = error as Error;
-      throw new RedisError(`no Redis answers at ${new URL(url).host}: ${message}`, { cause: error });
+      throw new RedisError(`no Redis answers at ${new URL(url).host || 'localhost'}: ${message}`, {
+        cause: error,
+      });
     }
     return new SharedRedis({ url, prefix: `storefront:${randomUUID()}` });
   }

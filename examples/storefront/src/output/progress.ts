@@ -1,8 +1,8 @@
+import type { Screen } from '@workspace/program';
 import type { Tally } from '../load/tally.ts';
 import type { Event } from '../replay/events.ts';
 import type { Outage } from '../replay/tier-watch.ts';
 import { count, milliseconds, percent } from './format.ts';
-import type { Screen } from './screen.ts';
 
 const liveMs = 100;
 const plainMs = 2_000;

@@ -1,7 +1,7 @@
+import type { Screen } from '@workspace/program';
 import { policyTitles } from '../policies.ts';
 import { count, milliseconds, percent, table } from './format.ts';
 import type { Change, ReplayReport, Report } from './report.ts';
-import type { Screen } from './screen.ts';
 import { sharedTier } from './tier-summary.ts';
 
 /** The report as people read it. */

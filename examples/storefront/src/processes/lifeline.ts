@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { endWithParent } from '@workspace/program';
 
 /** What a child tells its parent, once. */
 export type Started = { readonly type: 'started'; readonly port: number } | Failed;
@@ -24,14 +25,10 @@ export interface ServeOptions {
 
 /**
  * Runs an HTTP server of a child process: listens on loopback, tells the parent the port, and lives as long as the
- * parent does. The channel between them closes however the parent ends, also by `SIGKILL`, so no child outlives it.
+ * parent does.
  */
 export async function serve(server: Server, { port = 0, onClose }: ServeOptions = {}): Promise<void> {
-  // Ctrl-C goes to every process of the terminal; the parent decides when its children end.
-  process.on('SIGINT', () => {});
-  process.on('disconnect', () => process.exit());
-  // It may have closed while this process was still loading its modules, when nobody listened.
-  if (process.connected !== true) process.exit();
+  endWithParent();
   process.on('SIGTERM', () => {
     server.close(async () => {
       await onClose?.();

@@ -4,8 +4,3 @@ import { AshlarError } from '@ashlar/core';
 export class UsageError extends AshlarError {
   static override readonly code: string = 'ASHLAR_CACHE_CLI_USAGE';
 }
-
-/** The trace cannot be used; the message is one line that begins with its name. */
-export class TraceError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_CLI_TRACE';
-}

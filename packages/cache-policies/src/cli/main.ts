@@ -2,14 +2,14 @@
 import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AshlarError } from '@ashlar/core';
-import { TraceError, UsageError } from './errors.ts';
+import { TraceError } from '../trace/errors.ts';
+import { Trace } from '../trace/trace.ts';
+import { UsageError } from './errors.ts';
 import { help, readOptions, type SimulateOptions } from './options.ts';
 import { svg } from './output/svg.ts';
 import { text } from './output/text.ts';
 import { Progress } from './progress.ts';
 import { simulate } from './simulate.ts';
-import { Input } from './trace/input.ts';
-import { Trace } from './trace/trace.ts';
 
 // `cache-policies simulate FILE | head` closes the pipe when it has enough
 process.stdout.on('error', () => process.exit());
@@ -25,9 +25,8 @@ try {
 
 async function perform(options: SimulateOptions): Promise<void> {
   if (options.svg !== undefined) await checkWritable(options.svg);
-  const input = await Input.open(options.file);
-  const progress = new Progress(input);
-  const trace = new Trace(input);
+  const trace = await Trace.open(options.file);
+  const progress = new Progress(trace);
   const report = await simulate(options, trace, requests => progress.heard(requests)).finally(() =>
     progress.end(),
   );

@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util';
 import { describe } from '@ashlar/core';
 import { UsageError } from './errors.ts';
-import { nearest } from './nearest.ts';
 import { evictions, optimum } from './policies.ts';
 
 export interface SimulateOptions {
@@ -87,15 +86,12 @@ function policiesOf(list: string): ReadonlySet<string> {
   const chosen = new Set<string>();
   for (const typed of list.split(',').map(text => text.trim())) {
     const name = names.find(known => known.toLowerCase() === typed.toLowerCase());
-    if (name === undefined) throw new UsageError(`there is no policy ${describe(typed)}; ${hint(typed)}`);
+    if (name === undefined) {
+      throw new UsageError(`there is no policy ${describe(typed)}; there are ${names.join(', ')}`);
+    }
     chosen.add(name);
   }
   return chosen;
-}
-
-function hint(typed: string): string {
-  const meant = nearest(typed, names);
-  return meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`;
 }
 
 function sizesOf(list: string): number[] {

@@ -1,5 +1,5 @@
+import type { Trace } from '../trace/trace.ts';
 import { count, percent } from './output/format.ts';
-import type { Input } from './trace/input.ts';
 
 /** How often the line on a terminal changes. */
 const everyMs = 100;
@@ -8,13 +8,13 @@ const everyRequests = 1_000_000;
 
 /** Says on the standard error how far the replay is: in one line that changes on a terminal, else in a few lines. */
 export class Progress {
-  readonly #input: Input;
+  readonly #trace: Trace;
   readonly #terminal = process.stderr.isTTY === true;
   #next = 0;
   #lines = 0;
 
-  constructor(input: Input) {
-    this.#input = input;
+  constructor(trace: Trace) {
+    this.#trace = trace;
   }
 
   heard(requests: number): void {
@@ -35,8 +35,9 @@ export class Progress {
   }
 
   #text(requests: number): string {
-    const { bytes, read } = this.#input;
-    const part = bytes === undefined ? '' : `, ${percent(read / Math.max(bytes, read), 0)} of the file`;
+    const { bytes, bytesRead } = this.#trace;
+    const part =
+      bytes === undefined ? '' : `, ${percent(bytesRead / Math.max(bytes, bytesRead), 0)} of the file`;
     return `${count(requests)} requests${part}`;
   }
 }

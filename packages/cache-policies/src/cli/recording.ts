@@ -1,4 +1,4 @@
-import type { Key } from './trace/line-formats.ts';
+import type { Key } from '../trace/line-formats.ts';
 
 /** The requests of a trace, kept in four bytes each and each key once; or given up if they are more than `limit`. */
 export class Recording {

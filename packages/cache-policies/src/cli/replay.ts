@@ -1,7 +1,7 @@
 import type { BoundedMap, Eviction } from '../bounded-map.ts';
 import { SpatialSample } from '../shards.ts';
+import type { Key } from '../trace/line-formats.ts';
 import { shadowEntries } from './sizes.ts';
-import type { Key } from './trace/line-formats.ts';
 
 /** A cache that is asked for every request, and stores what it had not. */
 export class Replay {

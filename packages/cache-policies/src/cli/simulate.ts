@@ -1,13 +1,13 @@
 import { opt } from '../opt.ts';
 import { MissRatioCurve } from '../shards/miss-ratio-curve.ts';
 import { KeyHash } from '../shared/key-hash.ts';
+import type { Trace } from '../trace/trace.ts';
 import type { SimulateOptions } from './options.ts';
 import { evictions, optimum } from './policies.ts';
 import { Recording } from './recording.ts';
 import { Replay, Shadows } from './replay.ts';
 import type { Curve, Report, Result } from './report.ts';
 import { sizesBetween, sizesUpTo } from './sizes.ts';
-import type { Trace } from './trace/trace.ts';
 
 /** The optimum of a trace this long takes some hundred megabytes and a second. */
 const shortTrace = 2_000_000;

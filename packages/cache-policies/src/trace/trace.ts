@@ -1,12 +1,15 @@
-import { TraceError } from '../errors.ts';
-import type { Input } from './input.ts';
+import { TraceError } from './errors.ts';
+import { Input } from './input.ts';
 import { accessLogLine, bad, type Key, keyLine, type LineFormat, skipped } from './line-formats.ts';
 import { Lines } from './lines.ts';
 
 /** By so many lines it is known whether the file is a trace, and of what kind. */
 const sniffedLines = 20;
 
-/** The keys of a file, and what was left out of it. */
+/**
+ * The keys of a file, and what was left out of it: a key a line, or the access log of nginx or Apache, of which the paths
+ * of the GET requests are taken, without their queries. Plain or gzip, which is seen from the first bytes.
+ */
 export class Trace {
   readonly #input: Input;
   readonly #lines: Lines = new Lines((bytes, start, end) => this.#line(bytes, start, end));
@@ -21,12 +24,28 @@ export class Trace {
   /** Lines of a log that are no GET. */
   skippedLines = 0;
 
-  constructor(input: Input) {
+  /** `-` is the standard input. @throws TraceError when there is no such file or it may not be read. */
+  static async open(file: string): Promise<Trace> {
+    return new Trace(await Input.open(file));
+  }
+
+  private constructor(input: Input) {
     this.#input = input;
   }
 
+  /** As messages call it. */
   get name(): string {
     return this.#input.name;
+  }
+
+  /** The length of the file as it is stored, if it is known. */
+  get bytes(): number | undefined {
+    return this.#input.bytes;
+  }
+
+  /** How much of that was read. */
+  get bytesRead(): number {
+    return this.#input.read;
   }
 
   get format(): 'keys' | 'access log' {
@@ -34,7 +53,7 @@ export class Trace {
   }
 
   /**
-   * The keys in the file's order, a few thousand at a time.
+   * The keys in the file's order, a few thousand at a time; once. Who has enough leaves the loop, which closes the file.
    *
    * @throws TraceError for a file that cannot be read to its end, is no text of the kinds it may be, or has no key.
    */

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { TraceError } from '../errors.ts';
+import { TraceError } from './errors.ts';
 
 /** A file or the standard input, unpacked if it is gzip, which is seen from its first bytes. */
 export class Input {
