@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import type { TierSettings } from '../catalogue/shared-tier.ts';
 
 /** There is no Redis where one should be. */
-export class RedisError extends AshlarError {
+class RedisError extends AshlarError {
   static override readonly code: string = 'STOREFRONT_REDIS';
 }
 
