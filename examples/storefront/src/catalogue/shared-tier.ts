@@ -10,7 +10,7 @@ export interface TierSettings {
 }
 
 /** A cache waits no longer for a Redis that does not answer, and takes it to be away. */
-const timeoutMs = 500;
+const timeoutMs = 1_000;
 
 export function sharedTier({ url, prefix }: TierSettings): RemoteTier {
   const redis = new Redis(url, { lazyConnect: true }); // a pattern for connections, and none itself

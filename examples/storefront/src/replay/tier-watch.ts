@@ -41,9 +41,12 @@ export class TierWatch {
     return this.#outages;
   }
 
-  /** The first request is about to be sent. */
+  /** The first request is about to be sent. What has ended by now is no matter of the replay. */
   start(): void {
     this.#startMs = this.#now();
+    const isOn = this.#isOn;
+    this.#outages.length = 0;
+    if (isOn) this.#outages.push({ atMs: 0, lastedMs: undefined, servedWithout: 0 });
   }
 
   answered(seen: Seen): void {
