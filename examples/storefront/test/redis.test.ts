@@ -59,13 +59,14 @@ describeWith({ own: 'redis' }, 'a tier in Redis', () => {
   });
 
   it('may be killed, restarted, stopped, resumed and killed: no client sees an error', async () => {
-    const paced = ['--requests', '3600', '--rate', '300', '--replicas', '3', '--policy', 'peak-ewma'];
+    const paced = ['--requests', '4500', '--rate', '300', '--replicas', '3', '--policy', 'peak-ewma'];
     const child = start([...paced, '--cache', '60', '--json', '--redis', server.url]);
     const until = shows(child);
     const output = text(child.stdout!);
-    await until(/of 3,600/);
+    await until(/of 4,500/);
     await server.kill();
     await until(/Redis is gone: replicas serve what they hold, and ask the database\n/);
+    await until(/of 4,500/);
     await server.restart();
     await until(/Redis is back after [\d.,]+ ms: \d+ requests served without it\n/);
     server.pause();
@@ -77,19 +78,21 @@ describeWith({ own: 'redis' }, 'a tier in Redis', () => {
 
     const { replays } = JSON.parse(await output) as Report;
     const { requests, errors, reasons, hits, tier } = replays[0]!;
-    expect({ requests, errors, reasons }).toEqual({ requests: 3_600, errors: 0, reasons: {} });
+    expect({ requests, errors, reasons }).toEqual({ requests: 4_500, errors: 0, reasons: {} });
     const { outages, phases } = tier!;
     const last = outages.at(-1)!;
     expect(outages.length).toBeGreaterThanOrEqual(3);
     expect(last.lastedMs).toBeUndefined();
     for (const { lastedMs } of outages.slice(0, -1)) expect(lastedMs).toBeGreaterThan(0);
-    for (const { servedWithout } of [outages[0]!, last]) expect(servedWithout).toBeGreaterThan(0);
+    const without = outages.reduce((sum, { servedWithout }) => sum + servedWithout, 0);
+    expect(without).toBeGreaterThan(0);
+    expect(last.servedWithout).toBeGreaterThan(0);
     for (const phase of Object.values(phases)) {
       expect(phase.requests).toBeGreaterThan(0);
       expect(phase.hitRatio).toBeGreaterThan(0);
     }
     const { before, during, after } = phases;
-    expect(before.requests + during.requests + after.requests).toBe(3_600);
+    expect(before.requests + during.requests + after.requests).toBe(4_500);
     expect(before.hits + during.hits + after.hits).toBe(hits);
   });
 });
