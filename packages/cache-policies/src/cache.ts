@@ -8,6 +8,7 @@ import type {
   LoadContext,
   SetOptions,
 } from './cache-options.ts';
+import { checkCallOptions, checkTags } from './call-options.ts';
 import { CacheClosedError } from './errors.ts';
 import { type CacheSnapshot, snapshotOf } from './snapshot.ts';
 
@@ -58,9 +59,10 @@ export class Cache<K, V> implements AsyncDisposable {
    * Those that there are, in the order of the keys; what must be loaded is asked for together. Rejects as `get` does
    * when one of them cannot be loaded.
    */
-  async getMany(keys: readonly K[], options?: GetManyOptions): Promise<Map<K, V>> {
+  async getMany(keys: readonly K[], options: GetManyOptions = {}): Promise<Map<K, V>> {
     this.#assertOpen();
-    options?.signal?.throwIfAborted();
+    checkCallOptions('getMany', options);
+    options.signal?.throwIfAborted();
     return this.#parts.reader.getMany(keys, options);
   }
 
@@ -70,11 +72,13 @@ export class Cache<K, V> implements AsyncDisposable {
       const message = `the value of ${describe(key)} must not be undefined; \`delete\` it`;
       throw new InvalidOptionError('value', message);
     }
+    checkCallOptions('set', options);
     await this.#write(key, value, options);
   }
 
   /** Deletes as the strategy says, and rejects as `set` does. */
   async delete(key: K, options: Pick<SetOptions, 'signal'> = {}): Promise<void> {
+    checkCallOptions('delete', options);
     await this.#write(key, undefined, options);
   }
 
@@ -82,7 +86,7 @@ export class Cache<K, V> implements AsyncDisposable {
   async invalidateTags(tags: readonly string[]): Promise<void> {
     this.#assertOpen();
     const { tiers } = this.#parts;
-    await tiers.invalidateTags(tags);
+    await tiers.invalidateTags(checkTags(tags));
   }
 
   /** Nothing is served any more of what the tiers hold. The source, and writes that are pending, are not touched. */

@@ -59,12 +59,19 @@ const names: readonly (keyof CacheOptions<unknown, unknown>)[] = [
   ...(['observer', 'clock', 'random'] as const),
 ];
 const functions = ['eviction', 'weigh', 'keyOf', 'load', 'loadMany', 'tags', 'random'] as const;
+const shapes = [
+  ['remote', ['open']],
+  ['write', ['open']],
+  ['observer', ['accessed']],
+  ['clock', ['now', 'sleep']],
+] as const;
 const onlyWithRemote = ['localTtlMs', 'onDisconnect', 'leaseMs', 'leaseWaitMs'] as const;
 
 /** @throws InvalidOptionError */
 export function readSettings<K, V>(options: CacheOptions<K, V>): ReadSettings<K, V> {
   knownOptions('Cache', options, names);
   for (const name of functions) checkFunction(name, options[name]);
+  for (const [name, methods] of shapes) checkMethods(name, options[name], methods);
   if (options.remote === undefined) {
     const useless = onlyWithRemote.find(name => options[name] !== undefined);
     if (useless !== undefined)
@@ -78,7 +85,10 @@ export function readSettings<K, V>(options: CacheOptions<K, V>): ReadSettings<K,
   }
   if (typeof ttlMs === 'number' && ttlMs !== Number.POSITIVE_INFINITY)
     numberOption('ttlMs', ttlMs, { above: 0 });
-  else if (typeof ttlMs !== 'number') checkFunction('ttlMs', ttlMs);
+  else if (typeof ttlMs !== 'number' && typeof ttlMs !== 'function') {
+    const message = `\`ttlMs\` must be a number above 0 or a function, got ${describe(ttlMs)}`;
+    throw new InvalidOptionError('ttlMs', message);
+  }
   knownOptions('refreshAhead', refreshAhead, ['lastMs', 'beta']);
   const least = (option: 'staleMs' | 'staleIfErrorMs' | 'negativeTtlMs' | 'leaseWaitMs', orElse: number) =>
     numberOption(option, options[option] ?? orElse, { min: 0 });
@@ -126,4 +136,16 @@ export function serveSetting(onDisconnect: CacheOptions<never, never>['onDisconn
 function checkFunction(option: string, value: unknown): void {
   if (value === undefined || typeof value === 'function') return;
   throw new InvalidOptionError(option, `\`${option}\` must be a function, got ${describe(value)}`);
+}
+
+function checkMethods(option: string, value: unknown, methods: readonly string[]): void {
+  if (value === undefined) return;
+  const missing = methods.find(
+    method => typeof (value as Record<string, unknown> | null)?.[method] !== 'function',
+  );
+  if (missing === undefined) return;
+  throw new InvalidOptionError(
+    option,
+    `\`${option}\` must have a method \`${missing}\`, got ${describe(value)}`,
+  );
 }

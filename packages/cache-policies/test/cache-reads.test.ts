@@ -1,12 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { deferred, ManualSource, manualCache, settle } from './support/caches.ts';
-import {
-  Cache,
-  CacheClosedError,
-  InvalidOptionErrorOf,
-  LoadError,
-  LoadTimeoutError,
-} from './support/faces.ts';
+import { CacheClosedError, LoadError, LoadTimeoutError } from './support/faces.ts';
 
 describe('get', () => {
   it('loads once, then answers from memory until the time is over', async () => {
@@ -277,28 +271,23 @@ describe('close', () => {
   });
 });
 
-describe('options', () => {
-  it.each([
-    [{ max: 0 }, '`max` must be an integer of at least 1, got 0 (number)'],
-    [{ ttl: 5 }, 'Cache has no option `ttl`'],
-    [{ ttlMs: 0 }, '`ttlMs` must be a number above 0'],
-    [{ ttlMs: '5' }, '`ttlMs` must be a function, got "5"'],
-    [{ jitter: 2 }, '`jitter` must be a number of at least 0 and at most 1'],
-    [{ load: 5 }, '`load` must be a function, got 5 (number)'],
-    [{ name: 5 }, '`name` must be a string'],
-    [{ leaseMs: 5 }, '`leaseMs` needs a `remote` tier'],
-    [{ onDisconnect: 'bypass' }, '`onDisconnect` needs a `remote` tier'],
-    [{ refreshAhead: { early: 1 } }, 'refreshAhead has no option `early`'],
-    [{ staleMs: -1 }, '`staleMs` must be a number of at least 0'],
-  ])('are checked: %j', (options, message) => {
-    expect(() => new Cache({ max: 1, ...(options as object) })).toThrow(InvalidOptionErrorOf(message));
+describe('loadMany', () => {
+  it('may answer with more than it was asked for, also when one key is asked for', async () => {
+    const table = [
+      ['z', 'of z'],
+      ['a', 'of a'],
+    ] as const;
+    const { cache } = manualCache<string, string>({ loadMany: async () => table });
+    expect(await cache.get('a')).toBe('of a');
+    expect(await cache.get('b')).toBeUndefined();
+    expect(await cache.getMany(['c', 'z', 'd'])).toEqual(new Map([['z', 'of z']]));
+    expect(cache.peek('a')).toBe('of a');
   });
 
-  it('refuse `undefined` as a value, and a time that is none', async () => {
-    const { cache } = manualCache<string, string | undefined>();
-    await expect(cache.set('a', undefined)).rejects.toThrow('the value of "a" must not be undefined');
-    await expect(cache.set('a', '1', { ttlMs: -1 })).rejects.toThrow(
-      '`ttlMs` must be a number of at least 0',
-    );
+  it('fails where it answers with what has no pairs', async () => {
+    const loadMany = async () => ({ a: 1 }) as never;
+    const { cache } = manualCache<string, number>({ loadMany });
+    await expect(cache.get('a')).rejects.toThrow(LoadError);
+    await expect(cache.getMany(['a', 'b'])).rejects.toThrow(LoadError);
   });
 });

@@ -27,11 +27,14 @@ export function integerOption(option: string, value: unknown, range: NumberRange
 }
 
 /**
- * Refuses names that nobody reads, so that a misspelled option is not silently ignored.
+ * Refuses names that nobody reads, so that a misspelled option is not silently ignored, and what has no names.
  *
  * @throws InvalidOptionError that lists the names there are.
  */
 export function knownOptions(where: string, options: object, names: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new InvalidOptionError(where, `${where} takes an object of options, got ${describe(options)}`);
+  }
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue;
     throw new InvalidOptionError(name, `${where} has no option \`${name}\`; it takes ${names.join(', ')}`);

@@ -39,4 +39,18 @@ describe('knownOptions', () => {
       'HashRing has no option `vnode`; it takes vnodes, hash',
     );
   });
+
+  it.each([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [true, 'true (boolean)'],
+    [5_000, '5000 (number)'],
+    ['1s', '"1s"'],
+    [[], 'an array'],
+    [() => 1, 'a function'],
+  ])('refuses what is no object of options: %s', (options, text) => {
+    expect(() => knownOptions('HashRing', options as unknown as object, ['hash'])).toThrow(
+      `HashRing takes an object of options, got ${text}`,
+    );
+  });
 });

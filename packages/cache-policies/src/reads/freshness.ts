@@ -1,4 +1,4 @@
-import { numberOption } from '@ashlar/core';
+import { checkTags, checkTtl } from '../call-options.ts';
 import type { ReadSettings } from '../settings.ts';
 import type { Slot } from './slot.ts';
 
@@ -31,7 +31,8 @@ export class Freshness<K, V> {
   tags(key: K, value: V | undefined, { tags: own = noTags }: Terms): readonly string[] {
     const { tags } = this.#settings;
     if (tags === undefined || value === undefined) return own;
-    return own.length === 0 ? tags(key, value) : [...own, ...tags(key, value)];
+    const its = checkTags(tags(key, value));
+    return own.length === 0 ? its : [...own, ...its];
   }
 
   /** Whether it is served at once while it is refreshed. */
@@ -61,8 +62,4 @@ export class Freshness<K, V> {
     const { ttlMs } = this.#settings;
     return typeof ttlMs === 'number' ? ttlMs : checkTtl(ttlMs(key, value));
   }
-}
-
-function checkTtl(ttlMs: number): number {
-  return ttlMs === Number.POSITIVE_INFINITY ? ttlMs : numberOption('ttlMs', ttlMs, { min: 0 });
 }

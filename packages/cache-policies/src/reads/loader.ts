@@ -7,7 +7,7 @@ import type { ReadOptions } from '../tiers/remote-tier.ts';
 import type { Flight, Flights } from './flight.ts';
 import type { Freshness } from './freshness.ts';
 import type { Shelf } from './shelf.ts';
-import { askOne, type Source, within } from './source.ts';
+import { askOne, byId, type Source, within } from './source.ts';
 import { minFreshMs, type Want } from './want.ts';
 
 /** The right to keep what is loaded: under a lease, in this process alone, or nowhere. */
@@ -152,7 +152,7 @@ export class Loader<K, V> {
     const startedAt = clock.now();
     const over = this.#answerWhenSlow([want]);
     try {
-      const loading = askOne(source, key, contextOf(flight));
+      const loading = askOne(source, key, this.#idOf, contextOf(flight));
       const value = await this.#limited(flight, key, loading, reason => flight.abort(reason));
       await this.#deliver(want, value, startedAt, right);
     } catch (error) {
@@ -179,7 +179,7 @@ export class Loader<K, V> {
       const pairs = await this.#limited(wants[0]!.flight, keys, loading(), reason => {
         for (const { flight } of wants) flight.abort(reason);
       });
-      const values = new Map(Array.from(pairs, ([key, value]) => [this.#idOf(key), value]));
+      const values = byId(pairs, this.#idOf);
       await Promise.all(
         wants.map(want => this.#deliver(want, values.get(want.id), startedAt, rightTo(want))),
       );

@@ -1,5 +1,6 @@
 import { abortable, type Clock } from '@ashlar/core';
 import type { GetManyOptions, GetOptions, Load } from '../cache-options.ts';
+import { checkCallOptions } from '../call-options.ts';
 import type { Counters } from '../counters.ts';
 import { channels, type HitMessage } from '../diagnostics.ts';
 import type { AccessObserver } from '../observer.ts';
@@ -126,6 +127,7 @@ export class Reader<K, V> {
     slot: Slot<K, V> | undefined,
     batch: Batch<K, V> | undefined,
   ): V | undefined | Promise<V | undefined> {
+    if (options !== noOptions) checkCallOptions('get', options);
     const { writer } = this;
     if (writer !== undefined) {
       const { starting } = writer;

@@ -7,15 +7,25 @@ export interface Source<K, V> {
   readonly loadMany: LoadMany<K, V> | undefined;
 }
 
-/** Asks for one key, also of a source that only takes many. */
+/** Asks for one key, also of a source that only takes many, and may answer with others. */
 export async function askOne<K, V>(
   { load, loadMany }: Source<K, V>,
   key: K,
+  idOf: (key: K) => unknown,
   context: LoadContext,
 ): Promise<V | undefined> {
   if (load !== undefined) return load(key, context);
-  for (const [, value] of await loadMany!([key], context)) return value;
-  return undefined;
+  return byId(await loadMany!([key], context), idOf).get(idOf(key));
+}
+
+/** Of two pairs for one key, the later one. @throws TypeError for what is not iterable */
+export function byId<K, V>(
+  pairs: Iterable<readonly [K, V]>,
+  idOf: (key: K) => unknown,
+): ReadonlyMap<unknown, V> {
+  const values = new Map<unknown, V>();
+  for (const [key, value] of pairs) values.set(idOf(key), value);
+  return values;
 }
 
 /**

@@ -1,0 +1,86 @@
+import { describe, expect, it, vi } from 'vitest';
+import { manualCache } from './support/caches.ts';
+import { Cache, InvalidOptionErrorOf } from './support/faces.ts';
+
+describe('options', () => {
+  it.each([
+    [{ max: 0 }, '`max` must be an integer of at least 1, got 0 (number)'],
+    [{ ttl: 5 }, 'Cache has no option `ttl`'],
+    [{ ttlMs: 0 }, '`ttlMs` must be a number above 0'],
+    [{ ttlMs: '5' }, '`ttlMs` must be a number above 0 or a function, got "5"'],
+    [{ jitter: 2 }, '`jitter` must be a number of at least 0 and at most 1'],
+    [{ load: 5 }, '`load` must be a function, got 5 (number)'],
+    [{ name: 5 }, '`name` must be a string'],
+    [{ leaseMs: 5 }, '`leaseMs` needs a `remote` tier'],
+    [{ onDisconnect: 'bypass' }, '`onDisconnect` needs a `remote` tier'],
+    [{ refreshAhead: { early: 1 } }, 'refreshAhead has no option `early`'],
+    [{ refreshAhead: true }, 'refreshAhead takes an object of options, got true (boolean)'],
+    [{ remote: {} }, '`remote` must have a method `open`, got an object'],
+    [{ write: async () => {} }, '`write` must have a method `open`, got a function'],
+    [{ clock: { now: () => 0 } }, '`clock` must have a method `sleep`'],
+    [{ observer: null }, '`observer` must have a method `accessed`, got null'],
+    [{ staleMs: -1 }, '`staleMs` must be a number of at least 0'],
+  ])('are checked: %j', (options, message) => {
+    expect(() => new Cache({ max: 1, ...(options as object) })).toThrow(InvalidOptionErrorOf(message));
+  });
+
+  it('are needed', () => {
+    expect(() => new Cache(undefined as never)).toThrow(
+      InvalidOptionErrorOf('Cache takes an object of options, got undefined'),
+    );
+  });
+});
+
+describe('what a call is given', () => {
+  it.each([
+    [{ ttl: 5 }, 'has no option `ttl`'],
+    [5_000, 'takes an object of options, got 5000 (number)'],
+    [null, 'takes an object of options, got null'],
+    [{ ttlMs: Number.NaN }, '`ttlMs` must be a number of at least 0, got NaN (number)'],
+    [{ ttlMs: -1 }, '`ttlMs` must be a number of at least 0, got -1 (number)'],
+    [{ tags: 'red' }, '`tags` must be an array of strings, got "red"'],
+    [{ tags: [1] }, '`tags` must be an array of strings, got an array'],
+    [{ signal: {} }, '`signal` must be an AbortSignal, got an object'],
+  ])('is checked: %j', async (options, message) => {
+    const load = vi.fn(async () => 'loaded');
+    const { cache } = manualCache({ load });
+    const given = options as never;
+    const error = InvalidOptionErrorOf(message);
+    await expect(cache.get('a', given)).rejects.toThrow(error);
+    await expect(cache.get('a', load, given)).rejects.toThrow(error);
+    await expect(cache.set('a', '1', given)).rejects.toThrow(error);
+    expect(load).not.toHaveBeenCalled();
+    expect(cache.snapshot()).toMatchObject({ size: 0, loading: 0 });
+  });
+
+  it.each([{ ttlMs: 5 }, { tags: [] }, 5])(
+    '`delete` and `getMany` take a signal alone: %j',
+    async options => {
+      const { cache } = manualCache();
+      for (const call of [cache.delete('a', options as never), cache.getMany(['a'], options as never)]) {
+        await expect(call).rejects.toThrow(expect.objectContaining({ code: 'ASHLAR_INVALID_OPTION' }));
+      }
+    },
+  );
+
+  it('may be said to be nothing', async () => {
+    const { cache } = manualCache({ load: async () => 'loaded' });
+    const nothing = { signal: undefined, ttlMs: undefined, tags: undefined } as never;
+    expect(await cache.get('a', nothing)).toBe('loaded');
+    await cache.set('a', '1', nothing);
+    expect(cache.peek('a')).toBe('1');
+  });
+
+  it('is no string where tags are many', async () => {
+    const { cache } = manualCache({ load: async () => 'loaded', tags: () => 'red' as never });
+    const error = InvalidOptionErrorOf('`tags` must be an array of strings, got "red"');
+    await expect(cache.invalidateTags('red' as never)).rejects.toThrow(error);
+    await expect(cache.get('a')).rejects.toThrow('`tags` must be an array of strings, got "red"');
+    await expect(cache.set('a', '1')).rejects.toThrow(error);
+  });
+
+  it('is a value, not `undefined`', async () => {
+    const { cache } = manualCache<string, string | undefined>();
+    await expect(cache.set('a', undefined)).rejects.toThrow('the value of "a" must not be undefined');
+  });
+});
