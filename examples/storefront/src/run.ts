@@ -102,7 +102,7 @@ function introduction(options: Options, { about, keys }: Workload): string {
   const whom = replicas === 1 ? 'one replica' : `${replicas} replicas`;
   const speed = 'rate' in pace ? `${count(pace.rate)} a second` : `${count(pace.concurrency)} at a time`;
   const how = [...(policies.length > 1 ? [times(policies.length)] : []), speed].join(', ');
-  return `${count(keys.length)} requests of ${about}: ${how}, to ${whom} with a cache of ${count(cache)} products each, ${eviction}`;
+  return `${count(keys.length)} requests of ${about}: ${how},\nto ${whom} with a cache of ${count(cache)} products each, ${eviction}`;
 }
 
 function times(number: number): string {
