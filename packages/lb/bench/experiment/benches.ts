@@ -49,7 +49,15 @@ function rows(bench: string, [unit, of]: Metric, results: readonly [string, Figu
   const value = rounded(of(ours));
   return others.map(([peer, figures]) => {
     const peerValue = rounded(of(figures));
-    return { bench, subject, peer, unit, value, peerValue, ratio: rounded(peerValue / value) };
+    return {
+      bench,
+      subject,
+      peer,
+      unit,
+      value,
+      peerValue,
+      ratio: peerValue === value ? 1 : rounded(peerValue / value),
+    };
   });
 }
 

@@ -17,6 +17,7 @@ const answers: Readonly<Record<string, (request: IncomingMessage, response: Serv
   '/long-head': (_, response) => response.writeHead(200, { 'x-long': 'x'.repeat(20_000) }).end(),
   '/reset': request => request.socket.resetAndDestroy(),
   '/silent': () => {},
+  '/stalls': (_, response) => response.writeHead(200, { 'content-length': 2_000 }).write('x'),
 };
 
 const server = createServer((request, response) => {

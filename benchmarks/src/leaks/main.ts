@@ -3,28 +3,40 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { makeRequests } from './clients.ts';
-import type { Sample } from './sample.ts';
+import type { Order, Sample } from './sample.ts';
 
-const help = `npm run proxy-leaks -w @workspace/benchmarks -- [--requests N] [--parts N] [--connections N]
+const help = `npm run leaks -w @workspace/benchmarks -- [--of NAME] [--requests N] [--parts N] [--connections N]
 
-Requests of all kinds, good and bad, through reverseProxy; after each part, with all clients gone, what its process holds.
+Requests of all kinds, good and bad; after each part, with all of them over, what the process holds that balances them.
+  --of NAME        proxy (default): reverseProxy. dispatcher: fetch with balancedDispatcher. grpc: balancedChannel.
+                   registry: register and discover over a store in memory; a request is a registration
   --requests N     in all (default 1000000)
   --parts N        samples (default 5)
   --connections N  requests under way at once (default 64)
 `;
 
+/** The backends of each program; which makes its requests by itself, except the proxy. */
+const backends: Readonly<Record<string, string | undefined>> = {
+  proxy: 'backend',
+  dispatcher: 'backend',
+  grpc: 'grpc-backend',
+  registry: undefined,
+};
+
 const { values } = parseArgs({
   options: {
+    of: { type: 'string', default: 'proxy' },
     requests: { type: 'string', default: '1000000' },
     parts: { type: 'string', default: '5' },
     connections: { type: 'string', default: '64' },
     help: { type: 'boolean', default: false },
   },
 });
-if (values.help) process.stdout.write(help);
-else await main(Number(values.requests), Number(values.parts), Number(values.connections));
+const { of, help: asked, requests, parts, connections } = values;
+if (asked || !Object.hasOwn(backends, of)) process.stdout.write(help);
+else await main(of, Number(parts), { times: Number(requests), concurrency: Number(connections) });
 
-async function main(requests: number, parts: number, connections: number): Promise<void> {
+async function main(name: string, parts: number, { times, concurrency }: Order): Promise<void> {
   const children: ChildProcess[] = [];
   const start = async (program: string, args: readonly string[] = []): Promise<[ChildProcess, number]> => {
     const file = new URL(`./programs/${program}.ts`, import.meta.url);
@@ -34,26 +46,36 @@ async function main(requests: number, parts: number, connections: number): Promi
     return [child, port];
   };
   try {
-    const backends = [await start('backend'), await start('backend')];
-    const urls = backends.map(([, port]) => `http://127.0.0.1:${port}`);
-    const [proxy, port] = await start('proxy', urls);
+    const backend = backends[name];
+    const started = backend === undefined ? [] : [await start(backend), await start(backend)];
+    const [program, port] = await start(
+      name,
+      started.map(([, port]) => `http://127.0.0.1:${port}`),
+    );
+    const order = { times: Math.ceil(times / parts), concurrency };
     print(['requests', 'RSS, MB', 'heap, MB', 'external, MB', 'sockets', 'timers', 'in flight', 'retries']);
     print(['---:', '---:', '---:', '---:', '---:', '---:', '---:', '---:']);
-    row(0, await settled(proxy));
+    row(0, await settled(program));
     for (let part = 1; part <= parts; part++) {
-      await makeRequests(port, Math.ceil(requests / parts), connections);
-      row(part * Math.ceil(requests / parts), await settled(proxy));
+      if (name === 'proxy') await makeRequests(port, order);
+      else await made(program, order);
+      row(part * order.times, await settled(program));
     }
   } finally {
     for (const child of children) child.kill('SIGKILL');
   }
 }
 
+async function made(program: ChildProcess, order: Order): Promise<void> {
+  program.send(order);
+  await once(program, 'message');
+}
+
 /** When the connections that are kept to the backends have been idle for long enough to be closed, or ten seconds. */
-async function settled(proxy: ChildProcess): Promise<Sample> {
+async function settled(program: ChildProcess): Promise<Sample> {
   for (let tries = 0; ; tries++) {
-    proxy.send('sample');
-    const [sample] = (await once(proxy, 'message')) as [Sample];
+    program.send('sample');
+    const [sample] = (await once(program, 'message')) as [Sample];
     if ((sample.sockets === 0 && sample.inFlight === 0) || tries === 20) return sample;
     await sleep(500);
   }

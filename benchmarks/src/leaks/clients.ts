@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Pool } from 'undici';
+import { makeMixed, type Share } from './mix.ts';
+import type { Order } from './sample.ts';
 
 type Client = (port: number, pool: Pool) => Promise<unknown>;
 
-/** Of a hundred requests: most go well, each way in which one can go wrong has its part. */
-const mix: readonly (readonly [share: number, name: string, client: Client])[] = [
+/** Most go well, and each way in which one can go wrong has its part. */
+const mix: readonly Share<Client>[] = [
   [86, 'GET', (_, pool) => get(pool, '/ok')],
   [6, 'POST', (_, pool) => get(pool, '/ok', Buffer.alloc(4_096))],
   [1, 'upstream breaks off half-way', (_, pool) => get(pool, '/truncated')],
@@ -25,7 +27,6 @@ const mix: readonly (readonly [share: number, name: string, client: Client])[] =
   [1, 'client leaves while upstream is silent', port => raw(port, 'GET /silent', '', 0)],
   [1, 'upgrade', port => raw(port, 'GET /ok', 'connection: upgrade\r\nupgrade: echo\r\n', 1)],
 ];
-const ofHundred = mix.flatMap(([share, , client]) => Array.from({ length: share }, () => client));
 
 /** A few that must be waited for, at the end of each part. */
 const slow: readonly Client[] = [
@@ -35,13 +36,9 @@ const slow: readonly Client[] = [
 ];
 
 /** Makes so many requests, then leaves nothing open. */
-export async function makeRequests(port: number, times: number, concurrency: number): Promise<void> {
-  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: concurrency });
-  let made = 0;
-  const worker = async () => {
-    while (made < times) await ofHundred[(made++ * 37) % ofHundred.length]!(port, pool);
-  };
-  await Promise.all(Array.from({ length: concurrency }, worker));
+export async function makeRequests(port: number, order: Order): Promise<void> {
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: order.concurrency });
+  await makeMixed(mix, order, client => client(port, pool));
   await Promise.all(slow.flatMap(client => Array.from({ length: 20 }, () => client(port, pool))));
   await pool.destroy();
 }
