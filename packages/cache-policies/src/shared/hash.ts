@@ -11,11 +11,21 @@ export function hashInteger(key: number): number {
 /** Of the whole string, but for the middle of a long one; the high bits are the well mixed ones. */
 export function hashString(key: string): number {
   const { length } = key;
-  let hash = length;
-  const head = length > 64 ? 32 : length;
-  for (let i = 0; i < head; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  for (let i = Math.max(head, length - 32); i < length; i++) {
-    hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  if (length <= 64) return finish(hashPart(key, 0, length, length));
+  return finish(hashPart(key, length - 32, length, hashPart(key, 0, 32, length)));
+}
+
+/** Two characters a round: what takes long is to read them and to multiply. */
+function hashPart(key: string, start: number, end: number, seed: number): number {
+  let hash = seed;
+  let i = start;
+  for (; i + 1 < end; i += 2) {
+    hash = Math.imul(hash ^ key.charCodeAt(i) ^ (key.charCodeAt(i + 1) << 16), 0x85ebca6b);
+    hash ^= hash >>> 15;
   }
+  return i < end ? Math.imul(hash ^ key.charCodeAt(i), 0x85ebca6b) : hash;
+}
+
+function finish(hash: number): number {
   return Math.imul(hash ^ (hash >>> 15), 0x9e3779b1);
 }
