@@ -4,7 +4,7 @@ import { type RedisInvalidation, redisTier } from '../../src/adapters/redis.ts';
 import type { MakeTierSubject } from '../../src/conformance-tier.ts';
 
 /** A client whose connections can be made deaf: they live, and what is published does not arrive. */
-class Deaf extends Redis {
+export class Deaf extends Redis {
   static readonly all: Set<Deaf> = new Set();
   isDeaf = false;
 

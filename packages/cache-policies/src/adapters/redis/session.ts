@@ -84,7 +84,7 @@ export class RedisSession extends RedisOperations implements TierSession {
     const check = {
       now: () => clock.now(),
       begin: () => this.#hearing.begin(),
-      ask: () => this.position(),
+      ask: () => orUnfit(this.#settings, this.position()),
       caughtUp: () => this.#caughtUp(),
     };
     while (!this.ending.aborted) {
@@ -100,7 +100,10 @@ export class RedisSession extends RedisOperations implements TierSession {
   #checked(error: unknown): number {
     this.#refusal = error instanceof TierUnfitError ? error : undefined;
     if (this.#refusal !== undefined) this.#feed.lost(this.#refusal);
-    return error === undefined || this.#refusal !== undefined ? this.boundMs / checksPerBound : retryMs;
+    const everyMs = this.boundMs / checksPerBound;
+    if (error !== undefined) return this.#refusal === undefined ? retryMs : everyMs;
+    // from the sending of the last question, which may be long ago when the process was stopped
+    return Math.max(0, this.confirmedUntil - this.boundMs + everyMs - this.#settings.clock.now());
   }
 
   /** What the server had sent before it answers has been taken: messages and answers of a connection keep their order. */
