@@ -23,8 +23,8 @@ const sequenceDigits = 16;
  * values are below one prefix, so that what one script did comes in one message: the server gathers the names that change
  * until it has nothing else to do.
  *
- * NOLOOP is not used: of a key that two connections change at once the server knows only the last, and would not tell
- * that one of the other's change. A session knows its own changes by their marks.
+ * NOLOOP is not used: a session hears the numbers of its own changes like all others, and knows them by their marks. (Of a
+ * value that two connections change at once, the server would keep from the last one that the other had changed it too.)
  */
 export class TrackedChanges implements Hearing {
   readonly #feed: Feed;
