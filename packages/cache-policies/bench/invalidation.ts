@@ -47,7 +47,11 @@ async function run(invalidation: 'pubsub' | 'tracking'): Promise<void> {
       const after = await counters();
       const readBefore = reads();
       if (operation === 'set') await everywhere();
-      const figures = [after.commands - before.commands, after.bytesOut - before.bytesOut, reads() - readBefore];
+      const figures = [
+        after.commands - before.commands,
+        after.bytesOut - before.bytesOut,
+        reads() - readBefore,
+      ];
       const shown = figures.map(number => (number / keys.length).toFixed(1).padStart(10));
       console.log(invalidation.padEnd(13), operation.padEnd(9), ...shown);
       await everywhere();

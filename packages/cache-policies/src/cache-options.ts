@@ -71,7 +71,10 @@ export interface CacheOptions<K, V> {
 
   /** How long a value from `remote` may be served from this process before it is read again. No limit by default. */
   readonly localTtlMs?: number;
-  /** What local values are worth while `remote` is away: nothing, by default, or so many milliseconds. */
+  /**
+   * What local values are worth while `remote` is away, beyond what is confirmed or after they were loaded: nothing, by
+   * default, or so many milliseconds.
+   */
   readonly onDisconnect?: 'bypass' | { readonly serveMs: number };
   /** How long one process has the right to load a key or to write it. 10 000 by default; let it be longer than a load. */
   readonly leaseMs?: number;
