@@ -116,6 +116,16 @@ export class JournalError extends AshlarError {
   }
 }
 
+/** Another process has the journal, and did not give it up in time. Nothing was done. */
+export class JournalTakenError extends JournalError {
+  static override readonly code: string = 'ASHLAR_CACHE_JOURNAL_TAKEN';
+
+  constructor(cache: string, prefix: string, waitMs: number) {
+    const message = `another process has ${describe(prefix)}, also after ${waitMs} ms`;
+    super(cache, 'could not open', Object.assign(new Error(message), { outcome: 'NotExecuted' }));
+  }
+}
+
 /** The cache was closed, before or during the call. */
 export class CacheClosedError extends AshlarError {
   static override readonly code: string = 'ASHLAR_CACHE_CLOSED';

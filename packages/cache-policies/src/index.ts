@@ -30,6 +30,7 @@ export {
   CacheClosedError,
   DecompressError,
   JournalError,
+  JournalTakenError,
   LoadError,
   LoadTimeoutError,
   SerializeError,
@@ -67,7 +68,6 @@ export type {
 } from './tiers/remote-tier.ts';
 export {
   type JournalOptions,
-  type JournalStore,
   type PendingWrite,
   type WriteBehindOptions,
   writeBehind,

@@ -206,4 +206,56 @@ describeWith('redis', 'what a crash loses, line by line of the table', () => {
       expect(values, key).toEqual([...values].sort((a, b) => a - b));
     }
   });
+
+  it('writeBehind with a journal: a second process waits, and takes over when the first is killed', async () => {
+    const directory = temporaryDirectory('writes');
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const file = join(directory, 'source');
+    const start = (from: number) => {
+      const argv = [
+        '--conditions=@ashlar/source',
+        '--import=tsx',
+        program,
+        'journaled',
+        file,
+        `${server.port}`,
+      ];
+      const child = spawn(process.execPath, [...argv, `${from}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+      onTestFinished(() => void child.kill('SIGKILL'));
+      const said: string[] = [];
+      createInterface(child.stdout).on('line', line => said.push(line));
+      const acknowledged = () => said.filter(line => line !== 'up');
+      return { child, said, acknowledged, exit: once(child, 'exit') };
+    };
+    const waiting = { timeout: 25_000 };
+    const first = start(1_000);
+    await expect.poll(() => first.acknowledged().length, waiting).toBeGreaterThan(50);
+    const second = start(1_000_000);
+    await expect.poll(() => second.said, waiting).toEqual(['up']);
+    const before = first.said.length;
+    await expect.poll(() => first.said.length, waiting).toBeGreaterThan(before + 50);
+    expect(second.acknowledged()).toEqual([]);
+    first.child.kill('SIGKILL');
+    await first.exit;
+    await expect.poll(() => second.acknowledged().length, waiting).toBeGreaterThan(50);
+    const isWritten = () =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .some(line => Number(line.split('=')[1]) > 1_000_050);
+    await expect.poll(isWritten, waiting).toBe(true);
+    second.child.kill('SIGKILL');
+    await second.exit;
+    const values = new Map<string, number[]>();
+    for (const line of readFileSync(file, 'utf8').split('\n').slice(0, -1)) {
+      const [key, value] = line.split('=') as [string, string];
+      values.set(key, [...(values.get(key) ?? []), Number(value)]);
+    }
+    for (const [key, value] of lastOfEachKey(first.acknowledged())) {
+      const all = values.get(key)!;
+      expect(all, key).toEqual([...all].sort((a, b) => a - b));
+      // what was acknowledged last by the first was written, unless the second had a newer value before
+      const written = all.filter(one => one >= value);
+      expect(written.length, key).toBeGreaterThan(0);
+    }
+  }, 60_000);
 });

@@ -1,9 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { memoryStore } from '@ashlar/store';
+import { Lease, memoryStore, type Store } from '@ashlar/store';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   type Cache,
-  type JournalStore,
   type PendingWrite,
   UnwrittenError,
   type WriteBehindOptions,
@@ -289,19 +288,22 @@ describe('writeBehind', () => {
   });
 });
 
-async function namesIn(store: JournalStore): Promise<string[]> {
+/** The records of the journal, by key, whoever had it. */
+async function namesIn(store: Store): Promise<string[]> {
   const names: string[] = [];
-  for await (const { key } of store.list('')) names.push(key);
+  for await (const { key } of store.list('')) {
+    if (key !== 'journal:sealed') names.push(key.replace(/\d+:/, ''));
+  }
   return names;
 }
 
 describe('the journal', () => {
-  function journaled(store: JournalStore, source = table(), options: Options = {}) {
+  function journaled(store: Store, source = table(), options: Options = {}) {
     return behind({ journal: { store, prefix: 'journal:' }, closeTimeoutMs: 10, ...options }, source);
   }
 
   /** Leaves writes pending, as a process that dies does. */
-  async function abandoned(store: JournalStore, act: (cache: Cache<string, string>) => Promise<void>) {
+  async function abandoned(store: Store, act: (cache: Cache<string, string>) => Promise<void>) {
     const source = table();
     source.state.refuse = () => true;
     const { cache, clock } = journaled(store, source);
@@ -380,4 +382,88 @@ describe('the journal', () => {
     list.mockRestore();
     expect(await cache.get('a')).toBe('new');
   });
+
+  it("is one process's at a time: another waits for it, as long as it is told to, and then has its writes", async () => {
+    const store = memoryStore();
+    const first = journaled(store);
+    await first.cache.set('a', '1');
+    const refused = journaled(store, table(), { journal: { store, prefix: 'journal:', waitMs: 0 } });
+    for (const act of [refused.cache.set('b', '2'), refused.cache.get('a')]) {
+      await expect(act).rejects.toMatchObject({
+        code: 'ASHLAR_CACHE_JOURNAL_TAKEN',
+        outcome: 'NotExecuted',
+        message: 'c could not open its journal: another process has "journal:", also after 0 ms',
+      });
+    }
+    const late = journaled(store, table(), {
+      ...{ maxDelayMs: 60_000, journal: { store, prefix: 'journal:', waitMs: 5_000 } },
+    });
+    const setting = late.cache.set('b', '2');
+    await late.clock.advance(4_999);
+    setting.catch(() => {});
+    await late.clock.advance(1);
+    await expect(setting).rejects.toMatchObject({ code: 'ASHLAR_CACHE_JOURNAL_TAKEN' });
+    const again = late.cache.set('b', '2');
+    await first.cache.close();
+    await late.clock.advance(2_000);
+    await again;
+    expect(await namesIn(store)).toEqual(['journal:b']);
+    await refused.cache.close();
+  });
+
+  it('that was lost is written no more; who has it next has its writes, what comes late from before counts for nothing', async () => {
+    const store = memoryStore();
+    const first = journaled(store, table(), { maxDelayMs: 60_000 });
+    await first.cache.set('a', '1');
+    const [name] = await allOf(store);
+    const record = (await store.get(name!))!.value;
+    // its time is over while it stands still
+    await store.release('journal:', BigInt(name!.split(':')[1]!));
+    const second = journaled(store);
+    expect(await second.cache.get('a')).toBe('1');
+    await second.cache.set('a', '2');
+    await second.cache.flush();
+    expect([...second.rows]).toEqual([['a', '2']]);
+    await store.set(name!, record); // was under way for long
+    await first.clock.advance(5_000);
+    expect([...first.rows]).toEqual([]);
+    expect(pendingOf(first.cache)).toBe(0);
+    await second.cache.close();
+    const third = journaled(store);
+    expect(await third.cache.get('a')).toBeUndefined();
+    expect(await namesIn(store)).toEqual([]);
+  });
+
+  it('that was lost and is free is taken again, with what was pending', async () => {
+    const store = memoryStore();
+    const { cache, clock, rows } = journaled(store, table(), { maxDelayMs: 1e9 });
+    await cache.set('a', '1');
+    await store.release('journal:', BigInt((await allOf(store))[0]!.split(':')[1]!));
+    const other = await Lease.acquire(store, 'journal:', { ttlMs: 10_000 });
+    await clock.advance(4_000);
+    await other.release();
+    const setting = cache.set('b', '2');
+    await clock.advance(4_000);
+    await setting;
+    expect(await cache.get('a')).toBe('1');
+    await cache.flush();
+    expect([...rows].sort()).toEqual([
+      ['a', '1'],
+      ['b', '2'],
+    ]);
+  });
+
+  it('refuses keys under its prefix that are no records', async () => {
+    const store = memoryStore();
+    await store.set('journal:something', new Uint8Array(1));
+    await expect(journaled(store).cache.get('a')).rejects.toThrow(
+      'journal:something in the store is no record',
+    );
+  });
 });
+
+async function allOf(store: Store): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { key } of store.list('journal:')) names.push(key);
+  return names;
+}

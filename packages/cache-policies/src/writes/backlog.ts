@@ -22,6 +22,8 @@ export interface BacklogOptions<K, V> extends BacklogSettings {
     batch: readonly PendingWrite<K, V>[],
     context: { readonly signal: AbortSignal },
   ) => Promise<void>;
+  /** False when the writes belong to another process now: none of them is written here any more. */
+  readonly mayWrite: () => boolean;
   /** What is left to do once the source has taken a batch, before the writes are pending no more. Never rejects. */
   readonly written: (items: readonly Item<K, V>[]) => Promise<void>;
 }
@@ -42,7 +44,7 @@ export class Backlog<K, V> {
   readonly #waiting = new Map<unknown, Item<K, V>>();
   readonly #writing = new Map<unknown, Item<K, V>>();
   readonly #places: Places;
-  readonly #flushes = new Set<{ readonly upTo: number; resolve(): void }>();
+  readonly #flushes = new Set<{ readonly upTo: number; resolve(): void; reject(reason: unknown): void }>();
   readonly #stop = new AbortController();
   /** Ends a wait for company. */
   #wake = new AbortController();
@@ -109,8 +111,8 @@ export class Backlog<K, V> {
   /** Resolves when the source has taken what was accepted before the call. */
   flush(): Promise<void> {
     if (this.size === 0) return Promise.resolve();
-    return new Promise(resolve => {
-      this.#flushes.add({ upTo: this.#lastSequence, resolve });
+    return new Promise((resolve, reject) => {
+      this.#flushes.add({ upTo: this.#lastSequence, resolve, reject });
       this.#hurry();
     });
   }
@@ -128,9 +130,9 @@ export class Backlog<K, V> {
     };
   }
 
-  acceptNoMore(): void {
+  acceptNoMore(reason: unknown = new CacheClosedError(this.options.cache)): void {
     this.#closing = true;
-    this.#places.close(new CacheClosedError(this.options.cache));
+    this.#places.close(reason);
     this.#hurry();
     this.#pause.abort();
   }
@@ -151,6 +153,18 @@ export class Backlog<K, V> {
     throw new UnwrittenError(cache, unwritten, journaled, this.#lastError);
   }
 
+  /**
+   * The journal has what is pending and was lost to another process: nothing more is written here. Resolves when what is
+   * under way has ended.
+   */
+  async abandon(reason: unknown): Promise<void> {
+    this.acceptNoMore(reason);
+    this.#stop.abort(reason);
+    for (const { reject } of this.#flushes) reject(reason);
+    this.#flushes.clear();
+    await this.#running;
+  }
+
   #start(): void {
     if (this.#running !== undefined) return;
     this.#running = this.#run().finally(() => {
@@ -165,7 +179,7 @@ export class Backlog<K, V> {
   async #run(): Promise<void> {
     for (let streak = 0; this.#waiting.size > 0; ) {
       if (!this.#stop.signal.aborted) await this.#untilDue(streak);
-      if (this.#stop.signal.aborted) return;
+      if (this.#stop.signal.aborted || !this.options.mayWrite()) return;
       streak = (await this.#writeBatch()) ? 0 : streak + 1;
     }
   }

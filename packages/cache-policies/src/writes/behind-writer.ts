@@ -1,5 +1,5 @@
 import { abortable } from '@ashlar/core';
-import { WriteError } from '../errors.ts';
+import { CacheClosedError, WriteError } from '../errors.ts';
 import type { Backlog } from './backlog.ts';
 import type { Journal } from './journal.ts';
 import { Turns } from './turns.ts';
@@ -8,24 +8,33 @@ import type { Write, Writer, WriterContext } from './write-strategy.ts';
 /** Accepts writes: into the journal, then among the pending ones, then into the tiers. */
 export class BehindWriter<K, V> implements Writer<K, V> {
   readonly #context: WriterContext<K, V>;
-  readonly #backlog: Backlog<K, V>;
+  readonly #newBacklog: () => Backlog<K, V>;
   readonly #journal: Journal<K, V> | undefined;
   readonly #turns = new Turns();
+  readonly #ending = new AbortController();
+  #backlog: Backlog<K, V>;
+  /** What a lost journal leaves under way; it must have ended before another batch is written. */
+  #abandoned: Promise<void> = Promise.resolve();
   #starting: Promise<void> | undefined;
   #isStarted: boolean;
 
-  constructor(context: WriterContext<K, V>, backlog: Backlog<K, V>, journal: Journal<K, V> | undefined) {
+  constructor(
+    context: WriterContext<K, V>,
+    newBacklog: () => Backlog<K, V>,
+    journal: Journal<K, V> | undefined,
+  ) {
     this.#context = context;
-    this.#backlog = backlog;
+    this.#newBacklog = newBacklog;
+    this.#backlog = newBacklog();
     this.#journal = journal;
     this.#isStarted = journal === undefined;
     this.starting?.catch(() => {});
   }
 
-  /** The replay of the journal. One that failed is tried again by who comes next. */
+  /** The journal is being taken and replayed. What failed is tried again by who comes next. */
   get starting(): Promise<void> | undefined {
     if (this.#isStarted) return undefined;
-    this.#starting ??= this.#replay().finally(() => {
+    this.#starting ??= this.#start(this.#journal!).finally(() => {
       this.#starting = undefined;
     });
     return this.#starting;
@@ -39,15 +48,16 @@ export class BehindWriter<K, V> implements Writer<K, V> {
     if (this.starting !== undefined) await abortable(this.starting, signal);
     await this.#turns.take(write.id, async () => {
       const { id, key, value } = write;
-      const hasPlace = await this.#backlog.reserve(id, signal);
-      const accepted = { id, key, value, sequence: this.#backlog.nextSequence() };
+      const backlog = this.#backlog;
+      const hasPlace = await backlog.reserve(id, signal);
+      const accepted = { id, key, value, sequence: backlog.nextSequence() };
       try {
         await this.#journal?.put(accepted);
       } catch (error) {
-        this.#backlog.giveUp(hasPlace);
+        backlog.giveUp(hasPlace);
         throw error;
       }
-      this.#backlog.add(accepted, hasPlace);
+      backlog.add(accepted, hasPlace); // if the journal was lost since, who takes it finds the write there
       try {
         await this.#context.place(write);
       } catch (error) {
@@ -72,14 +82,31 @@ export class BehindWriter<K, V> implements Writer<K, V> {
   }
 
   async close(): Promise<void> {
+    this.#ending.abort(new CacheClosedError(this.#context.name));
     await this.#starting?.catch(() => {});
     this.#backlog.acceptNoMore();
     await this.#turns.settled();
-    await this.#backlog.close(this.#journal !== undefined);
+    try {
+      await this.#backlog.close(this.#journal !== undefined);
+    } finally {
+      await this.#journal?.close();
+    }
   }
 
-  async #replay(): Promise<void> {
-    for await (const accepted of this.#journal!.replay()) this.#backlog.add(accepted, false);
-    this.#isStarted = true;
+  async #start(journal: Journal<K, V>): Promise<void> {
+    await abortable(this.#abandoned, this.#ending.signal);
+    const backlog = this.#backlog;
+    const left = await journal.open(reason => this.#lost(backlog, reason), this.#ending.signal);
+    for (const accepted of left) backlog.add(accepted, false);
+    // the question may find the journal lost, which changes the backlog
+    this.#isStarted = journal.isHeld && this.#backlog === backlog;
+  }
+
+  /** The writes that are pending are those of who has the journal next, be it this process. */
+  #lost(backlog: Backlog<K, V>, reason: unknown): void {
+    this.#abandoned = backlog.abandon(reason);
+    this.#backlog = this.#newBacklog();
+    this.#isStarted = false;
+    if (!this.#ending.signal.aborted) this.starting?.catch(() => {});
   }
 }

@@ -6,6 +6,7 @@ import {
   numberOption,
   systemClock,
 } from '@ashlar/core';
+import { maxTtlMs, type Store } from '@ashlar/store';
 import { Backlog, type BacklogSettings } from './backlog.ts';
 import { BehindWriter } from './behind-writer.ts';
 import { Journal } from './journal.ts';
@@ -23,26 +24,24 @@ export interface PendingWrite<K, V> {
   readonly sequence: number;
 }
 
-/** What a journal needs of a store; every `Store` of `@ashlar/store` has it. */
-export interface JournalStore {
-  readonly durability: 'process' | 'asynchronous' | 'linearizable';
-  set(key: string, value: Uint8Array): Promise<string>;
-  delete(key: string, options: { readonly ifVersion: string }): Promise<boolean>;
-  list(
-    prefix: string,
-  ): AsyncIterable<{ readonly key: string; readonly value: Uint8Array; readonly version: string }>;
-}
-
 export interface JournalOptions {
-  readonly store: JournalStore;
-  /** Of the journal's keys in the store. One process at a time may use it. */
+  readonly store: Store;
+  /** Of the journal's keys in the store, and the name of its lease. One process at a time has it. */
   readonly prefix: string;
+  /**
+   * For how long a process that is not heard of keeps the journal; several times the store's `timeoutMs`. 10 000 by
+   * default. Who loses it, as after a long stop, writes no more, and takes it again when it can.
+   */
+  readonly leaseMs?: number;
+  /** How long a start waits for another process to give it up, before JournalTakenError. 15 000 by default. */
+  readonly waitMs?: number;
 }
 
 export interface WriteBehindOptions<K, V> {
   /**
    * Writes the source, all or nothing as far as it can: a batch that rejects is written again, in part or whole. No key is
-   * twice in a batch, and no two batches are under way at once. Aborts when the cache is closed and its time is over.
+   * twice in a batch, and no two batches are under way at once. Aborts when the cache is closed and its time is over, and when the
+   * journal is lost to another process.
    */
   readonly write: (
     batch: readonly PendingWrite<K, V>[],
@@ -99,37 +98,41 @@ export function writeBehind<K, V>(options: WriteBehindOptions<K, V>): WriteStrat
     kind: 'writeBehind',
     needsText: journal !== undefined,
     open(context) {
-      const { name, random, serializer, clock = systemClock } = context;
-      const kept = journal && new Journal<K, V>(name, journal.store, journal.prefix, serializer);
-      const backlog = new Backlog<K, V>({
-        ...settings,
-        cache: name,
-        clock,
-        random,
-        write,
-        written: async items => {
-          await context.changed(items.map(({ id }) => id));
-          await kept?.forget(items);
-        },
-      });
-      return new BehindWriter(context, backlog, kept);
+      const { name, random, clock = systemClock } = context;
+      const kept = journal && new Journal<K, V>({ leaseMs: 10_000, waitMs: 15_000, ...journal, context });
+      const newBacklog = () =>
+        new Backlog<K, V>({
+          ...settings,
+          cache: name,
+          clock,
+          random,
+          write,
+          mayWrite: () => kept?.isHeld !== false,
+          written: async items => {
+            await context.changed(items.map(({ id }) => id));
+            await kept?.forget(items);
+          },
+        });
+      return new BehindWriter(context, newBacklog, kept);
     },
   };
 }
 
 function checkJournal(journal: JournalOptions): void {
-  knownOptions('journal', journal, ['store', 'prefix']);
-  const { store, prefix } = journal;
+  knownOptions('journal', journal, ['store', 'prefix', 'leaseMs', 'waitMs']);
+  const { store, prefix, leaseMs = 10_000, waitMs = 15_000 } = journal;
   if (typeof prefix !== 'string' || prefix === '') {
     throw new InvalidOptionError(
       'journal.prefix',
       `\`journal.prefix\` must be a string, got ${describe(prefix)}`,
     );
   }
-  if (typeof store?.set !== 'function' || typeof store.list !== 'function') {
+  if (typeof store?.set !== 'function' || typeof store.claim !== 'function') {
     throw new InvalidOptionError(
       'journal.store',
       `\`journal.store\` must be a Store, got ${describe(store)}`,
     );
   }
+  numberOption('journal.leaseMs', leaseMs, { min: 100, max: maxTtlMs });
+  numberOption('journal.waitMs', waitMs, { min: 0 });
 }

@@ -1,0 +1,61 @@
+import type { Lease, Store, Version } from '@ashlar/store';
+
+/** A record as an earlier process left it. */
+export interface LeftRecord {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+  /** Of the copy under the new token. */
+  readonly version: Version;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const atOnce = 64;
+
+export function recordName(prefix: string, token: bigint, id: unknown): string {
+  return `${prefix}${token}:${id}`;
+}
+
+/**
+ * Copies the records of earlier holders under the token of this one, and seals: what has an older token than the seal is
+ * never read again, however late it comes. A takeover that does not come to its end is done again by the next.
+ *
+ * `check` sees each record before anything is changed.
+ */
+export async function takeOver(
+  store: Store,
+  prefix: string,
+  lease: Lease,
+  check: (record: Omit<LeftRecord, 'version'>) => Promise<void>,
+): Promise<readonly LeftRecord[]> {
+  const sealName = `${prefix}sealed`;
+  const seal = await store.get(sealName);
+  const sealed = seal === undefined ? 0n : BigInt(decoder.decode(seal.value));
+  const names: string[] = [];
+  const newest = new Map<string, { readonly token: bigint; readonly bytes: Uint8Array }>();
+  for await (const { key: name, value: bytes } of store.list(prefix)) {
+    if (name === sealName) continue;
+    const [, digits, id] = /^(\d+):(.*)$/su.exec(name.slice(prefix.length)) ?? [];
+    if (digits === undefined || id === undefined) throw new Error(`${name} in the store is no record`);
+    names.push(name);
+    const token = BigInt(digits);
+    if (token >= sealed && token >= (newest.get(id)?.token ?? 0n)) newest.set(id, { token, bytes });
+  }
+  const found = Array.from(newest, ([id, { bytes }]) => ({ id, bytes }));
+  for (const record of found) await check(record);
+  const records: LeftRecord[] = [];
+  for (let at = 0; at < found.length; at += atOnce) {
+    const copies = found.slice(at, at + atOnce).map(async ({ id, bytes }) => {
+      return { id, bytes, version: await store.set(recordName(prefix, lease.token, id), bytes) };
+    });
+    records.push(...(await Promise.all(copies)));
+  }
+  // what an earlier holder sent has been executed now, or it does not count
+  lease.assertHeld();
+  const ifVersion = seal?.version ?? 'absent';
+  await store.set(sealName, encoder.encode(`${lease.token}`), { ifVersion });
+  for (let at = 0; at < names.length; at += atOnce) {
+    await Promise.allSettled(names.slice(at, at + atOnce).map(name => store.delete(name)));
+  }
+  return records;
+}
