@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import {
   backgroundClock,
   type Clock,
@@ -71,5 +70,7 @@ export function termsOf(store: Store, name: string, options: AcquireOptions): Te
 
 /** Unlike any other, and telling for people where it is. */
 function newHolder(): string {
+  // not imported, so that what bundles for a browser a package with leases in it needs no shim
+  const { hostname } = process.getBuiltinModule('node:os');
   return `${hostname()}/${process.pid}/${crypto.randomUUID()}`;
 }
