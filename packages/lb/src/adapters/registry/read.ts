@@ -74,11 +74,10 @@ class Changes {
     this.#next ??= this.#iterator.next();
     this.#next.catch(() => {}); // it is awaited below, or was left
     const timer = new AbortController();
-    const over = AbortSignal.any([signal, timer.signal]);
     const due =
       dueAt === Infinity
         ? []
-        : [clock.sleep(Math.max(0, dueAt - clock.now()), over).then(() => 'due' as const)];
+        : [clock.sleep(Math.max(0, dueAt - clock.now()), timer.signal).then(() => 'due' as const)];
     for (const each of due) each.catch(() => {});
     try {
       const first = await abortable(Promise.race([this.#next, ...due]), signal);
