@@ -5,8 +5,10 @@ import { bytesPerEntry } from './memory.ts';
 import { longestSetMs } from './pause.ts';
 import { type Key, type Make, ours, peers, type Subject } from './peers.ts';
 
+const stringOf = (number: number): string => `user:${number}:profile`;
+
 const kinds: Readonly<Record<string, (number: number) => Key>> = {
-  strings: number => `user:${number}:profile`,
+  strings: stringOf,
   integers: number => number,
 };
 
@@ -36,6 +38,18 @@ function getOrSet(map: Subject, keys: readonly Key[]): Work {
   };
   work(keys.length);
   return work;
+}
+
+/** Asks as most programs do: with a string that was put together a moment ago, which nobody has hashed yet. */
+function withStringsJustMade(map: Subject): Subject {
+  let key = '';
+  return {
+    get: number => {
+      key = stringOf(Number(number));
+      return map.get(key);
+    },
+    set: (_number, value) => map.set(key, value),
+  };
 }
 
 const { sieve, ...others } = { ...ours, ...peers };
@@ -89,6 +103,20 @@ const speeds: Bench[] = Object.entries(kinds).flatMap(([kind, keyOf]) => {
   ];
 });
 
+const numbers = (ranks: Int32Array): number[] => Array.from(ranks, rank => (rank * 7_919) % (10 * max));
+
+const justMade: Bench[] = [
+  versus('hits, strings just made', make => {
+    const map = make(max);
+    const popular = numbers(zipf(1, max / 2, 0.99, 2 ** 16));
+    for (const number of new Set(popular)) map.set(stringOf(number), number);
+    return lookups(withStringsJustMade(map), popular);
+  }),
+  versus('get-or-set over Zipf, strings just made', make => {
+    return getOrSet(withStringsJustMade(make(max)), numbers(zipf(2, 10 * max, 0.99, 2 ** 18)));
+  }),
+];
+
 /** At half their limit they hold half of what was set. */
 const halves = ['quick-lru at half', 'flru at half'];
 
@@ -109,4 +137,4 @@ const costs: Bench[] = Object.entries(kinds).flatMap(([kind, keyOf]) => {
   ];
 });
 
-await main([...speeds, ...costs]);
+await main([...speeds, ...justMade, ...costs]);

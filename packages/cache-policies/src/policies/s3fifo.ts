@@ -21,7 +21,7 @@ export function s3fifo<K, V>(bound: S3FifoOptions<K, V>): BoundedMap<K, V> {
 const mostHits = 3;
 const inMain = 4;
 
-export class S3Fifo<K, V> extends PolicyMap<K, V> {
+class S3Fifo<K, V> extends PolicyMap<K, V> {
   readonly #small = this.queue();
   readonly #main = this.queue();
   readonly #ghosts = this.queue();
