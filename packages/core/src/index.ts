@@ -8,4 +8,5 @@ export type { NumberRange } from './options.ts';
 export { describe, integerOption, knownOptions, numberOption } from './options.ts';
 export type { Random } from './random.ts';
 export { seededRandom } from './random.ts';
+export { onAbort } from './shared-signal.ts';
 export { abortable, sleep } from './wait.ts';

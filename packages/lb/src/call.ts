@@ -1,7 +1,6 @@
-import { type CallOutcome, numberOption } from '@ashlar/core';
+import { type CallOutcome, numberOption, onAbort } from '@ashlar/core';
 import { DeadlineError } from './errors.ts';
 import type { AcquireOptions } from './request.ts';
-import { onAbort } from './shared-signal.ts';
 import type { Timer, Timers } from './timers.ts';
 import type { Placed } from './under-way.ts';
 

@@ -1,4 +1,4 @@
-import { abortable, sleep } from '@ashlar/core';
+import { abortable, onAbort, sleep } from '@ashlar/core';
 import { StoreUnavailableError } from './errors.ts';
 import type { Change, Entry, Store, WatchOptions } from './store.ts';
 
@@ -18,7 +18,8 @@ export async function* follow(
   { signal }: WatchOptions,
 ): AsyncGenerator<ReadonlyMap<string, Entry>, void, undefined> {
   const leaving = new AbortController();
-  const ending = AbortSignal.any([signal, leaving.signal]);
+  const ending = leaving.signal;
+  const unlink = onAbort(signal, reason => leaving.abort(reason));
   try {
     const changes = store.watch(prefix, { signal: ending });
     const view = new View(await listed(store, prefix));
@@ -31,6 +32,7 @@ export async function* follow(
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
+    unlink();
     leaving.abort();
   }
 }

@@ -1,4 +1,4 @@
-import { abortable } from '@ashlar/core';
+import { abortable, onAbort } from '@ashlar/core';
 import type { Change, Entry } from './store.ts';
 
 /** Further behind than this many keys, a reader is told to list again. */
@@ -18,7 +18,7 @@ export type Fetch = (keys: readonly string[], signal: AbortSignal) => Promise<re
 export class Watcher implements AsyncIterableIterator<Change> {
   readonly prefix: string;
   readonly #fetch: Fetch;
-  readonly #signal: AbortSignal;
+  readonly #stopListening: (() => void) | undefined;
   readonly #ended = new AbortController();
   readonly #left: (watcher: Watcher) => void;
   readonly #dirty = new Set<string>();
@@ -32,11 +32,9 @@ export class Watcher implements AsyncIterableIterator<Change> {
   /** `left` is called once, when the watch has ended. */
   constructor(prefix: string, signal: AbortSignal, fetch: Fetch, left: (watcher: Watcher) => void) {
     this.prefix = prefix;
-    this.#signal = signal;
     this.#fetch = fetch;
     this.#left = left;
-    if (signal.aborted) this.#end();
-    else signal.addEventListener('abort', this.#end, { once: true });
+    this.#stopListening = onAbort(signal, this.#end);
   }
 
   [Symbol.asyncIterator](): this {
@@ -126,7 +124,7 @@ export class Watcher implements AsyncIterableIterator<Change> {
   readonly #end = (): void => {
     if (this.ended) return;
     this.#ended.abort();
-    this.#signal.removeEventListener('abort', this.#end);
+    this.#stopListening?.();
     this.#dirty.clear();
     this.#ready = [];
     this.#wake?.();

@@ -1,3 +1,4 @@
+import { abortable } from '@ashlar/core';
 import { stoppable } from '../discovery/stoppable.ts';
 import { Backoff, waitOut } from '../discovery/trouble.ts';
 import type { Discovery } from '../discovery.ts';
@@ -55,14 +56,14 @@ async function* poll(settings: DnsSettings, signal: AbortSignal): AsyncGenerator
 async function inTime(settings: DnsSettings, signal: AbortSignal): Promise<Answer> {
   const { name, timeoutMs, clock, resolver } = settings;
   const timer = new AbortController();
-  const late = clock.sleep(timeoutMs, AbortSignal.any([signal, timer.signal])).then(() => {
+  const late = clock.sleep(timeoutMs, timer.signal).then(() => {
     throw new DiscoveryError(`the DNS did not answer for ${name} within ${timeoutMs} ms`);
   });
   const answer = lookUp(settings);
   answer.catch(() => {}); // it may come too late to be awaited
   let came = false;
   try {
-    const first = await Promise.race([answer, late]);
+    const first = await abortable(Promise.race([answer, late]), signal);
     came = true;
     return first;
   } finally {

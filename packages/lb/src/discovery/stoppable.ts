@@ -1,3 +1,4 @@
+import { onAbort } from '@ashlar/core';
 import type { Discovery } from '../discovery.ts';
 import type { Endpoint } from '../endpoint.ts';
 
@@ -12,17 +13,21 @@ export function stoppable<E extends Endpoint>(
   return {
     [Symbol.asyncIterator](): AsyncIterator<readonly E[]> {
       const leaving = new AbortController();
-      const ending = signal === undefined ? leaving.signal : AbortSignal.any([signal, leaving.signal]);
-      const sets = read(ending);
+      const unlink = signal && onAbort(signal, reason => leaving.abort(reason));
+      const sets = read(leaving.signal);
       const next = async (): Promise<IteratorResult<readonly E[]>> => {
         try {
-          return await sets.next();
+          const item = await sets.next();
+          if (item.done) unlink?.();
+          return item;
         } catch (error) {
-          if (ending.aborted) return { done: true, value: undefined };
+          unlink?.();
+          if (leaving.signal.aborted) return { done: true, value: undefined };
           throw error;
         }
       };
       const leave = async (): Promise<IteratorResult<readonly E[]>> => {
+        unlink?.();
         leaving.abort(new Error('nobody reads this discovery any more'));
         await sets.return(undefined).catch(() => {});
         return { done: true, value: undefined };

@@ -101,7 +101,7 @@ class Prequal<E extends Endpoint> implements Policy<E>, Probing<E> {
     return this.#pool.take(request, this.#held) ?? this.#fallback.pick(request);
   }
 
-  settled(candidate: Candidate<E>, outcome: Outcome, now: number = this.#now): void {
+  settled(candidate: Candidate<E>, outcome: Outcome, now: number): void {
     if (outcome.ok) return;
     this.#failures.add(candidate, outcome, now);
     this.#fallback.settled?.(candidate, outcome, now);

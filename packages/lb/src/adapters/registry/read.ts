@@ -1,4 +1,4 @@
-import { abortable, type Clock } from '@ashlar/core';
+import { abortable, type Clock, onAbort } from '@ashlar/core';
 import type { Backoff } from '../../discovery/trouble.ts';
 import { waitOut } from '../../discovery/trouble.ts';
 import type { Endpoint } from '../../endpoint.ts';
@@ -44,8 +44,9 @@ async function* follow<E extends Endpoint>(
   signal: AbortSignal,
 ): AsyncGenerator<boolean> {
   const leaving = new AbortController();
-  const changes = new Changes(store.watch(prefix, { signal: AbortSignal.any([signal, leaving.signal]) }));
+  const unlink = onAbort(signal, reason => leaving.abort(reason));
   try {
+    const changes = new Changes(store.watch(prefix, { signal: leaving.signal }));
     yield view.replace(await abortable(listed(store, prefix), signal), clock.now());
     backoff.succeeded();
     for (;;) {
@@ -57,6 +58,7 @@ async function* follow<E extends Endpoint>(
       } else yield view.apply(change);
     }
   } finally {
+    unlink();
     leaving.abort(new Error('left'));
   }
 }
