@@ -15,7 +15,7 @@ const runs = 1;
 
 describeWith([{ own: 'redis' }, { own: 'postgres' }, 'cc'], 'faults', () => {
   for (const fault of faults) {
-    it(`${fault.name}: ${fault.about}`, async () => {
+    it(`${fault.name}: ${fault.about}`, { timeout: 120_000 }, async () => {
       const row = await runFault(fault, report, { runs, seed: 7 });
       expect(row).toMatchObject({ runs, unexpected: 0, remarks: [], ok: true });
       expect(row.operations).toBeGreaterThan(0);
@@ -95,5 +95,5 @@ it('find a watch that misses a last state', async () => {
       yield* [];
     },
   };
-  expect((await judged(() => silent, 300)).remarks).toEqual(['the watch missed a last state']);
+  expect((await judged(() => silent, 300)).remarks).toContain('the watch missed a last state');
 });
