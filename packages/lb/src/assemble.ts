@@ -4,6 +4,7 @@ import type { Endpoint } from './endpoint.ts';
 import type { HealthSettings } from './health/options.ts';
 import { checkConcurrency } from './limits/limiter.ts';
 import { Members } from './members.ts';
+import { madePolicy } from './option-checks.ts';
 import type { LoadBalancerOptions } from './options.ts';
 import { OutlierEjection } from './outlier/ejection.ts';
 import { outlierSettings } from './outlier/options.ts';
@@ -30,7 +31,7 @@ export function assembleRoster<E extends Endpoint>(
     balancer,
     members,
     health: health === undefined || health.serveUnchecked ? 'healthy' : 'unchecked',
-    policy: policy<E>(),
+    policy: madePolicy<E>(policy),
     availability: new Availability(balancer, panicPercent),
     outlier: settings && new OutlierEjection(balancer, settings, members),
     slowStart: slowStartMs === 0 ? undefined : new SlowStart(slowStartMs),

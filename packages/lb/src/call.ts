@@ -1,4 +1,4 @@
-import { type CallOutcome, numberOption, onAbort } from '@ashlar/core';
+import { type CallOutcome, describe, InvalidOptionError, numberOption, onAbort } from '@ashlar/core';
 import { DeadlineError } from './errors.ts';
 import type { AcquireOptions } from './request.ts';
 import type { Timer, Timers } from './timers.ts';
@@ -26,7 +26,7 @@ export class Call implements Placed {
     // Not in the parameters: declarations would name what is internal
     const { timeoutMs, signal, cancellation } = options;
     if (timeoutMs !== undefined) numberOption('timeoutMs', timeoutMs, { above: 0 });
-    signal?.throwIfAborted();
+    if (signal !== undefined) checkedSignal(signal).throwIfAborted();
     if (cancellation?.aborted) throw cancellation.reason;
     this.#what = what;
     if (signal !== undefined) this.#stopListening = onAbort(signal, reason => this.stop(reason));
@@ -53,4 +53,9 @@ export class Call implements Placed {
     this.expired = !this.stopped;
     this.stop(new DeadlineError(this.#what, timeoutMs, this.outcome));
   }
+}
+
+function checkedSignal(signal: AbortSignal): AbortSignal {
+  if (typeof signal?.throwIfAborted === 'function') return signal;
+  throw new InvalidOptionError('signal', `\`signal\` must be an AbortSignal, got ${describe(signal)}`);
 }

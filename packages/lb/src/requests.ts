@@ -76,6 +76,10 @@ export class Requests<E extends Endpoint> implements Runner<E> {
   }
 
   async run<T>(attempt: Attempt<E, T>, options: RunOptions<T>): Promise<T> {
+    if (typeof attempt !== 'function') {
+      const message = `\`run\` takes a function that makes an attempt, got ${describe(attempt)}`;
+      throw new InvalidOptionError('attempt', message);
+    }
     const call = this.#begin(options);
     try {
       const flight = this.#roster.choose(options.key, nobody) ?? (await this.#wait(call, options.key));

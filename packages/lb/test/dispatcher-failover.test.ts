@@ -126,6 +126,18 @@ describe('what is not the fault of an endpoint', () => {
     await expect(request(url, { dispatcher, signal: over })).rejects.toThrow('never');
   });
 
+  it.each([64, 0])('is a body that stalls, of which %i bytes may be kept', async requestBufferBytes => {
+    const { dispatcher, lb } = await aAndB('ok', { idleTimeoutMs: 100, requestBufferBytes });
+    const body = new Readable({ read() {} });
+    body.push('begun');
+    await expect(request(url, { dispatcher, method: 'PUT', body })).rejects.toMatchObject({
+      code: 'ASHLAR_REQUEST_STALLED',
+      idleTimeoutMs: 100,
+    });
+    expect(body.destroyed).toBe(true);
+    await until(() => expect(lb.snapshot()).toMatchObject(untouched));
+  });
+
   it('is a request that cannot be sent, a body that fails, a handler that throws', async () => {
     const { dispatcher, lb } = await aAndB();
     await expect(request(url, { dispatcher, headers: { 'bad header': '1' } })).rejects.toMatchObject({

@@ -12,7 +12,10 @@ import {
   type Outcome,
   type Policy,
   PolicyError,
+  random,
   roundRobin,
+  shuffleShard,
+  zoneAware,
 } from '../src/index.ts';
 
 const ids = (...names: string[]) => names.map(id => ({ id }));
@@ -57,6 +60,14 @@ describe('LoadBalancer', () => {
     expect(make({ maxWaiting: -1 })).toThrow('`maxWaiting`');
     expect(make({ maxWaitMs: -1 })).toThrow('`maxWaitMs` must be a number of at least 0, got -1 (number)');
     expect(make({ retry: { attempts: 0 } })).toThrow('`retry.attempts`');
+    expect(make({ policy: roundRobin })).toThrow('got a function that makes no policy: call it');
+    for (const policy of [{}, 'roundRobin', null])
+      expect(make({ policy })).toThrow('`policy` must be a policy');
+    for (const outer of [
+      zoneAware({ zone: 'a', policy: roundRobin as never }),
+      shuffleShard({ size: 1, policy: random as never }),
+    ])
+      expect(make({ policy: outer })).toThrow('got a function that makes no policy');
     expect(make({ retry: { tries: 3 } })).toThrow('retry has no option `tries`');
     expect(make({ outlier: { maxEjectionPercent: 0 } })).toThrow('`outlier.maxEjectionPercent`');
     expect(make({ outlier: { baseEjectionMs: 10, maxEjectionMs: 5 } })).toThrow('`outlier.maxEjectionMs`');

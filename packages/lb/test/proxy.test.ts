@@ -264,6 +264,8 @@ describe('reverseProxy', () => {
     expect(make({ responseBufferBytes: 1.5 })).toThrow(
       '`responseBufferBytes` must be an integer of at least 0',
     );
+    expect(make({ idleTimeoutMs: 2 ** 31 })).toThrow('`idleTimeoutMs` must be a number above 0 and at most');
+    expect(() => reverseProxy([{ id: 'a' }] as never)).toThrow('a LoadBalancer is needed, got an array');
     expect(make({ timeoutMs: 0 })).toThrow('`timeoutMs` must be a number above 0');
   });
 });

@@ -277,6 +277,19 @@ describe('run', () => {
     expect(lb.snapshot().inFlight).toBe(0);
   });
 
+  it('refuses what is no signal and no attempt, and blames nobody', async () => {
+    const { lb } = balancer();
+    for (const signal of [null, {}, new AbortController()] as never[]) {
+      const refused = { code: 'ASHLAR_INVALID_OPTION', option: 'signal' };
+      await expect(lb.run(async () => 1, { signal })).rejects.toMatchObject(refused);
+      await expect(lb.acquire({ signal })).rejects.toMatchObject(refused);
+    }
+    const message = '`run` takes a function that makes an attempt, got 5 (number)';
+    await expect(lb.run(5 as never)).rejects.toThrow(message);
+    const { inFlight, endpoints } = lb.snapshot();
+    expect([inFlight, ...endpoints.map(({ failed }) => failed)]).toEqual([0, 0, 0, 0]);
+  });
+
   it('tells of retries', async () => {
     const told = heard('retry');
     const { lb } = balancer();

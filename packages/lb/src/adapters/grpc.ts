@@ -4,6 +4,7 @@ import type { Metadata } from '@grpc/grpc-js';
 import { experimental, status } from '#grpc';
 import type { Endpoint } from '../endpoint.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
+import { balancerOption } from '../option-checks.ts';
 import type { Settlement } from '../outcome.ts';
 import { type CallStatus, closeChannel, openChannel } from './grpc/channels.ts';
 import { BalancerConfig, Connections, typeName } from './grpc/connections.ts';
@@ -47,7 +48,12 @@ export function balancedChannel<E extends Endpoint>(
   options: BalancedChannelOptions = {},
 ): BalancedChannel {
   knownOptions('balancedChannel', options, ['authority', 'key', 'classify', 'serviceConfig']);
-  const { authority = balancer.name, key = () => undefined, classify = byCode, serviceConfig = {} } = options;
+  const {
+    authority = balancerOption(balancer).name,
+    key = () => undefined,
+    classify = byCode,
+    serviceConfig = {},
+  } = options;
   introduce();
   const id = openChannel<E>({
     balancer,

@@ -10,10 +10,11 @@ import { Tunnel } from './proxy/tunnel.ts';
 import { Pools } from './upstream/pools.ts';
 
 export type { ProxyErrorMessage } from './proxy/diagnostics.ts';
-export { ClientGoneError, RequestStalledError } from './proxy/errors.ts';
+export { ClientGoneError } from './proxy/errors.ts';
 export type { ReverseProxyOptions } from './proxy/options.ts';
 export {
   MissingPeerError,
+  RequestStalledError,
   UnforwardableError,
   UpstreamError,
   type UpstreamFailure,

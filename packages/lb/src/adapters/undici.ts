@@ -14,6 +14,7 @@ import { Pools } from './upstream/pools.ts';
 export type { BalancedDispatcherOptions } from './dispatcher/options.ts';
 export {
   MissingPeerError,
+  RequestStalledError,
   UnforwardableError,
   UpstreamError,
   type UpstreamFailure,
@@ -28,7 +29,7 @@ export type { TlsOptions, UpstreamOptions } from './upstream/options.ts';
  * slow, or answers 502, 503 or 504; any request that was surely not sent. How often is for the balancer's `retry` to say.
  * A body that can be read once only goes along while it fits `requestBufferBytes`. When none takes over, the handler is
  * told what the last said: its response, or undici's own error; else NoEndpointError, DeadlineError or ClosedError of
- * the balancer. A request counts as in flight until the last byte of its response, after a switch of protocols until
+ * the balancer. A body that stalls for `idleTimeoutMs` ends its request with a RequestStalledError. A request counts as in flight until the last byte of its response, after a switch of protocols until
  * the connection is over.
  *
  * @throws InvalidOptionError

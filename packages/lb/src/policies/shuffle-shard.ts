@@ -2,6 +2,7 @@ import { describe, InvalidOptionError, integerOption, knownOptions } from '@ashl
 import { type Key, murmur3, RendezvousHash } from '@ashlar/hash-ring';
 import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
+import { madePolicy } from '../option-checks.ts';
 import type { Outcome } from '../outcome.ts';
 import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
 import type { Probing } from '../probing.ts';
@@ -37,7 +38,7 @@ export function shuffleShard(options: ShuffleShardOptions): PolicyFactory {
   if (typeof policy !== 'function') {
     throw new InvalidOptionError('policy', `\`policy\` must be a policy, got ${describe(policy)}`);
   }
-  return <E extends Endpoint>() => new ShuffleShard<E>(size, policy<E>());
+  return <E extends Endpoint>() => new ShuffleShard<E>(size, madePolicy(policy));
 }
 
 class ShuffleShard<E extends Endpoint> implements Policy<E> {

@@ -2,6 +2,7 @@ import { describe, InvalidOptionError, knownOptions, numberOption } from '@ashla
 import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { weightOf } from '../endpoints.ts';
+import { madePolicy } from '../option-checks.ts';
 import type { Outcome } from '../outcome.ts';
 import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
 import type { Probing } from '../probing.ts';
@@ -52,7 +53,7 @@ export function zoneAware(options: ZoneAwareOptions): PolicyFactory {
       trafficShare === undefined
         ? (overprovisioning * weights.nearUp) / weights.near
         : weights.nearUp / weights.up / trafficShare;
-    return new ZoneAware<E>(zone, policy<E>(), policy<E>(), stays);
+    return new ZoneAware<E>(zone, madePolicy(policy), madePolicy(policy), stays);
   };
 }
 

@@ -53,14 +53,14 @@ export class BalancedRequest<E extends Endpoint> {
     this.#balancer = balancer;
     this.#pools = pools;
     this.#settings = settings;
-    const { host, requestBufferBytes } = settings;
+    const { host, requestBufferBytes, idleTimeoutMs } = settings;
     const { origin, body, method, idempotent = idempotentMethods.has(method) } = options;
     const named = host === 'request' && origin !== undefined && method !== 'CONNECT';
     const headers = named ? withHost(options.headers, new URL(origin).host) : (options.headers ?? null);
     this.#options = { ...options, headers };
     this.#idempotent = idempotent;
     this.#recipient = new Recipient(handler, reason => this.#stop(reason), onEnd);
-    this.#body = new ReplayBody(body, requestBufferBytes, error => this.giveUp(error));
+    this.#body = new ReplayBody(body, requestBufferBytes, idleTimeoutMs, error => this.giveUp(error));
   }
 
   /** Ends it; the endpoint is not blamed. */

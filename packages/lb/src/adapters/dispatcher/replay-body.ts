@@ -18,11 +18,11 @@ export class ReplayBody {
   readonly #source: AsyncIterator<unknown> | Iterator<unknown> | undefined;
   readonly #replay: Replay;
 
-  /** @param onError what the body comes from has failed; told before any reader of the body knows */
-  constructor(body: Body, limit: number, onError: (error: Error) => void) {
+  /** @param onError what the body comes from has failed or stalled; told before any reader of the body knows */
+  constructor(body: Body, limit: number, idleTimeoutMs: number, onError: (error: Error) => void) {
     this.#body = body;
     if (body !== null && body !== undefined && !isWhole(body)) this.#source = iteratorOf(body);
-    this.#replay = new Replay(limit, () => this.#read(), onError);
+    this.#replay = new Replay(limit, idleTimeoutMs, () => this.#read(), onError);
   }
 
   /** Whether all of it could be sent again. */

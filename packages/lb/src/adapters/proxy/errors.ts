@@ -1,14 +1,6 @@
 import { AshlarError } from '@ashlar/core';
 import { ClosedError, DeadlineError, NoEndpointError } from '../../errors.ts';
-import { UnforwardableError, UpstreamError } from '../upstream/errors.ts';
-
-/** The client stopped sending its body. */
-export class RequestStalledError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_REQUEST_STALLED';
-  constructor(idleTimeoutMs: number) {
-    super(`the request body stalled for ${idleTimeoutMs} ms`);
-  }
-}
+import { RequestStalledError, UnforwardableError, UpstreamError } from '../upstream/errors.ts';
 
 /** The client went away, or stopped taking the response. */
 export class ClientGoneError extends AshlarError {

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Cancellation } from '../../cancellation.ts';
-import { Replay } from '../upstream/replay.ts';
-import { RequestStalledError } from './errors.ts';
+import { Replay, stallTimer } from '../upstream/replay.ts';
 
 /** The body of a request that has one, read once from the client, and kept while it is small to be sent more than once. */
 export class RequestBody {
@@ -26,7 +25,7 @@ export class RequestBody {
     this.#limit = limit;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#onError = onError;
-    this.#replay = new Replay(limit, () => this.#read(), onError);
+    this.#replay = new Replay(limit, idleTimeoutMs, () => this.#read(), onError);
   }
 
   /** Whether all of it could be sent again. */
@@ -43,7 +42,7 @@ export class RequestBody {
     const length = Number(request.headers['content-length'] ?? Infinity);
     if (!(length <= this.#limit)) return undefined;
     return new Promise((resolve, reject) => {
-      const timer = this.#stallTimer();
+      const timer = stallTimer(this.#idleTimeoutMs, this.#onError);
       given.onAbort(reason => {
         clearTimeout(timer);
         reject(reason);
@@ -79,18 +78,8 @@ export class RequestBody {
   }
 
   async #read(): Promise<Buffer | undefined> {
-    const timer = this.#stallTimer();
     this.#source ??= this.#request.iterator({ destroyOnReturn: false });
-    try {
-      const { done, value } = await this.#source.next();
-      return done ? undefined : value;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #stallTimer(): NodeJS.Timeout {
-    const stalled = () => this.#onError(new RequestStalledError(this.#idleTimeoutMs));
-    return setTimeout(stalled, this.#idleTimeoutMs);
+    const { done, value } = await this.#source.next();
+    return done ? undefined : value;
   }
 }

@@ -44,6 +44,17 @@ export class UnforwardableError extends AshlarError {
   static override readonly code: string = 'ASHLAR_UNFORWARDABLE';
 }
 
+/** Whoever sends the request stopped in the middle of its body. */
+export class RequestStalledError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_REQUEST_STALLED';
+  readonly idleTimeoutMs: number;
+
+  constructor(idleTimeoutMs: number) {
+    super(`the request body stalled for ${idleTimeoutMs} ms`);
+    this.idleTimeoutMs = idleTimeoutMs;
+  }
+}
+
 /** The client library of an adapter is not installed. */
 export class MissingPeerError extends AshlarError {
   static override readonly code: string = 'ASHLAR_MISSING_PEER';

@@ -41,9 +41,13 @@ export const upstreamNames: readonly (keyof UpstreamOptions)[] = [
   'idleTimeoutMs',
 ];
 
+/** A timer of Node that is to wait longer fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** @throws InvalidOptionError */
 export function upstreamSettings(options: UpstreamOptions): UpstreamSettings {
   const { requestBufferBytes = 65_536, maxHeaderBytes = 16_384, tls = {}, connections } = options;
+  const timer = { above: 0, max: longestTimerMs };
   const { connectTimeoutMs = 2_000, headersTimeoutMs = 30_000, idleTimeoutMs = 30_000 } = options;
   knownOptions('tls', tls, ['ca', 'cert', 'key', 'rejectUnauthorized']);
   return {
@@ -51,9 +55,9 @@ export function upstreamSettings(options: UpstreamOptions): UpstreamSettings {
     maxHeaderBytes: integerOption('maxHeaderBytes', maxHeaderBytes, { min: 1 }),
     tls,
     connections: connections === undefined ? null : integerOption('connections', connections, { min: 1 }),
-    connectTimeoutMs: numberOption('connectTimeoutMs', connectTimeoutMs, { above: 0 }),
-    headersTimeoutMs: numberOption('headersTimeoutMs', headersTimeoutMs, { above: 0 }),
-    idleTimeoutMs: numberOption('idleTimeoutMs', idleTimeoutMs, { above: 0 }),
+    connectTimeoutMs: numberOption('connectTimeoutMs', connectTimeoutMs, timer),
+    headersTimeoutMs: numberOption('headersTimeoutMs', headersTimeoutMs, timer),
+    idleTimeoutMs: numberOption('idleTimeoutMs', idleTimeoutMs, timer),
   };
 }
 

@@ -1,6 +1,7 @@
 import { buildConnector, type Dispatcher, Pool } from '#undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
+import { balancerOption } from '../../option-checks.ts';
 import { UpstreamError } from './errors.ts';
 import type { UpstreamSettings } from './options.ts';
 import { httpUrl, pathPrefix, servername } from './url.ts';
@@ -44,7 +45,7 @@ export class Pools<E extends Endpoint> {
     this.#settings = settings;
     this.#timeouts = timeouts;
     this.#onOpen = onOpen;
-    this.#unwatch = balancer.watch(endpoints => this.#follow(endpoints));
+    this.#unwatch = balancerOption(balancer).watch(endpoints => this.#follow(endpoints));
   }
 
   /** @throws UpstreamError when it has no usable url, or has left in the meantime */

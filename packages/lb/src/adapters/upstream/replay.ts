@@ -1,6 +1,14 @@
+import { RequestStalledError } from './errors.ts';
+
+/** Tells, unless it is cleared or refreshed in time, that a body does not go on. */
+export function stallTimer(idleTimeoutMs: number, onStall: (error: Error) => void): NodeJS.Timeout {
+  return setTimeout(() => onStall(new RequestStalledError(idleTimeoutMs)), idleTimeoutMs);
+}
+
 /** The chunks of a body that can be read once only, kept while they are few, so that it can be sent more than once. */
 export class Replay {
   readonly #limit: number;
+  readonly #idleTimeoutMs: number;
   readonly #read: () => Promise<Buffer | undefined>;
   readonly #onError: (error: Error) => void;
   #chunks: Buffer[] = [];
@@ -9,14 +17,22 @@ export class Replay {
   #received = 0;
   #ended = false;
   #pulling: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   /**
    * @param limit how many bytes are kept
    * @param read the next chunk, `undefined` at the end
-   * @param onError reading has failed; told before any reader of the body knows
+   * @param idleTimeoutMs how long a chunk may take to come
+   * @param onError reading has failed, or takes too long; told before any reader of the body knows
    */
-  constructor(limit: number, read: () => Promise<Buffer | undefined>, onError: (error: Error) => void) {
+  constructor(
+    limit: number,
+    idleTimeoutMs: number,
+    read: () => Promise<Buffer | undefined>,
+    onError: (error: Error) => void,
+  ) {
     this.#limit = limit;
+    this.#idleTimeoutMs = idleTimeoutMs;
     this.#read = read;
     this.#onError = onError;
   }
@@ -68,6 +84,7 @@ export class Replay {
   free(): void {
     this.#chunks = [];
     this.#ended = true;
+    clearTimeout(this.#timer);
   }
 
   #release(upTo: number): void {
@@ -78,6 +95,7 @@ export class Replay {
   /** The next chunk; one read at a time, also when the reader before was given up in the middle of it. */
   #pull(): Promise<void> {
     if (this.#pulling === undefined) {
+      this.#timer = stallTimer(this.#idleTimeoutMs, this.#onError);
       this.#pulling = this.#read()
         .then(
           chunk => this.add(chunk),
@@ -87,6 +105,7 @@ export class Replay {
           },
         )
         .finally(() => {
+          clearTimeout(this.#timer);
           this.#pulling = undefined;
         });
       // Its reader may have been given up; `onError` has been told
