@@ -18,6 +18,9 @@ export function weightOf(endpoint: Endpoint): number {
   return endpoint.weight ?? 1;
 }
 
+/** Beyond this, sums of weights are not exact, and end up infinite. */
+const maxWeight = Number.MAX_SAFE_INTEGER;
+
 function checkEndpoint(index: number, endpoint: Endpoint | null): void {
   if (typeof endpoint !== 'object' || endpoint === null) {
     throw new InvalidEndpointError(index, `must be an object with an \`id\`, got ${describe(endpoint)}`);
@@ -29,8 +32,8 @@ function checkEndpoint(index: number, endpoint: Endpoint | null): void {
       `must have an \`id\` that is a string and not empty, got ${describe(id)}`,
     );
   }
-  if (!Number.isFinite(weight) || weight < 0) {
-    const must = 'must have a `weight` that is a number of at least 0';
+  if (typeof weight !== 'number' || !(weight >= 0 && weight <= maxWeight)) {
+    const must = `must have a \`weight\` that is a number of at least 0 and at most ${maxWeight}`;
     throw new InvalidEndpointError(index, `(${describe(id)}) ${must}, got ${describe(weight)}`);
   }
   for (const [name, value] of Object.entries({ url, zone })) {

@@ -114,7 +114,10 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     this.#drains.undrain(id);
   }
 
-  /** Tells the endpoints now and after each change, for what keeps something for each of them; returns how to stop. */
+  /**
+   * Tells the endpoints now and after each change, for what keeps something for each of them; returns how to stop. What a
+   * listener throws later is thrown to nobody, as an uncaught exception; the others are told all the same.
+   */
   watch(listener: (endpoints: readonly E[]) => void): () => void {
     listener(this.endpoints);
     this.#watchers.add(listener);
@@ -174,6 +177,15 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   #replace(endpoints: readonly E[]): void {
     this.#roster.replace(endpoints);
     this.#checks?.follow();
-    for (const listener of this.#watchers) listener(endpoints);
+    for (const listener of this.#watchers) {
+      try {
+        listener(endpoints);
+      } catch (error) {
+        // Not the fault of the set, which is in use: its owner must see it
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { ManualClock } from '@ashlar/core/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   type Candidate,
   consistent,
@@ -251,6 +251,24 @@ describe('discovery', () => {
     stop();
     await feed.give([{ id: 'c' }]);
     expect(heard).toEqual([[], ['a'], ['a', 'b']]);
+    await lb.close();
+  });
+
+  it('does not hold against a set what somebody throws who is told of it', async () => {
+    const thrown: (() => void)[] = [];
+    const later = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation(task => void thrown.push(task));
+    onTestFinished(() => later.mockRestore());
+    const feed = new Feed<Endpoint>();
+    const lb = following(feed);
+    const heard: number[] = [];
+    lb.watch(({ length }) => {
+      if (length > 0) throw new Error('of the listener');
+    });
+    lb.watch(({ length }) => void heard.push(length));
+    await feed.give([{ id: 'a' }, { id: 'b' }]);
+    expect([heard, failures, lb.snapshot().discoveryError]).toEqual([[0, 2], [], undefined]);
+    expect(thrown).toHaveLength(1);
+    expect(thrown[0]).toThrow('of the listener');
     await lb.close();
   });
 });

@@ -15,6 +15,7 @@ import {
   random,
   roundRobin,
   shuffleShard,
+  weightedRoundRobin,
   zoneAware,
 } from '../src/index.ts';
 
@@ -25,7 +26,7 @@ describe('LoadBalancer', () => {
     const make = (endpoints: unknown) => () => new LoadBalancer({ endpoints: endpoints as Endpoint[] });
     expect(make(ids('a', 'b', 'a'))).toThrow(DuplicateEndpointError);
     expect(make(ids('a', 'b', 'a'))).toThrow('endpoint "a" is listed twice');
-    for (const weight of [-1, Number.NaN, Infinity, '2', null]) {
+    for (const weight of [-1, Number.NaN, Infinity, 2 ** 53, '2', null]) {
       expect(make([{ id: 'a' }, { id: 'b', weight }])).toThrow(InvalidEndpointError);
       expect(make([{ id: 'a' }, { id: 'b', weight }])).toThrow('endpoint 1 ("b") must have a `weight`');
     }
@@ -41,6 +42,14 @@ describe('LoadBalancer', () => {
       expect(make([endpoint])).toThrow(InvalidEndpointError);
     }
     for (const endpoints of [undefined, null, 7, {}]) expect(make(endpoints)).toThrow(InvalidOptionError);
+  });
+
+  it('shares by the greatest weights that there may be', () => {
+    const weight = Number.MAX_SAFE_INTEGER;
+    const endpoints = [...ids('a', 'b').map(each => ({ ...each, weight })), { id: 'c', weight: 1 }];
+    const lb = new LoadBalancer<Endpoint>({ endpoints, policy: weightedRoundRobin() });
+    const picked = Array.from({ length: 6 }, () => lb.pick().endpoint.id);
+    expect(picked.join('')).toBe('ababab');
   });
 
   it('refuses options that it does not have or cannot honor', () => {

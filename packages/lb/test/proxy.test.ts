@@ -261,6 +261,7 @@ describe('reverseProxy', () => {
     expect(make({ retries: 3 })).toThrow('reverseProxy has no option `retries`');
     expect(make({ host: 'upstream' })).toThrow("`host` must be 'client' or 'endpoint', got \"upstream\"");
     expect(make({ key: 'user' })).toThrow('`key` must be a function of the request, got "user"');
+    expect(make({ trustForwarded: 'false' })).toThrow('`trustForwarded` must be true or false, got "false"');
     expect(make({ responseBufferBytes: 1.5 })).toThrow(
       '`responseBufferBytes` must be an integer of at least 0',
     );

@@ -141,7 +141,6 @@ export class OutlierEjection<E extends Endpoint> {
     // Without a probe it may be up, too: nothing hangs on the answer any more
     member.probe = undefined;
     member.upSince = now;
-    member.probe = undefined;
     this.startAnew(member);
     if (!channels.return.hasSubscribers) return;
     channels.return.publish({ balancer: this.#balancer, endpoint: member.endpoint.id, reason });

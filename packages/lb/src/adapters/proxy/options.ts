@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { integerOption, knownOptions, numberOption } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
+import { booleanOption } from '../../option-checks.ts';
 import { oneOf } from '../one-of.ts';
 import {
   functionOption,
@@ -56,7 +57,7 @@ export function proxySettings(options: ReverseProxyOptions): ProxySettings {
     ...upstreamSettings(options),
     key: functionOption('key', key),
     host: oneOf('host', host, ['client', 'endpoint']),
-    trustForwarded,
+    trustForwarded: booleanOption('trustForwarded', trustForwarded),
     responseBufferBytes: integerOption('responseBufferBytes', responseBufferBytes, { min: 0 }),
     timeoutMs: timeoutMs === undefined ? undefined : numberOption('timeoutMs', timeoutMs, { above: 0 }),
   };
