@@ -1,4 +1,4 @@
-import { abortable } from '@ashlar/core';
+import { onAbort } from '@ashlar/core';
 import { stoppable } from '../discovery/stoppable.ts';
 import { Backoff, waitOut } from '../discovery/trouble.ts';
 import type { Discovery } from '../discovery.ts';
@@ -56,6 +56,7 @@ async function* poll(settings: DnsSettings, signal: AbortSignal): AsyncGenerator
 async function inTime(settings: DnsSettings, signal: AbortSignal): Promise<Answer> {
   const { name, timeoutMs, clock, resolver } = settings;
   const timer = new AbortController();
+  const unlink = onAbort(signal, reason => timer.abort(reason));
   const late = clock.sleep(timeoutMs, timer.signal).then(() => {
     throw new DiscoveryError(`the DNS did not answer for ${name} within ${timeoutMs} ms`);
   });
@@ -63,10 +64,11 @@ async function inTime(settings: DnsSettings, signal: AbortSignal): Promise<Answe
   answer.catch(() => {}); // it may come too late to be awaited
   let came = false;
   try {
-    const first = await abortable(Promise.race([answer, late]), signal);
+    const first = await Promise.race([answer, late]);
     came = true;
     return first;
   } finally {
+    unlink();
     timer.abort('over');
     if (!came) resolver.cancel?.();
   }
