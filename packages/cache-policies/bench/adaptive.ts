@@ -15,10 +15,10 @@ import { seededRandom } from '@ashlar/core';
 import { type Bench, figures, main, timing, type Work } from '@workspace/bench';
 import { haveTraces, readTrace } from '../test/support/traces.ts';
 import { zipf } from '../test/support/workloads.ts';
-import { bytesPerEntry } from './memory.ts';
+import { bytesKept, bytesPerEntry } from './memory.ts';
 
 type Key = string | number;
-type Watcher = Pick<CacheAdvisor, 'hit' | 'miss'>;
+type Watcher = Pick<CacheAdvisor, 'follows' | 'hit' | 'miss' | 'unfollowed'>;
 
 const kinds: Readonly<Record<string, (number: number) => Key>> = {
   strings: number => `user:${number}:profile`,
@@ -106,6 +106,35 @@ function watched(map: BoundedMap<Key, number>, keys: readonly Key[], watcher: Wa
   return work;
 }
 
+interface Held {
+  readonly value: number;
+  readonly isFollowed: boolean;
+}
+
+/** As `watched`, with the mark of the watcher beside each value. */
+function marked(map: BoundedMap<Key, Held>, keys: readonly Key[], watcher: Watcher): Work {
+  let next = 0;
+  const work: Work = times => {
+    let hits = 0;
+    for (let i = 0; i < times; i++) {
+      const key = keys[next]!;
+      const held = map.get(key);
+      if (held === undefined) {
+        watcher.miss(key);
+        map.set(key, { value: next, isFollowed: watcher.follows(key) });
+      } else {
+        hits++;
+        if (held.isFollowed) watcher.hit(key);
+        else watcher.unfollowed.hits++;
+      }
+      next = next + 1 === keys.length ? 0 : next + 1;
+    }
+    return hits;
+  };
+  work(keys.length);
+  return work;
+}
+
 /** Hits of a `Cache`, in memory; what waits for them is not counted. */
 function cacheHits(keys: readonly Key[], max: number, observer?: CacheAdvisor): Work {
   const cache = new Cache<Key, number>({
@@ -126,7 +155,7 @@ function cacheHits(keys: readonly Key[], max: number, observer?: CacheAdvisor): 
   };
 }
 
-const nobody: Watcher = { hit() {}, miss() {} };
+const nobody: Watcher = { follows: () => false, hit() {}, miss() {}, unfollowed: { hits: 0 } };
 const measured = { rounds: 21, sampleMs: 30 };
 
 const overheads: Bench[] = workloads.flatMap(({ name, max, keys }) =>
@@ -147,20 +176,31 @@ const overheads: Bench[] = workloads.flatMap(({ name, max, keys }) =>
         ...measured,
       };
     }),
+    timing(`advisor with marks, ${name}, ${kind}`, () => {
+      const requests = keys(keyOf);
+      const advisor = new CacheAdvisor({ max, eviction: s3fifo, random: seededRandom(1) });
+      return {
+        ours: ['s3fifo', marked(s3fifo({ max }), requests, nobody)],
+        peers: { advised: marked(s3fifo({ max }), requests, advisor) },
+        ...measured,
+      };
+    }),
   ]),
 );
 
-const caches: Bench[] = Object.entries(kinds).map(([kind, keyOf]) =>
-  timing(`advisor, hits of a Cache, ${kind}`, () => {
-    const { max, keys } = workloads[0]!;
-    const requests = keys(keyOf);
-    const advisor = new CacheAdvisor({ max, eviction: s3fifo, random: seededRandom(1) });
-    return {
-      ours: ['Cache', cacheHits(requests, max)],
-      peers: { advised: cacheHits(requests, max, advisor) },
-      ...measured,
-    };
-  }),
+const caches: Bench[] = [workloads[0]!, popular('hits', 100_000, 50_000, 2 ** 18)].flatMap(
+  ({ name, max, keys }) =>
+    Object.entries(kinds).map(([kind, keyOf]) =>
+      timing(`advisor of a Cache, ${name}, ${kind}`, () => {
+        const requests = keys(keyOf);
+        const advisor = new CacheAdvisor({ max, eviction: s3fifo, random: seededRandom(1) });
+        return {
+          ours: ['Cache', cacheHits(requests, max)],
+          peers: { advised: cacheHits(requests, max, advisor) },
+          ...measured,
+        };
+      }),
+    ),
 );
 
 const memory: Bench[] = [10_000, 100_000].flatMap(max =>
@@ -178,4 +218,19 @@ const memory: Bench[] = [10_000, 100_000].flatMap(max =>
   ),
 );
 
-await main([...overheads, ...caches, ...memory]);
+/** What it keeps once it was told of more keys than the largest of its miniatures could hold. */
+const advisors: Bench[] = Object.entries({ lru, s3fifo }).map(([policy, eviction]) =>
+  figures(`memory of an advisor, of ${policy}`, 'bytes', () => {
+    const bytes = (max: number) =>
+      bytesKept(() => {
+        const advisor = new CacheAdvisor({ max, eviction, random: seededRandom(1) });
+        for (let key = 0; key < 20 * max; key++) advisor.miss(key);
+        advisor.estimate();
+        return advisor;
+      });
+    const peers = [1_000, 10_000, 100_000, 1_000_000].map(max => [`beside ${max}`, bytes(max)]);
+    return { ours: ['beside 100', bytes(100)], peers: Object.fromEntries(peers) };
+  }),
+);
+
+await main([...overheads, ...caches, ...memory, ...advisors]);

@@ -12,13 +12,18 @@ export function bytesPerEntry(make: Make, max: number, keys: readonly Key[]): nu
     for (const key of keys) map.set(key, 1);
     return map;
   };
-  // V8 takes each string in once; that is the key's cost, not the cache's
-  fill();
+  return bytesKept(fill) / max;
+}
+
+/** The bytes on the heap and in array buffers of what is made, and kept. */
+export function bytesKept(make: () => object): number {
+  // V8 takes each string in once and compiles; that is not the cost of what is kept
+  make();
   const before = used();
-  const map = fill();
+  const made = make();
   const after = used();
   // Named here so that it lives until it was measured
-  return map === undefined ? 0 : (after - before) / max;
+  return made === undefined ? 0 : after - before;
 }
 
 export function collectGarbage(): void {

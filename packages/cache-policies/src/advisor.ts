@@ -1,12 +1,12 @@
 import { integerOption, knownOptions, numberOption, type Random } from '@ashlar/core';
-import { Miniature } from './advisor/miniature.ts';
+import { ask, Miniature } from './advisor/miniature.ts';
 import { thrashState } from './advisor/thrash.ts';
-import type { Eviction } from './bounded-map.ts';
+import type { BoundedMap, Eviction } from './bounded-map.ts';
 import { channels } from './diagnostics.ts';
-import type { AccessObserver } from './observer.ts';
+import type { AccessObserver, HitCount } from './observer.ts';
 import { MissRatioCurve } from './shards/miss-ratio-curve.ts';
-import { SampledKeys } from './shards/sampled-keys.ts';
 import { SpatialSample, shadowSize } from './shards.ts';
+import { KeyHash } from './shared/key-hash.ts';
 
 export interface CacheAdvisorOptions {
   /** Says in diagnostics which cache it is. */
@@ -41,6 +41,10 @@ export interface CacheAdvice {
 
 /** Entries that a miniature has at least, of a cache that has more. */
 const leastShadow = 100;
+/** A miniature of a cache that is larger than this has as many as of this. */
+const largest = 300_000;
+/** Keys that the curve follows at most. */
+const samples = 4_096;
 /** Requests that wait: a miniature that is told of many in a row takes a fraction of the time for each. */
 const mostWaiting = 256;
 const defaultFactors: readonly number[] = [0.5, 2, 10];
@@ -49,24 +53,31 @@ const defaultFactors: readonly number[] = [0.5, 2, 10];
  * Stands beside any cache, is told of its hits and misses, and answers what the hit ratio would be at other sizes and with
  * other policies, and whether the cache is too small. It follows a sample of the keys in miniatures of the cache, as much
  * smaller as the sample is (Waldspurger, Saemundsson, Ahmad, Park, USENIX ATC 2017), and corrects them by what the cache
- * itself shows. It keeps hashes, and of keys that are strings those of the sample. As the `observer` of a `Cache` it is told of every read.
+ * itself shows. It keeps hashes, not keys, and follows the same keys for as long as it lives.
  */
 export class CacheAdvisor implements AccessObserver<unknown> {
   readonly #name: string;
   readonly #max: number;
-  readonly #keys: SampledKeys;
+  readonly #hash: KeyHash;
+  readonly #sample: SpatialSample;
   readonly #curve: MissRatioCurve;
-  readonly #own: Miniature;
+  /** In small, the cache itself. */
+  readonly #own: BoundedMap<number, true>;
   readonly #sizes: readonly { readonly max: number; readonly miniature: Miniature }[];
   readonly #others: ReadonlyMap<string, Miniature>;
   readonly #window: number;
+  /**
+   * Who keeps the answer of `follows` beside a value adds hits of keys that are not followed to this, which takes no time to
+   * speak of, and calls `hit` for the others. It is set back to 0 as it is taken into account.
+   */
+  readonly unfollowed: HitCount = { hits: 0 };
   /** Requests of this window, and what is left of those before. */
   #since = 0;
   #requestsBefore = 0;
   #hits = 0;
-  #sampled = 0;
   /** Requests to the sample that the miniatures are not told yet, and those of the window that they know of. */
   readonly #hashes = new Int32Array(mostWaiting);
+  readonly #answered = new Uint8Array(mostWaiting);
   #waiting = 0;
   #told = 0;
   #thrashing = false;
@@ -80,27 +91,34 @@ export class CacheAdvisor implements AccessObserver<unknown> {
     this.#max = integerOption('max', options.max, { min: 1 });
     this.#window = integerOption('windowRequests', options.windowRequests ?? 10 * this.#max, { min: 1 });
     for (const factor of factors) numberOption('factors', factor, { above: 0 });
-    const size = shadowSize(this.#max, leastShadow);
-    const sample = new SpatialSample(size / this.#max);
-    this.#curve = new MissRatioCurve({ share: sample.share });
-    this.#keys = new SampledKeys(sample, Math.floor(random() * 2 ** 32), 8 * size);
-    this.#own = new Miniature(eviction, size);
-    this.#sizes = factors.map(factor => ({
-      max: Math.max(1, Math.round(factor * this.#max)),
-      miniature: new Miniature(eviction, factor * size),
-    }));
-    this.#others = new Map(Object.entries(others).map(([name, other]) => [name, new Miniature(other, size)]));
+    const size = shadowSize(Math.min(this.#max, largest), leastShadow);
+    this.#hash = new KeyHash(Math.floor(random() * 2 ** 32));
+    this.#sample = new SpatialSample(size / this.#max);
+    const { share } = this.#sample;
+    this.#curve = new MissRatioCurve({ samples, share });
+    this.#own = eviction<number, true>({ max: size });
+    const small = (of: Eviction, entries: number) => new Miniature(of, entries, share);
+    this.#sizes = factors.map(factor => {
+      const max = Math.max(1, Math.round(factor * this.#max));
+      return { max, miniature: small(eviction, max) };
+    });
+    this.#others = new Map(Object.entries(others).map(([name, other]) => [name, small(other, this.#max)]));
   }
 
-  /** The cache had it. */
+  /** Whether it is of the sample. Of a key, the answer is always the same. */
+  follows(key: unknown): boolean {
+    return this.#sample.has(this.#hash.of(key));
+  }
+
+  /** The cache had it. Of keys that are not followed it is enough to count the hits in `unfollowed`. */
   hit(key: unknown): void {
     this.#hits++;
-    this.#request(this.#keys.hit(key));
+    this.#request(key);
   }
 
   /** The cache did not have it, and has it now if its policy let it in. */
   miss(key: unknown): void {
-    this.#request(this.#keys.missed(key));
+    this.#request(key);
   }
 
   estimate(): CacheAdvice {
@@ -116,9 +134,9 @@ export class CacheAdvisor implements AccessObserver<unknown> {
   }
 
   /** As the `observer` of a `Cache`. */
-  accessed(_id: unknown, key: unknown, hit: boolean): void {
-    if (hit) this.hit(key);
-    else this.miss(key);
+  accessed(id: unknown, _key: unknown, hit: boolean): void {
+    if (hit) this.hit(id);
+    else this.miss(id);
   }
 
   /** As a JSON-safe object. */
@@ -136,36 +154,39 @@ export class CacheAdvisor implements AccessObserver<unknown> {
     return this.#hits / (this.#requestsBefore + this.#since);
   }
 
-  #request(sampled: number | undefined): void {
+  #request(key: unknown): void {
     this.#since++;
-    if (sampled !== undefined) {
-      this.#hashes[this.#waiting++] = sampled;
+    const hash = this.#hash.of(key);
+    if (this.#sample.has(hash)) {
+      this.#hashes[this.#waiting++] = hash;
       if (this.#waiting === mostWaiting) this.#tell();
     }
-    if (this.#since >= this.#window) this.#endWindow();
+    if (this.#since + this.unfollowed.hits >= this.#window) this.#endWindow();
   }
 
   #tell(): void {
+    this.#hits += this.unfollowed.hits;
+    this.#since += this.unfollowed.hits;
+    this.unfollowed.hits = 0;
     const hashes = this.#hashes;
     const count = this.#waiting;
-    this.#sampled += count;
     this.#curve.skip(this.#since - this.#told - count);
     for (let i = 0; i < count; i++) this.#curve.request(hashes[i]!);
-    for (const miniature of this.#miniatures()) miniature.request(hashes, count);
+    const answered = this.#answered;
+    for (let i = 0; i < count; i++) answered[i] = ask(this.#own, hashes[i]!);
+    for (const miniature of this.#miniatures()) miniature.request(hashes, answered, count);
     this.#told = this.#since;
     this.#waiting = 0;
   }
 
   *#miniatures(): IterableIterator<Miniature> {
-    yield this.#own;
     for (const { miniature } of this.#sizes) yield miniature;
     yield* this.#others.values();
   }
 
   /** The sample has keys that are more or less popular than all are; the cache's own ratio tells by how much it is off. */
   #corrected(miniature: Miniature): number {
-    const off = this.#sampled === 0 ? 0 : (miniature.hits - this.#own.hits) / this.#sampled;
-    return Math.min(1, Math.max(0, this.#hitRatio + off));
+    return Math.min(1, Math.max(0, this.#hitRatio + miniature.gain));
   }
 
   #endWindow(): void {
@@ -185,7 +206,6 @@ export class CacheAdvisor implements AccessObserver<unknown> {
     this.#requestsBefore = (this.#requestsBefore + this.#since) / 2;
     this.#since = this.#told = 0;
     this.#hits /= 2;
-    this.#sampled /= 2;
     this.#curve.fade(0.5);
     for (const miniature of this.#miniatures()) miniature.fade(0.5);
   }

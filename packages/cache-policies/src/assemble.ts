@@ -47,6 +47,7 @@ export function assemble<K, V>(options: CacheOptions<K, V>): CacheParts<K, V> {
       observer?.evicted?.(key);
       if (channels.evict.hasSubscribers) channels.evict.publish({ cache: name, key });
     },
+    follows: (id, key) => observer?.follows?.(id, key) ?? true,
   });
   const flights = new Flights<V>();
   const freshness = new Freshness(settings);

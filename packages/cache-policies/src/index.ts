@@ -38,7 +38,7 @@ export {
   UnwrittenError,
   WriteError,
 } from './errors.ts';
-export type { AccessObserver } from './observer.ts';
+export type { AccessObserver, HitCount } from './observer.ts';
 export { opt } from './opt.ts';
 export { arc } from './policies/arc.ts';
 export { type AutoMap, type AutoOptions, auto } from './policies/auto.ts';

@@ -2,6 +2,7 @@ import diagnosticsChannel from 'node:diagnostics_channel';
 import { InvalidOptionError, seededRandom } from '@ashlar/core';
 import { describe, expect, it } from 'vitest';
 import {
+  type BoundedMap,
   Cache,
   type CacheAdvice,
   CacheAdvisor,
@@ -135,6 +136,86 @@ it('observes a Cache', async () => {
   expect(seen.hitRatio).toBe(0);
   expect(seen.sizes[1]!.hitRatio).toBeCloseTo(0.9);
   expect(seen.thrashing).toBe(true);
+});
+
+describe('marks of the keys that it follows', () => {
+  const max = 3_000;
+  const keys = Array.from(zipf(5, 20_000, 0.9, 100_000), key => `key ${key}`);
+  const make = (windowRequests = 1e9) =>
+    new CacheAdvisor({
+      ...{ max, eviction: lru, others: { s3fifo }, windowRequests },
+      random: seededRandom(1),
+    });
+
+  /** As a caller does who keeps the mark beside the value. */
+  function marked(advisor: CacheAdvisor, requests: Iterable<string>): number {
+    let told = 0;
+    const map = lru<string, { readonly isFollowed: boolean }>({ max });
+    for (const key of requests) {
+      const held = map.get(key);
+      if (held === undefined) {
+        advisor.miss(key);
+        map.set(key, { isFollowed: advisor.follows(key) });
+      } else if (held.isFollowed) {
+        told++;
+        advisor.hit(key);
+      } else advisor.unfollowed.hits++;
+    }
+    return told;
+  }
+
+  it('leave the advice as it is', () => {
+    const advisor = make();
+    const told = marked(advisor, keys);
+    const { hitRatio } = advisor.estimate();
+    expect(told).toBeLessThan(0.25 * hitRatio * keys.length);
+    expect(advisor.estimate()).toEqual(advised(make(), lru, max, keys));
+  });
+
+  it('are kept by a Cache, under the ids of its keys', async () => {
+    const observer = make();
+    await using cache = new Cache<{ readonly name: string }, number>({
+      ...{ max, eviction: lru, observer },
+      keyOf: ({ name }) => name,
+    });
+    for (const name of keys)
+      if ((await cache.get({ name })) === undefined) await cache.set({ name }, name.length);
+    expect(observer.estimate()).toEqual(advised(make(), lru, max, keys));
+  });
+
+  it('leave no hit uncounted', () => {
+    const advisor = make();
+    const key = keys.find(key => !advisor.follows(key))!;
+    advisor.miss(key);
+    advisor.unfollowed.hits += 3;
+    expect(advisor.estimate().hitRatio).toBe(0.75);
+    advisor.unfollowed.hits += 4;
+    expect(advisor.estimate().hitRatio).toBe(0.875);
+  });
+
+  it('leave the thrash detector its windows', () => {
+    const name = (key: number) => `key ${key}`;
+    const advisor = make(30_000);
+    marked(advisor, Array.from(loop(5_000, 60_000), name));
+    expect(advisor.estimate().thrashing).toBe(true);
+    marked(advisor, Array.from(loop(1_000, 150_000), name));
+    expect(advisor.estimate()).toMatchObject({ thrashing: false, neededMax: max });
+  });
+});
+
+describe('its memory', () => {
+  it.each([1_000, 10_000, 1_000_000])('has a bound beside a cache of %i', max => {
+    const maps: BoundedMap<unknown, unknown>[] = [];
+    const eviction: Eviction = bound => {
+      const map = lru(bound);
+      maps.push(map as BoundedMap<unknown, unknown>);
+      return map;
+    };
+    const advisor = new CacheAdvisor({ max, eviction, random: seededRandom(1) });
+    for (let key = 0; key < 1_500_000; key++) advisor.miss(key);
+    advisor.estimate();
+    expect(maps.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(6_000);
+  });
 });
 
 describe('its options', () => {

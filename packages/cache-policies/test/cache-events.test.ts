@@ -61,6 +61,36 @@ it('tells of loads and writes that failed', async () => {
   ]);
 });
 
+it('tells an observer of the hits of what it follows, and counts the others', async () => {
+  const seen: string[] = [];
+  const followed = new Set(['a']);
+  const observer = {
+    unfollowed: { hits: 0 },
+    follows: (id: unknown, key: string) => id === `id of ${key}` && followed.has(key),
+    accessed: (id: unknown, _key: string, hit: boolean) => void seen.push(`${id} ${hit ? 'hit' : 'miss'}`),
+  };
+  const { cache, clock } = manualCache({
+    ...{ observer, ttlMs: 100, staleMs: 100, jitter: 0 },
+    keyOf: (key: string) => `id of ${key}`,
+    load: async (key: string) => key,
+  });
+  for (const key of ['a', 'b', 'a', 'b', 'b']) await cache.get(key);
+  expect(seen.splice(0)).toEqual(['id of a miss', 'id of b miss', 'id of a hit']);
+  expect(observer.unfollowed.hits).toBe(2);
+  await clock.advance(150);
+  for (const key of ['a', 'b']) await cache.get(key);
+  expect(seen.splice(0)).toEqual(['id of a hit']);
+  expect(observer.unfollowed.hits).toBe(3);
+  await settle();
+  followed.add('b');
+  await cache.get('b');
+  expect(seen).toEqual([]);
+  await cache.set('b', 'anew');
+  await cache.get('b');
+  expect(seen).toEqual(['id of b hit']);
+  expect(cache.snapshot()).toMatchObject({ hits: 5, staleServed: 2, misses: 2 });
+});
+
 it('lets an observer see every access and eviction', async () => {
   const seen: string[] = [];
   const observer: AccessObserver<string> = {

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MissRatioCurve } from '../src/index.ts';
 import { RecencyStack } from '../src/shards/recency-stack.ts';
-import { SampledKeys } from '../src/shards/sampled-keys.ts';
 import { SpatialSample, shadowSize } from '../src/shards.ts';
 import { KeyHash } from '../src/shared/key-hash.ts';
 import { haveTraces, readTrace, referenceCells } from './support/traces.ts';
@@ -143,40 +142,5 @@ describe('the sample of keys', () => {
   it('is all of a small cache and a small part of a large one', () => {
     const sizes = [10, 1_000, 2_000, 10_000, 1_000_000].map(entries => shadowSize(entries, 100));
     expect(sizes).toEqual([10, 1_000, 500, 100, 1_000]);
-  });
-});
-
-describe('the keys of a sample', () => {
-  const sample = new SpatialSample(0.2);
-  const names = Array.from({ length: 1_000 }, (_, i) => `key ${i}`);
-  const hash = new KeyHash(1);
-  const expected = (key: unknown) => (sample.has(hash.of(key)) ? hash.of(key) : undefined);
-
-  it('are known again when they are hit, whatever they are', () => {
-    const keys = new SampledKeys(sample, 1, 2_000);
-    for (const key of [...names, 7, 1.5, null, Symbol.iterator]) {
-      expect(keys.missed(key)).toBe(expected(key));
-      expect(keys.hit(key)).toBe(expected(key));
-    }
-  });
-
-  it('are found after some hits where there was no miss', () => {
-    const keys = new SampledKeys(sample, 1, 2_000);
-    for (let round = 0; round < 200; round++)
-      for (const [i, key] of names.entries()) if (i % 7 < 3) keys.hit(key);
-    for (const [i, key] of names.entries()) if (i % 7 < 3) expect(keys.hit(key)).toBe(expected(key));
-  });
-
-  it('are kept for as long as they are among the latest', () => {
-    const keys = new SampledKeys(sample, 1, 10);
-    const sampled = names.filter(key => expected(key) !== undefined);
-    const [first, ...others] = sampled;
-    keys.missed(first);
-    for (const key of others.slice(0, 100)) {
-      keys.missed(key);
-      expect(keys.hit(first)).toBe(expected(first));
-    }
-    for (const key of others.slice(0, 20)) keys.missed(key);
-    expect(keys.hit(first)).toBeUndefined();
   });
 });

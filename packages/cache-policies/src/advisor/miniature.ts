@@ -1,24 +1,65 @@
 import type { BoundedMap, Eviction } from '../bounded-map.ts';
+import { SpatialSample } from '../shards.ts';
 
-/** A cache as much smaller as the sample of keys that it is asked for; it counts its hits. */
+/** Entries of a miniature, at most: it follows fewer keys when they are too many. */
+const mostEntries = 2_000;
+
+/** Whether it has the key; now it does. */
+export function ask(map: BoundedMap<number, true>, hash: number): 0 | 1 {
+  if (map.get(hash) !== undefined) return 1;
+  map.set(hash, true);
+  return 0;
+}
+
+/**
+ * A cache of another size or policy, as much smaller as its sample of the keys is. It counts how many more requests it
+ * answers than another one does of the same keys.
+ */
 export class Miniature {
-  hits = 0;
+  readonly #entries: number;
   readonly #map: BoundedMap<number, true>;
+  #sample: SpatialSample;
+  /** Each counts for the share of the keys that was followed when it came. */
+  #requests = 0;
+  #gained = 0;
 
-  constructor(eviction: Eviction, max: number) {
-    this.#map = eviction<number, true>({ max: Math.max(1, Math.round(max)) });
+  /** Of a cache of so many entries, at first with that share of the keys. */
+  constructor(eviction: Eviction, entries: number, share: number) {
+    this.#entries = entries;
+    this.#sample = new SpatialSample(share);
+    this.#map = eviction<number, true>({ max: this.#max });
   }
 
-  /** Asks for the first so many. */
-  request(hashes: Int32Array, count: number): void {
+  /** By how much its hit ratio is above the other's; 0 before the first request. */
+  get gain(): number {
+    return this.#requests === 0 ? 0 : this.#gained / this.#requests;
+  }
+
+  /** Asks for the first so many, of which the other one answered those with a 1. */
+  request(hashes: Int32Array, answered: Uint8Array, count: number): void {
+    const weight = 1 / this.#sample.share;
     for (let i = 0; i < count; i++) {
       const hash = hashes[i]!;
-      if (this.#map.get(hash) === undefined) this.#map.set(hash, true);
-      else this.hits++;
+      if (!this.#sample.has(hash)) continue;
+      this.#requests += weight;
+      this.#gained += weight * (ask(this.#map, hash) - answered[i]!);
     }
+    while (this.#map.size > mostEntries) this.#followFewer();
   }
 
+  /** Lets that share of what was counted still count. */
   fade(keep: number): void {
-    this.hits *= keep;
+    this.#requests *= keep;
+    this.#gained *= keep;
+  }
+
+  get #max(): number {
+    return Math.max(1, Math.round(this.#entries * this.#sample.share));
+  }
+
+  #followFewer(): void {
+    this.#sample = new SpatialSample(this.#sample.share / 2);
+    for (const [hash] of [...this.#map]) if (!this.#sample.has(hash)) this.#map.delete(hash);
+    this.#map.resize(this.#max);
   }
 }

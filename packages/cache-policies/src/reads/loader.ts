@@ -102,7 +102,17 @@ export class Loader<K, V> {
     const { flight, key } = want;
     const { value, freshMs, costMs, tags } = entry;
     const freshUntil = askedAt + Math.min(freshMs, this.#settings.localTtlMs);
-    const slot = { key, value, at: askedAt, freshUntil, costMs, stamp: flight.stamp, tags, retryAt: 0 };
+    const slot = {
+      key,
+      value,
+      at: askedAt,
+      freshUntil,
+      costMs,
+      stamp: flight.stamp,
+      tags,
+      retryAt: 0,
+      isFollowed: true,
+    };
     if (freshMs > 0) {
       this.#shelf.keep(want, slot);
       if (lease === undefined && busyMs === undefined) {
@@ -204,7 +214,17 @@ export class Loader<K, V> {
     const keepMs = freshMs + (value === undefined ? 0 : this.#freshness.keepStaleMs);
     const isKept = keepMs > 0 && !flight.isAborted;
     const freshUntil = now + Math.min(freshMs, this.#settings.localTtlMs);
-    const slot = { key, value, at: startedAt, freshUntil, costMs, stamp: flight.stamp, tags, retryAt: 0 };
+    const slot = {
+      key,
+      value,
+      at: startedAt,
+      freshUntil,
+      costMs,
+      stamp: flight.stamp,
+      tags,
+      retryAt: 0,
+      isFollowed: true,
+    };
     if (isKept && right === 'local') this.#shelf.keep(want, slot);
     this.#shelf.tellLoad(want, costMs);
     if (typeof right === 'string' || !isKept) {

@@ -7,6 +7,8 @@ export interface LocalTierOptions<K, V> {
   readonly eviction: Eviction;
   readonly weigh: ((key: K, value: V) => number) | undefined;
   readonly onEvict: (key: K) => void;
+  /** Whether the observer follows the key. */
+  readonly follows: (id: unknown, key: K) => boolean;
 }
 
 const maxTags = 100_000;
@@ -15,9 +17,11 @@ const maxTags = 100_000;
 export class LocalTier<K, V> {
   readonly #map: BoundedMap<unknown, Slot<K, V>>;
   readonly #tags = new TagLog(maxTags);
+  readonly #follows: (id: unknown, key: K) => boolean;
   #changes = 0;
 
-  constructor({ max, eviction, weigh, onEvict }: LocalTierOptions<K, V>) {
+  constructor({ max, eviction, weigh, onEvict, follows }: LocalTierOptions<K, V>) {
+    this.#follows = follows;
     this.#map = eviction<unknown, Slot<K, V>>({
       max,
       ...(weigh && {
@@ -51,6 +55,7 @@ export class LocalTier<K, V> {
   /** The old value is gone also when the new one is refused, with what the map or `weigh` throws. */
   put(id: unknown, slot: Slot<K, V>): void {
     try {
+      slot.isFollowed = this.#follows(id, slot.key);
       this.#map.set(id, slot);
     } catch (error) {
       this.#map.delete(id);

@@ -3,7 +3,7 @@ import type { GetManyOptions, GetOptions, Load } from '../cache-options.ts';
 import { checkCallOptions } from '../call-options.ts';
 import type { Counters } from '../counters.ts';
 import { channels, type HitMessage } from '../diagnostics.ts';
-import type { AccessObserver } from '../observer.ts';
+import type { AccessObserver, HitCount } from '../observer.ts';
 import type { ReadSettings } from '../settings.ts';
 import type { RemoteLink } from '../tiers/remote-link.ts';
 import type { Writer } from '../writes/write-strategy.ts';
@@ -46,6 +46,7 @@ export class Reader<K, V> {
   readonly #clock: Clock;
   readonly #idOf: (key: K) => unknown;
   readonly #refreshesAhead: boolean;
+  readonly #unfollowed: HitCount;
   /** Set once the writer is there, which needs the reader. */
   writer: Writer<K, V> | undefined;
 
@@ -55,6 +56,7 @@ export class Reader<K, V> {
     this.#link = parts.link;
     this.#idOf = parts.idOf;
     this.#clock = parts.settings.clock;
+    this.#unfollowed = parts.observer?.unfollowed ?? { hits: 0 };
     const { refreshBeta, refreshLastMs } = parts.settings;
     this.#refreshesAhead = refreshBeta > 0 || refreshLastMs > 0;
   }
@@ -103,7 +105,7 @@ export class Reader<K, V> {
     const slot = this.#local.get(id);
     if (slot !== undefined) {
       if (slot.freshUntil === Number.POSITIVE_INFINITY && this.#link === undefined) {
-        this.#tellHit(id, key, 'local');
+        this.#tellHit(id, key, 'local', slot.isFollowed);
         return slot.value;
       }
       const now = this.#clock.now();
@@ -111,7 +113,7 @@ export class Reader<K, V> {
         if (this.#refreshesAhead && this.#parts.freshness.isDue(slot, now)) {
           this.#refresh(id, key, load, options, slot, batch);
         }
-        this.#tellHit(id, key, 'local');
+        this.#tellHit(id, key, 'local', slot.isFollowed);
         return slot.value;
       }
     }
@@ -137,7 +139,7 @@ export class Reader<K, V> {
       const pending = writer.pending?.(id);
       if (pending !== undefined) {
         if (pending.value !== undefined || load === undefined) {
-          this.#tellHit(id, key, 'pending');
+          this.#tellHit(id, key, 'pending', true);
           return pending.value;
         }
         // a load of its own must not see what is about to be deleted
@@ -151,7 +153,7 @@ export class Reader<K, V> {
       const isUsable = freshness.isUsable(kept, now);
       if (isUsable || (now < kept.retryAt && freshness.isKept(kept, now))) {
         if (now >= kept.retryAt) this.#refresh(id, key, load, options, kept, batch);
-        this.#tellAccess(id, key, true);
+        this.#observeHit(id, key, kept.isFollowed);
         shelf.tellStale(key, isUsable ? 'refresh' : 'error');
         return kept.value;
       }
@@ -202,22 +204,23 @@ export class Reader<K, V> {
     return this.#link === undefined || this.#link.mayServe(slot.at, now);
   }
 
-  #tellHit(id: unknown, key: K, tier: HitMessage['tier']): void {
+  #tellHit(id: unknown, key: K, tier: HitMessage['tier'], isFollowed: boolean): void {
     const { counters, settings } = this.#parts;
     if (tier === 'local') counters.hits++;
     else counters.pendingHits++;
-    this.#tellAccess(id, key, true);
+    this.#observeHit(id, key, isFollowed);
     if (channels.hit.hasSubscribers) channels.hit.publish({ cache: settings.name, key, tier });
   }
 
   #tellMiss(id: unknown, key: K): void {
-    const { counters, settings } = this.#parts;
+    const { counters, settings, observer } = this.#parts;
     counters.misses++;
-    this.#tellAccess(id, key, false);
+    observer?.accessed(id, key, false);
     if (channels.miss.hasSubscribers) channels.miss.publish({ cache: settings.name, key });
   }
 
-  #tellAccess(id: unknown, key: K, hit: boolean): void {
-    this.#parts.observer?.accessed(id, key, hit);
+  #observeHit(id: unknown, key: K, isFollowed: boolean): void {
+    if (isFollowed) this.#parts.observer?.accessed(id, key, true);
+    else this.#unfollowed.hits++;
   }
 }

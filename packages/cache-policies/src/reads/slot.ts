@@ -14,4 +14,6 @@ export interface Slot<K, V> {
   readonly tags: readonly string[];
   /** A load failed, or another process has it in hand: no refresh is begun before. */
   retryAt: number;
+  /** The observer is told of each hit; else hits are only counted. Set as it is put into the local tier. */
+  isFollowed: boolean;
 }

@@ -209,7 +209,7 @@ export class Placer<K, V> {
     }
     const { value, freshMs, costMs, tags, at, stamp } = placed;
     const freshUntil = this.#settings.clock.now() + Math.min(freshMs, this.#settings.localTtlMs);
-    this.#local.put(id, { key, value, at, freshUntil, costMs, stamp, tags, retryAt: 0 });
+    this.#local.put(id, { key, value, at, freshUntil, costMs, stamp, tags, retryAt: 0, isFollowed: true });
   }
 }
 
