@@ -8,7 +8,10 @@ import { FrequencySketch } from '../sketch.ts';
 import { WindowClimber } from './w-tiny-lfu/window-climber.ts';
 
 export interface WTinyLfuOptions {
-  /** Seeds the hash of keys and the rare admission by luck; asked once. `Math.random` by default. */
+  /**
+   * Seeds the hash of keys and the rare admission by luck; asked once. `Math.random` by default. Which keys
+   * are counted together depends on it, so that with another one another entry may go now and then.
+   */
   readonly random?: Random;
 }
 
