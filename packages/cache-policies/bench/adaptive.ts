@@ -16,14 +16,10 @@ import { type Bench, figures, main, timing, type Work } from '@workspace/bench';
 import { haveTraces, readTrace } from '../test/support/traces.ts';
 import { zipf } from '../test/support/workloads.ts';
 import { bytesKept, bytesPerEntry } from './memory.ts';
+import type { Key } from './peers.ts';
+import { getOrSet, kinds } from './work.ts';
 
-type Key = string | number;
 type Watcher = Pick<CacheAdvisor, 'follows' | 'hit' | 'miss' | 'unfollowed'>;
-
-const kinds: Readonly<Record<string, (number: number) => Key>> = {
-  strings: number => `user:${number}:profile`,
-  integers: number => number,
-};
 
 const evictions: Readonly<Record<string, Eviction>> = { lirs, wTinyLfu, lru, s3fifo, twoQueue };
 
@@ -67,22 +63,6 @@ const workloads: readonly Workload[] = [
 
 /** So many that `auto` has made its choice, and that what is beside each other in memory is so by chance. */
 const warmingPasses = 10;
-
-function getOrSet(map: BoundedMap<Key, number>, keys: readonly Key[]): Work {
-  let next = 0;
-  const work: Work = times => {
-    let hits = 0;
-    for (let i = 0; i < times; i++) {
-      const key = keys[next]!;
-      if (map.get(key) === undefined) map.set(key, next);
-      else hits++;
-      next = next + 1 === keys.length ? 0 : next + 1;
-    }
-    return hits;
-  };
-  for (let pass = 0; pass < warmingPasses; pass++) work(keys.length);
-  return work;
-}
 
 /** As `getOrSet`, and the watcher is told. */
 function watched(map: BoundedMap<Key, number>, keys: readonly Key[], watcher: Watcher): Work {
@@ -163,9 +143,13 @@ const overheads: Bench[] = workloads.flatMap(({ name, max, keys }) =>
     timing(`auto, ${name}, ${kind}`, () => {
       const requests = keys(keyOf);
       const map: AutoMap<Key, number> = auto({ max, random: seededRandom(1) });
-      const work = getOrSet(map, requests);
+      const work = getOrSet(map, requests, warmingPasses);
       const alone = evictions[map.policy]!<Key, number>({ max });
-      return { ours: [map.policy, getOrSet(alone, requests)], peers: { auto: work }, ...measured };
+      return {
+        ours: [map.policy, getOrSet(alone, requests, warmingPasses)],
+        peers: { auto: work },
+        ...measured,
+      };
     }),
     timing(`advisor, ${name}, ${kind}`, () => {
       const requests = keys(keyOf);

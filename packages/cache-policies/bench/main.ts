@@ -4,13 +4,7 @@ import { zipf } from '../test/support/workloads.ts';
 import { bytesPerEntry } from './memory.ts';
 import { longestSetMs } from './pause.ts';
 import { type Key, type Make, ours, peers, type Subject } from './peers.ts';
-
-const stringOf = (number: number): string => `user:${number}:profile`;
-
-const kinds: Readonly<Record<string, (number: number) => Key>> = {
-  strings: stringOf,
-  integers: number => number,
-};
+import { getOrSet, kinds, stringOf } from './work.ts';
 
 function lookups(map: Subject, keys: readonly Key[]): Work {
   let next = 0;
@@ -22,22 +16,6 @@ function lookups(map: Subject, keys: readonly Key[]): Work {
     }
     return last;
   };
-}
-
-function getOrSet(map: Subject, keys: readonly Key[]): Work {
-  let next = 0;
-  const work: Work = times => {
-    let hits = 0;
-    for (let i = 0; i < times; i++) {
-      const key = keys[next]!;
-      if (map.get(key) === undefined) map.set(key, next);
-      else hits++;
-      next = next + 1 === keys.length ? 0 : next + 1;
-    }
-    return hits;
-  };
-  work(keys.length);
-  return work;
 }
 
 /** Asks as most programs do: with a string that was put together a moment ago, which nobody has hashed yet. */
