@@ -18,6 +18,7 @@ describe('100 000 requests that succeed, fail, are hedged, wait and are given up
     const left = await printed('long-run.ts', '100000');
     expect(left).toMatchObject({ inFlight: 0, waiting: 0, resources: [] });
     // It is what it says it is
+    expect(left['mostWaiting']).toBeGreaterThan(0);
     expect(left['hedgesWon']).toBeGreaterThan(1_500);
     expect(left['retries']).toBeGreaterThan(1_500);
     // 10 bytes each would be more

@@ -1,5 +1,5 @@
 /**
- * Makes so many requests of all kinds with one balancer, 64 at a time, and prints what is left of them. Needs
+ * Makes so many requests of all kinds with one balancer and prints what is left of them. Needs
  * `--expose-gc`: node --expose-gc --import tsx -C @ashlar/source long-run.ts REQUESTS
  */
 import { setImmediate, setTimeout } from 'node:timers/promises';
@@ -10,6 +10,7 @@ const shared = new AbortController();
 const feed: (() => void)[] = [];
 const ids = Array.from({ length: 10 }, (_, index) => `e${index}`);
 let generation = 0;
+let mostWaiting = 0;
 
 async function* changing(): AsyncGenerator<Endpoint[]> {
   for (;;) {
@@ -35,13 +36,16 @@ const stuck = () => new Promise<unknown>(() => {});
 const slowAtFirst = ({ attempt, signal }: AttemptContext<Endpoint>) =>
   attempt === 1 ? setTimeout(1_000, undefined, { signal }) : well();
 
+const held = async () => {
+  using picked = await lb.acquire({ signal: shared.signal });
+  mostWaiting = Math.max(mostWaiting, lb.snapshot().waiting);
+  await setImmediate();
+  picked.done({ ok: true });
+};
+
 const cheap: (() => unknown)[] = [
   () => lb.run(well),
-  async () => {
-    using picked = await lb.acquire({ signal: shared.signal });
-    await setImmediate();
-    picked.done({ ok: true });
-  },
+  held,
   () => {
     try {
       lb.pick({ key: 'k', exclude: ['e1'] }).done({ ok: true });
@@ -65,17 +69,23 @@ const costly: (() => unknown)[] = [
   () => lb.run(slowAtFirst, { idempotent: true }),
 ];
 
-async function run(count: number): Promise<void> {
+async function run(count: number, atOnce: number, kindOf: (number: number) => () => unknown): Promise<void> {
   let made = 0;
   const worker = async () => {
     for (let number = made++; number < count; number = made++) {
-      await (number % 32 < 4 ? costly : cheap)[number % 4]!();
+      await kindOf(number)();
       if (number % 2_000 !== 0) continue;
       generation++;
       feed.shift()?.();
     }
   };
-  await Promise.all(Array.from({ length: 64 }, worker));
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+/** There are 60 places: first enough for hedges and retries, who do not wait for one, then fewer than wanted. */
+async function runAll(count: number): Promise<void> {
+  await run(count, 32, number => (number % 32 < 4 ? costly : cheap)[number % 4]!);
+  await run(count / 4, 96, () => held);
 }
 
 async function heapBytes(): Promise<number> {
@@ -86,13 +96,13 @@ async function heapBytes(): Promise<number> {
   return process.memoryUsage().heapUsed;
 }
 
-await run(Math.ceil(requests / 5));
+await runAll(requests / 5);
 const before = await heapBytes();
-await run(requests);
+await runAll(requests);
 const grownBytes = (await heapBytes()) - before;
-const { inFlight, waiting, hedges, hedgesWon, retries } = lb.snapshot();
+const { inFlight, waiting, hedgesWon, retries } = lb.snapshot();
 await lb.close();
 const resources = process
   .getActiveResourcesInfo()
   .filter(name => name === 'Timeout' || name.startsWith('TCP'));
-console.log(JSON.stringify({ grownBytes, inFlight, waiting, hedges, hedgesWon, retries, resources }));
+console.log(JSON.stringify({ grownBytes, inFlight, waiting, mostWaiting, hedgesWon, retries, resources }));
