@@ -58,7 +58,8 @@ describe('what the advisor says of other sizes and policies', () => {
     for (const { length, [length - 1]: measured } of found) expect(measured).toBeCloseTo(0);
   });
 
-  it.runIf(haveTraces)('is within 2 points on real traces', { timeout: 300_000 }, () => {
+  // With the sample of this seed; that of another may leave a few cells more behind
+  it.runIf(haveTraces)('is within 2 points on nearly all real traces', { timeout: 300_000 }, () => {
     const found = referenceCells('LRU').flatMap(({ trace, cacheSize }) =>
       errors(lru, cacheSize, readTrace(trace), 1),
     );

@@ -47,7 +47,7 @@ class Contest {
   readonly #fence = new Fence();
   #tenures = 0;
   #holding = 0;
-  #last = { token: 0n, holder: '' };
+  #last = { token: 0n, holder: '', isReleased: true };
 
   constructor(name: string, tally: Tally, random: Random) {
     this.#name = name;
@@ -66,14 +66,17 @@ class Contest {
   async #hold(store: ManagedStore, holder: string, { token }: Claim): Promise<void> {
     this.#tenures++;
     if (++this.#holding > 1) this.#tally.duplicated++;
-    // a release that failed leaves its holder the right, and the token with it
-    const grows = token > this.#last.token || (token === this.#last.token && holder === this.#last.holder);
-    this.#tally.expect(grows, `token ${token} was given after ${this.#last.token}`);
-    this.#last = { token, holder };
+    const last = this.#last;
+    // only a release that failed may leave its holder the right, and the token with it
+    const isRenewed = token === last.token && holder === last.holder && !last.isReleased;
+    this.#tally.expect(token > last.token || isRenewed, `token ${token} was given after ${last.token}`);
+    const tenure = { token, holder, isReleased: false };
+    this.#last = tenure;
     await this.#ask(() => store.get(this.#name));
     this.#fence.admit({ token, holder });
     this.#holding--;
-    await this.#ask(() => store.release(this.#name, token));
+    const released = await this.#ask(() => store.release(this.#name, token));
+    tenure.isReleased = released !== undefined;
   }
 
   async #ask<T>(work: () => Promise<T>): Promise<T | undefined> {
