@@ -1,6 +1,6 @@
+import { type Package, peersToInstall } from '@workspace/packaging';
 import { bundles } from './bundling.ts';
 import { loads } from './loading.ts';
-import { type Package, peersToInstall } from './packages.ts';
 import { Project } from './project.ts';
 import { firstProgram, type Program } from './readme.ts';
 import type { Report } from './report.ts';

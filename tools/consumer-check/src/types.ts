@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { Package } from './packages.ts';
+import type { Package } from '@workspace/packaging';
 import type { Project } from './project.ts';
 import type { Check } from './report.ts';
 

@@ -53,11 +53,11 @@ test('the tarball: what is missing, left over or not for users', () => {
   expect(faults('tarball of @fixture/unsound')).toEqual([
     [
       'LICENSE is missing',
-      'src/gone.ts, which `exports` names, is missing (is it built?)',
-      'dist/gone.d.ts, which `exports` names, is missing (is it built?)',
-      'dist/gone.js, which `exports` names, is missing (is it built?)',
+      'src/gone.ts, which package.json names, is missing (is it built?)',
+      'dist/gone.d.ts, which package.json names, is missing (is it built?)',
+      'dist/gone.js, which package.json names, is missing (is it built?)',
       'test/index.test.ts should not be published',
-      'dist/stale.js is left from a source that is gone: delete dist and build again',
+      'dist/stale.js is left from a source that is gone: build again',
       'package.json has no `sideEffects`',
     ].join('\n'),
   ]);
