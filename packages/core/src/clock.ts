@@ -6,9 +6,13 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-// The global is an accessor in Node: to read it each time makes `now` a fifth slower. Bundlers drop it with the clocks.
-const performance = /* @__PURE__ */ (() => globalThis.performance)();
-const now = (): number => performance.now();
+// Kept, as the global is an accessor in Node, which makes `now` a fifth slower; when first needed, as it loads `perf_hooks`
+let performance: typeof globalThis.performance | undefined;
+
+function now(): number {
+  performance ??= globalThis.performance;
+  return performance.now();
+}
 
 /** The machine's monotonic clock. */
 export const systemClock: Clock = { now, sleep: (ms, signal) => sleep(ms, signal) };
