@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-type Targets = string | { readonly [condition: string]: Targets };
+export type Targets = string | { readonly [condition: string]: Targets };
 
 export interface Manifest {
   readonly name: string;

@@ -49,8 +49,9 @@ const sources = {
     import { NoSuchThingError } from '../errors.ts';
     export function fail(): never { count(); throw new NoSuchThingError(); }
     export const end: string = EOL;
+    export type { UserInfo } from '#client';
   `,
-  'src/adapters/client.ts': "export const EOL: string = 'end';",
+  'src/adapters/client.ts': "export const EOL: string = 'end';\nexport type UserInfo = never;",
   'src/cli/main.ts': `#!/usr/bin/env node
     import { lone } from '../lone.ts';
     declare const console: { log(text: string): void };
@@ -91,6 +92,8 @@ test('makes what package.json names, and what is there is the same through every
 
   const declared = await readFile(join(folder, 'dist/lone.d.ts'), 'utf8');
   expect(declared).toContain("/** That's promised. */");
+  // not every TypeScript reads `imports`
+  expect(await readFile(join(folder, 'dist/adapters/backend.d.ts'), 'utf8')).toContain("from 'node:os'");
 });
 
 test('the root loads one chunk beside itself, with all that it shares', async () => {

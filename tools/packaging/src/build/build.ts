@@ -13,7 +13,7 @@ export async function buildPackage(folder: string): Promise<void> {
   const files = named.filter(file => file.startsWith('dist/') && file.endsWith('.js'));
   await rm(join(folder, 'dist'), { recursive: true, force: true });
   await bundle(folder, files);
-  await declare(folder);
+  await declare(folder, manifest.imports ?? {});
   const programs = filesOf(manifest.bin ?? {});
   await Promise.all(programs.map(program => chmod(join(folder, program), 0o755)));
 }
