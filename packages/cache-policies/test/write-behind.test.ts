@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { Lease, memoryStore, type Store } from '@ashlar/store';
+import { Lease, maxTtlMs, memoryStore, type Store } from '@ashlar/store';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   type Cache,
@@ -282,6 +282,10 @@ describe('writeBehind', () => {
     [{ delayMs: 5 }, 'writeBehind has no option `delayMs`'],
     [{ journal: { store: {}, prefix: 'x' } }, '`journal.store` must be a Store, got an object'],
     [{ journal: { store: memoryStore(), prefix: '' } }, '`journal.prefix` must be a string, got ""'],
+    [
+      { journal: { store: memoryStore(), prefix: 'x', leaseMs: maxTtlMs + 1 } },
+      `\`journal.leaseMs\` must be a number of at least 100 and at most ${maxTtlMs}`,
+    ],
   ])('checks its options: %#', (options, message) => {
     const all = { write: async () => {}, ...(options as object) };
     expect(() => writeBehind(all)).toThrow(message);

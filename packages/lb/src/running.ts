@@ -193,7 +193,7 @@ export class Running<E extends Endpoint, T> {
 }
 
 /** The reason that broken-off attempts see; one for all, as nobody else does. */
-const unwanted = new DOMException('the attempt is not wanted any more', 'AbortError');
+const unwanted = /* @__PURE__ */ new DOMException('the attempt is not wanted any more', 'AbortError');
 
 /** An attempt that throws at once is one that rejects. */
 function begin<E extends Endpoint, T>(attempt: Attempt<E, T>, trip: Trip<E>): Promise<T> {

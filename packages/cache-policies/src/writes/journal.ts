@@ -1,5 +1,5 @@
 import { systemClock } from '@ashlar/core';
-import { Lease, type Store } from '@ashlar/store';
+import type { Lease, Store } from '@ashlar/store';
 import { JournalError, JournalTakenError } from '../errors.ts';
 import type { Accepted } from './backlog.ts';
 import { recordName, takeOver } from './takeover.ts';
@@ -123,6 +123,7 @@ export class Journal<K, V> {
   }
 
   async #acquire(ending: AbortSignal): Promise<Lease> {
+    const { Lease } = await import('./lease.ts');
     const { store, prefix, leaseMs, waitMs, context } = this.#parts;
     const { name, clock = systemClock } = context;
     const terms = { ttlMs: leaseMs, ...(context.clock === undefined ? {} : { clock }) };

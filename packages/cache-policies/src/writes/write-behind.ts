@@ -6,7 +6,7 @@ import {
   numberOption,
   systemClock,
 } from '@ashlar/core';
-import { maxTtlMs, type Store } from '@ashlar/store';
+import type { Store } from '@ashlar/store';
 import { Backlog, type BacklogSettings } from './backlog.ts';
 import { BehindWriter } from './behind-writer.ts';
 import { Journal } from './journal.ts';
@@ -118,6 +118,9 @@ export function writeBehind<K, V>(options: WriteBehindOptions<K, V>): WriteStrat
   };
 }
 
+/** As that of a `Lease`, which is only loaded for a journal that is opened. */
+const maxLeaseMs = 3_155_760_000_000;
+
 function checkJournal(journal: JournalOptions): void {
   knownOptions('journal', journal, ['store', 'prefix', 'leaseMs', 'waitMs']);
   const { store, prefix, leaseMs = 10_000, waitMs = 15_000 } = journal;
@@ -133,6 +136,6 @@ function checkJournal(journal: JournalOptions): void {
       `\`journal.store\` must be a Store, got ${describe(store)}`,
     );
   }
-  numberOption('journal.leaseMs', leaseMs, { min: 100, max: maxTtlMs });
+  numberOption('journal.leaseMs', leaseMs, { min: 100, max: maxLeaseMs });
   numberOption('journal.waitMs', waitMs, { min: 0 });
 }

@@ -1,13 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-type Targets = string | { readonly [condition: string]: Targets };
+export type Targets = string | { readonly [condition: string]: Targets };
 
 export interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly private?: boolean;
   readonly exports?: Readonly<Record<string, Targets>>;
+  readonly imports?: Readonly<Record<string, Targets>>;
+  readonly bin?: Targets;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
@@ -29,6 +31,8 @@ export interface Package {
   readonly folder: string;
   readonly manifest: Manifest;
   readonly entries: readonly Entry[];
+  /** The files of the package that `exports`, `imports` and `bin` name, without `./`. */
+  readonly named: readonly string[];
   readonly optionalPeers: readonly string[];
 }
 
@@ -42,18 +46,20 @@ export function publicPackages(parent: string): Package[] {
     .filter(({ manifest }) => manifest.private !== true);
 }
 
-function readPackage(folder: string): Package {
+export function readPackage(folder: string): Package {
   const manifest: Manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const optionalPeers = Object.keys(manifest.peerDependencies ?? {}).filter(
     peer => manifest.peerDependenciesMeta?.[peer]?.optional === true,
   );
-  return { folder, manifest, entries: entriesOf(manifest), optionalPeers };
+  const { exports = {}, imports = {}, bin = {} } = manifest;
+  const named = [exports, imports, bin].flatMap(filesOf).filter(file => /^(src|dist)\//.test(file));
+  return { folder, manifest, entries: entriesOf(manifest), named: [...new Set(named)], optionalPeers };
 }
 
 function entriesOf({ name, exports = {} }: Manifest): Entry[] {
   return Object.entries(exports).map(([path, targets]) => {
     if (path.includes('*')) throw new Error(`${name}: \`exports\` has the pattern ${path}; name each entry`);
-    const files = filesOf(targets).map(file => file.replace(/^\.\//, ''));
+    const files = filesOf(targets);
     return {
       specifier: path.replace(/^\./, name),
       files,
@@ -63,8 +69,10 @@ function entriesOf({ name, exports = {} }: Manifest): Entry[] {
   });
 }
 
-function filesOf(targets: Targets): string[] {
-  return typeof targets === 'string' ? [targets] : Object.values(targets).flatMap(filesOf);
+/** What is named there, whatever the condition; files of the package without `./`. */
+export function filesOf(targets: Targets): string[] {
+  if (typeof targets !== 'string') return Object.values(targets).flatMap(filesOf);
+  return [targets.replace(/^\.\//, '')];
 }
 
 /** What to give `npm install` so that the package's optional peers are there: the versions it is tested with. */
