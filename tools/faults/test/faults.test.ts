@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { type Fault, type Finding, main, Peer, type Report, runFault, Tally, within } from '../src/index.ts';
+import { type Fault, type Finding, main, Peer, type Report, runFault, Tally } from '../src/index.ts';
 
 const report: Report<'lost', 'delayMs' | 'share'> = {
   counts: ['lost'],
@@ -149,12 +149,6 @@ it('explains itself, and what it does not understand', async () => {
   ] as const) {
     expect(await printed(faults, [...args])).toEqual({ stdout: '', stderr: line, code: 2 });
   }
-});
-
-it('waits for a condition, and gives up', async () => {
-  let count = 0;
-  expect(await within(5_000, () => (++count === 3 ? 'third' : undefined))).toBe('third');
-  expect(await within(0, () => undefined)).toBeUndefined();
 });
 
 it('hears a process in order, and hears of its end', async () => {

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { runContainer } from './docker.ts';
+import { isAlive, signalTree } from './processes.ts';
 import type { Provided, Running, RunOptions } from './program.ts';
 import { reap, spare } from './reaper.ts';
-import { isAlive, signalTree } from './tree.ts';
 
 /** Starts the program. It does not keep this process alive, and does not outlive it. */
 export async function run(provided: Provided, options: RunOptions): Promise<Running> {

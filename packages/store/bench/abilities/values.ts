@@ -7,7 +7,7 @@ import pg from 'pg';
 import { postgresStore, postgresTable } from '../../src/adapters/postgres.ts';
 import { redisStore } from '../../src/adapters/redis.ts';
 import { type ManagedStore, VersionConflictError } from '../../src/index.ts';
-import { settles } from './bounded.ts';
+import { settles } from './settles.ts';
 import type { Trial } from './trial.ts';
 
 const hourMs = 3_600_000;
