@@ -13,7 +13,8 @@ import {
 } from '@ashlar/cache-policies';
 import { seededRandom } from '@ashlar/core';
 import { type Bench, figures, main, timing, type Work } from '@workspace/bench';
-import { haveTraces, readTrace } from '../test/support/traces.ts';
+import { haveTraces } from '@workspace/services/traces';
+import { readTrace } from '../test/support/traces.ts';
 import { zipf } from '../test/support/workloads.ts';
 import { bytesKept, bytesPerEntry } from './memory.ts';
 import type { Key } from './peers.ts';

@@ -1,4 +1,5 @@
 import { seededRandom } from '@ashlar/core';
+import { alignedTable } from '@workspace/program';
 import { compressed } from '../src/adapters/compressed.ts';
 import { jsonSerializer } from '../src/serializer.ts';
 
@@ -54,8 +55,8 @@ for (const size of [1_000, 10_000, 100_000]) {
       sample.decode.push(await microseconds(times, () => serializer.decode(stored)));
     }
   }
-  for (const [name, { encode, decode }] of samples) {
-    const row = [`${bytes[name]} bytes`, `encode ${median(encode)}`, `decode ${median(decode)}`];
-    console.log([name.padEnd(14), ...row.map(cell => cell.padStart(14))].join(''));
-  }
+  const rows = [...samples].map(([name, { encode, decode }]) => {
+    return [name, `${bytes[name]} bytes`, `encode ${median(encode)}`, `decode ${median(decode)}`];
+  });
+  console.log(alignedTable(rows));
 }

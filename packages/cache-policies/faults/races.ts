@@ -1,4 +1,4 @@
-import { within } from '@workspace/faults';
+import { within } from '@workspace/services';
 import type { Happening } from './happening.ts';
 import { instant } from './history.ts';
 import type { CachePeer } from './peer.ts';

@@ -1,5 +1,6 @@
 import diagnosticsChannel from 'node:diagnostics_channel';
 import { InvalidOptionError, seededRandom } from '@ashlar/core';
+import { withTraces } from '@workspace/services/traces';
 import { describe, expect, it } from 'vitest';
 import {
   type BoundedMap,
@@ -13,7 +14,7 @@ import {
   wTinyLfu,
 } from '../src/index.ts';
 import { replay } from './support/replay.ts';
-import { haveTraces, readTrace, referenceCells } from './support/traces.ts';
+import { readTrace, referenceCells } from './support/traces.ts';
 import { changing, loop, zipf } from './support/workloads.ts';
 
 function advised<K>(advisor: CacheAdvisor, eviction: Eviction, max: number, keys: Iterable<K>): CacheAdvice {
@@ -59,7 +60,7 @@ describe('what the advisor says of other sizes and policies', () => {
   });
 
   // With the sample of this seed; that of another may leave a few cells more behind
-  it.runIf(haveTraces)('is within 2 points on nearly all real traces', { timeout: 300_000 }, () => {
+  it('is within 2 points on nearly all real traces', { ...withTraces, timeout: 300_000 }, () => {
     const found = referenceCells('LRU').flatMap(({ trace, cacheSize }) =>
       errors(lru, cacheSize, readTrace(trace), 1),
     );

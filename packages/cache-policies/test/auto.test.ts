@@ -1,14 +1,15 @@
 import { seededRandom } from '@ashlar/core';
+import { withTraces } from '@workspace/services/traces';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { auto, lirs, wTinyLfu } from '../src/index.ts';
 import { replay } from './support/replay.ts';
-import { haveTraces, readTrace, referenceCells } from './support/traces.ts';
+import { readTrace, referenceCells } from './support/traces.ts';
 import { changing, loop, zipf } from './support/workloads.ts';
 
 const random = () => seededRandom(1);
 
-describe.runIf(haveTraces)('auto on real traces', () => {
+describe('auto on real traces', withTraces, () => {
   it('is near the best policy of each', { timeout: 600_000 }, () => {
     const best = new Map<string, { trace: string; cacheSize: number; requests: number; hits: number }>();
     for (const cell of referenceCells()) {

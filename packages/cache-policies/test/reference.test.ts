@@ -1,3 +1,4 @@
+import { withTraces } from '@workspace/services/traces';
 import { describe, expect, it } from 'vitest';
 import {
   arc,
@@ -13,13 +14,7 @@ import {
   twoQueue,
 } from '../src/index.ts';
 import { replay } from './support/replay.ts';
-import {
-  haveTraces,
-  libCacheSimCells,
-  type ReferenceCell,
-  readTrace,
-  referenceCells,
-} from './support/traces.ts';
+import { libCacheSimCells, type ReferenceCell, readTrace, referenceCells } from './support/traces.ts';
 
 type Hits = (keys: Int32Array, max: number) => number;
 
@@ -59,7 +54,7 @@ const references: readonly Reference[] = [
 ];
 
 /** Part of the cells by default, all of them by `npm run traces`. */
-describe.runIf(haveTraces)('on real traces', () => {
+describe('on real traces', withTraces, () => {
   it.each(references)(
     '$name has the hits of the reference simulators, within $within points',
     {

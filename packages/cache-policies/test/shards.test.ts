@@ -1,11 +1,12 @@
 import { InvalidOptionError, seededRandom } from '@ashlar/core';
+import { withTraces } from '@workspace/services/traces';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MissRatioCurve } from '../src/index.ts';
 import { RecencyStack } from '../src/shards/recency-stack.ts';
 import { SpatialSample, shadowSize } from '../src/shards.ts';
 import { KeyHash } from '../src/shared/key-hash.ts';
-import { haveTraces, readTrace, referenceCells } from './support/traces.ts';
+import { readTrace, referenceCells } from './support/traces.ts';
 import { changing, loop, zipf } from './support/workloads.ts';
 
 /** The hits of an LRU of each size, said as plainly as it can be. */
@@ -116,7 +117,7 @@ describe('the curve of miss ratios', () => {
     expect(curve.hitRatio(5)).toBeCloseTo(0.5);
   });
 
-  it.runIf(haveTraces)('is within 2 points of the exact replays of real traces, on average', () => {
+  it('is within 2 points of the exact replays of real traces, on average', withTraces, () => {
     const cells = referenceCells('LRU');
     const errors = cells.map(({ trace, cacheSize, hits, requests }) => {
       const error = Math.abs(curveOf(readTrace(trace), {}).hitRatio(cacheSize) - hits / requests);

@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { seededRandom } from '@ashlar/core';
 import { type Ended, ended } from '@workspace/services';
+import { traceFile, withTraces } from '@workspace/services/traces';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Report } from '../src/cli/report.ts';
-import { haveTraces, referenceCells } from './support/traces.ts';
+import { referenceCells } from './support/traces.ts';
 
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'simulate-'));
@@ -221,13 +222,13 @@ describe('simulate', () => {
   });
 });
 
-describe.runIf(haveTraces)('simulate on real traces', () => {
+describe('simulate on real traces', withTraces, () => {
   it.each(['cache2k-web12', 'lirs-multi2'])('has the hits of the reference simulators: %s', async trace => {
     const names: Record<string, string> = { LRU: 'lru', FIFO: 'fifo', Sieve: 'sieve' };
     const cells = referenceCells().filter(cell => cell.trace === trace && cell.policy in names);
     const sizes = [...new Set(cells.map(({ cacheSize }) => cacheSize))];
     expect(sizes.length).toBeGreaterThan(1);
-    const file = fileURLToPath(new URL(`../../../../shared/traces/${trace}.gz`, import.meta.url));
+    const file = traceFile(trace);
     const report = await reportOf([file, '--policy', 'lru,fifo,sieve', '--max', sizes.join(',')]);
     expect(hitsOf(report)).toEqual(
       Object.fromEntries(cells.map(({ policy, cacheSize, hits }) => [`${names[policy]} ${cacheSize}`, hits])),

@@ -1,11 +1,12 @@
 import { seededRandom } from '@ashlar/core';
+import { withTraces } from '@workspace/services/traces';
 import { describe, expect, it } from 'vitest';
 import { sieve, wTinyLfu } from '../src/index.ts';
 import { replay } from './support/replay.ts';
-import { haveTraces, readTrace, referenceCells } from './support/traces.ts';
+import { readTrace, referenceCells } from './support/traces.ts';
 import { loop, zipf } from './support/workloads.ts';
 
-describe.runIf(haveTraces)('wTinyLfu on real traces', () => {
+describe('wTinyLfu on real traces', withTraces, () => {
   it('is as good as the better of the adaptive policies of Caffeine', { timeout: 300_000 }, () => {
     const rows = ['WTinyLFU-adaptive(simple)', 'WTinyLFU-adaptive(trust-region-ewma)'].map(row =>
       referenceCells(row),

@@ -1,5 +1,4 @@
-import { within } from '@workspace/faults';
-import { startRedis, startTcpProxy } from '@workspace/services';
+import { startRedis, startTcpProxy, within } from '@workspace/services';
 import { Redis } from 'ioredis';
 import { StaleTokenError, StoreUnavailableError, VersionConflictError } from '../src/errors.ts';
 import { follow } from '../src/follow.ts';

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CallOutcome, Random } from '@ashlar/core';
-import { within } from '@workspace/faults';
+import { within } from '@workspace/services';
 import { StoreUnavailableError, VersionConflictError } from '../src/errors.ts';
 import { follow } from '../src/follow.ts';
 import type { Entry, Store } from '../src/index.ts';

@@ -3,11 +3,7 @@ import { dockerRefusal } from './docker.ts';
 import { ServiceUnavailableError } from './errors.ts';
 import { install, installAllowed, installRefusal } from './install.ts';
 import { locate, urlOf } from './locate.ts';
-
-/** How a service's program can be run: by its path here, or in a container of an image. */
-export type Provided =
-  | { readonly kind: 'local'; readonly path: string }
-  | { readonly kind: 'docker'; readonly path: string; readonly image: string };
+import type { Provided } from './program.ts';
 
 const providing = new Map<ServiceName, Promise<Provided>>();
 

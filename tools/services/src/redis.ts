@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { eventually } from './eventually.ts';
 import { givenServer } from './given.ts';
+import { eventually } from './polling.ts';
 import { freePorts } from './ports.ts';
 import { provide } from './provide.ts';
 import { exchange } from './ready.ts';

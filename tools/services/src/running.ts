@@ -2,33 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { runContainer } from './docker.ts';
-import type { Provided } from './provide.ts';
+import { isAlive, signalTree } from './processes.ts';
+import type { Provided, Running, RunOptions } from './program.ts';
 import { reap, spare } from './reaper.ts';
-import { isAlive, signalTree } from './tree.ts';
-import type { User } from './user.ts';
-
-/** How a program is run. */
-export interface RunOptions {
-  readonly args: readonly string[];
-  readonly directory: string;
-  /** The file that takes its output and errors, appended. */
-  readonly log: string;
-  readonly env?: Readonly<Record<string, string>>;
-  readonly user?: User | undefined;
-}
-
-/** A program that was started, and everything that it starts. */
-export interface Running {
-  readonly pid: number;
-  /** Resolves when it has ended, with the exit code or the signal. */
-  readonly ended: Promise<string>;
-  /** Sends a signal to the program itself. */
-  signal(signal: NodeJS.Signals): void;
-  /** SIGKILL to all of it; resolves when all of it is gone. */
-  kill(): Promise<void>;
-  pause(): void;
-  resume(): void;
-}
 
 /** Starts the program. It does not keep this process alive, and does not outlive it. */
 export async function run(provided: Provided, options: RunOptions): Promise<Running> {

@@ -3,9 +3,9 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServerFailedError } from './errors.ts';
-import { eventually } from './eventually.ts';
-import type { Provided } from './provide.ts';
-import { type Running, run } from './running.ts';
+import { eventually } from './polling.ts';
+import type { Provided, Running } from './program.ts';
+import { run } from './running.ts';
 import type { User } from './user.ts';
 
 /** How a server is started and known to be ready. */

@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
 import { available, type Need } from './provide.ts';
-import './skip-reason.ts';
+import { skippedFor } from './skip-reason.ts';
 
 /**
  * `describe` for tests that need services. Where one cannot be had, the tests are skipped by name with the
@@ -24,6 +24,6 @@ export function describeWith(
         throw new Error(skipReason);
       });
     }
-    describe('not here', { skip: true, meta: { skipReason } }, suite);
+    describe('not here', skippedFor(skipReason), suite);
   });
 }

@@ -1,7 +1,7 @@
 import amqp from 'amqplib';
 import { expect, it } from 'vitest';
 import { exchange, startNats, startRabbit } from '../src/index.ts';
-import { isAlive, processTree } from '../src/tree.ts';
+import { isAlive, processTree } from '../src/processes.ts';
 import { describeWith } from '../src/vitest.ts';
 import { closing } from './support.ts';
 

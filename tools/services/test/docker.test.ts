@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { eventually, exchange, freePorts, startServer, temporaryDirectory } from '../src/index.ts';
-import { isAlive } from '../src/tree.ts';
+import { isAlive } from '../src/processes.ts';
 import { describeWith } from '../src/vitest.ts';
 import { closing, isPaused, soon } from './support.ts';
 

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../src/index.ts';
-import { isAlive } from '../src/tree.ts';
+import { isAlive } from '../src/processes.ts';
 import { describeWith } from '../src/vitest.ts';
 import { soon } from './support.ts';
 

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { eventually, startPostgres } from '../src/index.ts';
-import { isAlive, processTree } from '../src/tree.ts';
+import { isAlive, processTree } from '../src/processes.ts';
 import { describeWith } from '../src/vitest.ts';
 import { closing, isPaused, soon } from './support.ts';
 

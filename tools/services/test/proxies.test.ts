@@ -14,7 +14,7 @@ import {
   startNutcracker,
   temporaryDirectory,
 } from '../src/index.ts';
-import { isAlive, processTree } from '../src/tree.ts';
+import { isAlive, processTree } from '../src/processes.ts';
 import { describeWith } from '../src/vitest.ts';
 import { isPaused, soon } from './support.ts';
 

@@ -1,7 +1,7 @@
 import { Redis as Client, Cluster } from 'ioredis';
 import { expect, it } from 'vitest';
 import { eventually, startRedis, startRedisCluster } from '../src/index.ts';
-import { isAlive } from '../src/tree.ts';
+import { isAlive } from '../src/processes.ts';
 import { describeWith } from '../src/vitest.ts';
 import { closing, isPaused, soon } from './support.ts';
 

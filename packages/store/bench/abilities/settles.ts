@@ -8,13 +8,3 @@ export async function settles(work: Promise<unknown>, withinMs: number): Promise
   );
   return Promise.race([settled, delay(withinMs, false)]);
 }
-
-/** Whether it comes to be in time. */
-export async function comesToBe(isSo: () => Promise<boolean> | boolean, withinMs: number): Promise<boolean> {
-  const deadline = performance.now() + withinMs;
-  while (performance.now() < deadline) {
-    if (await isSo()) return true;
-    await delay(20);
-  }
-  return false;
-}
