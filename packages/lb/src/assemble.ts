@@ -1,16 +1,16 @@
 import { type Clock, numberOption, type Random } from '@ashlar/core';
-import { Availability } from './availability.ts';
 import type { Endpoint } from './endpoint.ts';
+import { Availability } from './endpoints/availability.ts';
+import { Roster } from './endpoints/endpoint-set.ts';
+import { Members } from './endpoints/members.ts';
+import { SlowStart } from './endpoints/slow-start.ts';
 import type { HealthSettings } from './health/options.ts';
 import { checkConcurrency } from './limits/limiter.ts';
-import { Members } from './members.ts';
-import { madePolicy } from './option-checks.ts';
 import type { LoadBalancerOptions } from './options.ts';
 import { OutlierEjection } from './outlier/ejection.ts';
 import { outlierSettings } from './outlier/options.ts';
 import { leastRequests } from './policies/least-requests.ts';
-import { Roster } from './roster.ts';
-import { SlowStart } from './slow-start.ts';
+import { madePolicy } from './util/option-checks.ts';
 
 /** The roster with the parts that the options ask for. @throws InvalidOptionError */
 export function assembleRoster<E extends Endpoint>(

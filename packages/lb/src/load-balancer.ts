@@ -1,20 +1,18 @@
 import { backgroundClock, type Clock, describe, InvalidOptionError, systemClock } from '@ashlar/core';
 import { assembleRoster } from './assemble.ts';
-import type { Discovery } from './discovery.ts';
-import { Drains } from './drain.ts';
-import type { Endpoint } from './endpoint.ts';
-import { checkedEndpoints } from './endpoints.ts';
-import { Follower } from './follow.ts';
-import { HealthChecks } from './health/checks.ts';
+import { Follower } from './discovery/follower.ts';
+import type { Discovery, Endpoint } from './endpoint.ts';
+import { checkedEndpoints } from './endpoint.ts';
+import { Drains } from './endpoints/drain.ts';
+import type { Roster } from './endpoints/endpoint-set.ts';
+import { HealthChecks } from './health/health-checks.ts';
 import { healthSettings } from './health/options.ts';
 import { checkNames, isDiscovery, type LoadBalancerOptions, requestSettings } from './options.ts';
-import type { Picked } from './picked.ts';
-import { Prober } from './prober.ts';
-import type { AcquireOptions, Attempt, DrainOptions, PickOptions, RunOptions } from './request.ts';
-import { Requests } from './requests.ts';
-import type { Roster } from './roster.ts';
+import { Prober } from './probes/prober.ts';
+import type { AcquireOptions, Attempt, DrainOptions, Picked, PickOptions, RunOptions } from './request.ts';
+import { Requests } from './requests/requests.ts';
 import { type BalancerSnapshot, endpointSnapshot } from './snapshot.ts';
-import { Timers } from './timers.ts';
+import { Timers } from './util/timers.ts';
 
 /**
  * Says which endpoint takes the next request, follows how requests go, and leaves out endpoints that fail.

@@ -1,14 +1,13 @@
 import { type Clock, integerOption, knownOptions, numberOption, type Random } from '@ashlar/core';
-import type { Discovery } from './discovery.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Discovery, Endpoint } from './endpoint.ts';
 import type { HealthOptions } from './health/options.ts';
-import { type HedgeOptions, hedgeSettings } from './hedge.ts';
-import { Hedging } from './hedging.ts';
 import type { Concurrency } from './limits/limiter.ts';
 import type { OutlierOptions } from './outlier/options.ts';
 import type { PolicyFactory } from './policy.ts';
-import type { RequestsSetup } from './requests.ts';
-import { type RetryOptions, retrySettings } from './retry.ts';
+import { type HedgeOptions, hedgeSettings } from './requests/hedge.ts';
+import { Hedging } from './requests/hedging.ts';
+import type { RequestsSetup } from './requests/requests.ts';
+import { type RetryOptions, retrySettings } from './requests/retry.ts';
 
 export interface LoadBalancerOptions<E extends Endpoint> {
   /** What it is called in messages, snapshots and errors; `lb` if absent. */

@@ -1,6 +1,6 @@
+import type { DiscoveryState } from './discovery/follower.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { DiscoveryState } from './follow.ts';
-import type { Member } from './member.ts';
+import type { Member } from './endpoints/member.ts';
 
 /** Safe as JSON; without urls, which may hold credentials. */
 export interface EndpointSnapshot {

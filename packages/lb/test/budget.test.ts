@@ -1,8 +1,8 @@
 import { ManualClock } from '@ashlar/core/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Budget } from '../src/budget.ts';
 import { LoadBalancer } from '../src/index.ts';
+import { Budget } from '../src/requests/budget.ts';
 
 describe('Budget', () => {
   it('allows exactly what the requests and retries of the last ten seconds leave', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Cancellation } from '../src/cancellation.ts';
 import { LoadBalancer } from '../src/index.ts';
+import { Cancellation } from '../src/util/cancellation.ts';
 
 describe('a cancellation', () => {
   it('has one signal, whether it is asked for before or after the abort', () => {

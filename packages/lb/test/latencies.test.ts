@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Latencies } from '../src/latencies.ts';
+import { Latencies } from '../src/requests/latencies.ts';
 
 describe('Latencies', () => {
   it('gives at least the exact percentile of the last 15 to 30 s, and at most 5 % more', () => {

@@ -1,8 +1,8 @@
 import { ManualClock } from '@ashlar/core/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Line } from '../src/line.ts';
-import { Timers } from '../src/timers.ts';
+import { Line } from '../src/util/linked-queue.ts';
+import { Timers } from '../src/util/timers.ts';
 
 describe('Timers', () => {
   it('end each at its time unless stopped, and sleep once for each length that is in use', async () => {

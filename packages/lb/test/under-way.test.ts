@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Placed, UnderWay } from '../src/under-way.ts';
+import { type Placed, UnderWay } from '../src/util/dense-set.ts';
 
 describe('UnderWay', () => {
   it('has what was added and not deleted', () => {

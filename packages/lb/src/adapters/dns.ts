@@ -1,8 +1,8 @@
 import { onAbort } from '@ashlar/core';
 import { stoppable } from '../discovery/stoppable.ts';
 import { Backoff, waitOut } from '../discovery/trouble.ts';
-import type { Discovery } from '../discovery.ts';
-import { sameEndpoint } from '../endpoints.ts';
+import type { Discovery } from '../endpoint.ts';
+import { sameEndpoint } from '../endpoint.ts';
 import { DiscoveryError } from '../errors.ts';
 import { type Answer, type DnsEndpoint, lookUp } from './dns/answer.ts';
 import { type DnsDiscoveryOptions, type DnsSettings, dnsSettings } from './dns/options.ts';

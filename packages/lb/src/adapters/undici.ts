@@ -2,24 +2,24 @@ import { Dispatcher, errors } from '#undici';
 import type { Endpoint } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
-import { BalancedRequest, foreign } from './dispatcher/balanced-request.ts';
-import { modern } from './dispatcher/legacy-handler.ts';
+import { Pools } from './http/pools.ts';
+import { BalancedRequest, foreign } from './undici/balanced-request.ts';
+import { modern } from './undici/legacy-handler.ts';
 import {
   type BalancedDispatcherOptions,
   type DispatcherSettings,
   dispatcherSettings,
-} from './dispatcher/options.ts';
-import { Pools } from './upstream/pools.ts';
+} from './undici/options.ts';
 
-export type { BalancedDispatcherOptions } from './dispatcher/options.ts';
 export {
   MissingPeerError,
   RequestStalledError,
   UnforwardableError,
   UpstreamError,
   type UpstreamFailure,
-} from './upstream/errors.ts';
-export type { TlsOptions, UpstreamOptions } from './upstream/options.ts';
+} from './http/errors.ts';
+export type { TlsOptions, UpstreamOptions } from './http/options.ts';
+export type { BalancedDispatcherOptions } from './undici/options.ts';
 
 /**
  * A dispatcher of undici that gives each request to an endpoint of the balancer, at its `url`: for

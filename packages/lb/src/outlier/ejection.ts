@@ -1,9 +1,9 @@
 import { channels, type ReturnMessage } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { Flight } from '../flight.ts';
-import type { Member } from '../member.ts';
-import type { Outcome } from '../outcome.ts';
-import { ConsecutiveFailures } from './consecutive-failures.ts';
+import type { Flight } from '../endpoints/flight.ts';
+import type { Member } from '../endpoints/member.ts';
+import type { Outcome } from '../policy.ts';
+import { ConsecutiveFailures } from './consecutive.ts';
 import { failurePercentOutliers } from './failure-percent.ts';
 import { Interval } from './interval.ts';
 import type { OutlierSettings } from './options.ts';

@@ -1,13 +1,10 @@
 import { describe, InvalidOptionError, knownOptions, numberOption } from '@ashlar/core';
-import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { weightOf } from '../endpoints.ts';
-import { madePolicy } from '../option-checks.ts';
-import type { Outcome } from '../outcome.ts';
-import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import type { Probing } from '../probing.ts';
-import { InnerRequest } from './inner-request.ts';
+import { weightOf } from '../endpoint.ts';
+import type { Candidate, Outcome, PickRequest, Policy, PolicyFactory, Probing } from '../policy.ts';
+import { madePolicy } from '../util/option-checks.ts';
 import { leastRequests } from './least-requests.ts';
+import { InnerRequest } from './shared/inner-request.ts';
 
 export interface ZoneAwareOptions {
   /** Where the requests come from. */

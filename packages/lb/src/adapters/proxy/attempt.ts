@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AshlarError } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
-import { UnforwardableError, UpstreamError, upstreamError } from '../upstream/errors.ts';
+import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
 import { ClientGoneError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import type { HeldResponse } from './held-response.ts';

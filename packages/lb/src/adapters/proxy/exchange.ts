@@ -1,21 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Key } from '@ashlar/hash-ring';
-import { Cancellation } from '../../cancellation.ts';
-import { retryAfter } from '../../classify.ts';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
-import { notExecuted } from '../../not-executed.ts';
 import type { AttemptContext, AttemptResult, RunOptions, Verdict } from '../../request.ts';
-import type { Placed } from '../../under-way.ts';
-import type { Pools } from '../upstream/pools.ts';
-import { idempotentMethods, unavailable } from '../upstream/repeatable.ts';
+import { retryAfter } from '../../requests/classify.ts';
+import { notExecuted } from '../../requests/not-executed.ts';
+import { Cancellation } from '../../util/cancellation.ts';
+import type { Placed } from '../../util/dense-set.ts';
+import type { Pools } from '../http/pools.ts';
+import { idempotentMethods, unavailable } from '../http/replay.ts';
 import { UpstreamAttempt, UpstreamRequest } from './attempt.ts';
-import { proxyErrors } from './diagnostics.ts';
-import { ClientGoneError, statusOf } from './errors.ts';
+import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { headerValue, hostOf, requestHeaders, writeHead } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
-import { problem } from './problem.ts';
 import { RequestBody } from './request-body.ts';
 import { hasBody, pathOf } from './target.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { UnforwardableError } from '../upstream/errors.ts';
+import { UnforwardableError } from '../http/errors.ts';
 
 /** Whether a body follows the head of the request. */
 export function hasBody({ headers }: IncomingMessage): boolean {

@@ -1,0 +1,65 @@
+import type { AttemptResult, Verdict } from '../request.ts';
+
+interface ResponseLike {
+  readonly status?: unknown;
+  readonly statusCode?: unknown;
+  readonly headers?: unknown;
+  readonly body?: unknown;
+}
+
+const good: Verdict = { ok: true };
+const bad: Verdict = { ok: false };
+
+/**
+ * The verdict where the user gives none: every error is a failure, and so is a response with status 500 or more, or 429.
+ * A response is an object with `headers` and a number as `status` or `statusCode`.
+ */
+export function classifyByDefault(result: AttemptResult<unknown>): Verdict {
+  if ('error' in result) return bad;
+  const { value } = result;
+  if (typeof value !== 'object' || value === null) return good;
+  const { status, statusCode = status, headers } = value as ResponseLike;
+  if (typeof statusCode !== 'number' || typeof headers !== 'object' || headers === null) return good;
+  if (statusCode < 500 && statusCode !== 429) return good;
+  const retryAfterMs = retryAfter(header(headers, 'retry-after'));
+  return retryAfterMs === undefined ? bad : { ok: false, retryAfterMs };
+}
+
+/** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); `undefined` when it is neither. */
+export function retryAfter(value: unknown): number | undefined {
+  if (typeof value !== 'string') return undefined;
+  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
+}
+
+/** Frees what a value holds that nobody will read: it is, or has as its `body`, a stream of either kind. Never throws. */
+export function discard(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  try {
+    const { body = value } = value as ResponseLike;
+    if (typeof body !== 'object' || body === null) return;
+    if (body instanceof ReadableStream) void body.cancel().catch(() => {});
+    else if (isNodeStream(body)) {
+      body.on('error', () => {});
+      body.destroy();
+    }
+  } catch {
+    // It only looked like a stream: nobody is there who could want to know
+  }
+}
+
+interface NodeStream {
+  on(event: 'error', listener: () => void): unknown;
+  destroy(): unknown;
+}
+
+function isNodeStream(body: object): body is NodeStream {
+  const { on, destroy } = body as Partial<NodeStream>;
+  return typeof on === 'function' && typeof destroy === 'function';
+}
+
+function header(headers: object, name: string): unknown {
+  if ('get' in headers && typeof headers.get === 'function') return headers.get(name);
+  return (headers as Readonly<Record<string, unknown>>)[name];
+}
