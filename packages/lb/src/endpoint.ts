@@ -13,6 +13,22 @@ export interface Endpoint {
   readonly zone?: string;
 }
 
+/**
+ * Tells which endpoints there are: each item is the full set, not a change. An endpoint whose id stays keeps its
+ * statistics; its weight, url, zone and other fields are taken over.
+ *
+ * A set that is empty, or has an endpoint twice or ill-formed, is refused, and the last good one stays in use. So it
+ * does when the iterable ends or throws; it is not iterated again: a source that wants to outlive an error catches it.
+ * `close` of the balancer calls the iterator's `return` and does not wait for it.
+ */
+export type Discovery<E extends Endpoint> = AsyncIterable<readonly E[]>;
+
+export function isDiscovery<E extends Endpoint>(
+  endpoints: Iterable<E> | Discovery<E>,
+): endpoints is Discovery<E> {
+  return typeof (endpoints as Partial<Discovery<E>> | null)?.[Symbol.asyncIterator] === 'function';
+}
+
 /** The endpoints as a list of their own. @throws InvalidEndpointError, DuplicateEndpointError */
 export function checkedEndpoints<E extends Endpoint>(endpoints: Iterable<E>): E[] {
   const checked = [...endpoints];
@@ -65,13 +81,3 @@ export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
     before.length === Object.keys(b).length && before.every(([name, value]) => Object.is(value, after[name]))
   );
 }
-
-/**
- * Tells which endpoints there are: each item is the full set, not a change. An endpoint whose id stays keeps its
- * statistics; its weight, url, zone and other fields are taken over.
- *
- * A set that is empty, or has an endpoint twice or ill-formed, is refused, and the last good one stays in use. So it
- * does when the iterable ends or throws; it is not iterated again: a source that wants to outlive an error catches it.
- * `close` of the balancer calls the iterator's `return` and does not wait for it.
- */
-export type Discovery<E extends Endpoint> = AsyncIterable<readonly E[]>;

@@ -1,6 +1,18 @@
-import type { Random } from '@ashlar/core';
+import { describe, InvalidOptionError, type Random } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from './endpoint.ts';
+
+/**
+ * An endpoint as a policy sees it. One object for as long as the endpoint stays, changed in place: policies may keep
+ * it, compare it by identity and read it at any time.
+ */
+export interface Candidate<E extends Endpoint> {
+  readonly endpoint: E;
+  /** Requests that were picked and are not done. */
+  readonly inFlight: number;
+  /** Above 0. A change is followed by `update`. */
+  readonly weight: number;
+}
 
 /** What a policy may know of the request. Valid during the call only: the balancer uses the object again. */
 export interface PickRequest<E extends Endpoint> {
@@ -46,16 +58,12 @@ export interface Policy<E extends Endpoint = Endpoint> {
 /** Makes a policy for one balancer: policies keep state. */
 export type PolicyFactory = <E extends Endpoint>() => Policy<E>;
 
-/**
- * An endpoint as a policy sees it. One object for as long as the endpoint stays, changed in place: policies may keep
- * it, compare it by identity and read it at any time.
- */
-export interface Candidate<E extends Endpoint> {
-  readonly endpoint: E;
-  /** Requests that were picked and are not done. */
-  readonly inFlight: number;
-  /** Above 0. A change is followed by `update`. */
-  readonly weight: number;
+/** A policy for one balancer. @throws InvalidOptionError, also for a factory of factories that was not called */
+export function makePolicy<E extends Endpoint>(factory: PolicyFactory): Policy<E> {
+  const policy = typeof factory === 'function' ? factory<E>() : undefined;
+  if (typeof policy?.update === 'function' && typeof policy.pick === 'function') return policy;
+  const got = typeof policy === 'function' ? 'a function that makes no policy: call it' : describe(factory);
+  throw new InvalidOptionError('policy', `\`policy\` must be a policy, as \`roundRobin()\`, got ${got}`);
 }
 
 /** What the user of an endpoint says of a request. */

@@ -2,9 +2,9 @@ import { ManualClock } from '@ashlar/core/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LoadBalancer } from '../src/index.ts';
-import { Budget } from '../src/requests/budget.ts';
+import { RetryBudget } from '../src/requests/retry.ts';
 
-describe('Budget', () => {
+describe('RetryBudget', () => {
   it('allows exactly what the requests and retries of the last ten seconds leave', () => {
     const steps = fc.array(
       fc.record({
@@ -17,7 +17,7 @@ describe('Budget', () => {
     const settings = fc.record({ percent: fc.nat(100), perSecond: fc.constantFrom(0, 0.1, 0.5, 1, 3) });
     fc.assert(
       fc.property(settings, steps, fc.nat(1e9), ({ percent, perSecond }, all, startMs) => {
-        const budget = new Budget(percent, perSecond);
+        const budget = new RetryBudget(percent, perSecond);
         const spent: { second: number; requests: number; retries: number }[] = [];
         let now = startMs;
         for (const { afterMs, requests, retries } of all) {

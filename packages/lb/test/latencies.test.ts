@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Latencies } from '../src/requests/latencies.ts';
+import { LatencyPercentile } from '../src/requests/hedge.ts';
 
-describe('Latencies', () => {
+describe('LatencyPercentile', () => {
   it('gives at least the exact percentile of the last 15 to 30 s, and at most 5 % more', () => {
     const latency = fc.oneof(
       fc.double({ min: 0.05, max: 20, noNaN: true }),
@@ -17,7 +17,7 @@ describe('Latencies', () => {
     );
     const percentiles = fc.constantFrom(50, 90, 95, 99.9);
     const property = fc.property(steps, percentiles, fc.nat(1e7), (all, percentile, start) => {
-      const measured = new Latencies(percentile);
+      const measured = new LatencyPercentile(percentile);
       const seen: { generation: number; latency: number }[] = [];
       let [now, asked, known] = [start, -Infinity, undefined as number | undefined];
       for (const { afterMs, latencies } of all) {
@@ -46,7 +46,7 @@ describe('Latencies', () => {
   });
 
   it('takes what is no duration, or beyond all bounds, for the nearest that it can count', () => {
-    const measured = new Latencies(50);
+    const measured = new LatencyPercentile(50);
     for (const odd of [0, -1, Number.NaN]) for (let i = 0; i < 10; i++) measured.add(odd, 0);
     expect(measured.valueMs(0)).toBe(0.01);
     for (let i = 0; i < 100; i++) measured.add(Infinity, 0);

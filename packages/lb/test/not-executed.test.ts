@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import * as undici from 'undici';
 import { describe, expect, it } from 'vitest';
-import { notExecuted } from '../src/requests/not-executed.ts';
+import { notExecuted } from '../src/requests/classify.ts';
 import { listening } from './support/listening.ts';
 
 const clients: Record<string, (url: string) => Promise<unknown>> = {

@@ -1,7 +1,7 @@
 import { ManualClock } from '@ashlar/core/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Line } from '../src/util/linked-queue.ts';
+import { LinkedQueue } from '../src/util/linked-queue.ts';
 import { Timers } from '../src/util/timers.ts';
 
 describe('Timers', () => {
@@ -62,28 +62,28 @@ describe('Timers', () => {
   });
 });
 
-describe('Line', () => {
-  it('is a list that whoever is in it may leave', () => {
-    const steps = fc.array(fc.oneof(fc.constant('join' as const), fc.nat(20)), { maxLength: 100 });
+describe('LinkedQueue', () => {
+  it('keeps its order whichever item is removed', () => {
+    const steps = fc.array(fc.oneof(fc.constant('push' as const), fc.nat(20)), { maxLength: 100 });
     const property = fc.property(steps, all => {
-      const line = new Line<number>();
-      let model: { item: number; place: ReturnType<Line<number>['join']> }[] = [];
+      const queue = new LinkedQueue<number>();
+      let model: { item: number; entry: ReturnType<LinkedQueue<number>['push']> }[] = [];
       const left: typeof model = [];
       for (const [item, step] of all.entries()) {
-        if (step === 'join') model.push({ item, place: line.join(item) });
+        if (step === 'push') model.push({ item, entry: queue.push(item) });
         else {
           const leaving = model[step % Math.max(1, model.length)];
           if (leaving !== undefined) {
-            expect(line.leave(leaving.place)).toBe(true);
+            expect(queue.remove(leaving.entry)).toBe(true);
             left.push(leaving);
           }
           model = model.filter(each => each !== leaving);
         }
-        for (const { place } of left) expect(line.leave(place)).toBe(false);
+        for (const { entry } of left) expect(queue.remove(entry)).toBe(false);
         const items: number[] = [];
-        for (let at = line.first; at !== undefined; at = at.next) items.push(at.item);
+        for (let at = queue.first; at !== undefined; at = at.next) items.push(at.item);
         expect(items).toEqual(model.map(each => each.item));
-        expect(line.length).toBe(model.length);
+        expect(queue.length).toBe(model.length);
       }
     });
     fc.assert(property, { seed: 6, numRuns: 200 });

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
-import { UnderWay } from '../util/dense-set.ts';
+import { DenseSet } from '../util/dense-set.ts';
 import { Pools } from './http/pools.ts';
 import { Exchange } from './proxy/exchange.ts';
 import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
@@ -50,7 +50,7 @@ export function reverseProxy<E extends Endpoint>(
 ): ReverseProxy {
   const settings = proxySettings(options);
   const pools = new Pools(balancer, settings, keptByAttempts);
-  const underWay = new UnderWay<Exchange<E> | Tunnel<E>>();
+  const underWay = new DenseSet<Exchange<E> | Tunnel<E>>();
   const closedError = () => new ClosedError(balancer.name, 'NotExecuted');
   let closed = false;
 

@@ -7,7 +7,7 @@ import { DiscoveryError } from '../errors.ts';
 /** `waiting`: no usable set yet. `live`: the last set is in use and more may come. */
 export type DiscoveryState = 'static' | 'waiting' | 'live' | 'ended' | 'failed' | 'closed';
 
-/** Reads a discovery to its end or until it is closed. Nothing it does, or does not, rejects or throws from here. */
+/** Reads a discovery from `start` to its end or until it is closed. Never throws or rejects. */
 export class Follower<E extends Endpoint> {
   state: DiscoveryState = 'waiting';
   /** The latest failure: a set that was refused, or what ended the discovery. A good set clears it. */
@@ -32,6 +32,9 @@ export class Follower<E extends Endpoint> {
     this.#discovery = discovery;
     this.#onSet = onSet;
     this.#onChange = onChange;
+  }
+
+  start(): void {
     void this.#read();
   }
 

@@ -5,8 +5,8 @@ const steps = 10;
 
 /**
  * Gives endpoints that join later, or come back, a tenth of their weight, and the rest in equal steps over the window:
- * Envoy's slow start with an aggression of 1 and a least weight of 10 percent. No timers: whoever picks asks `dueAt`
- * first. However many endpoints are in it, a step of all of them is due at most ten times in a window.
+ * Envoy's slow start with an aggression of 1 and a least weight of 10 percent. No timers: a pick
+ * compares `dueAt` with the time. However many endpoints are in it, at most ten steps are due in a window.
  */
 export class SlowStart<E extends Endpoint> {
   readonly #windowMs: number;
@@ -35,10 +35,9 @@ export class SlowStart<E extends Endpoint> {
     }
   }
 
-  /** A policy that cannot take a part of a weight says so now, rather than when an endpoint comes back. */
-  rehearse(members: readonly Member<E>[], update: () => void): void {
+  /** Sets the weights as they are at the start of a slow start. */
+  reset(members: readonly Member<E>[]): void {
     for (const member of members) member.weight = member.fullWeight / steps;
-    update();
   }
 
   #part({ startedAt }: Member<E>, now: number): number {

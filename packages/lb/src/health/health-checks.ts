@@ -1,9 +1,9 @@
 import { type Clock, describe, type Random } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { Roster } from '../endpoints/endpoint-set.ts';
+import type { EndpointSet } from '../endpoints/endpoint-set.ts';
 import type { Member } from '../endpoints/member.ts';
-import { aside } from '../util/aside.ts';
+import { withTimeout } from '../requests/call.ts';
 import { Timers } from '../util/timers.ts';
 import { HealthCheckError } from './check.ts';
 import type { HealthSettings } from './options.ts';
@@ -11,13 +11,13 @@ import type { HealthSettings } from './options.ts';
 type Result = { readonly ok: true } | { readonly ok: false; readonly error: unknown };
 
 /**
- * Checks every endpoint again and again, each in a round of its own and one check at a time, and tells the roster who is
- * healthy. A check that goes on after its time is over is left to itself.
+ * Checks every endpoint again and again, each in a round of its own and one check at a time, and sets the health of
+ * each. A check that goes on after its time is over is left to itself.
  */
 export class HealthChecks<E extends Endpoint> {
   readonly #balancer: string;
   readonly #settings: HealthSettings<E>;
-  readonly #roster: Roster<E>;
+  readonly #endpoints: EndpointSet<E>;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #timers: Timers;
@@ -27,13 +27,13 @@ export class HealthChecks<E extends Endpoint> {
   constructor(
     balancer: string,
     settings: HealthSettings<E>,
-    roster: Roster<E>,
+    endpoints: EndpointSet<E>,
     clock: Clock,
     random: Random,
   ) {
     this.#balancer = balancer;
     this.#settings = settings;
-    this.#roster = roster;
+    this.#endpoints = endpoints;
     this.#clock = clock;
     this.#random = random;
     this.#timers = new Timers(clock);
@@ -41,7 +41,7 @@ export class HealthChecks<E extends Endpoint> {
 
   /** Begins with the endpoints that have joined, and ends with those that have left. */
   follow(): void {
-    const members = new Set(this.#roster.members.values());
+    const members = new Set(this.#endpoints.members.values());
     for (const member of this.#rounds.keys()) if (!members.has(member)) this.#end(member);
     for (const member of members) if (!this.#rounds.has(member)) this.#begin(member);
   }
@@ -57,7 +57,7 @@ export class HealthChecks<E extends Endpoint> {
   }
 
   #end(member: Member<E>): void {
-    this.#rounds.get(member)?.abort(over);
+    this.#rounds.get(member)?.abort(ended);
     this.#rounds.delete(member);
   }
 
@@ -68,15 +68,15 @@ export class HealthChecks<E extends Endpoint> {
     const { healthyAfter, unhealthyAfter, intervalMs, jitterPercent } = this.#settings;
     let inRow = 0;
     let ok: boolean | undefined;
-    let spell: number | undefined;
+    let ejection: number | undefined;
     for (;;) {
       const { ejectedUntil } = member;
       const result = await this.#check(member.endpoint, stop);
       stop.throwIfAborted();
       // What was found out before an ejection has no say in whether it ends
-      inRow = result.ok === ok && ejectedUntil === spell ? inRow + 1 : 1;
+      inRow = result.ok === ok && ejectedUntil === ejection ? inRow + 1 : 1;
       ok = result.ok;
-      spell = ejectedUntil;
+      ejection = ejectedUntil;
       member.checkError = result.ok ? undefined : result.error;
       const enough = inRow >= (result.ok ? healthyAfter : unhealthyAfter);
       if (enough || member.health === 'unchecked') this.#judge(member, result, ejectedUntil);
@@ -88,8 +88,11 @@ export class HealthChecks<E extends Endpoint> {
   async #check(endpoint: E, stop: AbortSignal): Promise<Result> {
     const { timeoutMs, check } = this.#settings;
     try {
-      const found: unknown = await aside(this.#timers, { timeoutMs, signal: stop }, 'the check', signal =>
-        check({ endpoint, signal }),
+      const found: unknown = await withTimeout(
+        this.#timers,
+        { timeoutMs, signal: stop },
+        'the check',
+        signal => check({ endpoint, signal }),
       );
       if (found === true || found === undefined) return { ok: true };
       const message = found === false ? 'the check gave false' : `a check cannot give ${describe(found)}`;
@@ -104,10 +107,10 @@ export class HealthChecks<E extends Endpoint> {
     try {
       if (member.health !== health) this.#change(member, health, result);
       else if (result.ok && this.#settings.endsEjection && member.ejectedUntil === ejectedUntil) {
-        this.#roster.endEjection(member);
+        this.#endpoints.endEjection(member);
       }
     } catch {
-      // Of the policy; the roster will tell it again at the next pick, where there is somebody to throw at
+      // Of the policy: it is updated again at the next pick, which throws to its caller
     }
   }
 
@@ -116,9 +119,9 @@ export class HealthChecks<E extends Endpoint> {
       const about = { balancer: this.#balancer, endpoint: member.endpoint.id, healthy: result.ok };
       channels.health.publish(result.ok ? about : { ...about, error: result.error });
     }
-    this.#roster.setHealth(member, health);
+    this.#endpoints.setHealth(member, health);
   }
 }
 
-/** A reason that nobody sees. */
-const over = 'over';
+/** A reason that reaches no caller. */
+const ended = 'ended';

@@ -1,5 +1,4 @@
 import type { Endpoint } from '../endpoint.ts';
-import type { Flight } from '../endpoints/flight.ts';
 import type { Member } from '../endpoints/member.ts';
 
 interface Run {
@@ -7,7 +6,7 @@ interface Run {
   inRow: number;
   /** Since a success of a request that was picked after the first failure. */
   failures: number;
-  /** The number of the first request that failed. */
+  /** The sequence of the first request that failed. */
   readonly since: number;
 }
 
@@ -26,13 +25,17 @@ export class ConsecutiveFailures<E extends Endpoint> {
     this.#limit = limit;
   }
 
-  /** Why the endpoint should be ejected; `undefined` when it need not be. */
-  observe({ member, number }: Flight<E>, ok: boolean): string | undefined {
+  /**
+   * Returns why the endpoint should be ejected; `undefined` when it need not be.
+   *
+   * @param sequence how many requests the endpoint was given before this one
+   */
+  observe(member: Member<E>, sequence: number, ok: boolean): string | undefined {
     if (ok) {
-      if (this.#runs.size > 0) this.#succeeded(member, number);
+      if (this.#runs.size > 0) this.#succeeded(member, sequence);
       return undefined;
     }
-    const run = this.#runs.get(member) ?? { inRow: 0, failures: 0, since: number };
+    const run = this.#runs.get(member) ?? { inRow: 0, failures: 0, since: sequence };
     this.#runs.set(member, run);
     run.inRow++;
     run.failures++;
@@ -46,10 +49,10 @@ export class ConsecutiveFailures<E extends Endpoint> {
     this.#runs.delete(member);
   }
 
-  #succeeded(member: Member<E>, number: number): void {
+  #succeeded(member: Member<E>, sequence: number): void {
     const run = this.#runs.get(member);
     if (run === undefined) return;
-    if (number >= run.since) this.#runs.delete(member);
+    if (sequence >= run.since) this.#runs.delete(member);
     else run.inRow = 0;
   }
 }

@@ -1,8 +1,15 @@
 import { describe, InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
 import { type Key, murmur3, RendezvousHash } from '@ashlar/hash-ring';
 import type { Endpoint } from '../endpoint.ts';
-import type { Candidate, Outcome, PickRequest, Policy, PolicyFactory, Probing } from '../policy.ts';
-import { madePolicy } from '../util/option-checks.ts';
+import {
+  type Candidate,
+  makePolicy,
+  type Outcome,
+  type PickRequest,
+  type Policy,
+  type PolicyFactory,
+  type Probing,
+} from '../policy.ts';
 import { leastRequests } from './least-requests.ts';
 import { InnerRequest } from './shared/inner-request.ts';
 
@@ -35,7 +42,7 @@ export function shuffleShard(options: ShuffleShardOptions): PolicyFactory {
   if (typeof policy !== 'function') {
     throw new InvalidOptionError('policy', `\`policy\` must be a policy, got ${describe(policy)}`);
   }
-  return <E extends Endpoint>() => new ShuffleShard<E>(size, madePolicy(policy));
+  return <E extends Endpoint>() => new ShuffleShard<E>(size, makePolicy(policy));
 }
 
 class ShuffleShard<E extends Endpoint> implements Policy<E> {

@@ -1,8 +1,15 @@
 import { describe, InvalidOptionError, knownOptions, numberOption } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import { weightOf } from '../endpoint.ts';
-import type { Candidate, Outcome, PickRequest, Policy, PolicyFactory, Probing } from '../policy.ts';
-import { madePolicy } from '../util/option-checks.ts';
+import {
+  type Candidate,
+  makePolicy,
+  type Outcome,
+  type PickRequest,
+  type Policy,
+  type PolicyFactory,
+  type Probing,
+} from '../policy.ts';
 import { leastRequests } from './least-requests.ts';
 import { InnerRequest } from './shared/inner-request.ts';
 
@@ -50,7 +57,7 @@ export function zoneAware(options: ZoneAwareOptions): PolicyFactory {
       trafficShare === undefined
         ? (overprovisioning * weights.nearUp) / weights.near
         : weights.nearUp / weights.up / trafficShare;
-    return new ZoneAware<E>(zone, madePolicy(policy), madePolicy(policy), stays);
+    return new ZoneAware<E>(zone, makePolicy(policy), makePolicy(policy), stays);
   };
 }
 

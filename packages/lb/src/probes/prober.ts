@@ -2,7 +2,7 @@ import { type Clock, describe, type Random } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { Candidate, Load, Probing } from '../policy.ts';
-import { aside } from '../util/aside.ts';
+import { withTimeout } from '../requests/call.ts';
 import { Timers } from '../util/timers.ts';
 
 /** Makes the probes that a policy asks for. */
@@ -12,7 +12,7 @@ export class Prober<E extends Endpoint> {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #timers: Timers;
-  readonly #underWay = new Set<Candidate<E>>();
+  readonly #inProgress = new Set<Candidate<E>>();
   readonly #stop = new AbortController();
 
   /** @param clock whose sleepers should not keep the process alive */
@@ -29,30 +29,32 @@ export class Prober<E extends Endpoint> {
     if (this.#stop.signal.aborted) return;
     const probing = this.#probing;
     for (let next = probing.next(this.#random); next !== undefined; next = probing.next(this.#random)) {
-      if (!this.#underWay.has(next)) void this.#probe(next);
+      if (!this.#inProgress.has(next)) void this.#probe(next);
     }
   }
 
   close(): void {
-    this.#stop.abort(over);
+    this.#stop.abort(closed);
   }
 
   /** Never rejects. */
   async #probe(candidate: Candidate<E>): Promise<void> {
-    this.#underWay.add(candidate);
-    // Not within the pick: what a probe does must not meet a balancer that is choosing
+    this.#inProgress.add(candidate);
+    // Not within the pick: a probe that calls the balancer must not meet it in the middle of one
     await Promise.resolve();
     const { probe, timeoutMs } = this.#probing;
     const { endpoint } = candidate;
     const options = { timeoutMs, signal: this.#stop.signal };
     try {
-      const load = await aside(this.#timers, options, 'the probe', signal => probe({ endpoint, signal }));
+      const load = await withTimeout(this.#timers, options, 'the probe', signal =>
+        probe({ endpoint, signal }),
+      );
       this.#probing.probed(candidate, checkedLoad(load), this.#clock.now());
     } catch (error) {
       if (this.#stop.signal.aborted || !channels.probeFailed.hasSubscribers) return;
       channels.probeFailed.publish({ balancer: this.#balancer, endpoint: endpoint.id, error });
     } finally {
-      this.#underWay.delete(candidate);
+      this.#inProgress.delete(candidate);
     }
   }
 }
@@ -67,5 +69,5 @@ function checkedLoad(load: Load | null | undefined): Load {
   return load!;
 }
 
-/** A reason that nobody sees. */
-const over = 'over';
+/** A reason that reaches no caller. */
+const closed = 'closed';

@@ -1,3 +1,4 @@
+import type { Settlement } from '../policy.ts';
 import type { AttemptResult, Verdict } from '../request.ts';
 
 interface ResponseLike {
@@ -62,4 +63,46 @@ function isNodeStream(body: object): body is NodeStream {
 function header(headers: object, name: string): unknown {
   if ('get' in headers && typeof headers.get === 'function') return headers.get(name);
   return (headers as Readonly<Record<string, unknown>>)[name];
+}
+
+/** Whether a failed attempt may be made again on another endpoint. */
+export function mayRetry(
+  verdict: Verdict,
+  result: AttemptResult<unknown>,
+  idempotent: boolean | undefined,
+): boolean {
+  return verdict.retry ?? (idempotent === true || ('error' in result && notExecuted(result.error)));
+}
+
+/** What a verdict says of the endpoint. */
+export function settlementOf(
+  { ok, retryAfterMs, latencyMs }: Verdict,
+  result: AttemptResult<unknown>,
+): Settlement {
+  const settlement: { -readonly [K in keyof Settlement]: Settlement[K] } = { ok };
+  if ('error' in result) settlement.error = result.error;
+  if (retryAfterMs !== undefined) settlement.retryAfterMs = retryAfterMs;
+  if (latencyMs !== undefined) settlement.latencyMs = latencyMs;
+  return settlement;
+}
+
+interface ErrorLike {
+  readonly outcome?: unknown;
+  readonly code?: unknown;
+  readonly syscall?: unknown;
+  readonly errors?: unknown;
+  readonly cause?: unknown;
+}
+
+/**
+ * Whether the error proves that the request was never sent: it says so itself (`outcome: 'NotExecuted'`), or no
+ * connection was made. Looks through `cause`, as `fetch` wraps its errors, and through the addresses that were tried.
+ */
+export function notExecuted(error: unknown, depth = 5): boolean {
+  if (typeof error !== 'object' || error === null || depth === 0) return false;
+  const { outcome, code, syscall, errors, cause } = error as ErrorLike;
+  if (outcome !== undefined) return outcome === 'NotExecuted';
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || syscall === 'connect' || syscall === 'getaddrinfo') return true;
+  if (Array.isArray(errors) && errors.length > 0) return errors.every(each => notExecuted(each, depth - 1));
+  return notExecuted(cause, depth - 1);
 }

@@ -2,74 +2,49 @@ import { describe, InvalidOptionError } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Follower } from '../discovery/follower.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { Roster } from '../endpoints/endpoint-set.ts';
-import type { Flight } from '../endpoints/flight.ts';
-import { ClosedError, NoEndpointError } from '../errors.ts';
+import type { InFlightRequest } from '../endpoints/endpoint-set.ts';
+import { ClosedError } from '../errors.ts';
 import type { AcquireOptions, Attempt, PickOptions, RunOptions } from '../request.ts';
 import type { RequestsSnapshot } from '../snapshot.ts';
-import { UnderWay } from '../util/dense-set.ts';
-import type { Timers } from '../util/timers.ts';
-import { Budget } from './budget.ts';
+import { DenseSet } from '../util/dense-set.ts';
 import { Call } from './call.ts';
-import { type Runner, Running } from './execution.ts';
-import { type Hedging, mayHedge } from './hedging.ts';
-import type { RetrySettings } from './retry.ts';
-import { WaitingLine, type WaitingSettings } from './wait-queue.ts';
+import { Execution, type ExecutionSetup } from './execution.ts';
+import { mayHedge } from './hedge.ts';
+import { NoEndpoint } from './no-endpoint.ts';
+import { WaitQueue, type WaitSettings } from './wait-queue.ts';
 
-/** What requests need of a balancer. */
-export interface RequestsSetup<E extends Endpoint> {
-  readonly name: string;
-  readonly roster: Roster<E>;
-  readonly timers: Timers;
-  readonly waiting: WaitingSettings;
-  readonly retry: RetrySettings | undefined;
-  readonly hedging: Hedging | undefined;
-  discovery(): Follower<E> | undefined;
+export interface RequestsSetup<E extends Endpoint> extends ExecutionSetup<E> {
+  readonly waiting: WaitSettings;
+  readonly follower: Follower<E> | undefined;
 }
 
-/** The requests of a balancer: each gets an endpoint, waits for one, is run. */
-export class Requests<E extends Endpoint> implements Runner<E> {
-  readonly name: string;
-  readonly timers: Timers;
-  readonly retry: RetrySettings | undefined;
-  readonly hedging: Hedging | undefined;
-  readonly #roster: Roster<E>;
-  readonly #budget: Budget | undefined;
-  readonly #discovery: () => Follower<E> | undefined;
-  readonly #line: WaitingLine<E>;
-  readonly #calls = new UnderWay<Call>();
+/** The requests of a balancer: each gets an endpoint, waits for one, is executed. */
+export class Requests<E extends Endpoint> {
+  readonly #setup: ExecutionSetup<E>;
+  readonly #noEndpoint: NoEndpoint<E>;
+  readonly #waiting: WaitQueue<E>;
+  readonly #calls = new DenseSet<Call>();
   #closed = false;
-  #retries = 0;
-  #retriesRefused = 0;
 
-  constructor({ name, roster, timers, waiting, retry, hedging, discovery }: RequestsSetup<E>) {
-    this.name = name;
-    this.timers = timers;
-    this.retry = retry;
-    this.hedging = hedging;
-    this.#roster = roster;
-    this.#discovery = discovery;
-    this.#budget = retry && new Budget(retry.budgetPercent, retry.budgetPerSecond);
-    this.#line = new WaitingLine(roster, timers, waiting, {
-      reason: () => this.#reason(nobody),
-      passes: reason => reason === 'full' || (reason === 'undiscovered' && discovery()?.state === 'waiting'),
-      error: reason => this.#error(reason),
-    });
-    roster.onRoom = room => this.#serve(room);
+  constructor(setup: RequestsSetup<E>) {
+    const { balancer, endpoints, timers, waiting, follower } = setup;
+    this.#setup = setup;
+    this.#noEndpoint = new NoEndpoint(balancer, endpoints.members, follower);
+    this.#waiting = new WaitQueue(endpoints, timers, waiting, this.#noEndpoint);
   }
 
-  pick({ key, exclude }: PickOptions): Flight<E> {
+  pick({ key, exclude }: PickOptions): InFlightRequest<E> {
     if (this.#closed) this.#assertOpen();
-    const excluded = exclude === undefined ? nobody : idsOf(exclude);
-    const flight = this.#roster.choose(key, excluded);
-    if (flight === undefined) throw this.#error(this.#reason(excluded));
-    return flight;
+    const excluded = exclude === undefined ? none : idsOf(exclude);
+    const picked = this.#setup.endpoints.pick(key, excluded);
+    if (picked === undefined) throw this.#noEndpoint.error(this.#noEndpoint.reason(excluded));
+    return picked;
   }
 
-  async acquire(options: AcquireOptions): Promise<Flight<E>> {
+  async acquire(options: AcquireOptions): Promise<InFlightRequest<E>> {
     const call = this.#begin(options);
     try {
-      return this.#roster.choose(options.key, nobody) ?? (await this.#wait(call, options.key));
+      return this.#setup.endpoints.pick(options.key, none) ?? (await this.#wait(call, options.key));
     } finally {
       this.#end(call);
     }
@@ -82,17 +57,18 @@ export class Requests<E extends Endpoint> implements Runner<E> {
     }
     const call = this.#begin(options);
     try {
-      const flight = this.#roster.choose(options.key, nobody) ?? (await this.#wait(call, options.key));
-      this.#budget?.request(flight.startedAt);
-      if (this.hedging !== undefined && mayHedge(options)) this.hedging.budget.request(flight.startedAt);
-      return await new Running(this, call, attempt, options).result(flight);
+      const { endpoints, retrying, hedging } = this.#setup;
+      const picked = endpoints.pick(options.key, none) ?? (await this.#wait(call, options.key));
+      retrying?.budget.request(picked.startedAt);
+      if (hedging !== undefined && mayHedge(options)) hedging.budget.request(picked.startedAt);
+      return await new Execution(this.#setup, call, attempt, options).start(picked);
     } finally {
       this.#end(call);
     }
   }
 
-  /** Settles as the work does, or rejects when the time is over, the caller gives up or the balancer closes. */
-  async during<T>(options: AcquireOptions, what: string, work: () => Promise<T>): Promise<T> {
+  /** Settles as the work does, or rejects when the time is over, the signal aborts or the balancer closes. */
+  async within<T>(options: AcquireOptions, what: string, work: () => Promise<T>): Promise<T> {
     const call = this.#begin(options, what);
     try {
       return await new Promise<T>((resolve, reject) => {
@@ -104,47 +80,31 @@ export class Requests<E extends Endpoint> implements Runner<E> {
     }
   }
 
-  forRetry({ key }: RunOptions<never>, asked: readonly string[]): Flight<E> | undefined {
-    const flight = this.#extra(this.#budget!, key, asked, () => this.#retriesRefused++);
-    if (flight !== undefined) this.#retries++;
-    return flight;
-  }
-
-  forHedge({ key }: RunOptions<never>, asked: readonly string[]): Flight<E> | undefined {
-    const hedging = this.hedging!;
-    const flight = this.#extra(hedging.budget, key, asked, () => hedging.refused++);
-    if (flight !== undefined) hedging.sent++;
-    return flight;
-  }
-
-  now(): number {
-    return this.#roster.now();
-  }
-
-  /** Discovery has come to something: those that wait for it may go, or need not wait any more. */
+  /** The state of discovery has changed: requests that wait for it may get an endpoint, or need not wait any more. */
   wake(): void {
-    this.#serve(Infinity);
+    this.#waiting.serve(Infinity);
   }
 
   snapshot(): RequestsSnapshot {
+    const { retrying, hedging } = this.#setup;
     return {
-      waiting: this.#line.length,
-      retries: this.#retries,
-      retriesRefused: this.#retriesRefused,
-      hedges: this.hedging?.sent ?? 0,
-      hedgesWon: this.hedging?.won ?? 0,
-      hedgesRefused: this.hedging?.refused ?? 0,
+      waiting: this.#waiting.length,
+      retries: retrying?.budget.spent ?? 0,
+      retriesRefused: retrying?.budget.refused ?? 0,
+      hedges: hedging?.budget.spent ?? 0,
+      hedgesWon: hedging?.won ?? 0,
+      hedgesRefused: hedging?.budget.refused ?? 0,
     };
   }
 
   close(): void {
     this.#closed = true;
-    for (const call of this.#calls) call.stop(new ClosedError(this.name, call.outcome));
+    for (const call of this.#calls) call.stop(new ClosedError(this.#setup.balancer, call.outcome));
   }
 
   #begin(options: AcquireOptions, what?: string): Call {
     this.#assertOpen();
-    const call = new Call(this.timers, options, what);
+    const call = new Call(this.#setup.timers, options, what);
     this.#calls.add(call);
     return call;
   }
@@ -154,56 +114,20 @@ export class Requests<E extends Endpoint> implements Runner<E> {
     call.end();
   }
 
-  async #wait(call: Call, key: Key | undefined): Promise<Flight<E>> {
-    const flight = await this.#line.join(call, key);
-    if (!call.stopped) return flight;
-    // Between the grant and here
-    flight.done();
+  async #wait(call: Call, key: Key | undefined): Promise<InFlightRequest<E>> {
+    const picked = await this.#waiting.wait(call, key);
+    if (!call.stopped) return picked;
+    // Stopped between the grant and here
+    picked.done();
     throw call.reason;
   }
 
-  #extra(
-    budget: Budget,
-    key: Key | undefined,
-    asked: readonly string[],
-    refused: () => void,
-  ): Flight<E> | undefined {
-    const now = this.now();
-    if (!budget.allows(now)) {
-      refused();
-      return undefined;
-    }
-    const flight = this.#roster.choose(key, asked);
-    if (flight !== undefined) budget.spend(now);
-    return flight;
-  }
-
-  #serve(room: number): void {
-    if (this.#line.length > 0) this.#line.serve(room);
-  }
-
-  #reason(excluded: readonly string[]): Reason {
-    const { members } = this.#roster;
-    if (!members.isEmpty) {
-      if (!members.isServing) return 'unhealthy';
-      return members.isFull(excluded) ? 'full' : 'excluded';
-    }
-    return this.#discovery() === undefined || members.size > 0 ? 'empty' : 'undiscovered';
-  }
-
-  #error(reason: Reason): NoEndpointError {
-    const cause = reason === 'undiscovered' ? this.#discovery()?.error : undefined;
-    return new NoEndpointError(this.name, reason, cause === undefined ? {} : { cause });
-  }
-
   #assertOpen(): void {
-    if (this.#closed) throw new ClosedError(this.name, 'NotExecuted');
+    if (this.#closed) throw new ClosedError(this.#setup.balancer, 'NotExecuted');
   }
 }
 
-type Reason = NoEndpointError['reason'];
-
-const nobody: readonly string[] = [];
+const none: readonly string[] = [];
 
 function idsOf(exclude: Iterable<string>): readonly string[] {
   if (typeof exclude !== 'string') return Array.isArray(exclude) ? exclude : [...exclude];

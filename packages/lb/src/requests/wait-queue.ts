@@ -1,140 +1,143 @@
+import { integerOption, numberOption } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../endpoint.ts';
-import type { Roster } from '../endpoints/endpoint-set.ts';
-import type { Flight } from '../endpoints/flight.ts';
-import type { NoEndpointError } from '../errors.ts';
-import { Line, type Place } from '../util/linked-queue.ts';
+import type { EndpointSet, InFlightRequest } from '../endpoints/endpoint-set.ts';
+import { type Entry, LinkedQueue } from '../util/linked-queue.ts';
 import type { Timer, Timers } from '../util/timers.ts';
 import type { Call } from './call.ts';
+import type { NoEndpoint } from './no-endpoint.ts';
 
 interface Waiter<E extends Endpoint> {
   readonly key: Key | undefined;
-  readonly grant: (flight: Flight<E>) => void;
-  readonly refuse: (error: unknown) => void;
+  readonly resolve: (picked: InFlightRequest<E>) => void;
+  readonly reject: (error: unknown) => void;
   timer: Timer | undefined;
 }
 
-export interface WaitingSettings {
+export interface WaitSettings {
   readonly maxWaiting: number;
   readonly maxWaitMs: number;
 }
 
-type Reason = NoEndpointError['reason'];
-
-/** Why there is no endpoint. */
-export interface Refusals {
-  reason(): Reason;
-  /** Whether to wait may help. */
-  passes(reason: Reason): boolean;
-  error(reason: Reason): NoEndpointError;
+/** @throws InvalidOptionError */
+export function waitSettings({ maxWaitMs = 5_000, maxWaiting = 1_000 }: Partial<WaitSettings>): WaitSettings {
+  return {
+    maxWaitMs: numberOption('maxWaitMs', maxWaitMs, { min: 0 }),
+    maxWaiting: integerOption('maxWaiting', maxWaiting, { min: 0 }),
+  };
 }
 
 /**
  * Requests that wait for an endpoint, because all are at their limit or discovery has not given any yet. Served in the
- * order in which they came, save that one which the policy gives nothing does not hold up those behind it.
+ * order in which they came, save that one to which the policy gives nothing does not hold up those behind it.
  */
-export class WaitingLine<E extends Endpoint> {
-  readonly #roster: Roster<E>;
+export class WaitQueue<E extends Endpoint> {
+  readonly #endpoints: EndpointSet<E>;
   readonly #timers: Timers;
-  readonly #settings: WaitingSettings;
-  readonly #refusals: Refusals;
-  readonly #line = new Line<Waiter<E>>();
+  readonly #settings: WaitSettings;
+  readonly #noEndpoint: NoEndpoint<E>;
+  readonly #queue = new LinkedQueue<Waiter<E>>();
   /** Until something changes by itself, as when an ejection ends. */
   #dueTimer: Timer | undefined;
   #dueAt = Infinity;
-  #room = 0;
+  #capacity = 0;
   #serving = false;
 
-  constructor(roster: Roster<E>, timers: Timers, settings: WaitingSettings, refusals: Refusals) {
-    this.#roster = roster;
+  constructor(endpoints: EndpointSet<E>, timers: Timers, settings: WaitSettings, noEndpoint: NoEndpoint<E>) {
+    this.#endpoints = endpoints;
     this.#timers = timers;
     this.#settings = settings;
-    this.#refusals = refusals;
+    this.#noEndpoint = noEndpoint;
   }
 
   get length(): number {
-    return this.#line.length;
+    return this.#queue.length;
   }
 
   /** Rejects with NoEndpointError, or with the reason for which the call was stopped. */
-  join(call: Call, key: Key | undefined): Promise<Flight<E>> {
-    return new Promise((grant, refuse) => {
-      const reason = this.#refusals.reason();
-      if (!this.#refusals.passes(reason) || this.#line.length >= this.#settings.maxWaiting) {
-        return refuse(this.#refusals.error(reason));
+  wait(call: Call, key: Key | undefined): Promise<InFlightRequest<E>> {
+    return new Promise((resolve, reject) => {
+      const reason = this.#noEndpoint.reason(none);
+      if (!this.#noEndpoint.mayPass(reason) || this.#queue.length >= this.#settings.maxWaiting) {
+        return reject(this.#noEndpoint.error(reason));
       }
-      const waiter: Waiter<E> = { key, grant, refuse, timer: undefined };
-      const place = this.#line.join(waiter);
-      waiter.timer = this.#timers.start(this.#settings.maxWaitMs, () => {
-        this.#refuse(place, this.#refusals.error(waited(this.#refusals.reason())));
-      });
-      call.onStop = reason => this.#refuse(place, reason);
-      this.#watchTime();
+      const waiter: Waiter<E> = { key, resolve, reject, timer: undefined };
+      const entry = this.#queue.push(waiter);
+      waiter.timer = this.#timers.start(this.#settings.maxWaitMs, () => this.#expire(entry));
+      call.onStop = reason => this.#reject(entry, reason);
+      this.#listen();
     });
   }
 
-  /** There is room for so many more: those in front are served. */
-  serve(room: number): void {
-    this.#room += room;
+  /** There is capacity for so many more: those in front are served. */
+  serve(capacity: number): void {
+    if (this.#queue.length === 0) return;
+    this.#capacity += capacity;
     if (this.#serving) return;
     this.#serving = true;
-    for (let place = this.#line.first; place !== undefined && this.#room > 0; place = place.next) {
-      if (!this.#offer(place)) break;
+    for (let entry = this.#queue.first; entry !== undefined && this.#capacity > 0; entry = entry.next) {
+      if (!this.#offer(entry)) break;
     }
     this.#serving = false;
-    this.#room = 0;
-    this.#watchTime();
+    this.#capacity = 0;
+    this.#listen();
   }
 
   /** Returns whether those behind may have more luck. */
-  #offer(place: Place<Waiter<E>>): boolean {
+  #offer(entry: Entry<Waiter<E>>): boolean {
     try {
-      const flight = this.#roster.choose(place.item.key, nobody);
-      if (flight !== undefined) {
-        this.#room--;
-        if (!this.#leave(place)) flight.done();
-        else place.item.grant(flight);
+      const picked = this.#endpoints.pick(entry.item.key, none);
+      if (picked !== undefined) {
+        this.#capacity--;
+        if (!this.#remove(entry)) picked.done();
+        else entry.item.resolve(picked);
         return true;
       }
     } catch (error) {
-      this.#refuse(place, error);
+      this.#reject(entry, error);
       return true;
     }
-    const reason = this.#refusals.reason();
-    if (this.#refusals.passes(reason)) return this.#roster.members.hasRoom;
-    this.#refuse(place, this.#refusals.error(reason));
+    const reason = this.#noEndpoint.reason(none);
+    if (this.#noEndpoint.mayPass(reason)) return this.#endpoints.members.hasCapacity;
+    this.#reject(entry, this.#noEndpoint.error(reason));
     return true;
   }
 
-  #refuse(place: Place<Waiter<E>>, error: unknown): void {
-    if (this.#leave(place)) place.item.refuse(error);
+  #expire(entry: Entry<Waiter<E>>): void {
+    const reason = this.#noEndpoint.reason(none);
+    this.#reject(entry, this.#noEndpoint.error(reason === 'full' ? 'waited' : reason));
   }
 
-  #leave(place: Place<Waiter<E>>): boolean {
-    if (!this.#line.leave(place)) return false;
-    place.item.timer?.stop();
-    if (this.#line.length === 0) this.#watchTime();
+  #reject(entry: Entry<Waiter<E>>, error: unknown): void {
+    if (this.#remove(entry)) entry.item.reject(error);
+  }
+
+  #remove(entry: Entry<Waiter<E>>): boolean {
+    if (!this.#queue.remove(entry)) return false;
+    entry.item.timer?.stop();
+    if (this.#queue.length === 0) this.#listen();
     return true;
   }
 
-  #watchTime(): void {
-    const dueAt = this.#line.length === 0 ? Infinity : this.#roster.dueAt;
+  /** While any waits: to capacity, and for the time of what changes by itself. A request that need not wait pays nothing. */
+  #listen(): void {
+    const isEmpty = this.#queue.length === 0;
+    this.#endpoints.onCapacity = isEmpty ? undefined : this.#onCapacity;
+    const dueAt = isEmpty ? Infinity : this.#endpoints.dueAt;
     if (dueAt === this.#dueAt) return;
     this.#dueTimer?.stop();
     this.#dueTimer = undefined;
     this.#dueAt = dueAt;
     if (dueAt === Infinity) return;
-    const ms = Math.max(0, dueAt - this.#roster.now());
+    const ms = Math.max(0, dueAt - this.#endpoints.now());
     this.#dueTimer = this.#timers.start(ms, () => {
       this.#dueAt = Infinity;
-      this.#roster.refresh();
-      this.#watchTime();
+      this.#endpoints.refresh();
+      this.#listen();
     });
   }
+
+  readonly #onCapacity = (capacity: number): void => this.serve(capacity);
 }
 
-const nobody: readonly string[] = [];
-
-function waited(reason: Reason): Reason {
-  return reason === 'full' ? 'waited' : reason;
-}
+const none: readonly string[] = [];

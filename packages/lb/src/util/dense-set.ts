@@ -1,18 +1,18 @@
-/** Says where in `UnderWay` it is; of no concern to itself. */
-export interface Placed {
-  place: number;
+/** Keeps its index in a `DenseSet`; to be left alone by everything else. */
+export interface DenseSetItem {
+  index: number;
 }
 
 /**
- * What is under way, for who must be able to end it. Not a Set: one that is added to and deleted from all the time is
- * copied again and again, and its discarded tables, each of which refers to the next and to all that was in it, grow old
- * before they are collected. For a balancer that more than doubled the cost of a request.
+ * A set for what is added and deleted all the time. Not a Set: such a one is copied again and again, and its discarded
+ * tables, each of which refers to the next and to all that was in it, grow old before they are collected. For a balancer
+ * that more than doubled the cost of a request.
  */
-export class UnderWay<T extends Placed> implements Iterable<T> {
+export class DenseSet<T extends DenseSetItem> implements Iterable<T> {
   readonly #items: T[] = [];
 
   add(item: T): void {
-    item.place = this.#items.length;
+    item.index = this.#items.length;
     this.#items.push(item);
   }
 
@@ -20,8 +20,8 @@ export class UnderWay<T extends Placed> implements Iterable<T> {
   delete(item: T): void {
     const last = this.#items.pop()!;
     if (last === item) return;
-    last.place = item.place;
-    this.#items[item.place] = last;
+    last.index = item.index;
+    this.#items[item.index] = last;
   }
 
   /** Those of this moment, whatever is added or deleted meanwhile. */

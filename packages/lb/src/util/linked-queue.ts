@@ -1,23 +1,23 @@
-/** Where an item stands in a line; at most one of a line is its last. */
-export interface Place<T> {
+/** An item in a queue. */
+export interface Entry<T> {
   readonly item: T;
-  /** The one behind it; of one that has left, the one that was behind it then. */
-  readonly next: Place<T> | undefined;
+  /** The one behind it; of one that was removed, the one that was behind it then. */
+  readonly next: Entry<T> | undefined;
 }
 
-interface Link<T> extends Place<T> {
+interface Link<T> extends Entry<T> {
   next: Link<T> | undefined;
   previous: Link<T> | undefined;
-  inLine: boolean;
+  isQueued: boolean;
 }
 
-/** First come, first served, and anybody may leave: each step takes the same time however long the line is. */
-export class Line<T> {
+/** First in, first out, and any may be removed: each step takes the same time however long the queue is. */
+export class LinkedQueue<T> {
   #first: Link<T> | undefined;
   #last: Link<T> | undefined;
   #length = 0;
 
-  get first(): Place<T> | undefined {
+  get first(): Entry<T> | undefined {
     return this.#first;
   }
 
@@ -25,8 +25,8 @@ export class Line<T> {
     return this.#length;
   }
 
-  join(item: T): Place<T> {
-    const link: Link<T> = { item, next: undefined, previous: this.#last, inLine: true };
+  push(item: T): Entry<T> {
+    const link: Link<T> = { item, next: undefined, previous: this.#last, isQueued: true };
     if (this.#last === undefined) this.#first = link;
     else this.#last.next = link;
     this.#last = link;
@@ -34,11 +34,11 @@ export class Line<T> {
     return link;
   }
 
-  /** Returns whether it was still in the line. */
-  leave(place: Place<T>): boolean {
-    const link = place as Link<T>;
-    if (!link.inLine) return false;
-    link.inLine = false;
+  /** Returns whether it was still in the queue. */
+  remove(entry: Entry<T>): boolean {
+    const link = entry as Link<T>;
+    if (!link.isQueued) return false;
+    link.isQueued = false;
     if (link.previous === undefined) this.#first = link.next;
     else link.previous.next = link.next;
     if (link.next === undefined) this.#last = link.previous;

@@ -1,7 +1,7 @@
 import type { Clock } from '@ashlar/core';
-import { Line, type Place } from './linked-queue.ts';
+import { type Entry, LinkedQueue } from './linked-queue.ts';
 
-/** A time that is set; `stop` takes it back and may be called at any time. */
+/** A timer that was started; `stop` may be called at any time. */
 export interface Timer {
   stop(): void;
 }
@@ -12,8 +12,9 @@ interface Alarm {
 }
 
 /**
- * Timers for many requests over few sleeps of a clock. Those of one length end in the order in which they are set, so
- * of each length only one sleeps: under load a timer costs no more than a place in a line. None sleeps when none is set.
+ * Timers for many requests over few sleeps of a clock. Those of one length end in the order in which they are started,
+ * so of each length only one sleeps: under load a timer costs no more than an entry in a queue. None sleeps when none is
+ * started.
  */
 export class Timers {
   readonly #clock: Clock;
@@ -37,10 +38,11 @@ export class Timers {
   }
 }
 
+/** The timers of one length. */
 class TimerQueue {
   readonly #clock: Clock;
   readonly #onEmpty: () => void;
-  readonly #alarms = new Line<Alarm>();
+  readonly #alarms = new LinkedQueue<Alarm>();
   #sleep: AbortController | undefined;
 
   constructor(clock: Clock, onEmpty: () => void) {
@@ -49,14 +51,14 @@ class TimerQueue {
   }
 
   start(alarm: Alarm): Timer {
-    const place = this.#alarms.join(alarm);
+    const entry = this.#alarms.push(alarm);
     if (this.#sleep === undefined) this.#sleepUntil(alarm.at);
-    return { stop: () => this.#stop(place) };
+    return { stop: () => this.#stop(entry) };
   }
 
-  #stop(place: Place<Alarm>): void {
+  #stop(entry: Entry<Alarm>): void {
     // Another may be first now: the sleep goes on and finds that nothing is due yet
-    if (this.#alarms.leave(place) && this.#alarms.length === 0) this.#end();
+    if (this.#alarms.remove(entry) && this.#alarms.length === 0) this.#end();
   }
 
   #sleepUntil(at: number): void {
@@ -74,7 +76,7 @@ class TimerQueue {
     this.#sleep = undefined;
     const now = this.#clock.now();
     for (let due = this.#alarms.first; due !== undefined && due.item.at <= now; due = this.#alarms.first) {
-      this.#alarms.leave(due);
+      this.#alarms.remove(due);
       due.item.act();
     }
     if (this.#alarms.first === undefined) this.#end();
@@ -82,11 +84,11 @@ class TimerQueue {
   }
 
   #end(): void {
-    this.#sleep?.abort(over);
+    this.#sleep?.abort(stopped);
     this.#sleep = undefined;
     this.#onEmpty();
   }
 }
 
-/** A reason that nobody sees; making an error for each would cost. */
-const over = 'over';
+/** A reason that reaches no caller; an error for each would cost a stack. */
+const stopped = 'stopped';

@@ -3,10 +3,9 @@ import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, RunOptions, Verdict } from '../../request.ts';
-import { retryAfter } from '../../requests/classify.ts';
-import { notExecuted } from '../../requests/not-executed.ts';
+import { notExecuted, retryAfter } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
-import type { Placed } from '../../util/dense-set.ts';
+import type { DenseSetItem } from '../../util/dense-set.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
 import { UpstreamAttempt, UpstreamRequest } from './attempt.ts';
@@ -18,8 +17,8 @@ import { RequestBody } from './request-body.ts';
 import { hasBody, pathOf } from './target.ts';
 
 /** One request of a client and its response; to the balancer it is a request with these options. */
-export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, Placed {
-  place = 0;
+export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, DenseSetItem {
+  index = 0;
   key: Key | undefined;
   readonly idempotent: boolean;
   /** Two attempts at a time would answer one client. */

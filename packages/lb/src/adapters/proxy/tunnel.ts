@@ -5,8 +5,8 @@ import { finished } from 'node:stream/promises';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
-import { notExecuted } from '../../requests/not-executed.ts';
-import type { Placed } from '../../util/dense-set.ts';
+import { notExecuted } from '../../requests/classify.ts';
+import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { servername, upstreamPath } from '../http/url.ts';
@@ -16,8 +16,8 @@ import type { ProxySettings } from './options.ts';
 import { hasBody, pathOf } from './target.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that comes of it. */
-export class Tunnel<E extends Endpoint> implements Placed {
-  place = 0;
+export class Tunnel<E extends Endpoint> implements DenseSetItem {
+  index = 0;
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
   readonly #settings: ProxySettings;

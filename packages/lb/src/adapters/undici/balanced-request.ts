@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
-import { notExecuted } from '../../requests/not-executed.ts';
+import { notExecuted } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
 import { UnforwardableError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
