@@ -188,7 +188,7 @@ describe('a balanced dispatcher', () => {
     expectTypeOf(dispatcher).toEqualTypeOf<BalancedDispatcher<{ id: string }>>();
     // @ts-expect-error no such option
     expect(() => balancedDispatcher(lb, { pipelining: 1 })).toThrow('has no option `pipelining`');
-    expect(() => balancedDispatcher({} as never)).toThrow('a LoadBalancer is needed, got an object');
+    expect(() => balancedDispatcher({} as never)).toThrow('a LoadBalancer is needed, got an empty object');
     expect(() => balancedDispatcher(lb, { origin: 'shop' })).toThrow('`origin` must be a url, got "shop"');
     expect(() => balancedDispatcher(lb, { otherwise: getGlobalDispatcher() })).toThrow('`origin` is missing');
     expect(() => balancedDispatcher(lb, { host: 'client' as 'request' })).toThrow(

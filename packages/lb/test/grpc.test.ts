@@ -215,7 +215,7 @@ describe('a balanced channel of grpc-js', () => {
     const lb = new LoadBalancer({ endpoints: [{ id: 'a' }] });
     // @ts-expect-error no such option
     expect(() => balancedChannel(lb, { host: 'a' })).toThrow('has no option `host`');
-    expect(() => balancedChannel({} as never)).toThrow('a LoadBalancer is needed, got an object');
+    expect(() => balancedChannel({} as never)).toThrow('a LoadBalancer is needed, got an empty object');
     expect(() => balancedChannel(lb, { key: 'a' as never })).toThrow('`key` must be a function');
   });
 });

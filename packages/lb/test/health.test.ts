@@ -155,7 +155,7 @@ describe('active checks', () => {
     [
       'gives what is no answer',
       async () => new Response('', { status: 500 }),
-      'a check cannot give an object',
+      'a check cannot give a Response',
     ],
     [
       'throws at once',

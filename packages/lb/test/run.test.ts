@@ -280,7 +280,7 @@ describe('run', () => {
   it('refuses what is no signal and no attempt, and blames nobody', async () => {
     const { lb } = balancer();
     for (const signal of [null, {}, new AbortController()] as never[]) {
-      const refused = { code: 'ASHLAR_INVALID_OPTION', option: 'signal' };
+      const refused = { code: 'ASHLAR_CORE_INVALID_OPTION', option: 'signal' };
       await expect(lb.run(async () => 1, { signal })).rejects.toMatchObject(refused);
       await expect(lb.acquire({ signal })).rejects.toMatchObject(refused);
     }
