@@ -13,6 +13,7 @@ export type {
   RetryMessage,
   ReturnMessage,
 } from './diagnostics.ts';
+export { channels } from './diagnostics.ts';
 export type { DiscoveryState } from './discovery/follower.ts';
 export type { SubsetOptions } from './discovery/subset.ts';
 export { subset } from './discovery/subset.ts';

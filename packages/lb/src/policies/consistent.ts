@@ -114,7 +114,7 @@ class Consistent<E extends Endpoint> implements Policy<E> {
 const maxSteps = 8;
 
 /** A ring that is changed to have these endpoints, each time it is asked, rather than made anew. */
-export function followingRing(): (endpoints: readonly Endpoint[]) => Placement {
+function followingRing(): (endpoints: readonly Endpoint[]) => Placement {
   let ring = new HashRing();
   let weights = new Map<string, number>();
   return endpoints => {

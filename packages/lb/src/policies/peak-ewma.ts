@@ -110,7 +110,7 @@ const boundPart = 0.001;
  *
  * Kept in columns by place, the index among the candidates: an object for each would cost a pick more than all else does.
  */
-export class PeakEstimates<E extends Endpoint> {
+class PeakEstimates<E extends Endpoint> {
   readonly #decayMs: number;
   #places: ReadonlyMap<Candidate<E>, number> = new Map();
   /** At scale; below 0 until the first answer. */

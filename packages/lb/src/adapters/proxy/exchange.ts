@@ -8,13 +8,13 @@ import { Cancellation } from '../../util/cancellation.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
-import { UpstreamAttempt, UpstreamRequest } from './attempt.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { headerValue, hostOf, requestHeaders, writeHead } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
 import { RequestBody } from './request-body.ts';
-import { hasBody, pathOf } from './target.ts';
+import { hasBody, pathOf } from './request-target.ts';
+import { UpstreamAttempt, UpstreamRequest } from './upstream-attempt.ts';
 
 /** One request of a client and its response; to the balancer it is a request with these options. */
 export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, DenseSetItem {
@@ -77,11 +77,11 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     } catch (error) {
       this.#fail(error);
     }
-    this.#letGo();
+    this.#release();
   }
 
-  /** Node's request and response may stay in memory for long; see `Gave`. */
-  #letGo(): void {
+  /** Node's request and response may stay in memory for long; see `Fulfilled` in `requests/execution.ts`. */
+  #release(): void {
     this.#response.off('close', this.#onClose);
     this.#body?.free();
     this.#held = undefined;
@@ -108,9 +108,10 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
 
   /** Nothing is tried again that the client has seen a part of, or whose body is not at hand any more. */
   #classify(result: AttemptResult<HeldResponse>): Verdict {
-    const free = this.#held?.committed !== true && this.#body?.replayable !== false;
-    const repeatable = free && this.idempotent;
-    if ('error' in result) return { ok: false, retry: repeatable || (free && notExecuted(result.error)) };
+    const mayRepeat = this.#held?.committed !== true && this.#body?.replayable !== false;
+    const repeatable = mayRepeat && this.idempotent;
+    if ('error' in result)
+      return { ok: false, retry: repeatable || (mayRepeat && notExecuted(result.error)) };
     const { status, headers, latencyMs } = result.value;
     if (status < 500 && status !== 429) return { ok: true, latencyMs };
     return {

@@ -13,7 +13,7 @@ import { servername, upstreamPath } from '../http/url.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { hostOf, type RawHeaders, requestHeaders, responseHead } from './headers.ts';
 import type { ProxySettings } from './options.ts';
-import { hasBody, pathOf } from './target.ts';
+import { hasBody, pathOf } from './request-target.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that comes of it. */
 export class Tunnel<E extends Endpoint> implements DenseSetItem {
@@ -24,7 +24,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   readonly #request: IncomingMessage;
   readonly #socket: Duplex;
   readonly #head: Buffer;
-  readonly #given = new AbortController();
+  readonly #stop = new AbortController();
   /** Whether the client has been sent something. */
   #committed = false;
 
@@ -46,7 +46,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
 
   /** Ends it; the endpoint is not blamed. */
   giveUp(reason: unknown): void {
-    this.#given.abort(reason);
+    this.#stop.abort(reason);
   }
 
   /** Resolves when the connection is over; never rejects. */
@@ -60,7 +60,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
         key: this.#settings.key(this.#request),
         idempotent: this.#request.method === 'GET',
         hedge: false,
-        signal: this.#given.signal,
+        signal: this.#stop.signal,
         classify: result => this.#classify(result),
       });
       this.#socket.end(() => this.#socket.destroy());
@@ -91,7 +91,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     return { ok: status < 500 && status !== 429, latencyMs };
   }
 
-  async #relay({ response, socket, head }: Answer, signal: AbortSignal): Promise<void> {
+  async #relay({ response, socket, head }: UpgradeResponse, signal: AbortSignal): Promise<void> {
     const from = socket ?? response;
     const onAbort = () => from.destroy();
     signal.addEventListener('abort', onAbort, { once: true });
@@ -143,7 +143,7 @@ function headOf(status: number, message: string | undefined, headers: RawHeaders
   return `${head}\r\n`;
 }
 
-export interface UpgradeRequest {
+interface UpgradeRequest {
   readonly origin: URL;
   readonly method: string;
   readonly path: string;
@@ -151,7 +151,7 @@ export interface UpgradeRequest {
 }
 
 /** How an endpoint answers a request to switch protocols: `socket` is there when it does. */
-export interface Answer {
+interface UpgradeResponse {
   readonly response: IncomingMessage;
   readonly socket: Duplex | undefined;
   /** What came on the socket already. */
@@ -159,12 +159,12 @@ export interface Answer {
 }
 
 /** Asks on a connection of its own; rejects with UpstreamError. */
-export function handshake(
+function handshake(
   endpoint: string,
   { origin, ...request }: UpgradeRequest,
   { connectTimeoutMs, headersTimeoutMs, maxHeaderBytes, tls }: ProxySettings,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<UpgradeResponse> {
   return new Promise((resolve, reject) => {
     const send = origin.protocol === 'https:' ? httpsRequest : httpRequest;
     // The host header would name the client's host for TLS

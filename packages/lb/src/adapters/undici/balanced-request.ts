@@ -8,10 +8,10 @@ import { UnforwardableError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
 import { upstreamPath } from '../http/url.ts';
-import { Answer } from './answer.ts';
 import type { DispatcherSettings } from './options.ts';
 import { Recipient } from './recipient.ts';
 import { ReplayBody } from './replay-body.ts';
+import { UpstreamResponse } from './upstream-response.ts';
 
 /** What is the fault of the request, so that nobody else need be asked. */
 const invalid = new Set([
@@ -37,9 +37,9 @@ export class BalancedRequest<E extends Endpoint> {
   readonly #recipient: Recipient;
   readonly #body: ReplayBody;
   readonly #idempotent: boolean;
-  readonly #given = new Cancellation();
+  readonly #cancellation = new Cancellation();
   /** Of the attempt under way, or the last. */
-  #answer: Answer | undefined;
+  #response: UpstreamResponse | undefined;
 
   constructor(
     balancer: LoadBalancer<E>,
@@ -71,16 +71,16 @@ export class BalancedRequest<E extends Endpoint> {
   async run(): Promise<void> {
     try {
       this.#recipient.start();
-      const answer = await this.#balancer.run(context => this.#attempt(context), {
+      const response = await this.#balancer.run(context => this.#attempt(context), {
         key: this.#settings.key(this.#options),
         idempotent: this.#idempotent,
         // Two at a time would answer one handler
         hedge: false,
-        cancellation: this.#given,
+        cancellation: this.#cancellation,
         classify: result => this.#classify(result),
       });
-      answer.deliver();
-      await answer.over;
+      response.deliver();
+      await response.over;
     } catch (error) {
       this.#recipient.fail((error instanceof NotSent ? error.cause : error) as Error);
     } finally {
@@ -88,12 +88,12 @@ export class BalancedRequest<E extends Endpoint> {
     }
   }
 
-  async #attempt({ endpoint, cancellation }: AttemptContext<E>): Promise<Answer> {
+  async #attempt({ endpoint, cancellation }: AttemptContext<E>): Promise<UpstreamResponse> {
     const { origin, dispatcher } = this.#pools.of(endpoint);
     const { path, method } = this.#options;
-    const answer = new Answer(this.#recipient, status => this.#mayGoElsewhere(status));
-    this.#answer = answer;
-    cancellation.onAbort(reason => answer.drop(reason as Error));
+    const response = new UpstreamResponse(this.#recipient, status => this.#mayGoElsewhere(status));
+    this.#response = response;
+    cancellation.onAbort(reason => response.drop(reason as Error));
     const request = {
       ...this.#options,
       origin: origin.origin,
@@ -103,15 +103,15 @@ export class BalancedRequest<E extends Endpoint> {
       // One for all requests to an endpoint: by it undici tells apart which connections serve
       servername: origin.hostname,
     };
-    dispatcher.dispatch(request, answer);
-    const refused = answer.isOver && !answer.started;
+    dispatcher.dispatch(request, response);
+    const refused = response.isOver && !response.started;
     try {
-      await answer.ready;
-      return answer;
+      await response.ready;
+      return response;
     } catch (error) {
       const code = String((error as { readonly code?: unknown } | null)?.code);
       if (invalid.has(code) || (refused && !gone.has(code))) this.giveUp(error as Error);
-      throw answer.started ? error : new NotSent('the request was not sent', { cause: error });
+      throw response.started ? error : new NotSent('the request was not sent', { cause: error });
     }
   }
 
@@ -120,30 +120,30 @@ export class BalancedRequest<E extends Endpoint> {
   }
 
   /** Nothing is tried again that the caller has seen a part of, or whose body is not at hand any more. */
-  #classify(result: AttemptResult<Answer>): Verdict {
-    const free = !this.#recipient.committed && this.#body.replayable;
+  #classify(result: AttemptResult<UpstreamResponse>): Verdict {
+    const mayRepeat = !this.#recipient.committed && this.#body.replayable;
     if ('error' in result) {
-      return { ok: false, retry: free && (this.#idempotent || notExecuted(result.error)) };
+      return { ok: false, retry: mayRepeat && (this.#idempotent || notExecuted(result.error)) };
     }
     const { status, latencyMs, retryAfterMs, held } = result.value;
-    return { ok: status < 500 && status !== 429, latencyMs, retryAfterMs, retry: free && held };
+    return { ok: status < 500 && status !== 429, latencyMs, retryAfterMs, retry: mayRepeat && held };
   }
 
   #stop(reason: Error): void {
-    this.#given.abort(reason);
-    this.#answer?.drop(reason);
+    this.#cancellation.abort(reason);
+    this.#response?.drop(reason);
   }
 }
 
 /** Refuses a request that is none for the endpoints. */
-export function foreign(origin: string | URL, expected: string): UnforwardableError {
+export function foreignOrigin(origin: string | URL, expected: string): UnforwardableError {
   return new UnforwardableError(`the endpoints serve ${expected}, not ${new URL(origin).origin}`);
 }
 
 type Headers = Dispatcher.DispatchOptions['headers'];
 
 /** The headers with that `Host`, unless they have one. Of whatever shape undici takes; those given are not changed. */
-export function withHost(headers: Headers, host: string): NonNullable<Headers> {
+function withHost(headers: Headers, host: string): NonNullable<Headers> {
   if (headers === null || headers === undefined) return { host };
   if (Array.isArray(headers)) {
     const named = headers.some((name, at) => at % 2 === 0 && isHost(name));

@@ -6,7 +6,7 @@ type Handler = Dispatcher.DispatchHandler;
 type Controller = Dispatcher.DispatchController;
 
 /** A handler of the kind that undici 7 and later have; the `fetch` of Node 20 and 22 brings one of the kind before. */
-export function modern(handler: Handler): Handler {
+export function modernHandler(handler: Handler): Handler {
   return handler.onRequestStart === undefined ? new LegacyHandler(handler) : handler;
 }
 

@@ -51,13 +51,13 @@ export class Recipient implements Dispatcher.DispatchController {
   }
 
   start(): void {
-    this.#tell(() => this.#handler.onRequestStart?.(this, {}));
+    this.#call(() => this.#handler.onRequestStart?.(this, {}));
   }
 
   /** An informational response, of which there may be several. */
   inform(from: Controller, status: number, headers: IncomingHttpHeaders, message?: string): void {
     this.rawHeaders = from.rawHeaders ?? null;
-    this.#tell(() => this.#handler.onResponseStart?.(this, status, headers, message));
+    this.#call(() => this.#handler.onResponseStart?.(this, status, headers, message));
   }
 
   begin(from: Controller, status: number, headers: IncomingHttpHeaders, message?: string): void {
@@ -68,19 +68,19 @@ export class Recipient implements Dispatcher.DispatchController {
   }
 
   data(chunk: Buffer): void {
-    this.#tell(() => this.#handler.onResponseData?.(this, chunk));
+    this.#call(() => this.#handler.onResponseData?.(this, chunk));
   }
 
   end(from: Controller, trailers: IncomingHttpHeaders): void {
     this.rawTrailers = from.rawTrailers ?? null;
-    this.#tell(() => this.#handler.onResponseEnd?.(this, trailers));
+    this.#call(() => this.#handler.onResponseEnd?.(this, trailers));
     if (!this.aborted) this.#over();
   }
 
   upgrade(from: Controller, status: number, headers: IncomingHttpHeaders, socket: Duplex): void {
     this.committed = true;
     this.rawHeaders = from.rawHeaders ?? null;
-    this.#tell(() => this.#handler.onRequestUpgrade?.(this, status, headers, socket));
+    this.#call(() => this.#handler.onRequestUpgrade?.(this, status, headers, socket));
     if (!this.aborted) this.#over();
   }
 
@@ -96,10 +96,10 @@ export class Recipient implements Dispatcher.DispatchController {
     this.#onEnd();
   }
 
-  #tell(what: () => void): void {
+  #call(callback: () => void): void {
     if (this.aborted || this.#ended) return;
     try {
-      what();
+      callback();
     } catch (error) {
       this.abort(error as Error);
     }
