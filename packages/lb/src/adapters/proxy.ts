@@ -3,23 +3,23 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
-import { UnderWay } from '../under-way.ts';
+import { DenseSet } from '../util/dense-set.ts';
+import { Pools } from './http/pools.ts';
 import { Exchange } from './proxy/exchange.ts';
 import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
 import { Tunnel } from './proxy/tunnel.ts';
-import { Pools } from './upstream/pools.ts';
 
-export type { ProxyErrorMessage } from './proxy/diagnostics.ts';
-export { ClientGoneError } from './proxy/errors.ts';
-export type { ReverseProxyOptions } from './proxy/options.ts';
 export {
   MissingPeerError,
   RequestStalledError,
   UnforwardableError,
   UpstreamError,
   type UpstreamFailure,
-} from './upstream/errors.ts';
-export type { TlsOptions, UpstreamOptions } from './upstream/options.ts';
+} from './http/errors.ts';
+export type { TlsOptions, UpstreamOptions } from './http/options.ts';
+export type { ProxyErrorMessage } from './proxy/errors.ts';
+export { ClientGoneError } from './proxy/errors.ts';
+export type { ReverseProxyOptions } from './proxy/options.ts';
 
 /** A handler for the requests of a `node:http` or `node:https` server, or a framework on top of one. */
 export interface ReverseProxy extends AsyncDisposable {
@@ -50,7 +50,7 @@ export function reverseProxy<E extends Endpoint>(
 ): ReverseProxy {
   const settings = proxySettings(options);
   const pools = new Pools(balancer, settings, keptByAttempts);
-  const underWay = new UnderWay<Exchange<E> | Tunnel<E>>();
+  const underWay = new DenseSet<Exchange<E> | Tunnel<E>>();
   const closedError = () => new ClosedError(balancer.name, 'NotExecuted');
   let closed = false;
 

@@ -1,7 +1,6 @@
-import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import { Lottery } from './lottery.ts';
+import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import { Lottery } from './shared/lottery.ts';
 
 /**
  * One after another in proportion to their weights, and as evenly spread as can be: weights 5, 1, 1 give `aabacaa`. The

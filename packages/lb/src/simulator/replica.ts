@@ -1,8 +1,8 @@
 import { integerOption, numberOption, type Random } from '@ashlar/core';
-import { LoadGauge } from '../load-gauge.ts';
-import type { Load } from '../probing.ts';
-import type { Agenda } from './agenda.ts';
+import type { Load } from '../policy.ts';
+import { LoadGauge } from '../probes/load-gauge.ts';
 import { type Behavior, failing, type SimulatedResponse } from './behavior.ts';
+import type { Agenda } from './virtual-clock.ts';
 
 export interface ReplicaOptions {
   readonly id: string;

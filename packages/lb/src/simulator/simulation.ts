@@ -2,15 +2,13 @@ import { knownOptions, type Random, seededRandom } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import { LoadBalancer } from '../load-balancer.ts';
 import type { LoadBalancerOptions } from '../options.ts';
-import type { PolicyFactory } from '../policy.ts';
-import type { Probe } from '../probing.ts';
+import type { PolicyFactory, Probe } from '../policy.ts';
 import type { RunOptions } from '../request.ts';
-import { Agenda } from './agenda.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { SimulatedResponse } from './behavior.ts';
 import { type ReplicaOptions, SimulatedReplica } from './replica.ts';
 import { Figures, type SimulationReport } from './report.ts';
-import { turn } from './turn.ts';
+import { Agenda, turn } from './virtual-clock.ts';
 
 export interface SimulationOptions {
   readonly replicas: readonly ReplicaOptions[];
