@@ -50,14 +50,14 @@ export function reverseProxy<E extends Endpoint>(
 ): ReverseProxy {
   const settings = proxySettings(options);
   const pools = new Pools(balancer, settings, keptByAttempts);
-  const underWay = new DenseSet<Exchange<E> | Tunnel<E>>();
+  const inProgress = new DenseSet<Exchange<E> | Tunnel<E>>();
   const closedError = () => new ClosedError(balancer.name, 'NotExecuted');
   let closed = false;
 
   const follow = (one: Exchange<E> | Tunnel<E>): Promise<void> => {
-    underWay.add(one);
+    inProgress.add(one);
     if (closed) one.giveUp(closedError());
-    return one.run().then(() => underWay.delete(one));
+    return one.run().then(() => inProgress.delete(one));
   };
   const handle = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
     follow(new Exchange(balancer, pools, settings, request, response));
@@ -65,7 +65,7 @@ export function reverseProxy<E extends Endpoint>(
     follow(new Tunnel(balancer, pools, settings, request, socket, head));
   const close = async (): Promise<void> => {
     closed = true;
-    for (const one of underWay) one.giveUp(closedError());
+    for (const one of inProgress) one.giveUp(closedError());
     await pools.destroy();
   };
   return Object.assign(handle, { upgrade, close, [Symbol.asyncDispose]: close });

@@ -218,13 +218,9 @@ export class EndpointSet<E extends Endpoint> {
     else if (now >= this.#availability.dueAt) this.refresh(now);
   }
 
-  #adaptLimit(member: Member<E>, limiter: Limiter, { ok, latencyMs }: Outcome, now: number): void {
+  #adaptLimit(member: Member<E>, limiter: Limiter, outcome: Outcome, now: number): void {
     const from = member.limit!;
-    limiter.settled({ now, latencyMs, inFlight: member.inFlight + 1, dropped: !ok });
-    const { limit } = limiter;
-    // Also what is no number at all: with less than one the endpoint would never be heard of again
-    const to = limit >= 1 ? limit : 1;
-    member.limit = to;
+    const to = member.adaptLimit(limiter, outcome, now);
     if (to === from || !channels.limit.hasSubscribers) return;
     channels.limit.publish({ balancer: this.#balancer, endpoint: member.endpoint.id, from, to });
   }

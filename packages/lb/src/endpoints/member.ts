@@ -1,6 +1,6 @@
 import { type Endpoint, sameEndpoint, weightOf } from '../endpoint.ts';
 import type { Limiter } from '../limits/limiter.ts';
-import type { Candidate } from '../policy.ts';
+import type { Candidate, Outcome } from '../policy.ts';
 import type { Picked } from '../request.ts';
 
 /**
@@ -63,6 +63,15 @@ export class Member<E extends Endpoint> implements Candidate<E> {
     this.weight = this.fullWeight;
     this.limiter = typeof limit === 'object' ? (this.limiter ?? limit) : undefined;
     this.limit = typeof limit === 'object' ? this.limiter!.limit : limit;
+  }
+
+  /** Gives the limiter a request that has just ended, and returns the limit from now on. */
+  adaptLimit(limiter: Limiter, { ok, latencyMs }: Outcome, now: number): number {
+    limiter.settled({ now, latencyMs, inFlight: this.inFlight + 1, dropped: !ok });
+    const { limit } = limiter;
+    // Also what is no number at all: with less than one the endpoint would never be heard of again
+    this.limit = limit >= 1 ? limit : 1;
+    return this.limit;
   }
 
   /** Whether it takes no more at the moment. */

@@ -1,7 +1,7 @@
 import { knownOptions } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import type { Candidate, Outcome, PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import { Lottery, nobody } from './shared/lottery.ts';
+import { Lottery, none } from './shared/lottery.ts';
 import { HeldFailures, type PenaltyOptions, penaltyOption } from './shared/penalty.ts';
 
 /** What a failure costs an endpoint: it goes on counting as in flight for `penaltyMs` on average. */
@@ -41,7 +41,7 @@ class LeastRequests<E extends Endpoint> implements Policy<E> {
   pick(request: PickRequest<E>): Candidate<E> | undefined {
     const lottery = this.#lottery;
     lottery.drawTwo(request);
-    if (lottery.second === nobody) return this.#candidates[lottery.first];
+    if (lottery.second === none) return this.#candidates[lottery.first];
     const first = this.#candidates[lottery.first]!;
     const second = this.#candidates[lottery.second]!;
     const { isEmpty } = this.#failures;

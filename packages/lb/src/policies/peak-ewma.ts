@@ -1,7 +1,7 @@
 import { knownOptions, numberOption } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import type { Candidate, Outcome, PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import { Lottery, nobody } from './shared/lottery.ts';
+import { Lottery, none } from './shared/lottery.ts';
 import { effectiveLatencyMs, type PenaltyOptions, penaltyOption } from './shared/penalty.ts';
 
 /** What a clock can show; were it 0, requests in flight would not count. */
@@ -55,8 +55,8 @@ class PeakEwma<E extends Endpoint> implements Policy<E> {
   pick(request: PickRequest<E>): Candidate<E> | undefined {
     const lottery = this.#lottery;
     lottery.drawTwo(request);
-    if (lottery.first === nobody) return undefined;
-    const place = lottery.second === nobody ? lottery.first : this.#better(lottery);
+    if (lottery.first === none) return undefined;
+    const place = lottery.second === none ? lottery.first : this.#better(lottery);
     const chosen = this.#candidates[place]!;
     this.#estimates.ask(place, chosen.inFlight, this.#penaltyMs, request.now);
     return chosen;

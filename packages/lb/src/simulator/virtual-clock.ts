@@ -6,7 +6,7 @@ interface Event {
 }
 
 /** Virtual time: what is to happen, in the order of its times, and for equal ones in the order in which it was noted. */
-export class Agenda implements Clock {
+export class VirtualClock implements Clock {
   #now = 0;
   /** The next is the last. */
   readonly #events: Event[] = [];
@@ -70,7 +70,7 @@ export class Agenda implements Clock {
 function nothing(): void {}
 
 /** Resolves when everything that was ready has run: microtasks are over before the next task begins. */
-export function turn(): Promise<void> {
+export function nextTask(): Promise<void> {
   if (typeof setImmediate === 'function') return new Promise(resolve => setImmediate(resolve));
   // A browser's timers would make thousands of turns take minutes
   return new Promise(resolve => {

@@ -2,8 +2,8 @@ import type { Random } from '@ashlar/core';
 import type { Endpoint } from '../../endpoint.ts';
 import type { Candidate, PickRequest } from '../../policy.ts';
 
-/** What a draw gives where there is nobody to give. */
-export const nobody = -1;
+/** What a draw gives where there is none to give. */
+export const none = -1;
 
 /** Draws before all candidates are looked at: as many as make that rare when half of them are to be skipped. */
 const maxDraws = 6;
@@ -14,8 +14,8 @@ const maxDraws = 6;
  */
 export class Lottery<E extends Endpoint> {
   /** The two of the latest `drawTwo`: fields, so that it need not allocate. */
-  first: number = nobody;
-  second: number = nobody;
+  first: number = none;
+  second: number = none;
   /** A number from 0 up to 1 that is as random as those that were drawn, and independent of the two. */
   lot = 0;
   readonly #weigh: (candidate: Candidate<E>) => number;
@@ -33,7 +33,7 @@ export class Lottery<E extends Endpoint> {
     this.#aliases = weights.every(weight => weight === weights[0]) ? undefined : new AliasTable(weights);
   }
 
-  /** The index of one that is not skipped; `nobody` when there is none. */
+  /** The index of one that is not skipped; `none` when there is none. */
   draw(request: PickRequest<E>): number {
     const candidates = this.#candidates;
     const count = candidates.length;
@@ -41,12 +41,12 @@ export class Lottery<E extends Endpoint> {
       const index = this.#drawn(request.random() * count);
       if (!request.skip(candidates[index]!)) return index;
     }
-    return this.#drawFromAll(request, request.random, nobody, this.#weigh);
+    return this.#drawFromAll(request, request.random, none, this.#weigh);
   }
 
   /**
    * Draws the `first` in proportion to the weights, and the `second` of the others with equal chances: then a choice of
-   * the two that is as their weights gives shares as the weights. Either is `nobody` where there is nobody to draw.
+   * the two that is as their weights gives shares as the weights. Either is `none` where there is none to draw.
    */
   drawTwo(request: PickRequest<E>): void {
     const candidates = this.#candidates;
@@ -64,8 +64,7 @@ export class Lottery<E extends Endpoint> {
     }
     this.lot = request.random();
     this.first = this.draw(request);
-    this.second =
-      this.first === nobody ? nobody : this.#drawFromAll(request, request.random, this.first, equal);
+    this.second = this.first === none ? none : this.#drawFromAll(request, request.random, this.first, equal);
   }
 
   #drawn(scaled: number): number {
@@ -80,7 +79,7 @@ export class Lottery<E extends Endpoint> {
     except: number,
     weigh: (candidate: Candidate<E>) => number,
   ): number {
-    let drawn = nobody;
+    let drawn = none;
     let seen = 0;
     for (const [index, candidate] of this.#candidates.entries()) {
       if (index === except || request.skip(candidate)) continue;
