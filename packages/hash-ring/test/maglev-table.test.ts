@@ -55,7 +55,10 @@ describe('MaglevTable', () => {
     [{ tableSize: 1 }, '`tableSize` must be an integer of at least 2'],
     [{ tableSize: 65537.5 }, '`tableSize` must be an integer'],
     [{ tableSize: 7 }, '`tableSize` must be at least the number of nodes, 8, got 7'],
-    [{ tablesize: 7 } as object, 'MaglevTable has no option `tablesize`; it takes tableSize, hash'],
+    [
+      { tablesize: 7 } as object,
+      'MaglevTable has no option `tablesize`; did you mean `tableSize`? it takes tableSize, hash',
+    ],
   ])('refuses %j', (options, message) => {
     expect(() => new MaglevTable(nodes(8), options)).toThrow(InvalidOptionError);
     expect(() => new MaglevTable(nodes(8), options)).toThrow(message);

@@ -1,5 +1,5 @@
 import { describe, InvalidOptionError, integerOption } from '@ashlar/core';
-import { jump } from '../jump.ts';
+import { jump } from '../placements/jump-hash.ts';
 
 /**
  * The bucket, 0 to `buckets - 1`, of a 64-bit key: `JumpConsistentHash` of Lamping and Veach's paper, and Guava's

@@ -1,13 +1,12 @@
 import { knownOptions } from '@ashlar/core';
-import { Continuum } from '../continuum.ts';
-import { bytesOf } from '../hash/utf8.ts';
+import { bytesOf } from '../hash/key-bytes.ts';
 import type { Placement } from '../placement.ts';
-import { entriesOf } from './entries.ts';
+import { Continuum } from '../ring/continuum.ts';
 import { crc32, crc32Finish, crc32Update } from './hash/crc.ts';
-import { hashOf, reader } from './hash/key.ts';
-import { booleanOption, requireRoom } from './options.ts';
-import { type CheckedSystemNode, type SystemNode, systemNodes } from './system-node.ts';
-import { AttemptPlacement, CirclePlacement } from './system-placement.ts';
+import { hashOf, reader } from './hash/key-reader.ts';
+import { booleanOption, entriesOf, requireRoom } from './system/room.ts';
+import { type CheckedSystemNode, type SystemNode, systemNodes } from './system/system-nodes.ts';
+import { AttemptPlacement, CirclePlacement } from './system/system-placement.ts';
 
 export interface NginxOptions {
   /** `hash $key consistent` when true, which is the default; plain `hash $key` when false. */

@@ -1,5 +1,5 @@
 import type { Key } from '../placement.ts';
-import { bytesOf, checkedBytes } from './utf8.ts';
+import { bytesOf, checkedBytes } from './key-bytes.ts';
 
 /**
  * MurmurHash3 x86 32 of a key's bytes, by Austin Appleby: an unsigned 32-bit integer. Gives what

@@ -1,0 +1,54 @@
+import { integerOption, knownOptions } from '@ashlar/core';
+import type { Placement } from '../../placement.ts';
+import { choiceOption } from '../system/room.ts';
+import { byCodePoint, namedServers, type SystemNode, systemNodes } from '../system/system-nodes.ts';
+import { CirclePlacement } from '../system/system-placement.ts';
+import { greatestRing, keyDigest, ringOf, ringSizes, xx } from './ring.ts';
+
+/** An endpoint: its `id` is its first address, `ip:port`. */
+export interface GrpcNode extends SystemNode {
+  /** Its `hash_key` attribute (gRFC A76), hashed for the address. */
+  readonly hashKey?: string;
+}
+
+export interface GrpcRingOptions {
+  /** `minRingSize`, 1 to 8 388 608; 1024 if absent. */
+  readonly minRingSize?: number;
+  /** `maxRingSize`, 1 to 8 388 608; 4096 if absent. */
+  readonly maxRingSize?: number;
+  /** The client's own cap of both, 4096 if absent. */
+  readonly ringSizeCap?: number;
+  /**
+   * In what order endpoints take their points, which counts where weights differ: `sorted` by their hash keys as in
+   * grpc-go, the default; or as `given` by the resolver, as in grpc-js and in all that stands on C-core (C++, Python, …).
+   */
+  readonly order?: 'sorted' | 'given';
+}
+
+/**
+ * The endpoints of a channel with gRPC's `ring_hash_experimental` policy (gRFC A42, A61 and A76).
+ *
+ * The key is what is hashed for the request: the value of the `request_hash_header`, several joined by commas. Weights
+ * are integers of at least 1, and relative.
+ *
+ * An endpoint that is `down` is in TRANSIENT_FAILURE: it keeps its points and is walked over. The order of preference is
+ * that of the points that follow. Which connections a pick starts, and that it waits for one, is gRPC's alone.
+ *
+ * From grpc-go's ring.go; the ring of grpc-js-xds 1.14.1 was compared with order `given`. grpc-java hashes addresses as
+ * Java prints them (`/10.0.0.1:80`: give it as `hashKey`), in an order that it does not define.
+ *
+ * @throws InvalidOptionError, DuplicateNodeError
+ */
+export function grpcRingHash(nodes: Iterable<string | GrpcNode>, options: GrpcRingOptions = {}): Placement {
+  knownOptions('grpcRingHash', options, ['minRingSize', 'maxRingSize', 'ringSizeCap', 'order']);
+  const sizes = ringSizes(options.minRingSize ?? 1024, options.maxRingSize ?? 4096);
+  const cap = integerOption('ringSizeCap', options.ringSizeCap ?? 4096, { min: 1, max: greatestRing });
+  const endpoints = systemNodes(nodes, { min: 1, max: 2 ** 32 - 1 });
+  const servers = namedServers('hashKey', endpoints, ({ id, hashKey }) => hashKey ?? id);
+  if (choiceOption('order', options.order ?? 'sorted', { sorted: true, given: false })) {
+    servers.sort((a, b) => byCodePoint(a.name, b.name));
+  }
+  const capped = { min: Math.min(sizes.min, cap), max: Math.min(sizes.max, cap) };
+  const circle = ringOf(servers, capped, xx);
+  return new CirclePlacement(endpoints, circle, key => circle.successor(keyDigest(key)));
+}

@@ -1,0 +1,72 @@
+import { integerOption, knownOptions } from '@ashlar/core';
+import { BoundedLoad } from '../../bounded-load.ts';
+import { systemNodes } from '../system/system-nodes.ts';
+import {
+  type HaproxyNode,
+  type HaproxyOptions,
+  type HaproxyServers,
+  haproxyPlacement,
+  haproxyWeights,
+  pointsPerWeight,
+} from './haproxy-hash.ts';
+
+export interface HaproxyBoundedOptions extends HaproxyOptions {
+  /** `hash-balance-factor`: how much of its fair part of the requests a server may have, in percent, above 100. */
+  readonly balanceFactor: number;
+}
+
+/**
+ * The servers of a backend with `hash-type consistent` and `hash-balance-factor` in HAProxy: `acquire` gives the server
+ * of a request while those that were acquired and not released are under way.
+ *
+ * All else is as in `haproxyHash`. HAProxy counts the requests that a server has and not those that wait in queues; its
+ * bounds are computed in unsigned 32-bit integers, so are these, with the same overflow.
+ *
+ * Checked against HAProxy 2.6.12 with requests held open.
+ *
+ * @throws InvalidOptionError, DuplicateNodeError
+ */
+export function haproxyBounded(
+  nodes: Iterable<string | HaproxyNode>,
+  options: HaproxyBoundedOptions,
+): BoundedLoad {
+  knownOptions('haproxyBounded', options, ['balanceFactor', 'hash', 'avalanche']);
+  integerOption('balanceFactor', options.balanceFactor, { min: 101, max: 2 ** 31 - 1 });
+  return new HaproxyBoundedLoad(systemNodes(nodes, haproxyWeights), options);
+}
+
+class HaproxyBoundedLoad extends BoundedLoad {
+  readonly #balanceFactor: number;
+  /** By server: its effective weight, and that of all servers before it. */
+  readonly #weights: ReadonlyMap<string, { readonly own: number; readonly before: number }>;
+  readonly #totalWeight: number;
+
+  constructor(servers: HaproxyServers, options: HaproxyBoundedOptions) {
+    super(haproxyPlacement(servers, options), { factor: options.balanceFactor / 100 });
+    const weights = new Map<string, { own: number; before: number }>();
+    let before = 0;
+    for (const { id, weight, down } of servers) {
+      const own = down ? 0 : weight * pointsPerWeight;
+      weights.set(id, { own, before });
+      before += own;
+    }
+    this.#balanceFactor = options.balanceFactor;
+    this.#weights = weights;
+    this.#totalWeight = before;
+  }
+
+  /** What HAProxy calls the slots of a server: whole parts by weight, the remainder by turns, at least 1. */
+  override capacityOf(id: string): number {
+    const weight = this.#weights.get(id);
+    if (weight === undefined || weight.own === 0) return 0;
+    const slots = Math.floor(((Math.imul(this.total + 1, this.#balanceFactor) + 99) >>> 0) / 100);
+    const remainder = slots % this.#totalWeight;
+    const through = Math.imul(weight.before + weight.own, remainder) >>> 0;
+    const before = Math.imul(weight.before, remainder) >>> 0;
+    const own =
+      Math.imul(weight.own, Math.floor(slots / this.#totalWeight)) +
+      Math.floor(through / this.#totalWeight) -
+      Math.floor(before / this.#totalWeight);
+    return own >>> 0 || 1;
+  }
+}

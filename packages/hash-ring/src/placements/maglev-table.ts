@@ -1,0 +1,107 @@
+import { InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
+import { EmptyPlacementError } from '../errors.ts';
+import { mix32, murmur3 } from '../hash/murmur3.ts';
+import { OwnerWalk } from '../nodes/preference.ts';
+import { type CheckedNode, checkedNodes } from '../nodes/read-nodes.ts';
+import { TablePlacement } from '../nodes/table-placement.ts';
+import type { Key, RingNode } from '../placement.ts';
+import { checkedHash, isPrime } from '../rules.ts';
+
+export interface MaglevTableOptions {
+  /** Entries of the table, a prime; 65 537 if absent. At least a hundred a node keep the shares within 1 %. */
+  readonly tableSize?: number;
+  /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
+  readonly hash?: (key: Key) => number;
+}
+
+/** A node fills entries in the order offset, offset + skip, offset + 2 skip, … of the table. */
+interface Filling {
+  readonly slot: number;
+  readonly weight: number;
+  readonly skip: number;
+  next: number;
+  due: number;
+}
+
+/**
+ * Maglev hashing (Eisenbud et al., NSDI 2016): a table that the nodes fill in turns, so that shares are equal to within a
+ * table entry and a look-up is one read. Fixed at construction. When a node leaves, its keys are spread evenly, and a few
+ * keys of other nodes move as well; take a `HashRing` where none may.
+ *
+ * Placement depends on the ids, weights and options alone, not on the order of the nodes. A node of weight w is given
+ * a turn in w out of the greatest weight's rounds. After its first node a key prefers those of the entries that follow.
+ */
+export class MaglevTable extends TablePlacement {
+  readonly #hash: (key: Key) => number;
+  readonly #walk: OwnerWalk = new OwnerWalk();
+  readonly #owners: Uint32Array;
+
+  /** @throws InvalidOptionError, DuplicateNodeError */
+  constructor(nodes: Iterable<string | RingNode>, options: MaglevTableOptions = {}) {
+    super();
+    knownOptions('MaglevTable', options, ['tableSize', 'hash']);
+    const tableSize = integerOption('tableSize', options.tableSize ?? 65537, { min: 2, max: 2 ** 26 });
+    if (!isPrime(tableSize)) {
+      throw new InvalidOptionError('tableSize', `\`tableSize\` must be a prime number, got ${tableSize}`);
+    }
+    this.#hash = checkedHash(options.hash ?? murmur3);
+    const checked = checkedNodes(nodes).sort((a, b) => (a.id < b.id ? -1 : 1));
+    for (const node of checked) this.table.add(node);
+    if (this.size > tableSize) {
+      throw new InvalidOptionError(
+        'tableSize',
+        `\`tableSize\` must be at least the number of nodes, ${this.size}, got ${tableSize}`,
+      );
+    }
+    this.#owners = this.#fill(tableSize);
+  }
+
+  get(key: Key): string {
+    if (this.size === 0) throw new EmptyPlacementError();
+    return this.table.live[this.#owners[this.#entry(key)]!]!;
+  }
+
+  find(key: Key, accept: (id: string) => boolean): string | undefined {
+    return this.#walk.find(
+      this.#owners,
+      this.#owners.length,
+      this.#entry(key),
+      this.table.live,
+      this.size,
+      accept,
+    );
+  }
+
+  #entry(key: Key): number {
+    return (this.#hash(key) >>> 0) % this.#owners.length;
+  }
+
+  #fill(tableSize: number): Uint32Array {
+    const table = new Uint32Array(tableSize);
+    const taken = new Uint8Array(tableSize);
+    const fillings = Array.from(this.table.members(), ({ slot, node }) =>
+      this.#filling(slot, node, tableSize),
+    ).filter(({ weight }) => weight > 0);
+    const greatest = fillings.reduce((max, { weight }) => Math.max(max, weight), 0);
+    let left = fillings.length === 0 ? 0 : tableSize;
+    while (left > 0) {
+      for (const filling of fillings) {
+        // In a round each node gains its weight, and has its turn whenever that makes up the greatest weight
+        filling.due += filling.weight;
+        if (filling.due < greatest) continue;
+        filling.due -= greatest;
+        while (taken[filling.next] === 1) filling.next = (filling.next + filling.skip) % tableSize;
+        taken[filling.next] = 1;
+        table[filling.next] = filling.slot;
+        if (--left === 0) break;
+      }
+    }
+    return table;
+  }
+
+  #filling(slot: number, { id, weight }: CheckedNode, tableSize: number): Filling {
+    const offset = this.#hash(id) >>> 0;
+    const skip = mix32(this.#hash(`${id}\0`));
+    return { slot, weight, next: offset % tableSize, skip: (skip % (tableSize - 1)) + 1, due: 0 };
+  }
+}
