@@ -1,11 +1,22 @@
-import { knownOptions, numberOption } from '@ashlar/core';
+import { number, objectWith, type Rule, type RulesFor, readOptions, refused, required } from '@ashlar/core';
 import { EmptyPlacementError } from './errors.ts';
+import { checkedId } from './nodes/read-nodes.ts';
 import type { Key, Placement } from './placement.ts';
 
 export interface BoundedLoadOptions {
   /** How far above its fair part of the load a node may go, above 1; 1.25 if absent. */
   readonly factor?: number;
 }
+
+const rules = { factor: number(1.25, { above: 1 }) } satisfies RulesFor<BoundedLoadOptions>;
+
+const anyPlacement = required(objectWith<Placement>(['get', 'getN', 'find'], 'write `new HashRing(nodes)`'));
+
+const placementRule: Rule<Placement> = (value, option) => {
+  const placement = anyPlacement(value, option);
+  if (typeof placement.size === 'number') return placement;
+  throw refused(`${option}.size`, 'the number of nodes', placement.size);
+};
 
 /** The right to load a node with one unit of work. */
 export interface Acquired {
@@ -29,9 +40,8 @@ export class BoundedLoad {
 
   /** @throws InvalidOptionError */
   constructor(placement: Placement, options: BoundedLoadOptions = {}) {
-    knownOptions('BoundedLoad', options, ['factor']);
-    this.#placement = placement;
-    this.#factor = numberOption('factor', options.factor ?? 1.25, { above: 1 });
+    this.#placement = placementRule(placement, 'placement');
+    this.#factor = readOptions('BoundedLoad', options, rules).factor;
   }
 
   /** The work under way on all nodes. */
@@ -41,13 +51,13 @@ export class BoundedLoad {
 
   /** The work under way on a node. */
   loadOf(id: string): number {
-    return this.#loads.get(id) ?? 0;
+    return this.#loads.get(checkedId(id)) ?? 0;
   }
 
   /** How much work the node may have when the next unit has been given out. */
   capacityOf(id: string): number {
     const { size } = this.#placement;
-    const share = this.#placement.shareOf?.(id) ?? (size === 0 ? 0 : 1 / size);
+    const share = this.#placement.shareOf?.(checkedId(id)) ?? (size === 0 ? 0 : 1 / size);
     return Math.ceil(this.#factor * (this.#total + 1) * share);
   }
 

@@ -1,19 +1,58 @@
-import { describe, InvalidOptionError } from '@ashlar/core';
+import { defaultTo, describe, InvalidOptionError, integer, type Rule, refused } from '@ashlar/core';
+import { checkedKey } from './hash/key-bytes.ts';
+import { murmur3 } from './hash/murmur3.ts';
 import type { Key } from './placement.ts';
 
-/** Tries the function once. @throws InvalidOptionError when it gives no integer. */
-export function checkedHash(hash: (key: Key) => number): (key: Key) => number {
-  const sample: unknown = typeof hash === 'function' ? hash('a') : undefined;
-  if (Number.isInteger(sample)) return hash;
+export type Hash = (key: Key) => number;
+
+const anyHash: Rule<Hash | undefined> = (value, option) => {
+  if (value === undefined) return undefined;
+  const expected = 'a function that returns a 32-bit integer for a key';
+  if (typeof value !== 'function') throw refused(option, expected, value, 'write `hash: key => …`');
+  const sample = resultOf(value as Hash, option);
+  if (Number.isInteger(sample)) return value as Hash;
   throw new InvalidOptionError(
-    'hash',
-    `\`hash\` must be a function that gives a 32-bit integer for a key, got ${describe(sample ?? hash)}`,
+    option,
+    `\`${option}\` must be ${expected}, got one that returns ${describe(sample)}`,
   );
+};
+
+/** A 32-bit hash of a key, tried once. */
+export const hash: Rule<Hash> = defaultTo(murmur3, anyHash);
+
+function resultOf(hash: Hash, option: string): unknown {
+  try {
+    return hash('a');
+  } catch (cause) {
+    const message = `\`${option}\` must be a function that returns a 32-bit integer for a key, got one that throws`;
+    throw new InvalidOptionError(option, message, { cause });
+  }
+}
+
+/** The hash with its key checked first; MurmurHash3 does that itself. */
+export function ofKeys(hash: Hash): Hash {
+  return hash === murmur3 ? murmur3 : key => hash(checkedKey(key));
+}
+
+/** A prime number. */
+export function prime(orElse: number, max: number): Rule<number> {
+  const any = integer(orElse, { min: 2, max });
+  return (value, option) => {
+    const number = any(value, option);
+    if (isPrime(number)) return number;
+    throw refused(option, 'a prime number', number, `write ${primeNear(number, max)}`);
+  };
+}
+
+function primeNear(number: number, max: number): number {
+  for (let above = number; above <= max; above++) if (isPrime(above)) return above;
+  let below = number;
+  while (!isPrime(below)) below--;
+  return below;
 }
 
 /** By trial division: for numbers up to some millions. */
-export function isPrime(number: number): boolean {
-  if (number < 2) return false;
+function isPrime(number: number): boolean {
   for (let divisor = 2; divisor * divisor <= number; divisor++) {
     if (number % divisor === 0) return false;
   }

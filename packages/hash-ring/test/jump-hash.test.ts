@@ -70,7 +70,7 @@ describe('JumpHash', () => {
 
   it('has no weights', () => {
     expect(() => new JumpHash([{ id: 's0', weight: 2 }])).toThrow(
-      'JumpHash has no weights, but node "s0" has weight 2: take HashRing, RendezvousHash or MaglevTable',
+      'JumpHash has no weights, but node "s0" has weight 2: use HashRing, RendezvousHash or MaglevTable',
     );
   });
 });

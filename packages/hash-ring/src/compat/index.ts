@@ -1,5 +1,6 @@
+export type { EnvoyNode } from './envoy/endpoints.ts';
 export { type EnvoyMaglevOptions, envoyMaglev } from './envoy/envoy-maglev.ts';
-export { type EnvoyNode, type EnvoyRingOptions, envoyRingHash } from './envoy/envoy-ring-hash.ts';
+export { type EnvoyRingOptions, envoyRingHash } from './envoy/envoy-ring-hash.ts';
 export { type GrpcNode, type GrpcRingOptions, grpcRingHash } from './envoy/grpc-ring-hash.ts';
 export { type HaproxyBoundedOptions, haproxyBounded } from './haproxy/haproxy-bounded.ts';
 export { type HaproxyNode, type HaproxyOptions, haproxyHash } from './haproxy/haproxy-hash.ts';

@@ -1,4 +1,4 @@
-import { describe, InvalidOptionError } from '@ashlar/core';
+import { refused } from '@ashlar/core';
 import type { Key } from '../placement.ts';
 
 let scratch = new Uint8Array(256);
@@ -13,10 +13,19 @@ export function bytesOf(key: Key): Uint8Array {
   return scratch.subarray(0, encodeInto(scratch, key));
 }
 
-/** Told by its tag, which is the same in every realm, as in that of a test runner. @throws InvalidOptionError */
+/** @throws InvalidOptionError */
+export function checkedKey(key: Key): Key {
+  return typeof key === 'string' ? key : checkedBytes(key);
+}
+
+/** Known by its tag, which is the same in every realm, as in that of a test runner. @throws InvalidOptionError */
 export function checkedBytes(key: Uint8Array): Uint8Array {
-  if (key?.[Symbol.toStringTag] === 'Uint8Array') return key;
-  throw new InvalidOptionError('key', `a key must be a string or a Uint8Array, got ${describe(key)}`);
+  if (ArrayBuffer.isView(key) && key[Symbol.toStringTag] === 'Uint8Array') return key;
+  throw refused('key', 'a string or a Uint8Array', key, adviceFor);
+}
+
+function adviceFor(key: unknown): string | undefined {
+  return ['number', 'bigint'].includes(typeof key) ? `write \`'${key}'\`` : undefined;
 }
 
 function encodeInto(bytes: Uint8Array, text: string): number {

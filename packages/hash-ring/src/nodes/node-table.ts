@@ -1,6 +1,6 @@
 import { UnknownNodeError } from '../errors.ts';
 import type { RingNode } from '../placement.ts';
-import type { CheckedNode } from './read-nodes.ts';
+import { type CheckedNode, checkedId } from './read-nodes.ts';
 
 interface Member {
   readonly slot: number;
@@ -38,13 +38,13 @@ export class NodeTable {
   }
 
   has(id: string): boolean {
-    return this.#members.has(id);
+    return this.#members.has(checkedId(id));
   }
 
-  /** @throws UnknownNodeError */
+  /** @throws UnknownNodeError, InvalidOptionError */
   member(id: string): Member {
     const member = this.#members.get(id);
-    if (member === undefined) throw new UnknownNodeError(id);
+    if (member === undefined) throw new UnknownNodeError(checkedId(id));
     return member;
   }
 
@@ -58,7 +58,7 @@ export class NodeTable {
   }
 
   shareOf(id: string): number {
-    const member = this.#members.get(id);
+    const member = this.#members.get(checkedId(id));
     if (member === undefined || !isLive(member)) return 0;
     this.#liveWeight ??= this.#sumOfLiveWeights();
     return member.node.weight / this.#liveWeight;

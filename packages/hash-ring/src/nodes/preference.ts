@@ -1,4 +1,5 @@
-import { integerOption } from '@ashlar/core';
+import { integer, refused, required } from '@ashlar/core';
+import { checkedKey } from '../hash/key-bytes.ts';
 import type { Key, Placement } from '../placement.ts';
 
 /** Half the memory as long as owners are small, as they nearly always are. */
@@ -29,6 +30,7 @@ export class OwnerWalk {
     count: number,
     accept: (id: string) => boolean,
   ): string | undefined {
+    requireAccept(accept);
     if (count === 0) return undefined;
     const first = live[owners[start]!];
     if (first !== undefined && accept(first)) return first;
@@ -80,6 +82,14 @@ export class OwnerWalk {
   }
 }
 
+/** @throws InvalidOptionError for what cannot be the `accept` of `find` */
+export function requireAccept(accept: (id: string) => boolean): void {
+  if (typeof accept === 'function') return;
+  throw refused('accept', 'a function', accept, 'write `id => true` for the first node of all');
+}
+
+const countRule = required(integer(undefined, { min: 0 }), 'how many nodes to return');
+
 /**
  * `getN` of a placement by its `find`: one node of each zone in order of preference, then others in that order.
  *
@@ -93,7 +103,8 @@ export function spread(
   zoneOf: (id: string) => string | undefined,
   zones: number,
 ): string[] {
-  const wanted = Math.min(integerOption('count', count, { min: 0 }), placement.size);
+  const wanted = Math.min(countRule(count, 'count'), placement.size);
+  checkedKey(key);
   if (wanted === 0) return [];
   const chosen: string[] = [];
   const others: string[] = [];

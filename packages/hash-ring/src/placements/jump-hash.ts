@@ -1,16 +1,19 @@
-import { knownOptions } from '@ashlar/core';
+import { type RulesFor, readOptions } from '@ashlar/core';
 import { DuplicateNodeError, EmptyPlacementError } from '../errors.ts';
-import { mix32, murmur3 } from '../hash/murmur3.ts';
+import { mix32 } from '../hash/murmur3.ts';
 import { mul64High } from '../hash/u64.ts';
-import { checkedNode, checkedNodes, requireWeightOne } from '../nodes/read-nodes.ts';
+import { requireAccept } from '../nodes/preference.ts';
+import { type CheckedNode, readNode, readNodes, requireWeightOne } from '../nodes/read-nodes.ts';
 import { TablePlacement } from '../nodes/table-placement.ts';
 import type { Key, RingNode } from '../placement.ts';
-import { checkedHash } from '../rules.ts';
+import { type Hash, hash, ofKeys } from '../rules.ts';
 
 export interface JumpHashOptions {
   /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
   readonly hash?: (key: Key) => number;
 }
+
+const rules = { hash } satisfies RulesFor<JumpHashOptions>;
 
 /**
  * Jump consistent hash: even shares with no memory at all, for nodes that form a numbered list which grows and shrinks
@@ -21,40 +24,32 @@ export interface JumpHashOptions {
  * first node a key visits the others by a stride of its own.
  */
 export class JumpHash extends TablePlacement {
-  readonly #hash: (key: Key) => number;
+  readonly #hash: Hash;
   readonly #ids: string[] = [];
 
   /** @throws InvalidOptionError for a node with a weight other than 1, DuplicateNodeError */
   constructor(nodes: Iterable<string | RingNode> = [], options: JumpHashOptions = {}) {
     super();
-    knownOptions('JumpHash', options, ['hash']);
-    this.#hash = checkedHash(options.hash ?? murmur3);
-    for (const node of checkedNodes(nodes)) this.add(node);
+    this.#hash = ofKeys(readOptions('JumpHash', options, rules).hash);
+    for (const node of readNodes(nodes)) this.#append(node);
   }
 
   get(key: Key): string {
+    const hash = this.#hash(key);
     if (this.#ids.length === 0) throw new EmptyPlacementError();
-    return this.#ids[jump(0, this.#hash(key), this.#ids.length)]!;
+    return this.#ids[jump(0, hash, this.#ids.length)]!;
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
     const hash = this.#hash(key);
-    const count = this.#ids.length;
-    const stride = strideOf(mix32(hash), count);
-    for (let step = 0, at = jump(0, hash, count); step < count; step++, at = (at + stride) % count) {
-      const id = this.#ids[at];
-      if (id !== undefined && accept(id)) return id;
-    }
-    return undefined;
+    return findByStride(this.#ids, jump(0, hash, this.#ids.length), hash, accept);
   }
 
   /** Appends a node. @throws DuplicateNodeError, InvalidOptionError */
   add(node: string | RingNode): void {
-    const checked = checkedNode(node);
-    requireWeightOne('JumpHash', checked);
+    const checked = readNode(node);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
-    this.table.add(checked);
-    this.#ids.push(checked.id);
+    this.#append(checked);
   }
 
   /** Takes the last node off and gives its id; `undefined` when there is none. */
@@ -62,6 +57,12 @@ export class JumpHash extends TablePlacement {
     const id = this.#ids.pop();
     if (id !== undefined) this.table.remove(id);
     return id;
+  }
+
+  #append(node: CheckedNode): void {
+    requireWeightOne('JumpHash', node);
+    this.table.add(node);
+    this.#ids.push(node.id);
   }
 }
 
@@ -84,6 +85,23 @@ export function jump(high: number, low: number, buckets: number): number {
     next = Math.floor((bucket + 1) * (0x80000000 / ((hi >>> 1) + 1)));
   }
   return bucket;
+}
+
+/** Asks the bucket at `start`, then the others by the key's own stride; an id that is `undefined` is passed over. */
+export function findByStride(
+  ids: readonly (string | undefined)[],
+  start: number,
+  hash: number,
+  accept: (id: string) => boolean,
+): string | undefined {
+  requireAccept(accept);
+  const count = ids.length;
+  const stride = strideOf(mix32(hash), count);
+  for (let step = 0, at = start; step < count; step++, at = (at + stride) % count) {
+    const id = ids[at];
+    if (id !== undefined && accept(id)) return id;
+  }
+  return undefined;
 }
 
 /**

@@ -1,11 +1,11 @@
-import { InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
+import { InvalidOptionError, type RulesFor, readOptions } from '@ashlar/core';
 import { EmptyPlacementError } from '../errors.ts';
-import { mix32, murmur3 } from '../hash/murmur3.ts';
+import { mix32 } from '../hash/murmur3.ts';
 import { OwnerWalk } from '../nodes/preference.ts';
-import { type CheckedNode, checkedNodes } from '../nodes/read-nodes.ts';
+import { type CheckedNode, readNodes } from '../nodes/read-nodes.ts';
 import { TablePlacement } from '../nodes/table-placement.ts';
 import type { Key, RingNode } from '../placement.ts';
-import { checkedHash, isPrime } from '../rules.ts';
+import { type Hash, hash, ofKeys, prime } from '../rules.ts';
 
 export interface MaglevTableOptions {
   /** Entries of the table, a prime; 65 537 if absent. At least a hundred a node keep the shares within 1 %. */
@@ -13,6 +13,8 @@ export interface MaglevTableOptions {
   /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
   readonly hash?: (key: Key) => number;
 }
+
+const rules = { tableSize: prime(65537, 2 ** 26), hash } satisfies RulesFor<MaglevTableOptions>;
 
 /** A node fills entries in the order offset, offset + skip, offset + 2 skip, … of the table. */
 interface Filling {
@@ -32,20 +34,16 @@ interface Filling {
  * a turn in w out of the greatest weight's rounds. After its first node a key prefers those of the entries that follow.
  */
 export class MaglevTable extends TablePlacement {
-  readonly #hash: (key: Key) => number;
+  readonly #hash: Hash;
   readonly #walk: OwnerWalk = new OwnerWalk();
   readonly #owners: Uint32Array;
 
   /** @throws InvalidOptionError, DuplicateNodeError */
   constructor(nodes: Iterable<string | RingNode>, options: MaglevTableOptions = {}) {
     super();
-    knownOptions('MaglevTable', options, ['tableSize', 'hash']);
-    const tableSize = integerOption('tableSize', options.tableSize ?? 65537, { min: 2, max: 2 ** 26 });
-    if (!isPrime(tableSize)) {
-      throw new InvalidOptionError('tableSize', `\`tableSize\` must be a prime number, got ${tableSize}`);
-    }
-    this.#hash = checkedHash(options.hash ?? murmur3);
-    const checked = checkedNodes(nodes).sort((a, b) => (a.id < b.id ? -1 : 1));
+    const { tableSize, hash } = readOptions('MaglevTable', options, rules);
+    this.#hash = ofKeys(hash);
+    const checked = readNodes(nodes).sort((a, b) => (a.id < b.id ? -1 : 1));
     for (const node of checked) this.table.add(node);
     if (this.size > tableSize) {
       throw new InvalidOptionError(
@@ -57,8 +55,9 @@ export class MaglevTable extends TablePlacement {
   }
 
   get(key: Key): string {
+    const entry = this.#entry(key);
     if (this.size === 0) throw new EmptyPlacementError();
-    return this.table.live[this.#owners[this.#entry(key)]!]!;
+    return this.table.live[this.#owners[entry]!]!;
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {

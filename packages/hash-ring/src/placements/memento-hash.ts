@@ -1,11 +1,19 @@
-import { describe, InvalidOptionError, knownOptions } from '@ashlar/core';
+import {
+  InvalidOptionError,
+  integer,
+  listOf,
+  type RulesFor,
+  readOptions,
+  refused,
+  required,
+} from '@ashlar/core';
 import { DuplicateNodeError, EmptyPlacementError } from '../errors.ts';
-import { mix32, murmur3 } from '../hash/murmur3.ts';
-import { checkedNode, checkedNodes, requireWeightOne } from '../nodes/read-nodes.ts';
+import { mix32 } from '../hash/murmur3.ts';
+import { type CheckedNode, readNode, readNodes, requireWeightOne } from '../nodes/read-nodes.ts';
 import { TablePlacement } from '../nodes/table-placement.ts';
 import type { Key, RingNode } from '../placement.ts';
-import { checkedHash } from '../rules.ts';
-import { jump, strideOf } from './jump-hash.ts';
+import { type Hash, hash, ofKeys } from '../rules.ts';
+import { findByStride, jump } from './jump-hash.ts';
 
 export interface MementoHashOptions {
   /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
@@ -20,6 +28,8 @@ export interface MementoState {
   readonly removed: readonly number[];
 }
 
+const rules = { hash } satisfies RulesFor<MementoHashOptions>;
+
 /**
  * MementoHash (Coluzzi, Brocco, Antonucci and Leidi, 2023): jump hash over buckets of which any may be removed. Shares are
  * even, any number of nodes may join and leave, and memory is taken for removed buckets only. A key moves only when its
@@ -30,7 +40,7 @@ export interface MementoState {
  * not possible. After its first node a key visits the others by a stride of its own.
  */
 export class MementoHash extends TablePlacement {
-  readonly #hash: (key: Key) => number;
+  readonly #hash: Hash;
   readonly #buckets = new Map<string, number>();
   /** The id of each bucket, `undefined` where it was removed. */
   readonly #ids: (string | undefined)[] = [];
@@ -41,9 +51,8 @@ export class MementoHash extends TablePlacement {
   /** @throws InvalidOptionError for a node with a weight other than 1, DuplicateNodeError */
   constructor(nodes: Iterable<string | RingNode> = [], options: MementoHashOptions = {}) {
     super();
-    knownOptions('MementoHash', options, ['hash']);
-    this.#hash = checkedHash(options.hash ?? murmur3);
-    for (const node of checkedNodes(nodes)) this.add(node);
+    this.#hash = ofKeys(readOptions('MementoHash', options, rules).hash);
+    for (const node of readNodes(nodes)) this.#place(node);
   }
 
   /** @throws InvalidOptionError for what no `state()` gives */
@@ -61,20 +70,14 @@ export class MementoHash extends TablePlacement {
   }
 
   get(key: Key): string {
+    const hash = this.#hash(key);
     if (this.size === 0) throw new EmptyPlacementError();
-    return this.#ids[this.#bucketOf(this.#hash(key))]!;
+    return this.#ids[this.#bucketOf(hash)]!;
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
-    if (this.size === 0) return undefined;
     const hash = this.#hash(key);
-    const count = this.#ids.length;
-    const stride = strideOf(mix32(hash), count);
-    for (let step = 0, at = this.#bucketOf(hash); step < count; step++, at = (at + stride) % count) {
-      const id = this.#ids[at];
-      if (id !== undefined && accept(id)) return id;
-    }
-    return undefined;
+    return findByStride(this.#ids, this.size === 0 ? 0 : this.#bucketOf(hash), hash, accept);
   }
 
   state(): MementoState {
@@ -85,14 +88,9 @@ export class MementoHash extends TablePlacement {
 
   /** Gives the node the bucket that was removed last, or a new one. @throws DuplicateNodeError, InvalidOptionError */
   add(node: string | RingNode): void {
-    const checked = checkedNode(node);
-    requireWeightOne('MementoHash', checked);
+    const checked = readNode(node);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
-    const bucket = this.#removed.pop() ?? this.#ids.length;
-    this.#left.delete(bucket);
-    this.#ids[bucket] = checked.id;
-    this.#buckets.set(checked.id, bucket);
-    this.table.add(checked);
+    this.#place(checked);
   }
 
   /** @throws UnknownNodeError */
@@ -107,6 +105,15 @@ export class MementoHash extends TablePlacement {
     this.#ids[bucket] = undefined;
     this.#removed.push(bucket);
     this.#left.set(bucket, this.size);
+  }
+
+  #place(node: CheckedNode): void {
+    requireWeightOne('MementoHash', node);
+    const bucket = this.#removed.pop() ?? this.#ids.length;
+    this.#left.delete(bucket);
+    this.#ids[bucket] = node.id;
+    this.#buckets.set(node.id, bucket);
+    this.table.add(node);
   }
 
   #bucketOf(hash: number): number {
@@ -125,18 +132,31 @@ export class MementoHash extends TablePlacement {
   }
 }
 
-function checkedState(state: MementoState): MementoState {
-  const { nodes, removed } = state ?? {};
-  const fail = (what: string) =>
-    new InvalidOptionError('state', `\`state\` is not of a MementoHash: ${what}`);
-  if (!Array.isArray(nodes)) throw fail(`\`nodes\` must be a list, got ${describe(nodes)}`);
-  if (!Array.isArray(removed)) throw fail(`\`removed\` must be a list, got ${describe(removed)}`);
+const bucket = integer(undefined, { min: 0 });
+
+const stateRules = {
+  nodes: required(listOf((node, option) => (node === null ? null : readNode(node as RingNode, option)))),
+  removed: required(listOf(required(bucket))),
+} satisfies RulesFor<MementoState>;
+
+function checkedState(state: unknown): {
+  nodes: readonly (CheckedNode | null)[];
+  removed: readonly number[];
+} {
+  if (typeof state !== 'object' || state === null) {
+    const advice = typeof state === 'string' ? 'write `MementoHash.restore(JSON.parse(text))`' : undefined;
+    throw refused('state', 'what `state()` of a MementoHash returned', state, advice);
+  }
+  const { nodes, removed } = readOptions('`state`', state, stateRules, 'state.');
   const holes = nodes.flatMap((node, bucket) => (node === null ? [bucket] : []));
   const sorted = [...removed].sort((a, b) => a - b);
-  if (holes.length !== sorted.length || holes.some((bucket, i) => bucket !== sorted[i])) {
-    throw fail('`removed` must hold each bucket whose node is null, once');
+  if (holes.length === sorted.length && holes.every((bucket, i) => bucket === sorted[i])) {
+    return { nodes, removed };
   }
-  return state;
+  throw new InvalidOptionError(
+    'state.removed',
+    '`state.removed` must hold each bucket whose node is null, once',
+  );
 }
 
 function uniqueId(wanted: string, ids: ReadonlySet<string | undefined>): string {

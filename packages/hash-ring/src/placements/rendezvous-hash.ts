@@ -1,15 +1,20 @@
-import { knownOptions, numberOption } from '@ashlar/core';
+import { type RulesFor, readOptions, required } from '@ashlar/core';
 import { DuplicateNodeError, EmptyPlacementError } from '../errors.ts';
-import { mix32, murmur3 } from '../hash/murmur3.ts';
-import { checkedNode, checkedNodes, weightRange } from '../nodes/read-nodes.ts';
+import { mix32 } from '../hash/murmur3.ts';
+import { requireAccept } from '../nodes/preference.ts';
+import { readNode, readNodes, weightRule } from '../nodes/read-nodes.ts';
 import { TablePlacement } from '../nodes/table-placement.ts';
 import type { Key, RingNode } from '../placement.ts';
-import { checkedHash } from '../rules.ts';
+import { type Hash, hash, ofKeys } from '../rules.ts';
 
 export interface RendezvousHashOptions {
   /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
   readonly hash?: (key: Key) => number;
 }
+
+const rules = { hash } satisfies RulesFor<RendezvousHashOptions>;
+
+const newWeight = required(weightRule);
 
 interface Candidate {
   readonly id: string;
@@ -35,15 +40,14 @@ interface Contest {
  * two equal scores the smaller id wins. Placement does not depend on the order of the nodes.
  */
 export class RendezvousHash extends TablePlacement {
-  readonly #hash: (key: Key) => number;
+  readonly #hash: Hash;
   #contest: Contest = { candidates: [], weighted: false };
 
   /** @throws InvalidOptionError, DuplicateNodeError */
   constructor(nodes: Iterable<string | RingNode> = [], options: RendezvousHashOptions = {}) {
     super();
-    knownOptions('RendezvousHash', options, ['hash']);
-    this.#hash = checkedHash(options.hash ?? murmur3);
-    for (const node of checkedNodes(nodes)) this.table.add(node);
+    this.#hash = ofKeys(readOptions('RendezvousHash', options, rules).hash);
+    for (const node of readNodes(nodes)) this.table.add(node);
     this.#update();
   }
 
@@ -56,6 +60,7 @@ export class RendezvousHash extends TablePlacement {
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
     const hash = this.#hash(key);
+    requireAccept(accept);
     // Kept for the whole walk, should `accept` change the placement
     const contest = this.#contest;
     let index = next(contest, hash, Infinity, -1);
@@ -69,7 +74,7 @@ export class RendezvousHash extends TablePlacement {
 
   /** @throws DuplicateNodeError, InvalidOptionError */
   add(node: string | RingNode): void {
-    const checked = checkedNode(node);
+    const checked = readNode(node);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
     this.table.add(checked);
     this.#update();
@@ -83,7 +88,7 @@ export class RendezvousHash extends TablePlacement {
 
   /** Only keys of this node move, or to it. @throws UnknownNodeError, InvalidOptionError */
   setWeight(id: string, weight: number): void {
-    this.table.change(id, { weight: numberOption('weight', weight, weightRange) });
+    this.table.change(id, { weight: newWeight(weight, 'weight') });
     this.#update();
   }
 

@@ -1,11 +1,20 @@
-import { describe, InvalidOptionError, integerOption, knownOptions, numberOption } from '@ashlar/core';
+import {
+  boolean,
+  type Checked,
+  InvalidOptionError,
+  integer,
+  type RulesFor,
+  readOptions,
+  refused,
+  required,
+} from '@ashlar/core';
 import { DuplicateNodeError, EmptyPlacementError } from '../errors.ts';
-import { mix32, murmur3 } from '../hash/murmur3.ts';
+import { mix32 } from '../hash/murmur3.ts';
 import { OwnerWalk } from '../nodes/preference.ts';
-import { type CheckedNode, checkedNode, checkedNodes, weightRange } from '../nodes/read-nodes.ts';
+import { type CheckedNode, readNode, readNodes, weightRule } from '../nodes/read-nodes.ts';
 import { TablePlacement } from '../nodes/table-placement.ts';
 import type { Key, RingNode } from '../placement.ts';
-import { checkedHash } from '../rules.ts';
+import { type Hash, hash, ofKeys } from '../rules.ts';
 import { Continuum, type Precedence } from './continuum.ts';
 import { type Circle, type Movement, movements } from './movement.ts';
 
@@ -19,6 +28,14 @@ export interface HashRingOptions {
 /** More points than this crowd a circle of 2^32 places. */
 const maxPoints = 2 ** 24;
 
+const rules = {
+  vnodes: integer(160, { min: 1, max: maxPoints }),
+  hash,
+} satisfies RulesFor<HashRingOptions>;
+
+const newWeight = required(weightRule);
+const newDown = required(boolean());
+
 /**
  * Consistent hashing on a circle (Karger et al., STOC 1997): a node has `vnodes × weight` points, a key belongs to the
  * node of the first point at or after its hash. A key moves only when its own node leaves, or to a node that joins.
@@ -29,8 +46,8 @@ const maxPoints = 2 ** 24;
  * the smaller id (in UTF-16 order) is first.
  */
 export class HashRing extends TablePlacement {
-  readonly #vnodes: number;
-  readonly #hash: (key: Key) => number;
+  readonly #options: Checked<typeof rules>;
+  readonly #hash: Hash;
   readonly #walk: OwnerWalk = new OwnerWalk();
   readonly #precedes: Precedence = (a, b) => this.table.idAt(a) < this.table.idAt(b);
   readonly #live: readonly (string | undefined)[] = this.table.live;
@@ -39,10 +56,9 @@ export class HashRing extends TablePlacement {
   /** @throws InvalidOptionError, DuplicateNodeError */
   constructor(nodes: Iterable<string | RingNode> = [], options: HashRingOptions = {}) {
     super();
-    knownOptions('HashRing', options, ['vnodes', 'hash']);
-    this.#vnodes = integerOption('vnodes', options.vnodes ?? 160, { min: 1, max: maxPoints });
-    this.#hash = checkedHash(options.hash ?? murmur3);
-    const checked = checkedNodes(nodes);
+    this.#options = readOptions('HashRing', options, rules);
+    this.#hash = ofKeys(this.#options.hash);
+    const checked = readNodes(nodes);
     this.#requireRoom(checked);
     for (const node of checked) this.table.add(node);
     this.#continuum = this.#build();
@@ -62,7 +78,7 @@ export class HashRing extends TablePlacement {
 
   /** Costs a copy of the ring's points, not a rebuild. @throws DuplicateNodeError, InvalidOptionError */
   add(node: string | RingNode): void {
-    const checked = checkedNode(node);
+    const checked = readNode(node);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
     this.#requireRoom([checked]);
     const { slot } = this.table.add(checked);
@@ -78,7 +94,7 @@ export class HashRing extends TablePlacement {
   /** Only keys of this node move, or to it. @throws UnknownNodeError, InvalidOptionError */
   setWeight(id: string, weight: number): void {
     const { slot, node } = this.table.member(id);
-    const changed = { ...node, weight: numberOption('weight', weight, weightRange) };
+    const changed = { ...node, weight: newWeight(weight, 'weight') };
     const before = this.#pointCount(node.weight);
     this.#requireRoom([changed], before);
     this.table.change(id, { weight });
@@ -92,15 +108,12 @@ export class HashRing extends TablePlacement {
    * when it does. Costs nothing but the longer walk. @throws UnknownNodeError
    */
   setDown(id: string, down: boolean): void {
-    if (typeof down !== 'boolean') {
-      throw new InvalidOptionError('down', `\`down\` must be true or false, got ${describe(down)}`);
-    }
-    this.table.change(id, { down });
+    this.table.change(id, { down: newDown(down, 'down') });
   }
 
   /** A ring that answers alike and changes on its own. */
   clone(): HashRing {
-    const copy = new HashRing([], { vnodes: this.#vnodes, hash: this.#hash });
+    const copy = new HashRing([], this.#options);
     for (const { node, down } of this.table.members()) {
       copy.table.add(node);
       if (down) copy.table.change(node.id, { down });
@@ -116,7 +129,10 @@ export class HashRing extends TablePlacement {
    * @throws InvalidOptionError when the rings hash keys differently
    */
   movesTo(next: HashRing): Movement[] {
-    if (this.#hash !== next.#hash) {
+    if (typeof next !== 'object' || next === null || !(#continuum in next)) {
+      throw refused('next', 'a HashRing', next);
+    }
+    if (this.#options.hash !== next.#options.hash) {
       throw new InvalidOptionError('next', '`next` must use the same hash function as this ring');
     }
     if (this.size === 0 || next.size === 0) return [];
@@ -170,7 +186,7 @@ export class HashRing extends TablePlacement {
 
   /** A node of any weight above 0 has a point. */
   #pointCount(weight: number): number {
-    return weight === 0 ? 0 : Math.max(1, Math.round(this.#vnodes * weight));
+    return weight === 0 ? 0 : Math.max(1, Math.round(this.#options.vnodes * weight));
   }
 
   /** Asked before anything changes, so that a refused change leaves the ring as it was. */

@@ -1,18 +1,19 @@
-import { InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
+import { type RulesFor, readOptions } from '@ashlar/core';
 import { bytesOf } from '../../hash/key-bytes.ts';
 import type { Placement } from '../../placement.ts';
-import { isPrime } from '../../rules.ts';
+import { prime } from '../../rules.ts';
 import { xxh64 } from '../hash/xxh64.ts';
-import type { NamedServer } from '../system/system-nodes.ts';
-import { byCodePoint } from '../system/system-nodes.ts';
+import { byCodePoint, type NamedServer } from '../system/system-nodes.ts';
 import { AttemptPlacement } from '../system/system-placement.ts';
-import { type EnvoyNode, envoyNodes, healthyOf } from './envoy-ring-hash.ts';
+import { type EnvoyNode, envoyNodes, healthyOf } from './endpoints.ts';
 import { keyDigest } from './ring.ts';
 
 export interface EnvoyMaglevOptions {
   /** `table_size`, a prime of at most 5 000 011; 65 537 if absent. */
   readonly tableSize?: number;
 }
+
+const rules = { tableSize: prime(65537, 5_000_011) } satisfies RulesFor<EnvoyMaglevOptions>;
 
 /** How many of Envoy's attempts are followed; it makes as many as `host_selection_retry_max_attempts` says. */
 const attempts = 32;
@@ -31,11 +32,7 @@ export function envoyMaglev(
   nodes: Iterable<string | EnvoyNode>,
   options: EnvoyMaglevOptions = {},
 ): Placement {
-  knownOptions('envoyMaglev', options, ['tableSize']);
-  const tableSize = integerOption('tableSize', options.tableSize ?? 65537, { min: 2, max: 5_000_011 });
-  if (!isPrime(tableSize)) {
-    throw new InvalidOptionError('tableSize', `\`tableSize\` must be a prime number, got ${tableSize}`);
-  }
+  const { tableSize } = readOptions('envoyMaglev', options, rules);
   const endpoints = envoyNodes(nodes);
   const servers = healthyOf(endpoints).sort((a, b) => byCodePoint(a.name, b.name));
   const table = tableOf(servers, tableSize);

@@ -1,23 +1,9 @@
-import { InvalidOptionError, knownOptions } from '@ashlar/core';
+import { oneOf, type RulesFor, readOptions } from '@ashlar/core';
 import type { Placement } from '../../placement.ts';
 import { murmur64A } from '../hash/murmur2.ts';
-import { choiceOption } from '../system/room.ts';
-import {
-  type CheckedSystemNode,
-  type NamedServer,
-  namedServers,
-  type SystemNode,
-  systemNodes,
-  upOnly,
-} from '../system/system-nodes.ts';
 import { CirclePlacement } from '../system/system-placement.ts';
-import { type ByteHash64, greatestRing, keyDigest, ringOf, ringSizes, xx } from './ring.ts';
-
-/** An endpoint: its `id` is its address, `ip:port`, as Envoy prints it. */
-export interface EnvoyNode extends SystemNode {
-  /** The `hash_key` of its `envoy.lb` metadata, or its hostname with `use_hostname_for_hashing`: hashed for the address. */
-  readonly hashKey?: string;
-}
+import { type EnvoyNode, envoyNodes, healthyOf } from './endpoints.ts';
+import { type ByteHash64, greatestRing, keyDigest, requireOrder, ringOf, ringSize, xx } from './ring.ts';
 
 export interface EnvoyRingOptions {
   /** `minimum_ring_size`, 1 to 8 388 608; 1024 if absent. */
@@ -27,6 +13,12 @@ export interface EnvoyRingOptions {
   /** `hash_function` of the ring; `XX_HASH` if absent. Keys are hashed by XXH64 with both. */
   readonly hash?: 'XX_HASH' | 'MURMUR_HASH_2';
 }
+
+const rules = {
+  minRingSize: ringSize(1024),
+  maxRingSize: ringSize(greatestRing),
+  hash: oneOf('XX_HASH', ['XX_HASH', 'MURMUR_HASH_2']),
+} satisfies RulesFor<EnvoyRingOptions>;
 
 /**
  * The endpoints of a cluster with the `ring_hash` policy of Envoy, in one priority and without locality weights.
@@ -46,11 +38,10 @@ export function envoyRingHash(
   nodes: Iterable<string | EnvoyNode>,
   options: EnvoyRingOptions = {},
 ): Placement {
-  knownOptions('envoyRingHash', options, ['minRingSize', 'maxRingSize', 'hash']);
-  const sizes = ringSizes(options.minRingSize ?? 1024, options.maxRingSize ?? greatestRing);
-  const hash = choiceOption('hash', options.hash ?? 'XX_HASH', hashes);
+  const { minRingSize: min, maxRingSize: max, hash } = readOptions('envoyRingHash', options, rules);
+  requireOrder(min, max);
   const endpoints = envoyNodes(nodes);
-  const circle = ringOf(healthyOf(endpoints), sizes, hash);
+  const circle = ringOf(healthyOf(endpoints), { min, max }, hashes[hash]);
   return new CirclePlacement(endpoints, circle, key => circle.successor(keyDigest(key)));
 }
 
@@ -58,19 +49,3 @@ const hashes: Readonly<Record<'XX_HASH' | 'MURMUR_HASH_2', ByteHash64>> = {
   XX_HASH: xx,
   MURMUR_HASH_2: murmur64A,
 };
-
-/** @throws InvalidOptionError, DuplicateNodeError */
-export function envoyNodes(nodes: Iterable<string | EnvoyNode>): CheckedSystemNode<EnvoyNode>[] {
-  const endpoints = systemNodes(nodes, { min: 1, max: 2 ** 32 - 1 });
-  const total = endpoints.reduce((sum, { weight }) => sum + weight, 0);
-  if (total < 2 ** 32) return endpoints;
-  throw new InvalidOptionError(
-    'weight',
-    `the weights of all nodes must add up to less than 2^32, got ${total}`,
-  );
-}
-
-/** Those that Envoy places. @throws InvalidOptionError */
-export function healthyOf(endpoints: readonly CheckedSystemNode<EnvoyNode>[]): NamedServer[] {
-  return upOnly(namedServers('hashKey', endpoints, ({ id, hashKey }) => hashKey ?? id));
-}

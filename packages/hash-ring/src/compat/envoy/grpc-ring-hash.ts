@@ -1,9 +1,9 @@
-import { integerOption, knownOptions } from '@ashlar/core';
+import { oneOf, type RulesFor, readOptions } from '@ashlar/core';
 import type { Placement } from '../../placement.ts';
-import { choiceOption } from '../system/room.ts';
 import { byCodePoint, namedServers, type SystemNode, systemNodes } from '../system/system-nodes.ts';
 import { CirclePlacement } from '../system/system-placement.ts';
-import { greatestRing, keyDigest, ringOf, ringSizes, xx } from './ring.ts';
+import { endpointRules } from './endpoints.ts';
+import { keyDigest, requireOrder, ringOf, ringSize, xx } from './ring.ts';
 
 /** An endpoint: its `id` is its first address, `ip:port`. */
 export interface GrpcNode extends SystemNode {
@@ -25,6 +25,13 @@ export interface GrpcRingOptions {
   readonly order?: 'sorted' | 'given';
 }
 
+const rules = {
+  minRingSize: ringSize(1024),
+  maxRingSize: ringSize(4096),
+  ringSizeCap: ringSize(4096),
+  order: oneOf('sorted', ['sorted', 'given']),
+} satisfies RulesFor<GrpcRingOptions>;
+
 /**
  * The endpoints of a channel with gRPC's `ring_hash_experimental` policy (gRFC A42, A61 and A76).
  *
@@ -40,15 +47,12 @@ export interface GrpcRingOptions {
  * @throws InvalidOptionError, DuplicateNodeError
  */
 export function grpcRingHash(nodes: Iterable<string | GrpcNode>, options: GrpcRingOptions = {}): Placement {
-  knownOptions('grpcRingHash', options, ['minRingSize', 'maxRingSize', 'ringSizeCap', 'order']);
-  const sizes = ringSizes(options.minRingSize ?? 1024, options.maxRingSize ?? 4096);
-  const cap = integerOption('ringSizeCap', options.ringSizeCap ?? 4096, { min: 1, max: greatestRing });
-  const endpoints = systemNodes(nodes, { min: 1, max: 2 ** 32 - 1 });
+  const { minRingSize, maxRingSize, ringSizeCap, order } = readOptions('grpcRingHash', options, rules);
+  requireOrder(minRingSize, maxRingSize);
+  const endpoints = systemNodes(endpointRules, nodes);
   const servers = namedServers('hashKey', endpoints, ({ id, hashKey }) => hashKey ?? id);
-  if (choiceOption('order', options.order ?? 'sorted', { sorted: true, given: false })) {
-    servers.sort((a, b) => byCodePoint(a.name, b.name));
-  }
-  const capped = { min: Math.min(sizes.min, cap), max: Math.min(sizes.max, cap) };
+  if (order === 'sorted') servers.sort((a, b) => byCodePoint(a.name, b.name));
+  const capped = { min: Math.min(minRingSize, ringSizeCap), max: Math.min(maxRingSize, ringSizeCap) };
   const circle = ringOf(servers, capped, xx);
   return new CirclePlacement(endpoints, circle, key => circle.successor(keyDigest(key)));
 }

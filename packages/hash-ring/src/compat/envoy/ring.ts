@@ -1,4 +1,4 @@
-import { InvalidOptionError, integerOption } from '@ashlar/core';
+import { InvalidOptionError, integer, type Rule } from '@ashlar/core';
 import { bytesOf } from '../../hash/key-bytes.ts';
 import type { Key } from '../../placement.ts';
 import { Continuum } from '../../ring/continuum.ts';
@@ -19,12 +19,18 @@ export interface RingSizes {
   readonly max: number;
 }
 
-/** @throws InvalidOptionError when one is out of range, or the least above the greatest */
-export function ringSizes(minRingSize: number, maxRingSize: number): RingSizes {
-  const min = integerOption('minRingSize', minRingSize, { min: 1, max: greatestRing });
-  const max = integerOption('maxRingSize', maxRingSize, { min: 1, max: greatestRing });
-  if (min <= max) return { min, max };
-  throw new InvalidOptionError('minRingSize', `\`minRingSize\` ${min} is above \`maxRingSize\` ${max}`);
+/** A number of points. */
+export function ringSize(orElse: number): Rule<number> {
+  return integer(orElse, { min: 1, max: greatestRing });
+}
+
+/** @throws InvalidOptionError when the least is above the greatest */
+export function requireOrder(min: number, max: number): void {
+  if (min <= max) return;
+  throw new InvalidOptionError(
+    'minRingSize',
+    `\`minRingSize\` must be at most \`maxRingSize\`, ${max}, got ${min} (number)`,
+  );
 }
 
 /**

@@ -1,12 +1,13 @@
-import { integerOption, knownOptions } from '@ashlar/core';
+import { type Checked, integer, type RulesFor, readOptions, required } from '@ashlar/core';
 import { BoundedLoad } from '../../bounded-load.ts';
-import { systemNodes } from '../system/system-nodes.ts';
+import { checkedId } from '../../nodes/read-nodes.ts';
 import {
   type HaproxyNode,
   type HaproxyOptions,
   type HaproxyServers,
   haproxyPlacement,
-  haproxyWeights,
+  haproxyRules,
+  haproxyServers,
   pointsPerWeight,
 } from './haproxy-hash.ts';
 
@@ -14,6 +15,11 @@ export interface HaproxyBoundedOptions extends HaproxyOptions {
   /** `hash-balance-factor`: how much of its fair part of the requests a server may have, in percent, above 100. */
   readonly balanceFactor: number;
 }
+
+const rules = {
+  ...haproxyRules,
+  balanceFactor: required(integer(undefined, { min: 101, max: 2 ** 31 - 1 }), 'percent of the fair part'),
+} satisfies RulesFor<HaproxyBoundedOptions>;
 
 /**
  * The servers of a backend with `hash-type consistent` and `hash-balance-factor` in HAProxy: `acquire` gives the server
@@ -30,9 +36,8 @@ export function haproxyBounded(
   nodes: Iterable<string | HaproxyNode>,
   options: HaproxyBoundedOptions,
 ): BoundedLoad {
-  knownOptions('haproxyBounded', options, ['balanceFactor', 'hash', 'avalanche']);
-  integerOption('balanceFactor', options.balanceFactor, { min: 101, max: 2 ** 31 - 1 });
-  return new HaproxyBoundedLoad(systemNodes(nodes, haproxyWeights), options);
+  const settings = readOptions('haproxyBounded', options, rules);
+  return new HaproxyBoundedLoad(haproxyServers(nodes), settings);
 }
 
 class HaproxyBoundedLoad extends BoundedLoad {
@@ -41,8 +46,8 @@ class HaproxyBoundedLoad extends BoundedLoad {
   readonly #weights: ReadonlyMap<string, { readonly own: number; readonly before: number }>;
   readonly #totalWeight: number;
 
-  constructor(servers: HaproxyServers, options: HaproxyBoundedOptions) {
-    super(haproxyPlacement(servers, options), { factor: options.balanceFactor / 100 });
+  constructor(servers: HaproxyServers, settings: Checked<typeof rules>) {
+    super(haproxyPlacement(servers, settings), { factor: settings.balanceFactor / 100 });
     const weights = new Map<string, { own: number; before: number }>();
     let before = 0;
     for (const { id, weight, down } of servers) {
@@ -50,14 +55,14 @@ class HaproxyBoundedLoad extends BoundedLoad {
       weights.set(id, { own, before });
       before += own;
     }
-    this.#balanceFactor = options.balanceFactor;
+    this.#balanceFactor = settings.balanceFactor;
     this.#weights = weights;
     this.#totalWeight = before;
   }
 
   /** What HAProxy calls the slots of a server: whole parts by weight, the remainder by turns, at least 1. */
   override capacityOf(id: string): number {
-    const weight = this.#weights.get(id);
+    const weight = this.#weights.get(checkedId(id));
     if (weight === undefined || weight.own === 0) return 0;
     const slots = Math.floor(((Math.imul(this.total + 1, this.#balanceFactor) + 99) >>> 0) / 100);
     const remainder = slots % this.#totalWeight;

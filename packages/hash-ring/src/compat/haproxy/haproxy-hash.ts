@@ -1,9 +1,18 @@
-import { describe, InvalidOptionError, integerOption, knownOptions, type NumberRange } from '@ashlar/core';
+import {
+  boolean,
+  type Checked,
+  describe,
+  InvalidOptionError,
+  integer,
+  oneOf,
+  type RulesFor,
+  readOptions,
+} from '@ashlar/core';
 import type { Key, Placement } from '../../placement.ts';
 import { Continuum } from '../../ring/continuum.ts';
 import { hashOf } from '../hash/key-reader.ts';
-import { booleanOption, choiceOption, requireRoom } from '../system/room.ts';
-import { type CheckedSystemNode, type SystemNode, systemNodes } from '../system/system-nodes.ts';
+import { requireRoom } from '../system/room.ts';
+import { type CheckedSystemNode, type SystemNode, systemNodes, systemRules } from '../system/system-nodes.ts';
 import { CirclePlacement } from '../system/system-placement.ts';
 import { fullHash, haproxyHashes } from './hashes.ts';
 
@@ -19,6 +28,16 @@ export interface HaproxyOptions {
   /** Whether `avalanche` stands behind the function. True by default if no function is named, else false, as there. */
   readonly avalanche?: boolean;
 }
+
+export const haproxyRules: RulesFor<HaproxyOptions> = {
+  hash: oneOf(undefined, Object.keys(haproxyHashes) as (keyof typeof haproxyHashes)[]),
+  avalanche: boolean(),
+};
+
+const nodeRules: RulesFor<HaproxyNode> = {
+  ...systemRules({ min: 0, max: 256 }),
+  serverId: integer(undefined, { min: 1, max: 2 ** 31 - 1 }),
+};
 
 /**
  * The servers of a backend with `hash-type consistent` in HAProxy.
@@ -37,14 +56,16 @@ export interface HaproxyOptions {
  * @throws InvalidOptionError, DuplicateNodeError
  */
 export function haproxyHash(nodes: Iterable<string | HaproxyNode>, options: HaproxyOptions = {}): Placement {
-  knownOptions('haproxyHash', options, ['hash', 'avalanche']);
-  return haproxyPlacement(systemNodes(nodes, haproxyWeights), options);
+  const settings = readOptions('haproxyHash', options, haproxyRules);
+  return haproxyPlacement(haproxyServers(nodes), settings);
 }
 
 export type HaproxyServers = readonly CheckedSystemNode<HaproxyNode>[];
 
-/** The range of `weight`. */
-export const haproxyWeights: NumberRange = { min: 0, max: 256 };
+/** @throws InvalidOptionError, DuplicateNodeError */
+export function haproxyServers(nodes: Iterable<string | HaproxyNode>): HaproxyServers {
+  return systemNodes(nodeRules, nodes);
+}
 
 /** Points of a server for each unit of its weight, which HAProxy calls effective weight. */
 export const pointsPerWeight = 16;
@@ -53,9 +74,9 @@ export const pointsPerWeight = 16;
 const pointsPerServer = 4096;
 
 /** `haproxyHash` of nodes that have been checked. */
-export function haproxyPlacement(servers: HaproxyServers, options: HaproxyOptions): Placement {
-  const hash = choiceOption('hash', options.hash ?? 'sdbm', haproxyHashes);
-  const avalanche = booleanOption('avalanche', options.avalanche ?? options.hash === undefined);
+export function haproxyPlacement(servers: HaproxyServers, settings: Checked<typeof haproxyRules>): Placement {
+  const hash = haproxyHashes[settings.hash ?? 'sdbm'];
+  const avalanche = settings.avalanche ?? settings.hash === undefined;
   const circle = circleOf(servers);
   const locate = (key: Key) => {
     const hashed = hashOf(key, hash);
@@ -93,7 +114,7 @@ function numbersOf(servers: readonly HaproxyNode[]): number[] {
   const taken = new Map<number, string>();
   for (const { id, serverId } of servers) {
     if (serverId === undefined) continue;
-    const other = taken.get(integerOption('serverId', serverId, { min: 1, max: 2 ** 31 - 1 }));
+    const other = taken.get(serverId);
     if (other !== undefined) {
       throw new InvalidOptionError(
         'serverId',

@@ -1,15 +1,16 @@
-import { describe, InvalidOptionError, knownOptions } from '@ashlar/core';
+import { boolean, describe, InvalidOptionError, oneOf, type RulesFor, readOptions } from '@ashlar/core';
 import { bytesOf } from '../../hash/key-bytes.ts';
 import type { Placement } from '../../placement.ts';
 import { Continuum } from '../../ring/continuum.ts';
 import { type ByteHash, hashOf } from '../hash/key-reader.ts';
-import { booleanOption, choiceOption, requireRoom } from '../system/room.ts';
+import { requireRoom } from '../system/room.ts';
 import {
   type CheckedSystemNode,
   type NamedServer,
   namedServers,
   type SystemNode,
   systemNodes,
+  systemRules,
   upOnly,
 } from '../system/system-nodes.ts';
 import { CirclePlacement } from '../system/system-placement.ts';
@@ -25,6 +26,13 @@ export interface KetamaOptions {
    */
   readonly hash?: LibmemcachedHash;
 }
+
+const rules = {
+  weighted: boolean(true),
+  hash: oneOf(undefined, Object.keys(libmemcachedHashes) as LibmemcachedHash[]),
+} satisfies RulesFor<KetamaOptions>;
+
+const nodeRules = systemRules({ min: 1, max: 2 ** 32 - 1 });
 
 /**
  * The servers of a memcached client that distributes by ketama as libmemcached does (pylibmc, PHP's memcached, …).
@@ -42,10 +50,9 @@ export interface KetamaOptions {
  * @throws InvalidOptionError, DuplicateNodeError
  */
 export function ketama(nodes: Iterable<string | SystemNode>, options: KetamaOptions = {}): Placement {
-  knownOptions('ketama', options, ['weighted', 'hash']);
-  const weighted = booleanOption('weighted', options.weighted ?? true);
-  const hash = choiceOption('hash', options.hash ?? (weighted ? 'md5' : 'one_at_a_time'), libmemcachedHashes);
-  const servers = systemNodes(nodes, { min: 1, max: 2 ** 32 - 1 });
+  const { weighted, hash: name = weighted ? 'md5' : 'one_at_a_time' } = readOptions('ketama', options, rules);
+  const hash = libmemcachedHashes[name];
+  const servers = systemNodes(nodeRules, nodes);
   if (!weighted) requireNoWeights(servers);
   const live = upOnly(namedServers('id', servers, ({ id }) => withoutDefaultPort(id)));
   const circle = weighted ? ketamaCircle(live) : evenCircle(live, hash);

@@ -1,15 +1,25 @@
-import { describe, InvalidOptionError, knownOptions } from '@ashlar/core';
+import {
+  describe,
+  InvalidOptionError,
+  oneOf,
+  type Rule,
+  type RulesFor,
+  readOptions,
+  refused,
+} from '@ashlar/core';
 import { bytesOf } from '../../hash/key-bytes.ts';
 import type { Owners } from '../../nodes/preference.ts';
+import { nameRule } from '../../nodes/read-nodes.ts';
 import type { Key, Placement } from '../../placement.ts';
 import { narrowToTag, reader } from '../hash/key-reader.ts';
-import { choiceOption, entriesOf } from '../system/room.ts';
+import { entriesOf } from '../system/room.ts';
 import {
   byCodePoint,
   type NamedServer,
   namedServers,
   type SystemNode,
   systemNodes,
+  systemRules,
   upOnly,
 } from '../system/system-nodes.ts';
 import { CirclePlacement } from '../system/system-placement.ts';
@@ -32,6 +42,20 @@ export interface TwemproxyOptions {
   readonly hashTag?: string;
 }
 
+const tagRule: Rule<string | undefined> = (value, option) => {
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && value.length === 2 && bytesOf(value).length === 2) return value;
+  throw refused(option, 'two ASCII characters', value, 'write `{}` in quotes');
+};
+
+const rules = {
+  hash: oneOf('fnv1a_64', Object.keys(twemproxyHashes) as TwemproxyHash[]),
+  distribution: oneOf('ketama', ['ketama', 'modula']),
+  hashTag: tagRule,
+} satisfies RulesFor<TwemproxyOptions>;
+
+const nodeRules: RulesFor<TwemproxyNode> = { ...systemRules({ min: 1, max: 2 ** 31 - 1 }), name: nameRule };
+
 /**
  * The servers of a pool of twemproxy (nutcracker).
  *
@@ -49,21 +73,16 @@ export function twemproxyHash(
   nodes: Iterable<string | TwemproxyNode>,
   options: TwemproxyOptions = {},
 ): Placement {
-  knownOptions('twemproxyHash', options, ['hash', 'distribution', 'hashTag']);
-  const hash = choiceOption('hash', options.hash ?? 'fnv1a_64', twemproxyHashes);
-  const placed = choiceOption('distribution', options.distribution ?? 'ketama', {
-    ketama: onCircle,
-    modula: inList,
-  });
-  const tag = tagOption(options.hashTag);
-  const servers = systemNodes(nodes, { min: 1, max: 2 ** 31 - 1 });
+  const { hash: hashName, distribution, hashTag: tag } = readOptions('twemproxyHash', options, rules);
+  const hash = twemproxyHashes[hashName];
+  const servers = systemNodes(nodeRules, nodes);
   const live = upOnly(namedServers('name', servers, ({ id, name }) => requireShort(name ?? nameOf(id))));
   const hashed = (key: Key) => {
     reader.read(key);
     if (tag !== undefined) narrowToTag(tag.charCodeAt(0), tag.charCodeAt(1));
     return hash(reader.bytes, reader.length);
   };
-  const { circle, placeOf } = placed(live.sort((a, b) => byLength(a.name, b.name)));
+  const { circle, placeOf } = distributions[distribution](live.sort((a, b) => byLength(a.name, b.name)));
   return new CirclePlacement(servers, circle, key => placeOf(hashed(key)));
 }
 
@@ -71,6 +90,8 @@ export function twemproxyHash(
 function byLength(a: string, b: string): number {
   return bytesOf(a).length - bytesOf(b).length || byCodePoint(a, b);
 }
+
+const distributions = { ketama: onCircle, modula: inList };
 
 interface Placed {
   readonly circle: { readonly owners: Owners; readonly size: number };
@@ -95,15 +116,9 @@ function nameOf(id: string): string {
 /** twemproxy writes `name-k` to a buffer of 86 bytes and hashes what it would have written. */
 function requireShort(name: string): string {
   const most = 86 - 1 - '-99999'.length;
-  if (typeof name !== 'string' || bytesOf(name).length <= most) return name;
+  if (bytesOf(name).length <= most) return name;
   throw new InvalidOptionError(
     'name',
     `twemproxy hashes names of at most ${most} bytes soundly, ${describe(name)} is longer`,
   );
-}
-
-function tagOption(tag: string | undefined): string | undefined {
-  if (tag === undefined) return undefined;
-  if (typeof tag === 'string' && tag.length === 2 && bytesOf(tag).length === 2) return tag;
-  throw new InvalidOptionError('hashTag', `\`hashTag\` must be two ASCII characters, got ${describe(tag)}`);
 }

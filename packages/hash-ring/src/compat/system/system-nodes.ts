@@ -1,7 +1,13 @@
-import { describe, InvalidOptionError, integerOption, type NumberRange } from '@ashlar/core';
-import { checkedNodes } from '../../nodes/read-nodes.ts';
+import {
+  boolean,
+  describe,
+  InvalidOptionError,
+  integer,
+  type NumberRange,
+  type RulesFor,
+} from '@ashlar/core';
+import { nodeRulesWith, readNodesBy } from '../../nodes/read-nodes.ts';
 import type { RingNode } from '../../placement.ts';
-import { booleanOption } from './room.ts';
 
 /** A server as the system's configuration writes it: the `id` is what is hashed there, unless said otherwise. */
 export interface SystemNode extends RingNode {
@@ -14,34 +20,17 @@ export type CheckedSystemNode<N extends SystemNode = SystemNode> = N & {
   readonly down: boolean;
 };
 
-/**
- * The nodes with everything said, in their order.
- *
- * @throws InvalidOptionError for an id that is empty or a weight that the system refuses, DuplicateNodeError
- */
-export function systemNodes<N extends SystemNode>(
-  nodes: Iterable<string | N>,
-  weights: NumberRange,
-): CheckedSystemNode<N>[] {
-  const given = typeof nodes === 'string' ? nodes : [...nodes];
-  const named = typeof given === 'string' ? given : given.map(withoutWeight);
-  return checkedNodes(named).map((node, i) => {
-    const more = (typeof given[i] === 'string' ? {} : given[i]) as N;
-    const { weight = 1, down = false } = more;
-    return {
-      ...more,
-      ...node,
-      weight: integerOption('weight', weight, weights),
-      down: booleanOption('down', down),
-    };
-  });
+/** The rules of the fields that every system's servers have. */
+export function systemRules(weights: NumberRange): RulesFor<SystemNode> {
+  return { ...nodeRulesWith(integer(1, weights)), down: boolean(false) };
 }
 
-/** Each system has limits of its own. */
-function withoutWeight(node: string | RingNode): string | RingNode {
-  if (typeof node === 'string') return node;
-  const { weight: _, ...rest } = node ?? {};
-  return rest;
+/** The nodes with their defaults filled in, in their order. @throws InvalidOptionError, DuplicateNodeError */
+export function systemNodes<N extends SystemNode>(
+  rules: RulesFor<N>,
+  nodes: Iterable<string | N>,
+): CheckedSystemNode<N>[] {
+  return readNodesBy<N>(rules, nodes) as CheckedSystemNode<N>[];
 }
 
 /** A server as it is placed: its index among the nodes, and the text that is hashed for it. */
@@ -52,7 +41,7 @@ export interface NamedServer {
   readonly down: boolean;
 }
 
-/** @throws InvalidOptionError that names the option when a name is empty, or two servers have the same */
+/** @throws InvalidOptionError that names the option when two servers have the same name */
 export function namedServers<N extends SystemNode>(
   option: string,
   nodes: readonly CheckedSystemNode<N>[],
@@ -61,13 +50,7 @@ export function namedServers<N extends SystemNode>(
   const seen = new Map<string, string>();
   return nodes.map((node, owner) => {
     const { id, weight, down } = node;
-    const name: unknown = nameOf(node);
-    if (typeof name !== 'string' || name === '') {
-      throw new InvalidOptionError(
-        option,
-        `the \`${option}\` of node ${describe(id)} must be a string that is not empty, got ${describe(name)}`,
-      );
-    }
+    const name = nameOf(node);
     const other = seen.get(name);
     if (other !== undefined) {
       throw new InvalidOptionError(

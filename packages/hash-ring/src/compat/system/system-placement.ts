@@ -1,6 +1,6 @@
 import { EmptyPlacementError } from '../../errors.ts';
-import type { Owners } from '../../nodes/preference.ts';
-import { OwnerWalk, spread } from '../../nodes/preference.ts';
+import { type Owners, OwnerWalk, spread } from '../../nodes/preference.ts';
+import { checkedId } from '../../nodes/read-nodes.ts';
 import type { Key, Placement } from '../../placement.ts';
 import type { CheckedSystemNode } from './system-nodes.ts';
 
@@ -39,7 +39,7 @@ abstract class SystemPlacement implements Placement {
   }
 
   shareOf(id: string): number {
-    return (this.#nodes.get(id)?.weight ?? 0) / this.#weight || 0;
+    return (this.#nodes.get(checkedId(id))?.weight ?? 0) / this.#weight || 0;
   }
 
   /** The id of an owner; when it may not be given out, the next one in order of preference. */
@@ -74,7 +74,6 @@ export class CirclePlacement extends SystemPlacement {
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
-    if (this.size === 0) return undefined;
     return this.walk.find(this.#owners, this.#places, this.#locate(key), this.live, this.size, accept);
   }
 }
@@ -115,7 +114,6 @@ export class AttemptPlacement extends SystemPlacement {
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
-    if (this.size === 0) return undefined;
     const sequence = this.#own();
     const outer = this.#walking;
     this.#walking = true;
