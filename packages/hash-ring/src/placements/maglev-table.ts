@@ -8,7 +8,7 @@ import type { Key, RingNode } from '../placement.ts';
 import { type Hash, hash, ofKeys, prime } from '../rules.ts';
 
 export interface MaglevTableOptions {
-  /** Entries of the table, a prime; 65 537 if absent. At least a hundred a node keep the shares within 1 %. */
+  /** Entries of the table, a prime, a hundred times the number of nodes or more. Default: 65 537. */
   readonly tableSize?: number;
   /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
   readonly hash?: (key: Key) => number;
@@ -26,11 +26,14 @@ interface Filling {
 }
 
 /**
- * Maglev hashing (Eisenbud et al., NSDI 2016): a table that the nodes fill in turns, so that shares are equal to within a
- * table entry and a look-up is one read. Fixed at construction. When a node leaves, its keys are spread evenly, and a few
- * keys of other nodes move as well; take a `HashRing` where none may.
+ * Maglev hashing (Eisenbud et al., NSDI 2016): the nodes fill a table in turns, and a look-up is one read. Fixed at
+ * construction. When a node leaves, its keys spread evenly, and a few keys of other nodes move as well; use a `HashRing`
+ * where none may.
  *
- * Placement depends on the ids, weights and options alone, not on the order of the nodes. A node of weight w is given
+ * Of n nodes of equal weight each has the same number of entries, to within one. Of other weights a node with a share of s
+ * of the t entries has s entries to within 1 + s × n / t, and at least one.
+ *
+ * Placement depends on the ids, weights and options alone, not on the order of the nodes. A node of weight w has
  * a turn in w out of the greatest weight's rounds. After its first node a key prefers those of the entries that follow.
  */
 export class MaglevTable extends TablePlacement {
@@ -95,7 +98,38 @@ export class MaglevTable extends TablePlacement {
         if (--left === 0) break;
       }
     }
+    this.#giveEachOne(table, fillings);
     return table;
+  }
+
+  /**
+   * A node too light for a turn takes over the first entry, in its own order, of a node that has more than its share of
+   * what these leave.
+   */
+  #giveEachOne(table: Uint32Array, fillings: readonly Filling[]): void {
+    const counts = new Uint32Array(this.table.live.length);
+    for (const slot of table) counts[slot]!++;
+    const light = fillings.filter(({ slot }) => counts[slot] === 0);
+    if (light.length === 0) return;
+    const others = fillings.filter(({ slot }) => counts[slot]! > 0);
+    const total = others.reduce((sum, { weight }) => sum + weight, 0);
+    const shares = new Float64Array(counts.length).fill(1);
+    for (const { slot, weight } of others) {
+      shares[slot] = Math.max(1, (weight / total) * (table.length - light.length));
+    }
+    let toSpare = others.reduce(
+      (sum, { slot }) => sum + Math.ceil(Math.max(0, counts[slot]! - shares[slot]!)),
+      0,
+    );
+    const mayGive = (slot: number) => counts[slot]! > (toSpare > 0 ? shares[slot]! : 1);
+    for (const { slot, next, skip } of light) {
+      let entry = next;
+      while (!mayGive(table[entry]!)) entry = (entry + skip) % table.length;
+      toSpare--;
+      counts[table[entry]!]!--;
+      table[entry] = slot;
+      counts[slot] = 1;
+    }
   }
 
   #filling(slot: number, { id, weight }: CheckedNode, tableSize: number): Filling {
