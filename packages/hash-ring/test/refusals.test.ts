@@ -25,7 +25,17 @@ const noHash: Bad = ['md5', null, 5, {}, () => 0.5, () => 'x', () => undefined, 
 const noObject: Bad = [null, 'ab', 5, true, ['a'], () => 1];
 const noList: Bad = [null, 'ab', '', 5, true, { id: 'a' }, {}, () => ['a']];
 const noNode: Bad = [1, 2n, null, undefined, true, ['a'], () => 'a', Symbol('s')];
-const noKey: Bad = [5, 5n, null, undefined, {}, ['a'], new Uint16Array(1), new ArrayBuffer(1)];
+const noKey: Bad = [
+  5,
+  5n,
+  null,
+  undefined,
+  {},
+  ['a'],
+  new Uint16Array(1),
+  new ArrayBuffer(1),
+  new Proxy(new Uint8Array(1), {}),
+];
 const noId: Bad = [5, null, undefined, { id: 'a' }, ['a']];
 const noFunction: Bad = ['a', null, undefined, {}, true];
 const noCount: Bad = ['3', null, undefined, Number.NaN, -1, 1.5, Number.POSITIVE_INFINITY, [3]];

@@ -41,13 +41,13 @@ abstract class SystemPlacement implements Placement {
   shareOf(id: string): number {
     return (this.#nodes.get(checkedId(id))?.weight ?? 0) / this.#weight || 0;
   }
+}
 
-  /** The id of an owner; when it may not be given out, the next one in order of preference. */
-  protected idOf(owner: number, key: Key): string {
-    const id = this.live[owner] ?? this.find(key, anyone);
-    if (id === undefined) throw new EmptyPlacementError();
-    return id;
-  }
+/** The first node in the key's order of preference, where the key's own may not be given out. */
+function nextOf(placement: SystemPlacement, key: Key): string {
+  const id = placement.find(key, anyone);
+  if (id === undefined) throw new EmptyPlacementError();
+  return id;
 }
 
 /** Owners around a circle or along a table: from the place where a key begins on, each is preferred to those behind it. */
@@ -70,7 +70,7 @@ export class CirclePlacement extends SystemPlacement {
 
   get(key: Key): string {
     if (this.size === 0) throw new EmptyPlacementError();
-    return this.idOf(this.#owners[this.#locate(key)]!, key);
+    return this.live[this.#owners[this.#locate(key)]!] ?? nextOf(this, key);
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
@@ -110,7 +110,7 @@ export class AttemptPlacement extends SystemPlacement {
     if (this.size === 0) throw new EmptyPlacementError();
     const sequence = this.#own();
     this.#attempt(key, sequence, 1);
-    return this.idOf(sequence[0]!, key);
+    return this.live[sequence[0]!] ?? nextOf(this, key);
   }
 
   find(key: Key, accept: (id: string) => boolean): string | undefined {
