@@ -1,6 +1,6 @@
 import { AshlarError, describe } from '@ashlar/core';
 
-/** A key was looked up in a placement that has no node to give out. */
+/** A look-up in a placement in which no node may own a key. */
 export class EmptyPlacementError extends AshlarError {
   static override readonly code: string = 'ASHLAR_HASH_RING_EMPTY_PLACEMENT';
 

@@ -9,7 +9,7 @@ import { type CheckedSystemNode, type SystemNode, systemNodes, systemRules } fro
 import { AttemptPlacement, CirclePlacement } from './system/system-placement.ts';
 
 export interface NginxOptions {
-  /** `hash $key consistent` when true, which is the default; plain `hash $key` when false. */
+  /** `hash $key consistent` when true, plain `hash $key` when false. Default: true. */
   readonly consistent?: boolean;
 }
 

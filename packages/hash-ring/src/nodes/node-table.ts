@@ -20,10 +20,10 @@ export class NodeTable {
   readonly #zones = new Map<string, number>();
   #zoneless = 0;
   #liveCount = 0;
-  /** `undefined` after a change: summed up anew when asked for, since a running sum of fractions drifts. */
+  /** `undefined` after a change: summed up at the next use, since a running sum of fractions drifts. */
   #liveWeight: number | undefined;
 
-  /** The id of each slot whose node may be given out; `undefined` for the others. */
+  /** The id of each slot whose node may own keys; `undefined` for the others. */
   get live(): readonly (string | undefined)[] {
     return this.#live;
   }
@@ -52,7 +52,7 @@ export class NodeTable {
     return this.#members.get(id)?.node.zone;
   }
 
-  /** The id of the node that has the slot, also when it may not be given out. */
+  /** The id of the node that has the slot, also when it may own no keys. */
   idAt(slot: number): string {
     return this.#ids[slot]!;
   }

@@ -59,7 +59,7 @@ export class OwnerWalk {
         if (id === undefined || met[owner] === stamp) continue;
         met[owner] = stamp;
         toMeet--;
-        // The first one has been asked before the walk began
+        // `accept` saw the first one before the walk began
         if (step > 0 && accept(id)) return id;
       }
       return undefined;
@@ -94,7 +94,7 @@ const countRule = required(integer(undefined, { min: 0 }), 'how many nodes to re
  * `getN` of a placement by its `find`: one node of each zone in order of preference, then others in that order.
  *
  * @param zoneOf the zone of a node; a node without one counts as a zone of its own
- * @param zones how many zones the nodes that may be given out lie in: lets the walk end early; too many is no error
+ * @param zones how many zones the nodes that may own keys lie in: lets the walk end early; too many is no error
  */
 export function spread(
   placement: Pick<Placement, 'find' | 'size'>,

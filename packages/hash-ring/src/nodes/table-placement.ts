@@ -26,7 +26,7 @@ export abstract class TablePlacement implements Placement {
     return this.table.has(id);
   }
 
-  /** All nodes, also those that may not be given out, in the order in which they came. */
+  /** All nodes in the order in which they came, also those that are down or have weight 0. */
   nodes(): RingNode[] {
     return this.table.nodes();
   }

@@ -9,7 +9,7 @@ import type { Key, RingNode } from '../placement.ts';
 import { type Hash, hash, ofKeys } from '../rules.ts';
 
 export interface JumpHashOptions {
-  /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
+  /** Any 32-bit hash of a key. Default: `murmur3`, MurmurHash3 x86 32 of its UTF-8 bytes. */
   readonly hash?: (key: Key) => number;
 }
 
@@ -18,9 +18,9 @@ const rules = { hash } satisfies RulesFor<JumpHashOptions>;
 /**
  * Jump consistent hash: even shares with no memory at all, for nodes that form a numbered list which grows and shrinks
  * at its end only, such as shards. The order of the nodes is part of the placement. `add` moves keys to the new node
- * only, `pop` moves the keys of the last node only; to remove any other, take a `MementoHash`.
+ * only, `pop` moves the keys of the last node only; to remove any other, use a `MementoHash`.
  *
- * The key's 32-bit hash is jump's 64-bit key, as Guava does with a 32-bit hash code. Weights are not possible. After its
+ * The key's 32-bit hash is jump's 64-bit key, as Guava does with a 32-bit hash code. It has no weights. After its
  * first node a key visits the others by a stride of its own.
  */
 export class JumpHash extends TablePlacement {
@@ -52,7 +52,7 @@ export class JumpHash extends TablePlacement {
     this.#append(checked);
   }
 
-  /** Takes the last node off and gives its id; `undefined` when there is none. */
+  /** Removes the last node and returns its id; `undefined` when there is none. */
   pop(): string | undefined {
     const id = this.#ids.pop();
     if (id !== undefined) this.table.remove(id);
@@ -87,7 +87,7 @@ export function jump(high: number, low: number, buckets: number): number {
   return bucket;
 }
 
-/** Asks the bucket at `start`, then the others by the key's own stride; an id that is `undefined` is passed over. */
+/** Tries the bucket at `start`, then the others by the key's own stride; skips an id that is `undefined`. */
 export function findByStride(
   ids: readonly (string | undefined)[],
   start: number,

@@ -10,7 +10,7 @@ import { type Hash, hash, ofKeys, prime } from '../rules.ts';
 export interface MaglevTableOptions {
   /** Entries of the table, a prime, a hundred times the number of nodes or more. Default: 65 537. */
   readonly tableSize?: number;
-  /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
+  /** Any 32-bit hash of a key. Default: `murmur3`, MurmurHash3 x86 32 of its UTF-8 bytes. */
   readonly hash?: (key: Key) => number;
 }
 

@@ -16,7 +16,7 @@ import { type Hash, hash, ofKeys } from '../rules.ts';
 import { findByStride, jump } from './jump-hash.ts';
 
 export interface MementoHashOptions {
-  /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
+  /** Any 32-bit hash of a key. Default: `murmur3`, MurmurHash3 x86 32 of its UTF-8 bytes. */
   readonly hash?: (key: Key) => number;
 }
 
@@ -36,8 +36,8 @@ const rules = { hash } satisfies RulesFor<MementoHashOptions>;
  * own node leaves, or to a node that joins, which takes the bucket that was removed last.
  *
  * **The order of removals is part of the placement**: two processes that saw the same nodes leave in different orders
- * disagree. Share `state()` between them, or take a `HashRing`, whose placement depends on the nodes alone. Weights are
- * not possible. After its first node a key visits the others by a stride of its own.
+ * disagree. Share `state()` between them, or use a `HashRing`, whose placement depends on the nodes alone. It has
+ * no weights. After its first node a key visits the others by a stride of its own.
  */
 export class MementoHash extends TablePlacement {
   readonly #hash: Hash;
@@ -55,7 +55,7 @@ export class MementoHash extends TablePlacement {
     for (const node of readNodes(nodes)) this.#place(node);
   }
 
-  /** @throws InvalidOptionError for what no `state()` gives */
+  /** @throws InvalidOptionError for what no `state()` returns */
   static restore(state: MementoState, options: MementoHashOptions = {}): MementoHash {
     const { nodes, removed } = checkedState(state);
     // Filled buckets stand in for the removed ones until these are removed again, in their order
@@ -86,7 +86,7 @@ export class MementoHash extends TablePlacement {
     return { nodes, removed: [...this.#removed] };
   }
 
-  /** Gives the node the bucket that was removed last, or a new one. @throws DuplicateNodeError, InvalidOptionError */
+  /** Assigns the node the bucket that was removed last, or a new one. @throws DuplicateNodeError, InvalidOptionError */
   add(node: string | RingNode): void {
     const checked = readNode(node);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);

@@ -8,7 +8,7 @@ import type { Key, RingNode } from '../placement.ts';
 import { type Hash, hash, ofKeys } from '../rules.ts';
 
 export interface RendezvousHashOptions {
-  /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
+  /** Any 32-bit hash of a key. Default: `murmur3`, MurmurHash3 x86 32 of its UTF-8 bytes. */
   readonly hash?: (key: Key) => number;
 }
 
@@ -33,7 +33,7 @@ interface Contest {
 /**
  * Rendezvous or highest-random-weight hashing (Thaler and Ravishankar, 1998; weights as by Schindelhauer and Schomaker,
  * 2005): every node draws a number for the key, and the highest wins. Shares are even to within chance, also with any
- * weights; memory is a few words a node; a look-up asks every node, so this is for up to some dozens of them. A key moves
+ * weights; memory is a few words a node; a look-up visits every node, so use it for up to some dozens of them. A key moves
  * only when its own node leaves, or to a node that joins.
  *
  * The score of a node of weight w is w / −ln(u), where u in (0, 1) is drawn by 32 bits from the hashes of key and id; of

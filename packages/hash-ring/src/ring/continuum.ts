@@ -4,8 +4,8 @@ import type { Owners } from '../nodes/preference.ts';
 export type Precedence = (ownerA: number, ownerB: number) => boolean;
 
 /**
- * The circle of 32-bit hashes with its points, each the property of one owner (a small integer). Immutable: whoever
- * walks it is not disturbed by changes to the ring that it came from. Takes 6 bytes a point (8 with 65 536 owners and more), and an
+ * The circle of 32-bit hashes with its points, each the property of one owner (a small integer). Immutable, so that
+ * a change of the ring does not disturb a walk under way. Takes 6 bytes a point (8 with 65 536 owners and more), and an
  * index of up to 4.
  */
 export class Continuum {

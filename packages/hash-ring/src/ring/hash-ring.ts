@@ -19,9 +19,9 @@ import { Continuum, type Precedence } from './continuum.ts';
 import { type Circle, type Movement, movements } from './movement.ts';
 
 export interface HashRingOptions {
-  /** Points of a node of weight 1; 160 if absent. More points even out the shares and cost 12 bytes each. */
+  /** Points of a node of weight 1, 1 to 2^24. More points even out the shares; each takes at most 12 bytes. Default: 160. */
   readonly vnodes?: number;
-  /** Any 32-bit hash of a key; MurmurHash3 x86 32 of its UTF-8 bytes if absent. */
+  /** Any 32-bit hash of a key. Default: `murmur3`, MurmurHash3 x86 32 of its UTF-8 bytes. */
   readonly hash?: (key: Key) => number;
 }
 
@@ -111,7 +111,7 @@ export class HashRing extends TablePlacement {
     this.table.change(id, { down: newDown(down, 'down') });
   }
 
-  /** A ring that answers alike and changes on its own. */
+  /** A ring with the same nodes, weights and options, that changes independently. */
   clone(): HashRing {
     const copy = new HashRing([], this.#options);
     for (const { node, down } of this.table.members()) {
@@ -189,7 +189,7 @@ export class HashRing extends TablePlacement {
     return weight === 0 ? 0 : Math.max(1, Math.round(this.#options.vnodes * weight));
   }
 
-  /** Asked before anything changes, so that a refused change leaves the ring as it was. */
+  /** Called before anything changes, so that a refused change leaves the ring as it was. */
   #requireRoom(added: readonly CheckedNode[], replaced = 0): void {
     const more = added.reduce((sum, { weight }) => sum + this.#pointCount(weight), -replaced);
     const total = (this.#continuum?.size ?? 0) + more;

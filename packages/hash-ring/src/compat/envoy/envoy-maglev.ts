@@ -9,13 +9,13 @@ import { type EnvoyNode, envoyNodes, healthyOf } from './endpoints.ts';
 import { keyDigest } from './ring.ts';
 
 export interface EnvoyMaglevOptions {
-  /** `table_size`, a prime of at most 5 000 011; 65 537 if absent. */
+  /** `table_size`, a prime of at most 5 000 011. Default: 65 537. */
   readonly tableSize?: number;
 }
 
 const rules = { tableSize: prime(65537, 5_000_011) } satisfies RulesFor<EnvoyMaglevOptions>;
 
-/** How many of Envoy's attempts are followed; it makes as many as `host_selection_retry_max_attempts` says. */
+/** How many of Envoy's attempts are followed; `host_selection_retry_max_attempts` sets how many it makes. */
 const attempts = 32;
 
 /**

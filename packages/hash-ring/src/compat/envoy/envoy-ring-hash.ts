@@ -6,11 +6,11 @@ import { type EnvoyNode, envoyNodes, healthyOf } from './endpoints.ts';
 import { type ByteHash64, greatestRing, keyDigest, requireOrder, ringOf, ringSize, xx } from './ring.ts';
 
 export interface EnvoyRingOptions {
-  /** `minimum_ring_size`, 1 to 8 388 608; 1024 if absent. */
+  /** `minimum_ring_size`, 1 to 8 388 608. Default: 1024. */
   readonly minRingSize?: number;
-  /** `maximum_ring_size`, 1 to 8 388 608, which is the default too. */
+  /** `maximum_ring_size`, 1 to 8 388 608. Default: 8 388 608. */
   readonly maxRingSize?: number;
-  /** `hash_function` of the ring; `XX_HASH` if absent. Keys are hashed by XXH64 with both. */
+  /** `hash_function` of the ring; XXH64 hashes the keys with both. Default: `XX_HASH`. */
   readonly hash?: 'XX_HASH' | 'MURMUR_HASH_2';
 }
 
@@ -26,8 +26,8 @@ const rules = {
  * The key is what the route's one hash policy takes, the value of a header say. Weights are integers of at least 1, and
  * add up to less than 2^32; they are relative, and the order of the endpoints counts.
  *
- * An endpoint that is `down` is not healthy, and the ring is built without it. That Envoy takes all endpoints again when
- * half of them are not healthy, its panic threshold, is left to you. The order of preference is that of the retry host
+ * An endpoint that is `down` is not healthy, and the ring is built without it. The panic threshold, by which Envoy
+ * uses all endpoints again when half of them are not healthy, is left to you. The order of preference is that of the retry host
  * predicates: the points that follow. An endpoint may be without a point where the ring is small; it owns no key.
  *
  * From ring_hash_lb.cc; checked against the vectors of Envoy's own tests, not against a running Envoy.

@@ -12,15 +12,16 @@ export interface GrpcNode extends SystemNode {
 }
 
 export interface GrpcRingOptions {
-  /** `minRingSize`, 1 to 8 388 608; 1024 if absent. */
+  /** `minRingSize`, 1 to 8 388 608. Default: 1024. */
   readonly minRingSize?: number;
-  /** `maxRingSize`, 1 to 8 388 608; 4096 if absent. */
+  /** `maxRingSize`, 1 to 8 388 608. Default: 4096. */
   readonly maxRingSize?: number;
-  /** The client's own cap of both, 4096 if absent. */
+  /** The client's own cap of both, 1 to 8 388 608. Default: 4096. */
   readonly ringSizeCap?: number;
   /**
    * In what order endpoints take their points, which counts where weights differ: `sorted` by their hash keys as in
-   * grpc-go, the default; or as `given` by the resolver, as in grpc-js and in all that stands on C-core (C++, Python, …).
+   * grpc-go; or as `given` by the resolver, as in grpc-js and in all that builds on C-core (C++, Python, …).
+   * Default: `sorted`.
    */
   readonly order?: 'sorted' | 'given';
 }

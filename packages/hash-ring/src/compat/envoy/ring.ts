@@ -34,7 +34,7 @@ export function requireOrder(min: number, max: number): void {
 }
 
 /**
- * The ring of Envoy and gRPC: as many points as give the lightest server a whole number of them, at least `min` and at
+ * The ring of Envoy and gRPC: so many points that the lightest server has a whole number of them, at least `min` and at
  * most `max` in all. Parts of points add up from server to server, so their order counts where they are not whole.
  */
 export function ringOf(servers: readonly NamedServer[], { min, max }: RingSizes, hash: ByteHash64): Circle64 {

@@ -22,8 +22,8 @@ const rules = {
 } satisfies RulesFor<HaproxyBoundedOptions>;
 
 /**
- * The servers of a backend with `hash-type consistent` and `hash-balance-factor` in HAProxy: `acquire` gives the server
- * of a request while those that were acquired and not released are under way.
+ * The servers of a backend with `hash-type consistent` and `hash-balance-factor` in HAProxy: `acquire` returns the
+ * server of a request; requests acquired and not released count as under way.
  *
  * All else is as in `haproxyHash`. HAProxy counts the requests that a server has and not those that wait in queues; its
  * bounds are computed in unsigned 32-bit integers, so are these, with the same overflow.

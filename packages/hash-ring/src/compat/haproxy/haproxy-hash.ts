@@ -23,9 +23,9 @@ export interface HaproxyNode extends SystemNode {
 }
 
 export interface HaproxyOptions {
-  /** The function in `hash-type consistent <function>`. `sdbm` when absent, and then with `avalanche`. */
+  /** The function in `hash-type consistent <function>`. Default: `sdbm`, with `avalanche`. */
   readonly hash?: 'sdbm' | 'djb2' | 'wt6' | 'crc32';
-  /** Whether `avalanche` stands behind the function. True by default if no function is named, else false, as there. */
+  /** Whether `avalanche` follows the function. Default: true without `hash`, else false, as in HAProxy. */
   readonly avalanche?: boolean;
 }
 

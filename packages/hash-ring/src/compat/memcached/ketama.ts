@@ -18,11 +18,11 @@ import { type LibmemcachedHash, libmemcachedHashes } from './hashes.ts';
 import { ketamaCircle } from './ketama-circle.ts';
 
 export interface KetamaOptions {
-  /** `MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED` when true, which is the default; `MEMCACHED_BEHAVIOR_KETAMA` when false. */
+  /** `MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED` when true, `MEMCACHED_BEHAVIOR_KETAMA` when false. Default: true. */
   readonly weighted?: boolean;
   /**
-   * `MEMCACHED_BEHAVIOR_HASH`: `md5` by default if weighted, else `one_at_a_time`, which libmemcached calls `default`.
-   * Weighted, it hashes the keys only, the points being MD5 always.
+   * `MEMCACHED_BEHAVIOR_HASH`. Weighted, it hashes the keys only: the points are always MD5. Default: `md5` if weighted,
+   * else `one_at_a_time`, which libmemcached calls `default`.
    */
   readonly hash?: LibmemcachedHash;
 }
@@ -80,7 +80,7 @@ function evenCircle(servers: readonly NamedServer[], hash: ByteHash): Continuum 
   return Continuum.of(points, owners, (a, b) => a < b);
 }
 
-/** libmemcached turns to the weighted circle when a server with a weight is added, and back when told so later. */
+/** libmemcached turns to the weighted circle when a server with a weight is added, and back when the behavior is set later. */
 function requireNoWeights(servers: readonly CheckedSystemNode[]): void {
   const heavy = servers.find(({ weight }) => weight !== 1);
   if (heavy === undefined) return;

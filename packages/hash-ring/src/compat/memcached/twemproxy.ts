@@ -34,11 +34,11 @@ export interface TwemproxyNode extends SystemNode {
 }
 
 export interface TwemproxyOptions {
-  /** `fnv1a_64` if absent. */
+  /** `hash` of the pool. Default: `fnv1a_64`. */
   readonly hash?: TwemproxyHash;
-  /** `ketama` if absent. */
+  /** `distribution` of the pool. Default: `ketama`. */
   readonly distribution?: 'ketama' | 'modula';
-  /** `hash_tag`, two ASCII characters: of a key that has both, what is between them is hashed unless it is empty. */
+  /** `hash_tag`, two ASCII characters: of a key that has both, what is between them is hashed unless it is empty. Default: none. */
   readonly hashTag?: string;
 }
 

@@ -9,9 +9,9 @@ import {
 import { nodeRulesWith, readNodesBy } from '../../nodes/read-nodes.ts';
 import type { RingNode } from '../../placement.ts';
 
-/** A server as the system's configuration writes it: the `id` is what is hashed there, unless said otherwise. */
+/** A server as the system's configuration writes it: the `id` is what is hashed there, unless stated otherwise. */
 export interface SystemNode extends RingNode {
-  /** The system knows this server to be down; each function says what its system does then. */
+  /** The system knows this server to be down; see each function for what its system does then. Default: false. */
   readonly down?: boolean;
 }
 
