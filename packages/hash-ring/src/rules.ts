@@ -1,32 +1,32 @@
-import { defaultTo, describe, InvalidOptionError, integer, type Rule, refused } from '@ashlar/core';
+import { describe, InvalidOptionError, integer, type Rule, refused } from '@ashlar/core';
 import { checkedKey } from './hash/key-bytes.ts';
 import { murmur3 } from './hash/murmur3.ts';
 import type { Key } from './placement.ts';
 
 export type Hash = (key: Key) => number;
 
-const anyHash: Rule<Hash | undefined> = (value, option) => {
-  if (value === undefined) return undefined;
-  const expected = 'a function that returns a 32-bit integer for a key';
-  if (typeof value !== 'function') throw refused(option, expected, value, 'write `hash: key => …`');
-  const sample = resultOf(value as Hash, option);
-  if (Number.isInteger(sample)) return value as Hash;
-  throw new InvalidOptionError(
-    option,
-    `\`${option}\` must be ${expected}, got one that returns ${describe(sample)}`,
-  );
-};
+const expectedHash = 'a function that returns a 32-bit integer for a key';
 
 /** A 32-bit hash of a key, tried once. */
-export const hash: Rule<Hash> = defaultTo(murmur3, anyHash);
+export const hash: Rule<Hash> = (value, option) => {
+  if (value === undefined) return murmur3;
+  if (typeof value !== 'function') throw refused(option, expectedHash, value, 'write `hash: key => …`');
+  const sample = resultOf(value as Hash, option);
+  if (Number.isInteger(sample)) return value as Hash;
+  throw unfitHash(option, `returns ${describe(sample)}`);
+};
 
 function resultOf(hash: Hash, option: string): unknown {
   try {
     return hash('a');
   } catch (cause) {
-    const message = `\`${option}\` must be a function that returns a 32-bit integer for a key, got one that throws`;
-    throw new InvalidOptionError(option, message, { cause });
+    throw unfitHash(option, 'throws', { cause });
   }
+}
+
+function unfitHash(option: string, does: string, options?: ErrorOptions): InvalidOptionError {
+  const message = `\`${option}\` must be ${expectedHash}, got one that ${does}`;
+  return new InvalidOptionError(option, message, options);
 }
 
 /** The hash with its key checked first; MurmurHash3 does that itself. */

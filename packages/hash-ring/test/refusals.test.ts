@@ -235,6 +235,10 @@ const aMemento = new ring.MementoHash(['a', 'b']);
 const aBoundedLoad = new ring.BoundedLoad(aRing);
 const aCustomRing = new ring.HashRing(['a', 'b'], { hash: key => key.length });
 
+const even = { weights: true, orderFree: true, zones: true, minimalMovement: 'any', peakToAverage: 2 };
+const conform = (options: object) =>
+  placementConformance({ describe, it }, () => aRing, { name: 'x', features: even, ...options } as never);
+
 const ids = (placement: object, names: readonly string[]): Record<string, Method[]> =>
   Object.fromEntries(
     names.map(name => [
@@ -315,6 +319,18 @@ const methods: Readonly<Record<string, Readonly<Record<string, readonly Method[]
       ['runner', [null, undefined, 'vitest', {}], bad => placementConformance(bad, () => aRing, {} as never)],
       ['place', noFunction, bad => placementConformance({ describe, it }, bad, {} as never)],
       ['name', noText, bad => placementConformance({ describe, it }, () => aRing, { name: bad } as never)],
+      ...['weights', 'orderFree', 'zones'].map(
+        (feature): Method => [
+          `features.${feature}`,
+          noBoolean,
+          bad => conform({ features: { ...even, [feature]: bad } }),
+        ],
+      ),
+      ['features.minimalMovement', noChoice, bad => conform({ features: { ...even, minimalMovement: bad } })],
+      ['features.peakToAverage', noNumber, bad => conform({ features: { ...even, peakToAverage: bad } })],
+      ['features.nosuch', [], bad => conform({ features: { ...even, nosuch: bad } })],
+      ['skip', noObject.slice(0, 4), bad => conform({ skip: bad })],
+      ['skip[0].test', noText, bad => conform({ skip: [{ test: bad, reason: 'r' }] })],
     ],
   },
   ...Object.fromEntries(
