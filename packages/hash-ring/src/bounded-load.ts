@@ -27,8 +27,9 @@ export interface Acquired {
 
 /**
  * Consistent hashing with bounded loads (Mirrokni, Thorup and Zadimoghaddam, 2018), live: counts the work that is under
- * way, and assigns a key to the first node in its order of preference that has room. No node ever has more than
- * ⌈factor × (load + 1) × share⌉, where load is the work under way on all nodes, and share the node's part of the weights.
+ * way, and assigns a key to the first node in its order of preference that has room. No unit lifts a node above
+ * ⌈factor × (load + 1) × share⌉, where load is the work under way on all nodes before it, and share the node's part of the
+ * weights.
  *
  * Follows the placement as it changes. Some node always has room: the bounds add up to more than the load.
  */

@@ -111,8 +111,8 @@ class NodeReader<N extends RingNode> {
   }
 
   /**
-   * A node may be an object of the caller's, with fields of its own. A field is taken for a misspelled one only where
-   * that is missing, the first letter is the same and the length differs by one at most: `wieght`, `Weight`, `zon`.
+   * A node may be an object of the caller's, with fields of its own. A field is a misspelled one only where the
+   * right one is missing, the first letter is the same and the length differs by at most one: `wieght`, `Weight`, `zon`.
    */
   #refuseSlip(node: object, name: string, option: string): void {
     const meant = this.#meant(name);
