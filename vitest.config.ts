@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig, type Plugin, type TestProjectInlineConfiguration } from 'vitest/config';
 import { markdownTests } from './tools/markdown-tests/src/index.ts';
-import { installConsent } from './tools/services/src/consent.ts';
-import { partTests } from './tools/services/src/waiting.ts';
+import { installConsent } from './tools/services/src/programs/consent.ts';
+import { partTests } from './tools/services/src/tests/waiting.ts';
 
 // Packages are tested on their sources: the custom condition is first in every package's `exports`. vitest hands
 // the list to Node as well; with `import` or `module` in it, a `require` inside a library would get an ES module.
@@ -47,8 +47,8 @@ export default defineConfig({
     reporters: [
       'default',
       ...(GITHUB_ACTIONS === 'true' ? ['github-actions'] : []),
-      './tools/services/src/slowest.ts',
-      './tools/services/src/summary.ts',
+      './tools/services/src/tests/slowest.ts',
+      './tools/services/src/tests/summary.ts',
     ],
   },
 });

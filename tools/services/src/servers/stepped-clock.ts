@@ -3,8 +3,8 @@ import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { providePath } from './provide.ts';
-import { temporaryDirectory } from './temporary.ts';
+import { temporaryDirectory } from '../processes/temporary.ts';
+import { providePath } from '../programs/provide.ts';
 
 /** A wall clock for servers, which can be set. Their monotonic clock goes on undisturbed. */
 export interface SteppedClock {
@@ -14,7 +14,7 @@ export interface SteppedClock {
   set(aheadMs: number): void;
 }
 
-const source = fileURLToPath(new URL('../native/stepped-clock.c', import.meta.url));
+const source = fileURLToPath(new URL('../../native/stepped-clock.c', import.meta.url));
 
 /** A clock that begins as the machine's. It needs a C compiler and Linux. @throws ServiceUnavailableError */
 export async function steppedClock(): Promise<SteppedClock> {

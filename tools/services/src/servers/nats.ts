@@ -1,9 +1,9 @@
+import { freePorts } from '../network/ports.ts';
+import { exchange } from '../network/ready.ts';
+import { temporaryDirectory } from '../processes/temporary.ts';
+import { provide } from '../programs/provide.ts';
 import { givenServer } from './given.ts';
-import { freePorts } from './ports.ts';
-import { provide } from './provide.ts';
-import { exchange } from './ready.ts';
 import { type Server, startServer } from './server.ts';
-import { temporaryDirectory } from './temporary.ts';
 
 export interface NatsServer extends Server {
   readonly url: string;

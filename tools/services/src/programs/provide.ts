@@ -1,6 +1,6 @@
+import { ServiceUnavailableError } from '../errors.ts';
 import { catalog, type ServiceName } from './catalog.ts';
 import { dockerRefusal } from './docker.ts';
-import { ServiceUnavailableError } from './errors.ts';
 import { install, installAllowed, installRefusal } from './install.ts';
 import { locate, urlOf } from './locate.ts';
 import type { Provided } from './program.ts';

@@ -2,8 +2,8 @@ import { execFile, execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { reap, spare } from '../processes/reaper.ts';
 import type { Provided, Running, RunOptions } from './program.ts';
-import { reap, spare } from './reaper.ts';
 
 const run = promisify(execFile);
 const docker = (...args: readonly string[]) => run('docker', args, { maxBuffer: 2 ** 26 });

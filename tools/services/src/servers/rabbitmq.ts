@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePorts } from '../network/ports.ts';
+import { accepts, exchange } from '../network/ready.ts';
+import { temporaryDirectory } from '../processes/temporary.ts';
+import type { Provided } from '../programs/program.ts';
+import { provide } from '../programs/provide.ts';
 import { givenServer } from './given.ts';
-import { freePorts } from './ports.ts';
-import type { Provided } from './program.ts';
-import { provide } from './provide.ts';
-import { accepts, exchange } from './ready.ts';
 import { type Server, startServer } from './server.ts';
-import { temporaryDirectory } from './temporary.ts';
 import { together } from './together.ts';
 
 export interface RabbitServer extends Server {

@@ -3,15 +3,15 @@ import { realpathSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePorts } from '../network/ports.ts';
+import { exchange } from '../network/ready.ts';
+import { eventually } from '../polling.ts';
+import { temporaryDirectory } from '../processes/temporary.ts';
+import { otherUser, type User } from '../processes/user.ts';
+import { providePath } from '../programs/provide.ts';
 import { givenServer } from './given.ts';
-import { eventually } from './polling.ts';
-import { freePorts } from './ports.ts';
-import { providePath } from './provide.ts';
-import { exchange } from './ready.ts';
 import { type Server, startServer } from './server.ts';
-import { temporaryDirectory } from './temporary.ts';
 import { together } from './together.ts';
-import { otherUser, type User } from './user.ts';
 
 const run = promisify(execFile);
 

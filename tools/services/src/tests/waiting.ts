@@ -20,7 +20,7 @@ const outside = new Set([
   ].map(name => `node:${name}`),
 ]);
 
-const services = join(import.meta.dirname, '/');
+const services = join(import.meta.dirname, '..', '/');
 const specifiers = /(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g;
 
 /**

@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ServerFailedError } from './errors.ts';
-import { eventually } from './polling.ts';
-import type { Provided, Running } from './program.ts';
-import { run } from './running.ts';
-import type { User } from './user.ts';
+import { ServerFailedError } from '../errors.ts';
+import { eventually } from '../polling.ts';
+import { run } from '../processes/running.ts';
+import type { User } from '../processes/user.ts';
+import type { Provided, Running } from '../programs/program.ts';
 
 /** How a server is started and known to be ready. */
 export interface ServerOptions {

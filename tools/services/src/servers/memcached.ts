@@ -1,9 +1,9 @@
-import { freePorts } from './ports.ts';
-import { provide } from './provide.ts';
-import { exchange } from './ready.ts';
+import { freePorts } from '../network/ports.ts';
+import { exchange } from '../network/ready.ts';
+import { temporaryDirectory } from '../processes/temporary.ts';
+import { otherUser } from '../processes/user.ts';
+import { provide } from '../programs/provide.ts';
 import { type Server, startServer } from './server.ts';
-import { temporaryDirectory } from './temporary.ts';
-import { otherUser } from './user.ts';
 
 export interface MemcachedServer extends Server {
   readonly port: number;

@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ServiceName } from './catalog.ts';
-import { freePorts } from './ports.ts';
-import { provide } from './provide.ts';
-import { accepts } from './ready.ts';
+import { freePorts } from '../network/ports.ts';
+import { accepts } from '../network/ready.ts';
+import { temporaryDirectory } from '../processes/temporary.ts';
+import type { ServiceName } from '../programs/catalog.ts';
+import { provide } from '../programs/provide.ts';
 import { type Server, startServer } from './server.ts';
-import { temporaryDirectory } from './temporary.ts';
 
 /** What a configuration may refer to: free ports of 127.0.0.1, each of which it must listen on, and its folder. */
 export interface Place {

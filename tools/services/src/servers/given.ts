@@ -1,5 +1,5 @@
-import type { ServiceName } from './catalog.ts';
-import { urlOf } from './locate.ts';
+import type { ServiceName } from '../programs/catalog.ts';
+import { urlOf } from '../programs/locate.ts';
 import type { Server } from './server.ts';
 
 /**

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { skippedFor, type TestChoice } from './skip-reason.ts';
 
-const folder = new URL('../../../../shared/traces/', import.meta.url);
+const folder = new URL('../../../../../shared/traces/', import.meta.url);
 
 /** Whether the recorded traces lie beside the checkout; they are too large to be in it. */
 export const haveTraces: boolean = existsSync(new URL('reference-hits.csv', folder));

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { runContainer } from './docker.ts';
+import { runContainer } from '../programs/docker.ts';
+import type { Provided, Running, RunOptions } from '../programs/program.ts';
 import { isAlive, signalTree } from './processes.ts';
-import type { Provided, Running, RunOptions } from './program.ts';
 import { reap, spare } from './reaper.ts';
 
 /** Starts the program. It does not keep this process alive, and does not outlive it. */

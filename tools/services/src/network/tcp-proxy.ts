@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { reset } from './reset.ts';
 
 /** A way between a client and a server that can be disturbed. It begins undisturbed. */
 export interface TcpProxy extends AsyncDisposable {
@@ -164,12 +165,12 @@ class Line {
 
   cut(): void {
     clearTimeout(this.#timer);
-    this.source.resetAndDestroy();
-    this.#sink.resetAndDestroy();
+    reset(this.source);
+    reset(this.#sink);
   }
 
   #endSink(): void {
-    if (this.source.errored) this.#sink.resetAndDestroy();
+    if (this.source.errored) reset(this.#sink);
     else if (this.#held.length === 0) this.#sink.destroySoon();
   }
 

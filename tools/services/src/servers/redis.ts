@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePorts } from '../network/ports.ts';
+import { exchange } from '../network/ready.ts';
+import { eventually } from '../polling.ts';
+import { temporaryDirectory } from '../processes/temporary.ts';
+import { provide } from '../programs/provide.ts';
 import { givenServer } from './given.ts';
-import { eventually } from './polling.ts';
-import { freePorts } from './ports.ts';
-import { provide } from './provide.ts';
-import { exchange } from './ready.ts';
 import { type Server, startServer } from './server.ts';
-import { temporaryDirectory } from './temporary.ts';
 import { together } from './together.ts';
 
 /** Directives of redis.conf. */

@@ -1,4 +1,4 @@
-import { freePorts } from './ports.ts';
+import { freePorts } from '../network/ports.ts';
 import { type RedisServer, says, startRedisServer } from './redis.ts';
 import type { Server } from './server.ts';
 import { together } from './together.ts';

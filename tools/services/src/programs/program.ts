@@ -1,4 +1,4 @@
-import type { User } from './user.ts';
+import type { User } from '../processes/user.ts';
 
 /** How a service's program can be run: by its path here, or in a container of an image. */
 export type Provided =

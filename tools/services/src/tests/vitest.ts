@@ -1,5 +1,5 @@
 import { describe, it } from 'vitest';
-import { available, type Need } from './provide.ts';
+import { available, type Need } from '../programs/provide.ts';
 import { skippedFor } from './skip-reason.ts';
 
 /**
