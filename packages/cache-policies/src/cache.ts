@@ -1,16 +1,9 @@
 import { describe, InvalidOptionError } from '@ashlar/core';
-import { assemble, type CacheParts } from './assemble.ts';
-import type {
-  CacheOptions,
-  GetManyOptions,
-  GetOptions,
-  Load,
-  LoadContext,
-  SetOptions,
-} from './cache-options.ts';
 import { checkCallOptions, checkTags } from './call-options.ts';
 import { CacheClosedError } from './errors.ts';
+import type { CacheOptions, GetManyOptions, GetOptions, Load, LoadContext, SetOptions } from './options.ts';
 import { type CacheSnapshot, snapshotOf } from './snapshot.ts';
+import { assemble, type CacheParts } from './state.ts';
 
 /**
  * Values by key: in this process, bounded by an eviction policy; if wanted, in a tier that other processes share; and from

@@ -1,5 +1,5 @@
 import { describe, InvalidOptionError, knownOptions, numberOption } from '@ashlar/core';
-import type { SetOptions } from './cache-options.ts';
+import type { SetOptions } from './options.ts';
 
 const names = {
   get: ['signal', 'ttlMs', 'tags'],

@@ -8,7 +8,7 @@ import {
   type Random,
   systemClock,
 } from '@ashlar/core';
-import type { CacheOptions } from './cache-options.ts';
+import type { CacheOptions } from './options.ts';
 
 /** What the reading of a cache goes by, checked and complete. */
 export interface ReadSettings<K, V> {

@@ -1,5 +1,5 @@
-import type { CacheParts } from './assemble.ts';
-import type { Counters } from './counters.ts';
+import type { Counters } from './events.ts';
+import type { CacheParts } from './state.ts';
 
 /** JSON-safe, for metrics and live pages. Counts are since the cache was made. */
 export interface CacheSnapshot extends Readonly<Counters> {

@@ -1,7 +1,7 @@
 import { seededRandom } from '@ashlar/core';
 import type { Bound, Eviction } from '../bounded-map.ts';
 import { arc } from '../policies/arc.ts';
-import { auto } from '../policies/auto.ts';
+import { auto } from '../policies/auto/auto.ts';
 import { clock } from '../policies/clock.ts';
 import { fifo } from '../policies/fifo.ts';
 import { lfu } from '../policies/lfu.ts';
@@ -10,7 +10,7 @@ import { lru } from '../policies/lru.ts';
 import { s3fifo } from '../policies/s3fifo.ts';
 import { sieve } from '../policies/sieve.ts';
 import { twoQueue } from '../policies/two-queue.ts';
-import { wTinyLfu } from '../policies/w-tiny-lfu.ts';
+import { wTinyLfu } from '../policies/w-tiny-lfu/w-tiny-lfu.ts';
 
 /** Every policy that can be a cache's; those with luck have the same at every run. */
 export const evictions: Readonly<Record<string, Eviction>> = {

@@ -1,5 +1,5 @@
 import type { BoundedMap, Eviction } from '../bounded-map.ts';
-import { SpatialSample } from '../shards.ts';
+import { SpatialSample } from '../sampling/spatial-sample.ts';
 import type { Key } from '../trace/line-formats.ts';
 import { shadowEntries } from './sizes.ts';
 

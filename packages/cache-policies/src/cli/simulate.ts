@@ -1,6 +1,6 @@
-import { opt } from '../opt.ts';
-import { MissRatioCurve } from '../shards/miss-ratio-curve.ts';
-import { KeyHash } from '../shared/key-hash.ts';
+import { opt } from '../policies/opt.ts';
+import { MissRatioCurve } from '../sampling/miss-ratio-curve.ts';
+import { KeyHash } from '../slots/key-hash.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { SimulateOptions } from './options.ts';
 import { evictions, optimum } from './policies.ts';

@@ -1,6 +1,6 @@
 import { checkTags, checkTtl } from '../call-options.ts';
 import type { ReadSettings } from '../settings.ts';
-import type { Slot } from './slot.ts';
+import type { Slot } from '../tiers/entry.ts';
 
 /** What a call says of the value that it brings. */
 export interface Terms {

@@ -1,19 +1,19 @@
 import { abortable, type Clock } from '@ashlar/core';
-import type { GetManyOptions, GetOptions, Load } from '../cache-options.ts';
+import type { AccessObserver, HitCount } from '../advisor/access-observer.ts';
 import { checkCallOptions } from '../call-options.ts';
-import type { Counters } from '../counters.ts';
 import { channels, type HitMessage } from '../diagnostics.ts';
-import type { AccessObserver, HitCount } from '../observer.ts';
+import type { Counters } from '../events.ts';
+import type { GetManyOptions, GetOptions, Load } from '../options.ts';
 import type { ReadSettings } from '../settings.ts';
+import type { Slot } from '../tiers/entry.ts';
+import type { LocalTier } from '../tiers/local-tier.ts';
 import type { RemoteLink } from '../tiers/remote-link.ts';
 import type { Writer } from '../writes/write-strategy.ts';
+import type { Shelf } from './fallback.ts';
+import type { Loader } from './fetcher.ts';
 import { Flight, type Flights } from './flight.ts';
 import type { Freshness, Terms } from './freshness.ts';
-import type { Loader } from './loader.ts';
-import type { LocalTier } from './local-tier.ts';
-import type { Shelf } from './shelf.ts';
-import type { Slot } from './slot.ts';
-import type { Source } from './source.ts';
+import type { Source } from './source-loader.ts';
 import type { Want } from './want.ts';
 
 export interface ReaderParts<K, V> {

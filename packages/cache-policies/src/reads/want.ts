@@ -1,6 +1,6 @@
+import type { Slot } from '../tiers/entry.ts';
 import type { Flight } from './flight.ts';
 import type { Terms } from './freshness.ts';
-import type { Slot } from './slot.ts';
 
 /** A key that is to be found or loaded, and for whom. */
 export interface Want<K, V> {

@@ -1,8 +1,7 @@
 import type { Clock } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import { SerializeError } from '../errors.ts';
-import type { Serializer } from '../serializer.ts';
-import { Owed } from './owed.ts';
+import { Owed } from './pending-invalidations.ts';
 import type {
   ReadOptions,
   RemoteTier,
@@ -11,6 +10,7 @@ import type {
   TierRead,
   TierSession,
 } from './remote-tier.ts';
+import type { Serializer } from './serializer.ts';
 
 /** What is known of a key, with its value read. */
 export interface LinkRead<V> {

@@ -1,10 +1,10 @@
 import { clientLike, Link } from '@ashlar/store/redis-connection';
+import { Feed } from '../../tiers/change-feed.ts';
 import { TierUnfitError } from '../../tiers/errors.ts';
 import type { TierListener, TierSession } from '../../tiers/remote-tier.ts';
-import { Feed } from './feed.ts';
-import { type Hearing, publishedChanges } from './hearing.ts';
 import { RedisOperations, unavailable } from './operations.ts';
 import type { RedisTierSettings } from './settings.ts';
+import { type Hearing, publishedChanges } from './subscription.ts';
 import { TrackedChanges } from './tracking.ts';
 import { orUnfit } from './unfit.ts';
 

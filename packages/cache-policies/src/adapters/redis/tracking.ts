@@ -1,6 +1,6 @@
 import type { Client } from '@ashlar/store/redis-connection';
-import type { Feed } from './feed.ts';
-import type { Hearing } from './hearing.ts';
+import type { Feed } from '../../tiers/change-feed.ts';
+import type { Hearing } from './subscription.ts';
 
 /** What is needed of the connection of the operations. */
 export interface Tracked {

@@ -1,6 +1,6 @@
 import type { Bound } from '../../bounded-map.ts';
-import { SpatialSample, shadowSize } from '../../shards.ts';
-import type { PolicyMap } from '../../shared/policy-map.ts';
+import { SpatialSample, shadowSize } from '../../sampling/spatial-sample.ts';
+import type { PolicyMap } from '../../slots/policy-map.ts';
 import type { Candidate } from './candidates.ts';
 
 /** Requests to the sample between two judgements, the time in which what was counted fades, and what a change must bring, */
