@@ -66,12 +66,9 @@ export type {
   TierSession,
 } from './tiers/remote-tier.ts';
 export { jsonSerializer, type Serializer } from './tiers/serializer.ts';
-export {
-  type JournalOptions,
-  type PendingWrite,
-  type WriteBehindOptions,
-  writeBehind,
-} from './writes/behind/write-behind.ts';
+export type { JournalOptions } from './writes/behind/journal.ts';
+export type { PendingWrite } from './writes/behind/pending-writes.ts';
+export { type WriteBehindOptions, writeBehind } from './writes/behind/write-behind.ts';
 export type { Write, Writer, WriterContext, WriteStrategy } from './writes/write-strategy.ts';
 export {
   cacheAside,

@@ -1,8 +1,30 @@
-import type { Clock, Random } from '@ashlar/core';
+import {
+  type Checked,
+  type Clock,
+  checkNames,
+  defaultTo,
+  durationMs,
+  functionOf,
+  InvalidOptionError,
+  integer,
+  number,
+  objectWith,
+  type Random,
+  type Rule,
+  type RulesFor,
+  random,
+  readOptions,
+  record,
+  refused,
+  required,
+  signal,
+  text,
+} from '@ashlar/core';
 import type { AccessObserver } from './advisor/access-observer.ts';
 import type { Eviction } from './bounded-map.ts';
+import { wTinyLfu } from './policies/w-tiny-lfu/w-tiny-lfu.ts';
 import type { RemoteTier } from './tiers/remote-tier.ts';
-import type { Serializer } from './tiers/serializer.ts';
+import { jsonSerializer, type Serializer } from './tiers/serializer.ts';
 import type { WriteStrategy } from './writes/write-strategy.ts';
 
 export interface LoadContext {
@@ -105,4 +127,107 @@ export interface SetOptions {
   readonly tags?: readonly string[];
   /** Ends the waiting for a place among pending writes. */
   readonly signal?: AbortSignal;
+}
+
+const ttlRule = durationMs(Number.POSITIVE_INFINITY, { above: 0, endless: true });
+
+const serveRule = record({ serveMs: required(durationMs(undefined, { above: 0 })) });
+
+const rules = {
+  name: text('cache'),
+  max: required(integer(undefined, { min: 1 }), 'the most entries, or the most weight with `weigh`'),
+  eviction: defaultTo<Eviction>(
+    wTinyLfu,
+    functionOf<Eviction>(
+      value =>
+        `write \`eviction: ${typeof value === 'string' ? value : 'lru'}\`, imported from '@ashlar/cache-policies'`,
+    ),
+  ),
+  weigh: functionOf<(key: never, value: never) => number>(),
+  remote: objectWith<RemoteTier>(['open'], "write `remote: redisTier({ redis, prefix: 'p' })`"),
+  keyOf: functionOf<(key: never) => string>(),
+  serializer: defaultTo(jsonSerializer<never>(), objectWith<Serializer<never>>(['encode', 'decode'])),
+  load: functionOf<Load<never, never>>(),
+  loadMany: functionOf<LoadMany<never, never>>(),
+  timeoutMs: durationMs(undefined, { above: 0 }),
+  softTimeoutMs: durationMs(undefined, { above: 0 }),
+  write: objectWith<WriteStrategy<never, never>>(['open'], 'write `write: writeThrough({ write })`'),
+  ttlMs: ((value, option) => {
+    if (typeof value === 'function') return value as (key: never, value: never) => number;
+    if (value === undefined || typeof value === 'number') return ttlRule(value, option);
+    throw refused(option, 'a number of milliseconds or a function that returns it', value);
+  }) satisfies Rule<CacheOptions<never, never>['ttlMs']>,
+  jitter: number(0, { min: 0, max: 1 }),
+  staleMs: durationMs(0),
+  staleIfErrorMs: durationMs(0),
+  errorBackoffMs: durationMs(1_000),
+  negativeTtlMs: durationMs(0),
+  refreshAhead: record({ lastMs: durationMs(0), beta: number(0, { min: 0 }) }),
+  tags: functionOf<(key: never, value: never) => readonly string[]>(),
+  localTtlMs: durationMs(Number.POSITIVE_INFINITY, { above: 0, endless: true }),
+  onDisconnect: ((value, option) => {
+    if (value === undefined || value === 'bypass') return { serveMs: 0 };
+    if (typeof value === 'object' && value !== null) return serveRule(value, option);
+    throw refused(option, "'bypass' or { serveMs }", value);
+  }) satisfies Rule<{ readonly serveMs: number }>,
+  leaseMs: durationMs(10_000, { above: 0 }),
+  leaseWaitMs: durationMs(2_000),
+  observer: objectWith<AccessObserver<never>>(['accessed'], 'write `observer: new CacheAdvisor({ … })`'),
+  clock: objectWith<Clock>(['now', 'sleep']),
+  random: random(),
+} satisfies RulesFor<CacheOptions<never, never>>;
+
+/** What depends on the types of keys and values. */
+type Typed<K, V> = Pick<
+  CacheOptions<K, V>,
+  'weigh' | 'keyOf' | 'load' | 'loadMany' | 'write' | 'tags' | 'observer'
+> & {
+  readonly serializer: Serializer<V>;
+  readonly ttlMs: number | ((key: K, value: V) => number);
+};
+
+/** The options of a cache, checked and complete. */
+export type Settings<K, V> = Omit<Checked<typeof rules>, keyof Typed<K, V>> & Typed<K, V>;
+
+/** @throws InvalidOptionError */
+export function readSettings<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
+  const settings: unknown = readOptions('Cache', options, rules);
+  if (options.remote === undefined) {
+    for (const option of ['localTtlMs', 'onDisconnect', 'leaseMs', 'leaseWaitMs'] as const) {
+      if (options[option] === undefined) continue;
+      throw new InvalidOptionError(option, `\`${option}\` needs a \`remote\` tier`);
+    }
+    if (options.serializer !== undefined && options.write?.needsText !== true) {
+      throw new InvalidOptionError('serializer', '`serializer` needs a `remote` tier or a journal');
+    }
+  }
+  return settings as Settings<K, V>;
+}
+
+const bySignal = { signal: signal() };
+const byCall = { ...bySignal, ttlMs: checkTtl, tags: checkTags } satisfies RulesFor<GetOptions & SetOptions>;
+const callRules = { get: byCall, getMany: bySignal, set: byCall, delete: bySignal };
+
+/** Without an object for what is checked: calls are frequent. @throws InvalidOptionError */
+export function checkCallOptions(method: keyof typeof callRules, options: SetOptions): void {
+  const rules: Readonly<Record<string, Rule<unknown>>> = callRules[method];
+  checkNames(method, options, rules);
+  for (const [name, value] of Object.entries(options)) if (value !== undefined) rules[name]!(value, name);
+}
+
+/** 0 says that it is not to be kept. @throws InvalidOptionError */
+export function checkTtl(ttlMs: unknown): number {
+  if (typeof ttlMs === 'number' && ttlMs >= 0) return ttlMs;
+  throw refused('ttlMs', 'a number of milliseconds of at least 0, or Infinity', ttlMs);
+}
+
+/** @throws InvalidOptionError, also for a string, whose characters would pass for tags. */
+export function checkTags(tags: unknown): readonly string[] {
+  if (Array.isArray(tags) && tags.every(tag => typeof tag === 'string')) return tags;
+  throw refused('tags', 'an array of strings', tags);
+}
+
+/** @throws InvalidOptionError, also for a string, whose characters would pass for keys. */
+export function checkKeys(keys: unknown): void {
+  if (!Array.isArray(keys)) throw refused('keys', 'an array', keys);
 }

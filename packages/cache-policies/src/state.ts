@@ -1,83 +1,84 @@
-import { describe, InvalidOptionError } from '@ashlar/core';
-import type { AccessObserver } from './advisor/access-observer.ts';
-import { channels } from './diagnostics.ts';
-import { Counters } from './events.ts';
-import type { CacheOptions } from './options.ts';
-import { wTinyLfu } from './policies/w-tiny-lfu/w-tiny-lfu.ts';
-import { Shelf } from './reads/fallback.ts';
-import { Loader } from './reads/fetcher.ts';
-import { Flights } from './reads/flight.ts';
+import { backgroundClock, type Clock, describe, InvalidOptionError, systemClock } from '@ashlar/core';
+import { Events } from './events.ts';
+import { type CacheOptions, readSettings, type Settings } from './options.ts';
+import { type Flight, Flights } from './reads/flight.ts';
 import { Freshness } from './reads/freshness.ts';
-import { Reader } from './reads/reader.ts';
-import { type ReadSettings, readSettings, serveSetting } from './settings.ts';
+import type { Entry } from './tiers/entry.ts';
 import { LocalTier } from './tiers/local-tier.ts';
 import { RemoteLink } from './tiers/remote-link.ts';
-import { jsonSerializer } from './tiers/serializer.ts';
-import { Placer } from './writes/tier-updates.ts';
-import type { Writer } from './writes/write-strategy.ts';
+import type { ResetReason, TierListener } from './tiers/remote-tier.ts';
+import { WriteQueue } from './writes/write-queue.ts';
 
-/** What a cache is made of. */
-export interface CacheParts<K, V> {
-  readonly settings: ReadSettings<K, V>;
-  readonly max: number;
+/** All that the reads and writes of one cache share, and the invalidations that concern all of it. */
+export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'reset'> {
+  readonly settings: Settings<K, V>;
+  /** What the tiers call a key: itself in one process, a string where it goes further. */
   readonly idOf: (key: K) => unknown;
+  readonly clock: Clock;
+  /** The same, with sleepers that keep the process alive: for what a caller waits for. */
+  readonly callerClock: Clock;
+  readonly events: Events<K>;
+  readonly freshness: Freshness<K, V>;
+  /** L1. */
   readonly local: LocalTier<K, V>;
-  readonly flights: Flights<V>;
-  readonly reader: Reader<K, V>;
-  readonly tiers: Placer<K, V>;
-  readonly link: RemoteLink<V> | undefined;
-  readonly writer: Writer<K, V> | undefined;
-  readonly observer: AccessObserver<K> | undefined;
-  readonly counters: Counters;
+  readonly flights: Flights<K, V> = new Flights<K, V>();
+  readonly writes: WriteQueue = new WriteQueue();
+  /** L2. */
+  readonly remote: RemoteLink<V> | undefined;
+
+  /** @throws InvalidOptionError */
+  constructor(options: CacheOptions<K, V>) {
+    const settings = readSettings(options);
+    const { name, clock, remote: tier, serializer, onDisconnect, observer } = settings;
+    this.settings = settings;
+    this.idOf = idOfKeys(settings.keyOf, tier !== undefined || settings.write?.needsText === true);
+    this.clock = clock ?? backgroundClock;
+    this.callerClock = clock ?? systemClock;
+    const events = new Events<K>(name, observer);
+    this.events = events;
+    this.freshness = new Freshness(settings);
+    this.local = new LocalTier(settings, events);
+    const { serveMs } = onDisconnect;
+    this.remote =
+      tier && new RemoteLink<V>({ tier, serializer, listener: this, events, serveMs, clock: this.clock });
+  }
+
+  /** Keeps what a flight brought in this process, unless the key was changed since it began. */
+  keep(flight: Flight<K, V>, entry: Entry<K, V>): void {
+    if (this.flights.isCurrent(flight)) this.local.put(flight.id, entry);
+  }
+
+  /** Others changed these. */
+  invalidated({ keys, tags }: { readonly keys: readonly string[]; readonly tags: readonly string[] }): void {
+    this.events.counters.invalidations += keys.length + tags.length;
+    for (const key of keys) {
+      this.writes.fence(key);
+      this.flights.fence(key);
+      this.local.delete(key);
+    }
+    if (tags.length > 0) this.dropTags(tags);
+  }
+
+  /** Anything may have changed. */
+  reset(reason: ResetReason): void {
+    this.dropAll();
+    this.events.reset(reason);
+  }
+
+  /** Nothing in this process that has one of the tags is served any more. */
+  dropTags(tags: readonly string[]): void {
+    for (const tag of tags) this.local.invalidateTag(tag);
+    this.flights.tagsInvalidated(this.local.stamp);
+  }
+
+  /** Nothing in this process is served any more. */
+  dropAll(): void {
+    this.writes.fenceAll();
+    this.flights.fenceAll();
+    this.local.clear();
+  }
 }
 
-/** @throws InvalidOptionError */
-export function assemble<K, V>(options: CacheOptions<K, V>): CacheParts<K, V> {
-  const settings = readSettings(options);
-  const { max, eviction = wTinyLfu, weigh, load, loadMany, observer, remote, write } = options;
-  const serveMs = serveSetting(options.onDisconnect);
-  const { name, clock } = settings;
-  const counters = new Counters();
-  const local = new LocalTier<K, V>({
-    max,
-    eviction,
-    weigh,
-    onEvict: key => {
-      counters.evictions++;
-      observer?.evicted?.(key);
-      if (channels.evict.hasSubscribers) channels.evict.publish({ cache: name, key });
-    },
-    follows: (id, key) => observer?.follows?.(id, key) ?? true,
-  });
-  const flights = new Flights<V>();
-  const freshness = new Freshness(settings);
-  const serializer = options.serializer ?? jsonSerializer<V>();
-  const idOf = idOfKeys(options.keyOf, remote !== undefined || write?.needsText === true);
-  const listener = {
-    invalidated: (change: { readonly keys: readonly string[]; readonly tags: readonly string[] }) =>
-      placer.invalidated(change),
-    reset: (reason: Parameters<typeof placer.reset>[0]) => placer.reset(reason),
-  };
-  const link =
-    remote && new RemoteLink<V>({ cache: name, tier: remote, serializer, listener, serveMs, clock });
-  const placer: Placer<K, V> = new Placer({ settings, local, flights, freshness, link, counters });
-  const shelf = new Shelf({ settings, local, flights, freshness, counters });
-  const loader = new Loader({ settings, idOf, flights, freshness, shelf, link });
-  const source = load === undefined && loadMany === undefined ? undefined : { load, loadMany };
-  const reader = new Reader<K, V>({
-    ...{ settings, idOf, source, local, flights, freshness, shelf, loader, link, observer, counters },
-  });
-  const writer = write?.open({
-    ...{ name, random: settings.random, clock: options.clock, serializer },
-    place: one => placer.place(one),
-    around: (one, keep, change) => placer.around(one, keep, change),
-    changed: ids => placer.changed(ids),
-  });
-  reader.writer = writer;
-  return { settings, max, idOf, local, flights, reader, tiers: placer, link, writer, observer, counters };
-}
-
-/** What the tiers call a key: itself in one process, a string where it goes further. */
 function idOfKeys<K>(keyOf: ((key: K) => string) | undefined, needsText: boolean): (key: K) => unknown {
   if (keyOf !== undefined) {
     return key => {

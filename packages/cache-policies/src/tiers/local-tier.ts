@@ -1,34 +1,37 @@
 import type { BoundedMap, Eviction } from '../bounded-map.ts';
-import type { Slot } from './entry.ts';
+import type { Entry } from './entry.ts';
 import { TagLog } from './tag-log.ts';
 
 export interface LocalTierOptions<K, V> {
   readonly max: number;
   readonly eviction: Eviction;
-  readonly weigh: ((key: K, value: V) => number) | undefined;
-  readonly onEvict: (key: K) => void;
+  readonly weigh?: ((key: K, value: V) => number) | undefined;
+}
+
+export interface LocalTierEvents<K> {
+  evicted(key: K): void;
   /** Whether the observer follows the key. */
-  readonly follows: (id: unknown, key: K) => boolean;
+  isFollowed(id: unknown, key: K): boolean;
 }
 
 const maxTags = 100_000;
 
-/** The values in this process. It knows of tags, not of time. */
+/** L1: the values in this process. It knows of tags, not of time. */
 export class LocalTier<K, V> {
-  readonly #map: BoundedMap<unknown, Slot<K, V>>;
+  readonly #map: BoundedMap<unknown, Entry<K, V>>;
   readonly #tags = new TagLog(maxTags);
-  readonly #follows: (id: unknown, key: K) => boolean;
-  #changes = 0;
+  readonly #events: LocalTierEvents<K>;
+  #stamp = 0;
 
-  constructor({ max, eviction, weigh, onEvict, follows }: LocalTierOptions<K, V>) {
-    this.#follows = follows;
-    this.#map = eviction<unknown, Slot<K, V>>({
+  constructor({ max, eviction, weigh }: LocalTierOptions<K, V>, events: LocalTierEvents<K>) {
+    this.#events = events;
+    this.#map = eviction<unknown, Entry<K, V>>({
       max,
       ...(weigh && {
-        weigh: (_id: unknown, { key, value }: Slot<K, V>) => (value === undefined ? 1 : weigh(key, value)),
+        weigh: (_id: unknown, { key, value }: Entry<K, V>) => (value === undefined ? 1 : weigh(key, value)),
       }),
       onEvict: (_id, { key }, reason) => {
-        if (reason === 'capacity') onEvict(key);
+        if (reason === 'capacity') events.evicted(key);
       },
     });
   }
@@ -37,26 +40,26 @@ export class LocalTier<K, V> {
     return this.#map.size;
   }
 
-  /** How many changes of tags there were: a slot is stamped with what it was when its value was asked for. */
-  get changes(): number {
-    return this.#changes;
+  /** How many invalidations of tags there were: an entry is stamped with it when its value is asked for. */
+  get stamp(): number {
+    return this.#stamp;
   }
 
-  get(id: unknown): Slot<K, V> | undefined {
-    const slot = this.#map.get(id);
-    return slot === undefined || this.#isValid(slot) ? slot : undefined;
+  get(id: unknown): Entry<K, V> | undefined {
+    const entry = this.#map.get(id);
+    return entry === undefined || this.#isValid(entry) ? entry : undefined;
   }
 
-  peek(id: unknown): Slot<K, V> | undefined {
-    const slot = this.#map.peek(id);
-    return slot === undefined || this.#isValid(slot) ? slot : undefined;
+  peek(id: unknown): Entry<K, V> | undefined {
+    const entry = this.#map.peek(id);
+    return entry === undefined || this.#isValid(entry) ? entry : undefined;
   }
 
   /** The old value is gone also when the new one is refused, with what the map or `weigh` throws. */
-  put(id: unknown, slot: Slot<K, V>): void {
+  put(id: unknown, entry: Entry<K, V>): void {
     try {
-      slot.isFollowed = this.#follows(id, slot.key);
-      this.#map.set(id, slot);
+      entry.isFollowed = this.#events.isFollowed(id, entry.key);
+      this.#map.set(id, entry);
     } catch (error) {
       this.#map.delete(id);
       throw error;
@@ -68,25 +71,21 @@ export class LocalTier<K, V> {
   }
 
   clear(): void {
-    this.#changes++;
+    this.#stamp++;
     this.#map.clear();
     this.#tags.clear();
   }
 
   /** What has the tag is not found any more; it goes as others need its place. */
   invalidateTag(tag: string): void {
-    this.#tags.invalidate(tag, ++this.#changes);
+    this.#tags.invalidate(tag, ++this.#stamp);
   }
 
   resize(max: number): void {
     this.#map.resize(max);
   }
 
-  *values(): IterableIterator<Slot<K, V>> {
-    for (const [, slot] of this.#map) if (this.#isValid(slot)) yield slot;
-  }
-
-  #isValid({ tags, stamp }: Slot<K, V>): boolean {
+  #isValid({ tags, stamp }: Entry<K, V>): boolean {
     return tags.length === 0 || this.#tags.unchanged(tags, stamp);
   }
 }

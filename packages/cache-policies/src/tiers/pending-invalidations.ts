@@ -1,10 +1,5 @@
 import type { Clock } from '@ashlar/core';
-
-/** What the shared tier still has to be told. */
-export interface Debts {
-  invalidate(keys: readonly string[]): Promise<void>;
-  clear(): Promise<void>;
-}
+import type { TierSession } from './remote-tier.ts';
 
 const firstDelayMs = 100;
 const longestDelayMs = 5_000;
@@ -14,19 +9,19 @@ const maxKeys = 10_000;
  * Invalidations that failed and are made again until they succeed. Until then the keys are not read from the tier. More
  * than a bound of them become one clear.
  */
-export class Owed {
-  readonly #debts: Debts;
+export class PendingInvalidations {
+  readonly #tier: Pick<TierSession, 'invalidate' | 'clear'>;
   readonly #clock: Clock;
-  /** Each with the number of the failure that it was last owed for. */
+  /** Each with the number of its last failure. */
   readonly #keys = new Map<string, number>();
   #all = 0;
   #failures = 0;
   #wake = new AbortController();
-  #isPaying = false;
+  #isRetrying = false;
   #isClosed = false;
 
-  constructor(debts: Debts, clock: Clock) {
-    this.#debts = debts;
+  constructor(tier: Pick<TierSession, 'invalidate' | 'clear'>, clock: Clock) {
+    this.#tier = tier;
     this.#clock = clock;
   }
 
@@ -52,7 +47,7 @@ export class Owed {
   }
 
   /** The tier may be back: try now. */
-  hurry(): void {
+  retryNow(): void {
     this.#wake.abort();
   }
 
@@ -62,22 +57,22 @@ export class Owed {
   }
 
   #start(): void {
-    if (this.#isPaying || this.#isClosed) return;
-    this.#isPaying = true;
-    this.#pay().finally(() => {
-      this.#isPaying = false;
+    if (this.#isRetrying || this.#isClosed) return;
+    this.#isRetrying = true;
+    this.#retry().finally(() => {
+      this.#isRetrying = false;
     });
   }
 
-  async #pay(): Promise<void> {
+  async #retry(): Promise<void> {
     for (let delayMs = firstDelayMs; this.size > 0; delayMs = Math.min(2 * delayMs, longestDelayMs)) {
       this.#wake = new AbortController();
       await this.#clock.sleep(delayMs, this.#wake.signal).catch(() => {});
       if (this.#isClosed) return;
       const [all, keys] = [this.#all, [...this.#keys]];
       try {
-        if (all > 0) await this.#debts.clear();
-        else await this.#debts.invalidate(keys.map(([key]) => key));
+        if (all > 0) await this.#tier.clear();
+        else await this.#tier.invalidate(keys.map(([key]) => key));
       } catch {
         continue;
       }

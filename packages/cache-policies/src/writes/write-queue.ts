@@ -1,20 +1,21 @@
 /** One write of a key under way. */
-export interface Turn {
+export interface QueuedWrite {
   /** Another process changed the key meanwhile: what this write brings must not be kept here. */
   isFenced: boolean;
 }
 
-/** Lets the writes of each key come one after another, and finds the one under way. */
-export class Turns {
+/** Makes the writes of each key one after another, and finds the one under way. */
+export class WriteQueue {
   readonly #tails = new Map<unknown, Promise<unknown>>();
-  readonly #current = new Map<unknown, Turn>();
+  readonly #current = new Map<unknown, QueuedWrite>();
 
+  /** How many are under way. */
   get size(): number {
     return this.#current.size;
   }
 
   /** Runs the work when those before it for this key have settled; at once when there are none. */
-  take<T>(id: unknown, work: (turn: Turn) => Promise<T>): Promise<T> {
+  run<T>(id: unknown, work: (write: QueuedWrite) => Promise<T>): Promise<T> {
     const before = this.#tails.get(id);
     const run = () => this.#run(id, work);
     const result = before === undefined ? run() : before.then(run, run);
@@ -27,12 +28,12 @@ export class Turns {
   }
 
   fence(id: unknown): void {
-    const turn = this.#current.get(id);
-    if (turn !== undefined) turn.isFenced = true;
+    const write = this.#current.get(id);
+    if (write !== undefined) write.isFenced = true;
   }
 
   fenceAll(): void {
-    for (const turn of this.#current.values()) turn.isFenced = true;
+    for (const write of this.#current.values()) write.isFenced = true;
   }
 
   /** Resolves when every write that was begun has settled. */
@@ -40,11 +41,11 @@ export class Turns {
     await Promise.allSettled(this.#tails.values());
   }
 
-  async #run<T>(id: unknown, work: (turn: Turn) => Promise<T>): Promise<T> {
-    const turn: Turn = { isFenced: false };
-    this.#current.set(id, turn);
+  async #run<T>(id: unknown, work: (write: QueuedWrite) => Promise<T>): Promise<T> {
+    const write: QueuedWrite = { isFenced: false };
+    this.#current.set(id, write);
     try {
-      return await work(turn);
+      return await work(write);
     } finally {
       this.#current.delete(id);
     }

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '@ashlar/core';
-import type { Terms } from '../reads/freshness.ts';
+import type { Terms } from '../tiers/entry.ts';
 import type { Serializer } from '../tiers/serializer.ts';
 
 /** How a cache's `set` and `delete` reach its source. */

@@ -122,7 +122,9 @@ describeWith('redis', 'a cache over Redis', () => {
         isAway = false;
         for (const { isConnected } of all) await isConnected(true);
         for (const { cache } of [writer, bypass]) {
-          await expect.poll(() => cache.snapshot().remote, patient).toMatchObject({ owed: 0 });
+          await expect
+            .poll(() => cache.snapshot().remote, patient)
+            .toMatchObject({ pendingInvalidations: 0 });
         }
         for (const { cache } of all) {
           expect([await cache.get('x'), await cache.get('y')]).toEqual(['new', undefined]);

@@ -41,7 +41,9 @@ describeWith('redis', 'a server that is not fit for the tier', () => {
       await refused(cache, `does not allow what \`invalidation: '${invalidation}'\` needs`);
       await admin.acl('SETUSER', 'app', right);
       await expect.poll(() => cache.set('key', 'new').then(() => 'set', String), patient).toBe('set');
-      await expect.poll(() => cache.snapshot().remote, patient).toMatchObject({ connected: true, owed: 0 });
+      await expect
+        .poll(() => cache.snapshot().remote, patient)
+        .toMatchObject({ connected: true, pendingInvalidations: 0 });
       expect(await cache.get('key')).toBe('new');
     },
   );

@@ -31,7 +31,7 @@ const faults: readonly (readonly [what: string, where: keyof typeof setups, sow:
   [
     'who comes after a tag was invalidated joins a load from before',
     'write-through in one process',
-    () => void vi.spyOn(Flights.prototype, 'changed').mockImplementation(() => {}),
+    () => void vi.spyOn(Flights.prototype, 'tagsInvalidated').mockImplementation(() => {}),
   ],
   [
     'tags are not looked at',

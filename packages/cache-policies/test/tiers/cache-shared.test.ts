@@ -303,12 +303,12 @@ describe('when the tier is away', () => {
       outcome: 'Executed',
     });
     expect(rows.get('x')).toBe('new');
-    expect(cache.snapshot()).toMatchObject({ remote: { owed: 1 }, writeFailures: 1 });
+    expect(cache.snapshot()).toMatchObject({ remote: { pendingInvalidations: 1 }, writeFailures: 1 });
     expect(await cache.get('x')).toBe('new');
     tell('connected');
     expect(await cache.get('x')).toBe('new');
     await settle();
-    expect(cache.snapshot()).toMatchObject({ remote: { owed: 0 } });
+    expect(cache.snapshot()).toMatchObject({ remote: { pendingInvalidations: 0 } });
     expect(await other.get('x')).toBe('new');
   });
 

@@ -280,7 +280,7 @@ describe('writeBehind', () => {
     [{ maxPending: 0 }, '`maxPending` must be an integer of at least 1'],
     [{ whenFull: 'drop' }, "`whenFull` must be 'wait' or 'reject', got \"drop\""],
     [{ delayMs: 5 }, 'writeBehind has no option `delayMs`'],
-    [{ journal: { store: {}, prefix: 'x' } }, '`journal.store` must be a Store, got an object'],
+    [{ journal: { store: {}, prefix: 'x' } }, '`journal.store` must be a Store, got an empty object'],
     [{ journal: { store: memoryStore(), prefix: '' } }, '`journal.prefix` must be a string, got ""'],
   ])('checks its options: %#', (options, message) => {
     const all = { write: async () => {}, ...(options as object) };

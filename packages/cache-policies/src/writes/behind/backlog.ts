@@ -1,8 +1,8 @@
 import type { Clock, Random } from '@ashlar/core';
 import { channels } from '../../diagnostics.ts';
 import { BacklogFullError, CacheClosedError, UnwrittenError } from '../../errors.ts';
-import { Places } from './semaphore.ts';
-import type { PendingWrite } from './write-behind.ts';
+import { type AcceptedWrite, type PendingWrite, PendingWrites, type WaitingWrite } from './pending-writes.ts';
+import { Semaphore } from './semaphore.ts';
 
 export interface BacklogSettings {
   readonly maxPending: number;
@@ -25,25 +25,15 @@ export interface BacklogOptions<K, V> extends BacklogSettings {
   /** False when the writes belong to another process now: none of them is written here any more. */
   readonly mayWrite: () => boolean;
   /** What is left to do once the source has taken a batch, before the writes are pending no more. Never rejects. */
-  readonly written: (items: readonly Item<K, V>[]) => Promise<void>;
+  readonly written: (items: readonly WaitingWrite<K, V>[]) => Promise<void>;
 }
 
-export interface Accepted<K, V> extends PendingWrite<K, V> {
-  readonly id: unknown;
-}
-
-export interface Item<K, V> extends Accepted<K, V> {
-  readonly acceptedAt: number;
-  /** It failed without others: it goes alone from now on, so that it takes none with it. */
-  goesAlone: boolean;
-}
-
-/** Writes that wait for the source: one a key that waits, and one a key that is being written. */
+/** Hands pending writes to the source, in batches, until it has taken them. */
 export class Backlog<K, V> {
   readonly options: BacklogOptions<K, V>;
-  readonly #waiting = new Map<unknown, Item<K, V>>();
-  readonly #writing = new Map<unknown, Item<K, V>>();
-  readonly #places: Places;
+  readonly #pending = new PendingWrites<K, V>();
+  /** One permit for each pending write. */
+  readonly #permits: Semaphore;
   readonly #flushes = new Set<{ readonly upTo: number; resolve(): void; reject(reason: unknown): void }>();
   readonly #stop = new AbortController();
   /** Ends a wait for company. */
@@ -62,31 +52,31 @@ export class Backlog<K, V> {
   constructor(options: BacklogOptions<K, V>) {
     this.options = options;
     this.#batchLimit = options.maxBatch;
-    this.#places = new Places(options.maxPending);
+    this.#permits = new Semaphore(options.maxPending);
   }
 
   get size(): number {
-    return this.#waiting.size + this.#writing.size;
+    return this.#pending.size;
   }
 
-  pending(id: unknown): Item<K, V> | undefined {
-    return this.#waiting.get(id) ?? this.#writing.get(id);
+  pending(id: unknown): PendingWrite<K, V> | undefined {
+    return this.#pending.get(id);
   }
 
-  /** Waits for a place. Whether one was taken, to be handed to `add`, or else to `giveUp`; what replaces needs none. */
+  /** Waits for a permit. Whether one was acquired, to be handed to `add`, or else to `giveUp`; what replaces needs none. */
   async reserve(id: unknown, signal: AbortSignal | undefined): Promise<boolean> {
     const { cache, whenFull, maxPending } = this.options;
     if (this.#closing) throw new CacheClosedError(cache);
-    if (this.#waiting.has(id)) return false;
-    if (this.#places.tryTake()) return true;
+    if (this.#pending.isWaiting(id)) return false;
+    if (this.#permits.tryAcquire()) return true;
     if (whenFull === 'reject') throw new BacklogFullError(cache, maxPending);
     this.#hurry();
-    await this.#places.take(signal);
+    await this.#permits.acquire(signal);
     return true;
   }
 
-  giveUp(hasPlace: boolean): void {
-    if (hasPlace) this.#places.free(1);
+  giveUp(hasPermit: boolean): void {
+    if (hasPermit) this.#permits.release(1);
   }
 
   nextSequence(): number {
@@ -95,16 +85,13 @@ export class Backlog<K, V> {
   }
 
   /** A write of the key that waits is replaced. */
-  add({ id, key, value, sequence }: Accepted<K, V>, hasPlace: boolean): void {
-    const replaced = this.#waiting.get(id);
-    if (replaced !== undefined) {
+  add(write: AcceptedWrite<K, V>, hasPermit: boolean): void {
+    if (this.#pending.add(write, this.options.clock.now())) {
       this.#coalesced++;
-      this.giveUp(hasPlace);
-    } else if (!hasPlace) this.#places.takeAnyway();
-    const { acceptedAt, goesAlone } = replaced ?? { acceptedAt: this.options.clock.now(), goesAlone: false };
-    this.#lastSequence = Math.max(this.#lastSequence, sequence);
-    this.#waiting.set(id, { id, key, value, sequence, acceptedAt, goesAlone });
-    if (this.#waiting.size >= this.options.maxBatch) this.#hurry();
+      this.giveUp(hasPermit);
+    } else if (!hasPermit) this.#permits.overdraw();
+    this.#lastSequence = Math.max(this.#lastSequence, write.sequence);
+    if (this.#pending.waiting >= this.options.maxBatch) this.#hurry();
     this.#start();
   }
 
@@ -119,7 +106,7 @@ export class Backlog<K, V> {
 
   snapshot(): object {
     const { clock } = this.options;
-    const oldest = this.#waiting.values().next().value;
+    const { oldest } = this.#pending;
     return {
       pending: this.size,
       written: this.#written,
@@ -132,7 +119,7 @@ export class Backlog<K, V> {
 
   acceptNoMore(reason: unknown = new CacheClosedError(this.options.cache)): void {
     this.#closing = true;
-    this.#places.close(reason);
+    this.#permits.close(reason);
     this.#hurry();
     this.#pause.abort();
   }
@@ -148,8 +135,7 @@ export class Backlog<K, V> {
     this.#stop.abort(new CacheClosedError(cache, 'Unknown'));
     this.#pause.abort();
     if (this.size === 0) return;
-    const left = [...this.#writing.values(), ...this.#waiting.values()];
-    const unwritten = left.map(({ key, value }) => ({ key, value }));
+    const unwritten = [...this.#pending].map(({ key, value }) => ({ key, value }));
     throw new UnwrittenError(cache, unwritten, journaled, this.#lastError);
   }
 
@@ -177,7 +163,7 @@ export class Backlog<K, V> {
   }
 
   async #run(): Promise<void> {
-    for (let streak = 0; this.#waiting.size > 0; ) {
+    for (let streak = 0; this.#pending.waiting > 0; ) {
       if (!this.#stop.signal.aborted) await this.#untilDue(streak);
       if (this.#stop.signal.aborted || !this.options.mayWrite()) return;
       streak = (await this.#writeBatch()) ? 0 : streak + 1;
@@ -192,9 +178,8 @@ export class Backlog<K, V> {
       const delayMs = Math.min(backoffMs * 2 ** (streak - 1), maxBackoffMs) * (0.5 + random() / 2);
       return clock.sleep(delayMs, this.#pause.signal).catch(() => {});
     }
-    if (this.#closing || this.#flushes.size > 0 || this.#waiting.size >= maxBatch || this.#places.isCrowded)
-      return;
-    const [oldest] = this.#waiting.values();
+    const { oldest, waiting } = this.#pending;
+    if (this.#closing || this.#flushes.size > 0 || waiting >= maxBatch || this.#permits.hasWaiting) return;
     this.#wake = new AbortController();
     const leftMs = oldest!.acceptedAt + maxDelayMs - clock.now();
     if (leftMs > 0) await clock.sleep(leftMs, this.#wake.signal).catch(() => {});
@@ -203,7 +188,7 @@ export class Backlog<K, V> {
   /** Whether the source took it. What it refuses goes to the end of the line, in smaller batches. */
   async #writeBatch(): Promise<boolean> {
     const { cache, clock, write, written, maxBatch } = this.options;
-    const items = this.#take();
+    const items = this.#pending.take(this.#batchLimit);
     const startedAt = clock.now();
     const batch = items.map(({ key, value, sequence }) => ({ key, value, sequence }));
     try {
@@ -218,37 +203,20 @@ export class Backlog<K, V> {
     if (flush.hasSubscribers)
       flush.publish({ cache, count: items.length, durationMs: clock.now() - startedAt });
     await written(items);
-    this.#writing.clear();
-    this.#places.free(items.length);
-    this.#tellFlushes();
+    this.#pending.taken();
+    this.#permits.release(items.length);
+    this.#resolveFlushes();
     return true;
   }
 
-  #take(): readonly Item<K, V>[] {
-    const [first] = this.#waiting.values();
-    for (const item of this.#waiting.values()) {
-      if (this.#writing.size >= (first!.goesAlone ? 1 : this.#batchLimit)) break;
-      if (item.goesAlone && item !== first) continue;
-      this.#writing.set(item.id, item);
-    }
-    for (const id of this.#writing.keys()) this.#waiting.delete(id);
-    return [...this.#writing.values()];
-  }
-
-  #refused(items: readonly Item<K, V>[], error: unknown): void {
+  #refused(items: readonly WaitingWrite<K, V>[], error: unknown): void {
     const { cache } = this.options;
     this.#failures++;
     this.#lastError = error;
     const [only] = items;
     if (items.length === 1) only!.goesAlone = true;
     else this.#batchLimit = Math.max(1, Math.floor(items.length / 2));
-    this.#writing.clear();
-    let superseded = 0;
-    for (const item of items) {
-      if (this.#waiting.has(item.id)) superseded++;
-      else this.#waiting.set(item.id, item);
-    }
-    this.#places.free(superseded);
+    this.#permits.release(this.#pending.putBack());
     const { writeFailed } = channels;
     if (!writeFailed.hasSubscribers) return;
     writeFailed.publish({
@@ -260,11 +228,10 @@ export class Backlog<K, V> {
     });
   }
 
-  #tellFlushes(): void {
-    let oldest = Number.POSITIVE_INFINITY;
-    for (const { sequence } of this.#waiting.values()) oldest = Math.min(oldest, sequence);
+  #resolveFlushes(): void {
+    const { lowestSequence } = this.#pending;
     for (const flush of this.#flushes) {
-      if (flush.upTo >= oldest) continue;
+      if (flush.upTo >= lowestSequence) continue;
       this.#flushes.delete(flush);
       flush.resolve();
     }

@@ -1,6 +1,6 @@
 import { abortable } from '@ashlar/core';
 import { CacheClosedError, WriteError } from '../../errors.ts';
-import { Turns } from '../write-queue.ts';
+import { WriteQueue } from '../write-queue.ts';
 import type { Write, Writer, WriterContext } from '../write-strategy.ts';
 import type { Backlog } from './backlog.ts';
 import type { Journal } from './journal.ts';
@@ -10,7 +10,7 @@ export class BehindWriter<K, V> implements Writer<K, V> {
   readonly #context: WriterContext<K, V>;
   readonly #newBacklog: () => Backlog<K, V>;
   readonly #journal: Journal<K, V> | undefined;
-  readonly #turns = new Turns();
+  readonly #queue = new WriteQueue();
   readonly #ending = new AbortController();
   #backlog: Backlog<K, V>;
   /** What a lost journal leaves under way; it must have ended before another batch is written. */
@@ -46,18 +46,18 @@ export class BehindWriter<K, V> implements Writer<K, V> {
 
   async write(write: Write<K, V>, signal: AbortSignal | undefined): Promise<void> {
     if (this.starting !== undefined) await abortable(this.starting, signal);
-    await this.#turns.take(write.id, async () => {
+    await this.#queue.run(write.id, async () => {
       const { id, key, value } = write;
       const backlog = this.#backlog;
-      const hasPlace = await backlog.reserve(id, signal);
+      const hasPermit = await backlog.reserve(id, signal);
       const accepted = { id, key, value, sequence: backlog.nextSequence() };
       try {
         await this.#journal?.put(accepted);
       } catch (error) {
-        backlog.giveUp(hasPlace);
+        backlog.giveUp(hasPermit);
         throw error;
       }
-      backlog.add(accepted, hasPlace); // if the journal was lost since, who takes it finds the write there
+      backlog.add(accepted, hasPermit); // if the journal was lost since, who takes it finds the write there
       try {
         await this.#context.place(write);
       } catch (error) {
@@ -85,7 +85,7 @@ export class BehindWriter<K, V> implements Writer<K, V> {
     this.#ending.abort(new CacheClosedError(this.#context.name));
     await this.#starting?.catch(() => {});
     this.#backlog.acceptNoMore();
-    await this.#turns.settled();
+    await this.#queue.settled();
     try {
       await this.#backlog.close(this.#journal !== undefined);
     } finally {

@@ -2,9 +2,21 @@ import { systemClock } from '@ashlar/core';
 import { Lease, type Store } from '@ashlar/store';
 import { JournalError, JournalTakenError } from '../../errors.ts';
 import type { WriterContext } from '../write-strategy.ts';
-import type { Accepted } from './backlog.ts';
 import { recordName, takeOver } from './journal-takeover.ts';
-import type { JournalOptions } from './write-behind.ts';
+import type { AcceptedWrite } from './pending-writes.ts';
+
+export interface JournalOptions {
+  readonly store: Store;
+  /** Of the journal's keys in the store, and the name of its lease. One process at a time has it. */
+  readonly prefix: string;
+  /**
+   * For how long a process that is not heard of keeps the journal; several times the store's `timeoutMs`. 10 000 by
+   * default. Who loses it, as after a long stop, writes no more, and takes it again when it can.
+   */
+  readonly leaseMs?: number;
+  /** How long a start waits for another process to give it up, before JournalTakenError. 15 000 by default. */
+  readonly waitMs?: number;
+}
 
 interface Header<K> {
   readonly key: K;
@@ -56,7 +68,7 @@ export class Journal<K, V> {
    * Takes the journal, waiting for another process to give it up; gives what an earlier one left. `lost` is called when
    * this process has it no more, unless it was closed. @throws JournalError
    */
-  async open(lost: (reason: unknown) => void, ending: AbortSignal): Promise<readonly Accepted<K, V>[]> {
+  async open(lost: (reason: unknown) => void, ending: AbortSignal): Promise<readonly AcceptedWrite<K, V>[]> {
     const lease = await this.#acquire(ending);
     try {
       const pending = await this.#takeOver(lease);
@@ -74,7 +86,7 @@ export class Journal<K, V> {
   }
 
   /** @throws JournalError */
-  async put({ id, key, value, sequence }: Accepted<K, V>): Promise<void> {
+  async put({ id, key, value, sequence }: AcceptedWrite<K, V>): Promise<void> {
     const lease = this.#lease!;
     try {
       const header: Header<K> = { key, sequence, ...(value === undefined ? { deletes: true } : {}) };
@@ -94,7 +106,7 @@ export class Journal<K, V> {
   }
 
   /** The source has them. A record that cannot be deleted is written once more after the next start. */
-  async forget(items: readonly Accepted<K, V>[]): Promise<void> {
+  async forget(items: readonly AcceptedWrite<K, V>[]): Promise<void> {
     const lease = this.#lease;
     if (lease === undefined) return;
     await Promise.allSettled(
@@ -148,9 +160,9 @@ export class Journal<K, V> {
     throw taken;
   }
 
-  async #takeOver(lease: Lease): Promise<readonly Accepted<K, V>[]> {
+  async #takeOver(lease: Lease): Promise<readonly AcceptedWrite<K, V>[]> {
     const { store, prefix } = this.#parts;
-    const writes = new Map<string, Accepted<K, V>>();
+    const writes = new Map<string, AcceptedWrite<K, V>>();
     const records = await takeOver(store, prefix, lease, async ({ id, bytes }) => {
       writes.set(id, await this.#read(id, bytes));
     });
@@ -161,7 +173,7 @@ export class Journal<K, V> {
     return [...writes.values()].sort((a, b) => a.sequence - b.sequence);
   }
 
-  async #read(id: string, record: Uint8Array): Promise<Accepted<K, V>> {
+  async #read(id: string, record: Uint8Array): Promise<AcceptedWrite<K, V>> {
     const end = record.indexOf(newline);
     const { key, sequence, deletes } = JSON.parse(decoder.decode(record.subarray(0, end))) as Header<K>;
     const bytes = record.subarray(end + 1);

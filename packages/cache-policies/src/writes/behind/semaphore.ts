@@ -1,30 +1,29 @@
-/** A bounded number of places and the line of those who wait for one. */
-export class Places {
+/** A bounded number of permits, and the callers that wait for one in a line. */
+export class Semaphore {
   #free: number;
   readonly #line = new Set<{ resolve(): void; reject(reason: unknown): void }>();
 
-  constructor(count: number) {
-    this.#free = count;
+  constructor(permits: number) {
+    this.#free = permits;
   }
 
-  /** Somebody waits. */
-  get isCrowded(): boolean {
+  get hasWaiting(): boolean {
     return this.#line.size > 0;
   }
 
-  tryTake(): boolean {
+  tryAcquire(): boolean {
     if (this.#free <= 0 || this.#line.size > 0) return false;
     this.#free--;
     return true;
   }
 
   /** Beyond the bound, for what cannot wait. */
-  takeAnyway(): void {
+  overdraw(): void {
     this.#free--;
   }
 
   /** Waits its turn. Rejects with the reason of the signal, or of `close`. */
-  take(signal: AbortSignal | undefined): Promise<void> {
+  acquire(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const end = () => {
@@ -47,8 +46,8 @@ export class Places {
     });
   }
 
-  free(count: number): void {
-    this.#free += count;
+  release(permits: number): void {
+    this.#free += permits;
     for (const waiter of this.#line) {
       if (this.#free <= 0) return;
       this.#free--;
@@ -56,6 +55,7 @@ export class Places {
     }
   }
 
+  /** Rejects those that wait. */
   close(reason: unknown): void {
     for (const waiter of this.#line) waiter.reject(reason);
   }

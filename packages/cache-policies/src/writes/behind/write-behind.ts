@@ -6,36 +6,12 @@ import {
   numberOption,
   systemClock,
 } from '@ashlar/core';
-import { maxTtlMs, type Store } from '@ashlar/store';
+import { maxTtlMs } from '@ashlar/store';
 import type { WriteStrategy } from '../write-strategy.ts';
 import { Backlog, type BacklogSettings } from './backlog.ts';
 import { BehindWriter } from './behind-writer.ts';
-import { Journal } from './journal.ts';
-
-/** A write that is to reach the source. */
-export interface PendingWrite<K, V> {
-  readonly key: K;
-  /** `undefined`: to be deleted. */
-  readonly value: V | undefined;
-  /**
-   * Grows with every write of a key, over restarts too while the machine's clock does not go back further than they last.
-   * A source that compares it refuses what an earlier process sent and that arrives late.
-   */
-  readonly sequence: number;
-}
-
-export interface JournalOptions {
-  readonly store: Store;
-  /** Of the journal's keys in the store, and the name of its lease. One process at a time has it. */
-  readonly prefix: string;
-  /**
-   * For how long a process that is not heard of keeps the journal; several times the store's `timeoutMs`. 10 000 by
-   * default. Who loses it, as after a long stop, writes no more, and takes it again when it can.
-   */
-  readonly leaseMs?: number;
-  /** How long a start waits for another process to give it up, before JournalTakenError. 15 000 by default. */
-  readonly waitMs?: number;
-}
+import { Journal, type JournalOptions } from './journal.ts';
+import type { PendingWrite } from './pending-writes.ts';
 
 export interface WriteBehindOptions<K, V> {
   /**
