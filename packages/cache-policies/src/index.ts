@@ -39,18 +39,9 @@ export type {
   RefreshAhead,
   SetOptions,
 } from './options.ts';
-export { arc } from './policies/arc.ts';
-export { type AutoMap, type AutoOptions, auto } from './policies/auto/auto.ts';
-export { clock } from './policies/clock.ts';
-export { fifo } from './policies/fifo.ts';
-export { type LfuOptions, lfu } from './policies/lfu.ts';
-export { lirs } from './policies/lirs.ts';
-export { lru } from './policies/lru.ts';
+export * from './policies/all.ts';
+export { type EvictionName, evictions } from './policies/evictions.ts';
 export { opt } from './policies/opt.ts';
-export { type S3FifoOptions, s3fifo } from './policies/s3fifo.ts';
-export { sieve } from './policies/sieve.ts';
-export { twoQueue } from './policies/two-queue.ts';
-export { type WTinyLfuOptions, wTinyLfu } from './policies/w-tiny-lfu/w-tiny-lfu.ts';
 export { MissRatioCurve, type MissRatioCurveOptions } from './sampling/miss-ratio-curve.ts';
 export type { CacheSnapshot } from './snapshot.ts';
 export { TierClosedError, TierUnavailableError, TierUnfitError } from './tiers/errors.ts';

@@ -1,9 +1,9 @@
+import { evictions } from '../policies/evictions.ts';
 import { opt } from '../policies/opt.ts';
 import { MissRatioCurve } from '../sampling/miss-ratio-curve.ts';
 import { KeyHash } from '../slots/key-hash.ts';
 import type { Trace } from '../trace/trace.ts';
-import type { SimulateOptions } from './options.ts';
-import { evictions, optimum } from './policies.ts';
+import { optimum, type SimulateOptions } from './options.ts';
 import { Recording } from './recording.ts';
 import { Replay, Shadows } from './replay.ts';
 import type { Curve, Report, Result } from './report.ts';
@@ -27,7 +27,7 @@ export async function simulate(
   heard: (requests: number) => void,
 ): Promise<Report> {
   const { policies, sizes } = options;
-  const chosen = new Map(policies.map(name => [name, evictions[name]!]));
+  const chosen = new Map(policies.map(name => [name, evictions[name]]));
   const replays = sizes.flatMap(max =>
     Array.from(chosen, ([policy, eviction]) => ({ policy, max, replay: new Replay(eviction, max) })),
   );

@@ -3,9 +3,9 @@ import type { Bound } from '../bounded-map.ts';
 
 /** @throws InvalidOptionError unless it is a bound, with no options but its own and `more`. */
 export function checkBound(policy: string, bound: Bound<never, never>, more: readonly string[] = []): void {
-  knownOptions(policy, bound, ['max', 'weigh', 'onEvict', ...more]);
+  knownOptions(policy, bound, ['max', 'weigh', 'onEvict', 'random', ...more]);
   checkMax(bound.max);
-  for (const option of ['weigh', 'onEvict'] as const) {
+  for (const option of ['weigh', 'onEvict', 'random'] as const) {
     const value: unknown = bound[option];
     if (value === undefined || typeof value === 'function') continue;
     throw new InvalidOptionError(option, `\`${option}\` must be a function, got ${describe(value)}`);

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Bound } from '../../src/index.ts';
 import { Rejected } from '../../src/policies/w-tiny-lfu/rejected.ts';
-import { WTinyLfu, type WTinyLfuOptions } from '../../src/policies/w-tiny-lfu/w-tiny-lfu.ts';
+import { WTinyLfu } from '../../src/policies/w-tiny-lfu/w-tiny-lfu.ts';
 import { mix } from '../../src/slots/hash.ts';
 import { WTinyLfuModel } from '../support/models/tiny-lfu-model.ts';
 
-type Numbers = Bound<number, number> & WTinyLfuOptions;
+type Numbers = Bound<number, number>;
 type Make = (bound: Numbers) => WTinyLfu<number, number>;
 
 const key = fc.oneof({ weight: 3, arbitrary: fc.nat({ max: 24 }) }, fc.nat({ max: 60 }));

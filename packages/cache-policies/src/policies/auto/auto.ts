@@ -1,4 +1,3 @@
-import type { Random } from '@ashlar/core';
 import type { Bound, BoundedMap } from '../../bounded-map.ts';
 import { checkBound, checkMax, checkValue, weightOf } from '../../slots/bound.ts';
 import { Departures } from '../../slots/departures.ts';
@@ -7,11 +6,6 @@ import type { PolicyMap } from '../../slots/policy-map.ts';
 import { candidates } from './candidates.ts';
 import { Contest } from './contest.ts';
 import { Followed, plain } from './followed.ts';
-
-export interface AutoOptions {
-  /** Seeds the choice of the sample; asked once. `Math.random` by default. */
-  readonly random?: Random;
-}
 
 export interface AutoMap<K, V> extends BoundedMap<K, V> {
   /** The policy that it runs now. */
@@ -26,7 +20,7 @@ const handedOver = 4;
  * another one does clearly better its turn comes. The entries are handed over a few with each operation, those that the old
  * policy would have given up first being the first; none is dropped for the change.
  */
-export function auto<K, V>(bound: Bound<K, V> & AutoOptions): AutoMap<K, V> {
+export function auto<K, V>(bound: Bound<K, V>): AutoMap<K, V> {
   return new Auto(bound);
 }
 
@@ -52,8 +46,8 @@ class Auto<K, V> implements AutoMap<K, V> {
   };
   readonly #evict = (key: K, held: Held<V>): void => this.#departures?.add(key, plain(held), 'capacity');
 
-  constructor(bound: Bound<K, V> & AutoOptions) {
-    checkBound('auto', bound, ['random']);
+  constructor(bound: Bound<K, V>) {
+    checkBound('auto', bound);
     const { max, weigh, onEvict, random = Math.random } = bound;
     this.#bound = { max, ...(weigh && { weigh }), ...(onEvict && { onEvict }) };
     this.#departures = onEvict && new Departures(onEvict);

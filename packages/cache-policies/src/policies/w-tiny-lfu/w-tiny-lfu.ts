@@ -1,4 +1,3 @@
-import type { Random } from '@ashlar/core';
 import type { Bound, BoundedMap } from '../../bounded-map.ts';
 import { none } from '../../slots/column.ts';
 import { mix } from '../../slots/hash.ts';
@@ -6,14 +5,6 @@ import { PolicyMap } from '../../slots/policy-map.ts';
 import type { Queue } from '../../slots/queue.ts';
 import { FrequencySketch } from './frequency-sketch.ts';
 import { WindowClimber } from './window-climber.ts';
-
-export interface WTinyLfuOptions {
-  /**
-   * Seeds the hash of keys and the rare admission by luck; asked once. `Math.random` by default. Which keys
-   * are counted together depends on it, so that with another one another entry may go now and then.
-   */
-  readonly random?: Random;
-}
 
 const protectedShare = 0.8;
 /** A key this frequent that was not admitted may be so one time in `luck`, so that no forged victim stays for ever. */
@@ -30,9 +21,10 @@ const inProtected = 2;
  * W-TinyLFU (Einziger, Friedman, Manes, ACM ToS 2017): what is new is in a window, an LRU; what leaves it is admitted to the
  * main part, a segmented LRU, only if it came more often lately than what would have to go, by a sketch of frequencies.
  * The window's share follows the workload (Einziger, Eytan, Friedman, Manes, Middleware 2018), here by what its edges and the
- * main part's would bring. The best single choice for most workloads.
+ * main part's would bring. The best single choice for most workloads. `random` seeds the hash of keys and the rare admission
+ * by luck: with another seed another entry may go now and then.
  */
-export function wTinyLfu<K, V>(bound: Bound<K, V> & WTinyLfuOptions): BoundedMap<K, V> {
+export function wTinyLfu<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new WTinyLfu(bound);
 }
 
@@ -52,8 +44,8 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   #windowMax = 0;
   #protectedMax = 0;
 
-  constructor(bound: Bound<K, V> & WTinyLfuOptions) {
-    super('wTinyLfu', bound, ['random']);
+  constructor(bound: Bound<K, V>) {
+    super('wTinyLfu', bound);
     this.#seed = Math.floor((bound.random ?? Math.random)() * 2 ** 32) | 1;
     this.#draw = this.#seed;
     this.entries.hashAll();
