@@ -1,5 +1,4 @@
 import {
-  type Checked,
   type Clock,
   checkNames,
   defaultTo,
@@ -177,17 +176,28 @@ const rules = {
   random: random(),
 } satisfies RulesFor<CacheOptions<never, never>>;
 
-/** What depends on the types of keys and values. */
-type Typed<K, V> = Pick<
-  CacheOptions<K, V>,
-  'weigh' | 'keyOf' | 'load' | 'loadMany' | 'write' | 'tags' | 'observer'
-> & {
-  readonly serializer: Serializer<V>;
-  readonly ttlMs: number | ((key: K, value: V) => number);
-};
+/** Options that have a value also when they are absent. */
+type Defaulted =
+  | 'name'
+  | 'eviction'
+  | 'serializer'
+  | 'ttlMs'
+  | 'jitter'
+  | 'staleMs'
+  | 'staleIfErrorMs'
+  | 'errorBackoffMs'
+  | 'negativeTtlMs'
+  | 'localTtlMs'
+  | 'leaseMs'
+  | 'leaseWaitMs'
+  | 'random';
 
 /** The options of a cache, checked and complete. */
-export type Settings<K, V> = Omit<Checked<typeof rules>, keyof Typed<K, V>> & Typed<K, V>;
+export type Settings<K, V> = Omit<CacheOptions<K, V>, Defaulted | 'refreshAhead' | 'onDisconnect'> &
+  Required<Pick<CacheOptions<K, V>, Defaulted>> & {
+    readonly refreshAhead: Required<RefreshAhead>;
+    readonly onDisconnect: { readonly serveMs: number };
+  };
 
 /** @throws InvalidOptionError */
 export function readSettings<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
@@ -209,7 +219,7 @@ const byCall = { ...bySignal, ttlMs: checkTtl, tags: checkTags } satisfies Rules
 const callRules = { get: byCall, getMany: bySignal, set: byCall, delete: bySignal };
 
 /** Without an object for what is checked: calls are frequent. @throws InvalidOptionError */
-export function checkCallOptions(method: keyof typeof callRules, options: SetOptions): void {
+export function checkCallOptions(method: 'get' | 'getMany' | 'set' | 'delete', options: SetOptions): void {
   const rules: Readonly<Record<string, Rule<unknown>>> = callRules[method];
   checkNames(method, options, rules);
   for (const [name, value] of Object.entries(options)) if (value !== undefined) rules[name]!(value, name);

@@ -79,7 +79,7 @@ export class CacheAdvisor implements AccessObserver<unknown> {
   readonly #hashes = new Int32Array(mostWaiting);
   readonly #answered = new Uint8Array(mostWaiting);
   #waiting = 0;
-  #told = 0;
+  #replayed = 0;
   #thrashing = false;
 
   constructor(options: CacheAdvisorOptions) {
@@ -122,7 +122,7 @@ export class CacheAdvisor implements AccessObserver<unknown> {
   }
 
   estimate(): CacheAdvice {
-    this.#tell();
+    this.#replay();
     const hitRatio = this.#hitRatio;
     const state = thrashState(this.#curve, hitRatio, this.#max, this.#thrashing);
     return {
@@ -146,7 +146,7 @@ export class CacheAdvisor implements AccessObserver<unknown> {
 
   /** The hit ratio that an LRU of so many entries would have. */
   lruHitRatio(max: number): number {
-    this.#tell();
+    this.#replay();
     return this.#curve.hitRatio(integerOption('max', max, { min: 1 }));
   }
 
@@ -159,23 +159,23 @@ export class CacheAdvisor implements AccessObserver<unknown> {
     const hash = this.#hash.of(key);
     if (this.#sample.has(hash)) {
       this.#hashes[this.#waiting++] = hash;
-      if (this.#waiting === mostWaiting) this.#tell();
+      if (this.#waiting === mostWaiting) this.#replay();
     }
     if (this.#since + this.unfollowed.hits >= this.#window) this.#endWindow();
   }
 
-  #tell(): void {
+  #replay(): void {
     this.#hits += this.unfollowed.hits;
     this.#since += this.unfollowed.hits;
     this.unfollowed.hits = 0;
     const hashes = this.#hashes;
     const count = this.#waiting;
-    this.#curve.skip(this.#since - this.#told - count);
+    this.#curve.skip(this.#since - this.#replayed - count);
     for (let i = 0; i < count; i++) this.#curve.request(hashes[i]!);
     const answered = this.#answered;
     for (let i = 0; i < count; i++) answered[i] = ask(this.#own, hashes[i]!);
     for (const miniature of this.#miniatures()) miniature.request(hashes, answered, count);
-    this.#told = this.#since;
+    this.#replayed = this.#since;
     this.#waiting = 0;
   }
 
@@ -190,7 +190,7 @@ export class CacheAdvisor implements AccessObserver<unknown> {
   }
 
   #endWindow(): void {
-    this.#tell();
+    this.#replay();
     const hitRatio = this.#hitRatio;
     const { thrashing, ghostsPerHit, neededMax } = thrashState(
       this.#curve,
@@ -204,7 +204,7 @@ export class CacheAdvisor implements AccessObserver<unknown> {
     }
     this.#thrashing = thrashing;
     this.#requestsBefore = (this.#requestsBefore + this.#since) / 2;
-    this.#since = this.#told = 0;
+    this.#since = this.#replayed = 0;
     this.#hits /= 2;
     this.#curve.fade(0.5);
     for (const miniature of this.#miniatures()) miniature.fade(0.5);

@@ -18,13 +18,13 @@ const samples = 32_768;
  * Replays the trace through all policies in all sizes in one pass: the memory it takes depends on the sizes alone, unless
  * the optimum keeps the trace.
  *
- * @param heard called from time to time with the number of requests so far
+ * @param progressed called from time to time with the number of requests so far
  * @throws TraceError
  */
 export async function simulate(
   options: SimulateOptions,
   trace: Trace,
-  heard: (requests: number) => void,
+  progressed: (requests: number) => void,
 ): Promise<Report> {
   const { policies, sizes } = options;
   const chosen = new Map(policies.map(name => [name, evictions[name]]));
@@ -42,7 +42,7 @@ export async function simulate(
     for (const { replay } of replays) replay.request(keys);
     for (const shadow of shadows) shadow.request(hashes);
     recording.request(keys);
-    heard(trace.requests);
+    progressed(trace.requests);
   }
 
   const { name, requests, format, badLines, skippedLines } = trace;

@@ -53,7 +53,7 @@ class Lru<K, V> implements BoundedMap<K, V> {
     if (weight > this.#max) this.#departures?.add(key, value, 'capacity');
     else if (this.#weigh === undefined) this.#cache.set(inner(key), value as V & {});
     else this.#cache.set(inner(key), value as V & {}, { size: weight });
-    this.#departures?.tell();
+    this.#departures?.notify();
     return this;
   }
 
@@ -61,7 +61,7 @@ class Lru<K, V> implements BoundedMap<K, V> {
     const value = this.peek(key);
     const deleted = this.#cache.delete(inner(key));
     if (deleted) this.#departures?.add(key, value as V, 'deleted');
-    this.#departures?.tell();
+    this.#departures?.notify();
     return deleted;
   }
 
@@ -70,7 +70,7 @@ class Lru<K, V> implements BoundedMap<K, V> {
       for (const [key, value] of this) this.#departures.add(key, value, 'deleted');
     }
     this.#cache = this.#make();
-    this.#departures?.tell();
+    this.#departures?.notify();
   }
 
   resize(max: number): void {
@@ -79,7 +79,7 @@ class Lru<K, V> implements BoundedMap<K, V> {
     const entries = this.#cache.dump();
     this.#cache = this.#make();
     this.#cache.load(entries);
-    this.#departures?.tell();
+    this.#departures?.notify();
   }
 
   *[Symbol.iterator](): IterableIterator<[K, V]> {

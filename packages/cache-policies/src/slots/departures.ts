@@ -20,12 +20,12 @@ export class Departures<K, V> {
   }
 
   /** Tells each, also when one fails; the first error is thrown at the end. */
-  tell(): void {
+  notify(): void {
     if (this.#waiting.length === 0) return;
-    const told = this.#waiting;
+    const leaving = this.#waiting;
     this.#waiting = [];
     let failure: { readonly error: unknown } | undefined;
-    for (const { key, value, reason } of told) {
+    for (const { key, value, reason } of leaving) {
       try {
         this.#onEvict(key, value, reason);
       } catch (error) {

@@ -69,7 +69,7 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     if (old !== undefined) this.#replace(slot, key, old, value, weight);
     else if (weight > this.max) this.#departures?.add(key, value, 'capacity');
     else this.admit(key, value, weight, slot);
-    this.#departures?.tell();
+    this.#departures?.notify();
     return this;
   }
 
@@ -101,7 +101,7 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     if (value === undefined) return false;
     this.#remove(slot);
     this.#departures?.add(key, value, 'deleted');
-    this.#departures?.tell();
+    this.#departures?.notify();
     return true;
   }
 
@@ -114,14 +114,14 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     this.used = 0;
     this.#size = 0;
     this.forget?.(none);
-    this.#departures?.tell();
+    this.#departures?.notify();
   }
 
   resize(max: number): void {
     this.max = checkMax(max);
     this.resized?.();
     while (this.used > this.max) this.evict();
-    this.#departures?.tell();
+    this.#departures?.notify();
   }
 
   *[Symbol.iterator](): IterableIterator<[K, V]> {
@@ -159,11 +159,11 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     const weight = this.#weights === undefined ? 1 : this.#weights.cells[slot]!;
     this.used -= weight;
     this.#size--;
-    if (this.#taker !== undefined || this.#departures !== undefined) this.#tell(slot, weight);
+    if (this.#taker !== undefined || this.#departures !== undefined) this.#notify(slot, weight);
     else this.entries.setValue(slot, undefined);
   }
 
-  #tell(slot: number, weight: number): void {
+  #notify(slot: number, weight: number): void {
     const key = this.entries.key(slot);
     const value = this.entries.value(slot) as V;
     this.entries.setValue(slot, undefined);

@@ -15,7 +15,7 @@ export interface Position {
 }
 
 /** What a check does. */
-export interface Check {
+export interface FeedCheck {
   now(): number;
   /** When nothing is known yet of a connection: makes the server tell it of every change from now on. */
   begin(): Promise<void>;
@@ -34,12 +34,12 @@ export interface Check {
  * hears nothing) shows as a number that is missing, and is answered by a reset. After the loss of either connection a
  * session stands where the server says that it stands, and tells a reset for what lay in between.
  */
-export class Feed {
+export class ChangeFeed {
   confirmedUntil: number = Number.NEGATIVE_INFINITY;
   readonly #session: string;
   readonly #boundMs: number;
   readonly #listener: TierListener;
-  #heard: Position | undefined;
+  #position: Position | undefined;
   /** Counts what makes a check that is under way void. */
   #breaks = 0;
   #connected: boolean | undefined;
@@ -51,7 +51,7 @@ export class Feed {
   }
 
   get sequence(): number {
-    return this.#heard?.sequence ?? 0;
+    return this.#position?.sequence ?? 0;
   }
 
   get connected(): boolean {
@@ -59,16 +59,16 @@ export class Feed {
   }
 
   /** A connection was lost: nothing is heard for sure from now on. */
-  lost(error: Error): void {
+  disconnected(error: Error): void {
     this.#breaks++;
-    this.#heard = undefined;
+    this.#position = undefined;
     if (this.#connected === false) return;
     this.#connected = false;
     this.#listener.connection('disconnected', error);
   }
 
   /** Returns the keys whose values were touched by it. */
-  take(message: string): readonly string[] {
+  receive(message: string): readonly string[] {
     const change = parsed(message);
     // what no session wrote is nobody's change
     if (change === undefined) return [];
@@ -76,13 +76,13 @@ export class Feed {
     if (kind === 'quiet') return names;
     const touched = kind === 'keys' ? names : [];
     // before the first check the reset is yet to come
-    if (this.#heard === undefined) return touched;
-    if (epoch !== this.#heard.epoch) {
+    if (this.#position === undefined) return touched;
+    if (epoch !== this.#position.epoch) {
       this.#breaks++;
       this.#listener.reset('emptied');
-    } else if (sequence <= this.#heard.sequence) return touched;
-    else if (sequence > this.#heard.sequence + 1) this.#listener.reset('missed');
-    this.#heard = { epoch, sequence };
+    } else if (sequence <= this.#position.sequence) return touched;
+    else if (sequence > this.#position.sequence + 1) this.#listener.reset('missed');
+    this.#position = { epoch, sequence };
     if (session === this.#session) return touched;
     if (kind === 'clear') this.#listener.reset('cleared');
     else if (kind === 'tags') this.#listener.invalidated({ keys: [], tags: names });
@@ -91,38 +91,38 @@ export class Feed {
   }
 
   /** The server, or another program, changed what is kept under these keys; it has no number. */
-  touched(keys: readonly string[]): void {
-    if (this.#heard !== undefined && keys.length > 0) this.#listener.invalidated({ keys, tags: [] });
+  keysChanged(keys: readonly string[]): void {
+    if (this.#position !== undefined && keys.length > 0) this.#listener.invalidated({ keys, tags: [] });
   }
 
   /** The server says that it forgot everything. */
   emptied(): void {
-    if (this.#heard !== undefined) this.#listener.reset('emptied');
+    if (this.#position !== undefined) this.#listener.reset('emptied');
   }
 
   /** Confirms that everything was told that had been changed before it began, or says what is to be done about it. */
-  async check({ now, begin, ask, caughtUp }: Check): Promise<void> {
+  async check({ now, begin, ask, caughtUp }: FeedCheck): Promise<void> {
     const breaks = this.#breaks;
     const sentAt = now();
-    const isNew = this.#heard === undefined;
+    const isNew = this.#position === undefined;
     if (isNew) await begin();
     const position = await ask();
     if (breaks !== this.#breaks) return;
-    if (isNew) this.#heard = position;
+    if (isNew) this.#position = position;
     await caughtUp();
     if (breaks !== this.#breaks) return;
-    const heard = this.#heard!;
+    const known = this.#position!;
     if (isNew) this.#listener.reset('reconnected');
-    else if (heard.epoch !== position.epoch) this.#restand(position, 'emptied');
-    else if (heard.sequence < position.sequence) this.#restand(position, 'missed');
+    else if (known.epoch !== position.epoch) this.#resetTo(position, 'emptied');
+    else if (known.sequence < position.sequence) this.#resetTo(position, 'missed');
     this.confirmedUntil = sentAt + this.#boundMs;
     if (this.#connected === true) return;
     this.#connected = true;
     this.#listener.connection('connected');
   }
 
-  #restand(position: Position, reason: 'emptied' | 'missed'): void {
-    this.#heard = position;
+  #resetTo(position: Position, reason: 'emptied' | 'missed'): void {
+    this.#position = position;
     this.#listener.reset(reason);
   }
 }

@@ -4,8 +4,8 @@ import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { redisTier } from '../../src/adapters/redis.ts';
 import { Cache, type CacheOptions, writeThrough } from '../../src/index.ts';
-import { patient } from '../support/redis/redis-ears.ts';
-import { Deaf } from '../support/redis/redis-tiers.ts';
+import { patient } from '../support/redis/sessions.ts';
+import { Deaf } from '../support/redis/tiers.ts';
 import { SteppingClock } from '../support/stepping-clock.ts';
 
 /** So long that no check is made in the course of a test, unless a connection is lost. */

@@ -1,18 +1,18 @@
 import { ManualClock } from '@ashlar/core/testing';
 import { expect, it } from 'vitest';
-import { Feed, type Position } from '../../src/tiers/change-feed.ts';
+import { ChangeFeed, type Position } from '../../src/tiers/change-feed.ts';
 import { deferred, settle } from '../support/caches.ts';
 
 function scene() {
   const clock = new ManualClock();
   const told: string[] = [];
-  const feed = new Feed('me', 100, {
+  const feed = new ChangeFeed('me', 100, {
     invalidated: ({ keys }) => told.push(...keys),
     reset: reason => told.push(reason),
     connection: state => told.push(state),
   });
   const take = (sequence: number, name: string, epoch = 'epoch') =>
-    feed.take(JSON.stringify([epoch, sequence, 'other', 'keys', [name]]));
+    feed.receive(JSON.stringify([epoch, sequence, 'other', 'keys', [name]]));
   /** A check whose steps are let through by hand. */
   const check = () => {
     const [begun, position, caughtUp] = [deferred<void>(), deferred<Position>(), deferred<void>()];
@@ -56,7 +56,7 @@ it.each(['begun', 'answered', 'caught up'] as const)(
   async step => {
     const { told, feed, check } = scene();
     const { begun, answer, caughtUp, done } = check();
-    const lose = () => feed.lost(new Error('lost'));
+    const lose = () => feed.disconnected(new Error('lost'));
     if (step === 'begun') lose();
     begun.resolve();
     await settle();

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type RedisInvalidation, type RedisTierOptions, redisTier } from '../../src/adapters/redis.ts';
 import type { RemoteTier } from '../../src/index.ts';
-import { connections, earOf, patient } from '../support/redis/redis-ears.ts';
+import { connections, observe, patient } from '../support/redis/sessions.ts';
 import { entry } from '../support/tiers.ts';
 
 const modes = ['pubsub', 'tracking'] as const;
@@ -37,48 +37,48 @@ describeWith('redis', 'how changes are told by Redis', () => {
 
   describe.each(modes)('%s', mode => {
     const tier = (options?: Partial<RedisTierOptions>) => tierOf(mode, options);
-    const ears = async () => [await earOf(tier()), await earOf(tier())] as const;
+    const pair = async () => [await observe(tier()), await observe(tier())] as const;
 
-    it.each(['operating', 'hearing'] as const)(
+    it.each(['operating', 'subscribing'] as const)(
       'begins anew when the connection that is %s was killed',
       async which => {
-        const [a, b] = await ears();
+        const [a, b] = await pair();
         for (let round = 0; round < 3; round++) {
           for (const id of await connections(admin, which)) await admin.client('KILL', 'ID', id);
-          for (const { told, hears } of [a, b]) {
-            await hears('connected');
-            expect(told).toEqual(['disconnected', 'reconnected', 'connected']);
+          for (const { events, sees } of [a, b]) {
+            await sees('connected');
+            expect(events).toEqual(['disconnected', 'reconnected', 'connected']);
           }
           await a.session.write(new Map([['key', entry('1')]]));
-          await b.hears('key');
+          await b.sees('key');
           await a.session.invalidateTags(['tag']);
-          await b.hears('tag');
-          expect(a.told).toHaveLength(3);
-          for (const { told } of [a, b]) told.length = 0;
+          await b.sees('tag');
+          expect(a.events).toHaveLength(3);
+          for (const { events } of [a, b]) events.length = 0;
         }
       },
     );
 
     it('begins anew when Redis was restarted, empty', async () => {
-      const [a, b] = await ears();
+      const [a, b] = await pair();
       await a.session.write(new Map([['key', entry('1')]]));
       await server.restart();
-      for (const { told, hears } of [a, b]) {
-        await hears('connected');
-        expect(told.slice(-3)).toEqual(['disconnected', 'reconnected', 'connected']);
+      for (const { events, sees } of [a, b]) {
+        await sees('connected');
+        expect(events.slice(-3)).toEqual(['disconnected', 'reconnected', 'connected']);
       }
       expect(await b.session.read(['key'])).toEqual([{}]);
       await b.session.invalidate(['other']);
-      await a.hears('other');
+      await a.sees('other');
     });
 
     it('tells both of two that change a key at once', async () => {
-      const [a, b] = await ears();
+      const [a, b] = await pair();
       for (let round = 0; round < 5; round++) {
         const key = `key-${round}`;
         await a.session.write(new Map([[key, entry('0')]]));
-        await b.hears(key);
-        for (const { told } of [a, b]) told.length = 0;
+        await b.sees(key);
+        for (const { events } of [a, b]) events.length = 0;
         await server.pause();
         const changes = Promise.all([
           a.session.write(new Map([[key, entry('1')]])),
@@ -86,12 +86,12 @@ describeWith('redis', 'how changes are told by Redis', () => {
         ]);
         await server.resume();
         await changes;
-        await Promise.all([a.hears(key), b.hears(key)]);
+        await Promise.all([a.sees(key), b.sees(key)]);
       }
     });
 
     it('reads what others left where its values are as if nothing were there', async () => {
-      const { session } = await earOf(tier());
+      const { session } = await observe(tier());
       const junk = ['', 'junk', '\n', '{}\n', '[1]\nx', 'null\n', '3\n'];
       for (const [i, value] of junk.entries()) await admin.set(`{${prefix}}:v:${i}`, value);
       await admin.rpush(`{${prefix}}:v:list`, 'x');
@@ -108,30 +108,33 @@ describeWith('redis', 'how changes are told by Redis', () => {
 
   it('the changes of the other sort are found by the next check: a reset', async () => {
     const boundMs = 100;
-    const [a, b] = [await earOf(tierOf('pubsub', { boundMs })), await earOf(tierOf('tracking', { boundMs }))];
+    const [a, b] = [
+      await observe(tierOf('pubsub', { boundMs })),
+      await observe(tierOf('tracking', { boundMs })),
+    ];
     for (const [from, to] of [[a, b] as const, [b, a] as const]) {
-      to.told.length = 0;
+      to.events.length = 0;
       await from.session.invalidate(['key']);
-      await to.hears('missed');
+      await to.sees('missed');
     }
   });
 
   describe('tracking', () => {
-    const tracking = () => earOf(tierOf('tracking'));
+    const tracking = () => observe(tierOf('tracking'));
 
     it('tells at once of FLUSHALL and FLUSHDB', async () => {
-      const ear = await tracking();
+      const observed = await tracking();
       await admin.flushall();
-      await ear.hears('emptied');
-      ear.told.length = 0;
+      await observed.sees('emptied');
+      observed.events.length = 0;
       await admin.flushdb();
-      await ear.hears('emptied');
+      await observed.sees('emptied');
     });
 
     it('tells of what other programs do to values, and of nothing else that they do', async () => {
-      const ear = await tracking();
+      const observed = await tracking();
       const value = (key: string) => `{${prefix}}:v:${key}`;
-      await ear.session.write(
+      await observed.session.write(
         new Map([
           ['deleted', entry('1')],
           ['expired', entry('1')],
@@ -152,11 +155,11 @@ describeWith('redis', 'how changes are told by Redis', () => {
       await admin.pexpire(value('expired'), 1);
       await admin.rename(value('renamed'), value('new name, with a comma'));
       await admin.set(value('last'), 'junk');
-      await ear.hears('last');
+      await observed.sees('last');
       await expect
-        .poll(() => new Set(ear.told), patient)
+        .poll(() => new Set(observed.events), patient)
         .toEqual(new Set(['deleted', 'expired', 'renamed', 'new name, with a comma', 'last']));
-      expect(await ear.session.read(['deleted', 'last'])).toEqual([{}, {}]);
+      expect(await observed.session.read(['deleted', 'last'])).toEqual([{}, {}]);
     });
 
     it('tells nobody of fills, of values found to be over, or of what a session did itself', async () => {
@@ -169,11 +172,11 @@ describeWith('redis', 'how changes are told by Redis', () => {
       await a.session.invalidateTags(['tag']);
       expect(await b.session.read(['tagged'])).toEqual([{}]);
       await a.session.invalidate(['last']);
-      await b.hears('last');
-      expect(b.told).toEqual(['tagged', 'tag', 'last']);
+      await b.sees('last');
+      expect(b.events).toEqual(['tagged', 'tag', 'last']);
       await b.session.invalidate(['answer']);
-      await a.hears('answer');
-      expect(a.told).toEqual(['answer']);
+      await a.sees('answer');
+      expect(a.events).toEqual(['answer']);
     });
 
     it('leaves no marks', async () => {

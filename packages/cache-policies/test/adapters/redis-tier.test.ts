@@ -4,8 +4,8 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { redisTier } from '../../src/adapters/redis.ts';
 import { tierConformance } from '../../src/conformance.ts';
-import { connections, patient } from '../support/redis/redis-ears.ts';
-import { redisSubject } from '../support/redis/redis-tiers.ts';
+import { connections, patient } from '../support/redis/sessions.ts';
+import { redisSubject } from '../support/redis/tiers.ts';
 import { entry, nobody } from '../support/tiers.ts';
 
 const features = { empties: true, breaks: true, loses: true };

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import { type RedisInvalidation, redisTier } from '../../src/adapters/redis.ts';
 import { Cache, TierUnfitError } from '../../src/index.ts';
-import { patient } from '../support/redis/redis-ears.ts';
+import { patient } from '../support/redis/sessions.ts';
 
 describeWith('redis', 'a server that is not fit for the tier', () => {
   /** A cache whose client is the user `app`. */

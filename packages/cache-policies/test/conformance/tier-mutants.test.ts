@@ -13,7 +13,7 @@ interface Context {
   readonly all: readonly Context[];
 }
 
-type Mutant = (context: Context) => Partial<TierSession> & { hear?: Partial<TierListener> };
+type Mutant = (context: Context) => Partial<TierSession> & { listener?: Partial<TierListener> };
 
 /** What a tier could do wrong, and the test that finds it. */
 const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutant])[] = [
@@ -135,7 +135,7 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
     ({ listener }) => {
       let count = 0;
       return {
-        hear: {
+        listener: {
           invalidated: change => {
             if (++count % 10 !== 0) listener.invalidated(change);
           },
@@ -147,18 +147,18 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
     'a message comes late, after the write resolved and while the tier says that nothing is open',
     'nothing is confirmed that was not told',
     ({ listener, clock }) => ({
-      hear: {
+      listener: {
         invalidated: change => {
           void clock.sleep(1).then(() => listener.invalidated(change));
         },
       },
     }),
   ],
-  ['a clear is told to nobody', 'a clear is a reset for the others', () => ({ hear: { reset() {} } })],
+  ['a clear is told to nobody', 'a clear is a reset for the others', () => ({ listener: { reset() {} } })],
   [
     'an emptied tier tells nobody',
     'every session says reset when the tier was emptied, and hears what comes then',
-    ({ listener }) => ({ hear: { reset: reason => reason !== 'emptied' && listener.reset(reason) } }),
+    ({ listener }) => ({ listener: { reset: reason => reason !== 'emptied' && listener.reset(reason) } }),
   ],
   [
     'a writer takes no lease',
@@ -211,16 +211,16 @@ function broken(mutant: Mutant): TierSubject {
   const { tier, clock, ...subject } = manualTier();
   const all: Context[] = [];
   const open: RemoteTier['open'] = listener => {
-    let hear: TierListener = listener;
+    let current: TierListener = listener;
     const session = tier.open({
-      invalidated: change => hear.invalidated(change),
-      reset: reason => hear.reset(reason),
-      connection: (state, error) => hear.connection(state, error),
+      invalidated: change => current.invalidated(change),
+      reset: reason => current.reset(reason),
+      connection: (state, error) => current.connection(state, error),
     });
     const context: Context = { session, clock, listener, all };
     all.push(context);
-    const { hear: changed, ...methods } = mutant(context);
-    hear = { ...listener, ...changed };
+    const { listener: changed, ...methods } = mutant(context);
+    current = { ...listener, ...changed };
     return new Proxy(session, {
       get(target, property) {
         const method = Reflect.get(methods, property) as unknown;
@@ -253,7 +253,7 @@ function numbered({ session, listener, all }: Context): ReturnType<Mutant> {
       });
     },
     fill: fills => session.fill(fills.map(fill => ({ ...fill, lease: counter.real.get(fill.lease) ?? '' }))),
-    hear: {
+    listener: {
       reset(reason) {
         if (reason === 'emptied') counter.count = 0;
         listener.reset(reason);

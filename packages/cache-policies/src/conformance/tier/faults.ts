@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import {
-  type Ear,
   entryOf,
   fillOne,
   leaseOf,
   longMs,
+  type ObservedSession,
   readText,
   type Scene,
   type TierFeatures,
@@ -17,7 +17,7 @@ export function faultTests({ empties, breaks, loses }: TierFeatures): TierTests 
   return { ...(empties ? emptyTests : {}), ...(breaks ? breakTests : {}), ...(loses ? lossTests : {}) };
 }
 
-const resets = ({ heard }: Ear) => heard.filter(({ kind }) => kind === 'reset').length;
+const resets = ({ events }: ObservedSession) => events.filter(({ kind }) => kind === 'reset').length;
 
 const emptyTests: TierTests = {
   'a tier that was emptied refuses what was leased before, also once the key is leased anew': async scene => {
@@ -44,12 +44,12 @@ const emptyTests: TierTests = {
       await ability(scene, 'empty')();
       const limit = scene.now() + b.session.boundMs;
       await scene.until(() =>
-        [a, b].every(ear => resets(ear) >= round || ear.session.confirmedUntil > limit),
+        [a, b].every(observed => resets(observed) >= round || observed.session.confirmedUntil > limit),
       );
-      assert([a, b].every(ear => resets(ear) >= round));
+      assert([a, b].every(observed => resets(observed) >= round));
       await scene.until(() => b.session.confirmedUntil > scene.now());
       await a.session.invalidate([`after-${round}`]);
-      await scene.until(() => b.heard.some(({ what }) => what === `after-${round}`));
+      await scene.until(() => b.events.some(({ what }) => what === `after-${round}`));
     }
   },
 };
@@ -59,18 +59,18 @@ const breakTests: TierTests = {
     const [a, b] = await scene.pair();
     await ability(scene, 'break')();
     await scene.until(() =>
-      [a, b].every(({ heard }) =>
-        heard.some(({ kind, what }) => kind === 'connection' && what === 'connected'),
+      [a, b].every(({ events }) =>
+        events.some(({ kind, what }) => kind === 'connection' && what === 'connected'),
       ),
     );
-    for (const { heard } of [a, b]) {
-      const names = heard.map(({ what }) => what);
+    for (const { events } of [a, b]) {
+      const names = events.map(({ what }) => what);
       assert(names.indexOf('disconnected') < names.indexOf('reconnected'), names.join());
       assert(names.lastIndexOf('reconnected') < names.lastIndexOf('connected'), names.join());
     }
     await scene.until(() => [a, b].every(({ session }) => session.confirmedUntil > scene.now()));
     await a.session.invalidate(['after']);
-    await scene.until(() => b.heard.some(({ what }) => what === 'after'));
+    await scene.until(() => b.events.some(({ what }) => what === 'after'));
   },
 };
 
@@ -86,7 +86,7 @@ const lossTests: TierTests = {
     await scene.until(() => resets(b) > 0);
     await scene.until(() => b.session.confirmedUntil > scene.now());
     assert.equal(
-      b.heard.some(({ what }) => what === 'lost'),
+      b.events.some(({ what }) => what === 'lost'),
       false,
     );
   },
@@ -99,7 +99,7 @@ const lossTests: TierTests = {
     await scene.until(() => resets(b) > 0);
     await scene.until(() => b.session.confirmedUntil > scene.now());
     await a.session.invalidate(['later']);
-    await scene.until(() => b.heard.some(({ what }) => what === 'later'));
+    await scene.until(() => b.events.some(({ what }) => what === 'later'));
   },
 };
 

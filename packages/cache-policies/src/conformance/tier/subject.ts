@@ -30,16 +30,16 @@ export interface TierFeatures {
 
 export type TierTests = Readonly<Record<string, (scene: Scene) => Promise<void>>>;
 
-export interface Heard {
+export interface TierEvent {
   readonly kind: 'key' | 'tag' | 'reset' | 'connection';
   readonly what: string;
 }
 
-/** A session, and what it was told. `atChange` is called in the moment of each telling. */
-export interface Ear {
+/** A session, and what it was told. `onEvent` is called in the moment of each telling. */
+export interface ObservedSession {
   readonly session: TierSession;
-  readonly heard: Heard[];
-  atChange: (heard: Heard) => void;
+  readonly events: TierEvent[];
+  onEvent: (events: TierEvent) => void;
 }
 
 /** What a test works with. Sessions that it opens are closed after it. */
@@ -52,30 +52,30 @@ export class Scene implements AsyncDisposable {
   }
 
   /** A session of the tier, or with `other` one as from another process, that hears. */
-  async open(which: 'tier' | 'other' = 'tier'): Promise<Ear> {
+  async open(which: 'tier' | 'other' = 'tier'): Promise<ObservedSession> {
     const { subject } = this;
     const tier = which === 'other' && subject.other ? await subject.other() : subject.tier;
-    const heard: Heard[] = [];
-    const hear = (kind: Heard['kind'], what: string) => {
-      heard.push({ kind, what });
-      ear.atChange({ kind, what });
+    const events: TierEvent[] = [];
+    const record = (kind: TierEvent['kind'], what: string) => {
+      events.push({ kind, what });
+      observed.onEvent({ kind, what });
     };
     const session = tier.open({
       invalidated: ({ keys, tags }) => {
-        for (const key of keys) hear('key', key);
-        for (const tag of tags) hear('tag', tag);
+        for (const key of keys) record('key', key);
+        for (const tag of tags) record('tag', tag);
       },
-      reset: (reason: ResetReason) => hear('reset', reason),
-      connection: state => hear('connection', state),
+      reset: (reason: ResetReason) => record('reset', reason),
+      connection: state => record('connection', state),
     });
-    const ear: Ear = { session, heard, atChange: () => {} };
+    const observed: ObservedSession = { session, events, onEvent: () => {} };
     this.#sessions.push(session);
     await this.until(() => session.confirmedUntil > this.now());
-    heard.length = 0;
-    return ear;
+    events.length = 0;
+    return observed;
   }
 
-  async pair(): Promise<[Ear, Ear]> {
+  async pair(): Promise<[ObservedSession, ObservedSession]> {
     return [await this.open(), await this.open('other')];
   }
 

@@ -107,7 +107,7 @@ class Auto<K, V> implements AutoMap<K, V> {
       if (contest === undefined && this.#live.weight + weight > this.#bound.max)
         this.#compare(this.#live.size);
     }
-    this.#departures?.tell();
+    this.#departures?.notify();
     return this;
   }
 
@@ -116,7 +116,7 @@ class Auto<K, V> implements AutoMap<K, V> {
     if (held === undefined) return false;
     if (!this.#live.delete(key)) this.#old?.delete(key);
     if (held instanceof Followed) this.#contest?.remove(held.hash);
-    this.#departures?.tell();
+    this.#departures?.notify();
     return true;
   }
 
@@ -127,7 +127,7 @@ class Auto<K, V> implements AutoMap<K, V> {
     this.#current = 0;
     this.#live = this.#make();
     this.#compare(this.#bound.max);
-    this.#departures?.tell();
+    this.#departures?.notify();
   }
 
   resize(max: number): void {
@@ -135,7 +135,7 @@ class Auto<K, V> implements AutoMap<K, V> {
     this.#live.resize(max);
     this.#fit();
     this.#compare(this.#bound.weigh === undefined ? max : this.size);
-    this.#departures?.tell();
+    this.#departures?.notify();
   }
 
   *[Symbol.iterator](): IterableIterator<[K, V]> {
