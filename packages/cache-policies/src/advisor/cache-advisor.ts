@@ -144,12 +144,6 @@ export class CacheAdvisor implements AccessObserver<unknown> {
     return { name: this.#name, max: this.#max, ...this.estimate() };
   }
 
-  /** The hit ratio that an LRU of so many entries would have. */
-  lruHitRatio(max: number): number {
-    this.#replay();
-    return this.#curve.hitRatio(integerOption('max', max, { min: 1 }));
-  }
-
   get #hitRatio(): number {
     return this.#hits / (this.#requestsBefore + this.#since);
   }
