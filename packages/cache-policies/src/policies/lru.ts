@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Bound, BoundedMap } from '../bounded-map.ts';
-import { checkBound, checkMax, checkValue, weightOf } from '../slots/bound.ts';
-import { Departures } from '../slots/departures.ts';
+import { checkBound, checkMax, checkValue, Departures, weightOf } from '../slots/bound.ts';
 
 /**
  * Evicts what was not used for longest: `lru-cache`, which allots its arrays for `max` entries at once unless there is

@@ -1,8 +1,7 @@
 import type { Bound, BoundedMap } from '../bounded-map.ts';
-import { checkBound, checkMax, checkValue, weightOf } from './bound.ts';
+import { checkBound, checkMax, checkValue, Departures, weightOf } from './bound.ts';
 import type { Column } from './column.ts';
 import { none } from './column.ts';
-import { Departures } from './departures.ts';
 import { Entries } from './entries.ts';
 import { Queue } from './queue.ts';
 

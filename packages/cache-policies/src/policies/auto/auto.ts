@@ -1,6 +1,5 @@
 import type { Bound, BoundedMap } from '../../bounded-map.ts';
-import { checkBound, checkMax, checkValue, weightOf } from '../../slots/bound.ts';
-import { Departures } from '../../slots/departures.ts';
+import { checkBound, checkMax, checkValue, Departures, weightOf } from '../../slots/bound.ts';
 import { KeyHash } from '../../slots/key-hash.ts';
 import type { PolicyMap } from '../../slots/policy-map.ts';
 import { candidates } from './candidates.ts';
