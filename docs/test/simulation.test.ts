@@ -43,7 +43,7 @@ test('a failing replica is taken out, and comes back when it is mended', () => {
   // after five failures, and it is picked seldom once it has failed
   simulation.advance(5_000);
   expect(simulation.replicas('least')[2]?.state).toBe('ejected');
-  simulation.setHealth('replica-3', 'sound');
+  simulation.setHealth('replica-3', 'healthy');
   simulation.advance(10_000);
   expect(simulation.replicas('least')[2]?.state).toBe('up');
 });
