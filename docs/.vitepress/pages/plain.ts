@@ -6,7 +6,7 @@ import { withTables } from './tables.ts';
 const snippet = /^<<< (?<file>[^#{\s]+)(?:#(?<region>[\w-]+))?(?:\{(?<language>\w+)\})?$/gm;
 
 /** The code that `<<< file#region` stands for, without its indentation. */
-export function snippetOf(page: string, file: string, region: string | undefined): string {
+function snippetOf(page: string, file: string, region: string | undefined): string {
   const path = resolve(dirname(page), file);
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
   if (region === undefined) return lines.join('\n');

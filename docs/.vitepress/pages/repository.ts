@@ -11,7 +11,7 @@ export const docs: string = resolve(root, 'docs');
 export const repository: string = addressOf(readFileSync(resolve(root, 'package.json'), 'utf8'));
 
 /** Where a browser finds a path of the repository, which may end in `#fragment`. */
-export function sourceOf(path: string): string {
+function sourceOf(path: string): string {
   return `${repository}/tree/main/${path}`;
 }
 

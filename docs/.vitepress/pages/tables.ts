@@ -38,7 +38,7 @@ export function cellsOf(row: string): string[] {
 }
 
 /** Where the README of a package is. */
-export function readmeOf(name: string): string {
+function readmeOf(name: string): string {
   return resolve(root, 'packages', name, 'README.md');
 }
 
