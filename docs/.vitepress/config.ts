@@ -68,6 +68,10 @@ export default defineConfig({
   transformPageData(page) {
     pages.set(page.relativePath, page);
   },
+  transformHead: ({ pageData: { relativePath } }) =>
+    pages.has(relativePath)
+      ? [['link', { rel: 'alternate', type: 'text/markdown', href: `${base}${relativePath}` }]]
+      : [],
   buildEnd: site => writePlainPages(site, pages, sidebar),
   themeConfig: {
     logo: '/logo.svg',
