@@ -1,6 +1,5 @@
 // #region program
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { Cache, LoadError, LoadTimeoutError } from '@ashlar/cache-policies';
 import express, { type NextFunction, type Request, type Response } from 'express';
 
@@ -72,7 +71,10 @@ const close = async () => {
   await responses.close();
 };
 process.once('SIGTERM', close);
+
 // #endregion program
+
+import type { AddressInfo } from 'node:net';
 
 await once(server, 'listening');
 const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -1,11 +1,8 @@
 // #region program
 import { subscribe } from 'node:diagnostics_channel';
 import type { ConnectionMessage, LoadMessage, TierFailedMessage } from '@ashlar/cache-policies';
-import { Cache } from '@ashlar/cache-policies';
 import type { DiscoveryFailedMessage, EjectMessage, ReturnMessage } from '@ashlar/lb';
-import { LoadBalancer } from '@ashlar/lb';
 import type { Logger } from 'pino';
-import pino from 'pino';
 
 /** Logs what an operator wants to see. pino writes the stack of an error only if the field is called `err`. */
 function logEvents(log: Logger): void {
@@ -32,7 +29,12 @@ function logEvents(log: Logger): void {
     log.info({ ...rest, err: error }, 'shared tier connection');
   });
 }
+
 // #endregion program
+
+import { Cache } from '@ashlar/cache-policies';
+import { LoadBalancer } from '@ashlar/lb';
+import pino from 'pino';
 
 const lines: string[] = [];
 logEvents(pino({}, { write: line => lines.push(line) }));

@@ -1,8 +1,6 @@
 // #region program
 import type { CacheSnapshot } from '@ashlar/cache-policies';
-import { Cache } from '@ashlar/cache-policies';
 import type { BalancerSnapshot } from '@ashlar/lb';
-import { LoadBalancer } from '@ashlar/lb';
 import { Counter, Gauge, Registry } from 'prom-client';
 
 type Sample = readonly [labels: Record<string, string>, value: number];
@@ -89,7 +87,11 @@ function watchBalancers(balancers: readonly Source<BalancerSnapshot>[]): void {
     read(({ state }) => [{ state }, 1]),
   );
 }
+
 // #endregion program
+
+import { Cache } from '@ashlar/cache-policies';
+import { LoadBalancer } from '@ashlar/lb';
 
 const cache = new Cache<string, string>({ name: 'products', max: 100, load: async id => `product ${id}` });
 const lb = new LoadBalancer({ name: 'shop', endpoints: [{ id: 'replica-1' }, { id: 'replica-2' }] });
