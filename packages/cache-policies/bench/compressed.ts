@@ -2,7 +2,7 @@ import { seededRandom } from '@ashlar/core';
 import { median } from '@workspace/bench';
 import { alignedTable } from '@workspace/program';
 import { compressed } from '../src/adapters/compressed.ts';
-import { jsonSerializer } from '../src/serializer.ts';
+import { jsonSerializer } from '../src/tiers/serializer.ts';
 
 // Prints bytes and microseconds, medians of interleaved rounds; the time in the pool of threads is waited for.
 

@@ -1,5 +1,5 @@
 import { type Channel, channel } from '@ashlar/core';
-import type { Outcome } from './outcome.ts';
+import type { Outcome } from './policy.ts';
 
 /** Every message names the balancer, and the endpoint by its id. */
 interface About {
@@ -94,7 +94,7 @@ export const channels: {
   readonly endpoints: Channel<EndpointsMessage>;
   readonly probeFailed: Channel<ProbeFailedMessage>;
   readonly discoveryFailed: Channel<DiscoveryFailedMessage>;
-} = {
+} = /* @__PURE__ */ (() => ({
   pick: channel('ashlar:lb:pick'),
   outcome: channel('ashlar:lb:outcome'),
   retry: channel('ashlar:lb:retry'),
@@ -108,4 +108,4 @@ export const channels: {
   endpoints: channel('ashlar:lb:endpoints'),
   probeFailed: channel('ashlar:lb:probe-failed'),
   discoveryFailed: channel('ashlar:lb:discovery-failed'),
-};
+}))();

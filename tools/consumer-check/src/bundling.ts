@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import type { Package } from '@workspace/packaging';
 import { build } from 'esbuild';
-import type { Package } from './packages.ts';
 import { Project } from './project.ts';
 import type { Check } from './report.ts';
 

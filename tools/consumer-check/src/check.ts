@@ -1,6 +1,6 @@
+import { type Package, peersToInstall } from '@workspace/packaging';
 import { bundles } from './bundling.ts';
 import { loads } from './loading.ts';
-import { type Package, peersToInstall } from './packages.ts';
 import { Project } from './project.ts';
 import { firstProgram, type Program } from './readme.ts';
 import type { Report } from './report.ts';
@@ -11,12 +11,16 @@ export interface CheckOptions {
   readonly packages: readonly Package[];
   /** What a user of TypeScript has besides, as `npm install` takes it. */
   readonly toolchain: readonly string[];
+  /** The version of an older TypeScript that the packages are to be used with as well. */
+  readonly olderTypeScript?: string;
   readonly report: Report;
   readonly signal: AbortSignal;
 }
 
 /** Packs the packages, installs them into an empty project, and uses every entry there as its users will. */
-export async function checkPackages({ packages, toolchain, report, signal }: CheckOptions): Promise<void> {
+export async function checkPackages(options: CheckOptions): Promise<void> {
+  const { packages, olderTypeScript, report, signal } = options;
+  const toolchain = [...options.toolchain, ...(olderTypeScript ? [`typescript@${olderTypeScript}`] : [])];
   await using project = await Project.create(signal);
 
   report.step(`Packing ${packages.length} packages`);
@@ -50,7 +54,7 @@ export async function checkPackages({ packages, toolchain, report, signal }: Che
 
   report.step('Type-checking as an application does');
   const sources = programs.map(({ source }) => source);
-  for await (const check of typeChecks(project, packages, sources)) report.add(check);
+  for await (const check of typeChecks(project, packages, sources, olderTypeScript)) report.add(check);
 }
 
 async function loadAll(

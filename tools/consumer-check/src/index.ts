@@ -1,5 +1,5 @@
+export type { Entry, Manifest, Package } from '@workspace/packaging';
+export { publicPackages } from '@workspace/packaging';
 export type { CheckOptions } from './check.ts';
 export { checkPackages } from './check.ts';
-export type { Entry, Manifest, Package } from './packages.ts';
-export { publicPackages } from './packages.ts';
 export { Report } from './report.ts';

@@ -1,4 +1,4 @@
-import type { Entry, Package } from './packages.ts';
+import type { Entry, Package } from '@workspace/packaging';
 import type { Project } from './project.ts';
 import type { Check } from './report.ts';
 import type { Ran } from './run.ts';

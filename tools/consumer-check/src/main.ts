@@ -15,6 +15,7 @@ try {
   await checkPackages({
     packages: publicPackages(resolve(root, 'packages')),
     toolchain: [`@types/node@${devDependencies['@types/node']}`],
+    olderTypeScript: '5.2.2',
     report,
     signal: stop.signal,
   });

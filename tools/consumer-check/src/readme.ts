@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blocksOf } from '@workspace/markdown-tests';
+import type { Package } from '@workspace/packaging';
 import ts from 'typescript';
-import type { Package } from './packages.ts';
 import type { Project } from './project.ts';
 
 /** The first program of a package's README, written into the project. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Package } from './packages.ts';
+import type { Package } from '@workspace/packaging';
 import { npm } from './run.ts';
 
 export interface Tarball {
@@ -24,26 +24,28 @@ export async function pack(one: Package, into: string, signal: AbortSignal): Pro
 }
 
 /** What is wrong with the list of files of a tarball, or with its manifest; one line each. */
-export function faultsOf({ manifest, entries }: Package, files: readonly string[]): string[] {
+export function faultsOf({ manifest, named }: Package, files: readonly string[]): string[] {
   const there = new Set(files);
-  const named = new Set(entries.flatMap(entry => entry.files));
   return [
     ...['README.md', 'LICENSE'].filter(file => !there.has(file)).map(file => `${file} is missing`),
-    ...[...named]
+    ...named
       .filter(file => !there.has(file))
-      .map(file => `${file}, which \`exports\` names, is missing (is it built?)`),
+      .map(file => `${file}, which package.json names, is missing (is it built?)`),
     ...files
       .filter(file => !allowed.test(file) || neverPublished.test(file))
       .map(file => `${file} should not be published`),
     ...files
-      .filter(file => file.startsWith('dist/') && !there.has(sourceOf(file)))
-      .map(file => `${file} is left from a source that is gone: delete dist and build again`),
+      .filter(file => file.startsWith('dist/') && !isBuilt(file, there, named))
+      .map(file => `${file} is left from a source that is gone: build again`),
     ...demandedFields
       .filter(field => manifest[field] === undefined)
       .map(field => `package.json has no \`${field}\``),
   ];
 }
 
-function sourceOf(built: string): string {
-  return built.replace(/^dist\//, 'src/').replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts');
+/** A declaration is made of each source; a file with code of each that package.json names, the chunks aside. */
+function isBuilt(file: string, files: ReadonlySet<string>, named: readonly string[]): boolean {
+  const [, path, kind] = /^dist\/(.+?)(\.d\.ts|\.js)(\.map)?$/.exec(file) ?? [];
+  if (kind === '.d.ts') return files.has(`src/${path}.ts`);
+  return path?.startsWith('chunks/') === true || named.includes(`dist/${path}.js`);
 }

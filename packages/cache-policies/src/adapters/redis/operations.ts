@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { AshlarError, CallOutcome } from '@ashlar/core';
 import { type Argument, Commands, clientLike, Link, type Script } from '@ashlar/store/redis-connection';
+import type { Position } from '../../tiers/change-feed.ts';
 import { TierClosedError, TierUnavailableError } from '../../tiers/errors.ts';
 import type { Fill, ReadOptions, TierEntry, TierRead } from '../../tiers/remote-tier.ts';
 import { argumentsOf, type EntryReply, entryFrom } from './codec.ts';
-import type { Position } from './feed.ts';
 import {
   clearScript,
   fillScript,
