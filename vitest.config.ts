@@ -18,7 +18,7 @@ const { waiting, computing } = partTests(root, [
 
 /** Test files that run side by side, after those of the projects of a lower order. */
 function project(
-  { name, order, maxWorkers }: { name: string; order: number; maxWorkers: number },
+  { order, ...test }: { name: string; order: number; maxWorkers: number; testTimeout: number },
   include: string[],
   plugins: Plugin[],
 ): TestProjectInlineConfiguration {
@@ -27,11 +27,9 @@ function project(
     resolve: { conditions },
     ssr: { resolve: { conditions, externalConditions: conditions } },
     test: {
-      name,
+      ...test,
       include,
-      maxWorkers,
       sequence: { groupOrder: order },
-      testTimeout: 30_000,
       hookTimeout: 120_000,
     },
   };
@@ -40,9 +38,13 @@ function project(
 export default defineConfig({
   test: {
     projects: [
-      project({ name: 'computing', order: 0, maxWorkers: cores }, computing, [markdownTests(root)]),
+      project({ name: 'computing', order: 0, maxWorkers: cores, testTimeout: 30_000 }, computing, [
+        markdownTests(root),
+      ]),
       // Twice as many files as cores keep these busy, as most of them wait for servers and programs
-      project({ name: 'waiting', order: 1, maxWorkers: 2 * cores }, waiting, [installConsent()]),
+      project({ name: 'waiting', order: 1, maxWorkers: 2 * cores, testTimeout: 60_000 }, waiting, [
+        installConsent(),
+      ]),
     ],
     reporters: [
       'default',
