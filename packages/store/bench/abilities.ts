@@ -1,11 +1,6 @@
 import { locks } from './abilities/locks.ts';
+import type { Trial } from './abilities/trial.ts';
 import { values } from './abilities/values.ts';
-
-/** What was tried of each: `yes` and `no` are what happened, `—` that it has nothing of the kind. */
-export interface Trial {
-  readonly ability: string;
-  readonly of: Readonly<Record<string, (() => Promise<boolean>) | undefined>>;
-}
 
 /** As Markdown, one column for each who takes part. */
 async function table(trials: readonly Trial[]): Promise<string> {

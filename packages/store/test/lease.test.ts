@@ -121,7 +121,7 @@ it('is lost when the store says that the claim is gone, and leaves nothing taken
   await store.release('other', other.token);
   await store.claim('other', 'another', ttlMs);
   await clock.advance(1_000);
-  expect(() => other.assertHeld()).toThrow('the store says that the claim has ended');
+  expect(() => other.assertHeld()).toThrow('its claim has ended in the store');
 });
 
 it('counts the time from when the question was sent', async () => {
@@ -234,6 +234,6 @@ it('refuses bad options', async () => {
   }
   await expect(Lease.acquire({} as Store, 'name', { ttlMs })).rejects.toMatchObject({ option: 'store' });
   await expect(Lease.acquire(store, '\ud800', { ttlMs })).rejects.toMatchObject({
-    code: 'ASHLAR_INVALID_KEY',
+    code: 'ASHLAR_STORE_INVALID_KEY',
   });
 });

@@ -59,7 +59,7 @@ describeWith({ own: 'postgres' }, 'the table of postgresStore', () => {
     for (const attempt of [() => store.migrate(), () => store.set('key', value)]) {
       const error = await attempt().catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(TableShapeError);
-      expect(error).toMatchObject({ code: 'ASHLAR_TABLE_SHAPE', differences });
+      expect(error).toMatchObject({ code: 'ASHLAR_STORE_TABLE_SHAPE', differences });
     }
     await tables.sql(`DROP TABLE ${tables.table}`);
     await tables.sql(`CREATE VIEW ${tables.table} AS SELECT 1 AS kind`);

@@ -5,9 +5,9 @@ import Redlock from 'redlock';
 import { postgresStore } from '../../src/adapters/postgres.ts';
 import { redisStore } from '../../src/adapters/redis.ts';
 import { Lease, type Store } from '../../src/index.ts';
-import type { Trial } from '../abilities.ts';
 import { postgresPlace, redisPlace } from '../places.ts';
 import { comesToBe, settles } from './bounded.ts';
+import type { Trial } from './trial.ts';
 
 const ttlMs = 500;
 const withinMs = 3_000;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { InvalidOptionError, seededRandom } from '@ashlar/core';
 import { StoreClosedError } from '../errors.ts';
 import type { Change, Store } from '../store.ts';
-import { maxPendingKeys } from '../watcher.ts';
+import { maxPendingKeys } from '../watches/watcher.ts';
 import { type Subject, type Tests, until } from './subject.ts';
 import { bytes, Mirror, textOf, times } from './tools.ts';
 
