@@ -201,7 +201,33 @@ it('says when it could not free the name, and can be asked again; disposing leav
   expect(await store.claim('name', 'another', 1)).toBeDefined();
 });
 
-it('is told on the diagnostics channels', async () => {
+it('does not hide its loss behind a release that the store does not confirm', async () => {
+  const { clock, store, options } = bench();
+  let isDown = false;
+  const failing = intercepted(store, {
+    claim: async (...args) => {
+      if (isDown) throw outage();
+      return store.claim(...args);
+    },
+    release: async (...args) => {
+      if (isDown) throw outage();
+      return store.release(...args);
+    },
+  });
+  const lease = await Lease.acquire(failing, 'name', options);
+  isDown = true;
+  const working = (async () => {
+    try {
+      await clock.advance(2 * ttlMs);
+      lease.assertHeld();
+    } finally {
+      await lease.release();
+    }
+  })();
+  await expect(working).rejects.toThrow(LeaseLostError);
+});
+
+it('publishes on the diagnostics channels', async () => {
   const { clock, store, options } = bench();
   const { subscribe, unsubscribe } = await import('node:diagnostics_channel');
   const told: unknown[] = [];

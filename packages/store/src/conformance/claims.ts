@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { InvalidOptionError } from '@ashlar/core';
+import { maxAheadUs, maxToken } from '../limits.ts';
 import { oddKeys } from './keys.ts';
 import { type Tests, until } from './subject.ts';
 import { bytes, keysOf, textOf, times } from './tools.ts';
@@ -67,6 +68,31 @@ export const claimTests: Tests = {
     assert(
       (await store.claim('fresh', 'c', 60_000, { above: second.token + 5n }))!.token > second.token + 5n,
     );
+  },
+  'a token far ahead of the clock is refused, and uses up none': async ({ store }) => {
+    const first = (await store.claim('name', 'a', 60_000))!;
+    for (const above of [first.token + 2n * maxAheadUs, maxToken - 1n]) {
+      for (const [name, holder] of [
+        ['name', 'a'],
+        ['name', 'b'],
+        ['another name', 'a'],
+      ] as const) {
+        await assert.rejects(store.claim(name, holder, 60_000, { above }), error => {
+          assert(error instanceof InvalidOptionError);
+          assert.equal(error.option, 'above');
+          return true;
+        });
+      }
+    }
+    assert.equal((await store.claim('name', 'a', 60_000))?.token, first.token);
+    const above = first.token + maxAheadUs - 3_600_000_000n;
+    let last = above;
+    for (let round = 0; round < 5; round++) {
+      const claim = (await store.claim('another name', 'a', 60_000, { above }))!;
+      assert(claim.token > last, `${claim.token} after ${last}`);
+      last = claim.token;
+      await store.release('another name', claim.token);
+    }
   },
   'claims and keys do not meet': async ({ store }) => {
     await store.claim('name', 'a', 60_000);
