@@ -1,5 +1,6 @@
 import { backgroundClock, checkNames, objectWith, refused, required, text } from '@ashlar/core';
 import type { Backend, Stored } from './backend.ts';
+import { batches, checkedEntries, pipeline, sizeOf } from './batches.ts';
 import { channels } from './diagnostics.ts';
 import { InvalidValueError, isRetryable, StoreClosedError } from './errors.ts';
 import {
@@ -84,9 +85,9 @@ export class BackendStore implements ManagedStore {
       if (!Array.isArray(keys))
         throw refused('keys', 'an array of strings', keys, 'write `getMany([key, …])`');
       for (const key of keys) checkKey(key);
-      const { batchKeys } = this.#backend;
+      const { batchKeys, window } = this.#backend;
       const found: (Entry | undefined)[] = [];
-      await this.#pipeline(batches(keys, batchKeys), async (part, index) => {
+      await pipeline(batches(keys, batchKeys), window, async (part, index) => {
         const stored = await this.#backend.read(part);
         for (let i = 0; i < stored.length; i++) found[index * batchKeys + i] = this.#valid(stored[i]);
       });
@@ -110,8 +111,9 @@ export class BackendStore implements ManagedStore {
     return this.#run('setMany', async () => {
       checkNames('setMany', options, ttlRules);
       const ms = ttlMs(options.ttlMs, 'ttlMs');
-      const parts = batches(checkedEntries(entries), this.#backend.batchKeys, sizeOf);
-      await this.#pipeline(parts, part => this.#backend.writeAll(part, ms));
+      const { batchKeys, window } = this.#backend;
+      const parts = batches(checkedEntries(entries), batchKeys, sizeOf);
+      await pipeline(parts, window, part => this.#backend.writeAll(part, ms));
     });
   }
 
@@ -205,21 +207,6 @@ export class BackendStore implements ManagedStore {
     }
   }
 
-  /** Works on the parts in order, with no more in flight than the backend takes. */
-  async #pipeline<T>(parts: Iterable<T>, work: (part: T, index: number) => Promise<void>): Promise<void> {
-    const inFlight: Promise<void>[] = [];
-    let index = 0;
-    try {
-      for (const part of parts) {
-        const working = work(part, index++);
-        working.catch(() => {}); // The await below throws it, or the error that ended the loop matters more
-        if (inFlight.push(working) >= this.#backend.window) await inFlight.shift();
-      }
-    } finally {
-      await Promise.all(inFlight);
-    }
-  }
-
   async *#pages(prefix: string): AsyncGenerator<Entry, void, undefined> {
     let after: string | undefined;
     do {
@@ -276,37 +263,4 @@ export class BackendStore implements ManagedStore {
     this.#stopListening?.();
     this.#stopListening = undefined;
   }
-}
-
-/** The most bytes of values in one batch, whatever their number. */
-const batchBytes = 2 ** 20;
-
-function* batches<T>(items: Iterable<T>, count: number, size: (item: T) => number = () => 0): Generator<T[]> {
-  let batch: T[] = [];
-  let bytes = 0;
-  for (const item of items) {
-    bytes += size(item);
-    if (batch.push(item) < count && bytes < batchBytes) continue;
-    yield batch;
-    batch = [];
-    bytes = 0;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-/** @throws InvalidOptionError, InvalidKeyError, ValueTooLargeError */
-function* checkedEntries(entries: unknown): Generator<readonly [string, Uint8Array]> {
-  if (typeof entries === 'string' || typeof Object(entries)[Symbol.iterator] !== 'function') {
-    const advice = 'write `[[key, value], …]`, a Map, or `Object.entries(values)`';
-    throw refused('entries', 'an iterable of [key, value]', entries, advice);
-  }
-  for (const entry of entries as Iterable<unknown>) {
-    if (!Array.isArray(entry)) throw refused('entries', 'an iterable of [key, value]', entry);
-    const [key, value] = entry as readonly unknown[];
-    yield [checkKey(key), checkValue(String(key), value)];
-  }
-}
-
-function sizeOf([, value]: readonly [string, Uint8Array]): number {
-  return value.byteLength;
 }

@@ -48,7 +48,7 @@ export interface LeaseEndedMessage extends OfLease {
   readonly reason: 'released' | 'expired' | 'taken';
 }
 
-/** The `node:diagnostics_channel`s of this package. A message is built only while somebody subscribes. */
+/** The `node:diagnostics_channel`s of this package. A message is built only while there is a subscriber. */
 export const channels: {
   readonly operation: Channel<OperationMessage>;
   readonly connected: Channel<ConnectedMessage>;

@@ -122,7 +122,7 @@ export class UnsafeBackendError extends AshlarError {
   readonly outcome: CallOutcome = 'NotExecuted';
 }
 
-/** Whether a later attempt of the same call may succeed: asked of errors of any `Store`. */
+/** Whether a later attempt of the same call may succeed, for an error of any `Store`. */
 export function isRetryable(error: unknown): boolean {
   return (error as { readonly retryable?: unknown } | null | undefined)?.retryable === true;
 }

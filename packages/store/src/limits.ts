@@ -90,7 +90,7 @@ export const requiredToken: Rule<bigint> = required(token, 'the `token` of a cla
 
 export const requiredSignal: Rule<AbortSignal> = required(signal(), 'write `{ signal: controller.signal }`');
 
-/** A `Store` of any make, told by its methods. */
+/** A `Store` of any make, recognized by its methods. */
 export const anyStore: Rule<Store> = required(
   objectWith<Store>(['get', 'set', 'delete', 'list', 'watch', 'claim', 'release'], 'write `memoryStore()`'),
   'write `memoryStore()`',

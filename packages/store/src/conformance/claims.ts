@@ -55,7 +55,7 @@ export const claimTests: Tests = {
     await until(subject, async () => (await store.claim('shorter', 'b', 60_000)) !== undefined);
     assert.equal(await store.claim('name', 'b', 30), undefined);
   },
-  'a token above another is given': async ({ store }) => {
+  'a claim gets a token above another': async ({ store }) => {
     const first = (await store.claim('name', 'a', 60_000))!;
     const above = first.token + 1_000_000_000n;
     assert.equal(await store.claim('name', 'b', 60_000, { above }), undefined);
@@ -94,7 +94,7 @@ export const claimTests: Tests = {
       await store.release('another name', claim.token);
     }
   },
-  'claims and keys do not meet': async ({ store }) => {
+  'claims and keys do not share their names': async ({ store }) => {
     await store.claim('name', 'a', 60_000);
     assert.equal(await store.get('name'), undefined);
     assert.deepEqual(await keysOf(store, ''), []);
@@ -105,7 +105,7 @@ export const claimTests: Tests = {
     await store.set('name', bytes('again'));
     assert.equal(textOf(await store.get('name')), 'again');
   },
-  'names and holders of every kind are kept apart': async ({ store }) => {
+  'names and holders of every kind stay apart': async ({ store }) => {
     const claims = await Promise.all(oddKeys.map(name => store.claim(name, `${name} holds`, 60_000)));
     const again = await Promise.all(oddKeys.map(name => store.claim(name, `${name} holds`, 60_000)));
     for (const [index, claim] of claims.entries()) assert.equal(again[index]?.token, claim?.token);

@@ -93,7 +93,7 @@ function termsOf(store: Store, name: string, options: Checked<typeof checkedRule
   };
 }
 
-/** Unique, and tells people where it runs. */
+/** Unique, and for people says where it runs. */
 function newHolder(): string {
   // Not imported, so that a package with leases in it needs no shim in a browser bundle
   const { hostname } = process.getBuiltinModule('node:os');

@@ -1,4 +1,5 @@
 import { type Advice, InvalidOptionError, objectWith, type Rule, refused, required } from '@ashlar/core';
+import { withoutSecrets } from '../url.ts';
 
 /** The part of `pg`'s Pool that is used; `pg` 8.11 and later fits, and so does a wrapper of it. */
 export interface PoolLike {
@@ -55,16 +56,11 @@ export const pool: Rule<PoolLike | undefined> = (value, option) => {
 
 export const requiredPool: Rule<PoolLike> = required(pool, `write \`${example}\``);
 
-/** The URL as an error may quote it. */
-function withoutSecrets(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//…@');
-}
-
 /** How many stores keep a connection of a pool for their watches. */
 const watching = new WeakMap<PoolLike, number>();
 
 /**
- * Counts one more store that keeps a connection of the pool; call the returned function when it gives it back.
+ * Counts one more store that keeps a connection of the pool; call the returned function when it is free again.
  *
  * @param isShared whether the pool has to serve operations too, which would wait in vain for the last connection
  * @throws InvalidOptionError when that would be one connection too many

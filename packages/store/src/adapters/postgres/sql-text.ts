@@ -1,5 +1,4 @@
 import type { Entry } from '../../store.ts';
-import type { ValueRow } from './statements.ts';
 
 /** A name as SQL takes any: `a"b` becomes `"a""b"`. */
 export function quote(name: string): string {
@@ -32,7 +31,9 @@ export function endOf(prefix: string): Buffer {
   return end;
 }
 
-export function entryOf(key: string, { value: hex, version }: ValueRow): Entry {
+/** @param row the hexadecimal value, and its version */
+export function entryOf(key: string, row: { readonly value: string; readonly version: string }): Entry {
+  const { value: hex, version } = row;
   const bytes = Buffer.from(hex, 'hex');
   // A small buffer is a part of memory that it shares with others
   const isAlone = bytes.byteLength === bytes.buffer.byteLength;

@@ -1,4 +1,5 @@
 import { type Advice, describe, InvalidOptionError, objectWith, refused, required, text } from '@ashlar/core';
+import { withoutSecrets } from '../url.ts';
 
 /** A `Redis` (also through Sentinel) or `Cluster` of ioredis. It stays unused: connections are opened with its settings. */
 export interface RedisLike {
@@ -103,9 +104,4 @@ export function clientLike(redis: RedisLike, { connectionName, connectTimeoutMs 
 function isClient(client: unknown): client is Client {
   const { callBuffer, connect, disconnect } = (client ?? {}) as Partial<Client>;
   return [callBuffer, connect, disconnect].every(method => typeof method === 'function');
-}
-
-/** The URL as an error may quote it. */
-function withoutSecrets(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//…@');
 }

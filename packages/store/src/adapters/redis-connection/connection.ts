@@ -29,7 +29,7 @@ export class Connection {
 
   /**
    * Connects, and resolves when `prepare` has found the server fit; rejects when the connection ends before that. A
-   * server that accepts and is silent has `timeoutMs`; Sentinels or nodes that are asked in turn have five times that.
+   * server that accepts and is silent has `timeoutMs`; Sentinels or nodes that are tried in turn have five times that.
    */
   async open(prepare: ((client: Client) => Promise<void>) | undefined, timeoutMs: number): Promise<void> {
     const giveUp = () => this.end(new Error(`there was no answer within ${timeoutMs} ms of connecting`));

@@ -51,7 +51,7 @@ interface Waiter {
  * Each connection has a client of its own, which is thrown away with it: a command that was sent and not answered fails,
  * and is never sent again. Commands are sent in the order of their calls. Each has its deadline, the wait for a
  * connection included. One that misses it, or fails other than by an answer of the server, ends the connection; so does
- * an answer that another server must be asked, such as READONLY. It reconnects with full jitter, at
+ * a reply that sends it to another server, such as READONLY. It reconnects with full jitter, at
  * most half a second apart, until `close`. While the server refuses, as with a wrong password, calls reject at once.
  */
 export class Link {

@@ -15,7 +15,7 @@ export interface LinkErrors {
   closed(outcome: CallOutcome): Error;
 }
 
-/** Replies after which another server, or the same one later, must be asked. */
+/** Replies that send a client to another server, or to the same one later. */
 const elsewhere = new Set(['READONLY', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'UNBLOCKED']);
 
 /** More replies after which nothing was executed. A script stops at its first write. */
@@ -45,7 +45,7 @@ export function isFatal(error: unknown): boolean {
   return !isReply(error) || elsewhere.has(replyCode(error));
 }
 
-/** Whether reconnecting is in vain until somebody changes the server or the settings of the client. */
+/** Whether reconnecting is in vain until the server or the settings of the client are changed. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof AshlarError || (isReply(error) && !elsewhere.has(replyCode(error)));
 }
