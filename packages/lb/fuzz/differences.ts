@@ -60,6 +60,21 @@ const byDesign: readonly Known[] = [
       aspect === 'outcome' && ours === 'failed' && /^(answer|refused|hung)/.test(theirs) && oddAnswer(each),
   },
   {
+    name: 'a broken answer is cut',
+    reason: 'so that the client sees it',
+    explains: ({ aspect, ours }, each) =>
+      aspect === 'end of the response' && ours === 'cut' && oddAnswer(each),
+  },
+  {
+    name: 'early answers to large bodies',
+    reason: 'the rest of the body is not read, and the connection closed',
+    explains: ({ aspect, ours }, each) =>
+      aspect === 'connection afterwards' &&
+      ours === 'closed' &&
+      each.answer.when === 'head' &&
+      each.body.length > 0,
+  },
+  {
     name: 'stricter with requests',
     reason: 'what RFC 9112 does not allow is refused, where a peer mends it or lets it pass',
     explains: ({ aspect, ours, theirs }, each) =>
@@ -122,7 +137,7 @@ const byDesign: readonly Known[] = [
       (theirs === 'refused' || theirs === '0') &&
       ((against === 'haproxy' && targetOf(each).includes('#')) ||
         (against === 'nginx' &&
-          (valuesIn(each.head, 'host').join() === '' || /\.\.|%2e%2e|%00|@/.test(targetOf(each))))),
+          (valuesIn(each.head, 'host').join() === '' || /\.\.|%2e%2e|%00|%zz|@/.test(targetOf(each))))),
   },
   {
     name: 'interim responses',
@@ -137,9 +152,9 @@ const byDesign: readonly Known[] = [
   {
     name: 'of one hop',
     reason:
-      'ours drops what concerns one connection (RFC 9110, 7.6.1), also trailers and with them their announcement',
+      'ours drops what concerns one connection (RFC 9110, 7.6.1), also trailers and their announcement; HAProxy makes its own accept',
     explains: aspectIs(
-      /^(request|response) header (te|trailer|http2-settings|upgrade|proxy-connection|proxy-authorization|proxy-authenticate)$/,
+      /^(request|response) header (te|trailer|http2-settings|upgrade|proxy-connection|proxy-authorization|proxy-authenticate|sec-websocket-accept)$/,
     ),
   },
   {
@@ -202,12 +217,10 @@ const byDesign: readonly Known[] = [
     explains: ({ against }, each) => against === 'nginx' && /x-accel/i.test(each.answer.head.join()),
   },
   {
-    name: 'interim responses at nginx',
-    reason: 'nginx 1.22 knows none from upstream but 100, and takes 101 for the answer',
-    explains: ({ against, aspect }, each) =>
-      against === 'nginx' &&
-      each.answer.interim.length > 0 &&
-      /^(outcome|requests at|end of|connection)/.test(aspect),
+    name: 'interim responses at the peers',
+    reason: 'nginx 1.22 knows none but 100, HAProxy takes few, and a 101 may be the answer',
+    explains: ({ aspect }, each) =>
+      each.answer.interim.length > 0 && /^(outcome|requests at|end of|response body|connection)/.test(aspect),
   },
   {
     name: 'nginx asks again',

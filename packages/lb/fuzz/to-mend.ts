@@ -62,9 +62,17 @@ export const toMend: readonly Known[] = [
       'undici takes a reset for the end of an answer that lasts until the connection closes (RFC 9112, 8)',
     explains: ({ aspect, ours }, each) =>
       /^(cut response|end of the response|outcome|response body)$/.test(aspect) &&
-      /^(whole|ended|answer)|the body/.test(ours) &&
+      (aspect === 'response body' || /^(whole|ended|answer)/.test(ours)) &&
       sentAnswer(each)?.framing === 'close' &&
       (each.answer.cut?.how ?? each.answer.after) === 'reset',
+  },
+  {
+    name: 'cut answers to HTTP/1.0',
+    toMend: true,
+    reason: 'end with the connection, which must be reset for the client to see that they are cut',
+    explains: ({ aspect, ours }, each) =>
+      each.head[0]!.endsWith('HTTP/1.0') &&
+      (aspect === 'cut response' || (aspect === 'end of the response' && ours === 'whole')),
   },
   {
     name: 'other codings of an answer',
@@ -101,11 +109,11 @@ export const toMend: readonly Known[] = [
     explains: ({ aspect, ours, theirs }) => aspect === 'reason phrase' && theirs.endsWith(ours),
   },
   {
-    name: 'more than 2 000 lines in the answer to an upgrade',
+    name: 'more than 1 000 lines in the answer to an upgrade',
     toMend: true,
     reason: 'Node drops the rest; 502 instead',
     explains: ({ aspect }, each) =>
-      each.answer.head.length > 1_990 &&
+      each.answer.head.length > 990 &&
       valuesIn(each.head, 'upgrade').length > 0 &&
       !/^(hung|stuck)/.test(aspect),
   },
@@ -127,13 +135,14 @@ export const toMend: readonly Known[] = [
     reason: '505 or 400: Node takes HTTP/2.0, and none as HTTP/0.9 with headers',
     explains: (difference, each) =>
       !/ HTTP\/1\.[01]$/.test(each.head[0]!) &&
-      (takes('start line')(difference, each) || /^request header /.test(difference.aspect)),
+      (takes('start line')(difference, each) || /^request (header |body)/.test(difference.aspect)),
   },
   {
-    name: 'more than 2 000 lines in a head',
+    name: 'more than 1 000 lines in a head',
     toMend: true,
     reason: 'Node drops the rest, and with it the framing of the body: 431 instead',
-    explains: ({ aspect }, each) => each.head.length > 1_990 && !/^(hung|stuck|smuggling|cut)/.test(aspect),
+    explains: ({ aspect }, each) =>
+      each.head.length > 990 && !/^(hung|stuck|smuggling|cut response)/.test(aspect),
   },
   {
     name: 'an upgrade with a body',
@@ -184,7 +193,9 @@ export const toMend: readonly Known[] = [
     toMend: true,
     reason:
       'after 101 there is no limit of time (see the limits in the README), also when the client has gone',
-    explains: ({ aspect }, each) =>
-      /^(hung|stuck in flight)$/.test(aspect) && valuesIn(each.head, 'upgrade').length > 0,
+    explains: ({ aspect, ours }, each) =>
+      /^(hung|stuck in flight|outcome)$/.test(aspect) &&
+      (aspect !== 'outcome' || ours === 'hung') &&
+      valuesIn(each.head, 'upgrade').length > 0,
   },
 ];

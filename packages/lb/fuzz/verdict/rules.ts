@@ -14,7 +14,10 @@ export function brokenRules(each: Case, seen: Observation): Difference[] {
   if (seen.received.end === 'hung')
     broken('hung', 'neither an answer nor an end', 'an end within the times set');
   if (seen.stuck) broken('stuck in flight', 'a request in flight', 'none once the client is gone');
-  if (/wrong|failed/.test(seen.reuse)) broken('the next request', seen.reuse, 'served or closed');
+  // What was sent on the same connection before the endpoint closed it may fail with it
+  const closing = each.pipelined && (each.answer.after !== 'keep' || each.answer.cut !== undefined);
+  if (seen.reuse === 'wrong' || (seen.reuse === 'failed' && !closing))
+    broken('the next request', seen.reuse, 'served or closed');
   if (seen.others !== 'served') broken('the next client', seen.others, 'served');
   requestRules(each, seen, broken);
   answerRules(each, seen, broken);
@@ -102,8 +105,9 @@ function answerRules(each: Case, seen: Observation, broken: Broken): void {
   const method = methodOf(each);
   const sent = sentAnswer(each);
   const wholly = sent !== undefined && endsWell(each, sent);
-  const innocent =
-    wholly && sent.flaws.length === 0 && each.answer.when !== 'never' && each.answer.when !== 'head';
+  const closing = each.pipelined && each.answer.after !== 'keep';
+  const asked = !closing && each.answer.when === 'request';
+  const innocent = asked && wholly && sent.flaws.length === 0;
   const status = Number(sent?.line.split(' ')[1]);
   const short = answerBytes({ ...each.answer, body: '' }).length < maxHeaderBytes;
   const well =

@@ -74,7 +74,7 @@ function framingOf(line: string, headers: Message['headers'], side: Side, flaws:
   const lengths = valuesOf({ headers }, 'content-length');
   if (codings.length > 0 && lengths.length > 0) flaws.push('both framings');
   if (lengths.length > 1) flaws.push('several lengths');
-  if (lengths.some(length => !/^\d+$/.test(length))) flaws.push('length');
+  if (lengths.some(length => !/^\d{1,15}$/.test(length))) flaws.push('length');
   if (!side.request) {
     const status = Number(line.split(' ')[1]);
     if (status < 200 || status === 204 || status === 304 || side.method === 'HEAD') return { kind: 'none' };

@@ -52,9 +52,12 @@ export async function observe(
 
 /** A connection that is about to be closed says so within a moment. */
 async function again(client: Client, number: number, each: Case): Promise<Reuse> {
-  const { after, cut } = each.answer;
-  if (!each.pipelined) await delay(after === 'keep' && cut === undefined ? 8 : 30);
-  return client.probe(number, each.pipelined);
+  const closing = each.answer.after !== 'keep' || each.answer.cut !== undefined;
+  const moment = () => delay(closing ? 30 : 8);
+  if (!each.pipelined) await moment();
+  const reuse = await client.probe(number, each.pipelined);
+  if (each.pipelined && closing) await moment();
+  return reuse;
 }
 
 /** What is left over when a client has gone ends by itself. */
