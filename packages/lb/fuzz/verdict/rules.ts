@@ -133,5 +133,6 @@ function answerRules(each: Case, seen: Observation, broken: Broken): void {
   const sentBody = status === 101 ? each.answer.body.slice(0, response.body.length) : sent.body;
   if (response.body !== sentBody && method !== 'HEAD') broken('response body', response.body, sentBody);
   const [cookies, sentCookies] = [response, sent].map(each => valuesOf(each, 'set-cookie').join(' | '));
-  if (cookies !== sentCookies) broken('cookies', cookies!, sentCookies!);
+  const kept = !valuesIn(each.answer.head, 'connection').join().toLowerCase().includes('set-cookie');
+  if (kept && cookies !== sentCookies) broken('cookies', cookies!, sentCookies!);
 }
