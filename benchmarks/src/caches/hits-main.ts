@@ -66,4 +66,3 @@ await main([
   timing('the same, beside bentocache', () => ({ ours: ours(), peers: bentocache() })),
   timing('the same, beside cacheable', () => ({ ours: ours(), peers: cacheable() })),
 ]);
-process.exit(); // some of them keep a timer

@@ -1,39 +1,30 @@
-import { parseArgs } from 'node:util';
+import { markdownTable, runCommand } from '@workspace/program';
 import { startRedis } from '@workspace/services';
-import { count } from '../arguments.ts';
-import { table } from '../markdown.ts';
 import { libraries } from './libraries.ts';
 import { type Race, race, ways } from './races.ts';
 
-const help = `npm run cache-races -w @workspace/benchmarks -- [--schedules N] [--seed S] [--json]
+await runCommand({
+  name: 'cache-races',
+  about: `npm run cache-races -w @workspace/benchmarks -- [--schedules N] [--seed S] [--json]
 
-In how many schedules of reads, writes and a slow source a cache serves what a write had replaced before the read.
-  --schedules N  of each kind (default 300)
-  --seed S       of the schedules, which are the same for all libraries (default 1)
-  --json         [{ library, instances, how, seed, schedules, wrong }]
-`;
-
-const { values } = parseArgs({
-  options: {
-    schedules: { type: 'string', default: '300' },
-    seed: { type: 'string', default: '1' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
+In how many schedules of reads, writes and a slow source a cache serves what a write had replaced before the read.`,
+  flags: {
+    schedules: { value: 'N', help: 'of each kind (300)' },
+    seed: { value: 'S', help: 'of the schedules, which are the same for all libraries (1)' },
+    json: { help: '[{ library, instances, how, seed, schedules, wrong }]' },
+  },
+  async run(given) {
+    const seed = given.integer('seed', 1, [1, 1e9]);
+    const schedules = given.integer('schedules', 300, [1, 1e9]);
+    await using redis = await startRedis({ own: true });
+    const races: Race[] = [];
+    for (const library of Object.keys(libraries)) {
+      for (const way of ways) races.push(await race(library, { seed, schedules, ...way, port: redis.port }));
+      process.stderr.write(`raced: ${library}\n`);
+    }
+    process.stdout.write(`${given.has('json') ? JSON.stringify(races, null, 2) : tableOf(races)}\n`);
   },
 });
-if (values.help) process.stdout.write(help);
-else await main();
-
-async function main(): Promise<void> {
-  const options = { seed: count('seed', values.seed), schedules: count('schedules', values.schedules) };
-  await using redis = await startRedis({ own: true });
-  const races: Race[] = [];
-  for (const library of Object.keys(libraries)) {
-    for (const way of ways) races.push(await race(library, { ...options, ...way, port: redis.port }));
-    process.stderr.write(`raced: ${library}\n`);
-  }
-  process.stdout.write(values.json ? `${JSON.stringify(races, null, 2)}\n` : tableOf(races));
-}
 
 function tableOf(races: readonly Race[]): string {
   const head = ways.map(({ instances, how }) => `${instances === 1 ? 'one' : 'two on one Redis'}, ${how}`);
@@ -43,5 +34,5 @@ function tableOf(races: readonly Race[]): string {
       .filter(({ library }) => library === name)
       .map(({ wrong, schedules }) => `${wrong} of ${schedules}`),
   ]);
-  return table(['schedules that served an old value', ...head], rows);
+  return markdownTable([['schedules that served an old value', ...head], ...rows]);
 }

@@ -1,19 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { runCommand, UsageError } from '@workspace/program';
 import { makeRequests } from './clients.ts';
 import type { Order, Sample } from './sample.ts';
-
-const help = `npm run leaks -w @workspace/benchmarks -- [--of NAME] [--requests N] [--parts N] [--connections N]
-
-Requests of all kinds, good and bad; after each part, with all of them over, what the process holds that balances them.
-  --of NAME        proxy (default): reverseProxy. dispatcher: fetch with balancedDispatcher. grpc: balancedChannel.
-                   registry: register and discover over a store in memory; a request is a registration
-  --requests N     in all (default 1000000)
-  --parts N        samples (default 5)
-  --connections N  requests under way at once (default 64)
-`;
 
 /** The backends of each program; which makes its requests by itself, except the proxy. */
 const backends: Readonly<Record<string, string | undefined>> = {
@@ -23,20 +13,31 @@ const backends: Readonly<Record<string, string | undefined>> = {
   registry: undefined,
 };
 
-const { values } = parseArgs({
-  options: {
-    of: { type: 'string', default: 'proxy' },
-    requests: { type: 'string', default: '1000000' },
-    parts: { type: 'string', default: '5' },
-    connections: { type: 'string', default: '64' },
-    help: { type: 'boolean', default: false },
+await runCommand({
+  name: 'leaks',
+  about: `npm run leaks -w @workspace/benchmarks -- [--of NAME] [--requests N] [--parts N] [--connections N]
+
+Requests of all kinds, good and bad; after each part, with all of them over, what the process holds that balances them:
+reverseProxy, fetch with balancedDispatcher, balancedChannel of grpc, or register and discover over a store in memory,
+where a request is a registration.`,
+  flags: {
+    of: { value: 'NAME', help: `${Object.keys(backends).join(', ')} (proxy)` },
+    requests: { value: 'N', help: 'in all (1000000)' },
+    parts: { value: 'N', help: 'samples (5)' },
+    connections: { value: 'N', help: 'requests under way at once (64)' },
+  },
+  async run(given) {
+    const name = given.get('of') ?? 'proxy';
+    if (!Object.hasOwn(backends, name)) {
+      throw new UsageError(`--of must be of ${Object.keys(backends).join(', ')}, got "${name}"`);
+    }
+    const times = given.integer('requests', 1_000_000, [1, 1e9]);
+    const parts = given.integer('parts', 5, [1, 1e6]);
+    await measureParts(name, parts, { times, concurrency: given.integer('connections', 64, [1, 1e6]) });
   },
 });
-const { of, help: asked, requests, parts, connections } = values;
-if (asked || !Object.hasOwn(backends, of)) process.stdout.write(help);
-else await main(of, Number(parts), { times: Number(requests), concurrency: Number(connections) });
 
-async function main(name: string, parts: number, { times, concurrency }: Order): Promise<void> {
+async function measureParts(name: string, parts: number, { times, concurrency }: Order): Promise<void> {
   const children: ChildProcess[] = [];
   const start = async (program: string, args: readonly string[] = []): Promise<[ChildProcess, number]> => {
     const file = new URL(`./programs/${program}.ts`, import.meta.url);

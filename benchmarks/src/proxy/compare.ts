@@ -1,5 +1,5 @@
 import { median } from '@workspace/bench';
-import { cpuTimeMs } from './cpu-time.ts';
+import { cpuTimeMs } from '@workspace/services';
 import { Loader } from './loader.ts';
 import type { Load } from './loads.ts';
 import { type Subject, startBackends, starters } from './subjects.ts';
@@ -70,10 +70,10 @@ async function takeTurn(
   { path, method, bodyBytes }: Load,
   { seconds, connections }: Settings,
 ): Promise<Figures> {
-  const before = await cpuTimeMs(subject.pid);
+  const before = cpuTimeMs(subject.pid);
   const message = { url: subject.url + path, method, bodyBytes, seconds, connections };
   const result = await loader.put(message);
-  const cpuMs = (await cpuTimeMs(subject.pid)) - before;
+  const cpuMs = cpuTimeMs(subject.pid) - before;
   return {
     cpuMicros: (cpuMs * 1000) / result.requests,
     perSecond: result.requests / result.seconds,

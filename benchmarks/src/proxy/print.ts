@@ -1,4 +1,4 @@
-import { table } from '../markdown.ts';
+import { markdownTable } from '@workspace/program';
 import type { Comparison, Figures } from './compare.ts';
 
 const kinds: readonly (readonly [bench: string, unit: string, what: keyof Figures, digits: number])[] = [
@@ -23,7 +23,7 @@ function tableOf({ load, backends, figures }: Comparison): string {
       its === ours ? '' : `${(its[what] / ours[what]).toFixed(2)}×`,
     ]),
   ]);
-  return table(head, rows);
+  return `${markdownTable([head, ...rows])}\n`;
 }
 
 /** `ratio` is peerValue / value. */

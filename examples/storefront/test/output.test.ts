@@ -2,7 +2,7 @@ import { Screen } from '@workspace/program';
 import { describe, expect, it } from 'vitest';
 import { movesBetween } from '../src/fleet/moves.ts';
 import { Tally } from '../src/load/tally.ts';
-import { count, milliseconds, percent, table } from '../src/output/format.ts';
+import { count, milliseconds, percent } from '../src/output/format.ts';
 import { replayReport } from '../src/output/report.ts';
 import { summary } from '../src/output/summary.ts';
 
@@ -123,12 +123,5 @@ describe('format', () => {
       '1.3 ms',
       '1,234 ms',
     ]);
-    expect(
-      table([
-        ['', 'b'],
-        ['long', '1'],
-        ['x', '100', '2'],
-      ]),
-    ).toBe('         b\nlong     1\nx      100   2');
   });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '@ashlar/core';
 import { HashRing } from '@ashlar/hash-ring';
+import { referenceRows, traceFile, withTraces } from '@workspace/services/traces';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ReplayReport, Report } from '../src/output/report.ts';
 import { policyNames } from '../src/policies.ts';
@@ -10,7 +11,6 @@ import { seasons } from '../src/workload/seasons.ts';
 import { shopDay } from '../src/workload/shop-day.ts';
 import { lruHits } from './lru.ts';
 import { reportOf } from './program.ts';
-import { referenceHits, traceFile, withTrace } from './traces.ts';
 
 /** A request at a time to one replica: its hits are exactly those of a policy. */
 const oneAfterAnother = ['--replicas', '1', '--concurrency', '1', '--load-ms', '0'];
@@ -52,20 +52,18 @@ describe('one replica and one request after another', () => {
   });
 
   const trace = 'cache2k-web12';
-  withTrace(
-    trace,
-    `hits on ${trace} exactly as often as the reference simulators' LRU cache of 1200`,
-    async () => {
-      const whole = ['--trace', traceFile(trace), '--requests', 'all'];
-      const args = [...oneAfterAnother, '--cache', '1200', '--eviction', 'lru', ...whole];
-      const replay = onlyReplay(await reportOf(args));
-      expect(referenceHits(trace, 1_200)).toEqual({ hits: 63_917, misses: 31_690 });
-      expect(replay).toMatchObject({ requests: 95_607, errors: 0, ...referenceHits(trace, 1_200) });
-      expect(replayedBy(replay)).toMatchObject({ lru: 63_917 });
-      expect(replayedBy(replay)['wTinyLfu']).toBeGreaterThan(66_000);
-    },
-    300_000,
-  );
+  it(`hits on ${trace} exactly as often as the reference simulators' LRU cache of 1200`, {
+    ...withTraces,
+    timeout: 300_000,
+  }, async () => {
+    const whole = ['--trace', traceFile(trace), '--requests', 'all'];
+    const args = [...oneAfterAnother, '--cache', '1200', '--eviction', 'lru', ...whole];
+    const replay = onlyReplay(await reportOf(args));
+    expect(referenceHits(trace, 1_200)).toEqual({ hits: 63_917, misses: 31_690 });
+    expect(replay).toMatchObject({ requests: 95_607, errors: 0, ...referenceHits(trace, 1_200) });
+    expect(replayedBy(replay)).toMatchObject({ lru: 63_917 });
+    expect(replayedBy(replay)['wTinyLfu']).toBeGreaterThan(66_000);
+  });
 });
 
 describe('a replay with a death and a birth', () => {
@@ -211,4 +209,12 @@ describe('a trace', () => {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** The exact LRU results of the reference simulators. */
+function referenceHits(trace: string, size: number): { hits: number; misses: number } {
+  const row = referenceRows('reference-hits').find(
+    ([t, , , s, p]) => t === trace && s === `${size}` && p === 'LRU',
+  );
+  return { hits: Number(row?.[5]), misses: Number(row?.[6]) };
 }

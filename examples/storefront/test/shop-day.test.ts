@@ -1,11 +1,11 @@
 import { seededRandom } from '@ashlar/core';
+import { numbered, traceFile, withTraces } from '@workspace/services/traces';
 import { describe, expect, it } from 'vitest';
 import { type Features, featuresOf } from '../src/fit/features.ts';
 import { generatedFeatures } from '../src/fit/search.ts';
 import { readTrace } from '../src/workload/read-trace.ts';
 import { type SeasonName, seasons } from '../src/workload/seasons.ts';
 import { shopDay } from '../src/workload/shop-day.ts';
-import { numbered, traceFile, withTrace } from './traces.ts';
 
 /** What `npm run fit` measured of the traces, which need not be there: requests, and shares in percent. */
 const measured = {
@@ -52,7 +52,7 @@ describe.each(Object.keys(measured) as SeasonName[])('a generated %s day', name 
     expect(lasting(season.drift)).toBeLessThan(lasting(0) - 0.05);
   });
 
-  withTrace(file, `is like ${file} in every feature, also of its beginning`, async () => {
+  it(`is like ${file} in every feature, also of its beginning`, withTraces, async () => {
     const trace = featuresOf(numbered((await readTrace(traceFile(file))).keys));
     for (const share of ['distinct', 'oneTime', 'top1', 'top10'] as const) {
       expect(points(trace[share], measured[name][share] / 100), `${share} as noted`).toBeLessThan(0.06);

@@ -1,5 +1,6 @@
 import { type Bench, figures, main, timing, type Work } from '@workspace/bench';
-import { haveTraces, readTrace } from '../test/support/traces.ts';
+import { haveTraces } from '@workspace/services/traces';
+import { readTrace } from '../test/support/traces.ts';
 import { zipf } from '../test/support/workloads.ts';
 import { bytesPerEntry } from './memory.ts';
 import { longestSetMs } from './pause.ts';

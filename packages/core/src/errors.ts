@@ -1,4 +1,4 @@
-/** Whether the work behind a failed call took effect. `Unknown` is never retried without the caller's word. */
+/** Whether the work behind a failed call took effect. `Unknown` is never retried unless the caller says so. */
 export type CallOutcome = 'NotExecuted' | 'Executed' | 'Unknown';
 
 const codes = Symbol.for('ashlar.error.codes');
@@ -11,12 +11,17 @@ const codes = Symbol.for('ashlar.error.codes');
  * `static code`; one that does not is recognized by its prototype only.
  */
 export class AshlarError extends Error {
-  static readonly code: string = 'ASHLAR_ERROR';
+  static readonly code: string = 'ASHLAR_CORE_ERROR';
+  /** Whether errors of this class say that a later attempt may succeed. */
+  static readonly retryable: boolean = false;
   readonly code: string;
+  /** Whether the same call may succeed later, with nothing changed by the caller: a lost connection, not a bad key. */
+  readonly retryable: boolean;
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = new.target.code;
+    this.retryable = new.target.retryable;
     Object.defineProperty(this, 'name', { value: new.target.name, configurable: true, writable: true });
     Object.defineProperty(this, codes, { value: codesOf(new.target) });
   }
@@ -39,12 +44,28 @@ function codesOf(type: typeof AshlarError): readonly string[] {
 
 /** An option, argument or setting that cannot be honored; thrown before anything has happened. */
 export class InvalidOptionError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_INVALID_OPTION';
+  static override readonly code: string = 'ASHLAR_CORE_INVALID_OPTION';
   /** The name of the option, as the caller wrote it. */
   readonly option: string;
 
   constructor(option: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.option = option;
+  }
+}
+
+/** The client library that an adapter needs is not installed. The message names the command that installs it. */
+export class MissingPeerError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_CORE_MISSING_PEER';
+  /** The library, as npm calls it. */
+  readonly peer: string;
+
+  /**
+   * @param adapter the entry that needs it: `@ashlar/lb/grpc`
+   * @param range what to install: `undici@7`
+   */
+  constructor(adapter: string, peer: string, range: string, options?: ErrorOptions) {
+    super(`${adapter} needs ${peer}: run \`npm install ${range}\``, options);
+    this.peer = peer;
   }
 }

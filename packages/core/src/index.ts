@@ -1,12 +1,36 @@
+export type { BackoffLimits } from './backoff.ts';
+export { Backoff } from './backoff.ts';
 export type { Clock } from './clock.ts';
 export { backgroundClock, systemClock } from './clock.ts';
+export type { DeadlineOptions } from './deadline.ts';
+export { withDeadline } from './deadline.ts';
 export type { Channel } from './diagnostics.ts';
 export { channel } from './diagnostics.ts';
 export type { CallOutcome } from './errors.ts';
-export { AshlarError, InvalidOptionError } from './errors.ts';
-export type { NumberRange } from './options.ts';
-export { describe, integerOption, knownOptions, numberOption } from './options.ts';
+export { AshlarError, InvalidOptionError, MissingPeerError } from './errors.ts';
+export { integerOption, knownOptions, numberOption } from './legacy.ts';
+export { checkNames, readOptions, record } from './options.ts';
 export type { Random } from './random.ts';
 export { seededRandom } from './random.ts';
+export type { Advice, Checked, NumberRange, Rule, RulesFor } from './rules.ts';
+export {
+  boolean,
+  clock,
+  defaultTo,
+  durationMs,
+  functionOf,
+  integer,
+  listOf,
+  number,
+  objectWith,
+  oneOf,
+  orFalse,
+  random,
+  refused,
+  required,
+  signal,
+  text,
+} from './rules.ts';
 export { onAbort } from './shared-signal.ts';
+export { describe, nearest } from './values.ts';
 export { abortable, sleep } from './wait.ts';

@@ -1,52 +1,65 @@
 import { InvalidOptionError } from './errors.ts';
+import type { Checked, Rule } from './rules.ts';
+import { describe, nearest } from './values.ts';
 
-/** `min` and `max` are inclusive, `above` is exclusive. */
-export interface NumberRange {
-  readonly min?: number;
-  readonly above?: number;
-  readonly max?: number;
+type Rules = Readonly<Record<string, Rule<unknown>>>;
+
+/**
+ * Checks an object of options by one rule a name, and returns what the rules return: defaults filled in, `undefined`
+ * taken for absent. Write the rules once, at module level:
+ *
+ *     const rules = { attempts: integer(3, { min: 1 }), signal: signal() } satisfies RulesFor<RetryOptions>;
+ *     const { attempts, signal } = readOptions('retry', options, rules);
+ *
+ * @param where what is configured, as messages call it: `LoadBalancer`, `lb.run`
+ * @param prefix what nested options are called: `retry.` for `retry.attempts`
+ * @throws InvalidOptionError for what is no object, a name without a rule, and what a rule refuses
+ */
+export function readOptions<R extends Rules>(
+  where: string,
+  options: unknown,
+  rules: R,
+  prefix = '',
+): Checked<R> {
+  checkNames(where, options, rules, prefix);
+  const checked: Record<string, unknown> = {};
+  for (const name of Object.keys(rules)) {
+    const value = (options as Record<string, unknown>)[name];
+    checked[name] = rules[name]!(value, prefix + name);
+  }
+  return checked as Checked<R>;
 }
 
-/** A value as an error message quotes it: short, on one line, with its type where the text alone could mislead. */
-export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  if (value === null || value === undefined) return String(value);
-  if (typeof value === 'object') return Array.isArray(value) ? 'an array' : 'an object';
-  if (typeof value === 'function') return 'a function';
-  return `${String(value)} (${typeof value})`;
-}
-
-/** Returns `value` if it is a finite number in the range. @throws InvalidOptionError that quotes it otherwise. */
-export function numberOption(option: string, value: unknown, range: NumberRange = {}): number {
-  return checked(option, value, range, 'a number', Number.isFinite(value));
-}
-
-/** Returns `value` if it is a safe integer in the range. @throws InvalidOptionError that quotes it otherwise. */
-export function integerOption(option: string, value: unknown, range: NumberRange = {}): number {
-  return checked(option, value, range, 'an integer', Number.isSafeInteger(value));
+/** An option that is itself an object of options; absent, it is read as `{}`, so that its defaults hold. */
+export function record<R extends Rules>(rules: R): Rule<Checked<R>> {
+  return (value, option) =>
+    readOptions(`\`${option}\``, value === undefined ? {} : value, rules, `${option}.`);
 }
 
 /**
- * Refuses names that nobody reads, so that a misspelled option is not silently ignored, and what has no names.
+ * Refuses names without a rule, so that a misspelled option is not silently ignored, and what has no names. For calls
+ * that are too frequent for `readOptions`.
  *
- * @throws InvalidOptionError that lists the names there are.
+ * @throws InvalidOptionError that names the nearest option and lists all
  */
-export function knownOptions(where: string, options: object, names: readonly string[]): void {
+export function checkNames(where: string, options: unknown, rules: object, prefix = ''): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new InvalidOptionError(where, `${where} takes an object of options, got ${describe(options)}`);
+    const option = prefix === '' ? where : prefix.slice(0, -1);
+    throw new InvalidOptionError(option, `${where} takes an object of options, got ${describe(options)}`);
   }
   for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue;
-    throw new InvalidOptionError(name, `${where} has no option \`${name}\`; it takes ${names.join(', ')}`);
+    if (!Object.hasOwn(rules, name)) throw unknownOption(where, name, Object.keys(rules), prefix);
   }
 }
 
-function checked(option: string, value: unknown, range: NumberRange, kind: string, isKind: boolean): number {
-  const { min = -Infinity, above = -Infinity, max = Infinity } = range;
-  const number = value as number;
-  if (isKind && number >= min && number > above && number <= max) return number;
-  const limits = Object.entries({ 'of at least': range.min, above: range.above, 'at most': range.max });
-  const given = limits.filter(([, limit]) => limit !== undefined).map(limit => limit.join(' '));
-  const expected = `${kind} ${given.join(' and ')}`.trimEnd();
-  throw new InvalidOptionError(option, `\`${option}\` must be ${expected}, got ${describe(value)}`);
+function unknownOption(
+  where: string,
+  name: string,
+  names: readonly string[],
+  prefix: string,
+): InvalidOptionError {
+  const meant = nearest(name, names);
+  const help = meant === undefined ? '' : `; did you mean \`${meant}\`?`;
+  const takes = names.length === 0 ? 'it takes none' : `it takes ${names.join(', ')}`;
+  return new InvalidOptionError(prefix + name, `${where} has no option \`${name}\`${help || ';'} ${takes}`);
 }

@@ -15,7 +15,7 @@ describe('AshlarError', () => {
     const error = new LostError('the lease of "nightly" is lost', { cause });
     expect(error).toMatchObject({ code: 'ASHLAR_LOST', name: 'LostError', cause });
     expect(String(error)).toBe('LostError: the lease of "nightly" is lost');
-    expect(Object.keys(error)).toEqual(['code']);
+    expect(Object.keys(error)).toEqual(['code', 'retryable']);
   });
 
   it('is an instance of its own and its parent classes, and of no other', () => {

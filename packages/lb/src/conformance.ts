@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { seededRandom } from '@ashlar/core';
 import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
-import type { Candidate } from './candidate.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { PickRequest, Policy, PolicyFactory } from './policy.ts';
+import type { Candidate, PickRequest, Policy, PolicyFactory } from './policy.ts';
 
 export type { Skip, TestRunner } from '@ashlar/core/testing';
 

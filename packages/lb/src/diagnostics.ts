@@ -1,5 +1,5 @@
 import { type Channel, channel } from '@ashlar/core';
-import type { Outcome } from './outcome.ts';
+import type { Outcome } from './policy.ts';
 
 /** Every message names the balancer, and the endpoint by its id. */
 interface About {

@@ -1,20 +1,35 @@
-import { backgroundClock, type Clock, describe, InvalidOptionError, systemClock } from '@ashlar/core';
-import { assembleRoster } from './assemble.ts';
-import type { Discovery } from './discovery.ts';
-import { Drains } from './drain.ts';
-import type { Endpoint } from './endpoint.ts';
-import { checkedEndpoints } from './endpoints.ts';
-import { Follower } from './follow.ts';
-import { HealthChecks } from './health/checks.ts';
+import {
+  backgroundClock,
+  type Clock,
+  describe,
+  InvalidOptionError,
+  numberOption,
+  type Random,
+  systemClock,
+} from '@ashlar/core';
+import { Follower } from './discovery/follower.ts';
+import { checkedEndpoints, type Endpoint, isDiscovery } from './endpoint.ts';
+import { Availability } from './endpoints/availability.ts';
+import { Drains } from './endpoints/drain.ts';
+import { EndpointSet } from './endpoints/endpoint-set.ts';
+import { Members } from './endpoints/member.ts';
+import { SlowStart } from './endpoints/slow-start.ts';
+import { HealthChecks } from './health/health-checks.ts';
 import { healthSettings } from './health/options.ts';
-import { checkNames, isDiscovery, type LoadBalancerOptions, requestSettings } from './options.ts';
-import type { Picked } from './picked.ts';
-import { Prober } from './prober.ts';
-import type { AcquireOptions, Attempt, DrainOptions, PickOptions, RunOptions } from './request.ts';
-import { Requests } from './requests.ts';
-import type { Roster } from './roster.ts';
+import { checkConcurrency } from './limits/limiter.ts';
+import { checkNames, type LoadBalancerOptions } from './options.ts';
+import { OutlierEjection } from './outlier/ejection.ts';
+import { outlierSettings } from './outlier/options.ts';
+import { leastRequests } from './policies/least-requests.ts';
+import { makePolicy, type Policy } from './policy.ts';
+import { Prober } from './probes/prober.ts';
+import type { AcquireOptions, Attempt, DrainOptions, Picked, PickOptions, RunOptions } from './request.ts';
+import { Hedging } from './requests/hedge.ts';
+import { Requests } from './requests/requests.ts';
+import { Retrying } from './requests/retry.ts';
+import { waitSettings } from './requests/wait-queue.ts';
 import { type BalancerSnapshot, endpointSnapshot } from './snapshot.ts';
-import { Timers } from './timers.ts';
+import { Timers } from './util/timers.ts';
 
 /**
  * Says which endpoint takes the next request, follows how requests go, and leaves out endpoints that fail.
@@ -26,7 +41,7 @@ import { Timers } from './timers.ts';
 export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   readonly name: string;
   readonly #clock: Clock;
-  readonly #roster: Roster<E>;
+  readonly #endpointSet: EndpointSet<E>;
   readonly #drains: Drains<E>;
   readonly #checks: HealthChecks<E> | undefined;
   readonly #prober: Prober<E> | undefined;
@@ -38,34 +53,45 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   /** @throws InvalidOptionError; for a list also InvalidEndpointError and DuplicateEndpointError */
   constructor(options: LoadBalancerOptions<E>) {
     checkNames(options);
-    const { name = 'lb', endpoints } = options;
-    const { clock = systemClock, random = Math.random } = options;
+    const { name = 'lb', endpoints, clock = systemClock, random = Math.random } = options;
+    const { policy: factory = leastRequests(), health = false, retry = {}, hedge = false } = options;
     this.name = name;
     this.#clock = clock;
-    const health =
-      options.health === undefined || options.health === false ? undefined : healthSettings(options.health);
-    this.#roster = assembleRoster(name, options, health, clock, random);
+    const checking = health === false ? undefined : healthSettings(health);
+    const serveUnchecked = checking?.serveUnchecked ?? true;
+    const policy = makePolicy<E>(factory);
+    this.#endpointSet = endpointSet(name, options, policy, serveUnchecked, clock, random);
     // Checks and probes go on in the background, requests in front
-    const behind = clock === systemClock ? backgroundClock : clock;
-    this.#checks = health && new HealthChecks(name, health, this.#roster, behind, random);
-    const { probing } = this.#roster;
-    this.#prober = probing && new Prober(name, probing, behind, random);
-    this.#roster.onPick = this.#prober && (() => this.#prober?.picked());
-    this.#drains = new Drains(name, this.#roster);
-    const discovery = () => this.#follower;
+    const background = clock === systemClock ? backgroundClock : clock;
+    this.#checks = checking && new HealthChecks(name, checking, this.#endpointSet, background, random);
+    const { probing } = policy;
+    this.#prober = probing && new Prober(name, probing, background, random);
+    this.#endpointSet.onPick = this.#prober && (() => this.#prober?.picked());
+    this.#drains = new Drains(name, this.#endpointSet);
+    this.#follower = isDiscovery(endpoints)
+      ? new Follower(
+          name,
+          endpoints,
+          set => this.#replace(set),
+          () => this.#requests.wake(),
+        )
+      : undefined;
     this.#requests = new Requests({
-      ...requestSettings(options),
-      name,
-      roster: this.#roster,
+      balancer: name,
+      endpoints: this.#endpointSet,
       timers: new Timers(clock),
-      discovery,
+      retrying: retry === false ? undefined : new Retrying(retry),
+      hedging: hedge === false ? undefined : new Hedging(hedge),
+      waiting: waitSettings(options),
+      follower: this.#follower,
     });
-    this.#follower = this.#start(endpoints);
+    if (isDiscovery(endpoints)) this.#follower?.start();
+    else this.#replace(checkedEndpoints(checkedList(endpoints)));
   }
 
   /** The endpoints there are now, in the order in which they were given, also those that take no requests. */
   get endpoints(): readonly E[] {
-    return this.#roster.endpoints;
+    return this.#endpointSet.endpoints;
   }
 
   /**
@@ -106,7 +132,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
    * DrainTakenBackError or the reason of the signal.
    */
   drain(id: string, options: DrainOptions = {}): Promise<void> {
-    return this.#requests.during(options, 'the drain', () => this.#drains.drain(id));
+    return this.#requests.within(options, 'the drain', () => this.#drains.drain(id));
   }
 
   /** Gives it requests again, through a slow start if there is one. @throws InvalidOptionError */
@@ -115,8 +141,9 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   }
 
   /**
-   * Tells the endpoints now and after each change, for what keeps something for each of them; returns how to stop. What a
-   * listener throws later is thrown to nobody, as an uncaught exception; the others are told all the same.
+   * Calls the listener with the endpoints, now and after each change, and returns a function that stops it. For what keeps
+   * something for each endpoint. What a listener throws after the first call becomes an uncaught exception, and the other
+   * listeners are called all the same.
    */
   watch(listener: (endpoints: readonly E[]) => void): () => void {
     listener(this.endpoints);
@@ -132,10 +159,10 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
       closed: this.#closed,
       discovery: state,
       ...(error === undefined ? {} : { discoveryError: String(error) }),
-      inFlight: this.#roster.inFlight,
-      panicking: this.#roster.panicking,
+      inFlight: this.#endpointSet.inFlight,
+      panicking: this.#endpointSet.panicking,
       ...this.#requests.snapshot(),
-      endpoints: Array.from(this.#roster.members.values(), member => endpointSnapshot(member, now)),
+      endpoints: Array.from(this.#endpointSet.members.values(), member => endpointSnapshot(member, now)),
     };
   }
 
@@ -157,25 +184,8 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     return this.close();
   }
 
-  #start(endpoints: Iterable<E> | Discovery<E>): Follower<E> | undefined {
-    if (isDiscovery(endpoints)) {
-      return new Follower(
-        this.name,
-        endpoints,
-        set => this.#replace(set),
-        () => this.#requests.wake(),
-      );
-    }
-    if (typeof endpoints?.[Symbol.iterator] !== 'function') {
-      const message = `\`endpoints\` must be a list of endpoints or an async iterable of lists, got ${describe(endpoints)}`;
-      throw new InvalidOptionError('endpoints', message);
-    }
-    this.#replace(checkedEndpoints(endpoints));
-    return undefined;
-  }
-
   #replace(endpoints: readonly E[]): void {
-    this.#roster.replace(endpoints);
+    this.#endpointSet.replace(endpoints);
     this.#checks?.follow();
     for (const listener of this.#watchers) {
       try {
@@ -188,4 +198,41 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
       }
     }
   }
+}
+
+/** @throws InvalidOptionError */
+function endpointSet<E extends Endpoint>(
+  balancer: string,
+  options: LoadBalancerOptions<E>,
+  policy: Policy<E>,
+  serveUnchecked: boolean,
+  clock: Clock,
+  random: Random,
+): EndpointSet<E> {
+  const { outlier = {}, concurrency = Infinity, panicPercent = 50, slowStartMs = 0 } = options;
+  checkConcurrency(concurrency);
+  numberOption('panicPercent', panicPercent, { min: 0, max: 100 });
+  numberOption('slowStartMs', slowStartMs, { min: 0 });
+  const members = new Members<E>();
+  const ejection =
+    outlier === false ? undefined : new OutlierEjection(balancer, outlierSettings(outlier), members);
+  const slowStart = slowStartMs === 0 ? undefined : new SlowStart<E>(slowStartMs);
+  return new EndpointSet({
+    balancer,
+    members,
+    health: serveUnchecked ? 'healthy' : 'unchecked',
+    policy,
+    availability: new Availability({ balancer, members, policy, panicPercent, outlier: ejection, slowStart }),
+    outlier: ejection,
+    concurrency,
+    now: () => clock.now(),
+    random,
+  });
+}
+
+/** @throws InvalidOptionError */
+function checkedList<E extends Endpoint>(endpoints: Iterable<E>): Iterable<E> {
+  if (typeof endpoints?.[Symbol.iterator] === 'function') return endpoints;
+  const message = `\`endpoints\` must be a list of endpoints or an async iterable of lists, got ${describe(endpoints)}`;
+  throw new InvalidOptionError('endpoints', message);
 }

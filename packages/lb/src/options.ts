@@ -1,14 +1,11 @@
-import { type Clock, integerOption, knownOptions, numberOption, type Random } from '@ashlar/core';
-import type { Discovery } from './discovery.ts';
-import type { Endpoint } from './endpoint.ts';
+import { type Clock, knownOptions, type Random } from '@ashlar/core';
+import type { Discovery, Endpoint } from './endpoint.ts';
 import type { HealthOptions } from './health/options.ts';
-import { type HedgeOptions, hedgeSettings } from './hedge.ts';
-import { Hedging } from './hedging.ts';
 import type { Concurrency } from './limits/limiter.ts';
 import type { OutlierOptions } from './outlier/options.ts';
 import type { PolicyFactory } from './policy.ts';
-import type { RequestsSetup } from './requests.ts';
-import { type RetryOptions, retrySettings } from './retry.ts';
+import type { HedgeOptions } from './requests/hedge.ts';
+import type { RetryOptions } from './requests/retry.ts';
 
 export interface LoadBalancerOptions<E extends Endpoint> {
   /** What it is called in messages, snapshots and errors; `lb` if absent. */
@@ -71,25 +68,4 @@ const names = [
 /** @throws InvalidOptionError for a name that is not one of an option */
 export function checkNames(options: object): void {
   knownOptions('LoadBalancer', options, names);
-}
-
-/** @throws InvalidOptionError */
-export function requestSettings<E extends Endpoint>(
-  options: LoadBalancerOptions<E>,
-): Pick<RequestsSetup<E>, 'waiting' | 'retry' | 'hedging'> {
-  const { retry = {}, hedge = false, maxWaitMs = 5_000, maxWaiting = 1_000 } = options;
-  return {
-    retry: retry === false ? undefined : retrySettings(retry),
-    hedging: hedge === false ? undefined : new Hedging(hedgeSettings(hedge)),
-    waiting: {
-      maxWaitMs: numberOption('maxWaitMs', maxWaitMs, { min: 0 }),
-      maxWaiting: integerOption('maxWaiting', maxWaiting, { min: 0 }),
-    },
-  };
-}
-
-export function isDiscovery<E extends Endpoint>(
-  endpoints: Iterable<E> | Discovery<E>,
-): endpoints is Discovery<E> {
-  return typeof (endpoints as Partial<Discovery<E>> | null)?.[Symbol.asyncIterator] === 'function';
 }

@@ -1,6 +1,7 @@
 import type { Key } from '@ashlar/hash-ring';
-import type { Cancellation } from './cancellation.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { Settlement } from './policy.ts';
+import type { Cancellation } from './util/cancellation.ts';
 
 export interface PickOptions {
   /** What the request is about: `consistent` gives equal keys to the same endpoint. */
@@ -65,4 +66,15 @@ export interface Verdict {
 
 export interface RunOptions<T> extends Request {
   readonly classify?: ((result: AttemptResult<T>) => Verdict) | undefined;
+}
+
+/** One request's right to an endpoint. It counts as in flight until it is done. */
+export interface Picked<E extends Endpoint> extends Disposable {
+  /** As it was when it was picked. */
+  readonly endpoint: E;
+  /**
+   * Ends the request. Without an argument it says nothing of the endpoint, as when the caller gave up. The first call
+   * counts; later ones do nothing, so that cleaning up may call it again.
+   */
+  done(settlement?: Settlement): void;
 }

@@ -1,6 +1,6 @@
+import type { DiscoveryState } from './discovery/follower.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { DiscoveryState } from './follow.ts';
-import type { Member } from './member.ts';
+import type { Member } from './endpoints/member.ts';
 
 /** Safe as JSON; without urls, which may hold credentials. */
 export interface EndpointSnapshot {
@@ -56,7 +56,7 @@ export interface BalancerSnapshot extends RequestsSnapshot {
 }
 
 export function endpointSnapshot<E extends Endpoint>(member: Member<E>, now: number): EndpointSnapshot {
-  const { endpoint, weight, fullWeight, limit, standing, checkError } = member;
+  const { endpoint, weight, fullWeight, limit, state, checkError } = member;
   const { inFlight, picked, succeeded, failed, canceled, ejections } = member;
   return {
     id: endpoint.id,
@@ -72,12 +72,12 @@ export function endpointSnapshot<E extends Endpoint>(member: Member<E>, now: num
     failed,
     canceled,
     ejections,
-    ...(standing === 'ejected' ? { returnsInMs: Math.max(0, member.ejectedUntil - now) } : {}),
+    ...(state === 'ejected' ? { returnsInMs: Math.max(0, member.ejectedUntil - now) } : {}),
   };
 }
 
-function stateOf<E extends Endpoint>({ wanted, health, standing }: Member<E>): EndpointSnapshot['state'] {
-  if (!wanted) return 'drained';
+function stateOf<E extends Endpoint>({ isEnabled, health, state }: Member<E>): EndpointSnapshot['state'] {
+  if (!isEnabled) return 'drained';
   if (health !== 'healthy') return health;
-  return standing === 'ejected' || standing === 'probing' ? standing : 'up';
+  return state === 'ejected' || state === 'probing' ? state : 'up';
 }

@@ -62,7 +62,7 @@ describe('LoadBalancer', () => {
     expect(make({ hedge: { budgetPercent: -1 } })).toThrow('`hedge.budgetPercent`');
     expect(make({ concurrency: 0 })).toThrow('`concurrency` must be an integer of at least 1, got 0');
     expect(make({ concurrency: () => 1.5 })).toThrow('`concurrency` must be an integer');
-    expect(make({ concurrency: () => ({}) })).toThrow('got an object');
+    expect(make({ concurrency: () => ({}) })).toThrow('got an empty object');
     expect(make({ concurrency: 'many' })).toThrow(
       '`concurrency` must be a number or a function of the endpoint',
     );

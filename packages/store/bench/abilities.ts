@@ -1,32 +1,34 @@
+import { markdownTable, runCommand } from '@workspace/program';
 import { locks } from './abilities/locks.ts';
+import type { Trial } from './abilities/trial.ts';
 import { values } from './abilities/values.ts';
 
-/** What was tried of each: `yes` and `no` are what happened, `—` that it has nothing of the kind. */
-export interface Trial {
-  readonly ability: string;
-  readonly of: Readonly<Record<string, (() => Promise<boolean>) | undefined>>;
-}
+await runCommand({
+  name: 'compare',
+  about: `npm run compare -w @ashlar/store
 
-/** As Markdown, one column for each who takes part. */
+Tries what each of several libraries can do, and prints who could.`,
+  flags: {},
+  async run() {
+    for (const make of [locks, values]) {
+      await using group = await make();
+      process.stdout.write(`${await table(group.trials)}\n\n`);
+    }
+  },
+});
+
+/** One column for each who takes part. */
 async function table(trials: readonly Trial[]): Promise<string> {
   const names = [...new Set(trials.flatMap(({ of }) => Object.keys(of)))];
-  const lines = [
-    ['', ...names],
-    ['---', ...names.map(() => '---')],
-  ];
+  const rows = [['', ...names]];
   for (const { ability, of } of trials) {
-    const line = [ability];
+    const row = [ability];
     for (const name of names) {
       const attempt = of[name];
-      line.push(attempt === undefined ? '—' : (await attempt()) ? 'yes' : 'no');
+      row.push(attempt === undefined ? '—' : (await attempt()) ? 'yes' : 'no');
     }
     process.stderr.write(`tried: ${ability}\n`);
-    lines.push(line);
+    rows.push(row);
   }
-  return lines.map(line => `| ${line.join(' | ')} |`).join('\n');
-}
-
-for (const make of [locks, values]) {
-  await using group = await make();
-  process.stdout.write(`${await table(group.trials)}\n\n`);
+  return markdownTable(rows);
 }

@@ -1,10 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CallOutcome, Random } from '@ashlar/core';
-import { within } from '@workspace/faults';
+import { within } from '@workspace/services';
 import { StoreUnavailableError, VersionConflictError } from '../src/errors.ts';
-import { follow } from '../src/follow.ts';
 import type { Entry, Store } from '../src/index.ts';
+import { follow } from '../src/watches/follow.ts';
 import type { Client } from './client.ts';
 import type { Tally } from './fault.ts';
 import { Tenures } from './tenures.ts';

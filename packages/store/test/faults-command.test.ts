@@ -26,8 +26,8 @@ it('prints rows as JSON', async () => {
 it('says in one line what it does not understand', async () => {
   for (const [args, line] of [
     [['--fault', 'fire'], 'no fault has "fire" in its name; there are: redis-killed, '],
-    [['--runs', '0'], '--runs must be an integer of at least 1, got "0"\n'],
-    [['--what'], "Unknown option '--what'"],
+    [['--runs', '0'], '--runs must be an integer from 1 to 999999999, got "0"\n'],
+    [['--what'], 'there is no flag --what; see --help\n'],
   ] as const) {
     const { code, stdout, stderr } = await faults(...args);
     expect(stdout).toBe('');

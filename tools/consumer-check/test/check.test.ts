@@ -13,6 +13,7 @@ beforeAll(async () => {
   await mkdir(temporary);
   vi.stubEnv('TMPDIR', temporary);
   vi.stubEnv('npm_config_offline', 'true');
+  vi.stubEnv('NODE_DISABLE_COMPILE_CACHE', '1'); // where npm and tsc have one, it stays in TMPDIR for the next run
   const report = new Report(line => lines.push(line));
   await checkPackages({
     packages: publicPackages(folder.path),

@@ -3,4 +3,3 @@ export { main } from './main.ts';
 export { Peer } from './peer.ts';
 export { type Report, type Row, rowOf } from './report.ts';
 export { type RunOptions, runFault } from './run.ts';
-export { within } from './within.ts';

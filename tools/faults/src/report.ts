@@ -1,3 +1,4 @@
+import { markdownTable } from '@workspace/program';
 import type { Fault, Finding } from './fault.ts';
 
 export interface Measure {
@@ -97,15 +98,12 @@ export function table<C extends string, M extends string>(
     }),
     ['', row => verdict(row)],
   ];
-  const all = [
+  const lines = [
     columns.map(([title]) => title),
     ...rows.map(row => columns.map(([, cell]) => `${cell(row)}`)),
   ];
-  const widths = columns.map((_, at) => Math.max(3, ...all.map(line => line[at]!.length)));
-  const lines = all.map(line => `| ${line.map((cell, at) => cell.padEnd(widths[at]!)).join(' | ')} |`);
-  lines.splice(1, 0, `|${widths.map(width => '-'.repeat(width + 2)).join('|')}|`);
   const remarks = rows.flatMap(({ fault, remarks }) => remarks.map(remark => `${fault}: ${remark}`));
-  return [...lines, ...remarks].join('\n');
+  return [markdownTable(lines), ...remarks].join('\n');
 }
 
 /** The names of what a row has, in its order. */

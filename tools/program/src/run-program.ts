@@ -1,5 +1,4 @@
-import { AshlarError } from '@ashlar/core';
-import { UsageError } from './flags.ts';
+import { exit, failed } from './ending.ts';
 
 export interface Running {
   /** Aborts when the program is to end before its time. `main` then rejects with its reason. */
@@ -20,14 +19,14 @@ class Interruption {
 const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * Runs the `main` of a program with the command line. The exit code is 0; 2 for a UsageError and 1 for any other error,
+ * Runs the `main` of a program with the command line, and ends the process when `main` has ended. The exit code is 0; 2 for a UsageError and 1 for any other error,
  * of which an AshlarError is told in one line; 129, 130 and 143 after `SIGHUP`, Ctrl-C and `SIGTERM`, at once if they
  * come twice; and 0 when nobody reads on, as in `npm start | head`. `main` may set `process.exitCode` itself.
  */
 export async function runProgram(
   name: string,
   main: (args: readonly string[], running: Running) => Promise<void>,
-): Promise<void> {
+): Promise<never> {
   const stop = new AbortController();
   const interrupt = (exitCode: number) => {
     // The second time somebody is impatient.
@@ -39,12 +38,7 @@ export async function runProgram(
   try {
     await main(process.argv.slice(2), { signal: stop.signal, interrupt: () => interrupt(signals.SIGINT) });
   } catch (error) {
-    process.exitCode = failed(name, error);
+    process.exitCode = error instanceof Interruption ? error.exitCode : failed(name, error);
   }
-}
-
-function failed(name: string, error: unknown): number {
-  if (error instanceof Interruption) return error.exitCode;
-  console.error(error instanceof AshlarError ? `${name}: ${error.message}` : error);
-  return error instanceof UsageError ? 2 : 1;
+  return exit();
 }

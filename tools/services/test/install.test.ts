@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../src/index.ts';
-import { installScript } from '../src/install.ts';
+import { installScript } from '../src/programs/install.ts';
+import { skippedFor } from '../src/tests/skip-reason.ts';
 
 /**
  * The real script and the real `flock`, with an `apt-get` that notes how it was called, and what the policy says
@@ -47,7 +48,8 @@ class Machine {
   }
 }
 
-describe.skipIf(!existsSync('/usr/bin/flock'))('the installation of packages', () => {
+const noFlock = existsSync('/usr/bin/flock') ? undefined : 'there is no flock, which Debian has';
+describe('the installation of packages', skippedFor(noFlock), () => {
   it('lets no package start its daemon, and leaves no policy behind', async () => {
     const machine = new Machine();
     expect(await machine.install('one', 'two')).toEqual({ code: 0, errors: '' });

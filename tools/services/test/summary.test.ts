@@ -52,6 +52,16 @@ it.each([
   expect([code, lines.at(-1)]).toEqual([exitCode, line]);
 });
 
+it('lists the slowest of several files before that', async () => {
+  const { lines } = await run(['unhandled', 'skipped']);
+  const from = lines.indexOf('Slowest files');
+  expect(lines.slice(from + 1, from + 3).sort()).toEqual([
+    expect.stringMatching(/^ +\d+\.\d s {2}skipped\.fixture\.ts$/),
+    expect.stringMatching(/^ +\d+\.\d s {2}unhandled\.fixture\.ts$/),
+  ]);
+  expect((await run(['unhandled'])).lines).not.toContain('Slowest files');
+});
+
 it('lets no run pass with CI=true in which nothing ran', async () => {
   const { code, lines } = await run(['skipped'], { CI: 'true' });
   expect([code, lines.at(-1)]).toEqual([1, '0 passed, 0 failed, 1 skipped']);

@@ -1,6 +1,6 @@
-import type { Screen } from '@workspace/program';
+import { alignedTable, type Screen } from '@workspace/program';
 import { policyTitles } from '../policies.ts';
-import { count, milliseconds, percent, table } from './format.ts';
+import { count, milliseconds, percent } from './format.ts';
 import type { Change, ReplayReport, Report } from './report.ts';
 import { sharedTier } from './tier-summary.ts';
 
@@ -23,7 +23,7 @@ function overall({ replays, eviction }: Report, screen: Screen): string {
   const again = replays[0]!.replayed.map(({ eviction: name }, at) =>
     row(`  replayed by ${name} alone`, ({ replayed }) => percent(replayed[at]!.hitRatio)),
   );
-  const text = table([
+  const text = alignedTable([
     row('', ({ policy }) => policyTitles[policy]),
     row('requests', ({ requests }) => count(requests)),
     row('errors seen by the client', ({ errors }) => count(errors)),
@@ -54,7 +54,7 @@ function byReplica(replays: readonly ReplayReport[]): string {
       return found ? [count(found.requests), percent(found.share), percent(found.hitRatio)] : ['-', '-', '-'];
     }),
   ]);
-  return table([header, ...rows]);
+  return alignedTable([header, ...rows]);
 }
 
 /** What was asked of replicas that were not well, answered or not. */
@@ -64,7 +64,7 @@ function bySickness(replays: readonly ReplayReport[]): string {
     fate === 'stayed' ? replica : `${replica}, ${fate}`,
     ...replays.map(({ replicas }) => count(replicas[at]!.requests + replicas[at]!.failures)),
   ]);
-  return table([header, ...rows]);
+  return alignedTable([header, ...rows]);
 }
 
 function moves(changes: readonly Change[]): string {
@@ -76,7 +76,7 @@ function moves(changes: readonly Change[]): string {
     type === 'joined' ? 'an even share' : 'all that it had',
     count(needless),
   ]);
-  return table([['products moved', '', '', 'minimum', '', 'needless'], ...rows]);
+  return alignedTable([['products moved', '', '', 'minimum', '', 'needless'], ...rows]);
 }
 
 /** What the comparison means, in a sentence. */

@@ -1,6 +1,7 @@
+import { alignedTable } from '@workspace/program';
 import { policyTitles } from '../policies.ts';
 import type { Outage } from '../replay/tier-watch.ts';
-import { count, milliseconds, percent, table } from './format.ts';
+import { count, milliseconds, percent } from './format.ts';
 import type { ReplayReport } from './report.ts';
 
 const phaseTitles = { before: 'before it went', during: 'without it', after: 'since it is back' } as const;
@@ -19,7 +20,7 @@ export function sharedTier(replays: readonly ReplayReport[]): string {
       return requests === 0 ? '-' : percent(hitRatio);
     }),
   );
-  return table([
+  return alignedTable([
     ['Redis, shared', ...replays.map(({ policy }) => policyTitles[policy])],
     row('found there, not in the replica', ({ hits }) => count(hits)),
     row('was away', ({ outages }) => outages.map(lasted).join(', ') || 'never'),

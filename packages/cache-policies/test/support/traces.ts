@@ -1,10 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-
-const folder = new URL('../../../../../shared/traces/', import.meta.url);
-
-/** Whether the traces lie beside the checkout, as they do on CI; tests must mean something without them too. */
-export const haveTraces: boolean = existsSync(new URL('reference-hits.csv', folder));
+import { numbered, referenceRows, traceFile } from '@workspace/services/traces';
 
 const read = new Map<string, Int32Array>();
 
@@ -12,18 +8,10 @@ const read = new Map<string, Int32Array>();
 export function readTrace(name: string): Int32Array {
   const known = read.get(name);
   if (known !== undefined) return known;
-  const lines = gunzipSync(readFileSync(new URL(`${name}.gz`, folder)))
+  const lines = gunzipSync(readFileSync(traceFile(name)))
     .toString('latin1')
     .split('\n');
-  const numbers = new Map<string, number>();
-  const keys: number[] = [];
-  for (const line of lines) {
-    if (line === '') continue;
-    const number = numbers.get(line) ?? numbers.size;
-    numbers.set(line, number);
-    keys.push(number);
-  }
-  const trace = Int32Array.from(keys);
+  const trace = numbered(lines.filter(line => line !== ''));
   read.set(name, trace);
   return trace;
 }
@@ -43,7 +31,7 @@ const longest = ALL_TRACES === undefined ? 120_000 : Infinity;
 
 /** Exact hits of a policy, or of all, in the reference simulators, where they are; no more requests than is quick. */
 export function referenceCells(policy?: string): ReferenceCell[] {
-  return rows('reference-hits.csv')
+  return referenceRows('reference-hits')
     .map(([trace = '', requests, , cacheSize, name = '', hits]) => ({
       trace,
       requests: Number(requests),
@@ -57,7 +45,7 @@ export function referenceCells(policy?: string): ReferenceCell[] {
 /** As `referenceCells`, of libCacheSim alone and as exact as it prints: a ten-thousandth of the requests. */
 export function libCacheSimCells(policy: string): ReferenceCell[] {
   const cells = new Set(referenceCells('LRU').map(({ trace, cacheSize }) => `${trace} ${cacheSize}`));
-  return rows('reference-miss-ratios.csv')
+  return referenceRows('reference-miss-ratios')
     .filter(([trace, , , size, , source, name]) => {
       return source?.startsWith('libCacheSim') && name === policy && cells.has(`${trace} ${size}`);
     })
@@ -68,10 +56,4 @@ export function libCacheSimCells(policy: string): ReferenceCell[] {
       policy,
       hits: Number(requests) * (1 - Number(missRatio)),
     }));
-}
-
-function rows(name: string): string[][] {
-  if (!haveTraces) return [];
-  const [, ...lines] = readFileSync(new URL(name, folder), 'utf8').trim().split('\n');
-  return lines.map(line => line.split(','));
 }

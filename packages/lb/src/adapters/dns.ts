@@ -1,14 +1,14 @@
 import { onAbort } from '@ashlar/core';
 import { stoppable } from '../discovery/stoppable.ts';
-import { Backoff, waitOut } from '../discovery/trouble.ts';
-import type { Discovery } from '../discovery.ts';
-import { sameEndpoint } from '../endpoints.ts';
+import { Backoff, waitToRetry } from '../discovery/trouble.ts';
+import type { Discovery } from '../endpoint.ts';
+import { sameEndpoint } from '../endpoint.ts';
 import { DiscoveryError } from '../errors.ts';
-import { type Answer, type DnsEndpoint, lookUp } from './dns/answer.ts';
+import { type DnsAnswer, type DnsEndpoint, lookUp } from './dns/lookup.ts';
 import { type DnsDiscoveryOptions, type DnsSettings, dnsSettings } from './dns/options.ts';
 
 export type { DiscoveryTroubleMessage } from '../discovery/trouble.ts';
-export type { DnsEndpoint } from './dns/answer.ts';
+export type { DnsEndpoint } from './dns/lookup.ts';
 export type {
   AddressOptions,
   AddressRecord,
@@ -39,7 +39,7 @@ async function* poll(settings: DnsSettings, signal: AbortSignal): AsyncGenerator
   let last: readonly DnsEndpoint[] = [];
   for (;;) {
     try {
-      const { endpoints, ttlMs } = await inTime(settings, signal);
+      const { endpoints, ttlMs } = await lookUpInTime(settings, signal);
       backoff.succeeded();
       if (!isSame(last, endpoints)) yield endpoints;
       last = endpoints;
@@ -47,13 +47,13 @@ async function* poll(settings: DnsSettings, signal: AbortSignal): AsyncGenerator
       await clock.sleep(pauseMs * (1 + jitter * random()), signal);
     } catch (error) {
       signal.throwIfAborted();
-      await waitOut(`dns ${name}`, error, backoff, clock, signal);
+      await waitToRetry(`dns ${name}`, error, backoff, clock, signal);
     }
   }
 }
 
 /** The answer, or an error when it takes too long; what is still under way is given up. */
-async function inTime(settings: DnsSettings, signal: AbortSignal): Promise<Answer> {
+async function lookUpInTime(settings: DnsSettings, signal: AbortSignal): Promise<DnsAnswer> {
   const { name, timeoutMs, clock, resolver } = settings;
   const timer = new AbortController();
   const unlink = onAbort(signal, reason => timer.abort(reason));

@@ -4,15 +4,15 @@ import type { Metadata } from '@grpc/grpc-js';
 import { experimental, status } from '#grpc';
 import type { Endpoint } from '../endpoint.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
-import { balancerOption } from '../option-checks.ts';
-import type { Settlement } from '../outcome.ts';
+import type { Settlement } from '../policy.ts';
+import { balancerOption } from '../util/option-checks.ts';
 import { type CallStatus, closeChannel, openChannel } from './grpc/channels.ts';
 import { BalancerConfig, Connections, typeName } from './grpc/connections.ts';
 import { BalancerResolver } from './grpc/resolver.ts';
-import { functionOption } from './upstream/options.ts';
+import { functionOption } from './http/options.ts';
 
 export type { CallStatus } from './grpc/channels.ts';
-export { MissingPeerError } from './upstream/errors.ts';
+export { MissingPeerError } from './http/errors.ts';
 
 export interface BalancedChannelOptions {
   /** The authority that servers see and certificates are checked for; the name of the balancer if absent. */

@@ -3,23 +3,23 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
-import { UnderWay } from '../under-way.ts';
+import { DenseSet } from '../util/dense-set.ts';
+import { Pools } from './http/pools.ts';
 import { Exchange } from './proxy/exchange.ts';
 import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
 import { Tunnel } from './proxy/tunnel.ts';
-import { Pools } from './upstream/pools.ts';
 
-export type { ProxyErrorMessage } from './proxy/diagnostics.ts';
-export { ClientGoneError } from './proxy/errors.ts';
-export type { ReverseProxyOptions } from './proxy/options.ts';
 export {
   MissingPeerError,
   RequestStalledError,
   UnforwardableError,
   UpstreamError,
   type UpstreamFailure,
-} from './upstream/errors.ts';
-export type { TlsOptions, UpstreamOptions } from './upstream/options.ts';
+} from './http/errors.ts';
+export type { TlsOptions, UpstreamOptions } from './http/options.ts';
+export type { ProxyErrorMessage } from './proxy/errors.ts';
+export { ClientGoneError } from './proxy/errors.ts';
+export type { ReverseProxyOptions } from './proxy/options.ts';
 
 /** A handler for the requests of a `node:http` or `node:https` server, or a framework on top of one. */
 export interface ReverseProxy extends AsyncDisposable {
@@ -50,14 +50,14 @@ export function reverseProxy<E extends Endpoint>(
 ): ReverseProxy {
   const settings = proxySettings(options);
   const pools = new Pools(balancer, settings, keptByAttempts);
-  const underWay = new UnderWay<Exchange<E> | Tunnel<E>>();
+  const inProgress = new DenseSet<Exchange<E> | Tunnel<E>>();
   const closedError = () => new ClosedError(balancer.name, 'NotExecuted');
   let closed = false;
 
   const follow = (one: Exchange<E> | Tunnel<E>): Promise<void> => {
-    underWay.add(one);
+    inProgress.add(one);
     if (closed) one.giveUp(closedError());
-    return one.run().then(() => underWay.delete(one));
+    return one.run().then(() => inProgress.delete(one));
   };
   const handle = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
     follow(new Exchange(balancer, pools, settings, request, response));
@@ -65,7 +65,7 @@ export function reverseProxy<E extends Endpoint>(
     follow(new Tunnel(balancer, pools, settings, request, socket, head));
   const close = async (): Promise<void> => {
     closed = true;
-    for (const one of underWay) one.giveUp(closedError());
+    for (const one of inProgress) one.giveUp(closedError());
     await pools.destroy();
   };
   return Object.assign(handle, { upgrade, close, [Symbol.asyncDispose]: close });

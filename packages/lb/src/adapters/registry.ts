@@ -1,8 +1,7 @@
 import { backgroundClock, type Clock, InvalidOptionError, knownOptions, type Random } from '@ashlar/core';
 import { stoppable } from '../discovery/stoppable.ts';
 import { Backoff } from '../discovery/trouble.ts';
-import type { Discovery } from '../discovery.ts';
-import type { Endpoint } from '../endpoint.ts';
+import type { Discovery, Endpoint } from '../endpoint.ts';
 import { prefixOf } from './registry/entries.ts';
 import { readRegistry } from './registry/read.ts';
 import { type RegisterOptions, Registration, registrationSettings } from './registry/registration.ts';

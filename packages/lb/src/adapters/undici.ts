@@ -2,24 +2,24 @@ import { Dispatcher, errors } from '#undici';
 import type { Endpoint } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
-import { BalancedRequest, foreign } from './dispatcher/balanced-request.ts';
-import { modern } from './dispatcher/legacy-handler.ts';
+import { Pools } from './http/pools.ts';
+import { BalancedRequest, foreignOrigin } from './undici/balanced-request.ts';
+import { modernHandler } from './undici/legacy-handler.ts';
 import {
   type BalancedDispatcherOptions,
   type DispatcherSettings,
   dispatcherSettings,
-} from './dispatcher/options.ts';
-import { Pools } from './upstream/pools.ts';
+} from './undici/options.ts';
 
-export type { BalancedDispatcherOptions } from './dispatcher/options.ts';
 export {
   MissingPeerError,
   RequestStalledError,
   UnforwardableError,
   UpstreamError,
   type UpstreamFailure,
-} from './upstream/errors.ts';
-export type { TlsOptions, UpstreamOptions } from './upstream/options.ts';
+} from './http/errors.ts';
+export type { TlsOptions, UpstreamOptions } from './http/options.ts';
+export type { BalancedDispatcherOptions } from './undici/options.ts';
 
 /**
  * A dispatcher of undici that gives each request to an endpoint of the balancer, at its `url`: for
@@ -45,7 +45,7 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
   readonly #balancer: LoadBalancer<E>;
   readonly #settings: DispatcherSettings;
   readonly #pools: Pools<E>;
-  readonly #underWay = new Set<BalancedRequest<E>>();
+  readonly #inProgress = new Set<BalancedRequest<E>>();
   #closed = false;
   #whenIdle: (() => void)[] = [];
 
@@ -74,7 +74,7 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
     if (typeof handler !== 'object' || handler === null) {
       throw new errors.InvalidArgumentError('handler must be an object');
     }
-    const told = modern(handler);
+    const adapted = modernHandler(handler);
     const { origin: expected, otherwise } = this.#settings;
     const { origin } = options;
     const isForeign = expected !== undefined && origin !== undefined && new URL(origin).origin !== expected;
@@ -84,12 +84,12 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
       this.#pools,
       this.#settings,
       options,
-      told,
+      adapted,
       () => this.#ended(request),
     );
-    this.#underWay.add(request);
+    this.#inProgress.add(request);
     if (this.#closed) request.giveUp(this.#closedError());
-    else if (isForeign) request.giveUp(foreign(origin, expected));
+    else if (isForeign) request.giveUp(foreignOrigin(origin, expected));
     request.run().catch(rethrow);
     return true;
   }
@@ -100,7 +100,7 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
   override close(callback?: () => void): Promise<void> | void {
     this.#closed = true;
     const idle = new Promise<void>(resolve => {
-      if (this.#underWay.size === 0) resolve();
+      if (this.#inProgress.size === 0) resolve();
       else this.#whenIdle.push(resolve);
     });
     const closing = idle.then(() => this.#pools.destroy());
@@ -115,7 +115,7 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
     const callback = typeof first === 'function' ? first : second;
     const error = typeof first === 'function' ? null : first;
     this.#closed = true;
-    for (const request of this.#underWay) request.giveUp(error ?? this.#closedError());
+    for (const request of this.#inProgress) request.giveUp(error ?? this.#closedError());
     const destroyed = this.#pools.destroy(error);
     return callback === undefined ? destroyed : void destroyed.then(callback);
   }
@@ -125,9 +125,9 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
   }
 
   #ended(request: BalancedRequest<E>): void {
-    this.#underWay.delete(request);
-    if (this.#underWay.size > 0) return;
-    for (const tell of this.#whenIdle.splice(0)) tell();
+    this.#inProgress.delete(request);
+    if (this.#inProgress.size > 0) return;
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   #closedError(): ClosedError {

@@ -1,6 +1,5 @@
 import { onAbort } from '@ashlar/core';
-import type { Discovery } from '../discovery.ts';
-import type { Endpoint } from '../endpoint.ts';
+import type { Discovery, Endpoint } from '../endpoint.ts';
 
 /**
  * A discovery that reads anew for each iterator, and ends when the signal aborts or the iterator is left: at once, where

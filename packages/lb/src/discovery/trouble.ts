@@ -11,8 +11,8 @@ export interface DiscoveryTroubleMessage {
 
 const troubles: Channel<DiscoveryTroubleMessage> = channel('ashlar:lb:discovery-trouble');
 
-/** Tells of trouble that has no consequence but to be told. */
-export function tellTrouble(source: string, error: unknown, retryInMs?: number): void {
+/** Publishes trouble that has no other consequence. */
+export function publishTrouble(source: string, error: unknown, retryInMs?: number): void {
   if (!troubles.hasSubscribers) return;
   troubles.publish(retryInMs === undefined ? { source, error } : { source, error, retryInMs });
 }
@@ -42,8 +42,8 @@ export class Backoff {
   }
 }
 
-/** Tells of an error and waits. */
-export async function waitOut(
+/** Publishes an error and waits until the next attempt. */
+export async function waitToRetry(
   source: string,
   error: unknown,
   backoff: Backoff,
@@ -51,6 +51,6 @@ export async function waitOut(
   signal: AbortSignal,
 ): Promise<void> {
   const retryInMs = backoff.nextMs();
-  tellTrouble(source, error, retryInMs);
+  publishTrouble(source, error, retryInMs);
   await clock.sleep(retryInMs, signal);
 }

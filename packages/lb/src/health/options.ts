@@ -1,6 +1,6 @@
 import { describe, InvalidOptionError, integerOption, knownOptions, numberOption } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
-import { booleanOption, objectOption } from '../option-checks.ts';
+import { booleanOption, objectOption } from '../util/option-checks.ts';
 import type { HealthCheck } from './check.ts';
 
 export interface HealthOptions<E extends Endpoint = Endpoint> {

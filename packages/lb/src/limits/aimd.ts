@@ -1,6 +1,6 @@
 import { knownOptions, numberOption } from '@ashlar/core';
-import { type LimitBounds, limitBounds } from './bounds.ts';
 import type { Limiter, LimitSample } from './limiter.ts';
+import { type LimitBounds, limitBounds } from './limiter.ts';
 
 export interface AimdOptions extends LimitBounds {
   /** What is left of the limit after a failure, above 0 and at most 1; 0.9 if absent. */

@@ -1,6 +1,6 @@
 import { integerOption, knownOptions, numberOption } from '@ashlar/core';
-import { type LimitBounds, limitBounds } from './bounds.ts';
 import type { Limiter, LimitSample } from './limiter.ts';
+import { type LimitBounds, limitBounds } from './limiter.ts';
 
 export interface Gradient2Options extends LimitBounds {
   /** How many more than it can serve an endpoint may have waiting; the limit grows by up to this at a time. 4 if absent. */

@@ -1,9 +1,8 @@
 import { channels, type ReturnMessage } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { Flight } from '../flight.ts';
-import type { Member } from '../member.ts';
-import type { Outcome } from '../outcome.ts';
-import { ConsecutiveFailures } from './consecutive-failures.ts';
+import type { Member } from '../endpoints/member.ts';
+import type { Outcome } from '../policy.ts';
+import { ConsecutiveFailures } from './consecutive.ts';
 import { failurePercentOutliers } from './failure-percent.ts';
 import { Interval } from './interval.ts';
 import type { OutlierSettings } from './options.ts';
@@ -15,7 +14,7 @@ import { successRateOutliers } from './success-rate.ts';
  *
  * Follows Envoy's outlier detection (consecutive failures, success rate, failure percentage, multiples of a base time,
  * a limit in percent), except that the limit always allows one of two to be away, and never all, and that there are
- * probes. No timers: whoever picks asks `dueAt` first.
+ * probes. No timers: a pick compares `dueAt` with the time.
  */
 export class OutlierEjection<E extends Endpoint> {
   readonly #balancer: string;
@@ -39,15 +38,18 @@ export class OutlierEjection<E extends Endpoint> {
     return Math.min(this.#returnDueAt, this.#interval?.endsAt ?? Infinity);
   }
 
-  /** Returns whether the endpoint went or came back by it. */
-  observe(flight: Flight<E>, isProbe: boolean, outcome: Outcome, now: number): boolean {
-    const { member } = flight;
+  /**
+   * A request ended. Returns whether the endpoint was ejected or came back by it.
+   *
+   * @param sequence how many requests the endpoint was given before this one
+   */
+  observe(member: Member<E>, sequence: number, isProbe: boolean, outcome: Outcome, now: number): boolean {
     if (member.isUsable) {
-      const reason = this.#consecutive.observe(flight, outcome.ok);
+      const reason = this.#consecutive.observe(member, sequence, outcome.ok);
       return reason !== undefined && this.#judge(member, reason, now, outcome.retryAfterMs);
     }
     // An ejected endpoint is judged by its probe alone: other answers are to questions from before
-    if (member.standing !== 'probing' || !isProbe) return false;
+    if (member.state !== 'probing' || !isProbe) return false;
     if (outcome.ok) {
       member.startedAt = now;
       this.#return(member, 'probe', now);
@@ -57,12 +59,12 @@ export class OutlierEjection<E extends Endpoint> {
     return true;
   }
 
-  /** Ends the ejections whose time is over, and judges the interval if it is. Returns whether anybody went or came. */
+  /** Ends the ejections whose time is over, and judges the interval if it is. Returns whether any was ejected or came back. */
   upkeep(now: number): boolean {
     let changed = false;
     if (now >= this.#returnDueAt) {
       for (const member of this.#members.values()) {
-        if (member.standing === 'ejected' && member.ejectedUntil <= now) changed = this.endEarly(member);
+        if (member.state === 'ejected' && member.ejectedUntil <= now) changed = this.endEarly(member);
       }
       this.#schedule();
     }
@@ -74,18 +76,18 @@ export class OutlierEjection<E extends Endpoint> {
 
   /** From now on a request decides. Returns whether the endpoint was ejected. */
   endEarly(member: Member<E>): boolean {
-    if (member.standing !== 'ejected') return false;
-    member.standing = 'probing';
+    if (member.state !== 'ejected') return false;
+    member.state = 'probing';
     return true;
   }
 
-  /** Brings back what more are away than may be, after the set has changed: those first that were due first. */
+  /** Brings back what exceeds the limit after the set has changed: those first that were due first. */
   enforceLimit(now: number): void {
-    const excess = -this.#room();
+    const excess = -this.#headroom();
     if (excess > 0) {
-      const away = [...this.#members.values()].filter(countsAsAway);
-      away.sort((a, b) => a.ejectedUntil - b.ejectedUntil);
-      for (const member of away.slice(0, excess)) this.#return(member, 'limit', now);
+      const ejected = [...this.#members.values()].filter(countsAsEjected);
+      ejected.sort((a, b) => a.ejectedUntil - b.ejectedUntil);
+      for (const member of ejected.slice(0, excess)) this.#return(member, 'limit', now);
     }
     this.#schedule();
   }
@@ -105,6 +107,7 @@ export class OutlierEjection<E extends Endpoint> {
   #judgeInterval(interval: Interval<E>, now: number): boolean {
     const { successRate, failurePercent } = this.#settings;
     const tallies = interval.next(this.#members.values(), now).filter(({ of }) => of.isUsable);
+    if (tallies.length === 0) return false;
     const outliers = [
       ...(successRate === undefined ? [] : successRateOutliers(tallies, successRate)),
       ...(failurePercent === undefined ? [] : failurePercentOutliers(tallies, failurePercent)),
@@ -115,7 +118,7 @@ export class OutlierEjection<E extends Endpoint> {
   }
 
   #judge(member: Member<E>, reason: string, now: number, retryAfterMs?: number): boolean {
-    if (!member.isUsable || this.#room() <= 0) return false;
+    if (!member.isUsable || this.#headroom() <= 0) return false;
     const { baseEjectionMs } = this.#settings;
     const forgiven = Math.floor((now - member.upSince) / baseEjectionMs);
     member.ejections = Math.max(0, member.ejections - forgiven);
@@ -125,7 +128,7 @@ export class OutlierEjection<E extends Endpoint> {
 
   #eject(member: Member<E>, reason: string, forMs: number, now: number, retryAfterMs = 0): void {
     const { maxEjectionMs } = this.#settings;
-    member.standing = 'ejected';
+    member.state = 'ejected';
     member.ejections++;
     member.ejectedForMs = Math.min(forMs, maxEjectionMs);
     const lastsMs = Math.min(Math.max(forMs, retryAfterMs), maxEjectionMs);
@@ -137,7 +140,7 @@ export class OutlierEjection<E extends Endpoint> {
   }
 
   #return(member: Member<E>, reason: ReturnMessage['reason'], now: number): void {
-    member.standing = 'up';
+    member.state = 'up';
     // Without a probe it may be up, too: nothing hangs on the answer any more
     member.probe = undefined;
     member.upSince = now;
@@ -149,26 +152,26 @@ export class OutlierEjection<E extends Endpoint> {
   #schedule(): void {
     this.#returnDueAt = Infinity;
     for (const member of this.#members.values()) {
-      if (member.standing === 'ejected') this.#returnDueAt = Math.min(this.#returnDueAt, member.ejectedUntil);
+      if (member.state === 'ejected') this.#returnDueAt = Math.min(this.#returnDueAt, member.ejectedUntil);
     }
   }
 
-  /** How many more may be away; less than none when fewer may be than are. */
-  #room(): number {
-    let wanted = 0;
+  /** How many more may be ejected; negative when more are than may be. */
+  #headroom(): number {
+    let enabled = 0;
     let healthy = 0;
-    let away = 0;
+    let ejected = 0;
     for (const member of this.#members.values()) {
-      if (!member.wanted) continue;
-      wanted++;
+      if (!member.isEnabled) continue;
+      enabled++;
       if (member.health === 'healthy') healthy++;
-      if (countsAsAway(member)) away++;
+      if (countsAsEjected(member)) ejected++;
     }
-    const share = Math.floor((wanted * this.#settings.maxEjectionPercent) / 100);
-    return Math.max(0, Math.min(healthy - 1, Math.max(1, share))) - away;
+    const share = Math.floor((enabled * this.#settings.maxEjectionPercent) / 100);
+    return Math.max(0, Math.min(healthy - 1, Math.max(1, share))) - ejected;
   }
 }
 
-function countsAsAway<E extends Endpoint>({ wanted, health, isEjected }: Member<E>): boolean {
-  return wanted && health === 'healthy' && isEjected;
+function countsAsEjected<E extends Endpoint>({ isEnabled, health, isEjected }: Member<E>): boolean {
+  return isEnabled && health === 'healthy' && isEjected;
 }

@@ -1,6 +1,5 @@
 import type { Endpoint } from '../endpoint.ts';
-import type { Member } from '../member.ts';
-import type { Tally } from './tally.ts';
+import type { Member } from '../endpoints/member.ts';
 
 interface Count {
   readonly succeeded: number;
@@ -58,4 +57,26 @@ export class Interval<E extends Endpoint> {
   forget(member: Member<E>): void {
     this.#before.delete(member);
   }
+}
+
+/** How the requests to one endpoint went within an interval. */
+export interface Tally<T> {
+  readonly of: T;
+  readonly succeeded: number;
+  readonly failed: number;
+}
+
+/** One that should be ejected, and why. */
+export interface Outlier<T> {
+  readonly of: T;
+  readonly reason: string;
+}
+
+export function total({ succeeded, failed }: Tally<unknown>): number {
+  return succeeded + failed;
+}
+
+/** In percent. */
+export function failureRate({ succeeded, failed }: Tally<unknown>): number {
+  return (failed * 100) / (succeeded + failed);
 }

@@ -1,5 +1,5 @@
 import { integerOption, knownOptions, numberOption } from '@ashlar/core';
-import { objectOption } from '../option-checks.ts';
+import { objectOption } from '../util/option-checks.ts';
 import {
   type FailurePercentOptions,
   type FailurePercentSettings,

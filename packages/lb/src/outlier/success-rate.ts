@@ -1,6 +1,6 @@
 import { integerOption, knownOptions, numberOption } from '@ashlar/core';
-import { objectOption } from '../option-checks.ts';
-import { failureRate, type Outlier, type Tally, total } from './tally.ts';
+import { objectOption } from '../util/option-checks.ts';
+import { failureRate, type Outlier, type Tally, total } from './interval.ts';
 
 export interface SuccessRateOptions {
   /**

@@ -1,10 +1,8 @@
 import { describe, InvalidOptionError, knownOptions, numberOption, type Random } from '@ashlar/core';
-import type { Key, Placement } from '@ashlar/hash-ring';
-import type { Candidate } from '../candidate.ts';
+import { HashRing, type Key, type Placement } from '@ashlar/hash-ring';
 import type { Endpoint } from '../endpoint.ts';
-import { weightOf } from '../endpoints.ts';
-import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import { followingRing } from './following-ring.ts';
+import { weightOf } from '../endpoint.ts';
+import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts';
 
 export interface ConsistentOptions {
   /**
@@ -110,4 +108,34 @@ class Consistent<E extends Endpoint> implements Policy<E> {
     this.#randomKey[1] = random() * 2 ** 32;
     return this.#randomBytes;
   }
+}
+
+/** So many changes at once cost about as much as a new ring. */
+const maxSteps = 8;
+
+/** A ring that is changed to have these endpoints, each time it is asked, rather than made anew. */
+function followingRing(): (endpoints: readonly Endpoint[]) => Placement {
+  let ring = new HashRing();
+  let weights = new Map<string, number>();
+  return endpoints => {
+    const next = new Map(endpoints.map(endpoint => [endpoint.id, weightOf(endpoint)]));
+    const left = [...weights.keys()].filter(id => !next.has(id));
+    const changed = [...next].filter(([id, weight]) => weights.get(id) !== weight);
+    if (left.length + changed.length > maxSteps) {
+      ring = new HashRing(Array.from(next, ([id, weight]) => ({ id, weight })));
+      weights = next;
+      return ring;
+    }
+    // Noted step by step: a step that the ring refuses leaves the two agreed
+    for (const id of left) {
+      ring.remove(id);
+      weights.delete(id);
+    }
+    for (const [id, weight] of changed) {
+      if (ring.has(id)) ring.setWeight(id, weight);
+      else ring.add({ id, weight });
+      weights.set(id, weight);
+    }
+    return ring;
+  };
 }

@@ -1,11 +1,8 @@
 import { knownOptions } from '@ashlar/core';
-import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { Outcome } from '../outcome.ts';
-import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import { HeldFailures } from './held-failures.ts';
-import { Lottery, nobody } from './lottery.ts';
-import { type PenaltyOptions, penaltyOption } from './penalty.ts';
+import type { Candidate, Outcome, PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import { Lottery, none } from './shared/lottery.ts';
+import { HeldFailures, type PenaltyOptions, penaltyOption } from './shared/penalty.ts';
 
 /** What a failure costs an endpoint: it goes on counting as in flight for `penaltyMs` on average. */
 export interface LeastRequestsOptions extends PenaltyOptions {}
@@ -44,7 +41,7 @@ class LeastRequests<E extends Endpoint> implements Policy<E> {
   pick(request: PickRequest<E>): Candidate<E> | undefined {
     const lottery = this.#lottery;
     lottery.drawTwo(request);
-    if (lottery.second === nobody) return this.#candidates[lottery.first];
+    if (lottery.second === none) return this.#candidates[lottery.first];
     const first = this.#candidates[lottery.first]!;
     const second = this.#candidates[lottery.second]!;
     const { isEmpty } = this.#failures;

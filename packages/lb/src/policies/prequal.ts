@@ -6,15 +6,20 @@ import {
   numberOption,
   type Random,
 } from '@ashlar/core';
-import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { Outcome } from '../outcome.ts';
-import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import type { Load, Probe, Probing } from '../probing.ts';
-import { HeldFailures } from './held-failures.ts';
+import type {
+  Candidate,
+  Load,
+  Outcome,
+  PickRequest,
+  Policy,
+  PolicyFactory,
+  Probe,
+  Probing,
+} from '../policy.ts';
 import { leastRequests } from './least-requests.ts';
-import { type PenaltyOptions, penaltyOption } from './penalty.ts';
-import { ProbePool } from './probe-pool.ts';
+import { HeldFailures, type PenaltyOptions, penaltyOption } from './shared/penalty.ts';
+import { ProbePool } from './shared/probe-pool.ts';
 
 export interface PrequalOptions extends PenaltyOptions {
   /** Asks an endpoint for its load. The balancer calls it after picks, a few endpoints each time. */

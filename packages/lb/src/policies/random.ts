@@ -1,7 +1,6 @@
-import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import { Lottery } from './lottery.ts';
+import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import { Lottery } from './shared/lottery.ts';
 
 /** Any endpoint, in proportion to the weights. */
 export function random(): PolicyFactory {

@@ -1,13 +1,17 @@
 import { describe, InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
 import { type Key, murmur3, RendezvousHash } from '@ashlar/hash-ring';
-import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { madePolicy } from '../option-checks.ts';
-import type { Outcome } from '../outcome.ts';
-import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import type { Probing } from '../probing.ts';
-import { InnerRequest } from './inner-request.ts';
+import {
+  type Candidate,
+  makePolicy,
+  type Outcome,
+  type PickRequest,
+  type Policy,
+  type PolicyFactory,
+  type Probing,
+} from '../policy.ts';
 import { leastRequests } from './least-requests.ts';
+import { InnerRequest } from './shared/inner-request.ts';
 
 /** Keys are put into so many groups, and each group has its shard: what is kept for them is bounded. */
 const groups = 65_536;
@@ -38,7 +42,7 @@ export function shuffleShard(options: ShuffleShardOptions): PolicyFactory {
   if (typeof policy !== 'function') {
     throw new InvalidOptionError('policy', `\`policy\` must be a policy, got ${describe(policy)}`);
   }
-  return <E extends Endpoint>() => new ShuffleShard<E>(size, madePolicy(policy));
+  return <E extends Endpoint>() => new ShuffleShard<E>(size, makePolicy(policy));
 }
 
 class ShuffleShard<E extends Endpoint> implements Policy<E> {

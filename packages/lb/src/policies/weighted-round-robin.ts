@@ -1,33 +1,32 @@
-import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import { Lottery } from './lottery.ts';
+import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts';
+import { Lottery } from './shared/lottery.ts';
 
 /**
  * One after another in proportion to their weights, and as evenly spread as can be: weights 5, 1, 1 give `aabacaa`. The
  * sequence is that of nginx's smooth weighted round robin, tie for tie, for weights of any size.
  *
- * nginx looks at every server for each request; here those of equal weight wait in a line, and only the heads of the
- * lines are compared. So a pick costs the same for any number of endpoints, and more for more distinct weights.
+ * nginx looks at every server for each request; here those of equal weight form a group, and only the next ones of
+ * the groups are compared. So a pick costs the same for any number of endpoints, and more for more distinct weights.
  *
  * The turn of one that must be skipped falls to any of the others by lot, in proportion to the weights. A change of the
- * set, or of weights, goes on where it was: nobody loses the turns that it waited for.
+ * set, or of weights, goes on where it was: none loses the turns that it waited for.
  */
 export function weightedRoundRobin(): PolicyFactory {
   return () => new WeightedRoundRobin();
 }
 
 /** Those of one weight, in the order of their turns. */
-interface Line<E extends Endpoint> {
+interface WeightGroup<E extends Endpoint> {
   readonly weight: number;
-  readonly members: readonly Member<E>[];
+  readonly members: readonly GroupMember<E>[];
   /** Whose turn it is; those before it had theirs in this round. */
   next: number;
   /** How far the next member is behind: what nginx calls its current weight. Each before it has `total` less. */
   behind: number;
 }
 
-interface Member<E extends Endpoint> {
+interface GroupMember<E extends Endpoint> {
   readonly candidate: Candidate<E>;
   /** Its place among all: of two that are equally far behind the earlier one is first. */
   readonly index: number;
@@ -36,28 +35,28 @@ interface Member<E extends Endpoint> {
 class WeightedRoundRobin<E extends Endpoint> implements Policy<E> {
   readonly #lottery = new Lottery<E>();
   #candidates: readonly Candidate<E>[] = [];
-  #lines: readonly Line<E>[] = [];
+  #groups: readonly WeightGroup<E>[] = [];
   #total = 0;
 
   update(eligible: readonly Candidate<E>[]): void {
     const total = eligible.reduce((sum, { weight }) => sum + weight, 0);
     const behind = this.#behind(this.#total === 0 ? 1 : total / this.#total);
     const members = eligible.map((candidate, index) => ({ candidate, index }));
-    this.#lines = Array.from(grouped(members), ([weight, line]) => lineOf(weight, line, behind, total));
+    this.#groups = Array.from(byWeight(members), ([weight, group]) => groupOf(weight, group, behind, total));
     this.#total = total;
     this.#candidates = eligible;
     this.#lottery.update(eligible);
   }
 
   pick(request: PickRequest<E>): Candidate<E> | undefined {
-    let best: Line<E> | undefined;
-    let first: Member<E> | undefined;
-    for (const line of this.#lines) {
-      line.behind += line.weight;
-      const member = line.members[line.next]!;
-      if (best !== undefined && line.behind < best.behind) continue;
-      if (best !== undefined && line.behind === best.behind && member.index > first!.index) continue;
-      best = line;
+    let best: WeightGroup<E> | undefined;
+    let first: GroupMember<E> | undefined;
+    for (const group of this.#groups) {
+      group.behind += group.weight;
+      const member = group.members[group.next]!;
+      if (best !== undefined && group.behind < best.behind) continue;
+      if (best !== undefined && group.behind === best.behind && member.index > first!.index) continue;
+      best = group;
       first = member;
     }
     if (best === undefined) return undefined;
@@ -73,9 +72,9 @@ class WeightedRoundRobin<E extends Endpoint> implements Policy<E> {
   /** How far each is behind, times the factor by which a turn is more than it was. */
   #behind(factor: number): Map<Candidate<E>, number> {
     const behind = new Map<Candidate<E>, number>();
-    for (const line of this.#lines) {
-      for (const [place, { candidate }] of line.members.entries()) {
-        behind.set(candidate, (line.behind - (place < line.next ? this.#total : 0)) * factor);
+    for (const group of this.#groups) {
+      for (const [place, { candidate }] of group.members.entries()) {
+        behind.set(candidate, (group.behind - (place < group.next ? this.#total : 0)) * factor);
       }
     }
     return behind;
@@ -83,13 +82,13 @@ class WeightedRoundRobin<E extends Endpoint> implements Policy<E> {
 }
 
 /** Goes on where its members were: who waits longest is next, and all together are as far behind as before. */
-function lineOf<E extends Endpoint>(
+function groupOf<E extends Endpoint>(
   weight: number,
-  members: readonly Member<E>[],
+  members: readonly GroupMember<E>[],
   behind: ReadonlyMap<Candidate<E>, number>,
   total: number,
-): Line<E> {
-  const behindOf = ({ candidate }: Member<E>) => behind.get(candidate) ?? 0;
+): WeightGroup<E> {
+  const behindOf = ({ candidate }: GroupMember<E>) => behind.get(candidate) ?? 0;
   const sorted = [...members].sort((a, b) => behindOf(b) - behindOf(a));
   const most = behindOf(sorted[0]!);
   const waiting = sorted.filter(member => behindOf(member) > most - total / 2);
@@ -103,13 +102,13 @@ function lineOf<E extends Endpoint>(
   };
 }
 
-function grouped<E extends Endpoint>(members: readonly Member<E>[]): Map<number, Member<E>[]> {
-  const lines = new Map<number, Member<E>[]>();
+function byWeight<E extends Endpoint>(members: readonly GroupMember<E>[]): Map<number, GroupMember<E>[]> {
+  const groups = new Map<number, GroupMember<E>[]>();
   for (const member of members) {
     const { weight } = member.candidate;
-    const line = lines.get(weight);
-    if (line === undefined) lines.set(weight, [member]);
-    else line.push(member);
+    const group = groups.get(weight);
+    if (group === undefined) groups.set(weight, [member]);
+    else group.push(member);
   }
-  return lines;
+  return groups;
 }

@@ -1,13 +1,17 @@
 import { describe, InvalidOptionError, knownOptions, numberOption } from '@ashlar/core';
-import type { Candidate } from '../candidate.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { weightOf } from '../endpoints.ts';
-import { madePolicy } from '../option-checks.ts';
-import type { Outcome } from '../outcome.ts';
-import type { PickRequest, Policy, PolicyFactory } from '../policy.ts';
-import type { Probing } from '../probing.ts';
-import { InnerRequest } from './inner-request.ts';
+import { weightOf } from '../endpoint.ts';
+import {
+  type Candidate,
+  makePolicy,
+  type Outcome,
+  type PickRequest,
+  type Policy,
+  type PolicyFactory,
+  type Probing,
+} from '../policy.ts';
 import { leastRequests } from './least-requests.ts';
+import { InnerRequest } from './shared/inner-request.ts';
 
 export interface ZoneAwareOptions {
   /** Where the requests come from. */
@@ -53,7 +57,7 @@ export function zoneAware(options: ZoneAwareOptions): PolicyFactory {
       trafficShare === undefined
         ? (overprovisioning * weights.nearUp) / weights.near
         : weights.nearUp / weights.up / trafficShare;
-    return new ZoneAware<E>(zone, madePolicy(policy), madePolicy(policy), stays);
+    return new ZoneAware<E>(zone, makePolicy(policy), makePolicy(policy), stays);
   };
 }
 

@@ -1,8 +1,8 @@
 import { integerOption, numberOption, type Random } from '@ashlar/core';
-import { LoadGauge } from '../load-gauge.ts';
-import type { Load } from '../probing.ts';
-import type { Agenda } from './agenda.ts';
+import type { Load } from '../policy.ts';
+import { LoadGauge } from '../probes/load-gauge.ts';
 import { type Behavior, failing, type SimulatedResponse } from './behavior.ts';
+import type { VirtualClock } from './virtual-clock.ts';
 
 export interface ReplicaOptions {
   readonly id: string;
@@ -20,7 +20,7 @@ export class SimulatedReplica {
   readonly id: string;
   /** May be changed at any time: for the requests that come from then on. */
   behavior: Behavior;
-  readonly #agenda: Agenda;
+  readonly #clock: VirtualClock;
   readonly #random: Random;
   readonly #slots: number;
   readonly #queue: number;
@@ -29,20 +29,20 @@ export class SimulatedReplica {
   #working = 0;
 
   /** @throws InvalidOptionError */
-  constructor({ id, behavior, slots, queue }: ReplicaOptions, agenda: Agenda, random: Random) {
+  constructor({ id, behavior, slots, queue }: ReplicaOptions, clock: VirtualClock, random: Random) {
     this.id = id;
     this.behavior = behavior;
     this.#slots = slots === undefined ? Infinity : integerOption('slots', slots, { min: 1 });
     this.#queue = queue === undefined ? Infinity : numberOption('queue', queue, { min: 0 });
-    this.#agenda = agenda;
-    this.#gauge = new LoadGauge(agenda);
+    this.#clock = clock;
+    this.#gauge = new LoadGauge(clock);
     this.#random = random;
   }
 
   /** How many requests it has and how long such take; after a millisecond, and never while it is silent. */
   async probe(signal?: AbortSignal): Promise<Load> {
     const { afterMs, response } = this.behavior(this.#random);
-    await this.#agenda.sleep(afterMs === Infinity ? Infinity : 1, signal);
+    await this.#clock.sleep(afterMs === Infinity ? Infinity : 1, signal);
     if (response instanceof Error) throw response;
     return this.#gauge.read();
   }
@@ -61,7 +61,7 @@ export class SimulatedReplica {
     const { works, afterMs, response } = this.#react();
     return new Promise((resolve, reject) => {
       const settle = () => (response instanceof Error ? reject(response) : resolve(response));
-      if (!works) this.#agenda.after(afterMs, settle);
+      if (!works) this.#clock.after(afterMs, settle);
       else this.#work(afterMs, settle);
     });
   }
@@ -78,7 +78,7 @@ export class SimulatedReplica {
       return;
     }
     this.#working++;
-    this.#agenda.after(ms, () => {
+    this.#clock.after(ms, () => {
       this.#working--;
       settle();
       this.#waiting.shift()?.();

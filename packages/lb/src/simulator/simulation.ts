@@ -2,15 +2,13 @@ import { knownOptions, type Random, seededRandom } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import { LoadBalancer } from '../load-balancer.ts';
 import type { LoadBalancerOptions } from '../options.ts';
-import type { PolicyFactory } from '../policy.ts';
-import type { Probe } from '../probing.ts';
+import type { PolicyFactory, Probe } from '../policy.ts';
 import type { RunOptions } from '../request.ts';
-import { Agenda } from './agenda.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { SimulatedResponse } from './behavior.ts';
 import { type ReplicaOptions, SimulatedReplica } from './replica.ts';
 import { Figures, type SimulationReport } from './report.ts';
-import { turn } from './turn.ts';
+import { nextTask, VirtualClock } from './virtual-clock.ts';
 
 export interface SimulationOptions {
   readonly replicas: readonly ReplicaOptions[];
@@ -39,14 +37,14 @@ const optionNames = ['replicas', 'arrivals', 'policy', 'balancer', 'request', 's
  */
 export class Simulation {
   readonly balancer: LoadBalancer<Endpoint>;
-  readonly #agenda = new Agenda();
+  readonly #clock = new VirtualClock();
   readonly #replicas: ReadonlyMap<string, SimulatedReplica>;
   readonly #arrivals: Arrivals;
   readonly #random: Random;
   readonly #request: (index: number) => RunOptions<SimulatedResponse>;
   #figures = new Figures();
   #next = 0;
-  #underWay = 0;
+  #pending = 0;
   #ending = false;
 
   /** @throws InvalidOptionError, and what `LoadBalancer` throws */
@@ -59,7 +57,7 @@ export class Simulation {
     this.#random = draws(0);
     this.#request = request;
     const simulated = replicas.map(
-      (each, index) => new SimulatedReplica(each, this.#agenda, draws(index + 2)),
+      (each, index) => new SimulatedReplica(each, this.#clock, draws(index + 2)),
     );
     this.#replicas = new Map(simulated.map(replica => [replica.id, replica]));
     const endpoints = replicas.map(({ id, weight = 1, zone }) => ({ id, weight, ...(zone && { zone }) }));
@@ -67,7 +65,7 @@ export class Simulation {
     this.balancer = new LoadBalancer<Endpoint>({
       ...given,
       endpoints,
-      clock: this.#agenda,
+      clock: this.#clock,
       random: draws(1),
     });
     this.#arrive();
@@ -75,7 +73,7 @@ export class Simulation {
 
   /** In milliseconds since it began. */
   get now(): number {
-    return this.#agenda.now();
+    return this.#clock.now();
   }
 
   /** @throws TypeError when there is none */
@@ -91,8 +89,8 @@ export class Simulation {
   /** Lets time pass. One call at a time. */
   async advance(ms: number): Promise<void> {
     const until = this.now + ms;
-    while (this.#agenda.step(until)) await turn();
-    this.#agenda.skipTo(until);
+    while (this.#clock.step(until)) await nextTask();
+    this.#clock.skipTo(until);
   }
 
   /** Begins the figures anew; requests from before are not in them any more. */
@@ -113,14 +111,14 @@ export class Simulation {
   async finish(maxMs = 600_000): Promise<SimulationReport> {
     this.#ending = true;
     const until = this.now + maxMs;
-    while (this.#underWay > 0 && this.#agenda.step(until)) await turn();
+    while (this.#pending > 0 && this.#clock.step(until)) await nextTask();
     const report = this.report();
     await this.balancer.close();
     return report;
   }
 
   #arrive(): void {
-    this.#agenda.after(this.#arrivals(this.#random, this.now), () => {
+    this.#clock.after(this.#arrivals(this.#random, this.now), () => {
       if (this.#ending) return;
       void this.#send(this.#figures);
       this.#arrive();
@@ -131,7 +129,7 @@ export class Simulation {
     const startedAt = this.now;
     const options = this.#request(this.#next++);
     figures.requests++;
-    this.#underWay++;
+    this.#pending++;
     const attempt = ({ endpoint: { id } }: { readonly endpoint: Endpoint }) => {
       figures.attempt(id);
       return this.replica(id).handle();
@@ -140,7 +138,7 @@ export class Simulation {
       ({ status }) => status < 400,
       () => false,
     );
-    this.#underWay--;
+    this.#pending--;
     (succeeded ? figures.latencies : figures.failures).push(this.now - startedAt);
   }
 }

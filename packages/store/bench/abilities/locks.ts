@@ -1,13 +1,13 @@
-import { startTcpProxy, type TcpProxy } from '@workspace/services';
+import { startTcpProxy, type TcpProxy, within } from '@workspace/services';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import Redlock from 'redlock';
 import { postgresStore } from '../../src/adapters/postgres.ts';
 import { redisStore } from '../../src/adapters/redis.ts';
 import { Lease, type Store } from '../../src/index.ts';
-import type { Trial } from '../abilities.ts';
 import { postgresPlace, redisPlace } from '../places.ts';
-import { comesToBe, settles } from './bounded.ts';
+import { settles } from './settles.ts';
+import type { Trial } from './trial.ts';
 
 const ttlMs = 500;
 const withinMs = 3_000;
@@ -145,12 +145,13 @@ async function tells(contestant: Contestant): Promise<boolean> {
   });
 }
 
-function isFreed(near: Locker, name: string): Promise<boolean> {
-  return comesToBe(async () => {
+async function isFreed(near: Locker, name: string): Promise<boolean> {
+  const freed = await within(withinMs, async () => {
     const next = await near.lock(name);
     await next?.unlock();
-    return next !== undefined;
-  }, withinMs);
+    return next === undefined ? undefined : true;
+  });
+  return freed === true;
 }
 
 async function failsInTime({ far, proxy }: Contestant): Promise<boolean> {

@@ -7,8 +7,8 @@ import pg from 'pg';
 import { postgresStore, postgresTable } from '../../src/adapters/postgres.ts';
 import { redisStore } from '../../src/adapters/redis.ts';
 import { type ManagedStore, VersionConflictError } from '../../src/index.ts';
-import type { Trial } from '../abilities.ts';
-import { settles } from './bounded.ts';
+import { settles } from './settles.ts';
+import type { Trial } from './trial.ts';
 
 const hourMs = 3_600_000;
 const withinMs = 3_000;

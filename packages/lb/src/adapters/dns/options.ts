@@ -11,7 +11,7 @@ import {
   type Random,
 } from '@ashlar/core';
 
-import { oneOf } from '../one-of.ts';
+import { oneOf } from '../../util/option-checks.ts';
 
 export interface AddressRecord {
   readonly address: string;

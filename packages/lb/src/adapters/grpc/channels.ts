@@ -2,7 +2,7 @@ import type { Key } from '@ashlar/hash-ring';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
-import type { Settlement } from '../../outcome.ts';
+import type { Settlement } from '../../policy.ts';
 
 /** How a call ended, as the channel says. */
 export type CallStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { MissingPeerError } from '../upstream/errors.ts';
+import { MissingPeerError } from '../http/errors.ts';
 
 type GrpcJs = typeof import('@grpc/grpc-js');
 

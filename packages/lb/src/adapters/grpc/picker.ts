@@ -2,7 +2,7 @@ import type { experimental as Experimental } from '@grpc/grpc-js';
 import { experimental } from '#grpc';
 import type { Endpoint } from '../../endpoint.ts';
 import { NoEndpointError } from '../../errors.ts';
-import type { Picked } from '../../picked.ts';
+import type { Picked } from '../../request.ts';
 import type { ChannelSettings } from './channels.ts';
 
 /** So long a call may take from being given an endpoint to being sent, as its credentials are fetched in between. */

@@ -1,27 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Key } from '@ashlar/hash-ring';
-import { Cancellation } from '../../cancellation.ts';
-import { retryAfter } from '../../classify.ts';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
-import { notExecuted } from '../../not-executed.ts';
 import type { AttemptContext, AttemptResult, RunOptions, Verdict } from '../../request.ts';
-import type { Placed } from '../../under-way.ts';
-import type { Pools } from '../upstream/pools.ts';
-import { idempotentMethods, unavailable } from '../upstream/repeatable.ts';
-import { UpstreamAttempt, UpstreamRequest } from './attempt.ts';
-import { proxyErrors } from './diagnostics.ts';
-import { ClientGoneError, statusOf } from './errors.ts';
+import { notExecuted, retryAfter } from '../../requests/classify.ts';
+import { Cancellation } from '../../util/cancellation.ts';
+import type { DenseSetItem } from '../../util/dense-set.ts';
+import type { Pools } from '../http/pools.ts';
+import { idempotentMethods, unavailable } from '../http/replay.ts';
+import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { headerValue, hostOf, requestHeaders, writeHead } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
-import { problem } from './problem.ts';
 import { RequestBody } from './request-body.ts';
-import { hasBody, pathOf } from './target.ts';
+import { hasBody, pathOf } from './request-target.ts';
+import { UpstreamAttempt, UpstreamRequest } from './upstream-attempt.ts';
 
 /** One request of a client and its response; to the balancer it is a request with these options. */
-export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, Placed {
-  place = 0;
+export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, DenseSetItem {
+  index = 0;
   key: Key | undefined;
   readonly idempotent: boolean;
   /** Two attempts at a time would answer one client. */
@@ -80,11 +77,11 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, P
     } catch (error) {
       this.#fail(error);
     }
-    this.#letGo();
+    this.#release();
   }
 
-  /** Node's request and response may stay in memory for long; see `Gave`. */
-  #letGo(): void {
+  /** Node's request and response may stay in memory for long; see `Fulfilled` in `requests/execution.ts`. */
+  #release(): void {
     this.#response.off('close', this.#onClose);
     this.#body?.free();
     this.#held = undefined;
@@ -111,9 +108,10 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, P
 
   /** Nothing is tried again that the client has seen a part of, or whose body is not at hand any more. */
   #classify(result: AttemptResult<HeldResponse>): Verdict {
-    const free = this.#held?.committed !== true && this.#body?.replayable !== false;
-    const repeatable = free && this.idempotent;
-    if ('error' in result) return { ok: false, retry: repeatable || (free && notExecuted(result.error)) };
+    const mayRepeat = this.#held?.committed !== true && this.#body?.replayable !== false;
+    const repeatable = mayRepeat && this.idempotent;
+    if ('error' in result)
+      return { ok: false, retry: repeatable || (mayRepeat && notExecuted(result.error)) };
     const { status, headers, latencyMs } = result.value;
     if (status < 500 && status !== 429) return { ok: true, latencyMs };
     return {

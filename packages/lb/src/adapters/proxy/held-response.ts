@@ -16,7 +16,7 @@ export class HeldResponse {
   readonly #madeAt = performance.now();
   #message: string | undefined;
   #head: ResponseHead = none;
-  /** Emptied when done with, as it may stay in memory for long: see `Gave`. */
+  /** Emptied when done with, as it may stay in memory for long: see `Fulfilled` in `requests/execution.ts`. */
   readonly #chunks: Buffer[] = [];
   #size = 0;
 

@@ -1,15 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { integerOption, knownOptions, numberOption } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
-import { booleanOption } from '../../option-checks.ts';
-import { oneOf } from '../one-of.ts';
+import { booleanOption, oneOf } from '../../util/option-checks.ts';
 import {
   functionOption,
   type UpstreamOptions,
   type UpstreamSettings,
   upstreamNames,
   upstreamSettings,
-} from '../upstream/options.ts';
+} from '../http/options.ts';
 
 export interface ReverseProxyOptions extends UpstreamOptions {
   /** What the request is about, for policies that keep equal keys together. None if absent. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Cancellation } from '../../cancellation.ts';
-import { Replay, stallTimer } from '../upstream/replay.ts';
+import type { Cancellation } from '../../util/cancellation.ts';
+import { Replay, stallTimer } from '../http/replay.ts';
 
 /** The body of a request that has one, read once from the client, and kept while it is small to be sent more than once. */
 export class RequestBody {

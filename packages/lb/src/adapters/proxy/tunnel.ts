@@ -1,32 +1,30 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
-import { notExecuted } from '../../not-executed.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
-import type { Placed } from '../../under-way.ts';
-import { UnforwardableError, UpstreamError } from '../upstream/errors.ts';
-import type { Pools } from '../upstream/pools.ts';
-import { upstreamPath } from '../upstream/url.ts';
-import { proxyErrors } from './diagnostics.ts';
-import { ClientGoneError, statusOf } from './errors.ts';
-import { type Answer, handshake } from './handshake.ts';
+import { notExecuted } from '../../requests/classify.ts';
+import type { DenseSetItem } from '../../util/dense-set.ts';
+import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
+import type { Pools } from '../http/pools.ts';
+import { servername, upstreamPath } from '../http/url.ts';
+import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { hostOf, type RawHeaders, requestHeaders, responseHead } from './headers.ts';
 import type { ProxySettings } from './options.ts';
-import { problem } from './problem.ts';
-import { hasBody, pathOf } from './target.ts';
+import { hasBody, pathOf } from './request-target.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that comes of it. */
-export class Tunnel<E extends Endpoint> implements Placed {
-  place = 0;
+export class Tunnel<E extends Endpoint> implements DenseSetItem {
+  index = 0;
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
   readonly #settings: ProxySettings;
   readonly #request: IncomingMessage;
   readonly #socket: Duplex;
   readonly #head: Buffer;
-  readonly #given = new AbortController();
+  readonly #stop = new AbortController();
   /** Whether the client has been sent something. */
   #committed = false;
 
@@ -48,7 +46,7 @@ export class Tunnel<E extends Endpoint> implements Placed {
 
   /** Ends it; the endpoint is not blamed. */
   giveUp(reason: unknown): void {
-    this.#given.abort(reason);
+    this.#stop.abort(reason);
   }
 
   /** Resolves when the connection is over; never rejects. */
@@ -62,7 +60,7 @@ export class Tunnel<E extends Endpoint> implements Placed {
         key: this.#settings.key(this.#request),
         idempotent: this.#request.method === 'GET',
         hedge: false,
-        signal: this.#given.signal,
+        signal: this.#stop.signal,
         classify: result => this.#classify(result),
       });
       this.#socket.end(() => this.#socket.destroy());
@@ -93,7 +91,7 @@ export class Tunnel<E extends Endpoint> implements Placed {
     return { ok: status < 500 && status !== 429, latencyMs };
   }
 
-  async #relay({ response, socket, head }: Answer, signal: AbortSignal): Promise<void> {
+  async #relay({ response, socket, head }: UpgradeResponse, signal: AbortSignal): Promise<void> {
     const from = socket ?? response;
     const onAbort = () => from.destroy();
     signal.addEventListener('abort', onAbort, { once: true });
@@ -143,4 +141,58 @@ function headOf(status: number, message: string | undefined, headers: RawHeaders
   let head = `HTTP/1.1 ${status} ${message ?? ''}\r\n`;
   for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   return `${head}\r\n`;
+}
+
+interface UpgradeRequest {
+  readonly origin: URL;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: RawHeaders;
+}
+
+/** How an endpoint answers a request to switch protocols: `socket` is there when it does. */
+interface UpgradeResponse {
+  readonly response: IncomingMessage;
+  readonly socket: Duplex | undefined;
+  /** What came on the socket already. */
+  readonly head: Buffer;
+}
+
+/** Asks on a connection of its own; rejects with UpstreamError. */
+function handshake(
+  endpoint: string,
+  { origin, ...request }: UpgradeRequest,
+  { connectTimeoutMs, headersTimeoutMs, maxHeaderBytes, tls }: ProxySettings,
+  signal: AbortSignal,
+): Promise<UpgradeResponse> {
+  return new Promise((resolve, reject) => {
+    const send = origin.protocol === 'https:' ? httpsRequest : httpRequest;
+    // The host header would name the client's host for TLS
+    const options = { ...tls, ...request, servername: servername(origin), maxHeaderSize: maxHeaderBytes };
+    const upstream = send(origin, { ...options, agent: false, signal });
+    let connected = false;
+    const expire = () => {
+      upstream.destroy(new UpstreamError(endpoint, 'timeout', connected ? 'Unknown' : 'NotExecuted'));
+    };
+    let timer = setTimeout(expire, connectTimeoutMs);
+    upstream.once('socket', socket => {
+      socket.once('connect', () => {
+        connected = true;
+        clearTimeout(timer);
+        timer = setTimeout(expire, headersTimeoutMs);
+      });
+    });
+    const answered = (response: IncomingMessage, socket: Duplex | undefined, head: Buffer) => {
+      clearTimeout(timer);
+      resolve({ response, socket, head });
+    };
+    upstream.once('upgrade', answered);
+    upstream.once('response', response => answered(response, undefined, Buffer.alloc(0)));
+    upstream.on('error', error => {
+      clearTimeout(timer);
+      const progress = { started: connected, answered: false };
+      reject(error instanceof UpstreamError ? error : upstreamError(endpoint, error, progress));
+    });
+    upstream.end();
+  });
 }

@@ -1,6 +1,6 @@
 import { describe, InvalidOptionError } from '@ashlar/core';
 import type { Endpoint } from '../../endpoint.ts';
-import { checkedEndpoints } from '../../endpoints.ts';
+import { checkedEndpoints } from '../../endpoint.ts';
 
 /** What the store holds for an endpoint. */
 export interface Registered<E extends Endpoint> {

@@ -1,6 +1,6 @@
 import { abortable, type Clock, onAbort } from '@ashlar/core';
 import type { Backoff } from '../../discovery/trouble.ts';
-import { waitOut } from '../../discovery/trouble.ts';
+import { waitToRetry } from '../../discovery/trouble.ts';
 import type { Endpoint } from '../../endpoint.ts';
 import { isFinal, type RegistryChange, type RegistryEntry, type RegistryStore } from './store-like.ts';
 import { RegistryView } from './view.ts';
@@ -29,11 +29,11 @@ export async function* readRegistry<E extends Endpoint>(
     } catch (error) {
       signal.throwIfAborted();
       if (isFinal(error)) throw error;
-      await waitOut(source, error, backoff, clock, signal);
+      await waitToRetry(source, error, backoff, clock, signal);
       continue;
     }
     signal.throwIfAborted();
-    await waitOut(source, new Error('the store ended the watch'), backoff, clock, signal);
+    await waitToRetry(source, new Error('the store ended the watch'), backoff, clock, signal);
   }
 }
 

@@ -6,7 +6,7 @@ import {
   numberOption,
   type Random,
 } from '@ashlar/core';
-import { Backoff, tellTrouble } from '../../discovery/trouble.ts';
+import { Backoff, publishTrouble } from '../../discovery/trouble.ts';
 import type { Endpoint } from '../../endpoint.ts';
 import { InvalidEndpointError } from '../../errors.ts';
 import { decode, encode, keyOf } from './entries.ts';
@@ -131,7 +131,7 @@ export class Registration<E extends Endpoint> implements AsyncDisposable {
 
   /** As `close`, but leaves the endpoint to its time when the store cannot be told. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close().catch((error: unknown) => tellTrouble(this.#source, error));
+    await this.close().catch((error: unknown) => publishTrouble(this.#source, error));
   }
 
   async #keep(): Promise<void> {
@@ -152,7 +152,7 @@ export class Registration<E extends Endpoint> implements AsyncDisposable {
     } catch (error) {
       signal?.throwIfAborted();
       const retryInMs = this.#backoff.nextMs();
-      tellTrouble(this.#source, error, retryInMs);
+      publishTrouble(this.#source, error, retryInMs);
       if (isFinal(error)) throw error;
       await this.#settings.clock.sleep(retryInMs, signal);
       return false;

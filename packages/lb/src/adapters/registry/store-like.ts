@@ -29,7 +29,7 @@ export function isFinal(error: unknown): boolean {
   return (
     code === 'ASHLAR_STORE_CLOSED' ||
     code === 'ASHLAR_INVALID_KEY' ||
-    code === 'ASHLAR_INVALID_OPTION' ||
+    code === 'ASHLAR_CORE_INVALID_OPTION' ||
     code === 'ASHLAR_VALUE_TOO_LARGE'
   );
 }

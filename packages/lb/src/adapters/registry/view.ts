@@ -1,4 +1,4 @@
-import { tellTrouble } from '../../discovery/trouble.ts';
+import { publishTrouble } from '../../discovery/trouble.ts';
 import type { Endpoint } from '../../endpoint.ts';
 import { DiscoveryError } from '../../errors.ts';
 import { decode, type Registered } from './entries.ts';
@@ -47,7 +47,7 @@ export class RegistryView<E extends Endpoint> {
     }
     if (missing.length > 0) {
       const message = `the store lost ${missing.join(', ')}, which stay for now: whoever is alive registers again`;
-      tellTrouble(this.#source, new DiscoveryError(message));
+      publishTrouble(this.#source, new DiscoveryError(message));
     }
     const news = entries.map(entry => this.#put(entry));
     return news.includes(true);
@@ -78,7 +78,7 @@ export class RegistryView<E extends Endpoint> {
     } catch (cause) {
       // One that cannot be read is no reason to do without the others
       const message = `${JSON.stringify(key)} is no endpoint: ${String(cause)}`;
-      tellTrouble(this.#source, new DiscoveryError(message, { cause }));
+      publishTrouble(this.#source, new DiscoveryError(message, { cause }));
       return this.#known.delete(key);
     }
   }

@@ -1,0 +1,42 @@
+import type { Random } from './random.ts';
+
+export interface BackoffLimits {
+  /** The longest pause after the first failure, in milliseconds; it doubles with each further one. */
+  readonly firstMs: number;
+  /** The longest pause of all, in milliseconds. */
+  readonly maxMs: number;
+}
+
+/**
+ * Exponential back-off with full jitter: the pause after failure n is drawn evenly between 0 and
+ * `min(maxMs, firstMs · 2^(n−1))`, so that many clients that failed together do not come back together (Brooker,
+ * "Exponential Backoff and Jitter", 2015).
+ */
+export class Backoff {
+  readonly #limits: BackoffLimits;
+  readonly #random: Random;
+  #failures = 0;
+
+  constructor(limits: BackoffLimits, random: Random = Math.random) {
+    this.#limits = limits;
+    this.#random = random;
+  }
+
+  /** Failures since the start or the last `reset`. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** Counts one more failure and returns how long to pause before the next attempt, in milliseconds. */
+  nextMs(): number {
+    const { firstMs, maxMs } = this.#limits;
+    const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(this.#failures, 1_000));
+    this.#failures++;
+    return ceiling * this.#random();
+  }
+
+  /** Begins anew, after a success. */
+  reset(): void {
+    this.#failures = 0;
+  }
+}

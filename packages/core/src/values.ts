@@ -1,0 +1,45 @@
+/** A value as an error message quotes it: short, on one line, with its type where the text alone could mislead. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object') return describeObject(value);
+  if (typeof value === 'function') return 'a function';
+  return `${String(value)} (${typeof value})`;
+}
+
+/** The name that is fewest edits away, when that is few enough to have been meant: `timeout` for `timeoutMs` is. */
+export function nearest(typed: string, names: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let fewest = Math.max(1, Math.floor(typed.length / 2.5)) + 1;
+  for (const name of names) {
+    const edits = editsBetween(typed.toLowerCase(), name.toLowerCase());
+    if (edits >= fewest) continue;
+    fewest = edits;
+    best = name;
+  }
+  return best;
+}
+
+/** Its class or its names. The values stay out: they may be secrets. */
+function describeObject(value: object): string {
+  const type: unknown = value.constructor;
+  const isPlain = typeof type !== 'function' || type === Object || type.name === '';
+  if (!isPlain) return `${/^[AEIOU]/.test(type.name) ? 'an' : 'a'} ${type.name}`;
+  const names = Object.keys(value);
+  return names.length === 0 ? 'an empty object' : `an object with ${names.slice(0, 5).join(', ')}`;
+}
+
+/** Levenshtein's distance. */
+function editsBetween(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const line = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = above[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1);
+      line.push(Math.min(replaced, above[column]! + 1, line[column - 1]! + 1));
+    }
+    above = line;
+  }
+  return above[b.length]!;
+}

@@ -1,0 +1,15 @@
+import { describe, expect, it } from 'vitest';
+import { nearest } from '../src/index.ts';
+
+describe('nearest', () => {
+  it.each([
+    ['timeout', 'timeoutMs'],
+    ['idempotant', 'idempotent'],
+    ['TIMEOUTMS', 'timeoutMs'],
+    ['keys', 'key'],
+    ['success', undefined],
+    ['', undefined],
+  ])('%s: %s', (typed, meant) => {
+    expect(nearest(typed, ['timeoutMs', 'idempotent', 'key'])).toBe(meant);
+  });
+});

@@ -1,0 +1,109 @@
+import type { Endpoint } from '../../endpoint.ts';
+import { DiscoveryError } from '../../errors.ts';
+import type { AddressRecord, DnsSettings } from './options.ts';
+
+/** An endpoint as the DNS tells it; `id` is `address:port`. */
+export interface DnsEndpoint extends Endpoint {
+  readonly url: string;
+  /** The address, or for SRV over https the name, that certificates know. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface DnsAnswer {
+  /** In the order of their ids. */
+  readonly endpoints: readonly DnsEndpoint[];
+  /** The shortest of all records; `Infinity` where the records do not say. */
+  readonly ttlMs: number;
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly weight: number | undefined;
+}
+
+/** Asks for all that there is. Rejects when a part of the answer is missing, and with DiscoveryError when it is empty. */
+export async function lookUp(settings: DnsSettings): Promise<DnsAnswer> {
+  const { name, type, port } = settings;
+  if (type === 'SRV') return lookUpServices(settings);
+  const records = await addresses(settings, name, type);
+  const targets = records.map(({ address }) => ({ host: address, port, weight: undefined }));
+  return answer(settings, targets, shortestTtlMs(records));
+}
+
+/** Of the lowest priority only (RFC 2782); the weight of a target is shared by its addresses. */
+async function lookUpServices(settings: DnsSettings): Promise<DnsAnswer> {
+  const { name, protocol, resolver } = settings;
+  const found = await existing(resolver.resolveSrv(name));
+  const best = Math.min(...found.map(({ priority }) => priority));
+  // A target of nothing says that there is no such service here
+  const services = found.filter(
+    ({ priority, name: target }) => priority === best && target.replace('.', '') !== '',
+  );
+  const weights = weightsOf(services.map(({ weight }) => weight));
+  const resolved = await Promise.all(
+    services.map(async ({ name: target, port }, index) => {
+      // Certificates know the name
+      if (protocol === 'https')
+        return { targets: [{ host: target, port, weight: weights[index] }], ttlMs: Infinity };
+      const ipv4 = await addresses(settings, target, 'A');
+      const records = ipv4.length > 0 ? ipv4 : await addresses(settings, target, 'AAAA');
+      const weight = weights[index]! / records.length;
+      const targets = records.map(({ address }) => ({ host: address, port, weight }));
+      return { targets, ttlMs: shortestTtlMs(records) };
+    }),
+  );
+  const ttlMs = Math.min(...resolved.map(service => service.ttlMs));
+  return answer(
+    settings,
+    resolved.flatMap(({ targets }) => targets),
+    ttlMs,
+  );
+}
+
+async function addresses(
+  { resolver }: DnsSettings,
+  name: string,
+  type: 'A' | 'AAAA' | 'A+AAAA',
+): Promise<readonly AddressRecord[]> {
+  const ipv4 = type === 'AAAA' ? [] : existing(resolver.resolve4(name, { ttl: true }));
+  const ipv6 = type === 'A' ? [] : existing(resolver.resolve6(name, { ttl: true }));
+  return (await Promise.all([ipv4, ipv6])).flat();
+}
+
+/** That there are no such records is an answer; that nobody could say is none. */
+async function existing<T>(answer: Promise<readonly T[]>): Promise<readonly T[]> {
+  try {
+    return await answer;
+  } catch (error) {
+    const { code } = error as { readonly code?: unknown };
+    if (code === 'ENODATA' || code === 'ENOTFOUND') return [];
+    throw error;
+  }
+}
+
+function answer({ name, type, protocol }: DnsSettings, targets: readonly Target[], ttlMs: number): DnsAnswer {
+  if (targets.length === 0)
+    throw new DiscoveryError(`the DNS has no ${type} records of ${name} that lead somewhere`);
+  const endpoints = new Map<string, DnsEndpoint>();
+  for (const { host, port, weight } of targets) {
+    const id = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const before = endpoints.get(id)?.weight;
+    const url = `${protocol}://${id}`;
+    const sum = before === undefined || weight === undefined ? weight : before + weight;
+    endpoints.set(id, { id, url, host, port, ...(sum === undefined ? {} : { weight: sum }) });
+  }
+  return { endpoints: [...endpoints.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), ttlMs };
+}
+
+/** Where all are 0, all are alike; else 0 means a very small chance: a hundredth of the smallest. */
+function weightsOf(weights: readonly number[]): readonly number[] {
+  const smallest = Math.min(...weights.filter(weight => weight > 0));
+  if (smallest === Infinity) return weights.map(() => 1);
+  return weights.map(weight => (weight > 0 ? weight : smallest / 100));
+}
+
+function shortestTtlMs(records: readonly AddressRecord[]): number {
+  return Math.min(...records.map(({ ttl }) => ttl * 1_000));
+}

@@ -1,0 +1,163 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { AshlarError } from '@ashlar/core';
+import type { Dispatcher } from 'undici';
+import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
+import { ClientGoneError } from './errors.ts';
+import type { RawHeaders } from './headers.ts';
+import type { HeldResponse } from './held-response.ts';
+import type { ProxySettings } from './options.ts';
+
+/** What undici is asked for. A class for the reason of `Fulfilled` in `requests/execution.ts`. */
+export class UpstreamRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: RawHeaders;
+  body: Buffer | AsyncIterable<Buffer> | null;
+  /** One for all requests to an endpoint: by it undici tells apart which connections serve. */
+  readonly servername: string;
+
+  constructor(
+    method: string,
+    path: string,
+    headers: RawHeaders,
+    body: Buffer | AsyncIterable<Buffer> | null,
+    servername: string,
+  ) {
+    this.method = method;
+    this.path = path;
+    this.headers = headers;
+    this.body = body;
+    this.servername = servername;
+  }
+}
+
+/** One request to one endpoint, from undici's callbacks to a promise for the end of the response. */
+export class UpstreamAttempt implements Dispatcher.DispatchHandler {
+  /** Settles when the whole response has come; rejects with UpstreamError or UnforwardableError. */
+  readonly finished: Promise<HeldResponse>;
+  readonly #endpoint: string;
+  readonly #held: HeldResponse;
+  readonly #settings: ProxySettings;
+  readonly #giveUp: (error: AshlarError) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #timeoutMs = 0;
+  #aborted = false;
+  #answered = false;
+  #paused = false;
+  #resolve: (held: HeldResponse) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+
+  /** @param giveUp ends the request for what is not the endpoint's fault: none is to be blamed, none else asked */
+  constructor(
+    endpoint: string,
+    held: HeldResponse,
+    settings: ProxySettings,
+    giveUp: (error: AshlarError) => void,
+  ) {
+    this.#endpoint = endpoint;
+    this.#held = held;
+    this.#settings = settings;
+    this.#giveUp = giveUp;
+    this.finished = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  send(dispatcher: Dispatcher, request: UpstreamRequest): void {
+    const { body } = request;
+    if (body !== null && !Buffer.isBuffer(body)) request.body = this.#watched(body);
+    // Undici takes any async iterable as a body; its types do not say so
+    dispatcher.dispatch(request as Dispatcher.DispatchOptions, this);
+  }
+
+  abort(reason: Error = new Error('the attempt is not wanted any more')): void {
+    this.#aborted = true;
+    this.#unlimit();
+    this.#controller?.abort(reason);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#aborted) this.abort();
+    else this.#limit(this.#settings.headersTimeoutMs);
+  }
+
+  onResponseStart(
+    { rawHeaders }: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+    message?: string,
+  ): void {
+    if (status < 200) return;
+    this.#answered = true;
+    this.#limit(this.#settings.idleTimeoutMs);
+    // Early releases of undici 7 have the parsed ones only
+    this.#held.start(status, message, Array.isArray(rawHeaders) ? rawHeaders : flat(headers));
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#timer?.refresh();
+    if (this.#held.write(chunk)) return;
+    this.#paused = true;
+    controller.pause();
+    this.#held.onDrain(() => this.#resume());
+  }
+
+  onResponseEnd(): void {
+    this.#unlimit();
+    this.#resolve(this.#held);
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    this.#unlimit();
+    const progress = { started: this.#controller !== undefined, answered: this.#answered };
+    const failure = upstreamError(this.#endpoint, error, progress);
+    if (failure instanceof UnforwardableError) this.#giveUp(failure);
+    this.#reject(failure);
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    if (this.#aborted) return;
+    this.#timer?.refresh();
+    this.#controller?.resume();
+  }
+
+  #limit(timeoutMs: number): void {
+    if (this.#timer !== undefined && timeoutMs === this.#timeoutMs) return void this.#timer.refresh();
+    this.#unlimit();
+    this.#timeoutMs = timeoutMs;
+    this.#timer = setTimeout(UpstreamAttempt.#expire, timeoutMs, this);
+  }
+
+  #unlimit(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  static #expire(attempt: UpstreamAttempt): void {
+    if (attempt.#paused) {
+      attempt.#giveUp(new ClientGoneError('the client stopped taking the response'));
+      return;
+    }
+    const error = new UpstreamError(attempt.#endpoint, 'timeout', 'Unknown');
+    attempt.#reject(error);
+    attempt.abort(error);
+  }
+
+  /** The time for the answer begins anew with each part of the body that is taken. */
+  async *#watched(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of body) {
+      if (!this.#answered) this.#timer?.refresh();
+      yield chunk;
+    }
+  }
+}
+
+function flat(headers: IncomingHttpHeaders): string[] {
+  return Object.entries(headers).flatMap(([name, value = []]) =>
+    [value].flat().flatMap(each => [name, each]),
+  );
+}

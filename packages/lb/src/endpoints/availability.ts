@@ -1,0 +1,105 @@
+import { channels } from '../diagnostics.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { OutlierEjection } from '../outlier/ejection.ts';
+import type { Policy } from '../policy.ts';
+import type { Member, Members } from './member.ts';
+import type { SlowStart } from './slow-start.ts';
+
+export interface AvailabilityParts<E extends Endpoint> {
+  readonly balancer: string;
+  readonly members: Members<E>;
+  readonly policy: Policy<E>;
+  readonly panicPercent: number;
+  readonly outlier: OutlierEjection<E> | undefined;
+  readonly slowStart: SlowStart<E> | undefined;
+}
+
+/**
+ * Decides who takes requests, and keeps the policy up to date with it: the endpoints that are neither ejected nor
+ * unhealthy, and those that are probed. When fewer than `panicPercent` of all are usable, all take requests (Envoy's
+ * panic threshold): then the judgment is likelier to be wrong than so many to be out, and the few that are left would
+ * break under the load of all.
+ *
+ * Endpoints of weight 0 or being drained are not counted, nor are those that have not had their first check, unless
+ * there are no others.
+ */
+export class Availability<E extends Endpoint> {
+  /** Whether so few are usable that all take requests. */
+  panicking = false;
+  /** Whether the policy has a set. Until then it must not be asked. */
+  isReady = false;
+  /** When `upkeep` has something to do. There are no timers: each pick compares this with the time. */
+  dueAt: number = Infinity;
+  /** The policy has not taken the latest change. */
+  #stale = false;
+  readonly #balancer: string;
+  readonly #members: Members<E>;
+  readonly #policy: Policy<E>;
+  readonly #panicPercent: number;
+  readonly #outlier: OutlierEjection<E> | undefined;
+  readonly #slowStart: SlowStart<E> | undefined;
+
+  constructor(parts: AvailabilityParts<E>) {
+    this.#balancer = parts.balancer;
+    this.#members = parts.members;
+    this.#policy = parts.policy;
+    this.#panicPercent = parts.panicPercent;
+    this.#outlier = parts.outlier;
+    this.#slowStart = parts.slowStart;
+  }
+
+  /** Gives the policy the candidates there are now. @throws what the policy throws; then it is given them again */
+  update(now: number): void {
+    this.#stale = true;
+    this.dueAt = -Infinity;
+    this.#slowStart?.refresh(this.#members.values(), now);
+    const eligible = this.#eligible();
+    this.#policy.update(eligible, this.#members.enabled());
+    this.isReady = true;
+    this.#stale = false;
+    for (const member of this.#members.values()) {
+      member.eligible = false;
+      member.inPanic = this.panicking;
+    }
+    for (const member of eligible) member.eligible = true;
+    this.#schedule();
+  }
+
+  /** A policy that cannot take a part of a weight throws here, rather than later when an endpoint comes back. */
+  rehearse(): void {
+    if (this.#slowStart === undefined) return;
+    const eligible = this.#eligible();
+    this.#slowStart.reset(eligible);
+    this.#policy.update(eligible, this.#members.enabled());
+  }
+
+  /** Does what is due; returns whether an update must follow. */
+  upkeep(now: number): boolean {
+    const changed = this.#outlier?.upkeep(now) ?? false;
+    if (changed || this.#stale || now >= (this.#slowStart?.dueAt ?? Infinity)) return true;
+    this.#schedule();
+    return false;
+  }
+
+  /** A new array of those that take requests from now on. */
+  #eligible(): Member<E>[] {
+    const enabled = this.#members.enabled();
+    const counted = enabled.filter(({ health }) => health !== 'unchecked').length;
+    const usable = enabled.filter(({ isUsable }) => isUsable).length;
+    const share = counted === 0 ? 0 : (usable / counted) * 100;
+    this.#setPanicking(enabled.length > 0 && share < this.#panicPercent, usable, counted);
+    if (this.panicking) return enabled;
+    return enabled.filter(({ health, state }) => health === 'healthy' && state !== 'ejected');
+  }
+
+  #setPanicking(panicking: boolean, usable: number, total: number): void {
+    if (panicking === this.panicking) return;
+    this.panicking = panicking;
+    if (!channels.panic.hasSubscribers) return;
+    channels.panic.publish({ balancer: this.#balancer, panicking, usable, total });
+  }
+
+  #schedule(): void {
+    this.dueAt = Math.min(this.#outlier?.dueAt ?? Infinity, this.#slowStart?.dueAt ?? Infinity);
+  }
+}

@@ -1,0 +1,276 @@
+import type { Random } from '@ashlar/core';
+import type { Key } from '@ashlar/hash-ring';
+import { channels } from '../diagnostics.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { PolicyError } from '../errors.ts';
+import { type Concurrency, type Limiter, limitOf } from '../limits/limiter.ts';
+import type { OutlierEjection } from '../outlier/ejection.ts';
+import { type Outcome, outcomeOf, type PickRequest, type Policy, type Settlement } from '../policy.ts';
+import type { Picked } from '../request.ts';
+import type { Availability } from './availability.ts';
+import { type Health, Member, type Members } from './member.ts';
+
+export interface EndpointSetParts<E extends Endpoint> {
+  readonly balancer: string;
+  readonly members: Members<E>;
+  /** Of endpoints that join. */
+  readonly health: Health;
+  readonly policy: Policy<E>;
+  readonly availability: Availability<E>;
+  readonly outlier: OutlierEjection<E> | undefined;
+  readonly concurrency: Concurrency<E>;
+  readonly now: () => number;
+  readonly random: Random;
+}
+
+/** The endpoints of a balancer and the requests in flight to them: all of a balancer that is synchronous. */
+export class EndpointSet<E extends Endpoint> {
+  /** Called with how many more requests there may be capacity for, as far as is known, when there may be more than before. */
+  onCapacity: ((capacity: number) => void) | undefined;
+  /** Called after each pick. */
+  onPick: (() => void) | undefined;
+  readonly members: Members<E>;
+  readonly now: () => number;
+  readonly #balancer: string;
+  readonly #policy: Policy<E>;
+  readonly #availability: Availability<E>;
+  readonly #outlier: OutlierEjection<E> | undefined;
+  readonly #health: Health;
+  readonly #concurrency: Concurrency<E>;
+  /** One object for all picks, so that a pick need not allocate it. */
+  readonly #request: { -readonly [K in keyof PickRequest<E>]: PickRequest<E>[K] };
+  #exclude: readonly string[] = [];
+  #inFlight = 0;
+
+  constructor(parts: EndpointSetParts<E>) {
+    this.#balancer = parts.balancer;
+    this.members = parts.members;
+    this.#policy = parts.policy;
+    this.#availability = parts.availability;
+    this.#outlier = parts.outlier;
+    this.#health = parts.health;
+    this.#concurrency = parts.concurrency;
+    this.now = parts.now;
+    const skip = (candidate: { readonly endpoint: E }) =>
+      (candidate as Member<E>).isBusy ||
+      (this.#exclude.length > 0 && this.#exclude.includes(candidate.endpoint.id));
+    this.#request = { key: undefined, now: 0, random: parts.random, inFlight: 0, skip };
+  }
+
+  /** Requests in flight, also to endpoints that have left. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get panicking(): boolean {
+    return this.#availability.panicking;
+  }
+
+  /** When `refresh` has something to do. */
+  get dueAt(): number {
+    return this.#availability.dueAt;
+  }
+
+  get endpoints(): E[] {
+    return Array.from(this.members.values(), ({ endpoint }) => endpoint);
+  }
+
+  /** Gives a request to an endpoint; `undefined` when none can take it. @throws PolicyError, and what the policy throws */
+  pick(key: Key | undefined, exclude: readonly string[]): InFlightRequest<E> | undefined {
+    if (!this.#availability.isReady) return undefined;
+    const now = this.now();
+    if (now >= this.#availability.dueAt) this.refresh(now);
+    const request = this.#request;
+    request.key = key;
+    request.now = now;
+    this.#exclude = exclude;
+    const member = this.#policy.pick(request) as Member<E> | undefined;
+    if (member === undefined) return undefined;
+    if (member.eligible !== true)
+      throw new PolicyError(`the policy of ${this.#balancer} picked no candidate of its own`);
+    const picked = new InFlightRequest(this, member, now);
+    if (member.state === 'probing') member.probe ??= picked;
+    member.inFlight++;
+    member.picked++;
+    request.inFlight!++;
+    this.#inFlight++;
+    if (channels.pick.hasSubscribers) {
+      channels.pick.publish({ balancer: this.#balancer, endpoint: member.endpoint.id });
+    }
+    this.onPick?.();
+    return picked;
+  }
+
+  /** Takes note of how a request ended. Once for each: called by `done` alone. */
+  settle(request: InFlightRequest<E>, settlement: Settlement | undefined): void {
+    const { member } = request;
+    try {
+      this.#record(request, settlement);
+    } finally {
+      if (this.onCapacity !== undefined && member.eligible && !member.isBusy) {
+        this.onCapacity((member.limit ?? Infinity) - member.inFlight);
+      }
+    }
+  }
+
+  /** As `settle`, for a request that was broken off because another attempt was quicker. */
+  settleOutrun(request: InFlightRequest<E>): void {
+    const { member, startedAt } = request;
+    const now = this.now();
+    try {
+      if (member.state !== 'gone') this.#policy.outrun?.(member, now - startedAt, now);
+    } finally {
+      this.settle(request, undefined);
+    }
+  }
+
+  /** Ends ejections and takes steps of slow starts whose time has come. */
+  refresh(now: number = this.now()): void {
+    if (now >= this.#availability.dueAt && this.#availability.upkeep(now)) this.#changed(now);
+  }
+
+  setHealth(member: Member<E>, health: Health): void {
+    member.health = health;
+    if (health === 'healthy') {
+      member.startedAt = this.now();
+      this.#outlier?.startAnew(member);
+    }
+    this.reevaluate();
+  }
+
+  /** Ends an ejection before its time: the next request to the endpoint is its probe. */
+  endEjection(member: Member<E>): void {
+    if (this.#outlier?.endEarly(member)) this.#changed(this.now());
+  }
+
+  /** The drain or the health of an endpoint has changed: who takes requests now? */
+  reevaluate(): void {
+    const now = this.now();
+    this.#outlier?.enforceLimit(now);
+    this.#changed(now);
+  }
+
+  /** Makes these the endpoints. When the policy refuses them, all stays as it was and its error is thrown. */
+  replace(endpoints: readonly E[]): void {
+    const changes = this.members.changesTo(endpoints);
+    if (changes === undefined) return;
+    const now = this.now();
+    const before = new Map(this.members);
+    const descriptions = Array.from(before.values(), member => [member, member.endpoint] as const);
+    const isFirst = !this.#availability.isReady;
+    this.members.clear();
+    try {
+      for (const endpoint of endpoints) {
+        const member = before.get(endpoint.id) ?? new Member(endpoint, this.#health);
+        if (!isFirst && (!before.has(endpoint.id) || member.fullWeight === 0)) member.startedAt = now;
+        this.#put(member, endpoint);
+      }
+      this.#outlier?.enforceLimit(now);
+      if (isFirst) this.#availability.rehearse();
+      this.#updatePolicy(now);
+    } catch (error) {
+      this.members.clear();
+      for (const [member, endpoint] of descriptions) this.#put(member, endpoint);
+      if (this.#availability.isReady) this.#updatePolicy(now);
+      throw error;
+    }
+    for (const id of changes.left) this.#remove(before.get(id)!);
+    if (channels.endpoints.hasSubscribers) {
+      channels.endpoints.publish({ balancer: this.#balancer, ...changes });
+    }
+    this.onCapacity?.(Infinity);
+  }
+
+  #put(member: Member<E>, endpoint: E): void {
+    member.update(endpoint, limitOf(this.#concurrency, endpoint));
+    this.members.set(endpoint.id, member);
+  }
+
+  #remove(member: Member<E>): void {
+    member.state = 'gone';
+    member.eligible = false;
+    this.#outlier?.forget(member);
+  }
+
+  #record(request: InFlightRequest<E>, settlement: Settlement | undefined): void {
+    const { member, sequence, startedAt } = request;
+    this.#inFlight--;
+    member.inFlight--;
+    if (member.eligible) this.#request.inFlight!--;
+    const isProbe = member.probe === request;
+    if (isProbe) member.probe = undefined;
+    if (member.inFlight === 0) member.drain?.finish();
+    const now = this.now();
+    const outcome = settlement && outcomeOf(settlement, now - startedAt);
+    if (channels.outcome.hasSubscribers) {
+      channels.outcome.publish({ balancer: this.#balancer, endpoint: request.endpoint.id, outcome });
+    }
+    if (outcome === undefined) {
+      member.canceled++;
+      return;
+    }
+    if (outcome.ok) member.succeeded++;
+    else member.failed++;
+    if (member.state === 'gone') return;
+    if (member.limiter !== undefined) this.#adaptLimit(member, member.limiter, outcome, now);
+    this.#policy.settled?.(member, outcome, now);
+    if (this.#outlier?.observe(member, sequence, isProbe, outcome, now)) this.#changed(now);
+    else if (now >= this.#availability.dueAt) this.refresh(now);
+  }
+
+  #adaptLimit(member: Member<E>, limiter: Limiter, outcome: Outcome, now: number): void {
+    const from = member.limit!;
+    const to = member.adaptLimit(limiter, outcome, now);
+    if (to === from || !channels.limit.hasSubscribers) return;
+    channels.limit.publish({ balancer: this.#balancer, endpoint: member.endpoint.id, from, to });
+  }
+
+  #changed(now: number): void {
+    this.#updatePolicy(now);
+    this.onCapacity?.(Infinity);
+  }
+
+  #updatePolicy(now: number): void {
+    this.#availability.update(now);
+    let inFlight = 0;
+    for (const member of this.members.values()) if (member.eligible) inFlight += member.inFlight;
+    this.#request.inFlight = inFlight;
+  }
+}
+
+/** A request in flight to an endpoint. */
+export class InFlightRequest<E extends Endpoint> implements Picked<E> {
+  readonly endpoint: E;
+  readonly member: Member<E>;
+  readonly startedAt: number;
+  /** How many requests the endpoint was given before. */
+  readonly sequence: number;
+  /** Until it has ended. */
+  #endpoints: EndpointSet<E> | undefined;
+
+  constructor(endpoints: EndpointSet<E>, member: Member<E>, startedAt: number) {
+    this.endpoint = member.endpoint;
+    this.member = member;
+    this.startedAt = startedAt;
+    this.sequence = member.picked;
+    this.#endpoints = endpoints;
+  }
+
+  done(settlement?: Settlement): void {
+    const endpoints = this.#endpoints;
+    if (endpoints === undefined) return;
+    this.#endpoints = undefined;
+    endpoints.settle(this, settlement);
+  }
+
+  /** Ends it as broken off because another attempt was quicker. */
+  outrun(): void {
+    const endpoints = this.#endpoints;
+    this.#endpoints = undefined;
+    endpoints?.settleOutrun(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.done();
+  }
+}

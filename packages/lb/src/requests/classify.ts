@@ -1,0 +1,108 @@
+import type { Settlement } from '../policy.ts';
+import type { AttemptResult, Verdict } from '../request.ts';
+
+interface ResponseLike {
+  readonly status?: unknown;
+  readonly statusCode?: unknown;
+  readonly headers?: unknown;
+  readonly body?: unknown;
+}
+
+const good: Verdict = { ok: true };
+const bad: Verdict = { ok: false };
+
+/**
+ * The verdict where the user gives none: every error is a failure, and so is a response with status 500 or more, or 429.
+ * A response is an object with `headers` and a number as `status` or `statusCode`.
+ */
+export function classifyByDefault(result: AttemptResult<unknown>): Verdict {
+  if ('error' in result) return bad;
+  const { value } = result;
+  if (typeof value !== 'object' || value === null) return good;
+  const { status, statusCode = status, headers } = value as ResponseLike;
+  if (typeof statusCode !== 'number' || typeof headers !== 'object' || headers === null) return good;
+  if (statusCode < 500 && statusCode !== 429) return good;
+  const retryAfterMs = retryAfter(header(headers, 'retry-after'));
+  return retryAfterMs === undefined ? bad : { ok: false, retryAfterMs };
+}
+
+/** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); `undefined` when it is neither. */
+export function retryAfter(value: unknown): number | undefined {
+  if (typeof value !== 'string') return undefined;
+  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
+}
+
+/** Frees what a value holds that nobody will read: it is, or has as its `body`, a stream of either kind. Never throws. */
+export function discard(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  try {
+    const { body = value } = value as ResponseLike;
+    if (typeof body !== 'object' || body === null) return;
+    if (body instanceof ReadableStream) void body.cancel().catch(() => {});
+    else if (isNodeStream(body)) {
+      body.on('error', () => {});
+      body.destroy();
+    }
+  } catch {
+    // It only looked like a stream: nobody is there who could want to know
+  }
+}
+
+interface NodeStream {
+  on(event: 'error', listener: () => void): unknown;
+  destroy(): unknown;
+}
+
+function isNodeStream(body: object): body is NodeStream {
+  const { on, destroy } = body as Partial<NodeStream>;
+  return typeof on === 'function' && typeof destroy === 'function';
+}
+
+function header(headers: object, name: string): unknown {
+  if ('get' in headers && typeof headers.get === 'function') return headers.get(name);
+  return (headers as Readonly<Record<string, unknown>>)[name];
+}
+
+/** Whether a failed attempt may be made again on another endpoint. */
+export function mayRetry(
+  verdict: Verdict,
+  result: AttemptResult<unknown>,
+  idempotent: boolean | undefined,
+): boolean {
+  return verdict.retry ?? (idempotent === true || ('error' in result && notExecuted(result.error)));
+}
+
+/** What a verdict says of the endpoint. */
+export function settlementOf(
+  { ok, retryAfterMs, latencyMs }: Verdict,
+  result: AttemptResult<unknown>,
+): Settlement {
+  const settlement: { -readonly [K in keyof Settlement]: Settlement[K] } = { ok };
+  if ('error' in result) settlement.error = result.error;
+  if (retryAfterMs !== undefined) settlement.retryAfterMs = retryAfterMs;
+  if (latencyMs !== undefined) settlement.latencyMs = latencyMs;
+  return settlement;
+}
+
+interface ErrorLike {
+  readonly outcome?: unknown;
+  readonly code?: unknown;
+  readonly syscall?: unknown;
+  readonly errors?: unknown;
+  readonly cause?: unknown;
+}
+
+/**
+ * Whether the error proves that the request was never sent: it says so itself (`outcome: 'NotExecuted'`), or no
+ * connection was made. Looks through `cause`, as `fetch` wraps its errors, and through the addresses that were tried.
+ */
+export function notExecuted(error: unknown, depth = 5): boolean {
+  if (typeof error !== 'object' || error === null || depth === 0) return false;
+  const { outcome, code, syscall, errors, cause } = error as ErrorLike;
+  if (outcome !== undefined) return outcome === 'NotExecuted';
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || syscall === 'connect' || syscall === 'getaddrinfo') return true;
+  if (Array.isArray(errors) && errors.length > 0) return errors.every(each => notExecuted(each, depth - 1));
+  return notExecuted(cause, depth - 1);
+}

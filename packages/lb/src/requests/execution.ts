@@ -1,0 +1,274 @@
+import { channels } from '../diagnostics.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { EndpointSet, InFlightRequest } from '../endpoints/endpoint-set.ts';
+import { DeadlineError } from '../errors.ts';
+import { type Attempt, AttemptContext, type AttemptResult, type RunOptions } from '../request.ts';
+import { Cancellation } from '../util/cancellation.ts';
+import type { Timer, Timers } from '../util/timers.ts';
+import type { Call } from './call.ts';
+import { classifyByDefault, discard, mayRetry, settlementOf } from './classify.ts';
+import { type Hedging, mayHedge } from './hedge.ts';
+import type { RetryBudget, Retrying } from './retry.ts';
+
+/** What the executions of one balancer share. */
+export interface ExecutionSetup<E extends Endpoint> {
+  readonly balancer: string;
+  readonly endpoints: EndpointSet<E>;
+  readonly timers: Timers;
+  readonly retrying: Retrying | undefined;
+  readonly hedging: Hedging | undefined;
+}
+
+/**
+ * One request: attempts until one is good or none may follow. As a rule one runs at a time, with hedging several; the
+ * first good result is the caller's and the other attempts are broken off. One that fails while another runs is not made
+ * again: that other one is its retry.
+ */
+export class Execution<E extends Endpoint, T> {
+  readonly #setup: ExecutionSetup<E>;
+  readonly #call: Call;
+  readonly #attempt: Attempt<E, T>;
+  readonly #options: RunOptions<T>;
+  /** Ids of the endpoints of all attempts. */
+  readonly #tried: string[] = [];
+  readonly #running: RunningAttempt<E>[] = [];
+  #hedges = 0;
+  #hedgeTimer: Timer | undefined;
+  #resolve: (value: T) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+
+  constructor(setup: ExecutionSetup<E>, call: Call, attempt: Attempt<E, T>, options: RunOptions<T>) {
+    this.#setup = setup;
+    this.#call = call;
+    this.#attempt = attempt;
+    this.#options = options;
+  }
+
+  /** Settles as the attempt did that decided, or rejects when the call is stopped. To be called once. */
+  start(first: InFlightRequest<E>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#call.outcome = 'Unknown';
+      this.#call.onStop = reason => this.#stop(reason);
+      this.#begin(first, false);
+    });
+  }
+
+  #begin(picked: InFlightRequest<E>, isHedge: boolean): void {
+    this.#tried.push(picked.endpoint.id);
+    const running = new RunningAttempt(picked, this.#tried.length, isHedge);
+    this.#running.push(running);
+    const { timers, retrying } = this.#setup;
+    const timeoutMs = retrying?.attemptTimeoutMs;
+    if (timeoutMs !== undefined) {
+      running.timer = timers.start(timeoutMs, () => this.#expire(running, timeoutMs));
+    }
+    this.#scheduleHedge(picked);
+    invoke(this.#attempt, running).then(
+      value => this.#onResult(running, new Fulfilled(value)),
+      error => this.#onResult(running, new Rejected(error)),
+    );
+  }
+
+  #onResult(running: RunningAttempt<E>, result: AttemptResult<T>): void {
+    if (running.isOver) {
+      discardValue(result);
+      return;
+    }
+    try {
+      this.#judge(running, result);
+    } catch (error) {
+      // Thrown by `classify` or by the policy: the caller must know
+      this.#stop(error);
+      discardValue(result);
+    }
+  }
+
+  #judge(running: RunningAttempt<E>, result: AttemptResult<T>): void {
+    const { classify = classifyByDefault, idempotent } = this.#options;
+    const verdict = classify(result);
+    this.#running.splice(this.#running.indexOf(running), 1);
+    if (verdict.ok) this.#recordLatency(running, verdict.latencyMs);
+    running.end();
+    running.picked.done(settlementOf(verdict, result));
+    if (verdict.ok || !mayRetry(verdict, result, idempotent)) this.#finish(running, verdict.ok, result);
+    else if (this.#running.length > 0) abandon(running, result);
+    else this.#retry(running, result);
+  }
+
+  #retry(failed: RunningAttempt<E>, result: AttemptResult<T>): void {
+    const { retrying } = this.#setup;
+    const next =
+      retrying !== undefined && this.#tried.length < retrying.attempts
+        ? this.#pickAnother(retrying.budget)
+        : undefined;
+    if (next === undefined) {
+      this.#finish(failed, false, result);
+      return;
+    }
+    this.#publishRetry(failed.endpoint.id, next.endpoint.id, result);
+    abandon(failed, result);
+    this.#begin(next, false);
+  }
+
+  #scheduleHedge(picked: InFlightRequest<E>): void {
+    const { hedging, timers } = this.#setup;
+    this.#hedgeTimer?.stop();
+    this.#hedgeTimer = undefined;
+    if (hedging === undefined || !mayHedge(this.#options) || this.#hedges >= hedging.max) return;
+    const delayMs = hedging.delayMs(picked.startedAt);
+    if (delayMs === undefined) return;
+    this.#hedgeTimer = timers.start(delayMs, () => this.#hedge(hedging, picked.endpoint.id, delayMs));
+  }
+
+  #hedge({ budget }: Hedging, from: string, afterMs: number): void {
+    try {
+      const picked = this.#pickAnother(budget);
+      if (picked === undefined) return;
+      this.#hedges++;
+      if (channels.hedge.hasSubscribers) {
+        const about = { balancer: this.#setup.balancer, endpoint: picked.endpoint.id, from };
+        channels.hedge.publish({ ...about, attempt: this.#tried.length + 1, afterMs });
+      }
+      this.#begin(picked, true);
+    } catch (error) {
+      this.#stop(error);
+    }
+  }
+
+  /** An endpoint for one more attempt, none of those that were tried, if the budget allows it and there is one. */
+  #pickAnother(budget: RetryBudget): InFlightRequest<E> | undefined {
+    const { endpoints } = this.#setup;
+    const now = endpoints.now();
+    if (!budget.allows(now)) {
+      budget.refused++;
+      return undefined;
+    }
+    const picked = endpoints.pick(this.#options.key, this.#tried);
+    if (picked !== undefined) budget.spend(now);
+    return picked;
+  }
+
+  #finish(running: RunningAttempt<E>, ok: boolean, result: AttemptResult<T>): void {
+    this.#hedgeTimer?.stop();
+    if (ok && running.isHedge) this.#setup.hedging!.won++;
+    for (let loser = this.#running.pop(); loser !== undefined; loser = this.#running.pop()) {
+      this.#recordLatency(loser);
+      loser.end();
+      loser.cancellation.abort(unwanted);
+      loser.picked.outrun();
+    }
+    if ('error' in result) this.#reject(result.error);
+    else this.#resolve(result.value);
+  }
+
+  /** Ends all attempts from outside. Only a deadline is held against endpoints. */
+  #stop(reason: unknown): void {
+    let error = reason;
+    this.#hedgeTimer?.stop();
+    for (let running = this.#running.pop(); running !== undefined; running = this.#running.pop()) {
+      running.end();
+      running.cancellation.abort(reason);
+      try {
+        running.picked.done(this.#call.expired ? { ok: false, error: reason } : undefined);
+      } catch (thrown) {
+        error = thrown;
+      }
+    }
+    this.#reject(error);
+  }
+
+  #expire(running: RunningAttempt<E>, timeoutMs: number): void {
+    const error = new DeadlineError('the attempt', timeoutMs, 'Unknown');
+    running.cancellation.abort(error);
+    this.#onResult(running, new Rejected(error));
+  }
+
+  /** Only of what may be hedged, which other requests may be unlike. */
+  #recordLatency({ picked, isHedge }: RunningAttempt<E>, latencyMs?: number): void {
+    const { hedging, endpoints } = this.#setup;
+    if (hedging === undefined || isHedge || !mayHedge(this.#options)) return;
+    const now = endpoints.now();
+    hedging.recordLatency(latencyMs ?? now - picked.startedAt, now);
+  }
+
+  #publishRetry(from: string, endpoint: string, result: AttemptResult<T>): void {
+    if (!channels.retry.hasSubscribers) return;
+    const about = { balancer: this.#setup.balancer, endpoint, from, attempt: this.#tried.length + 1 };
+    channels.retry.publish('error' in result ? { ...about, error: result.error } : about);
+  }
+}
+
+/** An attempt that runs, and what it is given. */
+class RunningAttempt<E extends Endpoint> extends AttemptContext<E> {
+  readonly endpoint: E;
+  readonly attempt: number;
+  readonly picked: InFlightRequest<E>;
+  /** Whether it was sent while an earlier one still ran. */
+  readonly isHedge: boolean;
+  /** Of its own timeout. */
+  timer: Timer | undefined;
+  /** Whether it has been judged or broken off: a result that still comes is discarded. */
+  isOver = false;
+  readonly cancellation: Cancellation = new Cancellation();
+
+  constructor(picked: InFlightRequest<E>, attempt: number, isHedge: boolean) {
+    super();
+    this.endpoint = picked.endpoint;
+    this.attempt = attempt;
+    this.picked = picked;
+    this.isHedge = isHedge;
+  }
+
+  get signal(): AbortSignal {
+    return this.cancellation.signal;
+  }
+
+  end(): void {
+    this.isOver = true;
+    this.timer?.stop();
+  }
+}
+
+/**
+ * Results are made of classes where an object literal would do, like all that requests make by the thousand and that
+ * holds on to more than numbers. V8 may come to put what a literal makes straight into the old generation, which is
+ * seldom collected: there each keeps alive what it refers to, in the proxy a whole request. That can double its cost.
+ */
+class Fulfilled<T> {
+  readonly value: T;
+  constructor(value: T) {
+    this.value = value;
+  }
+}
+
+class Rejected {
+  readonly error: unknown;
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** The abort reason of all attempts that were broken off; one is enough, as no caller sees it. */
+const unwanted = /* @__PURE__ */ new DOMException('the attempt is not wanted any more', 'AbortError');
+
+/** An attempt that throws at once is one that rejects. */
+function invoke<E extends Endpoint, T>(attempt: Attempt<E, T>, context: AttemptContext<E>): Promise<T> {
+  try {
+    return Promise.resolve(attempt(context));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** An attempt that does not heed its signal may still bring something that must be freed. */
+function discardValue(result: AttemptResult<unknown>): void {
+  if ('value' in result) discard(result.value);
+}
+
+/** Ends what is left of an attempt that failed. */
+function abandon<E extends Endpoint>(running: RunningAttempt<E>, result: AttemptResult<unknown>): void {
+  running.cancellation.abort(unwanted);
+  discardValue(result);
+}

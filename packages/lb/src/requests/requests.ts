@@ -1,0 +1,136 @@
+import { describe, InvalidOptionError } from '@ashlar/core';
+import type { Key } from '@ashlar/hash-ring';
+import type { Follower } from '../discovery/follower.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { InFlightRequest } from '../endpoints/endpoint-set.ts';
+import { ClosedError } from '../errors.ts';
+import type { AcquireOptions, Attempt, PickOptions, RunOptions } from '../request.ts';
+import type { RequestsSnapshot } from '../snapshot.ts';
+import { DenseSet } from '../util/dense-set.ts';
+import { Call } from './call.ts';
+import { Execution, type ExecutionSetup } from './execution.ts';
+import { mayHedge } from './hedge.ts';
+import { NoEndpoint } from './no-endpoint.ts';
+import { WaitQueue, type WaitSettings } from './wait-queue.ts';
+
+export interface RequestsSetup<E extends Endpoint> extends ExecutionSetup<E> {
+  readonly waiting: WaitSettings;
+  readonly follower: Follower<E> | undefined;
+}
+
+/** The requests of a balancer: each gets an endpoint, waits for one, is executed. */
+export class Requests<E extends Endpoint> {
+  readonly #setup: ExecutionSetup<E>;
+  readonly #noEndpoint: NoEndpoint<E>;
+  readonly #waiting: WaitQueue<E>;
+  readonly #calls = new DenseSet<Call>();
+  #closed = false;
+
+  constructor(setup: RequestsSetup<E>) {
+    const { balancer, endpoints, timers, waiting, follower } = setup;
+    this.#setup = setup;
+    this.#noEndpoint = new NoEndpoint(balancer, endpoints.members, follower);
+    this.#waiting = new WaitQueue(endpoints, timers, waiting, this.#noEndpoint);
+  }
+
+  pick({ key, exclude }: PickOptions): InFlightRequest<E> {
+    if (this.#closed) this.#assertOpen();
+    const excluded = exclude === undefined ? none : idsOf(exclude);
+    const picked = this.#setup.endpoints.pick(key, excluded);
+    if (picked === undefined) throw this.#noEndpoint.error(this.#noEndpoint.reason(excluded));
+    return picked;
+  }
+
+  async acquire(options: AcquireOptions): Promise<InFlightRequest<E>> {
+    const call = this.#begin(options);
+    try {
+      return this.#setup.endpoints.pick(options.key, none) ?? (await this.#wait(call, options.key));
+    } finally {
+      this.#end(call);
+    }
+  }
+
+  async run<T>(attempt: Attempt<E, T>, options: RunOptions<T>): Promise<T> {
+    if (typeof attempt !== 'function') {
+      const message = `\`run\` takes a function that makes an attempt, got ${describe(attempt)}`;
+      throw new InvalidOptionError('attempt', message);
+    }
+    const call = this.#begin(options);
+    try {
+      const { endpoints, retrying, hedging } = this.#setup;
+      const picked = endpoints.pick(options.key, none) ?? (await this.#wait(call, options.key));
+      retrying?.budget.request(picked.startedAt);
+      if (hedging !== undefined && mayHedge(options)) hedging.budget.request(picked.startedAt);
+      return await new Execution(this.#setup, call, attempt, options).start(picked);
+    } finally {
+      this.#end(call);
+    }
+  }
+
+  /** Settles as the work does, or rejects when the time is over, the signal aborts or the balancer closes. */
+  async within<T>(options: AcquireOptions, what: string, work: () => Promise<T>): Promise<T> {
+    const call = this.#begin(options, what);
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        call.onStop = reject;
+        work().then(resolve, reject);
+      });
+    } finally {
+      this.#end(call);
+    }
+  }
+
+  /** The state of discovery has changed: requests that wait for it may get an endpoint, or need not wait any more. */
+  wake(): void {
+    this.#waiting.serve(Infinity);
+  }
+
+  snapshot(): RequestsSnapshot {
+    const { retrying, hedging } = this.#setup;
+    return {
+      waiting: this.#waiting.length,
+      retries: retrying?.budget.spent ?? 0,
+      retriesRefused: retrying?.budget.refused ?? 0,
+      hedges: hedging?.budget.spent ?? 0,
+      hedgesWon: hedging?.won ?? 0,
+      hedgesRefused: hedging?.budget.refused ?? 0,
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const call of this.#calls) call.stop(new ClosedError(this.#setup.balancer, call.outcome));
+  }
+
+  #begin(options: AcquireOptions, what?: string): Call {
+    this.#assertOpen();
+    const call = new Call(this.#setup.timers, options, what);
+    this.#calls.add(call);
+    return call;
+  }
+
+  #end(call: Call): void {
+    this.#calls.delete(call);
+    call.end();
+  }
+
+  async #wait(call: Call, key: Key | undefined): Promise<InFlightRequest<E>> {
+    const picked = await this.#waiting.wait(call, key);
+    if (!call.stopped) return picked;
+    // Stopped between the grant and here
+    picked.done();
+    throw call.reason;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ClosedError(this.#setup.balancer, 'NotExecuted');
+  }
+}
+
+const none: readonly string[] = [];
+
+function idsOf(exclude: Iterable<string>): readonly string[] {
+  if (typeof exclude !== 'string') return Array.isArray(exclude) ? exclude : [...exclude];
+  const must = '`exclude` must be a list of ids';
+  throw new InvalidOptionError('exclude', `${must}, got the string ${describe(exclude)}`);
+}

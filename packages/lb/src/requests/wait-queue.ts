@@ -1,0 +1,143 @@
+import { integerOption, numberOption } from '@ashlar/core';
+import type { Key } from '@ashlar/hash-ring';
+import type { Endpoint } from '../endpoint.ts';
+import type { EndpointSet, InFlightRequest } from '../endpoints/endpoint-set.ts';
+import { type Entry, LinkedQueue } from '../util/linked-queue.ts';
+import type { Timer, Timers } from '../util/timers.ts';
+import type { Call } from './call.ts';
+import type { NoEndpoint } from './no-endpoint.ts';
+
+interface Waiter<E extends Endpoint> {
+  readonly key: Key | undefined;
+  readonly resolve: (picked: InFlightRequest<E>) => void;
+  readonly reject: (error: unknown) => void;
+  timer: Timer | undefined;
+}
+
+export interface WaitSettings {
+  readonly maxWaiting: number;
+  readonly maxWaitMs: number;
+}
+
+/** @throws InvalidOptionError */
+export function waitSettings({ maxWaitMs = 5_000, maxWaiting = 1_000 }: Partial<WaitSettings>): WaitSettings {
+  return {
+    maxWaitMs: numberOption('maxWaitMs', maxWaitMs, { min: 0 }),
+    maxWaiting: integerOption('maxWaiting', maxWaiting, { min: 0 }),
+  };
+}
+
+/**
+ * Requests that wait for an endpoint, because all are at their limit or discovery has not given any yet. Served in the
+ * order in which they came, save that one to which the policy gives nothing does not hold up those behind it.
+ */
+export class WaitQueue<E extends Endpoint> {
+  readonly #endpoints: EndpointSet<E>;
+  readonly #timers: Timers;
+  readonly #settings: WaitSettings;
+  readonly #noEndpoint: NoEndpoint<E>;
+  readonly #queue = new LinkedQueue<Waiter<E>>();
+  /** Until something changes by itself, as when an ejection ends. */
+  #dueTimer: Timer | undefined;
+  #dueAt = Infinity;
+  #capacity = 0;
+  #serving = false;
+
+  constructor(endpoints: EndpointSet<E>, timers: Timers, settings: WaitSettings, noEndpoint: NoEndpoint<E>) {
+    this.#endpoints = endpoints;
+    this.#timers = timers;
+    this.#settings = settings;
+    this.#noEndpoint = noEndpoint;
+  }
+
+  get length(): number {
+    return this.#queue.length;
+  }
+
+  /** Rejects with NoEndpointError, or with the reason for which the call was stopped. */
+  wait(call: Call, key: Key | undefined): Promise<InFlightRequest<E>> {
+    return new Promise((resolve, reject) => {
+      const reason = this.#noEndpoint.reason(none);
+      if (!this.#noEndpoint.mayPass(reason) || this.#queue.length >= this.#settings.maxWaiting) {
+        return reject(this.#noEndpoint.error(reason));
+      }
+      const waiter: Waiter<E> = { key, resolve, reject, timer: undefined };
+      const entry = this.#queue.push(waiter);
+      waiter.timer = this.#timers.start(this.#settings.maxWaitMs, () => this.#expire(entry));
+      call.onStop = reason => this.#reject(entry, reason);
+      this.#listen();
+    });
+  }
+
+  /** There is capacity for so many more: those in front are served. */
+  serve(capacity: number): void {
+    if (this.#queue.length === 0) return;
+    this.#capacity += capacity;
+    if (this.#serving) return;
+    this.#serving = true;
+    for (let entry = this.#queue.first; entry !== undefined && this.#capacity > 0; entry = entry.next) {
+      if (!this.#offer(entry)) break;
+    }
+    this.#serving = false;
+    this.#capacity = 0;
+    this.#listen();
+  }
+
+  /** Returns whether those behind may have more luck. */
+  #offer(entry: Entry<Waiter<E>>): boolean {
+    try {
+      const picked = this.#endpoints.pick(entry.item.key, none);
+      if (picked !== undefined) {
+        this.#capacity--;
+        if (!this.#remove(entry)) picked.done();
+        else entry.item.resolve(picked);
+        return true;
+      }
+    } catch (error) {
+      this.#reject(entry, error);
+      return true;
+    }
+    const reason = this.#noEndpoint.reason(none);
+    if (this.#noEndpoint.mayPass(reason)) return this.#endpoints.members.hasCapacity;
+    this.#reject(entry, this.#noEndpoint.error(reason));
+    return true;
+  }
+
+  #expire(entry: Entry<Waiter<E>>): void {
+    const reason = this.#noEndpoint.reason(none);
+    this.#reject(entry, this.#noEndpoint.error(reason === 'full' ? 'waited' : reason));
+  }
+
+  #reject(entry: Entry<Waiter<E>>, error: unknown): void {
+    if (this.#remove(entry)) entry.item.reject(error);
+  }
+
+  #remove(entry: Entry<Waiter<E>>): boolean {
+    if (!this.#queue.remove(entry)) return false;
+    entry.item.timer?.stop();
+    if (this.#queue.length === 0) this.#listen();
+    return true;
+  }
+
+  /** While any waits: to capacity, and for the time of what changes by itself. A request that need not wait pays nothing. */
+  #listen(): void {
+    const isEmpty = this.#queue.length === 0;
+    this.#endpoints.onCapacity = isEmpty ? undefined : this.#onCapacity;
+    const dueAt = isEmpty ? Infinity : this.#endpoints.dueAt;
+    if (dueAt === this.#dueAt) return;
+    this.#dueTimer?.stop();
+    this.#dueTimer = undefined;
+    this.#dueAt = dueAt;
+    if (dueAt === Infinity) return;
+    const ms = Math.max(0, dueAt - this.#endpoints.now());
+    this.#dueTimer = this.#timers.start(ms, () => {
+      this.#dueAt = Infinity;
+      this.#endpoints.refresh();
+      this.#listen();
+    });
+  }
+
+  readonly #onCapacity = (capacity: number): void => this.serve(capacity);
+}
+
+const none: readonly string[] = [];

@@ -1,0 +1,39 @@
+import { createServer } from 'node:http';
+import express from 'express';
+import fastify from 'fastify';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { front } from '../../support/front.ts';
+import { listening } from '../../support/listening.ts';
+import { Replica } from '../../support/replica.ts';
+
+const body = JSON.stringify({ product: 42 });
+const post = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
+
+describe('the proxy', () => {
+  it('is a handler of Express', async () => {
+    const { proxy } = await front(await Replica.all('a'));
+    const app = express();
+    app.get('/health', (_, response) => void response.send('fine'));
+    app.use('/shop', proxy);
+    const { url } = await listening(createServer(app));
+    const response = await fetch(`${url}/shop/cart?x=1`, post);
+    expect(await response.json()).toMatchObject({ id: 'a', url: '/cart?x=1', bytes: body.length });
+    expect(response.headers.get('x-powered-by')).toBe('Express');
+    expect(await (await fetch(`${url}/health`)).text()).toBe('fine');
+  });
+
+  it('is a handler of Fastify, which must leave the body alone', async () => {
+    const { proxy } = await front(await Replica.all('a'));
+    const app = fastify();
+    onTestFinished(() => app.close());
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    app.all('/shop/*', (request, reply) => {
+      reply.hijack();
+      return proxy(request.raw, reply.raw);
+    });
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    const response = await fetch(`${url}/shop/cart?x=1`, post);
+    expect(await response.json()).toMatchObject({ id: 'a', url: '/shop/cart?x=1', bytes: body.length });
+  });
+});

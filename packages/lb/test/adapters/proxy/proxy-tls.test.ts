@@ -1,0 +1,83 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { connect } from 'node:net';
+import * as undici from 'undici';
+import { describe, expect, it } from 'vitest';
+import { reverseProxy } from '../../../src/adapters/proxy.ts';
+import { front } from '../../support/front.ts';
+import { heard } from '../../support/heard.ts';
+import { listening } from '../../support/listening.ts';
+
+// A key that everybody knows, for localhost and 127.0.0.1
+const file = (name: string) => readFileSync(new URL(`../../support/tls/${name}.pem`, import.meta.url));
+const [key, cert] = [file('key'), file('cert')];
+
+/** The name that the connection was made for; none when it was made for an address. */
+const nameFor = ({ socket }: IncomingMessage) =>
+  (socket as { servername?: string | false }).servername || null;
+
+async function replica() {
+  const server = createHttpsServer({ key, cert }, (request, response) => {
+    const { host, 'x-forwarded-proto': proto } = request.headers;
+    response.end(JSON.stringify({ servername: nameFor(request), host, proto }));
+  });
+  server.on('upgrade', (request, socket) => {
+    const head = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n';
+    socket.end(head + nameFor(request));
+  });
+  return listening(server);
+}
+
+describe('an endpoint with an https url', () => {
+  it.each([
+    ['localhost', 'localhost'],
+    ['127.0.0.1', null],
+  ])('is checked by its own name, whatever host the client names: %s', async (name, servername) => {
+    const { port, connections } = await replica();
+    const proxied = await front([{ id: 'a', url: `https://${name}:${port}` }], { tls: { ca: cert } });
+    for (const host of ['shop.test', 'other.test']) {
+      const { statusCode, body } = await undici.request(proxied.url, { headers: { host } });
+      expect(statusCode).toBe(200);
+      expect(await body.json()).toEqual({ servername, host, proto: 'http' });
+    }
+    expect(connections()).toBe(1);
+    const socket = connect(proxied.port, '127.0.0.1').setEncoding('utf8');
+    let text = '';
+    socket.on('data', more => {
+      text += more;
+    });
+    socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+    await once(socket, 'close');
+    expect(text.endsWith(`\r\n\r\n${servername}`)).toBe(true);
+  });
+
+  it('is not believed with a certificate that nobody vouches for', async () => {
+    const { port } = await replica();
+    const told = heard('proxy-error');
+    const { url } = await front([{ id: 'a', url: `https://localhost:${port}` }]);
+    expect((await fetch(url, { method: 'POST', body: 'x' })).status).toBe(502);
+    expect(told.stop()).toMatchObject([
+      {
+        error: {
+          reason: 'unreachable',
+          outcome: 'NotExecuted',
+          cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+        },
+      },
+    ]);
+  });
+
+  it('is told that the client came by https', async () => {
+    const upstream = await replica();
+    const { lb } = await front([{ id: 'a', url: upstream.url.replace('http', 'https') }]);
+    const proxy = reverseProxy(lb, { tls: { rejectUnauthorized: false } });
+    const behind = await listening(createHttpsServer({ key, cert }, proxy));
+    const dispatcher = new undici.Agent({ connect: { ca: cert } });
+    const { body } = await undici.request(behind.url.replace('http', 'https'), { dispatcher });
+    expect(await body.json()).toMatchObject({ proto: 'https' });
+    await dispatcher.destroy();
+    await proxy.close();
+  });
+});
