@@ -19,13 +19,13 @@ Imports the built packages and their peers, each in a process of its own and in 
     json: { help: '[{ bench, subject, peer, unit, value, peerValue, ratio }]; ratio is peerValue / value' },
   },
   async run(given) {
-    const runs = given.integer('runs', 30, [1, 1e6]);
     // Ours once more: what differs between the two is noise
+    const runs = given.integer('runs', 30, [1, 1e6]);
     const figures = await importTimes([...ours, ...ours, ...peers], runs, round => {
       process.stderr.write(`round ${round} of ${runs}\n`);
     });
     const its = new Map([...ours, ...ours.map(again), ...peers].map((name, i) => [name, figures[i]!]));
-    process.stdout.write(given.has('json') ? json(its) : `${asTable(its)}\n`);
+    process.stdout.write(given.has('json') ? json(its) : asTable(its));
   },
 });
 
@@ -40,7 +40,7 @@ function asTable(its: ReadonlyMap<string, Figures>): string {
     name,
     ...kinds.flatMap(([, kind]) => [figures[kind].toFixed(1), `${(figures[kind] / unit[kind]).toFixed(2)}×`]),
   ]);
-  return markdownTable([head, ...rows]);
+  return `${markdownTable([head, ...rows])}\n`;
 }
 
 function json(its: ReadonlyMap<string, Figures>): string {
