@@ -1,8 +1,8 @@
-import { clientLike, Link } from '@ashlar/store/redis-connection';
+import { Link } from '@ashlar/store/redis-connection';
 import { ChangeFeed } from '../../tiers/change-feed.ts';
 import { TierUnfitError } from '../../tiers/errors.ts';
 import type { TierListener, TierSession } from '../../tiers/remote-tier.ts';
-import { RedisOperations, unavailable } from './operations.ts';
+import { linkOptions, RedisOperations, unavailable } from './operations.ts';
 import type { RedisTierSettings } from './settings.ts';
 import { publishedChanges, type Subscription } from './subscription.ts';
 import { TrackedChanges } from './tracking.ts';
@@ -26,7 +26,7 @@ export class RedisSession extends RedisOperations implements TierSession {
 
   constructor(settings: RedisTierSettings, listener: TierListener) {
     super(settings);
-    const { tier: store, redis, timeoutMs, boundMs, invalidation } = settings;
+    const { boundMs, invalidation } = settings;
     this.#settings = settings;
     this.boundMs = boundMs;
     const feed = new ChangeFeed(this.id, boundMs, listener);
@@ -39,10 +39,8 @@ export class RedisSession extends RedisOperations implements TierSession {
       invalidation === 'pubsub'
         ? publishedChanges(this.channel, feed)
         : new TrackedChanges(feed, tracked, () => this.#caughtUp());
-    const connectTimeoutMs = Math.max(1_000, timeoutMs);
     this.#subscriber = new Link({
-      ...{ store, connectTimeoutMs },
-      make: () => clientLike(redis, connectTimeoutMs),
+      ...linkOptions(settings),
       prepare: client => orUnfit(settings, this.#subscription.listen(client)),
       disconnected: cause => this.lost(cause),
     });

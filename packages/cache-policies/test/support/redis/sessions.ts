@@ -31,7 +31,7 @@ export async function observe(tier: RemoteTier): Promise<ObservedSession> {
 export async function connections(admin: Redis, which: 'operating' | 'subscribing'): Promise<string[]> {
   const list = String(await admin.client('LIST')).split('\n');
   const ours = list.filter(
-    line => line.includes('name=ashlar-store') && /sub=1/u.test(line) === (which === 'subscribing'),
+    line => line.includes('name=ashlar-cache-policies') && /sub=1/u.test(line) === (which === 'subscribing'),
   );
   return ours.map(line => /id=(\d+)/u.exec(line)![1]!);
 }

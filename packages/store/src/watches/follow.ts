@@ -1,21 +1,37 @@
-import { abortable, onAbort, sleep } from '@ashlar/core';
-import { StoreUnavailableError } from './errors.ts';
-import type { Change, Entry, Store, WatchOptions } from './store.ts';
+import { abortable, Backoff, checkNames, onAbort, systemClock } from '@ashlar/core';
+import { isRetryable } from '../errors.ts';
+import { anyStore, checkKey, requiredSignal } from '../limits.ts';
+import type { Change, Entry, Store, WatchOptions } from '../store.ts';
 
-/** After how long a list is tried again that the store could not answer. */
-const listAgainMs = 200;
+/** The pauses between two attempts to list that the store did not answer. */
+const listAgain = { firstMs: 200, maxMs: 5_000 };
+
+const followRules = { signal: requiredSignal };
 
 /**
- * What there is under a prefix, whole, by key: at first, and again whenever it has changed. It watches, lists, follows
- * the watch and lists again at each `reset`, so nothing is missed; a reader who is slow gets the latest only.
+ * All entries under a prefix, by key: at first, and again after every change. It watches, lists, follows the watch and
+ * lists again at each `reset`, so it misses nothing; a slow reader gets the latest only.
  *
- * Rejects with the store's error when it cannot be listed at first; an outage later is waited out. Ends when the
+ * Rejects with the store's error when the first list fails; later `retryable` errors are waited out. Ends when the
  * signal aborts; throws StoreClosedError when the store is closed.
+ *
+ * @throws InvalidOptionError, InvalidKeyError
  */
-export async function* follow(
+export function follow(
   store: Store,
   prefix: string,
-  { signal }: WatchOptions,
+  options: WatchOptions,
+): AsyncGenerator<ReadonlyMap<string, Entry>, void, undefined> {
+  anyStore(store, 'store');
+  checkKey(prefix, 'prefix');
+  checkNames('follow', options, followRules);
+  return views(store, prefix, requiredSignal(options.signal, 'signal'));
+}
+
+async function* views(
+  store: Store,
+  prefix: string,
+  signal: AbortSignal,
 ): AsyncGenerator<ReadonlyMap<string, Entry>, void, undefined> {
   const leaving = new AbortController();
   const ending = leaving.signal;
@@ -24,7 +40,7 @@ export async function* follow(
     const changes = store.watch(prefix, { signal: ending });
     const view = new View(await listed(store, prefix));
     const following = view.follow(changes, () => listedAtLast(store, prefix, ending));
-    following.catch(() => {}); // it is awaited below
+    following.catch(() => {}); // It is awaited below
     for (;;) {
       yield view.taken();
       if (await Promise.race([following.then(() => true), view.changed().then(() => false)])) return;
@@ -46,13 +62,13 @@ class View {
     this.#entries = entries;
   }
 
-  /** A copy of what there is now. */
+  /** A copy of the present entries. */
   taken(): ReadonlyMap<string, Entry> {
     this.#isTaken = true;
     return new Map(this.#entries);
   }
 
-  /** Resolves when there is something else than was taken last. */
+  /** Resolves when the entries differ from those taken last. */
   changed(): Promise<void> {
     return new Promise(resolve => {
       if (this.#isTaken) this.#wake = resolve;
@@ -69,7 +85,7 @@ class View {
     }
   }
 
-  /** Whether it was news. */
+  /** Whether it changed an entry. */
   #apply(change: Exclude<Change, { type: 'reset' }>): boolean {
     if (change.type === 'delete') return this.#entries.delete(change.key);
     const { entry } = change;
@@ -86,12 +102,13 @@ async function listed(store: Store, prefix: string): Promise<Map<string, Entry>>
 }
 
 async function listedAtLast(store: Store, prefix: string, signal: AbortSignal): Promise<Map<string, Entry>> {
+  const backoff = new Backoff(listAgain);
   for (;;) {
     try {
       return await abortable(listed(store, prefix), signal);
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error;
-      await sleep(listAgainMs, signal);
+      if (!isRetryable(error)) throw error;
+      await systemClock.sleep(backoff.nextMs(), signal);
     }
   }
 }

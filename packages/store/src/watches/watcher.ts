@@ -1,19 +1,19 @@
 import { abortable, onAbort } from '@ashlar/core';
-import type { Change, Entry } from './store.ts';
+import type { Change, Entry } from '../store.ts';
 
-/** Further behind than this many keys, a reader is told to list again. */
+/** A reader that falls further behind than this many keys gets a `reset`. */
 export const maxPendingKeys = 10_000;
 
-/** How many values are held for a reader at most. */
+/** How many values a watch holds for its reader at most. */
 const batch = 16;
 
-/** The present state of the keys, in their order. It may take as long as it needs; it is left when the signal aborts. */
+/** The present state of the keys, in their order. It may take its time, until the signal aborts. */
 export type Fetch = (keys: readonly string[], signal: AbortSignal) => Promise<readonly (Entry | undefined)[]>;
 
 /**
- * One reader's watch, the same for every backend: it is told which keys have changed, keeps those that the reader has
- * not heard of, and looks up their present state when the reader asks. So a slow reader costs memory for keys only,
- * and whatever order the news came in, the state that is told last is the last.
+ * One reader's watch, the same for every backend: it keeps the keys that have changed since the reader last asked, and
+ * looks up their present state when the reader asks again. So a slow reader costs memory for keys only, and in whatever
+ * order changes are published, the state that the reader gets last is the last.
  */
 export class Watcher implements AsyncIterableIterator<Change> {
   readonly prefix: string;
@@ -29,7 +29,7 @@ export class Watcher implements AsyncIterableIterator<Change> {
   #wake: (() => void) | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** `left` is called once, when the watch has ended. */
+  /** @param left called once, when the watch has ended */
   constructor(prefix: string, signal: AbortSignal, fetch: Fetch, left: (watcher: Watcher) => void) {
     this.prefix = prefix;
     this.#fetch = fetch;
@@ -113,7 +113,7 @@ export class Watcher implements AsyncIterableIterator<Change> {
     const entries = await abortable(this.#fetch(keys, signal), signal).catch((error: unknown) => {
       if (!signal.aborted) this.fail(error instanceof Error ? error : new Error(String(error)));
     });
-    // what was looked up before a reset may be older than what the reader then lists
+    // State from before a reset may be older than what the reader lists after it
     if (entries === undefined || resets !== this.#resets) return;
     this.#ready = keys.map((key, index) => {
       const entry = entries[index];

@@ -1,31 +1,37 @@
 import { abortable } from '@ashlar/core';
-import { Alarm } from './alarm.ts';
-import { channels, type LeaseEndedMessage } from './diagnostics.ts';
-import { LeaseLostError, StoreUnavailableError } from './errors.ts';
+import { Alarm } from '../alarm.ts';
+import { channels, type LeaseEndedMessage } from '../diagnostics.ts';
+import { isRetryable, LeaseLostError } from '../errors.ts';
+import type { Claim, Store } from '../store.ts';
 import type { FencingToken } from './fencing.ts';
-import { type AcquireOptions, type LeaseOptions, type Terms, termsOf } from './lease-terms.ts';
-import type { Claim, Store } from './store.ts';
+import {
+  type AcquireOptions,
+  acquireTerms,
+  type LeaseOptions,
+  type Terms,
+  tryAcquireTerms,
+} from './lease-options.ts';
 
 export interface LeaseSnapshot {
   readonly lease: string;
   readonly holder: string;
   readonly token: string;
   readonly state: 'held' | LeaseLostError['reason'];
-  /** How long it is held for sure without another renewal. */
+  /** Milliseconds for which it is held for sure without another renewal. */
   readonly remainingMs: number;
 }
 
 /**
  * A name held through a store's claim, renewed after a third of `ttlMs`, give or take a tenth.
  *
- * It is held for sure until `ttlMs` less a margin (a twentieth of it, at least 10 ms) has passed on this machine's
- * monotonic clock since the last renewal that was confirmed was *sent*. While the event loop runs, and the store loses
- * nothing and its clock does not step, `signal` aborts before another can hold the name. A process or machine that
- * stands still, or a blocked loop, learns of the loss too late: then only a sink that compares the token protects.
+ * It is held for sure until `ttlMs` less a margin has passed on this machine's monotonic clock since the last confirmed
+ * renewal was *sent*; the margin is a twentieth of `ttlMs`, at least 10 ms. While the event loop runs, and the store
+ * loses nothing and its clock does not step, `signal` aborts before another can hold the name. A process or machine that
+ * stops, or a blocked event loop, learns of the loss too late: then only a sink that compares the token protects.
  */
 export class Lease implements AsyncDisposable, FencingToken {
   readonly name: string;
-  /** Unique for each lease. Sinks compare it with the token. */
+  /** Unique for each lease. A sink compares it together with the token. */
   readonly holder: string;
   readonly token: bigint;
   readonly #terms: Terms;
@@ -37,14 +43,16 @@ export class Lease implements AsyncDisposable, FencingToken {
   #releasing: Promise<void> | undefined;
 
   /**
-   * Waits until the name is free, asking again and again.
+   * Waits until the name is free, and tries every `retryMs`.
    *
-   * Rejects with the signal's reason when that aborts, and with the store's error when the first question fails; an
-   * outage later, while waiting, is waited out. Where a question may have been executed whose answer is lost, the name
-   * may stay taken for `ttlMs`.
+   * Rejects with the signal's reason when that aborts, and with the store's error when the first attempt fails. Later
+   * attempts that fail with a `retryable` error are repeated. An attempt whose answer was lost may leave the name taken
+   * for `ttlMs`.
+   *
+   * @throws InvalidOptionError, InvalidKeyError
    */
   static async acquire(store: Store, name: string, options: AcquireOptions): Promise<Lease> {
-    const terms = termsOf(store, name, options);
+    const terms = acquireTerms(store, name, options);
     const { waiting, retryMs, random, signal } = terms;
     const startedAt = waiting.now();
     for (let isAnswered = false; ; ) {
@@ -53,19 +61,19 @@ export class Lease implements AsyncDisposable, FencingToken {
         if (lease !== undefined) return lease;
         isAnswered = true;
       } catch (error) {
-        if (!isAnswered || !(error instanceof StoreUnavailableError)) throw error;
+        if (!isAnswered || !isRetryable(error)) throw error;
       }
       await waiting.sleep(retryMs * (0.5 + random()), signal);
     }
   }
 
-  /** Asks once: undefined while another holds the name. Rejects with the store's error. */
+  /** Tries once: undefined while another holds the name. @throws the store's error, InvalidOptionError, InvalidKeyError */
   static async tryAcquire(store: Store, name: string, options: LeaseOptions): Promise<Lease | undefined> {
-    const terms = termsOf(store, name, options);
+    const terms = tryAcquireTerms(store, name, options);
     return Lease.#attempt(terms, terms.waiting.now());
   }
 
-  /** One question to the store; a lease only when the answer leaves time to hold it. */
+  /** A lease only when the answer leaves time to hold it. */
   static async #attempt(terms: Terms, startedAt: number): Promise<Lease | undefined> {
     const { store, name, holder, ttlMs, above, signal, waiting } = terms;
     signal?.throwIfAborted();
@@ -98,7 +106,7 @@ export class Lease implements AsyncDisposable, FencingToken {
     this.#end = new Alarm(terms.holding, () => this.#lose('expired'));
     this.#heldUntil = heldUntil(terms, claim, sentAt);
     this.#end.set(this.#heldUntil);
-    this.#keep().catch(() => {}); // it ends with the lease
+    this.#keep().catch(() => {}); // It ends with the lease
   }
 
   /** Aborts when the lease ends, with a LeaseLostError. */
@@ -106,30 +114,40 @@ export class Lease implements AsyncDisposable, FencingToken {
     return this.#controller.signal;
   }
 
-  /** Right also just after a stall, when `signal` has not yet had its chance. @throws LeaseLostError */
+  /** Also right just after a stall of the process, when `signal` has not aborted yet. @throws LeaseLostError */
   assertHeld(): void {
     if (this.#terms.holding.now() >= this.#heldUntil) this.#lose('expired');
     if (this.#ended !== undefined) throw new LeaseLostError(this.name, this.token, this.#ended);
   }
 
   /**
-   * Ends the lease and frees the name. Repeatable. Rejects with the store's error when that could not be told: the
-   * name is then free when its time is over.
+   * Ends the lease and frees the name. May be called again.
+   *
+   * Rejects with the store's error when the store did not confirm it: the name is then free when its time is over. Of a
+   * lease that was lost before, a `retryable` error is left out, so that `finally { await lease.release() }` does not
+   * hide the LeaseLostError.
    */
-  release(): Promise<void> {
+  async release(): Promise<void> {
+    const isLost = this.#ended === 'expired' || this.#ended === 'taken';
     this.#lose('released');
     this.#releasing ??= this.#free().catch((error: unknown) => {
       this.#releasing = undefined;
       throw error;
     });
-    return this.#releasing;
+    try {
+      await this.#releasing;
+    } catch (error) {
+      if (!isLost || !isRetryable(error)) throw error;
+    }
   }
 
-  /** As `release`, but leaves the name to its time when the store cannot be told. */
+  /** As `release`, but leaves the name to its time when the store does not answer. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.release().catch((error: unknown) => {
-      if (!(error instanceof StoreUnavailableError)) throw error;
-    });
+    try {
+      await this.release();
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+    }
   }
 
   snapshot(): LeaseSnapshot {
@@ -151,7 +169,7 @@ export class Lease implements AsyncDisposable, FencingToken {
       );
       isConfirmed = await renewing.then(
         () => true,
-        error => this.#told(error),
+        error => this.#publishFailure(error),
       );
     }
   }
@@ -166,11 +184,11 @@ export class Lease implements AsyncDisposable, FencingToken {
       return;
     }
     this.#lose('taken');
-    // nobody had the name, so this was a new claim, of which nobody knows
+    // The name was free, so this is a new claim, which no lease holds
     if (claim !== undefined) await store.release(name, claim.token);
   }
 
-  #told(error: unknown): false {
+  #publishFailure(error: unknown): false {
     const { name: lease, holder, token } = this;
     const channel = channels.leaseRenewalFailed;
     if (channel.hasSubscribers) channel.publish({ lease, holder, token, error });
@@ -187,7 +205,7 @@ export class Lease implements AsyncDisposable, FencingToken {
   }
 
   async #free(): Promise<void> {
-    await this.#renewing; // or it might claim the name after it was freed
+    await this.#renewing; // Or it might claim the name after it was freed
     await this.#terms.store.release(this.name, this.token);
   }
 }

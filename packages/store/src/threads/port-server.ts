@@ -1,21 +1,22 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { Backend, News } from '../backend.ts';
+import { InvalidOptionError } from '@ashlar/core';
+import type { Backend, ChangeListener } from '../backend.ts';
 import { VersionConflictError } from '../errors.ts';
-import { maxPendingKeys } from '../watcher.ts';
-import type { Answer, Question, Request, Told } from './protocol.ts';
+import { maxPendingKeys } from '../watches/watcher.ts';
+import type { Changes, OperationRequest, OperationResponse, Request } from './protocol.ts';
 
-/** Answers what comes through the port, until it closes. It does not keep the thread alive. */
+/** Answers the requests of a port until it closes. Does not keep the thread alive. */
 export function serve(port: MessagePort, backend: Backend, closed: () => void): void {
-  const news = new NewsSender(message => port.postMessage(message));
+  const sender = new ChangeSender(message => port.postMessage(message));
   let stopListening: (() => void) | undefined;
   port.on('message', (request: Request) => {
     if ('id' in request) {
       answer(backend, request).then(response => port.postMessage(response));
-    } else if ('heard' in request) {
-      news.heard();
+    } else if ('acknowledged' in request) {
+      sender.acknowledged();
     } else {
       stopListening?.();
-      stopListening = request.listen ? backend.listen(news) : undefined;
+      stopListening = request.listen ? backend.listen(sender) : undefined;
     }
   });
   port.on('close', () => {
@@ -25,24 +26,30 @@ export function serve(port: MessagePort, backend: Backend, closed: () => void): 
   port.unref();
 }
 
-async function answer(backend: Backend, { id, operation, args }: Question): Promise<Answer> {
+async function answer(
+  backend: Backend,
+  { id, operation, args }: OperationRequest,
+): Promise<OperationResponse> {
   try {
     const method = backend[operation] as (...args: unknown[]) => Promise<unknown>;
     return { id, result: await method.call(backend, ...args) };
   } catch (error) {
     if (error instanceof VersionConflictError) return { id, conflict: { found: error.found } };
+    if (error instanceof InvalidOptionError) {
+      return { id, invalid: { option: error.option, message: error.message } };
+    }
     return { id, failure: error instanceof Error ? error.message : String(error) };
   }
 }
 
-/** Sends news when the last was taken, and keeps no more than a reader may fall behind. */
-class NewsSender implements News {
-  readonly #send: (message: Told) => void;
+/** Sends changes one message at a time, and keeps no more keys than a reader may fall behind. */
+class ChangeSender implements ChangeListener {
+  readonly #send: (message: Changes) => void;
   readonly #keys = new Set<string>();
   #missed = false;
-  #underWay = false;
+  #inFlight = false;
 
-  constructor(send: (message: Told) => void) {
+  constructor(send: (message: Changes) => void) {
     this.#send = send;
   }
 
@@ -59,14 +66,17 @@ class NewsSender implements News {
     this.#flush();
   }
 
-  heard(): void {
-    this.#underWay = false;
+  /** The port closes with its owner, which is how the other side learns of it. */
+  ended(): void {}
+
+  acknowledged(): void {
+    this.#inFlight = false;
     if (this.#keys.size > 0 || this.#missed) this.#flush();
   }
 
   #flush(): void {
-    if (this.#underWay) return;
-    this.#underWay = true;
+    if (this.#inFlight) return;
+    this.#inFlight = true;
     this.#send({ changed: [...this.#keys], missed: this.#missed });
     this.#keys.clear();
     this.#missed = false;

@@ -1,10 +1,15 @@
 import type { Client } from './client.ts';
 
-/** The life of one client, from its making to its end. */
+/** A timer of Node fires at once when its time is longer than this. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** The life of one client, from its first connection to its end. */
 export class Connection {
   readonly client: Client;
-  /** Resolves with the reason when it is over. */
+  /** Resolves with the reason when the connection has ended. */
   readonly over: Promise<unknown>;
+  /** When the server was last found fit, by `performance.now()`. */
+  checkedAt = 0;
   #resolveOver: (reason: unknown) => void = () => {};
   #lastError: unknown;
   #isOver = false;
@@ -23,30 +28,31 @@ export class Connection {
   }
 
   /**
-   * Connects, and resolves when the server was found fit; rejects when the connection is over before that. A server
-   * that accepts and says nothing has `timeoutMs`; Sentinels or nodes that are asked in turn have some more.
+   * Connects, and resolves when `prepare` has found the server fit; rejects when the connection ends before that. A
+   * server that accepts and is silent has `timeoutMs`; Sentinels or nodes that are tried in turn have five times that.
    */
   async open(prepare: ((client: Client) => Promise<void>) | undefined, timeoutMs: number): Promise<void> {
     const giveUp = () => this.end(new Error(`there was no answer within ${timeoutMs} ms of connecting`));
-    let timer = setTimeout(giveUp, 5 * timeoutMs);
+    let timer = setTimeout(giveUp, Math.min(5 * timeoutMs, longestTimerMs));
     this.client.on('connect', () => {
       clearTimeout(timer);
-      timer = setTimeout(giveUp, timeoutMs);
+      timer = setTimeout(giveUp, Math.min(timeoutMs, longestTimerMs));
     });
     const isOver = this.over.then((reason): never => {
       throw reason;
     });
     try {
       await Promise.race([this.client.connect().then(() => prepare?.(this.client)), isOver]);
+      this.checkedAt = performance.now();
     } catch (error) {
-      // what the promise was rejected with tells less than what the client reported before
+      // The client reports more in its events than in the promise that it rejects
       throw this.#lastError ?? error;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Repeatable. What is under way fails soon, by itself. */
+  /** May be called again. Calls in flight fail soon, by themselves. */
   end(reason: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
