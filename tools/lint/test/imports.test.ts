@@ -41,6 +41,23 @@ function outputOf(args: readonly string[], cwd: string): string {
   }
 }
 
+it('finds circles of imports wherever they are, types counted', () => {
+  const places = [
+    'packages/lb/src',
+    'packages/lb/bench',
+    'packages/store/faults',
+    'tools/bench/test',
+    'docs/examples',
+  ];
+  const files = places.flatMap(place => [
+    [`${place}/a.ts`, "import type { B } from './b.ts';\nexport interface A {\n  b?: B;\n}\n"],
+    [`${place}/b.ts`, "import type { C } from './c.ts';\nexport interface B {\n  c?: C;\n}\n"],
+    [`${place}/c.ts`, "export type { A as C } from './a.ts';\n"],
+  ]);
+  const found = files.map(([file]) => `lint/suspicious/noImportCycles ${file}`).sort();
+  expect(lint(Object.fromEntries(files))).toEqual(found);
+});
+
 it('finds a type that is imported where the rules on imports do not look', () => {
   const found = lint({ 'packages/lb/src/a.ts': "export type B = import('./b.ts').B;\n" });
   expect(found).toEqual(['plugin packages/lb/src/a.ts']);

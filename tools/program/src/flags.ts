@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
-import { AshlarError, describe } from '@ashlar/core';
-import { nearest } from './nearest.ts';
+import { AshlarError, describe, nearest } from '@ashlar/core';
 
 /** What was typed cannot be done; the message is one line that names the flag and the value. */
 export class UsageError extends AshlarError {

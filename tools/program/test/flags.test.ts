@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { type Flags, flagsHelp, readFlags, UsageError } from '../src/flags.ts';
-import { nearest } from '../src/nearest.ts';
 
 const flags: Flags = {
   rate: { value: 'N', help: 'how fast' },
@@ -54,15 +53,5 @@ describe('flagsHelp', () => {
       '',
     ];
     expect(flagsHelp('Does it.', flags)).toBe(lines.join('\n'));
-  });
-});
-
-describe('nearest', () => {
-  it('finds what was meant, and nothing for what was not', () => {
-    const names = ['requests', 'replicas', 'rate', 'port'];
-    expect(nearest('replcas', names)).toBe('replicas');
-    expect(nearest('rat', names)).toBe('rate');
-    expect(nearest('verbose', names)).toBeUndefined();
-    expect(nearest('', names)).toBeUndefined();
   });
 });

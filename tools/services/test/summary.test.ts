@@ -55,10 +55,8 @@ it.each([
 it('lists the slowest of several files before that', async () => {
   const { lines } = await run(['unhandled', 'skipped']);
   const from = lines.indexOf('Slowest files');
-  expect(lines.slice(from + 1, from + 3).sort()).toEqual([
-    expect.stringMatching(/^ +\d+\.\d s {2}skipped\.fixture\.ts$/),
-    expect.stringMatching(/^ +\d+\.\d s {2}unhandled\.fixture\.ts$/),
-  ]);
+  const listed = lines.slice(from + 1, from + 3).map(line => /^ +\d+\.\d s {2}(\S+)$/.exec(line)?.[1]);
+  expect(listed.sort()).toEqual(['skipped.fixture.ts', 'unhandled.fixture.ts']);
   expect((await run(['unhandled'])).lines).not.toContain('Slowest files');
 });
 
