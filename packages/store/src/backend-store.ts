@@ -1,4 +1,4 @@
-import { backgroundClock, checkNames, objectWith, refused, required, text } from '@ashlar/core';
+import { Backoff, backgroundClock, checkNames, objectWith, refused, required, text } from '@ashlar/core';
 import type { Backend, Stored } from './backend.ts';
 import { batches, checkedEntries, pipeline, sizeOf } from './batches.ts';
 import { channels } from './diagnostics.ts';
@@ -29,8 +29,8 @@ import type {
 } from './store.ts';
 import { Watcher } from './watches/watcher.ts';
 
-/** The pause of a watch before it looks up a change again that the backend did not answer. */
-const lookUpAgainMs = 100;
+/** The pauses of a watch before it looks up a change again that the backend did not answer. */
+const lookUpAgain = { firstMs: 100, maxMs: 2_000 };
 
 const storeName = required(text());
 const anyBackend = required(
@@ -233,12 +233,13 @@ export class BackendStore implements ManagedStore {
   }
 
   async #present(keys: readonly string[], signal: AbortSignal): Promise<readonly (Entry | undefined)[]> {
+    const backoff = new Backoff(lookUpAgain);
     for (;;) {
       try {
         return (await this.#backend.read(keys)).map(stored => this.#valid(stored));
       } catch (error) {
         if (!isRetryable(error)) throw error;
-        await backgroundClock.sleep(lookUpAgainMs, signal);
+        await backgroundClock.sleep(backoff.nextMs(), signal);
       }
     }
   }

@@ -3,12 +3,12 @@ import type { Place } from '../ground/ground.ts';
 
 export interface Settings {
   readonly place: Place;
-  /** Tells the name and the counter of one run from those of others on the same server. */
+  /** Keeps the name and the counter of one run apart from those of others on the same server. */
   readonly run: string;
   readonly ttlMs: number;
 }
 
-/** What a contender tells the process that started it. */
+/** What a contender reports to the process that started it. */
 export type Told =
   | { readonly told: 'waiting' }
   | { readonly told: 'leading'; readonly token: bigint }

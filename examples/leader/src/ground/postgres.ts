@@ -65,7 +65,7 @@ export function postgresGround(url: string, run: string): Home {
     connectionTimeoutMillis: 1_000,
     query_timeout: 1_000,
   });
-  pool.on('error', () => {}); // the calls tell
+  pool.on('error', () => {}); // The calls reject with it
   // a server that may lose its last moment will do for a show
   const store = postgresStore({ pool, table: 'ashlar_leader_store', durability: 'asynchronous' });
   return {

@@ -63,7 +63,7 @@ class RedisCounter implements Counter {
 /** On a Redis server; the counter of each run has a key of its own. */
 export function redisGround(url: string, run: string): Home {
   const redis = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 1, commandTimeout: 1_000 });
-  redis.on('error', () => {}); // the calls tell
+  redis.on('error', () => {}); // The calls reject with it
   const store = redisStore({ redis, prefix: 'ashlar-leader' });
   return {
     store,

@@ -40,7 +40,7 @@ export function liveLine({ ledger, contenders }: Stage, chosen: number | undefin
   const states = contenders.map(({ number, state }, at) =>
     at === chosen ? `[${number} ${state}]` : ` ${number} ${state} `,
   );
-  // the lines above tell the whole token
+  // The lines above have the whole token
   const token = ledger.term === undefined ? 'none yet' : `…${String(ledger.term.token).slice(-6)}`;
   return `${states.join('')}  count ${ledger.highest}  refused ${ledger.refused}  token ${token}`;
 }

@@ -204,7 +204,7 @@ export class PostgresBackend implements Backend {
     statement: Statement<R>,
     values: unknown[],
   ): Promise<readonly R[]> {
-    const isReady = this.#check.isPassed && this.#feed?.isTried !== false;
+    const isReady = this.#check.isPassed() && this.#feed?.isTried !== false;
     const before = isReady ? undefined : () => Promise.all([this.#check.pass(), this.#feed?.tried]);
     try {
       return await this.#connections.run(operation, onLoss, statement, values, before);

@@ -23,8 +23,8 @@ export function serverQuery(table: Table): Statement<ServerRow> {
   return { name: `ashlar_check_${shortHash(text)}`, text };
 }
 
-/** How long a server that passed counts as checked. */
-const usualPassMs = 10_000;
+/** How often a server that passed is checked again while it is used. */
+const checkAgainMs = 10_000;
 
 export interface ServerCheckOptions {
   readonly store: string;
@@ -41,7 +41,8 @@ export class ServerCheck {
   readonly #options: ServerCheckOptions;
   readonly #query: Statement<ServerRow>;
   #checking: Promise<void> | undefined;
-  #passedAt = Number.NEGATIVE_INFINITY;
+  #isPassed = false;
+  #checkedAt = 0;
   #warned: string | undefined;
 
   constructor(connections: Connections, options: ServerCheckOptions) {
@@ -50,13 +51,21 @@ export class ServerCheck {
     this.#query = serverQuery(options.table);
   }
 
-  get isPassed(): boolean {
-    return performance.now() - this.#passedAt < usualPassMs;
+  /** Whether operations may be sent. From time to time it checks again beside them, so that none waits for it. */
+  isPassed(): boolean {
+    if (this.#isPassed && performance.now() - this.#checkedAt > checkAgainMs) {
+      this.#checkedAt = performance.now();
+      this.#check().catch((error: unknown) => {
+        // What is unavailable, the operations find out
+        if (!(error instanceof StoreUnavailableError)) this.#isPassed = false;
+      });
+    }
+    return this.#isPassed;
   }
 
   /** @throws TableShapeError, UnsafeBackendError, StoreUnavailableError */
   async pass(): Promise<void> {
-    if (this.isPassed) return;
+    if (this.#isPassed) return;
     this.#checking ??= this.#check().finally(() => {
       this.#checking = undefined;
     });
@@ -64,12 +73,13 @@ export class ServerCheck {
   }
 
   forget(): void {
-    this.#passedAt = Number.NEGATIVE_INFINITY;
+    this.#isPassed = false;
   }
 
   async #check(): Promise<void> {
     for (const row of await this.#connections.run('check', 'NotExecuted', this.#query, [])) this.#judge(row);
-    this.#passedAt = performance.now();
+    this.#isPassed = true;
+    this.#checkedAt = performance.now();
   }
 
   #judge(row: ServerRow): void {
