@@ -1,5 +1,18 @@
 import assert from 'node:assert/strict';
-import { seededRandom } from '@ashlar/core';
+import {
+  boolean,
+  defaultTo,
+  functionOf,
+  listOf,
+  number,
+  objectWith,
+  type RulesFor,
+  readOptions,
+  record,
+  required,
+  seededRandom,
+  text,
+} from '@ashlar/core';
 import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
 import type { Endpoint } from './endpoint.ts';
 import type { Candidate, PickRequest, Policy, PolicyFactory } from './policy.ts';
@@ -11,31 +24,49 @@ export interface PolicyFeatures {
   readonly weighted?: boolean;
   /** Equal keys go to the same candidate. */
   readonly keyed?: boolean;
-  /** One that fails, however fast, is given next to nothing, and its share again when it is well. */
+  /** A candidate that fails, however fast, gets next to nothing, and its share again after it has recovered. */
   readonly failureAware?: boolean;
-  /** How far a share may be from the expected one, as a part of it; 0.1 if absent. */
+  /** How far a share may be from the expected one, as a part of it. Default: 0.1. */
   readonly tolerance?: number;
 }
 
 export interface PolicyConformance {
-  /** For the name of the suite. */
+  /** The name of the policy in the name of the suite. */
   readonly name: string;
   readonly features?: PolicyFeatures;
   readonly skip?: readonly Skip[];
 }
 
+const features = {
+  weighted: boolean(false),
+  keyed: boolean(false),
+  failureAware: boolean(false),
+  tolerance: number(0.1, { above: 0, max: 1 }),
+} satisfies RulesFor<PolicyFeatures>;
+
+const rules = {
+  name: required(text()),
+  features: record(features),
+  skip: defaultTo([], listOf(required(objectWith<Skip>([])))),
+} satisfies RulesFor<PolicyConformance>;
+
+const policyFactory = /* @__PURE__ */ required(
+  /* @__PURE__ */ functionOf<PolicyFactory>(),
+  'such as `roundRobin()`',
+);
+
 type Tests = Record<string, () => void>;
 
 /**
- * The tests that every policy must pass. Requests are settled at once, save where a test says otherwise; randomness is
+ * The tests that every policy must pass. Requests are settled at once, except where a test says otherwise. Randomness is
  * seeded, so a policy passes always or never.
+ *
+ * @throws InvalidOptionError
  */
-export function conformance(
-  runner: TestRunner,
-  makePolicy: PolicyFactory,
-  { name, features = {}, skip = [] }: PolicyConformance,
-): void {
-  const { tolerance = 0.1 } = features;
+export function conformance(runner: TestRunner, makePolicy: PolicyFactory, options: PolicyConformance): void {
+  const { name, features, skip } = readOptions('conformance', options, rules);
+  const { tolerance } = features;
+  policyFactory(makePolicy, 'makePolicy');
   const tests = {
     ...eligibility(makePolicy),
     ...shares(makePolicy, tolerance),
@@ -48,7 +79,7 @@ export function conformance(
 
 function eligibility(makePolicy: PolicyFactory): Tests {
   return {
-    'gives nobody where nobody is eligible'() {
+    'returns none where none is eligible'() {
       const bench = new Bench(makePolicy);
       bench.update([]);
       assert.equal(bench.pick(), undefined);
@@ -97,7 +128,7 @@ function eligibility(makePolicy: PolicyFactory): Tests {
         if (i % 3 !== 0) bench.release(picked!, outcome);
       }
     },
-    'told the same, answers the same'() {
+    'gives equal results for equal calls'() {
       const [one, two] = [new Bench(makePolicy), new Bench(makePolicy)];
       for (const bench of [one, two]) bench.join('a', 'b', 'c', 'd');
       for (let i = 0; i < 200; i++) {
@@ -213,7 +244,7 @@ function candidate(id: string, weight = 1): Mutable {
   return { endpoint: { id, weight }, inFlight: 0, weight };
 }
 
-/** A balancer in small: keeps what is in flight, and moves time on by a millisecond a request. */
+/** A small balancer: counts requests in flight, and advances time by a millisecond a request. */
 class Bench {
   readonly #policy: Policy<Endpoint>;
   readonly #random = seededRandom(42);
@@ -251,7 +282,7 @@ class Bench {
     return picked;
   }
 
-  /** How often each is given, by id, over requests without a key. */
+  /** How often each is picked, by id, over requests without a key. */
   count(skip?: (one: Candidate<Endpoint>) => boolean): Map<string, number> {
     const counts = new Map<string, number>();
     for (let i = 0; i < 30_000; i++) {

@@ -1,25 +1,25 @@
-import { describe } from '@ashlar/core';
+import { describe, nearest, type Rule, refused } from '@ashlar/core';
 import { DuplicateEndpointError, InvalidEndpointError } from './errors.ts';
 
-/** One replica of a service. Fields beyond these are the user's own and come back with every pick. */
+/** One replica of a service. Other fields are the user's own and come back with every pick. */
 export interface Endpoint {
-  /** Unique within a balancer, any non-empty string; what an endpoint is recognized by when the set changes. */
+  /** Any non-empty string, unique within a balancer. Identifies the endpoint when the set changes. */
   readonly id: string;
-  /** Where it listens. The balancer itself does not read it; the adapters and `httpCheck` do. */
+  /** Where it listens. The adapters and `httpCheck` read it; the balancer itself does not. */
   readonly url?: string;
-  /** Its share of the traffic relative to the others; at most 2^53 - 1, and 1 if absent. At 0 it is given no new requests. */
+  /** Its share of the traffic relative to the others, at most 2^53 - 1. At 0 it gets no new requests. Default: 1. */
   readonly weight?: number;
-  /** Where it can fail together with others. */
+  /** Its availability zone: endpoints of one zone can fail together. */
   readonly zone?: string;
 }
 
 /**
- * Tells which endpoints there are: each item is the full set, not a change. An endpoint whose id stays keeps its
- * statistics; its weight, url, zone and other fields are taken over.
+ * A source of endpoints: each item is the full set, not a change. An endpoint whose id stays keeps its statistics; its
+ * weight, url, zone and other fields are taken over.
  *
- * A set that is empty, or has an endpoint twice or ill-formed, is refused, and the last good one stays in use. So it
- * does when the iterable ends or throws; it is not iterated again: a source that wants to outlive an error catches it.
- * `close` of the balancer calls the iterator's `return` and does not wait for it.
+ * The balancer refuses a set that is empty, ill-formed or lists an endpoint twice; the last good set stays in use. It also
+ * stays when the iterable ends or throws. The balancer does not iterate again: a source that should survive an error
+ * catches it. `close` of the balancer calls the iterator's `return` and does not wait for it.
  */
 export type Discovery<E extends Endpoint> = AsyncIterable<readonly E[]>;
 
@@ -27,6 +27,29 @@ export function isDiscovery<E extends Endpoint>(
   endpoints: Iterable<E> | Discovery<E>,
 ): endpoints is Discovery<E> {
   return typeof (endpoints as Partial<Discovery<E>> | null)?.[Symbol.asyncIterator] === 'function';
+}
+
+/** A list of endpoints or a discovery. A string is refused, as its characters would pass for a list. */
+export const endpointSource: Rule<object | undefined> = (value, option) => {
+  if (value === undefined || isListOrDiscovery(value)) return value;
+  throw refused(option, 'a list of endpoints or an async iterable of lists', value, adviceForSource);
+};
+
+/** @throws InvalidOptionError */
+export function endpointList<E extends Endpoint>(endpoints: Iterable<E>): Iterable<E> {
+  if (isListOrDiscovery(endpoints) && Symbol.iterator in endpoints) return endpoints;
+  throw refused('endpoints', 'a list of endpoints or an async iterable of lists', endpoints, adviceForSource);
+}
+
+function isListOrDiscovery(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  return Symbol.iterator in value || Symbol.asyncIterator in value;
+}
+
+function adviceForSource(value: unknown): string | undefined {
+  if (typeof value === 'string') return `write \`[{ id: ${describe(value)} }]\``;
+  if (typeof value !== 'object' || value === null) return undefined;
+  return 'id' in value ? 'write `[endpoint]`' : undefined;
 }
 
 /** The endpoints as a list of their own. @throws InvalidEndpointError, DuplicateEndpointError */
@@ -48,11 +71,18 @@ export function weightOf(endpoint: Endpoint): number {
 /** Beyond this, sums of weights are not exact, and end up infinite. */
 const maxWeight = Number.MAX_SAFE_INTEGER;
 
+/** What a misspelled field could have meant. A misspelled `id` is an absent one. */
+const optionalFields = ['url', 'weight', 'zone'];
+
 function checkEndpoint(index: number, endpoint: Endpoint | null): void {
   if (typeof endpoint !== 'object' || endpoint === null) {
-    throw new InvalidEndpointError(index, `must be an object with an \`id\`, got ${describe(endpoint)}`);
+    const advice = typeof endpoint === 'string' ? `; write \`{ id: ${describe(endpoint)} }\`` : '';
+    throw new InvalidEndpointError(
+      index,
+      `must be an object with an \`id\`, got ${describe(endpoint)}${advice}`,
+    );
   }
-  const { id, url, weight = 1, zone } = endpoint;
+  const { id, weight = 1 } = endpoint;
   if (typeof id !== 'string' || id === '') {
     throw new InvalidEndpointError(
       index,
@@ -63,16 +93,32 @@ function checkEndpoint(index: number, endpoint: Endpoint | null): void {
     const must = `must have a \`weight\` that is a number of at least 0 and at most ${maxWeight}`;
     throw new InvalidEndpointError(index, `(${describe(id)}) ${must}, got ${describe(weight)}`);
   }
-  for (const [name, value] of Object.entries({ url, zone })) {
+  for (const name of ['url', 'zone'] as const) {
+    const value = endpoint[name];
     if (value === undefined || typeof value === 'string') continue;
     throw new InvalidEndpointError(
       index,
       `(${describe(id)}) must have a string as its \`${name}\`, got ${describe(value)}`,
     );
   }
+  for (const name of Object.keys(endpoint)) refuseSlip(index, endpoint, name);
 }
 
-/** Whether two descriptions of an endpoint say the same, so that nothing need follow from the newer one. */
+/**
+ * Endpoints have fields of the user's own. A field is a misspelled one only where the right one is missing, the first
+ * letter is the same and the length differs by at most one: `wieght`, `Weight`, `zon`.
+ */
+function refuseSlip(index: number, endpoint: Endpoint, name: string): void {
+  const alike = optionalFields.filter(
+    field => field[0] === name[0]?.toLowerCase() && Math.abs(field.length - name.length) <= 1,
+  );
+  const meant = nearest(name, alike);
+  if (meant === undefined || meant in endpoint) return;
+  const slip = `has no field \`${name}\`; did you mean \`${meant}\`?`;
+  throw new InvalidEndpointError(index, `(${describe(endpoint.id)}) ${slip}`);
+}
+
+/** Whether two descriptions of an endpoint are equal, field by field. */
 export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   if (a === b) return true;
   const before = Object.entries(a);

@@ -1,14 +1,17 @@
 import { AshlarError, type CallOutcome, describe } from '@ashlar/core';
 
-/** There was no endpoint to give the request to. Nothing was sent. */
+/** No endpoint could take the request. Nothing was sent. */
 export class NoEndpointError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_NO_ENDPOINT';
+  static override readonly code: string = 'ASHLAR_LB_NO_ENDPOINT';
+  static override readonly retryable: boolean = true;
   readonly outcome: CallOutcome = 'NotExecuted';
   /**
-   * `empty`: there are no endpoints, or all are drained; `undiscovered`: discovery has not given a set, its error is the
-   * `cause`; `unhealthy`: none is healthy, and there is no panic threshold; `excluded`: there are some, but all are
-   * excluded or being probed; `full`: those that are not are at their limit, and it may not wait for one; `waited`: and so
-   * they were for as long as it could wait.
+   * - `empty`: there are no endpoints, or all are drained
+   * - `undiscovered`: discovery has not delivered a usable set; its error is the `cause`
+   * - `unhealthy`: none is healthy, and there is no panic threshold
+   * - `excluded`: all are excluded or being probed
+   * - `full`: all others are at their limit, and the request may not wait
+   * - `waited`: all others stayed at their limit for as long as the request could wait
    */
   readonly reason: 'empty' | 'undiscovered' | 'unhealthy' | 'excluded' | 'full' | 'waited';
 
@@ -20,16 +23,17 @@ export class NoEndpointError extends AshlarError {
 
 const reasons = {
   empty: 'there are none, or all have weight 0 or are drained',
-  undiscovered: 'discovery has not given a usable set',
+  undiscovered: 'discovery has not delivered a usable set',
   unhealthy: 'none is healthy',
   excluded: 'all that could take one are excluded or being probed',
   full: 'all are at their limit, and it cannot wait for one',
   waited: 'all were at their limit for as long as it could wait',
 };
 
-/** The time that was given is over. `outcome` is `Unknown` when an endpoint was asked and has not answered. */
+/** The time limit was exceeded. `outcome` is `Unknown` when an endpoint has the request and has not answered. */
 export class DeadlineError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_DEADLINE';
+  static override readonly code: string = 'ASHLAR_LB_DEADLINE';
+  static override readonly retryable: boolean = true;
   readonly timeoutMs: number;
   readonly outcome: CallOutcome;
 
@@ -42,7 +46,7 @@ export class DeadlineError extends AshlarError {
 
 /** The balancer was closed, before or during the call. */
 export class ClosedError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CLOSED';
+  static override readonly code: string = 'ASHLAR_LB_CLOSED';
   readonly outcome: CallOutcome;
 
   constructor(balancer: string, outcome: CallOutcome) {
@@ -51,9 +55,9 @@ export class ClosedError extends AshlarError {
   }
 }
 
-/** An endpoint that cannot be one. */
+/** An ill-formed endpoint. */
 export class InvalidEndpointError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_INVALID_ENDPOINT';
+  static override readonly code: string = 'ASHLAR_LB_INVALID_ENDPOINT';
   /** Its position in the list. */
   readonly index: number;
 
@@ -63,9 +67,9 @@ export class InvalidEndpointError extends AshlarError {
   }
 }
 
-/** An endpoint was given twice. */
+/** A list names an endpoint twice. */
 export class DuplicateEndpointError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_DUPLICATE_ENDPOINT';
+  static override readonly code: string = 'ASHLAR_LB_DUPLICATE_ENDPOINT';
   readonly id: string;
 
   constructor(id: string) {
@@ -74,19 +78,20 @@ export class DuplicateEndpointError extends AshlarError {
   }
 }
 
-/** Discovery gave a set that cannot be used, the reason being the `cause`, or ended without one. */
+/** Discovery delivered an unusable set, with the reason as the `cause`, or ended without a set. */
 export class DiscoveryError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_DISCOVERY';
+  static override readonly code: string = 'ASHLAR_LB_DISCOVERY';
+  static override readonly retryable: boolean = true;
 }
 
-/** A policy picked what it was not offered. */
+/** A policy picked a candidate that it was not offered. */
 export class PolicyError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_POLICY';
+  static override readonly code: string = 'ASHLAR_LB_POLICY';
 }
 
-/** The endpoint was given back to use while something waited for it to be drained. */
+/** `undrain` was called while `drain` waited. */
 export class DrainTakenBackError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_DRAIN_TAKEN_BACK';
+  static override readonly code: string = 'ASHLAR_LB_DRAIN_TAKEN_BACK';
   readonly id: string;
 
   constructor(id: string) {

@@ -1,42 +1,50 @@
 import {
   backgroundClock,
+  type Checked,
   type Clock,
-  describe,
-  InvalidOptionError,
-  numberOption,
-  type Random,
+  clock,
+  defaultTo,
+  durationMs,
+  functionOf,
+  integer,
+  number,
+  orFalse,
+  type Rule,
+  random,
+  readOptions,
+  required,
   systemClock,
+  text,
 } from '@ashlar/core';
 import { Follower } from './discovery/follower.ts';
-import { checkedEndpoints, type Endpoint, isDiscovery } from './endpoint.ts';
+import { checkedEndpoints, type Endpoint, endpointSource, isDiscovery } from './endpoint.ts';
 import { Availability } from './endpoints/availability.ts';
 import { Drains } from './endpoints/drain.ts';
 import { EndpointSet } from './endpoints/endpoint-set.ts';
 import { Members } from './endpoints/member.ts';
 import { SlowStart } from './endpoints/slow-start.ts';
 import { HealthChecks } from './health/health-checks.ts';
-import { healthSettings } from './health/options.ts';
-import { checkConcurrency } from './limits/limiter.ts';
-import { checkNames, type LoadBalancerOptions } from './options.ts';
+import { healthRule } from './health/options.ts';
+import { concurrencyRule } from './limits/limiter.ts';
+import type { LoadBalancerOptions } from './options.ts';
 import { OutlierEjection } from './outlier/ejection.ts';
-import { outlierSettings } from './outlier/options.ts';
+import { outlierRule } from './outlier/options.ts';
 import { leastRequests } from './policies/least-requests.ts';
-import { makePolicy, type Policy } from './policy.ts';
+import { makePolicy, type Policy, policyRule } from './policy.ts';
 import { Prober } from './probes/prober.ts';
 import type { AcquireOptions, Attempt, DrainOptions, Picked, PickOptions, RunOptions } from './request.ts';
 import { Hedging } from './requests/hedge.ts';
 import { Requests } from './requests/requests.ts';
 import { Retrying } from './requests/retry.ts';
-import { waitSettings } from './requests/wait-queue.ts';
 import { type BalancerSnapshot, endpointSnapshot } from './snapshot.ts';
 import { Timers } from './util/timers.ts';
 
 /**
- * Says which endpoint takes the next request, follows how requests go, and leaves out endpoints that fail.
+ * Chooses the endpoint of each request, records how requests go, and ejects endpoints that fail.
  *
- * `pick` only chooses: the caller makes the request and says how it went. `run` makes the attempts too: with a
- * deadline, and on another endpoint when that is safe. It opens no connections of its own, and has no timers but for what
- * waits and for checks.
+ * `pick` only chooses: the caller makes the request and reports how it went. `run` makes the attempts too, with a deadline,
+ * and retries on another endpoint when that is safe. The balancer opens no connections of its own. Its only timers are for
+ * requests that wait, deadlines, checks and probes.
  */
 export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   readonly name: string;
@@ -52,18 +60,16 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
 
   /** @throws InvalidOptionError; for a list also InvalidEndpointError and DuplicateEndpointError */
   constructor(options: LoadBalancerOptions<E>) {
-    checkNames(options);
-    const { name = 'lb', endpoints, clock = systemClock, random = Math.random } = options;
-    const { policy: factory = leastRequests(), health = false, retry = {}, hedge = false } = options;
+    const settings = readOptions('LoadBalancer', options, rules);
+    const { name, clock, random, health, retry, hedge, maxWaitMs, maxWaiting } = settings;
+    const { endpoints } = options;
     this.name = name;
     this.#clock = clock;
-    const checking = health === false ? undefined : healthSettings(health);
-    const serveUnchecked = checking?.serveUnchecked ?? true;
-    const policy = makePolicy<E>(factory);
-    this.#endpointSet = endpointSet(name, options, policy, serveUnchecked, clock, random);
+    const policy = makePolicy<E>(settings.policy);
+    this.#endpointSet = endpointSet(settings, policy);
     // Checks and probes go on in the background, requests in front
     const background = clock === systemClock ? backgroundClock : clock;
-    this.#checks = checking && new HealthChecks(name, checking, this.#endpointSet, background, random);
+    this.#checks = health && new HealthChecks(name, health, this.#endpointSet, background, random);
     const { probing } = policy;
     this.#prober = probing && new Prober(name, probing, background, random);
     this.#endpointSet.onPick = this.#prober && (() => this.#prober?.picked());
@@ -80,72 +86,75 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
       balancer: name,
       endpoints: this.#endpointSet,
       timers: new Timers(clock),
-      retrying: retry === false ? undefined : new Retrying(retry),
-      hedging: hedge === false ? undefined : new Hedging(hedge),
-      waiting: waitSettings(options),
+      retrying: retry,
+      hedging: hedge,
+      waiting: { maxWaitMs, maxWaiting },
       follower: this.#follower,
     });
     if (isDiscovery(endpoints)) this.#follower?.start();
-    else this.#replace(checkedEndpoints(checkedList(endpoints)));
+    else this.#replace(checkedEndpoints(endpoints));
   }
 
-  /** The endpoints there are now, in the order in which they were given, also those that take no requests. */
+  /** The current endpoints in the order given, including those that take no requests. */
   get endpoints(): readonly E[] {
     return this.#endpointSet.endpoints;
   }
 
   /**
-   * An endpoint for one request; `done` of what is returned must be called when the request is over. Synchronous.
+   * Chooses an endpoint for one request. Call `done` of the result when the request has ended. Synchronous.
    *
-   * @throws NoEndpointError, ClosedError
+   * @throws NoEndpointError, ClosedError, InvalidOptionError
    */
-  pick(options: PickOptions = {}): Picked<E> {
+  pick(options?: PickOptions): Picked<E> {
     return this.#requests.pick(options);
   }
 
   /**
-   * As `pick`, but waits for the first set of a discovery, and for an endpoint when all are at their limit: in the order
-   * of the calls, at most `maxWaitMs` or `timeoutMs`. Rejects with NoEndpointError, DeadlineError, ClosedError or the
-   * reason of the signal.
+   * As `pick`, but waits for the first set of a discovery, and for an endpoint when all are at their limit: first come,
+   * first served, for at most `maxWaitMs` or `timeoutMs`. Rejects with NoEndpointError, DeadlineError, ClosedError,
+   * InvalidOptionError or the signal's reason.
    */
   acquire(options: AcquireOptions = {}): Promise<Picked<E>> {
     return this.#requests.acquire(options);
   }
 
   /**
-   * Makes an attempt on an endpoint and, if it fails, on another one when that is safe: the request is idempotent, or
-   * the error proves that it was not executed (no connection was made, or its `outcome` is 'NotExecuted'). So an attempt
-   * should ask its endpoint and nobody else. Retries are bounded by `retry.attempts` and a budget.
+   * Makes an attempt on an endpoint. If it fails, retries on another one when that is safe: the request is idempotent, or
+   * the error proves that it was not executed (no connection was made, or its `outcome` is 'NotExecuted'). An attempt
+   * should therefore call its endpoint and nothing else. `retry.attempts` and a retry budget bound the retries.
    *
-   * Settles as the last attempt did: with its value, also when that counts as a failure, or with its own error. Else
-   * rejects with DeadlineError, ClosedError, NoEndpointError or the reason of the caller's signal, also when the attempt
-   * does not heed its signal. A request that the caller gives up says nothing of the endpoint.
+   * Settles as the last attempt did: with its value, even when that counts as a failure, or with its own error. Otherwise
+   * rejects with DeadlineError, ClosedError, NoEndpointError, InvalidOptionError or the reason of the caller's signal,
+   * even when the attempt ignores its own signal. A request that the caller aborts does not count against the endpoint.
    */
   run<T>(attempt: Attempt<E, T>, options: RunOptions<T> = {}): Promise<T> {
     return this.#requests.run(attempt, options);
   }
 
   /**
-   * Gives the endpoint no new requests, and resolves when it has none in flight. It stays so, also when the wait was
-   * given up and whatever discovery says of it, until `undrain`; one that leaves the set and comes back begins anew.
-   * Rejects with InvalidOptionError for an id that is not there, else with DeadlineError, ClosedError,
-   * DrainTakenBackError or the reason of the signal.
+   * Gives the endpoint no new requests, and resolves when it has none in flight. The endpoint stays drained until
+   * `undrain`, even when the wait ends early and whatever discovery says of it; one that leaves the set and comes back
+   * begins anew. Rejects with InvalidOptionError for an unknown id, and with DeadlineError, ClosedError,
+   * DrainTakenBackError or the signal's reason.
    */
   drain(id: string, options: DrainOptions = {}): Promise<void> {
     return this.#requests.within(options, 'the drain', () => this.#drains.drain(id));
   }
 
-  /** Gives it requests again, through a slow start if there is one. @throws InvalidOptionError */
+  /** Gives a drained endpoint requests again, through a slow start if there is one. @throws InvalidOptionError */
   undrain(id: string): void {
     this.#drains.undrain(id);
   }
 
   /**
-   * Calls the listener with the endpoints, now and after each change, and returns a function that stops it. For what keeps
-   * something for each endpoint. What a listener throws after the first call becomes an uncaught exception, and the other
-   * listeners are called all the same.
+   * Calls the listener with the endpoints, now and after each change. Returns a function that stops it. For code that keeps
+   * something for each endpoint, such as a connection pool. An error that a listener throws after the first call becomes an
+   * uncaught exception; the other listeners are still called.
+   *
+   * @throws InvalidOptionError, and what the first call throws
    */
   watch(listener: (endpoints: readonly E[]) => void): () => void {
+    listenerRule(listener, 'listener');
     listener(this.endpoints);
     this.#watchers.add(listener);
     return () => void this.#watchers.delete(listener);
@@ -167,8 +176,8 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   }
 
   /**
-   * Ends discovery and whatever runs or waits, with a ClosedError. For a quiet end, first let what runs finish. Never
-   * rejects, and may be called again.
+   * Ends discovery, and all requests that run or wait, with a ClosedError. For a graceful shutdown, let running requests
+   * finish first. Never rejects, and may be called again.
    */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -191,7 +200,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
       try {
         listener(endpoints);
       } catch (error) {
-        // Not the fault of the set, which is in use: its owner must see it
+        // The set is fine and in use; the error belongs to the owner of the listener
         queueMicrotask(() => {
           throw error;
         });
@@ -200,39 +209,45 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   }
 }
 
-/** @throws InvalidOptionError */
-function endpointSet<E extends Endpoint>(
-  balancer: string,
-  options: LoadBalancerOptions<E>,
-  policy: Policy<E>,
-  serveUnchecked: boolean,
-  clock: Clock,
-  random: Random,
-): EndpointSet<E> {
-  const { outlier = {}, concurrency = Infinity, panicPercent = 50, slowStartMs = 0 } = options;
-  checkConcurrency(concurrency);
-  numberOption('panicPercent', panicPercent, { min: 0, max: 100 });
-  numberOption('slowStartMs', slowStartMs, { min: 0 });
+/** Off unless it is given. */
+function ifGiven<T>(rule: Rule<T>): Rule<T | undefined> {
+  const orOff = orFalse(rule);
+  return (value, option) => (value === undefined ? undefined : orOff(value, option));
+}
+
+const rules = {
+  name: text('lb'),
+  endpoints: required(endpointSource, 'a list of endpoints or a discovery'),
+  policy: defaultTo(/* @__PURE__ */ leastRequests(), policyRule),
+  outlier: orFalse(outlierRule),
+  health: ifGiven(healthRule),
+  panicPercent: number(50, { min: 0, max: 100 }),
+  slowStartMs: durationMs(0),
+  retry: orFalse((value, option) => new Retrying(value, option)),
+  hedge: ifGiven((value, option) => new Hedging(value, option)),
+  concurrency: concurrencyRule,
+  maxWaitMs: durationMs(5_000),
+  maxWaiting: integer(1_000, { min: 0 }),
+  clock: clock(),
+  random: random(),
+} satisfies Record<keyof LoadBalancerOptions<Endpoint>, Rule<unknown>>;
+
+const listenerRule = /* @__PURE__ */ required(functionOf(), 'a function of the endpoints');
+
+function endpointSet<E extends Endpoint>(settings: Checked<typeof rules>, policy: Policy<E>): EndpointSet<E> {
+  const { name: balancer, outlier, health, panicPercent, slowStartMs, clock, random } = settings;
   const members = new Members<E>();
-  const ejection =
-    outlier === false ? undefined : new OutlierEjection(balancer, outlierSettings(outlier), members);
+  const ejection = outlier && new OutlierEjection(balancer, outlier, members);
   const slowStart = slowStartMs === 0 ? undefined : new SlowStart<E>(slowStartMs);
   return new EndpointSet({
     balancer,
     members,
-    health: serveUnchecked ? 'healthy' : 'unchecked',
+    health: (health?.serveUnchecked ?? true) ? 'healthy' : 'unchecked',
     policy,
     availability: new Availability({ balancer, members, policy, panicPercent, outlier: ejection, slowStart }),
     outlier: ejection,
-    concurrency,
+    concurrency: settings.concurrency,
     now: () => clock.now(),
     random,
   });
-}
-
-/** @throws InvalidOptionError */
-function checkedList<E extends Endpoint>(endpoints: Iterable<E>): Iterable<E> {
-  if (typeof endpoints?.[Symbol.iterator] === 'function') return endpoints;
-  const message = `\`endpoints\` must be a list of endpoints or an async iterable of lists, got ${describe(endpoints)}`;
-  throw new InvalidOptionError('endpoints', message);
 }

@@ -1,4 +1,4 @@
-import { type Clock, knownOptions, type Random } from '@ashlar/core';
+import type { Clock, Random } from '@ashlar/core';
 import type { Discovery, Endpoint } from './endpoint.ts';
 import type { HealthOptions } from './health/options.ts';
 import type { Concurrency } from './limits/limiter.ts';
@@ -8,64 +8,45 @@ import type { HedgeOptions } from './requests/hedge.ts';
 import type { RetryOptions } from './requests/retry.ts';
 
 export interface LoadBalancerOptions<E extends Endpoint> {
-  /** What it is called in messages, snapshots and errors; `lb` if absent. */
+  /** The name in messages, snapshots and errors. Default: `lb`. */
   readonly name?: string;
-  /** A list that stays, or a source of full sets. */
+  /** A fixed list, or a discovery: a source of full sets. */
   readonly endpoints: Iterable<E> | Discovery<E>;
-  /** `leastRequests()` if absent. */
+  /** Chooses the endpoint of each request. Default: `leastRequests()`. */
   readonly policy?: PolicyFactory;
-  /** Takes endpoints out that keep failing; `false` turns it off. */
+  /** Ejects endpoints that keep failing; `false` turns it off. Default: on, with the defaults of `OutlierOptions`. */
   readonly outlier?: OutlierOptions | false;
-  /** Checks the endpoints by requests of its own; not at all if absent. */
+  /** Active health checks: the balancer makes requests of its own. Default: none. */
   readonly health?: HealthOptions<E> | false;
   /**
-   * When fewer than so many percent of the endpoints are usable, ejected and unhealthy ones together, all take requests
-   * again; 50 if absent, 0 turns it off.
+   * Panic threshold: when fewer than this percentage of the endpoints are neither ejected nor unhealthy, all take
+   * requests. 0 turns it off. Default: 50.
    */
   readonly panicPercent?: number;
   /**
-   * An endpoint that joins later, or comes back, begins with a tenth of its weight and has all of it after so long; 0 if
-   * absent: at once. For policies that heed weights; one that cannot take parts of them refuses the endpoints.
+   * Slow start, in milliseconds: an endpoint that joins later or comes back begins with a tenth of its weight and reaches
+   * all of it after this time. For policies with weights; a policy that cannot take parts of a weight refuses the
+   * endpoints. Default: 0, no slow start.
    */
   readonly slowStartMs?: number;
-  /** When `run` tries another endpoint; `false` turns it off. */
+  /** When `run` retries on another endpoint; `false` turns it off. Default: on, with the defaults of `RetryOptions`. */
   readonly retry?: RetryOptions | false;
-  /** When `run` sends a request to a second endpoint while the first is awaited; not at all if absent. */
+  /** When `run` sends a hedged request to a second endpoint while it awaits the first. Default: none. */
   readonly hedge?: HedgeOptions | false;
   /**
-   * How many requests an endpoint may have in flight: a number, a function of the endpoint, or one that makes a limiter
-   * for it, as `gradient2()` is. No limit if absent.
+   * How many requests an endpoint may have in flight: a number, a function of the endpoint, or a function that makes a
+   * limiter for it, as `gradient2()`. Default: `Infinity`, no limit.
    */
   readonly concurrency?: Concurrency<E>;
   /**
-   * How long `acquire` and `run` wait for an endpoint when all are at their limit, and for the first set of a discovery;
-   * 5 000 if absent.
+   * How long `acquire` and `run` wait for an endpoint when all are at their limit, and for the first set of a discovery, in
+   * milliseconds. Default: 5 000.
    */
   readonly maxWaitMs?: number;
-  /** How many may wait at a time; 1 000 if absent. */
+  /** How many requests may wait at a time. Default: 1 000. */
   readonly maxWaiting?: number;
+  /** Replaces the machine's clock in tests and simulations. */
   readonly clock?: Clock;
+  /** Replaces `Math.random` in tests and simulations. */
   readonly random?: Random;
-}
-
-const names = [
-  'name',
-  'endpoints',
-  'policy',
-  'outlier',
-  'health',
-  'panicPercent',
-  'slowStartMs',
-  'retry',
-  'hedge',
-  'concurrency',
-  'maxWaitMs',
-  'maxWaiting',
-  'clock',
-  'random',
-];
-
-/** @throws InvalidOptionError for a name that is not one of an option */
-export function checkNames(options: object): void {
-  knownOptions('LoadBalancer', options, names);
 }

@@ -1,88 +1,106 @@
-import { describe, InvalidOptionError, type Random } from '@ashlar/core';
+import { InvalidOptionError, type Random, type Rule, refused } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from './endpoint.ts';
 
 /**
- * An endpoint as a policy sees it. One object for as long as the endpoint stays, changed in place: policies may keep
+ * An endpoint as a policy sees it. It is one object for as long as the endpoint stays, changed in place: policies may keep
  * it, compare it by identity and read it at any time.
  */
 export interface Candidate<E extends Endpoint> {
   readonly endpoint: E;
   /** Requests that were picked and are not done. */
   readonly inFlight: number;
-  /** Above 0. A change is followed by `update`. */
+  /** Above 0. `update` follows each change. */
   readonly weight: number;
 }
 
-/** What a policy may know of the request. Valid during the call only: the balancer uses the object again. */
+/** What a policy knows of a request. Valid during the call only: the balancer reuses the object. */
 export interface PickRequest<E extends Endpoint> {
-  /** What the request is about, for policies that keep equal keys together. */
+  /** What the request is about, for policies that send equal keys to one endpoint. */
   readonly key?: Key | undefined;
   /** Monotonic, in milliseconds. */
   readonly now: number;
   readonly random: Random;
-  /** Requests in flight on all eligible candidates together, where the asker keeps count. */
+  /** Requests in flight on all eligible candidates together, where the caller counts them. */
   readonly inFlight?: number;
   /** Candidates that must not be picked for this request: tried before, excluded by the caller, being probed, at their limit. */
   skip(candidate: Candidate<E>): boolean;
 }
 
 /**
- * Decides who takes a request. Synchronous and pure: no I/O, no timers, no clock or randomness of its own; told the
- * same, it answers the same. `pick` should cost the same however many candidates there are, and allocate nothing.
+ * Decides which endpoint takes a request. Synchronous and pure: no I/O, no timers, no clock or randomness of its own; equal
+ * calls give equal results. `pick` should cost the same for any number of candidates, and allocate nothing.
  */
 export interface Policy<E extends Endpoint = Endpoint> {
   /**
-   * The candidates there are from now on, in the order of the endpoints; each array is a new one that the policy may
-   * keep. Called before the first pick, and whenever a candidate joins, leaves, is ejected, comes back or changes.
+   * Sets the candidates, in the order of the endpoints; each array is new, and the policy may keep it. Called before the
+   * first pick, and whenever a candidate joins, leaves, is ejected, comes back or changes.
    *
-   * @param all also those that take no requests for now, being ejected or unhealthy; if absent, there are none
+   * @param all the eligible candidates and those that are ejected or unhealthy; if absent, all are eligible
    */
   update(eligible: readonly Candidate<E>[], all?: readonly Candidate<E>[]): void;
-  /** One of the eligible candidates that is not to be skipped; `undefined` when there is none. */
+  /** Returns an eligible candidate that need not be skipped; `undefined` when there is none. */
   pick(request: PickRequest<E>): Candidate<E> | undefined;
   /**
-   * A request to a candidate ended, at `now`. Not called when nothing is known of how, nor after the candidate has left;
-   * but it is while the candidate is ejected, for the requests from before.
+   * A request to a candidate ended, at `now`. Not called when its outcome is unknown, nor after the candidate has left;
+   * called for an ejected candidate too, for requests from before.
    */
   settled?(candidate: Candidate<E>, outcome: Outcome, now: number): void;
   /**
-   * A request to a candidate was broken off, at `now` and after `afterMs`, because another one that was asked too was
-   * quicker: neither a success nor a failure, but it would have taken longer than that.
+   * A request to a candidate was canceled at `now`, after `afterMs`, because another attempt was quicker: neither a success
+   * nor a failure, but it would have taken longer than that.
    */
   outrun?(candidate: Candidate<E>, afterMs: number, now: number): void;
-  /** Of a policy that goes by probes: what the balancer makes them with. */
+  /** For a policy that needs probes: how the balancer makes them. */
   readonly probing?: Probing<E> | undefined;
 }
 
-/** Makes a policy for one balancer: policies keep state. */
+/** Makes a policy for one balancer; policies keep state. */
 export type PolicyFactory = <E extends Endpoint>() => Policy<E>;
+
+const expected = 'a policy, as `roundRobin()`';
+
+/** A factory of policies: what `roundRobin()` returns, not `roundRobin` itself. */
+export const policyRule: Rule<PolicyFactory | undefined> = (value, option) => {
+  if (value === undefined || typeof value === 'function') return value as PolicyFactory | undefined;
+  throw refused(option, expected, value, given => {
+    if (typeof given === 'string') return `write \`${given}()\`, imported from '@ashlar/lb'`;
+    return isPolicy(given) ? 'each balancer has a policy of its own: write `() => new Policy()`' : undefined;
+  });
+};
 
 /** A policy for one balancer. @throws InvalidOptionError, also for a factory of factories that was not called */
 export function makePolicy<E extends Endpoint>(factory: PolicyFactory): Policy<E> {
-  const policy = typeof factory === 'function' ? factory<E>() : undefined;
-  if (typeof policy?.update === 'function' && typeof policy.pick === 'function') return policy;
-  const got = typeof policy === 'function' ? 'a function that makes no policy: call it' : describe(factory);
-  throw new InvalidOptionError('policy', `\`policy\` must be a policy, as \`roundRobin()\`, got ${got}`);
+  const policy: unknown = factory<E>();
+  if (isPolicy(policy)) return policy as Policy<E>;
+  if (typeof policy !== 'function')
+    throw refused('policy', `${expected}, a function that returns one`, policy);
+  const message = `\`policy\` must be ${expected}, got a function that makes no policy: call it`;
+  throw new InvalidOptionError('policy', message);
 }
 
-/** What the user of an endpoint says of a request. */
+function isPolicy(value: unknown): boolean {
+  const { update, pick } = (value ?? {}) as Partial<Policy>;
+  return typeof update === 'function' && typeof pick === 'function';
+}
+
+/** How a request went, as its caller reports it to `done`. */
 export interface Settlement {
-  /** Whether the endpoint did well: an answer that is the caller's own fault is `ok`. */
+  /** Whether the endpoint did its work. An answer that is the caller's own fault is `ok`. */
   readonly ok: boolean;
   readonly error?: unknown;
-  /** How long the endpoint asked to be left alone, as by `Retry-After`. */
+  /** How long the endpoint asked to be left alone, as by `Retry-After`, in milliseconds. */
   readonly retryAfterMs?: number;
-  /** How long the endpoint took; from the pick to `done` if absent, which is too long of what goes on as a stream. */
+  /** How long the endpoint took, in milliseconds. Default: from the pick to `done`, which is too long for a stream. */
   readonly latencyMs?: number;
 }
 
-/** How a request went, as policies and outlier detectors are told. */
+/** How a request went, as policies and outlier detection see it. */
 export interface Outcome extends Settlement {
   readonly latencyMs: number;
 }
 
-/** Policies and detectors reckon with these numbers: what is no duration is not passed on. */
+/** Policies and detectors compute with these numbers: one that is no duration is not passed on. */
 export function outcomeOf(
   { ok, error, retryAfterMs, latencyMs }: Settlement,
   sincePickedMs: number,
@@ -100,11 +118,11 @@ function isDuration(ms: number | undefined): ms is number {
   return ms !== undefined && ms >= 0 && ms < Infinity;
 }
 
-/** What an endpoint says of itself when it is probed. */
+/** The answer of an endpoint to a probe. */
 export interface Load {
-  /** Requests that it has and has not answered, of all its clients. */
+  /** Requests in flight at the endpoint, of all its clients. */
   readonly inFlight: number;
-  /** How long it takes to answer with so many in flight, in milliseconds; 0 when it cannot tell. */
+  /** How long it takes to answer with that many in flight, in milliseconds; 0 when unknown. */
   readonly latencyMs: number;
 }
 
@@ -114,16 +132,16 @@ export interface ProbeContext {
   readonly signal: AbortSignal;
 }
 
-/** Asks an endpoint for its load, by whatever protocol; what it throws counts as no answer. */
+/** Asks an endpoint for its load, by any protocol. An error counts as no answer. */
 export type Probe = (context: ProbeContext) => Promise<Load>;
 
-/** How a policy has probes made: it stays pure, as the balancer makes them, and tells it what they bring. */
+/** How a policy has probes made. The balancer makes them and reports the answers, so that the policy stays pure. */
 export interface Probing<E extends Endpoint> {
   readonly probe: Probe;
-  /** How long an answer may take. */
+  /** How long an answer may take, in milliseconds. */
   readonly timeoutMs: number;
-  /** Whom to probe now; asked after each pick until it gives `undefined`. One is not probed twice at a time. */
+  /** The next candidate to probe; called after each pick until it returns `undefined`. One probe a candidate at a time. */
   next(random: Random): Candidate<E> | undefined;
-  /** A probe was answered at `now`; the candidate may have left by then. */
+  /** Receives the answer to a probe, at `now`; the candidate may have left by then. */
   probed(candidate: Candidate<E>, load: Load, now: number): void;
 }

@@ -39,7 +39,7 @@ const broken: [PolicyFactory, string][] = [
     () => new Backward(),
     'gives only candidates of the latest update, while they join, leave and change their weights',
   ],
-  [() => new Moody(), 'told the same, answers the same'],
+  [() => new Moody(), 'gives equal results for equal calls'],
   [() => new Moody(), 'gives equal keys the same candidate'],
   [() => new First(), 'gives next to nothing to one that fails at once, and its share again when it is well'],
 ];

@@ -67,7 +67,9 @@ describe('LoadBalancer', () => {
       '`concurrency` must be a number or a function of the endpoint',
     );
     expect(make({ maxWaiting: -1 })).toThrow('`maxWaiting`');
-    expect(make({ maxWaitMs: -1 })).toThrow('`maxWaitMs` must be a number of at least 0, got -1 (number)');
+    expect(make({ maxWaitMs: -1 })).toThrow(
+      '`maxWaitMs` must be a number of milliseconds of at least 0, got -1',
+    );
     expect(make({ retry: { attempts: 0 } })).toThrow('`retry.attempts`');
     expect(make({ policy: roundRobin })).toThrow('got a function that makes no policy: call it');
     for (const policy of [{}, 'roundRobin', null])
@@ -77,7 +79,7 @@ describe('LoadBalancer', () => {
       shuffleShard({ size: 1, policy: random as never }),
     ])
       expect(make({ policy: outer })).toThrow('got a function that makes no policy');
-    expect(make({ retry: { tries: 3 } })).toThrow('retry has no option `tries`');
+    expect(make({ retry: { tries: 3 } })).toThrow('`retry` has no option `tries`');
     expect(make({ outlier: { maxEjectionPercent: 0 } })).toThrow('`outlier.maxEjectionPercent`');
     expect(make({ outlier: { baseEjectionMs: 10, maxEjectionMs: 5 } })).toThrow('`outlier.maxEjectionMs`');
   });
@@ -105,7 +107,7 @@ describe('LoadBalancer', () => {
     const lb = new LoadBalancer({ endpoints: ids('a', 'b', 'c') });
     for (let i = 0; i < 50; i++) expect(lb.pick({ exclude: new Set(['a', 'c']) }).endpoint.id).toBe('b');
     expect(() => lb.pick({ exclude: ['a', 'b', 'c'] })).toThrow(
-      expect.objectContaining({ code: 'ASHLAR_NO_ENDPOINT', reason: 'excluded', outcome: 'NotExecuted' }),
+      expect.objectContaining({ code: 'ASHLAR_LB_NO_ENDPOINT', reason: 'excluded', outcome: 'NotExecuted' }),
     );
     expect(() => lb.pick({ exclude: 'a' })).toThrow(InvalidOptionError);
     expect(lb.pick().endpoint).toBeDefined();

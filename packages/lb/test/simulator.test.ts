@@ -146,7 +146,7 @@ describe('Simulation', () => {
       'Simulation has no option `replica`',
     );
     expect(() => steady(0)).toThrow('`perSecond` must be a number above 0');
-    expect(() => uniform(5, 4)).toThrow('`maxMs` must be a number of at least 5');
+    expect(() => uniform(5, 4)).toThrow('`maxMs` must be a number of milliseconds of at least 5');
     expect(
       () => new Simulation({ replicas: [{ id: 'a', behavior: silent(), slots: 0 }], arrivals: steady(1) }),
     ).toThrow('`slots` must be an integer of at least 1');

@@ -7,10 +7,10 @@ import { DiscoveryError } from '../errors.ts';
 /** `waiting`: no usable set yet. `live`: the last set is in use and more may come. */
 export type DiscoveryState = 'static' | 'waiting' | 'live' | 'ended' | 'failed' | 'closed';
 
-/** Reads a discovery from `start` to its end or until it is closed. Never throws or rejects. */
+/** Reads a discovery from `start` to its end or its close. Never throws or rejects. */
 export class Follower<E extends Endpoint> {
   state: DiscoveryState = 'waiting';
-  /** The latest failure: a set that was refused, or what ended the discovery. A good set clears it. */
+  /** The latest failure: a refused set, or the error that ended the discovery. A good set clears it. */
   error: unknown;
   readonly #balancer: string;
   readonly #discovery: Discovery<E>;
@@ -42,7 +42,7 @@ export class Follower<E extends Endpoint> {
     if (this.state === 'closed') return;
     const over = this.state === 'ended' || this.state === 'failed';
     this.state = 'closed';
-    // A generator that waits answers `return` only when it wakes: nobody must wait for it
+    // A generator that waits answers `return` only when it wakes, so its result is not awaited
     if (!over) void (async () => this.#iterator?.return?.())().catch(() => {});
   }
 
@@ -77,7 +77,7 @@ export class Follower<E extends Endpoint> {
       this.state = 'live';
       this.error = undefined;
     } catch (cause) {
-      const message = `discovery of ${this.#balancer} gave a set that cannot be used: ${String(cause)}`;
+      const message = `discovery of ${this.#balancer} delivered an unusable set: ${String(cause)}`;
       this.#fail('refused', new DiscoveryError(message, { cause }));
     }
   }
@@ -90,8 +90,8 @@ export class Follower<E extends Endpoint> {
 }
 
 function usable<E extends Endpoint>(endpoints: readonly E[]): E[] {
-  if (typeof endpoints?.[Symbol.iterator] !== 'function') {
-    throw new DiscoveryError(`a set is a list of endpoints, not ${describe(endpoints)}`);
+  if (typeof endpoints === 'string' || typeof endpoints?.[Symbol.iterator] !== 'function') {
+    throw new DiscoveryError(`a set must be a list of endpoints, got ${describe(endpoints)}`);
   }
   const checked = checkedEndpoints(endpoints);
   if (checked.length === 0) throw new DiscoveryError('it is empty');

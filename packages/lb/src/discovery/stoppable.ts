@@ -2,8 +2,8 @@ import { onAbort } from '@ashlar/core';
 import type { Discovery, Endpoint } from '../endpoint.ts';
 
 /**
- * A discovery that reads anew for each iterator, and ends when the signal aborts or the iterator is left: at once, where
- * a bare generator that waits would first have to wake.
+ * A discovery that reads anew for each iterator, and ends as soon as the signal aborts or the iterator is returned. A bare
+ * generator that waits would first have to wake.
  */
 export function stoppable<E extends Endpoint>(
   read: (signal: AbortSignal) => AsyncGenerator<readonly E[]>,
@@ -27,7 +27,7 @@ export function stoppable<E extends Endpoint>(
       };
       const leave = async (): Promise<IteratorResult<readonly E[]>> => {
         unlink?.();
-        leaving.abort(new Error('nobody reads this discovery any more'));
+        leaving.abort(new Error('the reader of this discovery has stopped'));
         await sets.return(undefined).catch(() => {});
         return { done: true, value: undefined };
       };

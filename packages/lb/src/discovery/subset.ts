@@ -1,30 +1,42 @@
-import { describe, InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
+import { integer, type Rule, type RulesFor, readOptions, refused, required } from '@ashlar/core';
 import { murmur3, RendezvousHash } from '@ashlar/hash-ring';
-import type { Discovery, Endpoint } from '../endpoint.ts';
+import { checkedEndpoints, type Discovery, type Endpoint, endpointList, isDiscovery } from '../endpoint.ts';
 
 export interface SubsetOptions {
   /**
-   * Who asks: its number among its like, from 0 on without gaps, as the ordinal of a pod, for a load that is even; or any
-   * name of its own, for one that is even to within chance.
+   * This client: its number among all clients, from 0 without gaps, such as the ordinal of a pod, which spreads load
+   * evenly; or a unique name, which spreads it randomly.
    */
   readonly client: number | string;
-  /** How many endpoints it uses, at least 1. */
+  /** How many endpoints a client uses, at least 1. */
   readonly size: number;
 }
+
+const clientNumber = /* @__PURE__ */ integer(undefined, { min: 0 });
+
+const clientRule: Rule<number | string> = (value, option) => {
+  if (typeof value === 'number') return clientNumber(value, option)!;
+  if (typeof value === 'string' && value !== '') return value;
+  throw refused(option, 'a number or a name', value);
+};
+
+const rules = {
+  client: clientRule,
+  size: required(integer(undefined, { min: 1 }), 'how many endpoints a client uses'),
+} satisfies RulesFor<SubsetOptions>;
 
 const goldenRatio = (Math.sqrt(5) - 1) / 2;
 
 /**
- * The endpoints that one of many clients uses, so that it need not be connected to all: always the same ones, whatever
- * their order, and each endpoint has about as many clients as every other. All of them when there are no more than
- * `size`. A discovery gives one, with the same of each of its sets.
+ * Deterministic subsetting: the endpoints that one of many clients uses, so that it need not connect to all. Equal sets give
+ * equal subsets, whatever their order, and each endpoint has about as many clients as every other. Returns all endpoints
+ * when there are no more than `size`. Of a discovery it returns a discovery with the subset of each set.
  *
- * Clients with a number take neighbors on a ring of the endpoints, beginning at steps of the golden ratio, so that any
- * count of clients is spread evenly; when an endpoint joins or leaves, a client changes two of its own at most. Clients
- * with a name draw theirs (rendezvous hashing, as in gRPC's proposal A68); only those who have, or will have, the
- * endpoint change it.
+ * Clients with a number take neighbors on a ring of the endpoints, beginning at steps of the golden ratio, so that any number
+ * of clients spreads evenly; when an endpoint joins or leaves, a client changes at most two of its own. Clients with a name
+ * draw theirs (rendezvous hashing, as in gRPC's proposal A68); only clients that have, or will have, the endpoint change it.
  *
- * @throws InvalidOptionError
+ * @throws InvalidOptionError; for a list also InvalidEndpointError and DuplicateEndpointError
  */
 export function subset<E extends Endpoint>(endpoints: Iterable<E>, options: SubsetOptions): E[];
 export function subset<E extends Endpoint>(endpoints: Discovery<E>, options: SubsetOptions): Discovery<E>;
@@ -32,23 +44,14 @@ export function subset<E extends Endpoint>(
   endpoints: Iterable<E> | Discovery<E>,
   options: SubsetOptions,
 ): E[] | Discovery<E> {
-  knownOptions('subset', options, ['client', 'size']);
-  const size = integerOption('size', options.size, { min: 1 });
-  const choose = chooser<E>(options.client, size);
-  const pick = (all: Iterable<E>): E[] => {
+  const { client, size } = readOptions('subset', options, rules);
+  const choose = (all: Iterable<E>): E[] => {
     const list = [...all];
-    return list.length <= size ? list : choose(list);
+    if (list.length <= size) return list;
+    return typeof client === 'number' ? neighbors(list, client, size) : drawn(list, client, size);
   };
-  return Symbol.asyncIterator in endpoints ? new SubsetDiscovery(endpoints, pick) : pick(endpoints);
-}
-
-function chooser<E extends Endpoint>(client: number | string, size: number): (all: readonly E[]) => E[] {
-  if (typeof client === 'number') {
-    integerOption('client', client, { min: 0 });
-    return all => neighbors(all, client, size);
-  }
-  if (typeof client === 'string' && client !== '') return all => drawn(all, client, size);
-  throw new InvalidOptionError('client', `\`client\` must be a number or a name, got ${describe(client)}`);
+  if (isDiscovery(endpoints)) return new SubsetDiscovery(endpoints, choose);
+  return choose(checkedEndpoints(endpointList(endpoints)));
 }
 
 function neighbors<E extends Endpoint>(all: readonly E[], client: number, size: number): E[] {
@@ -60,7 +63,7 @@ function neighbors<E extends Endpoint>(all: readonly E[], client: number, size: 
 
 function drawn<E extends Endpoint>(all: readonly E[], client: string, size: number): E[] {
   const byId = new Map(all.map(endpoint => [endpoint.id, endpoint]));
-  // By id alone: neither weights nor zones decide who serves whom
+  // By id alone: weights and zones have no part in it
   return new RendezvousHash(byId.keys()).getN(client, size).map(id => byId.get(id)!);
 }
 

@@ -7,6 +7,7 @@ import { type Concurrency, type Limiter, limitOf } from '../limits/limiter.ts';
 import type { OutlierEjection } from '../outlier/ejection.ts';
 import { type Outcome, outcomeOf, type PickRequest, type Policy, type Settlement } from '../policy.ts';
 import type { Picked } from '../request.ts';
+import { checkSettlement } from '../request-checks.ts';
 import type { Availability } from './availability.ts';
 import { type Health, Member, type Members } from './member.ts';
 
@@ -23,9 +24,9 @@ export interface EndpointSetParts<E extends Endpoint> {
   readonly random: Random;
 }
 
-/** The endpoints of a balancer and the requests in flight to them: all of a balancer that is synchronous. */
+/** The endpoints of a balancer and the requests in flight to them: the synchronous part of a balancer. */
 export class EndpointSet<E extends Endpoint> {
-  /** Called with how many more requests there may be capacity for, as far as is known, when there may be more than before. */
+  /** Called when capacity may have grown, with the number of further requests there may be capacity for. */
   onCapacity: ((capacity: number) => void) | undefined;
   /** Called after each pick. */
   onPick: (() => void) | undefined;
@@ -75,7 +76,7 @@ export class EndpointSet<E extends Endpoint> {
     return Array.from(this.members.values(), ({ endpoint }) => endpoint);
   }
 
-  /** Gives a request to an endpoint; `undefined` when none can take it. @throws PolicyError, and what the policy throws */
+  /** Assigns a request to an endpoint; `undefined` when none can take it. @throws PolicyError, and what the policy throws */
   pick(key: Key | undefined, exclude: readonly string[]): InFlightRequest<E> | undefined {
     if (!this.#availability.isReady) return undefined;
     const now = this.now();
@@ -101,7 +102,7 @@ export class EndpointSet<E extends Endpoint> {
     return picked;
   }
 
-  /** Takes note of how a request ended. Once for each: called by `done` alone. */
+  /** Records how a request ended. Called once for each, by `done` alone. */
   settle(request: InFlightRequest<E>, settlement: Settlement | undefined): void {
     const { member } = request;
     try {
@@ -113,7 +114,7 @@ export class EndpointSet<E extends Endpoint> {
     }
   }
 
-  /** As `settle`, for a request that was broken off because another attempt was quicker. */
+  /** As `settle`, for a request that was canceled because another attempt was quicker. */
   settleOutrun(request: InFlightRequest<E>): void {
     const { member, startedAt } = request;
     const now = this.now();
@@ -124,7 +125,7 @@ export class EndpointSet<E extends Endpoint> {
     }
   }
 
-  /** Ends ejections and takes steps of slow starts whose time has come. */
+  /** Ends the ejections, and takes the steps of slow starts, that are due. */
   refresh(now: number = this.now()): void {
     if (now >= this.#availability.dueAt && this.#availability.upkeep(now)) this.#changed(now);
   }
@@ -138,19 +139,19 @@ export class EndpointSet<E extends Endpoint> {
     this.reevaluate();
   }
 
-  /** Ends an ejection before its time: the next request to the endpoint is its probe. */
+  /** Ends an ejection early: the next request to the endpoint is its probe. */
   endEjection(member: Member<E>): void {
     if (this.#outlier?.endEarly(member)) this.#changed(this.now());
   }
 
-  /** The drain or the health of an endpoint has changed: who takes requests now? */
+  /** Decides again which endpoints take requests, after a drain or the health of one has changed. */
   reevaluate(): void {
     const now = this.now();
     this.#outlier?.enforceLimit(now);
     this.#changed(now);
   }
 
-  /** Makes these the endpoints. When the policy refuses them, all stays as it was and its error is thrown. */
+  /** Replaces the endpoints. If the policy refuses them, nothing changes and its error is thrown. */
   replace(endpoints: readonly E[]): void {
     const changes = this.members.changesTo(endpoints);
     if (changes === undefined) return;
@@ -243,7 +244,7 @@ export class InFlightRequest<E extends Endpoint> implements Picked<E> {
   readonly endpoint: E;
   readonly member: Member<E>;
   readonly startedAt: number;
-  /** How many requests the endpoint was given before. */
+  /** How many requests the endpoint had got before. */
   readonly sequence: number;
   /** Until it has ended. */
   #endpoints: EndpointSet<E> | undefined;
@@ -257,13 +258,19 @@ export class InFlightRequest<E extends Endpoint> implements Picked<E> {
   }
 
   done(settlement?: Settlement): void {
-    const endpoints = this.#endpoints;
-    if (endpoints === undefined) return;
-    this.#endpoints = undefined;
-    endpoints.settle(this, settlement);
+    if (this.#endpoints === undefined) return;
+    if (settlement !== undefined) checkSettlement(settlement);
+    this.settle(settlement);
   }
 
-  /** Ends it as broken off because another attempt was quicker. */
+  /** As `done`, without checking the settlement. */
+  settle(settlement?: Settlement): void {
+    const endpoints = this.#endpoints;
+    this.#endpoints = undefined;
+    endpoints?.settle(this, settlement);
+  }
+
+  /** Ends it as canceled because another attempt was quicker. */
   outrun(): void {
     const endpoints = this.#endpoints;
     this.#endpoints = undefined;

@@ -3,16 +3,15 @@ import { channels } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { EndpointSet } from '../endpoints/endpoint-set.ts';
 import type { Member } from '../endpoints/member.ts';
-import { withTimeout } from '../requests/call.ts';
-import { Timers } from '../util/timers.ts';
+import { withTimeout } from '../util/timeout.ts';
 import { HealthCheckError } from './check.ts';
 import type { HealthSettings } from './options.ts';
 
 type Result = { readonly ok: true } | { readonly ok: false; readonly error: unknown };
 
 /**
- * Checks every endpoint again and again, each in a round of its own and one check at a time, and sets the health of
- * each. A check that goes on after its time is over is left to itself.
+ * Checks every endpoint periodically, each in a loop of its own and one check at a time, and sets its health. A check that
+ * ignores its signal goes on after its timeout; its result is dropped.
  */
 export class HealthChecks<E extends Endpoint> {
   readonly #balancer: string;
@@ -20,7 +19,6 @@ export class HealthChecks<E extends Endpoint> {
   readonly #endpoints: EndpointSet<E>;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #timers: Timers;
   readonly #rounds = new Map<Member<E>, AbortController>();
 
   /** @param clock whose sleepers should not keep the process alive */
@@ -36,10 +34,9 @@ export class HealthChecks<E extends Endpoint> {
     this.#endpoints = endpoints;
     this.#clock = clock;
     this.#random = random;
-    this.#timers = new Timers(clock);
   }
 
-  /** Begins with the endpoints that have joined, and ends with those that have left. */
+  /** Begins to check the endpoints that have joined, and stops for those that have left. */
   follow(): void {
     const members = new Set(this.#endpoints.members.values());
     for (const member of this.#rounds.keys()) if (!members.has(member)) this.#end(member);
@@ -63,7 +60,7 @@ export class HealthChecks<E extends Endpoint> {
 
   /** Rejects when it is stopped. */
   async #round(member: Member<E>, stop: AbortSignal): Promise<void> {
-    // Not within the call that brought the endpoint: what a check does must not meet a half-made balancer
+    // Not within the call that added the endpoint: a check must not see a balancer under construction
     await Promise.resolve();
     const { healthyAfter, unhealthyAfter, intervalMs, jitterPercent } = this.#settings;
     let inRow = 0;
@@ -73,7 +70,7 @@ export class HealthChecks<E extends Endpoint> {
       const { ejectedUntil } = member;
       const result = await this.#check(member.endpoint, stop);
       stop.throwIfAborted();
-      // What was found out before an ejection has no say in whether it ends
+      // A check from before an ejection does not count towards its end
       inRow = result.ok === ok && ejectedUntil === ejection ? inRow + 1 : 1;
       ok = result.ok;
       ejection = ejectedUntil;
@@ -88,14 +85,13 @@ export class HealthChecks<E extends Endpoint> {
   async #check(endpoint: E, stop: AbortSignal): Promise<Result> {
     const { timeoutMs, check } = this.#settings;
     try {
-      const found: unknown = await withTimeout(
-        this.#timers,
-        { timeoutMs, signal: stop },
-        'the check',
-        signal => check({ endpoint, signal }),
-      );
+      const options = { clock: this.#clock, timeoutMs, signal: stop, what: 'the check' };
+      const found: unknown = await withTimeout(options, signal => check({ endpoint, signal }));
       if (found === true || found === undefined) return { ok: true };
-      const message = found === false ? 'the check gave false' : `a check cannot give ${describe(found)}`;
+      const message =
+        found === false
+          ? 'the check returned false'
+          : `a check must return true, false or nothing, got ${describe(found)}`;
       return { ok: false, error: new HealthCheckError(message) };
     } catch (error) {
       return { ok: false, error: error ?? new HealthCheckError('the check failed without an error') };
@@ -110,7 +106,7 @@ export class HealthChecks<E extends Endpoint> {
         this.#endpoints.endEjection(member);
       }
     } catch {
-      // Of the policy: it is updated again at the next pick, which throws to its caller
+      // Thrown by the policy: the next pick updates it again and throws to its caller
     }
   }
 

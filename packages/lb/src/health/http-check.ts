@@ -1,38 +1,79 @@
-import { describe, InvalidOptionError, knownOptions } from '@ashlar/core';
+import { describe, functionOf, type Rule, type RulesFor, readOptions, refused, text } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import { type CheckContext, type HealthCheck, HealthCheckError } from './check.ts';
 
 export interface HttpCheckOptions {
-  /** Below the path of the endpoint's url, with a slash in front; `/` if absent. */
+  /** The path below that of the endpoint's url, with a slash in front. Default: `/`. */
   readonly path?: string;
-  /** `GET` if absent. */
+  /** The method of the request. Default: `GET`. */
   readonly method?: string;
+  /** Headers of the request. Default: none. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The status, or one of the statuses, of a healthy endpoint; 200 to 299 if absent. Redirects are not followed. */
+  /** The status, or the list of statuses, of a healthy endpoint. Redirects are not followed. Default: 200 to 299. */
   readonly expectStatus?: number | readonly number[];
-  /** What the first 64 KiB of the body must contain, or match. */
+  /** What the first 64 KiB of the body must contain, or match. Default: anything. */
   readonly expectBody?: string | RegExp;
-  /** Instead of the global one, as for certificates of one's own. */
+  /** Replaces the global `fetch`, as for certificates of your own. */
   readonly fetch?: typeof fetch;
 }
 
-const names = ['path', 'method', 'headers', 'expectStatus', 'expectBody', 'fetch'];
+const pathRule: Rule<string> = (value = '/', option) => {
+  if (typeof value === 'string' && value.startsWith('/')) return value;
+  throw refused(option, 'a path that begins with a slash', value, given =>
+    typeof given === 'string' && !URL.canParse(given) ? `write \`'/${given}'\`` : undefined,
+  );
+};
 
-/** Of a body, how much is looked at. */
+const headersRule: Rule<Record<string, string>> = (value = {}, option) => {
+  const isPlain = typeof value === 'object' && value !== null && !(Symbol.iterator in value);
+  const wrong = isPlain ? Object.entries(value).find(([, each]) => typeof each !== 'string') : undefined;
+  if (isPlain && wrong === undefined) return value as Record<string, string>;
+  if (wrong !== undefined) throw refused(`${option}.${wrong[0]}`, 'a string', wrong[1]);
+  throw refused(option, 'an object of strings', value, 'write `{ name: value }`');
+};
+
+const statusRule: Rule<readonly number[] | undefined> = (value, option) => {
+  if (value === undefined) return undefined;
+  const statuses: unknown[] = Array.isArray(value) ? value : [value];
+  const wrong = statuses.find(
+    each => !Number.isInteger(each) || (each as number) < 200 || (each as number) > 599,
+  );
+  if (wrong === undefined && statuses.length > 0) return statuses as number[];
+  throw refused(option, 'a status from 200 to 599, or a list of such', statuses.length > 0 ? wrong : value);
+};
+
+const bodyRule: Rule<string | RegExp | undefined> = (value, option) => {
+  if (value === undefined || typeof value === 'string' || value instanceof RegExp) return value;
+  throw refused(option, 'a string or a RegExp', value);
+};
+
+const rules = {
+  path: pathRule,
+  method: text('GET'),
+  headers: headersRule,
+  expectStatus: statusRule,
+  expectBody: bodyRule,
+  fetch: functionOf<typeof fetch>(),
+} satisfies RulesFor<HttpCheckOptions>;
+
+/** How much of a body is read. */
 const maxBodyBytes = 65_536;
 
 /**
- * A check that asks the endpoint's url and looks at the answer. For endpoints with an http or https `url`; others fail.
+ * A health check that requests the endpoint's url and checks the answer. For endpoints with an http or https `url`; others
+ * fail the check.
  *
  * @throws InvalidOptionError
  */
 export function httpCheck(options: HttpCheckOptions = {}): HealthCheck<Endpoint> {
-  knownOptions('httpCheck', options, names);
-  const { path = '/', method = 'GET', headers = {}, expectStatus, expectBody } = options;
-  if (typeof path !== 'string' || !path.startsWith('/')) {
-    throw new InvalidOptionError('path', `\`path\` must begin with a slash, got ${describe(path)}`);
-  }
-  const isExpected = statusTest(expectStatus);
+  const {
+    path,
+    method,
+    headers,
+    expectStatus,
+    expectBody,
+    fetch = globalThis.fetch,
+  } = readOptions('httpCheck', options, rules);
   const bodyTest = bodyTestOf(expectBody);
   return async ({ endpoint, signal }) => {
     const { url, authorization } = target(endpoint, path);
@@ -42,44 +83,30 @@ export function httpCheck(options: HttpCheckOptions = {}): HealthCheck<Endpoint>
       redirect: 'manual',
       signal,
     } as const;
-    const response = await (options.fetch ?? fetch)(url, request).catch(error => {
+    const response = await fetch(url, request).catch(error => {
       throw new HealthCheckError(`it cannot be reached: ${reasonOf(error)}`, { cause: error });
     });
-    // Read also where nobody looks at it, so that the connection can be used again
+    // Read even when no test needs it, so that the connection can be used again
     const body = await beginning(response);
-    if (!isExpected(response.status))
-      throw new HealthCheckError(`it answered with status ${response.status}`);
+    const { status } = response;
+    if (!(expectStatus === undefined ? response.ok : expectStatus.includes(status)))
+      throw new HealthCheckError(`it answered with status ${status}`);
     if (!bodyTest(body)) throw new HealthCheckError(`its body lacks ${String(expectBody)}`);
   };
-}
-
-function statusTest(expected: number | readonly number[] | undefined): (status: number) => boolean {
-  if (expected === undefined) return status => status >= 200 && status <= 299;
-  const statuses = Array.isArray(expected) ? expected : [expected];
-  for (const status of statuses) {
-    if (Number.isInteger(status) && status >= 200 && status <= 599) continue;
-    const must = '`expectStatus` must be a status from 200 to 599, or a list of such';
-    throw new InvalidOptionError('expectStatus', `${must}, got ${describe(status)}`);
-  }
-  return status => statuses.includes(status);
 }
 
 function bodyTestOf(expected: string | RegExp | undefined): (body: string) => boolean {
   if (expected === undefined) return () => true;
   if (typeof expected === 'string') return body => body.includes(expected);
-  if (expected instanceof RegExp) {
-    // A copy without the flags by which a RegExp remembers where it was
-    const pattern = new RegExp(expected.source, expected.flags.replace(/[gy]/g, ''));
-    return body => pattern.test(body);
-  }
-  const must = '`expectBody` must be a string or a RegExp';
-  throw new InvalidOptionError('expectBody', `${must}, got ${describe(expected)}`);
+  // A copy without the flags that make a RegExp stateful
+  const pattern = new RegExp(expected.source, expected.flags.replace(/[gy]/g, ''));
+  return body => pattern.test(body);
 }
 
 /** `fetch` takes no credentials within a url. */
 function target({ id, url }: CheckContext<Endpoint>['endpoint'], path: string) {
   if (url === undefined || !URL.canParse(url)) {
-    throw new HealthCheckError(`endpoint ${describe(id)} has no url that could be asked`);
+    throw new HealthCheckError(`endpoint ${describe(id)} has no valid url`);
   }
   const { protocol, host, pathname, username, password } = new URL(url);
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;

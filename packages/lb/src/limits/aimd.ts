@@ -1,30 +1,31 @@
-import { knownOptions, numberOption } from '@ashlar/core';
-import type { Limiter, LimitSample } from './limiter.ts';
-import { type LimitBounds, limitBounds } from './limiter.ts';
+import { durationMs, number, type RulesFor, readOptions } from '@ashlar/core';
+import { type LimitBounds, type Limiter, type LimitSample, limitBounds, limitRules } from './limiter.ts';
 
 export interface AimdOptions extends LimitBounds {
-  /** What is left of the limit after a failure, above 0 and at most 1; 0.9 if absent. */
+  /** By which factor a failure shrinks the limit, above 0 and at most 1. Default: 0.9. */
   readonly backoff?: number;
-  /** An answer that took longer counts as a failure; 5 000 if absent. */
+  /** A request that took longer counts as a failure, in milliseconds. Default: 5 000. */
   readonly slowMs?: number;
 }
 
 type Settings = Required<AimdOptions>;
 
+const rules = {
+  ...limitRules,
+  backoff: number(0.9, { above: 0, max: 1 }),
+  slowMs: durationMs(5_000, { above: 0 }),
+} satisfies RulesFor<AimdOptions>;
+
 /**
- * A limit for each endpoint that grows by one for each round of requests that all went well, while at least half of it
- * is in use, and shrinks by a part when one fails or is too slow: once for all requests that were under way together
+ * A limit for each endpoint that grows by one for each round of requests that all succeeded, while at least half of it is
+ * in use, and shrinks by a factor when a request fails or is too slow: once for all requests that were in flight together
  * (additive increase, multiplicative decrease; Chiu and Jain, 1989).
  *
  * @throws InvalidOptionError
  */
 export function aimd(options: AimdOptions = {}): () => Limiter {
-  knownOptions('aimd', options, ['initial', 'min', 'max', 'backoff', 'slowMs']);
-  const settings: Settings = {
-    ...limitBounds('aimd', options),
-    backoff: numberOption('aimd.backoff', options.backoff ?? 0.9, { above: 0, max: 1 }),
-    slowMs: numberOption('aimd.slowMs', options.slowMs ?? 5_000, { above: 0 }),
-  };
+  const checked = readOptions('aimd', options, rules, 'aimd.');
+  const settings: Settings = { ...checked, ...limitBounds(checked, 'aimd.') };
   return () => new Aimd(settings);
 }
 
@@ -45,7 +46,7 @@ class Aimd implements Limiter {
   settled({ now, latencyMs, inFlight, dropped }: LimitSample): void {
     const { min, max, backoff, slowMs } = this.#settings;
     if (dropped || latencyMs > slowMs) {
-      // Those that began before the last step down suffered from the limit of then
+      // Requests from before the last decrease suffered from the limit of that time
       if (now - latencyMs < this.#shrunkAt) return;
       this.#shrunkAt = now;
       this.#limit = Math.max(min, this.#limit * backoff);

@@ -1,61 +1,50 @@
-import { integerOption, knownOptions, numberOption } from '@ashlar/core';
-import type { Limiter, LimitSample } from './limiter.ts';
-import { type LimitBounds, limitBounds } from './limiter.ts';
+import { durationMs, integer, number, type RulesFor, readOptions } from '@ashlar/core';
+import { type LimitBounds, type Limiter, type LimitSample, limitBounds, limitRules } from './limiter.ts';
 
 export interface Gradient2Options extends LimitBounds {
-  /** How many more than it can serve an endpoint may have waiting; the limit grows by up to this at a time. 4 if absent. */
+  /** How many requests may queue at an endpoint; the limit grows by up to this number at a time. Default: 4. */
   readonly queue?: number;
-  /** How much of each new limit is taken over, above 0 and at most 1; 0.2 if absent. */
+  /** The weight of a new limit in the moving average of limits, above 0 and at most 1. Default: 0.2. */
   readonly smoothing?: number;
-  /** How many times the usual latency is still well; 1.5 if absent. */
+  /** Up to which multiple of the usual latency the limit does not shrink, at least 1. Default: 1.5. */
   readonly tolerance?: number;
-  /** Over how many windows the usual latency is averaged, exponentially; 600 if absent. */
+  /** Over how many windows the usual latency is averaged, exponentially. Default: 600. */
   readonly longWindow?: number;
-  /** The limit is looked at so often, and not before `windowSamples` requests have ended; 1 000 if absent. */
+  /** How often the limit is updated at most, in milliseconds. Default: 1 000. */
   readonly windowMs?: number;
-  /** 10 if absent. */
+  /** How many requests must have ended before the limit is updated. Default: 10. */
   readonly windowSamples?: number;
 }
 
 type Settings = Required<Gradient2Options>;
 
+const rules = {
+  ...limitRules,
+  queue: number(4, { above: 0 }),
+  smoothing: number(0.2, { above: 0, max: 1 }),
+  tolerance: number(1.5, { min: 1 }),
+  longWindow: integer(600, { min: 1 }),
+  windowMs: durationMs(1_000),
+  windowSamples: integer(10, { min: 1 }),
+} satisfies RulesFor<Gradient2Options>;
+
 /**
  * A limit for each endpoint that grows while its latency stays near the usual, and shrinks when it rises above (Gradient2
- * of Netflix's concurrency-limits, fed with the averages of windows). It needs no number to be known beforehand, but
- * adapts to lasting changes of latency, so set `max` to what must never be exceeded.
+ * of Netflix's concurrency-limits, fed with the averages of windows). It needs no estimate beforehand. It adapts to lasting
+ * changes of latency, so set `max` to what must never be exceeded.
  *
- * A failure that came quicker than the usual answer says nothing of load and is left out; a slow one, as a deadline,
- * counts as the latency that it took.
+ * A failure that came quicker than the usual answer says nothing about load and is left out. A slow failure, such as a
+ * deadline, counts with the latency that it took.
  *
  * @throws InvalidOptionError
  */
 export function gradient2(options: Gradient2Options = {}): () => Limiter {
-  knownOptions('gradient2', options, names);
-  const settings: Settings = {
-    ...limitBounds('gradient2', options),
-    queue: numberOption('gradient2.queue', options.queue ?? 4, { above: 0 }),
-    smoothing: numberOption('gradient2.smoothing', options.smoothing ?? 0.2, { above: 0, max: 1 }),
-    tolerance: numberOption('gradient2.tolerance', options.tolerance ?? 1.5, { min: 1 }),
-    longWindow: integerOption('gradient2.longWindow', options.longWindow ?? 600, { min: 1 }),
-    windowMs: numberOption('gradient2.windowMs', options.windowMs ?? 1_000, { min: 0 }),
-    windowSamples: integerOption('gradient2.windowSamples', options.windowSamples ?? 10, { min: 1 }),
-  };
+  const checked = readOptions('gradient2', options, rules, 'gradient2.');
+  const settings: Settings = { ...checked, ...limitBounds(checked, 'gradient2.') };
   return () => new Gradient2(settings);
 }
 
-const names = [
-  'initial',
-  'min',
-  'max',
-  'queue',
-  'smoothing',
-  'tolerance',
-  'longWindow',
-  'windowMs',
-  'windowSamples',
-];
-
-/** Averages of so many first windows are plain: an exponential one would hang on to the very first. */
+/** The first windows have a plain average: an exponential one would keep too much of the very first. */
 const warmup = 10;
 
 class Gradient2 implements Limiter {
@@ -94,9 +83,9 @@ class Gradient2 implements Limiter {
   #update(latencyMs: number, inFlight: number): void {
     const { min, max, queue, smoothing, tolerance } = this.#settings;
     const usualMs = this.#average(latencyMs);
-    // After a time of overload the average is too high for long: it comes down faster than it went up
+    // After an overload the average stays too high for long: it falls faster than it rose
     if (usualMs > 2 * latencyMs) this.#usualMs *= 0.95;
-    // A limit that is not made use of is not known to be bearable
+    // An endpoint may not bear a limit that it never reaches
     if (inFlight < this.#limit / 2) return;
     const gradient = latencyMs > 0 ? Math.max(0.5, Math.min(1, (tolerance * usualMs) / latencyMs)) : 1;
     const aim = this.#limit * gradient + queue;

@@ -1,7 +1,7 @@
-import { describe, InvalidOptionError, integerOption } from '@ashlar/core';
+import { type Checked, integer, type Rule, refused, required } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 
-/** A request that ended, as limiters are told. */
+/** A request that ended, as limiters see it. */
 export interface LimitSample {
   /** When it ended; monotonic, in milliseconds. */
   readonly now: number;
@@ -16,55 +16,68 @@ export interface LimitSample {
 export interface Limiter {
   /** At least 1. Read after each sample. */
   readonly limit: number;
-  /** Told of every request that ended, save those of which nothing is known. */
+  /** Called for every request that ended, except those whose outcome is unknown. */
   settled(sample: LimitSample): void;
 }
 
 /** How many requests an endpoint may have in flight: a number, or a limiter of its own. `Infinity` is no limit. */
 export type Concurrency<E extends Endpoint = Endpoint> = number | ((endpoint: E) => number | Limiter);
 
-/** A limiter or a whole number of at least 1, or nothing where there is no limit. @throws InvalidOptionError */
+const whole = /* @__PURE__ */ required(
+  /* @__PURE__ */ integer(undefined, { min: 1 }),
+  'an integer of at least 1',
+);
+
+/** A limiter or an integer of at least 1; `undefined` where there is no limit. @throws InvalidOptionError */
 export function limitOf<E extends Endpoint>(
   concurrency: Concurrency<E>,
   endpoint: E,
 ): number | Limiter | undefined {
   const limit = typeof concurrency === 'function' ? concurrency(endpoint) : concurrency;
   if (limit === Number.POSITIVE_INFINITY) return undefined;
-  if (isLimiter(limit)) return limit;
-  return integerOption('concurrency', limit, { min: 1 });
+  return isLimiter(limit) ? limit : whole(limit, 'concurrency');
 }
 
-/** @throws InvalidOptionError */
-export function checkConcurrency(concurrency: unknown): void {
-  if (typeof concurrency === 'function' || concurrency === Number.POSITIVE_INFINITY) return;
-  if (typeof concurrency === 'number') integerOption('concurrency', concurrency, { min: 1 });
-  else {
-    const must = '`concurrency` must be a number or a function of the endpoint';
-    throw new InvalidOptionError('concurrency', `${must}, got ${describe(concurrency)}`);
-  }
-}
+/** No limit if absent. */
+export const concurrencyRule: Rule<Concurrency> = (value = Number.POSITIVE_INFINITY, option) => {
+  if (typeof value === 'function' || value === Number.POSITIVE_INFINITY) return value as Concurrency;
+  if (typeof value === 'number') return whole(value, option);
+  throw refused(option, 'a number or a function of the endpoint', value, given =>
+    isLimiter(given) ? 'each endpoint has a limiter of its own: write `() => limiter`' : undefined,
+  );
+};
 
 function isLimiter(limit: unknown): limit is Limiter {
   return typeof limit === 'object' && typeof (limit as Partial<Limiter> | null)?.settled === 'function';
 }
 
 export interface LimitBounds {
-  /** The limit before anything is known; 20 if absent, or what of it `min` and `max` allow. */
+  /** The limit before any request has ended. Default: 20, or the nearest that `min` and `max` allow. */
   readonly initial?: number;
-  /** 20 if absent, or `max` if that is less. */
+  /** The least limit. Default: 20, or `max` if that is less. */
   readonly min?: number;
-  /** 200 if absent, or `min` if that is more. */
+  /** The greatest limit. Default: 200, or `min` if that is more. */
   readonly max?: number;
 }
 
 /** @throws InvalidOptionError */
-export function limitBounds(where: string, { initial, min, max }: LimitBounds): Required<LimitBounds> {
-  const least = integerOption(`${where}.min`, min ?? Math.min(20, max ?? 20), { min: 1 });
-  const most = integerOption(`${where}.max`, max ?? Math.max(200, least), { min: least });
+export function limitBounds(
+  { initial, min, max }: Checked<typeof limitRules>,
+  prefix: string,
+): Required<LimitBounds> {
+  const least = integer(Math.max(1, Math.min(20, max ?? 20)), { min: 1 })(min, `${prefix}min`);
+  const most = integer(Math.max(200, least), { min: least })(max, `${prefix}max`);
   const first = Math.min(Math.max(20, least), most);
   return {
     min: least,
     max: most,
-    initial: integerOption(`${where}.initial`, initial ?? first, { min: least, max: most }),
+    initial: integer(first, { min: least, max: most })(initial, `${prefix}initial`),
   };
 }
+
+/** The rules of the bounds before they are compared. */
+export const limitRules: Record<keyof LimitBounds, Rule<number | undefined>> = {
+  initial: /* @__PURE__ */ integer(),
+  min: /* @__PURE__ */ integer(),
+  max: /* @__PURE__ */ integer(),
+};

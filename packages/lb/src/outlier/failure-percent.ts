@@ -1,37 +1,29 @@
-import { integerOption, knownOptions, numberOption } from '@ashlar/core';
-import { objectOption } from '../util/option-checks.ts';
+import { integer, number, type Rule, type RulesFor, record } from '@ashlar/core';
 import { failureRate, type Outlier, type Tally, total } from './interval.ts';
 
 export interface FailurePercentOptions {
-  /** From what share of failures on an endpoint is ejected, above 0; 85 if absent. */
+  /** The percentage of failures from which an endpoint is ejected, above 0. Default: 85. */
   readonly threshold?: number;
   /**
-   * How many endpoints must have had `minRequests` for any to be judged; 1 if absent, where Envoy has 5: a share needs
-   * no comparison, and that the last one stays is the ejection limit's business.
+   * How many endpoints must have had `minRequests` before any is judged. Default: 1, where Envoy has 5: a percentage needs
+   * no comparison, and the ejection limit keeps the last endpoint in.
    */
   readonly minEndpoints?: number;
-  /** How many requests of the interval must have ended for an endpoint to be judged; 20 if absent, Envoy has 50. */
+  /** How many requests of the interval must have ended before an endpoint is judged. Default: 20, where Envoy has 50. */
   readonly minRequests?: number;
 }
 
 export type FailurePercentSettings = Required<FailurePercentOptions>;
 
-export function failurePercentSettings(options: FailurePercentOptions): FailurePercentSettings {
-  knownOptions('outlier.failurePercent', objectOption('outlier.failurePercent', options), [
-    'threshold',
-    'minEndpoints',
-    'minRequests',
-  ]);
-  const { threshold = 85, minEndpoints = 1, minRequests = 20 } = options;
-  const named = (name: string) => `outlier.failurePercent.${name}`;
-  return {
-    threshold: numberOption(named('threshold'), threshold, { above: 0, max: 100 }),
-    minEndpoints: integerOption(named('minEndpoints'), minEndpoints, { min: 1 }),
-    minRequests: integerOption(named('minRequests'), minRequests, { min: 1 }),
-  };
-}
+const rules = {
+  threshold: number(85, { above: 0, max: 100 }),
+  minEndpoints: integer(1, { min: 1 }),
+  minRequests: integer(20, { min: 1 }),
+} satisfies RulesFor<FailurePercentOptions>;
 
-/** Those that failed so many of their requests (Envoy's `failure_percentage`), the worst first. */
+export const failurePercentRule: Rule<FailurePercentSettings> = /* @__PURE__ */ record(rules);
+
+/** The endpoints that failed this percentage of their requests (Envoy's `failure_percentage`), the worst first. */
 export function failurePercentOutliers<T>(
   tallies: readonly Tally<T>[],
   { threshold, minEndpoints, minRequests }: FailurePercentSettings,

@@ -1,71 +1,66 @@
-import { integerOption, knownOptions, numberOption } from '@ashlar/core';
-import { objectOption } from '../util/option-checks.ts';
+import {
+  durationMs,
+  integer,
+  number,
+  orFalse,
+  type Rule,
+  type RulesFor,
+  record,
+  refused,
+} from '@ashlar/core';
 import {
   type FailurePercentOptions,
   type FailurePercentSettings,
-  failurePercentSettings,
+  failurePercentRule,
 } from './failure-percent.ts';
-import { type SuccessRateOptions, type SuccessRateSettings, successRateSettings } from './success-rate.ts';
+import { type SuccessRateOptions, type SuccessRateSettings, successRateRule } from './success-rate.ts';
 
 export interface OutlierOptions {
-  /** How many requests in a row must fail for an endpoint to be ejected; 5 if absent. */
+  /** How many requests in a row must fail to eject an endpoint. Default: 5. */
   readonly consecutiveFailures?: number;
-  /** Ejects whose success rate in an interval is far below that of the others; `false` turns it off. */
+  /** Ejects endpoints whose success rate in an interval is far below the mean; `false` turns it off. Default: on. */
   readonly successRate?: SuccessRateOptions | false;
-  /** Ejects who fails most requests of an interval; `false` turns it off. */
+  /** Ejects endpoints that fail most requests of an interval; `false` turns it off. Default: on. */
   readonly failurePercent?: FailurePercentOptions | false;
-  /** How long requests are counted before these two judge; 10 000 if absent. */
+  /** The interval over which `successRate` and `failurePercent` count, in milliseconds. Default: 10 000. */
   readonly intervalMs?: number;
   /**
-   * How long the first ejection lasts; 30 000 if absent. The second lasts twice that, the third three times, and so on;
-   * one time is forgiven for each such span that the endpoint was up. An ejection because the probe failed lasts twice
-   * as long as the one before.
+   * How long the first ejection lasts, in milliseconds. The second lasts twice that, the third three times, and so on; for
+   * each such span that the endpoint is up, one ejection is forgiven. An ejection for a failed probe lasts twice as long as
+   * the one before. Default: 30 000.
    */
   readonly baseEjectionMs?: number;
-  /** The longest that an ejection lasts; 300 000 if absent, or `baseEjectionMs` if that is more. */
+  /** The longest ejection, in milliseconds. Default: 300 000, or `baseEjectionMs` if that is more. */
   readonly maxEjectionMs?: number;
   /**
-   * How much of the endpoints may be away, ejected or being probed, above 0; 50 if absent. One may always be, where
-   * there are two healthy ones; and never all of these. Above 50, lower `panicPercent` too, or a panic brings them back.
+   * The largest percentage of the endpoints that may be ejected or probed at a time, above 0. Where two are healthy, one may
+   * always be ejected; never all healthy ones are. Above 50, lower `panicPercent` too, or a panic brings them back.
+   * Default: 50.
    */
   readonly maxEjectionPercent?: number;
 }
 
-export interface OutlierSettings {
-  readonly consecutiveFailures: number;
+export interface OutlierSettings extends Required<Omit<OutlierOptions, 'successRate' | 'failurePercent'>> {
   readonly successRate: SuccessRateSettings | undefined;
   readonly failurePercent: FailurePercentSettings | undefined;
-  readonly intervalMs: number;
-  readonly baseEjectionMs: number;
-  readonly maxEjectionMs: number;
-  readonly maxEjectionPercent: number;
 }
 
-const names = [
-  'consecutiveFailures',
-  'successRate',
-  'failurePercent',
-  'intervalMs',
-  'baseEjectionMs',
-  'maxEjectionMs',
-  'maxEjectionPercent',
-];
+const rules = {
+  consecutiveFailures: integer(5, { min: 1 }),
+  successRate: orFalse(successRateRule),
+  failurePercent: orFalse(failurePercentRule),
+  intervalMs: durationMs(10_000, { above: 0 }),
+  baseEjectionMs: durationMs(30_000, { above: 0 }),
+  maxEjectionMs: durationMs(),
+  maxEjectionPercent: number(50, { above: 0, max: 100 }),
+} satisfies RulesFor<OutlierOptions>;
 
-export function outlierSettings(options: OutlierOptions): OutlierSettings {
-  knownOptions('outlier', objectOption('outlier', options), names);
-  const { consecutiveFailures = 5, successRate = {}, failurePercent = {}, intervalMs = 10_000 } = options;
-  const { baseEjectionMs = 30_000, maxEjectionPercent = 50 } = options;
-  const { maxEjectionMs = Math.max(300_000, baseEjectionMs) } = options;
-  return {
-    consecutiveFailures: integerOption('outlier.consecutiveFailures', consecutiveFailures, { min: 1 }),
-    successRate: successRate === false ? undefined : successRateSettings(successRate),
-    failurePercent: failurePercent === false ? undefined : failurePercentSettings(failurePercent),
-    intervalMs: numberOption('outlier.intervalMs', intervalMs, { above: 0 }),
-    baseEjectionMs: numberOption('outlier.baseEjectionMs', baseEjectionMs, { above: 0 }),
-    maxEjectionMs: numberOption('outlier.maxEjectionMs', maxEjectionMs, { min: baseEjectionMs }),
-    maxEjectionPercent: numberOption('outlier.maxEjectionPercent', maxEjectionPercent, {
-      above: 0,
-      max: 100,
-    }),
-  };
-}
+const fields = /* @__PURE__ */ record(rules);
+
+export const outlierRule: Rule<OutlierSettings> = (value, option) => {
+  const checked = fields(value, option);
+  const { baseEjectionMs, maxEjectionMs = Math.max(300_000, baseEjectionMs) } = checked;
+  if (maxEjectionMs >= baseEjectionMs) return { ...checked, maxEjectionMs };
+  const atLeast = `at least \`baseEjectionMs\`, which is ${baseEjectionMs}`;
+  throw refused(`${option}.maxEjectionMs`, atLeast, maxEjectionMs);
+};

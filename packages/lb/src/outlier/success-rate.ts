@@ -1,43 +1,38 @@
-import { integerOption, knownOptions, numberOption } from '@ashlar/core';
-import { objectOption } from '../util/option-checks.ts';
+import { integer, number, type Rule, type RulesFor, record } from '@ashlar/core';
 import { failureRate, type Outlier, type Tally, total } from './interval.ts';
 
 export interface SuccessRateOptions {
   /**
-   * How many endpoints must have had `minRequests` for their rates to be compared; 5 if absent. Of fewer than five none
-   * can be 1.9 standard deviations from the mean, however bad.
+   * How many endpoints must have had `minRequests` before their rates are compared. Of fewer than five, none can be 1.9
+   * standard deviations from the mean, however bad. Default: 5.
    */
   readonly minEndpoints?: number;
-  /** How many requests of the interval must have ended for an endpoint to be judged; 100 if absent. */
+  /** How many requests of the interval must have ended before an endpoint is judged. Default: 100. */
   readonly minRequests?: number;
-  /** How many standard deviations below the mean an endpoint must be; 1.9 if absent. */
+  /** How many standard deviations below the mean an endpoint must be. Default: 1.9. */
   readonly stdevFactor?: number;
   /**
-   * And how many points of percent; 5 if absent. Where nearly all is well the deviation is small, and at 0, which is
-   * Envoy's rule, one failure of a hundred would eject.
+   * How many percentage points below the mean an endpoint must be as well. Where nearly all requests succeed the deviation
+   * is small; at 0, which is Envoy's rule, one failure of a hundred would eject. Default: 5.
    */
   readonly tolerancePercent?: number;
 }
 
 export type SuccessRateSettings = Required<SuccessRateOptions>;
 
-export function successRateSettings(options: SuccessRateOptions): SuccessRateSettings {
-  const names = ['minEndpoints', 'minRequests', 'stdevFactor', 'tolerancePercent'];
-  knownOptions('outlier.successRate', objectOption('outlier.successRate', options), names);
-  const { minEndpoints = 5, minRequests = 100, stdevFactor = 1.9, tolerancePercent = 5 } = options;
-  const named = (name: string) => `outlier.successRate.${name}`;
-  return {
-    minEndpoints: integerOption(named('minEndpoints'), minEndpoints, { min: 2 }),
-    minRequests: integerOption(named('minRequests'), minRequests, { min: 1 }),
-    stdevFactor: numberOption(named('stdevFactor'), stdevFactor, { min: 0 }),
-    tolerancePercent: numberOption(named('tolerancePercent'), tolerancePercent, { min: 0, max: 100 }),
-  };
-}
+const rules = {
+  minEndpoints: integer(5, { min: 2 }),
+  minRequests: integer(100, { min: 1 }),
+  stdevFactor: number(1.9, { min: 0 }),
+  tolerancePercent: number(5, { min: 0, max: 100 }),
+} satisfies RulesFor<SuccessRateOptions>;
+
+export const successRateRule: Rule<SuccessRateSettings> = /* @__PURE__ */ record(rules);
 
 /** Absorbs rounding: endpoints of equal rates are equal. */
 const epsilon = 1e-9;
 
-/** Those whose success rate is too far below the mean of all (Envoy's `success_rate`), the worst first. */
+/** The endpoints whose success rate is too far below the mean (Envoy's `success_rate`), the worst first. */
 export function successRateOutliers<T>(
   tallies: readonly Tally<T>[],
   { minEndpoints, minRequests, stdevFactor, tolerancePercent }: SuccessRateSettings,

@@ -1,4 +1,4 @@
-import { describe, InvalidOptionError, knownOptions, numberOption, type Random } from '@ashlar/core';
+import { functionOf, number, type Random, type RulesFor, readOptions } from '@ashlar/core';
 import { HashRing, type Key, type Placement } from '@ashlar/hash-ring';
 import type { Endpoint } from '../endpoint.ts';
 import { weightOf } from '../endpoint.ts';
@@ -6,34 +6,35 @@ import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts
 
 export interface ConsistentOptions {
   /**
-   * How far above its fair part of all requests in flight an endpoint may go, at least 1; a key whose endpoint is there
-   * goes to the next in its order of preference (consistent hashing with bounded loads, Mirrokni, Thorup and
-   * Zadimoghaddam, 2018). No bound if absent; 1.25 keeps most keys in their place and spreads a hot one.
+   * Bounded load: how many times its fair share of all requests in flight an endpoint may have, at least 1. A key whose
+   * endpoint is at the bound goes to the next in its order of preference (consistent hashing with bounded loads, Mirrokni,
+   * Thorup and Zadimoghaddam, 2018). 1.25 keeps most keys in their place and spreads a hot one. Default: no bound.
    */
   readonly loadFactor?: number;
 }
 
 type Place = (endpoints: readonly Endpoint[]) => Placement;
 
+const rules = { loadFactor: number(undefined, { min: 1 }) } satisfies RulesFor<ConsistentOptions>;
+
+const placeRule = /* @__PURE__ */ functionOf<Place>(value =>
+  typeof value === 'object' && value !== null && 'loadFactor' in value
+    ? 'the options are the second argument: write `consistent(undefined, { loadFactor })`'
+    : 'write `endpoints => new HashRing(endpoints)`',
+);
+
 /**
- * Equal keys go to the same endpoint for as long as it takes requests, else to the next in the key's order of
+ * Sticky sessions: equal keys go to the same endpoint while it takes requests, otherwise to the next in the key's order of
  * preference. A request without a key goes where a random key would.
  *
- * `place` makes a placement whose nodes have the ids of the endpoints; it is called anew at each change of the eligible
- * endpoints. If absent, a `HashRing` with the weights of the endpoints follows them step by step, which costs less.
+ * @param place makes a placement whose nodes have the ids of the endpoints; called at each change of the eligible endpoints.
+ *   Default: one `HashRing` with the weights of the endpoints that follows them step by step, which costs less.
  *
  * @throws InvalidOptionError
  */
 export function consistent(place?: Place, options: ConsistentOptions = {}): PolicyFactory {
-  if (place !== undefined && typeof place !== 'function') {
-    throw new InvalidOptionError(
-      'place',
-      `\`place\` must be a function of the endpoints, got ${describe(place)}`,
-    );
-  }
-  knownOptions('consistent', options, ['loadFactor']);
-  const { loadFactor } = options;
-  if (loadFactor !== undefined) numberOption('loadFactor', loadFactor, { min: 1 });
+  placeRule(place, 'place');
+  const { loadFactor } = readOptions('consistent', options, rules);
   return () => new Consistent(place ?? followingRing(), loadFactor);
 }
 
@@ -45,7 +46,7 @@ class Consistent<E extends Endpoint> implements Policy<E> {
   #placement: Placement | undefined;
   #candidates: ReadonlyMap<string, Candidate<E>> = new Map();
   #totalWeight = 0;
-  /** What a unit of weight may have in flight. A field, as the request is, so that a pick needs no closure. */
+  /** How much a unit of weight may have in flight. A field, as the request is, so that a pick needs no closure. */
   #bound = Infinity;
   #request: PickRequest<E> | undefined;
   #found: Candidate<E> | undefined;
@@ -71,14 +72,14 @@ class Consistent<E extends Endpoint> implements Policy<E> {
     this.#request = request;
     if (this.#loadFactor === undefined) return this.#find(key, this.#accepts);
     this.#bound = (this.#loadFactor * (this.#load(request) + 1)) / this.#totalWeight;
-    // All that have room may be among the skipped: better one over its bound than none
+    // Every endpoint below its bound may be skipped: one above it is better than none
     return this.#find(key, this.#acceptsWithinBound) ?? this.#find(key, this.#accepts);
   }
 
   #find(key: Key, accept: (id: string) => boolean): Candidate<E> | undefined {
     const id = this.#placement!.find(key, accept);
     if (id === undefined) return undefined;
-    // As a rule the one that was accepted last: looking it up again would cost
+    // Mostly the one that was accepted last, which saves a lookup
     const found = this.#found;
     return found?.endpoint.id === id ? found : this.#candidates.get(id);
   }
@@ -110,10 +111,10 @@ class Consistent<E extends Endpoint> implements Policy<E> {
   }
 }
 
-/** So many changes at once cost about as much as a new ring. */
+/** More changes at once cost about as much as a new ring. */
 const maxSteps = 8;
 
-/** A ring that is changed to have these endpoints, each time it is asked, rather than made anew. */
+/** Makes one ring, and changes it to the given endpoints at each call. */
 function followingRing(): (endpoints: readonly Endpoint[]) => Placement {
   let ring = new HashRing();
   let weights = new Map<string, number>();
@@ -126,7 +127,7 @@ function followingRing(): (endpoints: readonly Endpoint[]) => Placement {
       weights = next;
       return ring;
     }
-    // Noted step by step: a step that the ring refuses leaves the two agreed
+    // Recorded step by step: a step that the ring refuses leaves the two consistent
     for (const id of left) {
       ring.remove(id);
       weights.delete(id);

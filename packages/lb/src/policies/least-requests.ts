@@ -1,25 +1,24 @@
-import { knownOptions } from '@ashlar/core';
+import { readOptions } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import type { Candidate, Outcome, PickRequest, Policy, PolicyFactory } from '../policy.ts';
 import { Lottery, none } from './shared/lottery.ts';
-import { HeldFailures, type PenaltyOptions, penaltyOption } from './shared/penalty.ts';
+import { HeldFailures, type PenaltyOptions, penaltyRules } from './shared/penalty.ts';
 
-/** What a failure costs an endpoint: it goes on counting as in flight for `penaltyMs` on average. */
+/** A failure keeps counting as in flight, for `penaltyMs` on average. */
 export interface LeastRequestsOptions extends PenaltyOptions {}
 
 /**
- * Two endpoints are drawn, one in proportion to the weights and one of the others, and the one with fewer requests in
- * flight for its weight takes the request; when they are even, the first. So shares follow the weights while all are idle, and
- * requests in flight do under load. (The power of two choices, Mitzenmacher 1996; weights as in HAProxy's `random(2)`.)
+ * Draws two endpoints, one in proportion to the weights and one of the others. The one with fewer requests in flight for its
+ * weight takes the request; if they are equal, the first. Shares follow the weights while all are idle, and requests in
+ * flight follow them under load. (The power of two choices, Mitzenmacher 1996; weights as in HAProxy's `random(2)`.)
  *
- * An endpoint that fails fast would have little in flight, and draw more requests than the others; so a failure goes on
- * counting as a request in flight, for `penaltyMs` on average.
+ * An endpoint that fails fast has little in flight and would attract requests. So a failure keeps counting as a request in
+ * flight, for `penaltyMs` on average.
  *
  * @throws InvalidOptionError
  */
 export function leastRequests(options: LeastRequestsOptions = {}): PolicyFactory {
-  knownOptions('leastRequests', options, ['penaltyMs']);
-  const penaltyMs = penaltyOption(options);
+  const { penaltyMs } = readOptions('leastRequests', options, penaltyRules);
   return () => new LeastRequests(penaltyMs);
 }
 

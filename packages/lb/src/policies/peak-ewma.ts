@@ -1,37 +1,39 @@
-import { knownOptions, numberOption } from '@ashlar/core';
+import { durationMs, type RulesFor, readOptions } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import type { Candidate, Outcome, PickRequest, Policy, PolicyFactory } from '../policy.ts';
 import { Lottery, none } from './shared/lottery.ts';
-import { effectiveLatencyMs, type PenaltyOptions, penaltyOption } from './shared/penalty.ts';
+import { effectiveLatencyMs, type PenaltyOptions, penaltyRules } from './shared/penalty.ts';
 
-/** What a clock can show; were it 0, requests in flight would not count. */
+/** The resolution of a clock; at 0, requests in flight would not count. */
 const leastMs = 0.001;
 
 export interface PeakEwmaOptions extends PenaltyOptions {
-  /** How fast what was measured is forgotten: after this long 1/e of it is left. 10 000 if absent. */
+  /** How fast measurements decay: after this time 1/e of one is left, in milliseconds. Default: 10 000. */
   readonly decayMs?: number;
 }
 
+const rules = {
+  ...penaltyRules,
+  decayMs: durationMs(10_000, { above: 0 }),
+} satisfies RulesFor<PeakEwmaOptions>;
+
 /**
- * Two endpoints are drawn, and the one expected to answer sooner takes the request: by its latency times its requests in
- * flight, this one included. The latency is Finagle's peak EWMA: the greatest of all there were, each faded by its age.
+ * Draws two endpoints. The one expected to answer sooner takes the request, by its latency times its requests in flight,
+ * this one included. The latency is Finagle's peak EWMA: the greatest that was measured, each decayed by its age.
  *
- * - A failure counts as an answer after `penaltyMs`, so one that fails fast attracts nothing. It is asked again when
- *   that has faded to the latency of the others: after a minute where they take 10 ms; at once when it was ejected, and
+ * - A failure counts as an answer after `penaltyMs`, so one that fails fast attracts nothing. It gets requests again when
+ *   that has decayed to the latency of the others: after a minute where they take 10 ms; at once when it was ejected, and
  *   then one request at a time.
- * - Silence counts too: an endpoint that is given a request while it has not answered any since an earlier one is taken
- *   to be as slow as that wait, up to `penaltyMs`.
- * - One of which nothing is known, because it is new or was away, is asked at once, but with one request at a time until
- *   it has answered.
- * - Shares follow the weights where latencies and loads are alike: of two with different weights the choice is by lot,
- *   with odds that are as the weights, and as the cube of what is expected of the other.
+ * - Silence counts too: an endpoint that gets a request while an earlier one is unanswered is taken to be as slow as that
+ *   wait, up to `penaltyMs`.
+ * - A new endpoint, or one that was away, gets requests at once, but one at a time until it has answered.
+ * - Shares follow the weights where latencies and loads are alike: of two with different weights the choice is random, with
+ *   odds in proportion to the weights and to the cube of the other's expected time.
  *
  * @throws InvalidOptionError
  */
 export function peakEwma(options: PeakEwmaOptions = {}): PolicyFactory {
-  knownOptions('peakEwma', options, ['decayMs', 'penaltyMs']);
-  const decayMs = numberOption('decayMs', options.decayMs ?? 10_000, { above: 0 });
-  const penaltyMs = penaltyOption(options);
+  const { decayMs, penaltyMs } = readOptions('peakEwma', options, rules);
   return () => new PeakEwma(decayMs, penaltyMs);
 }
 
@@ -69,7 +71,7 @@ class PeakEwma<E extends Endpoint> implements Policy<E> {
     this.#estimates.answer(place, Math.max(latencyMs, leastMs), now);
   }
 
-  /** It has not answered, and would have taken longer: it still owes the rest. */
+  /** It has not answered, and would have taken longer. */
   outrun(candidate: Candidate<E>, afterMs: number, now: number): void {
     const place = this.#estimates.placeOf(candidate);
     if (place !== undefined) this.#estimates.observe(place, Math.max(afterMs, leastMs), now);
@@ -92,34 +94,33 @@ function cube(number: number): number {
   return number * number * number;
 }
 
-const unheard = -1;
-/** The estimate of one of which nothing is known while it has requests in flight: more than any that is known. */
+const unmeasured = -1;
+/** The estimate of one with requests in flight and no answer yet: more than any known one. */
 const unknown = 1e90;
-/** Estimates are brought back to scale when time has raised it by e to this power. */
+/** Estimates are scaled down when time has raised the scale by e to this power. */
 const maxExponent = 100;
-/** In this part of `decayMs` the scale grows by so little that its end serves as a bound. */
+/** In this part of `decayMs` the scale grows so little that its final value serves as a bound. */
 const boundPart = 0.001;
 
 /**
- * How soon candidates are expected to answer. An estimate is the greatest of all latencies there were, each faded by its
- * age. That is Finagle's peak EWMA as it is when it is looked at often: up at once, down towards nothing by 1/e in
- * `decayMs`.
+ * How soon candidates are expected to answer. An estimate is the greatest of all measured latencies, each decayed by its
+ * age. That is the limit of Finagle's peak EWMA for frequent reads: up at once, down towards 0 by 1/e in `decayMs`.
  *
- * As all fade alike, the scale is moved instead, and what is measured later weighs more (forward decay; Cormode,
- * Shkapenyuk, Srivastava and Xu, 2009): so they can be compared at any time without looking at the time.
+ * As all decay alike, the scale moves instead, and later measurements weigh more (forward decay; Cormode, Shkapenyuk,
+ * Srivastava and Xu, 2009): so estimates are comparable at any time without reading the time.
  *
- * Kept in columns by place, the index among the candidates: an object for each would cost a pick more than all else does.
+ * Kept in columns by place, the index among the candidates: an object for each would cost more than the rest of a pick.
  */
 class PeakEstimates<E extends Endpoint> {
   readonly #decayMs: number;
   #places: ReadonlyMap<Candidate<E>, number> = new Map();
   /** At scale; below 0 until the first answer. */
   #estimates: Float64Array = new Float64Array(0);
-  /** When it was first given a request that nothing was heard since; infinite when it owes no answer. */
+  /** When it got the first request since its last answer; infinite when no answer is due. */
   #askedAt: Float64Array = new Float64Array(0);
   /** When the scale was 1. */
   #epoch = 0;
-  /** The scale is no more than `#bound` until then. */
+  /** Until when `#bound` bounds the scale. */
   #boundUntil: number = -Infinity;
   #bound = 0;
 
@@ -127,10 +128,10 @@ class PeakEstimates<E extends Endpoint> {
     this.#decayMs = decayMs;
   }
 
-  /** These are all there are from now on. */
+  /** Keeps the estimates of these candidates and drops all others. */
   keep(candidates: readonly Candidate<E>[]): void {
     const before = candidates.map(candidate => this.#places.get(candidate) ?? -1);
-    this.#estimates = Float64Array.from(before, place => this.#estimates[place] ?? unheard);
+    this.#estimates = Float64Array.from(before, place => this.#estimates[place] ?? unmeasured);
     this.#askedAt = Float64Array.from(before, place => this.#askedAt[place] ?? Infinity);
     this.#places = new Map(candidates.map((candidate, place) => [candidate, place]));
   }
@@ -139,36 +140,36 @@ class PeakEstimates<E extends Endpoint> {
     return this.#places.get(candidate);
   }
 
-  /** By which candidates are compared at one time: the latency times the requests in flight, one more included. */
+  /** What candidates are compared by: the latency times the requests in flight, one more included. */
   load(place: number, inFlight: number): number {
     const estimate = this.#estimates[place]!;
     if (estimate >= 0) return estimate * (inFlight + 1);
     return inFlight > 0 ? unknown * (inFlight + 1) : 0;
   }
 
-  /** It is given a request. If it has owed an answer, it is at least as slow as it has been silent, up to so much. */
+  /** A candidate gets a request. If an answer is due, it is at least as slow as its silence so far, up to `mostMs`. */
   ask(place: number, inFlight: number, mostMs: number, now: number): void {
     const askedAt = this.#askedAt[place]!;
     if (askedAt === Infinity || inFlight === 0) this.#askedAt[place] = now;
     else if (this.#estimates[place]! >= 0) this.observe(place, Math.min(now - askedAt, mostMs), now);
   }
 
-  /** It has answered, after so long. */
+  /** A candidate has answered. */
   answer(place: number, latencyMs: number, now: number): void {
     this.#askedAt[place] = Infinity;
     this.observe(place, latencyMs, now);
   }
 
-  /** An answer took so long, or has taken so long already. */
+  /** An answer took this long, or has taken this long already. */
   observe(place: number, latencyMs: number, now: number): void {
-    if (now > this.#boundUntil) this.#reckonBound(now);
-    // As a rule it was quicker than that, and the scale need not be reckoned again
+    if (now > this.#boundUntil) this.#updateBound(now);
+    // Most answers are quicker than that, and then the scale need not be computed
     if (latencyMs * this.#bound <= this.#estimates[place]!) return;
     const scaled = latencyMs * Math.exp((now - this.#epoch) / this.#decayMs);
     if (scaled > this.#estimates[place]!) this.#estimates[place] = scaled;
   }
 
-  #reckonBound(now: number): void {
+  #updateBound(now: number): void {
     const exponent = (now - this.#epoch) / this.#decayMs;
     if (exponent > maxExponent) {
       const shrink = Math.exp(-exponent);

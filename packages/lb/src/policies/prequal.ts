@@ -1,10 +1,12 @@
 import {
-  describe,
-  InvalidOptionError,
-  integerOption,
-  knownOptions,
-  numberOption,
+  durationMs,
+  functionOf,
+  integer,
+  number,
   type Random,
+  type RulesFor,
+  readOptions,
+  required,
 } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import type {
@@ -18,49 +20,44 @@ import type {
   Probing,
 } from '../policy.ts';
 import { leastRequests } from './least-requests.ts';
-import { HeldFailures, type PenaltyOptions, penaltyOption } from './shared/penalty.ts';
+import { HeldFailures, type PenaltyOptions, penaltyRules } from './shared/penalty.ts';
 import { ProbePool } from './shared/probe-pool.ts';
 
 export interface PrequalOptions extends PenaltyOptions {
-  /** Asks an endpoint for its load. The balancer calls it after picks, a few endpoints each time. */
+  /** Asks an endpoint for its load. The balancer calls it after picks, for a few endpoints each time. */
   readonly probe: Probe;
-  /** How many probes are made for a pick; 3 if absent. */
+  /** How many probes are made for a pick. Default: 3. */
   readonly probesPerPick?: number;
-  /** How many answers are kept, at least 2; 16 if absent. */
+  /** How many answers are kept, at least 2. Default: 16. */
   readonly poolSize?: number;
-  /** How long an answer is of use, and may take to come; 1 000 if absent. */
+  /** How long an answer is used, and may take, in milliseconds. Default: 1 000. */
   readonly maxAgeMs?: number;
-  /** What part of the answers is cold by its requests in flight, from 0 to 1; 2^-0.25, about 0.84, if absent. */
+  /** The part of the answers that are cold by their requests in flight, from 0 to 1. Default: 2^-0.25, about 0.84. */
   readonly coldPart?: number;
 }
 
-const optionNames = ['probe', 'probesPerPick', 'poolSize', 'maxAgeMs', 'coldPart', 'penaltyMs'];
+const rules = {
+  ...penaltyRules,
+  probe: required(functionOf<Probe>(), 'a function that asks an endpoint for its load'),
+  probesPerPick: number(3, { above: 0 }),
+  poolSize: integer(16, { min: 2, max: 1_024 }),
+  maxAgeMs: durationMs(1_000, { above: 0 }),
+  coldPart: number(2 ** -0.25, { min: 0, max: 1 }),
+} satisfies RulesFor<PrequalOptions>;
 
 /**
- * Goes by what endpoints say of themselves, so that load from all clients counts (Prequal; Wydrowski, Kleinberg,
- * Rumble and Archer, 2024). Of the latest answers to probes those with many requests in flight are hot, the rest cold: of
- * the cold ones the one with the lowest latency takes the request, and if none is cold the one with the fewest in flight.
+ * Chooses by the load that endpoints report themselves, so that load from all clients counts (Prequal; Wydrowski,
+ * Kleinberg, Rumble and Archer, 2024). Of the latest answers to probes, those with many requests in flight are hot, the rest
+ * cold. Of the cold ones the one with the lowest latency takes the request; if none is cold, the one with the fewest
+ * requests in flight.
  *
- * A failure goes on counting as in flight and as latency, for `penaltyMs` on average. With less than two answers of use,
- * as at the start, it is the better of two endpoints by the requests in flight from here, as with `leastRequests`.
- * Weights count there only.
+ * A failure keeps counting as in flight and as latency, for `penaltyMs` on average. With fewer than two usable answers, as
+ * at the start, the choice is that of `leastRequests`. Weights count there only.
  *
  * @throws InvalidOptionError
  */
 export function prequal(options: PrequalOptions): PolicyFactory {
-  knownOptions('prequal', options, optionNames);
-  const { probe, probesPerPick = 3, poolSize = 16, maxAgeMs = 1_000, coldPart = 2 ** -0.25 } = options;
-  if (typeof probe !== 'function') {
-    throw new InvalidOptionError('probe', `\`probe\` must be a function, got ${describe(probe)}`);
-  }
-  const settings: Settings = {
-    probe,
-    penaltyMs: penaltyOption(options),
-    probesPerPick: numberOption('probesPerPick', probesPerPick, { above: 0 }),
-    poolSize: integerOption('poolSize', poolSize, { min: 2, max: 1_024 }),
-    maxAgeMs: numberOption('maxAgeMs', maxAgeMs, { above: 0 }),
-    coldPart: numberOption('coldPart', coldPart, { min: 0, max: 1 }),
-  };
+  const settings = readOptions('prequal', options, rules);
   return () => new Prequal(settings);
 }
 
@@ -75,7 +72,7 @@ class Prequal<E extends Endpoint> implements Policy<E>, Probing<E> {
   readonly #failures: HeldFailures<E>;
   readonly #fallback: Policy<E>;
   #candidates: readonly Candidate<E>[] = [];
-  /** Probes that picks have earned and that were not asked for yet. */
+  /** Probes that are due for past picks. */
   #due = 0;
   #now = 0;
 

@@ -2,7 +2,7 @@ import type { Endpoint } from '../endpoint.ts';
 import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts';
 import { Lottery } from './shared/lottery.ts';
 
-/** Any endpoint, in proportion to the weights. */
+/** A random endpoint, in proportion to the weights. */
 export function random(): PolicyFactory {
   return () => new RandomPolicy();
 }

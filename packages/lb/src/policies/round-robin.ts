@@ -3,9 +3,8 @@ import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts
 import { Lottery } from './shared/lottery.ts';
 
 /**
- * One after another, in the order of the endpoints, whatever their weights. The turn of one that must be skipped falls
- * to any of the others by lot, so that what it cannot take does not all come on its neighbor. A change of the set goes
- * on where it was.
+ * One after another, in the order of the endpoints, whatever their weights. The turn of one that must be skipped goes to a
+ * random other one, so that its neighbor does not get all of its requests. A change of the set continues where it was.
  */
 export function roundRobin(): PolicyFactory {
   return () => new RoundRobin();

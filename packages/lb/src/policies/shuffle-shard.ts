@@ -1,4 +1,4 @@
-import { describe, InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
+import { defaultTo, integer, type RulesFor, readOptions, required } from '@ashlar/core';
 import { type Key, murmur3, RendezvousHash } from '@ashlar/hash-ring';
 import type { Endpoint } from '../endpoint.ts';
 import {
@@ -9,39 +9,40 @@ import {
   type Policy,
   type PolicyFactory,
   type Probing,
+  policyRule,
 } from '../policy.ts';
 import { leastRequests } from './least-requests.ts';
 import { InnerRequest } from './shared/inner-request.ts';
 
-/** Keys are put into so many groups, and each group has its shard: what is kept for them is bounded. */
+/** The number of groups of keys, each with its shard: it bounds the memory. */
 const groups = 65_536;
 
 export interface ShuffleShardOptions {
   /** How many endpoints serve a key, at least 1. */
   readonly size: number;
-  /** Chooses among them; `leastRequests()` if absent. */
+  /** Chooses among the endpoints of a key. Default: `leastRequests()`. */
   readonly policy?: PolicyFactory;
 }
 
+const rules = {
+  size: required(integer(undefined, { min: 1 }), 'how many endpoints serve a key'),
+  policy: defaultTo(leastRequests(), policyRule),
+} satisfies RulesFor<ShuffleShardOptions>;
+
 /**
- * The requests of a key go to its own few endpoints only, also when those are out: what one key does to them, be it a
- * flood or a request that kills, leaves alone whoever shares not all of them. Of n endpoints there are n choose `size`
- * shards, 28 for 2 of 8; where zones are told, a shard spans as many as it can. (Shuffle sharding, as at Amazon Route
- * 53.) A request without a key may go anywhere.
+ * The requests of a key go to its own few endpoints only, even when those are out: what one key does to them, a flood or a
+ * request that kills, does not affect keys that share fewer than all of them. Of n endpoints there are n choose `size`
+ * shards, 28 for 2 of 8; where endpoints have zones, a shard spans as many as it can. (Shuffle sharding, as at Amazon
+ * Route 53.) A request without a key may go anywhere.
  *
- * When an endpoint joins or leaves, a shard changes by one endpoint at most. An endpoint that is ejected keeps its keys.
- * The first pick for a group of keys costs as much as there are endpoints, later ones that of the policy, which has to
- * pass by the endpoints of others.
+ * When an endpoint joins or leaves, a shard changes by one endpoint at most. An ejected endpoint keeps its keys. The first
+ * pick for a group of keys costs time in proportion to the endpoints; later ones cost that of the policy, which has to skip
+ * the endpoints of other shards.
  *
  * @throws InvalidOptionError
  */
 export function shuffleShard(options: ShuffleShardOptions): PolicyFactory {
-  knownOptions('shuffleShard', options, ['size', 'policy']);
-  const { size, policy = leastRequests() } = options;
-  integerOption('size', size, { min: 1 });
-  if (typeof policy !== 'function') {
-    throw new InvalidOptionError('policy', `\`policy\` must be a policy, got ${describe(policy)}`);
-  }
+  const { size, policy } = readOptions('shuffleShard', options, rules);
   return <E extends Endpoint>() => new ShuffleShard<E>(size, makePolicy(policy));
 }
 
@@ -63,7 +64,7 @@ class ShuffleShard<E extends Endpoint> implements Policy<E> {
     const nodes = all.flatMap(({ endpoint: { id, zone = '' } }) => [id, zone]);
     if (nodes.length !== this.#nodes.length || nodes.some((node, index) => node !== this.#nodes[index])) {
       this.#nodes = nodes;
-      // Without their weights: a change of these must move no key
+      // Without weights: a change of weight must move no key
       this.#placement = new RendezvousHash(
         all.map(({ endpoint: { id, zone } }) => (zone === undefined ? id : { id, zone })),
       );

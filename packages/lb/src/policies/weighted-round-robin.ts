@@ -3,24 +3,24 @@ import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts
 import { Lottery } from './shared/lottery.ts';
 
 /**
- * One after another in proportion to their weights, and as evenly spread as can be: weights 5, 1, 1 give `aabacaa`. The
+ * One after another in proportion to their weights, as evenly spread as possible: weights 5, 1, 1 give `aabacaa`. The
  * sequence is that of nginx's smooth weighted round robin, tie for tie, for weights of any size.
  *
- * nginx looks at every server for each request; here those of equal weight form a group, and only the next ones of
- * the groups are compared. So a pick costs the same for any number of endpoints, and more for more distinct weights.
+ * nginx compares all servers for each request. Here endpoints of equal weight form a group, and only the next one of each
+ * group is compared: a pick costs the same for any number of endpoints, and more for more distinct weights.
  *
- * The turn of one that must be skipped falls to any of the others by lot, in proportion to the weights. A change of the
- * set, or of weights, goes on where it was: none loses the turns that it waited for.
+ * The turn of one that must be skipped goes to a random other one, in proportion to the weights. A change of the set, or of
+ * weights, continues where it was: no endpoint loses its turn.
  */
 export function weightedRoundRobin(): PolicyFactory {
   return () => new WeightedRoundRobin();
 }
 
-/** Those of one weight, in the order of their turns. */
+/** The endpoints of one weight, in the order of their turns. */
 interface WeightGroup<E extends Endpoint> {
   readonly weight: number;
   readonly members: readonly GroupMember<E>[];
-  /** Whose turn it is; those before it had theirs in this round. */
+  /** The index of the next; those before it had their turn in this round. */
   next: number;
   /** How far the next member is behind: what nginx calls its current weight. Each before it has `total` less. */
   behind: number;
@@ -81,7 +81,7 @@ class WeightedRoundRobin<E extends Endpoint> implements Policy<E> {
   }
 }
 
-/** Goes on where its members were: who waits longest is next, and all together are as far behind as before. */
+/** Continues where its members were: the one that waits longest is next, and all together are as far behind as before. */
 function groupOf<E extends Endpoint>(
   weight: number,
   members: readonly GroupMember<E>[],

@@ -1,4 +1,4 @@
-import { describe, InvalidOptionError, knownOptions, numberOption } from '@ashlar/core';
+import { defaultTo, number, type RulesFor, readOptions, required, text } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import { weightOf } from '../endpoint.ts';
 import {
@@ -9,49 +9,48 @@ import {
   type Policy,
   type PolicyFactory,
   type Probing,
+  policyRule,
 } from '../policy.ts';
 import { leastRequests } from './least-requests.ts';
 import { InnerRequest } from './shared/inner-request.ts';
 
 export interface ZoneAwareOptions {
-  /** Where the requests come from. */
+  /** The zone of this client. */
   readonly zone: string;
-  /** Chooses among the endpoints of the zone, and another one like it among all others; `leastRequests()` if absent. */
+  /**
+   * Chooses among the endpoints of the zone; another policy made alike chooses among all others.
+   * Default: `leastRequests()`.
+   */
   readonly policy?: PolicyFactory;
   /**
-   * How many times its own requests the zone can serve when all its endpoints are up, at least 1; 1.4 if absent: all stay
-   * until less than 1 / 1.4, about 71 %, of its weight is up (Envoy's overprovisioning factor).
+   * How many times its own requests the zone can serve when all its endpoints are up, at least 1 (Envoy's overprovisioning
+   * factor). Default: 1.4: all requests stay until less than 1 / 1.4, about 71 %, of the zone's weight is up.
    */
   readonly overprovisioning?: number;
   /**
    * The part of all requests that come from this zone, above 0 and at most 1. If given, it decides instead of
-   * `overprovisioning`: no more stay than the zone's part of all weight that is up can take, so that all endpoints
-   * everywhere have the same load (Envoy's zone-aware routing).
+   * `overprovisioning`: no more requests stay than the zone's part of all weight that is up can take, so that all endpoints
+   * in all zones have the same load (Envoy's zone-aware routing).
    */
   readonly trafficShare?: number;
 }
 
+const rules = {
+  zone: required(text(), 'the zone of this client'),
+  policy: defaultTo(leastRequests(), policyRule),
+  overprovisioning: number(1.4, { min: 1 }),
+  trafficShare: number(undefined, { above: 0, max: 1 }),
+} satisfies RulesFor<ZoneAwareOptions>;
+
 /**
  * Requests stay in their zone while its endpoints can take them; the rest goes to all other zones alike. When a part of
- * the zone is out, as many requests go elsewhere as the others there could not take; when nobody in the zone can take a
- * request, being ejected or at a limit, it goes elsewhere, and the other way round.
+ * the zone is out, as many requests leave the zone as its other endpoints cannot take. When no endpoint of the zone can take a
+ * request, all being ejected or at a limit, it leaves the zone, and the other way round.
  *
  * @throws InvalidOptionError
  */
 export function zoneAware(options: ZoneAwareOptions): PolicyFactory {
-  knownOptions('zoneAware', options, ['zone', 'policy', 'overprovisioning', 'trafficShare']);
-  const { zone, policy = leastRequests(), overprovisioning = 1.4, trafficShare } = options;
-  if (typeof zone !== 'string' || zone === '') {
-    throw new InvalidOptionError(
-      'zone',
-      `\`zone\` must be a string that is not empty, got ${describe(zone)}`,
-    );
-  }
-  if (typeof policy !== 'function') {
-    throw new InvalidOptionError('policy', `\`policy\` must be a policy, got ${describe(policy)}`);
-  }
-  numberOption('overprovisioning', overprovisioning, { min: 1 });
-  if (trafficShare !== undefined) numberOption('trafficShare', trafficShare, { above: 0, max: 1 });
+  const { zone, policy, overprovisioning, trafficShare } = readOptions('zoneAware', options, rules);
   return <E extends Endpoint>() => {
     const stays = (weights: Weights) =>
       trafficShare === undefined
@@ -73,7 +72,7 @@ class ZoneAware<E extends Endpoint> implements Policy<E> {
   readonly #far: Policy<E>;
   readonly #part: (weights: Weights) => number;
   readonly #request = new InnerRequest<E>();
-  /** How many of the requests stay; 1 and more: all. */
+  /** The part of the requests that stays; 1 and more: all. */
   #stays = 1;
   #hasNear = false;
   #hasFar = false;
@@ -118,7 +117,7 @@ class ZoneAware<E extends Endpoint> implements Policy<E> {
     this.#of(candidate).outrun?.(candidate, afterMs, now);
   }
 
-  /** Each asks for probes of its own. */
+  /** Both policies have probes of their own. */
   get probing(): Probing<E> | undefined {
     const near = this.#near.probing;
     const far = this.#far.probing;

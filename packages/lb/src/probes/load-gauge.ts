@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '@ashlar/core';
+import { type Clock, objectWith, systemClock } from '@ashlar/core';
 import type { Load } from '../policy.ts';
 
 interface Sample {
@@ -7,13 +7,16 @@ interface Sample {
   readonly latencyMs: number;
 }
 
-/** Answers that are remembered, and of these as many as an estimate goes by. */
+/** How many answers are kept. */
 const remembered = 128;
+/** How many of them an estimate uses. */
 const compared = 16;
 
+const clockRule = /* @__PURE__ */ objectWith<Clock>(['now']);
+
 /**
- * What an endpoint answers to probes, kept by the endpoint itself: how many requests it has, and how long such took that
- * came when there were about as many (the median of the 16 nearest of the latest 128, as Prequal estimates it).
+ * What an endpoint answers to probes, measured by the endpoint itself: its requests in flight, and the latency of requests
+ * that came when about as many were in flight (the median of the 16 nearest of the latest 128, as Prequal estimates it).
  */
 export class LoadGauge {
   readonly #now: () => number;
@@ -21,11 +24,13 @@ export class LoadGauge {
   #next = 0;
   #inFlight = 0;
 
+  /** @throws InvalidOptionError */
   constructor(clock: Pick<Clock, 'now'> = systemClock) {
+    clockRule(clock, 'clock');
     this.#now = () => clock.now();
   }
 
-  /** A request came. Call what is returned when it has been answered; later calls do nothing. */
+  /** Counts a request. Call the returned function when it has been answered; later calls do nothing. */
   begin(): () => void {
     const inFlight = ++this.#inFlight;
     const startedAt = this.#now();
@@ -39,7 +44,7 @@ export class LoadGauge {
     };
   }
 
-  /** The load now; a latency of 0 until the first answer. */
+  /** The current load; its latency is 0 until the first answer. */
   read(): Load {
     const inFlight = this.#inFlight;
     const distance = (sample: Sample) => Math.abs(sample.inFlight - inFlight - 1);

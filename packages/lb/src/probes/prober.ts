@@ -1,17 +1,15 @@
-import { type Clock, describe, type Random } from '@ashlar/core';
+import { type Clock, number, type Random, required } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { Candidate, Load, Probing } from '../policy.ts';
-import { withTimeout } from '../requests/call.ts';
-import { Timers } from '../util/timers.ts';
+import { withTimeout } from '../util/timeout.ts';
 
-/** Makes the probes that a policy asks for. */
+/** Makes the probes that a policy requests. */
 export class Prober<E extends Endpoint> {
   readonly #balancer: string;
   readonly #probing: Probing<E>;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #timers: Timers;
   readonly #inProgress = new Set<Candidate<E>>();
   readonly #stop = new AbortController();
 
@@ -21,7 +19,6 @@ export class Prober<E extends Endpoint> {
     this.#probing = probing;
     this.#clock = clock;
     this.#random = random;
-    this.#timers = new Timers(clock);
   }
 
   /** An endpoint was picked. */
@@ -40,15 +37,13 @@ export class Prober<E extends Endpoint> {
   /** Never rejects. */
   async #probe(candidate: Candidate<E>): Promise<void> {
     this.#inProgress.add(candidate);
-    // Not within the pick: a probe that calls the balancer must not meet it in the middle of one
+    // Not within the pick: a probe may call the balancer
     await Promise.resolve();
     const { probe, timeoutMs } = this.#probing;
     const { endpoint } = candidate;
-    const options = { timeoutMs, signal: this.#stop.signal };
+    const options = { clock: this.#clock, timeoutMs, signal: this.#stop.signal, what: 'the probe' };
     try {
-      const load = await withTimeout(this.#timers, options, 'the probe', signal =>
-        probe({ endpoint, signal }),
-      );
+      const load = await withTimeout(options, signal => probe({ endpoint, signal }));
       this.#probing.probed(candidate, checkedLoad(load), this.#clock.now());
     } catch (error) {
       if (this.#stop.signal.aborted || !channels.probeFailed.hasSubscribers) return;
@@ -59,15 +54,16 @@ export class Prober<E extends Endpoint> {
   }
 }
 
-/** @throws TypeError */
+/** @throws InvalidOptionError that names the part of the answer */
 function checkedLoad(load: Load | null | undefined): Load {
   const { inFlight, latencyMs } = load ?? ({} as Partial<Load>);
-  for (const [name, value] of Object.entries({ inFlight, latencyMs })) {
-    if (Number.isFinite(value) && value! >= 0) continue;
-    throw new TypeError(`a probe must give \`${name}\` as a number of at least 0, got ${describe(value)}`);
-  }
-  return load!;
+  return { inFlight: loadRule(inFlight, 'inFlight'), latencyMs: loadRule(latencyMs, 'latencyMs') };
 }
+
+const loadRule = /* @__PURE__ */ required(
+  /* @__PURE__ */ number(undefined, { min: 0 }),
+  'the answer to a probe',
+);
 
 /** A reason that reaches no caller. */
 const closed = 'closed';

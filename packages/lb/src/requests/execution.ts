@@ -3,6 +3,7 @@ import type { Endpoint } from '../endpoint.ts';
 import type { EndpointSet, InFlightRequest } from '../endpoints/endpoint-set.ts';
 import { DeadlineError } from '../errors.ts';
 import { type Attempt, AttemptContext, type AttemptResult, type RunOptions } from '../request.ts';
+import { checkedVerdict } from '../request-checks.ts';
 import { Cancellation } from '../util/cancellation.ts';
 import type { Timer, Timers } from '../util/timers.ts';
 import type { Call } from './call.ts';
@@ -20,9 +21,9 @@ export interface ExecutionSetup<E extends Endpoint> {
 }
 
 /**
- * One request: attempts until one is good or none may follow. As a rule one runs at a time, with hedging several; the
- * first good result is the caller's and the other attempts are broken off. One that fails while another runs is not made
- * again: that other one is its retry.
+ * One request: attempts until one succeeds or none may follow. One runs at a time; with hedging, several. The first good
+ * result goes to the caller and the other attempts are canceled. An attempt that fails while another runs is not retried:
+ * the other one is its retry.
  */
 export class Execution<E extends Endpoint, T> {
   readonly #setup: ExecutionSetup<E>;
@@ -44,7 +45,7 @@ export class Execution<E extends Endpoint, T> {
     this.#options = options;
   }
 
-  /** Settles as the attempt did that decided, or rejects when the call is stopped. To be called once. */
+  /** Settles as the deciding attempt did, or rejects when the call is stopped. Called once. */
   start(first: InFlightRequest<E>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -79,19 +80,19 @@ export class Execution<E extends Endpoint, T> {
     try {
       this.#judge(running, result);
     } catch (error) {
-      // Thrown by `classify` or by the policy: the caller must know
+      // Thrown by `classify` or by the policy
       this.#stop(error);
       discardValue(result);
     }
   }
 
   #judge(running: RunningAttempt<E>, result: AttemptResult<T>): void {
-    const { classify = classifyByDefault, idempotent } = this.#options;
-    const verdict = classify(result);
+    const { classify, idempotent } = this.#options;
+    const verdict = classify === undefined ? classifyByDefault(result) : checkedVerdict(classify(result));
     this.#running.splice(this.#running.indexOf(running), 1);
     if (verdict.ok) this.#recordLatency(running, verdict.latencyMs);
     running.end();
-    running.picked.done(settlementOf(verdict, result));
+    running.picked.settle(settlementOf(verdict, result));
     if (verdict.ok || !mayRetry(verdict, result, idempotent)) this.#finish(running, verdict.ok, result);
     else if (this.#running.length > 0) abandon(running, result);
     else this.#retry(running, result);
@@ -137,7 +138,7 @@ export class Execution<E extends Endpoint, T> {
     }
   }
 
-  /** An endpoint for one more attempt, none of those that were tried, if the budget allows it and there is one. */
+  /** An untried endpoint for one more attempt, if there is one and the budget allows it. */
   #pickAnother(budget: RetryBudget): InFlightRequest<E> | undefined {
     const { endpoints } = this.#setup;
     const now = endpoints.now();
@@ -163,7 +164,7 @@ export class Execution<E extends Endpoint, T> {
     else this.#resolve(result.value);
   }
 
-  /** Ends all attempts from outside. Only a deadline is held against endpoints. */
+  /** Ends all attempts from outside. Only a deadline counts against endpoints. */
   #stop(reason: unknown): void {
     let error = reason;
     this.#hedgeTimer?.stop();
@@ -171,7 +172,7 @@ export class Execution<E extends Endpoint, T> {
       running.end();
       running.cancellation.abort(reason);
       try {
-        running.picked.done(this.#call.expired ? { ok: false, error: reason } : undefined);
+        running.picked.settle(this.#call.expired ? { ok: false, error: reason } : undefined);
       } catch (thrown) {
         error = thrown;
       }
@@ -185,7 +186,7 @@ export class Execution<E extends Endpoint, T> {
     this.#onResult(running, new Rejected(error));
   }
 
-  /** Only of what may be hedged, which other requests may be unlike. */
+  /** Only for requests that may be hedged: others may have other latencies. */
   #recordLatency({ picked, isHedge }: RunningAttempt<E>, latencyMs?: number): void {
     const { hedging, endpoints } = this.#setup;
     if (hedging === undefined || isHedge || !mayHedge(this.#options)) return;
@@ -200,7 +201,7 @@ export class Execution<E extends Endpoint, T> {
   }
 }
 
-/** An attempt that runs, and what it is given. */
+/** A running attempt, and the context it is given. */
 class RunningAttempt<E extends Endpoint> extends AttemptContext<E> {
   readonly endpoint: E;
   readonly attempt: number;
@@ -209,7 +210,7 @@ class RunningAttempt<E extends Endpoint> extends AttemptContext<E> {
   readonly isHedge: boolean;
   /** Of its own timeout. */
   timer: Timer | undefined;
-  /** Whether it has been judged or broken off: a result that still comes is discarded. */
+  /** Whether it was judged or canceled: a later result is discarded. */
   isOver = false;
   readonly cancellation: Cancellation = new Cancellation();
 
@@ -232,9 +233,9 @@ class RunningAttempt<E extends Endpoint> extends AttemptContext<E> {
 }
 
 /**
- * Results are made of classes where an object literal would do, like all that requests make by the thousand and that
- * holds on to more than numbers. V8 may come to put what a literal makes straight into the old generation, which is
- * seldom collected: there each keeps alive what it refers to, in the proxy a whole request. That can double its cost.
+ * Results are instances of classes where an object literal would do, like all objects that requests make by the thousand
+ * and that refer to more than numbers. V8 may allocate the objects of a literal in the old generation, which is seldom
+ * collected: there each keeps alive what it refers to, in the proxy a whole request. That can double its cost.
  */
 class Fulfilled<T> {
   readonly value: T;
@@ -250,10 +251,10 @@ class Rejected {
   }
 }
 
-/** The abort reason of all attempts that were broken off; one is enough, as no caller sees it. */
+/** The abort reason of all canceled attempts; one object is enough, as no caller sees it. */
 const unwanted = /* @__PURE__ */ new DOMException('the attempt is not wanted any more', 'AbortError');
 
-/** An attempt that throws at once is one that rejects. */
+/** A synchronous throw counts as a rejection. */
 function invoke<E extends Endpoint, T>(attempt: Attempt<E, T>, context: AttemptContext<E>): Promise<T> {
   try {
     return Promise.resolve(attempt(context));
@@ -262,12 +263,12 @@ function invoke<E extends Endpoint, T>(attempt: Attempt<E, T>, context: AttemptC
   }
 }
 
-/** An attempt that does not heed its signal may still bring something that must be freed. */
+/** An attempt that ignores its signal may still return something that must be freed. */
 function discardValue(result: AttemptResult<unknown>): void {
   if ('value' in result) discard(result.value);
 }
 
-/** Ends what is left of an attempt that failed. */
+/** Frees what a failed attempt left open. */
 function abandon<E extends Endpoint>(running: RunningAttempt<E>, result: AttemptResult<unknown>): void {
   running.cancellation.abort(unwanted);
   discardValue(result);

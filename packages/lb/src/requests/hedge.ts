@@ -1,31 +1,56 @@
-import { InvalidOptionError, integerOption, knownOptions, numberOption } from '@ashlar/core';
+import {
+  durationMs,
+  InvalidOptionError,
+  integer,
+  number,
+  type Rule,
+  type RulesFor,
+  readOptions,
+  refused,
+} from '@ashlar/core';
 import type { Request } from '../request.ts';
 import { RetryBudget } from './retry.ts';
 
 /**
- * When a request that takes long is also sent to another endpoint, while the first is still awaited. Only what is
- * `idempotent` is.
+ * When a request that takes long is also sent to another endpoint while the first is still awaited. Only `idempotent`
+ * requests are hedged.
  */
 export interface HedgeOptions {
-  /** After this time. Not together with `percentile`. */
+  /** A fixed delay before a hedge, in milliseconds. Not together with `percentile`. */
   readonly delayMs?: number;
   /**
-   * After as long as so many percent of the recent requests took, at least 1 ms; above 0 and below 100, 95 if absent.
-   * Nothing is hedged until 20 have been answered. (Backup requests, Dean and Barroso, 2013.)
+   * The delay before a hedge as a percentile of recent latencies, above 0 and below 100; at least 1 ms. Nothing is hedged
+   * until 20 requests have been answered. (Backup requests, Dean and Barroso, 2013.) Default: 95.
    */
   readonly percentile?: number;
-  /** How often one request may be hedged; 1 if absent. */
+  /** How often one request may be hedged. Default: 1. */
   readonly max?: number;
-  /** Hedges may be so many percent of the idempotent requests of the last ten seconds; 10 if absent. */
+  /** Hedge budget: hedges as a percentage of the idempotent requests of the last ten seconds. Default: 10. */
   readonly budgetPercent?: number;
-  /** And so many a second on top, counted over the same ten seconds; 1 if absent. */
+  /** Hedges a second on top of that percentage, counted over the same ten seconds. Default: 1. */
   readonly budgetPerSecond?: number;
 }
+
+const anyPercentile = number(undefined, { above: 0 });
+
+const belowHundred: Rule<number | undefined> = (value, option) => {
+  const percentile = anyPercentile(value, option);
+  if (percentile === undefined || percentile < 100) return percentile;
+  throw refused(option, 'below 100', percentile);
+};
+
+const rules = {
+  delayMs: durationMs(),
+  percentile: belowHundred,
+  max: integer(1, { min: 1 }),
+  budgetPercent: number(10, { min: 0 }),
+  budgetPerSecond: number(1, { min: 0 }),
+} satisfies RulesFor<HedgeOptions>;
 
 /** When the requests of one balancer are hedged, and how often. */
 export class Hedging {
   readonly max: number;
-  /** Hedges that were sent and refused are what it has spent and refused. */
+  /** Counts the hedges that were sent and those that were refused. */
   readonly budget: RetryBudget;
   /** Hedges whose answer came first. */
   won = 0;
@@ -33,24 +58,20 @@ export class Hedging {
   readonly #latencies: LatencyPercentile | undefined;
 
   /** @throws InvalidOptionError */
-  constructor(options: HedgeOptions) {
-    knownOptions('hedge', options, ['delayMs', 'percentile', 'max', 'budgetPercent', 'budgetPerSecond']);
-    const { delayMs, percentile, max = 1, budgetPercent = 10, budgetPerSecond = 1 } = options;
+  constructor(options: unknown = {}, option = 'hedge') {
+    const settings = readOptions(`\`${option}\``, options, rules, `${option}.`);
+    const { delayMs, percentile, max, budgetPercent, budgetPerSecond } = settings;
     if (delayMs !== undefined && percentile !== undefined) {
-      throw new InvalidOptionError('hedge.percentile', '`hedge` takes `delayMs` or `percentile`, not both');
+      const message = `\`${option}\` takes \`delayMs\` or \`percentile\`, not both`;
+      throw new InvalidOptionError(`${option}.percentile`, message);
     }
-    if (delayMs !== undefined) numberOption('hedge.delayMs', delayMs, { min: 0 });
-    if (percentile !== undefined) belowHundred(numberOption('hedge.percentile', percentile, { above: 0 }));
-    this.max = integerOption('hedge.max', max, { min: 1 });
-    this.budget = new RetryBudget(
-      numberOption('hedge.budgetPercent', budgetPercent, { min: 0 }),
-      numberOption('hedge.budgetPerSecond', budgetPerSecond, { min: 0 }),
-    );
+    this.max = max;
+    this.budget = new RetryBudget(budgetPercent, budgetPerSecond);
     this.#delayMs = delayMs;
     this.#latencies = delayMs === undefined ? new LatencyPercentile(percentile ?? 95) : undefined;
   }
 
-  /** How long an attempt may take until it is hedged; `undefined` while that is not known. */
+  /** How long an attempt may take until it is hedged; `undefined` while that is unknown. */
   delayMs(now: number): number | undefined {
     if (this.#latencies === undefined) return this.#delayMs;
     const value = this.#latencies.valueMs(now);
@@ -59,8 +80,8 @@ export class Hedging {
   }
 
   /**
-   * An attempt that was no hedge took so long, or at least so long when another was quicker. Hedges do not count: they
-   * are of the slow times only, and those that lose would have been cut short.
+   * Records the latency of an attempt that was no hedge, or how long it had taken when another one won. Hedges do not
+   * count: they happen in slow times only, and those that lose are cut short.
    */
   recordLatency(latencyMs: number, now: number): void {
     this.#latencies?.add(latencyMs, now);
@@ -71,27 +92,19 @@ export function mayHedge({ idempotent, hedge }: Pick<Request, 'idempotent' | 'he
   return idempotent === true && hedge !== false;
 }
 
-function belowHundred(percentile: number): void {
-  if (percentile < 100) return;
-  throw new InvalidOptionError(
-    'hedge.percentile',
-    `\`hedge.percentile\` must be below 100, got ${percentile}`,
-  );
-}
-
-/** Edges of the buckets are so far apart that a percentile is at most 5 % too high. */
+/** The ratio of neighboring bucket edges: a percentile is at most 5 % too high. */
 const growth = 1.05;
 const perLog = 1 / Math.log(growth);
 const smallestMs = 0.01;
 const buckets = 450;
 const generationMs = 15_000;
-/** How long a percentile that was counted out is used again. */
+/** How long a computed percentile is used again. */
 const validMs = 250;
 const minSamples = 20;
 
 /**
- * How long the requests of the last 15 to 30 seconds took, as one percentile. Counted in buckets that grow by 5 %, in
- * two generations of 15 s, so that neither memory nor time grows with the requests.
+ * A percentile of the latencies of the last 15 to 30 seconds. Counted in buckets that grow by 5 %, in two generations of
+ * 15 s, so that neither memory nor time grows with the requests.
  */
 export class LatencyPercentile {
   readonly #percentile: number;
@@ -113,7 +126,7 @@ export class LatencyPercentile {
     this.#recentCount++;
   }
 
-  /** At least the time that so many percent took, and at most 5 % more; `undefined` until 20 are known. */
+  /** The percentile or at most 5 % more, in milliseconds; `undefined` until 20 latencies are known. */
   valueMs(now: number): number | undefined {
     if (now < this.#knownAt + validMs) return this.#known;
     this.#age(now);
@@ -145,7 +158,7 @@ export class LatencyPercentile {
   }
 }
 
-/** The first whose upper edge is not below the latency. */
+/** The first bucket whose upper edge is not below the latency. */
 function bucketOf(latencyMs: number): number {
   if (!(latencyMs > smallestMs)) return 0;
   return Math.min(buckets - 1, Math.ceil(Math.log(latencyMs / smallestMs) * perLog));

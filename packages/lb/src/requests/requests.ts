@@ -1,10 +1,17 @@
-import { describe, InvalidOptionError } from '@ashlar/core';
+import { functionOf, required } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Follower } from '../discovery/follower.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { InFlightRequest } from '../endpoints/endpoint-set.ts';
 import { ClosedError } from '../errors.ts';
-import type { AcquireOptions, Attempt, PickOptions, RunOptions } from '../request.ts';
+import type { AcquireOptions, Attempt, DrainOptions, PickOptions, RunOptions } from '../request.ts';
+import {
+  checkAcquireOptions,
+  checkDrainOptions,
+  checkExcluded,
+  checkPickOptions,
+  checkRunOptions,
+} from '../request-checks.ts';
 import type { RequestsSnapshot } from '../snapshot.ts';
 import { DenseSet } from '../util/dense-set.ts';
 import { Call } from './call.ts';
@@ -18,7 +25,7 @@ export interface RequestsSetup<E extends Endpoint> extends ExecutionSetup<E> {
   readonly follower: Follower<E> | undefined;
 }
 
-/** The requests of a balancer: each gets an endpoint, waits for one, is executed. */
+/** The requests of a balancer: they get an endpoint or wait for one, and are executed. */
 export class Requests<E extends Endpoint> {
   readonly #setup: ExecutionSetup<E>;
   readonly #noEndpoint: NoEndpoint<E>;
@@ -33,15 +40,18 @@ export class Requests<E extends Endpoint> {
     this.#waiting = new WaitQueue(endpoints, timers, waiting, this.#noEndpoint);
   }
 
-  pick({ key, exclude }: PickOptions): InFlightRequest<E> {
+  pick(options: PickOptions | undefined): InFlightRequest<E> {
+    if (options !== undefined) checkPickOptions(options);
     if (this.#closed) this.#assertOpen();
-    const excluded = exclude === undefined ? none : idsOf(exclude);
-    const picked = this.#setup.endpoints.pick(key, excluded);
+    const exclude = options?.exclude;
+    const excluded = exclude === undefined ? none : checkExcluded(exclude);
+    const picked = this.#setup.endpoints.pick(options?.key, excluded);
     if (picked === undefined) throw this.#noEndpoint.error(this.#noEndpoint.reason(excluded));
     return picked;
   }
 
   async acquire(options: AcquireOptions): Promise<InFlightRequest<E>> {
+    checkAcquireOptions(options);
     const call = this.#begin(options);
     try {
       return this.#setup.endpoints.pick(options.key, none) ?? (await this.#wait(call, options.key));
@@ -51,10 +61,8 @@ export class Requests<E extends Endpoint> {
   }
 
   async run<T>(attempt: Attempt<E, T>, options: RunOptions<T>): Promise<T> {
-    if (typeof attempt !== 'function') {
-      const message = `\`run\` takes a function that makes an attempt, got ${describe(attempt)}`;
-      throw new InvalidOptionError('attempt', message);
-    }
+    attemptRule(attempt, 'attempt');
+    checkRunOptions(options);
     const call = this.#begin(options);
     try {
       const { endpoints, retrying, hedging } = this.#setup;
@@ -67,8 +75,9 @@ export class Requests<E extends Endpoint> {
     }
   }
 
-  /** Settles as the work does, or rejects when the time is over, the signal aborts or the balancer closes. */
-  async within<T>(options: AcquireOptions, what: string, work: () => Promise<T>): Promise<T> {
+  /** Settles as the work does, or rejects at its deadline, when the signal aborts or when the balancer closes. */
+  async within<T>(options: DrainOptions, what: string, work: () => Promise<T>): Promise<T> {
+    checkDrainOptions(options);
     const call = this.#begin(options, what);
     try {
       return await new Promise<T>((resolve, reject) => {
@@ -80,7 +89,7 @@ export class Requests<E extends Endpoint> {
     }
   }
 
-  /** The state of discovery has changed: requests that wait for it may get an endpoint, or need not wait any more. */
+  /** Serves or rejects the waiting requests after discovery has changed its state. */
   wake(): void {
     this.#waiting.serve(Infinity);
   }
@@ -129,8 +138,7 @@ export class Requests<E extends Endpoint> {
 
 const none: readonly string[] = [];
 
-function idsOf(exclude: Iterable<string>): readonly string[] {
-  if (typeof exclude !== 'string') return Array.isArray(exclude) ? exclude : [...exclude];
-  const must = '`exclude` must be a list of ids';
-  throw new InvalidOptionError('exclude', `${must}, got the string ${describe(exclude)}`);
-}
+const attemptRule = /* @__PURE__ */ required(
+  /* @__PURE__ */ functionOf<Attempt<Endpoint, unknown>>(),
+  'a function that makes an attempt, given `{ endpoint, signal }`',
+);

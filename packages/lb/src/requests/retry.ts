@@ -1,15 +1,22 @@
-import { integerOption, knownOptions, numberOption } from '@ashlar/core';
+import { durationMs, integer, number, type RulesFor, readOptions } from '@ashlar/core';
 
 export interface RetryOptions {
-  /** How many times a request is tried in all, each time on another endpoint; 3 if absent. */
+  /** How many attempts a request has in all, each on another endpoint. Default: 3. */
   readonly attempts?: number;
-  /** How long one attempt may take before it counts as failed; no limit of its own if absent. */
+  /** How long one attempt may take before it counts as failed, in milliseconds. Default: no limit of its own. */
   readonly attemptTimeoutMs?: number;
-  /** Retries may be so many percent of the requests of the last ten seconds; 20 if absent. */
+  /** Retry budget: retries as a percentage of the requests of the last ten seconds. Default: 20. */
   readonly budgetPercent?: number;
-  /** And so many a second on top, counted over the same ten seconds; 10 if absent. */
+  /** Retries a second on top of that percentage, counted over the same ten seconds. Default: 10. */
   readonly budgetPerSecond?: number;
 }
+
+const rules = {
+  attempts: integer(3, { min: 1 }),
+  attemptTimeoutMs: durationMs(undefined, { above: 0 }),
+  budgetPercent: number(20, { min: 0 }),
+  budgetPerSecond: number(10, { min: 0 }),
+} satisfies RulesFor<RetryOptions>;
 
 /** When the requests of one balancer are retried, and how often. */
 export class Retrying {
@@ -18,29 +25,23 @@ export class Retrying {
   readonly budget: RetryBudget;
 
   /** @throws InvalidOptionError */
-  constructor(options: RetryOptions) {
-    knownOptions('retry', options, ['attempts', 'attemptTimeoutMs', 'budgetPercent', 'budgetPerSecond']);
-    const { attempts = 3, attemptTimeoutMs, budgetPercent = 20, budgetPerSecond = 10 } = options;
-    this.attempts = integerOption('retry.attempts', attempts, { min: 1 });
-    if (attemptTimeoutMs !== undefined)
-      numberOption('retry.attemptTimeoutMs', attemptTimeoutMs, { above: 0 });
-    this.attemptTimeoutMs = attemptTimeoutMs;
-    this.budget = new RetryBudget(
-      numberOption('retry.budgetPercent', budgetPercent, { min: 0 }),
-      numberOption('retry.budgetPerSecond', budgetPerSecond, { min: 0 }),
-    );
+  constructor(options: unknown = {}, option = 'retry') {
+    const settings = readOptions(`\`${option}\``, options, rules, `${option}.`);
+    this.attempts = settings.attempts;
+    this.attemptTimeoutMs = settings.attemptTimeoutMs;
+    this.budget = new RetryBudget(settings.budgetPercent, settings.budgetPerSecond);
   }
 }
 
 /**
- * Bounds extra attempts, retries or hedges, so that a failing service is not asked many times over: in any ten seconds
- * they are at most so many percent of the requests, and a fixed number a second on top, so that a quiet service has some
- * too (after Finagle's RetryBudget). Counts by the second, in whole seconds of the clock.
+ * Bounds extra attempts, retries or hedges, so that they do not multiply the load on a failing service: in any ten seconds
+ * they are at most a percentage of the requests, plus a fixed number a second, so that a quiet service has some too (after
+ * Finagle's RetryBudget). Counts in whole seconds of the clock.
  */
 export class RetryBudget {
   /** Extra attempts in all. */
   spent = 0;
-  /** Extra attempts that were not made for want of budget. */
+  /** Extra attempts that the budget forbade. */
   refused = 0;
   readonly #percent: number;
   readonly #perSecond: number;
@@ -55,7 +56,7 @@ export class RetryBudget {
     this.#perSecond = perSecond;
   }
 
-  /** A request came; called once for each, not for its further attempts. */
+  /** Counts a request: once, not for each of its attempts. */
   request(now: number): void {
     this.#moveTo(now);
     this.#requests[this.#second % windowSeconds]!++;

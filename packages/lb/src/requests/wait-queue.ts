@@ -1,4 +1,3 @@
-import { integerOption, numberOption } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../endpoint.ts';
 import type { EndpointSet, InFlightRequest } from '../endpoints/endpoint-set.ts';
@@ -19,17 +18,9 @@ export interface WaitSettings {
   readonly maxWaitMs: number;
 }
 
-/** @throws InvalidOptionError */
-export function waitSettings({ maxWaitMs = 5_000, maxWaiting = 1_000 }: Partial<WaitSettings>): WaitSettings {
-  return {
-    maxWaitMs: numberOption('maxWaitMs', maxWaitMs, { min: 0 }),
-    maxWaiting: integerOption('maxWaiting', maxWaiting, { min: 0 }),
-  };
-}
-
 /**
- * Requests that wait for an endpoint, because all are at their limit or discovery has not given any yet. Served in the
- * order in which they came, save that one to which the policy gives nothing does not hold up those behind it.
+ * Requests that wait for an endpoint, because all are at their limit or discovery has not delivered any yet. Served first
+ * come, first served, except that one for which the policy has no endpoint does not block those behind it.
  */
 export class WaitQueue<E extends Endpoint> {
   readonly #endpoints: EndpointSet<E>;
@@ -37,7 +28,7 @@ export class WaitQueue<E extends Endpoint> {
   readonly #settings: WaitSettings;
   readonly #noEndpoint: NoEndpoint<E>;
   readonly #queue = new LinkedQueue<Waiter<E>>();
-  /** Until something changes by itself, as when an ejection ends. */
+  /** Until the next change that comes with time, such as the end of an ejection. */
   #dueTimer: Timer | undefined;
   #dueAt = Infinity;
   #capacity = 0;
@@ -54,7 +45,7 @@ export class WaitQueue<E extends Endpoint> {
     return this.#queue.length;
   }
 
-  /** Rejects with NoEndpointError, or with the reason for which the call was stopped. */
+  /** Rejects with NoEndpointError, or with the reason why the call was stopped. */
   wait(call: Call, key: Key | undefined): Promise<InFlightRequest<E>> {
     return new Promise((resolve, reject) => {
       const reason = this.#noEndpoint.reason(none);
@@ -69,7 +60,7 @@ export class WaitQueue<E extends Endpoint> {
     });
   }
 
-  /** There is capacity for so many more: those in front are served. */
+  /** Serves the requests in front, at most `capacity` of them. */
   serve(capacity: number): void {
     if (this.#queue.length === 0) return;
     this.#capacity += capacity;
@@ -83,7 +74,7 @@ export class WaitQueue<E extends Endpoint> {
     this.#listen();
   }
 
-  /** Returns whether those behind may have more luck. */
+  /** Returns whether the requests behind may still get an endpoint. */
   #offer(entry: Entry<Waiter<E>>): boolean {
     try {
       const picked = this.#endpoints.pick(entry.item.key, none);
@@ -119,7 +110,7 @@ export class WaitQueue<E extends Endpoint> {
     return true;
   }
 
-  /** While any waits: to capacity, and for the time of what changes by itself. A request that need not wait pays nothing. */
+  /** Listens for capacity and for changes that come with time, only while a request waits: others pay nothing. */
   #listen(): void {
     const isEmpty = this.#queue.length === 0;
     this.#endpoints.onCapacity = isEmpty ? undefined : this.#onCapacity;

@@ -1,23 +1,27 @@
-import { integerOption, numberOption, type Random } from '@ashlar/core';
+import { integer, number, type Random, required } from '@ashlar/core';
 
-/** The milliseconds from one request to the next, at the time `now` of the simulation; they come whatever the load. */
+const rate = /* @__PURE__ */ required(/* @__PURE__ */ number(undefined, { above: 0 }), 'requests a second');
+const burst = /* @__PURE__ */ required(/* @__PURE__ */ integer(undefined, { min: 1 }), 'requests of a burst');
+
+/** The milliseconds from one request to the next, at the time `now` of the simulation, whatever the load (open loop). */
 export type Arrivals = (random: Random, now: number) => number;
 
-/** At equal distances. @throws InvalidOptionError, as the others here */
+/** At equal intervals. @throws InvalidOptionError, as the others here */
 export function steady(perSecond: number): Arrivals {
-  const gapMs = 1_000 / numberOption('perSecond', perSecond, { above: 0 });
+  const gapMs = 1_000 / rate(perSecond, 'perSecond');
   return () => gapMs;
 }
 
-/** As many independent users make them: a Poisson process. */
+/** A Poisson process, as of many independent users. */
 export function poisson(perSecond: number): Arrivals {
-  const meanMs = 1_000 / numberOption('perSecond', perSecond, { above: 0 });
+  const meanMs = 1_000 / rate(perSecond, 'perSecond');
   return random => -Math.log(1 - random()) * meanMs;
 }
 
-/** So many at once, at random times, that it is `perSecond` on average. */
+/** Bursts of `size` requests at random times, `perSecond` requests on average. */
 export function bursts(perSecond: number, size: number): Arrivals {
-  integerOption('size', size, { min: 1 });
+  burst(size, 'size');
+  rate(perSecond, 'perSecond');
   const between = poisson(perSecond / size);
   let left = 0;
   return (random, now) => {

@@ -1,51 +1,48 @@
-import { AshlarError, numberOption, type Random } from '@ashlar/core';
+import { AshlarError, durationMs, type Random, readOptions } from '@ashlar/core';
 import type { Distribution } from './distributions.ts';
 
-/** As of HTTP, so that a balancer judges it as it would there. */
+/** Shaped as an HTTP response, so that a balancer classifies it as one. */
 export interface SimulatedResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What becomes of one request. */
+/** How a replica handles one request. */
 export interface Reaction {
   /** When it is settled; never if infinite. */
   readonly afterMs: number;
-  /** Whether it is work, for which it waits until one of the slots is free. */
+  /** Whether it is work, which needs a free slot. */
   readonly works: boolean;
   readonly response: SimulatedResponse | Error;
 }
 
-/** How a replica takes requests; asked for each. */
+/** How a replica handles requests; called for each. */
 export type Behavior = (random: Random) => Reaction;
 
 class RefusedError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_SIMULATED_REFUSAL';
+  static override readonly code: string = 'ASHLAR_LB_SIMULATED_REFUSAL';
+  static override readonly retryable: boolean = true;
   readonly outcome = 'NotExecuted';
 }
 
 const ok: SimulatedResponse = { status: 200, headers: {} };
 
-/** Answers well, after so much work. */
+/** Answers 200 after work that takes the given time. */
 export function serving(service: Distribution): Behavior {
   return random => ({ afterMs: service(random), works: true, response: ok });
 }
 
-/** Answers 503 without doing any work, `afterMs` later; `retryAfterMs` goes out in whole seconds, as HTTP has it. */
-export function failing({
-  afterMs = 1,
-  retryAfterMs,
-}: {
-  afterMs?: number;
-  retryAfterMs?: number;
-} = {}): Behavior {
-  numberOption('afterMs', afterMs, { min: 0 });
+const failingRules = { afterMs: durationMs(1), retryAfterMs: durationMs() };
+
+/** Answers 503 without doing any work, after `afterMs`. `retryAfterMs` is sent in whole seconds, as HTTP requires. */
+export function failing(options: { afterMs?: number; retryAfterMs?: number } = {}): Behavior {
+  const { afterMs, retryAfterMs } = readOptions('failing', options, failingRules);
   const headers: Record<string, string> =
     retryAfterMs === undefined ? {} : { 'retry-after': `${Math.ceil(retryAfterMs / 1_000)}` };
   return () => ({ afterMs, works: false, response: { status: 503, headers } });
 }
 
-/** Is not there: no connection is made. */
+/** Refuses connections. */
 export function refusing(): Behavior {
   return () => ({ afterMs: 0, works: false, response: new RefusedError('the simulated replica refused') });
 }

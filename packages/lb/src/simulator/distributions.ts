@@ -1,31 +1,34 @@
-import { numberOption, type Random } from '@ashlar/core';
+import { durationMs, number, type Random, required } from '@ashlar/core';
+
+const time = /* @__PURE__ */ required(/* @__PURE__ */ durationMs(), 'milliseconds');
+const atLeastZero = /* @__PURE__ */ required(/* @__PURE__ */ number(undefined, { min: 0 }));
 
 /** Draws a time in milliseconds. */
 export type Distribution = (random: Random) => number;
 
-/** Always the same. @throws InvalidOptionError, as the others here */
+/** Always the same time. @throws InvalidOptionError, as the others here */
 export function constant(ms: number): Distribution {
-  numberOption('ms', ms, { min: 0 });
+  time(ms, 'ms');
   return () => ms;
 }
 
-/** Any time between two with equal probability. */
+/** Evenly distributed between two times. */
 export function uniform(minMs: number, maxMs: number): Distribution {
-  numberOption('minMs', minMs, { min: 0 });
-  numberOption('maxMs', maxMs, { min: minMs });
+  time(minMs, 'minMs');
+  durationMs(undefined, { min: minMs })(time(maxMs, 'maxMs'), 'maxMs');
   return random => minMs + random() * (maxMs - minMs);
 }
 
-/** What has no memory: many short times and a few that are several times the mean. */
+/** Exponentially distributed: many short times and a few that are several times the mean. */
 export function exponential(meanMs: number): Distribution {
-  numberOption('meanMs', meanMs, { min: 0 });
+  time(meanMs, 'meanMs');
   return random => -Math.log(1 - random()) * meanMs;
 }
 
-/** As times of real services are: half of them above the median, and a tail that is the longer the greater `sigma`. */
+/** Log-normally distributed, as the times of real services: a greater `sigma` gives a longer tail. */
 export function logNormal(medianMs: number, sigma = 0.5): Distribution {
-  numberOption('medianMs', medianMs, { min: 0 });
-  numberOption('sigma', sigma, { min: 0 });
+  time(medianMs, 'medianMs');
+  atLeastZero(sigma, 'sigma');
   return random => medianMs * Math.exp(sigma * normal(random));
 }
 

@@ -1,4 +1,13 @@
-import { integerOption, numberOption, type Random } from '@ashlar/core';
+import {
+  functionOf,
+  integer,
+  number,
+  type Random,
+  type RulesFor,
+  readOptions,
+  required,
+  text,
+} from '@ashlar/core';
 import type { Load } from '../policy.ts';
 import { LoadGauge } from '../probes/load-gauge.ts';
 import { type Behavior, failing, type SimulatedResponse } from './behavior.ts';
@@ -9,16 +18,28 @@ export interface ReplicaOptions {
   readonly weight?: number;
   readonly zone?: string;
   readonly behavior: Behavior;
-  /** How many requests it works on at a time; without limit if absent. */
+  /** How many requests it works on at a time. Default: no limit. */
   readonly slots?: number;
-  /** How many may wait for a slot, first come, first served; more are answered with 503 at once. No limit if absent. */
+  /** How many may wait for a slot, first come, first served; more get a 503 at once. Default: no limit. */
   readonly queue?: number;
 }
+
+const rules = {
+  id: required(text()),
+  weight: number(undefined, { min: 0 }),
+  zone: text(),
+  behavior: required(
+    functionOf<Behavior>('write `behavior: serving(constant(10))`'),
+    'such as `serving(constant(10))`',
+  ),
+  slots: integer(undefined, { min: 1 }),
+  queue: integer(undefined, { min: 0 }),
+} satisfies RulesFor<ReplicaOptions>;
 
 /** A server that only takes time. It does not notice when a client gives up. */
 export class SimulatedReplica {
   readonly id: string;
-  /** May be changed at any time: for the requests that come from then on. */
+  /** May be changed at any time; applies to later requests. */
   behavior: Behavior;
   readonly #clock: VirtualClock;
   readonly #random: Random;
@@ -29,17 +50,18 @@ export class SimulatedReplica {
   #working = 0;
 
   /** @throws InvalidOptionError */
-  constructor({ id, behavior, slots, queue }: ReplicaOptions, clock: VirtualClock, random: Random) {
+  constructor(options: ReplicaOptions, clock: VirtualClock, random: Random) {
+    const { id, behavior, slots = Infinity, queue = Infinity } = readOptions('a replica', options, rules);
     this.id = id;
     this.behavior = behavior;
-    this.#slots = slots === undefined ? Infinity : integerOption('slots', slots, { min: 1 });
-    this.#queue = queue === undefined ? Infinity : numberOption('queue', queue, { min: 0 });
+    this.#slots = slots;
+    this.#queue = queue;
     this.#clock = clock;
     this.#gauge = new LoadGauge(clock);
     this.#random = random;
   }
 
-  /** How many requests it has and how long such take; after a millisecond, and never while it is silent. */
+  /** Its load: answers after a millisecond, and never while it is silent. */
   async probe(signal?: AbortSignal): Promise<Load> {
     const { afterMs, response } = this.behavior(this.#random);
     await this.#clock.sleep(afterMs === Infinity ? Infinity : 1, signal);

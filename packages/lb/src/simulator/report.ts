@@ -15,17 +15,17 @@ export interface ReplicaReport {
 }
 
 export interface SimulationReport {
-  /** Those that came since the figures began. */
+  /** Requests since the start of the figures. */
   readonly requests: number;
   readonly succeeded: number;
-  /** The caller got an error, or a response that counts as a failure. */
+  /** Requests that ended in an error or a response that counts as a failure. */
   readonly failed: number;
   readonly unanswered: number;
   readonly latencyMs: LatencyReport;
   readonly replicas: Readonly<Record<string, ReplicaReport>>;
 }
 
-/** The figures of a simulation from one time on. */
+/** The figures of a simulation since the latest `restart`. */
 export class Figures {
   requests = 0;
   /** How long requests took until they succeeded, and until they failed. */
@@ -66,7 +66,7 @@ export class Figures {
   }
 }
 
-/** The least value that so great a part of all is not above (nearest rank). */
+/** The percentile by nearest rank. */
 function percentile(sorted: Float64Array, part: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? 0;
 }

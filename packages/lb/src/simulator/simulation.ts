@@ -1,8 +1,22 @@
-import { knownOptions, type Random, seededRandom } from '@ashlar/core';
+import {
+  defaultTo,
+  describe,
+  durationMs,
+  functionOf,
+  InvalidOptionError,
+  integer,
+  listOf,
+  objectWith,
+  type Random,
+  type RulesFor,
+  readOptions,
+  required,
+  seededRandom,
+} from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import { LoadBalancer } from '../load-balancer.ts';
 import type { LoadBalancerOptions } from '../options.ts';
-import type { PolicyFactory, Probe } from '../policy.ts';
+import { type PolicyFactory, type Probe, policyRule } from '../policy.ts';
 import type { RunOptions } from '../request.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { SimulatedResponse } from './behavior.ts';
@@ -14,19 +28,31 @@ export interface SimulationOptions {
   readonly replicas: readonly ReplicaOptions[];
   readonly arrivals: Arrivals;
   readonly policy?: PolicyFactory;
-  /** The rest of the balancer's options. */
+  /** The other options of the balancer. */
   readonly balancer?: Omit<LoadBalancerOptions<Endpoint>, 'endpoints' | 'policy' | 'clock' | 'random'>;
-  /** How the request of this number is made, from 0: its key, deadline, whether it is idempotent. */
+  /** The options of the request with this number, from 0: its key, deadline, whether it is idempotent. */
   readonly request?: (index: number) => RunOptions<SimulatedResponse>;
-  /** Equal seeds give equal results; 1 if absent. */
+  /** Equal seeds give equal results. Default: 1. */
   readonly seed?: number;
 }
 
-const optionNames = ['replicas', 'arrivals', 'policy', 'balancer', 'request', 'seed'];
+const noOptions: NonNullable<SimulationOptions['request']> = () => ({});
+
+const rules = {
+  replicas: required(listOf(required(objectWith<ReplicaOptions>([]))), 'a list of replicas'),
+  arrivals: required(functionOf<Arrivals>('write `arrivals: poisson(perSecond)`'), 'such as `poisson(200)`'),
+  policy: policyRule,
+  balancer: defaultTo({}, objectWith<NonNullable<SimulationOptions['balancer']>>([])),
+  request: defaultTo(noOptions, functionOf<typeof noOptions>()),
+  seed: integer(1),
+} satisfies RulesFor<SimulationOptions>;
+
+const duration = /* @__PURE__ */ required(/* @__PURE__ */ durationMs(), 'milliseconds');
+const longest = /* @__PURE__ */ required(/* @__PURE__ */ durationMs(undefined, { endless: true }));
 
 /**
- * A `LoadBalancer` before replicas that only take time, in virtual time: an hour passes in seconds, and the same seed
- * brings the same. Behaviors may be changed between two calls of `advance`, to see what an episode does.
+ * A `LoadBalancer` in front of simulated replicas, in virtual time: an hour passes in seconds, and equal seeds give equal
+ * results. Behaviors may be changed between two calls of `advance`, to see the effect of an episode.
  *
  *     const simulation = new Simulation({ replicas, arrivals: poisson(200), policy: peakEwma() });
  *     await simulation.advance(2_000);
@@ -49,9 +75,8 @@ export class Simulation {
 
   /** @throws InvalidOptionError, and what `LoadBalancer` throws */
   constructor(options: SimulationOptions) {
-    knownOptions('Simulation', options, optionNames);
-    const { replicas, arrivals, policy, balancer, request = () => ({}), seed = 1 } = options;
-    // Each has draws of its own, so that two policies are asked the same
+    const { replicas, arrivals, policy, balancer, request, seed } = readOptions('Simulation', options, rules);
+    // Each has draws of its own, so that two policies get the same requests
     const draws = (part: number) => seededRandom(seed * 1_000_003 + part);
     this.#arrivals = arrivals;
     this.#random = draws(0);
@@ -71,15 +96,15 @@ export class Simulation {
     this.#arrive();
   }
 
-  /** In milliseconds since it began. */
+  /** Milliseconds since it began. */
   get now(): number {
     return this.#clock.now();
   }
 
-  /** @throws TypeError when there is none */
+  /** @throws InvalidOptionError when there is no such replica */
   replica(id: string): SimulatedReplica {
     const replica = this.#replicas.get(id);
-    if (replica === undefined) throw new TypeError(`there is no replica ${JSON.stringify(id)}`);
+    if (replica === undefined) throw new InvalidOptionError('id', `there is no replica ${describe(id)}`);
     return replica;
   }
 
@@ -88,12 +113,12 @@ export class Simulation {
 
   /** Lets time pass. One call at a time. */
   async advance(ms: number): Promise<void> {
-    const until = this.now + ms;
+    const until = this.now + duration(ms, 'ms');
     while (this.#clock.step(until)) await nextTask();
     this.#clock.skipTo(until);
   }
 
-  /** Begins the figures anew; requests from before are not in them any more. */
+  /** Resets the figures: they no longer include earlier requests. */
   restart(): void {
     this.#figures = new Figures();
   }
@@ -107,10 +132,10 @@ export class Simulation {
     return this.#figures.slowerThan(ms);
   }
 
-  /** Takes no more requests, waits at most `maxMs` until all are answered, and closes the balancer. */
+  /** Sends no more requests, waits for all answers, at most `maxMs`, and closes the balancer. */
   async finish(maxMs = 600_000): Promise<SimulationReport> {
+    const until = this.now + longest(maxMs, 'maxMs');
     this.#ending = true;
-    const until = this.now + maxMs;
     while (this.#pending > 0 && this.#clock.step(until)) await nextTask();
     const report = this.report();
     await this.balancer.close();

@@ -5,17 +5,17 @@ interface Event {
   act: () => void;
 }
 
-/** Virtual time: what is to happen, in the order of its times, and for equal ones in the order in which it was noted. */
+/** Virtual time: runs events in the order of their times, and those of equal time in the order of scheduling. */
 export class VirtualClock implements Clock {
   #now = 0;
-  /** The next is the last. */
+  /** Sorted, the next event last. */
   readonly #events: Event[] = [];
 
   now(): number {
     return this.#now;
   }
 
-  /** Returns how to take it back. What is infinitely far away is not noted. */
+  /** Schedules an event, unless it is infinitely far away. Returns a function that cancels it. */
   after(ms: number, act: () => void): () => void {
     const event = { at: this.#now + ms, act };
     if (ms < Infinity) this.#events.splice(this.#place(event.at), 0, event);
@@ -39,7 +39,7 @@ export class VirtualClock implements Clock {
     });
   }
 
-  /** Lets what is due next happen, if that is by `until`; returns whether there was something. */
+  /** Runs the next event if it is due by `until`; returns whether there was one. */
   step(until: number): boolean {
     const next = this.#events.at(-1);
     if (next === undefined || next.at > until) return false;
@@ -49,12 +49,12 @@ export class VirtualClock implements Clock {
     return true;
   }
 
-  /** Nothing more happens until then. */
+  /** Moves to a time before which no event is due. */
   skipTo(time: number): void {
     this.#now = Math.max(this.#now, time);
   }
 
-  /** Before all that come earlier, after those that come later. */
+  /** In front of all earlier events and behind all later ones. */
   #place(at: number): number {
     let low = 0;
     let high = this.#events.length;

@@ -99,11 +99,11 @@ describe('discovery', () => {
     await feed.give(bad as Endpoint[]);
     expect(lb.pick().endpoint.id).toBe('a');
     expect(failures).toMatchObject([
-      { balancer: 'lb', reason: 'refused', error: { code: 'ASHLAR_DISCOVERY' } },
+      { balancer: 'lb', reason: 'refused', error: { code: 'ASHLAR_LB_DISCOVERY' } },
     ]);
     expect(lb.snapshot()).toMatchObject({
       discovery: 'live',
-      discoveryError: expect.stringContaining('cannot be used'),
+      discoveryError: expect.stringContaining('delivered an unusable set'),
     });
     await feed.give([{ id: 'b' }]);
     expect(lb.snapshot().discoveryError).toBeUndefined();
@@ -168,8 +168,8 @@ describe('discovery', () => {
     caller.abort('enough');
     await clock.advance(10_000);
     expect(await outcomes).toMatchObject([
-      { reason: { code: 'ASHLAR_NO_ENDPOINT', reason: 'undiscovered' } },
-      { reason: { code: 'ASHLAR_DEADLINE', outcome: 'NotExecuted', timeoutMs: 1_000 } },
+      { reason: { code: 'ASHLAR_LB_NO_ENDPOINT', reason: 'undiscovered' } },
+      { reason: { code: 'ASHLAR_LB_DEADLINE', outcome: 'NotExecuted', timeoutMs: 1_000 } },
       { reason: 'enough' },
     ]);
     expect(clock.sleeping).toBe(0);
@@ -190,7 +190,7 @@ describe('discovery', () => {
         yield [];
       })(),
     );
-    await expect(empty.acquire()).rejects.toMatchObject({ cause: { code: 'ASHLAR_DISCOVERY' } });
+    await expect(empty.acquire()).rejects.toMatchObject({ cause: { code: 'ASHLAR_LB_DISCOVERY' } });
     expect(failures.map(({ reason }) => reason)).toEqual(['threw', 'refused', 'ended']);
   });
 
@@ -211,7 +211,7 @@ describe('discovery', () => {
     await feed.give([{ id: 'a' }]);
     const waiting = following(new Feed());
     const acquired = expect(waiting.acquire()).rejects.toMatchObject({
-      code: 'ASHLAR_CLOSED',
+      code: 'ASHLAR_LB_CLOSED',
       outcome: 'NotExecuted',
     });
     await lb.close();

@@ -151,11 +151,11 @@ describe('active checks', () => {
   });
 
   it.each<[string, () => unknown, string]>([
-    ['gives false', async () => false, 'the check gave false'],
+    ['gives false', async () => false, 'the check returned false'],
     [
       'gives what is no answer',
       async () => new Response('', { status: 500 }),
-      'a check cannot give a Response',
+      'a check must return true, false or nothing, got a Response',
     ],
     [
       'throws at once',
@@ -389,10 +389,10 @@ describe('checks and ejections', () => {
 describe('the options of checks', () => {
   const check = async () => {};
   it.each<[unknown, string]>([
-    [true, '`health` must be an object, got true (boolean)'],
-    [null, '`health` must be an object, got null'],
-    [{}, '`health.check` must be a function, got undefined'],
-    [{ check, every: 5 }, 'health has no option `every`'],
+    [true, '`health` takes an object of options, got true (boolean)'],
+    [null, '`health` takes an object of options, got null'],
+    [{}, '`health.check` is required: a function'],
+    [{ check, every: 5 }, '`health` has no option `every`'],
     [{ check, intervalMs: 0 }, '`health.intervalMs`'],
     [{ check, timeoutMs: Number.NaN }, '`health.timeoutMs`'],
     [{ check, healthyAfter: 0 }, '`health.healthyAfter`'],
@@ -407,9 +407,12 @@ describe('the options of checks', () => {
   });
 
   it.each<[object, string]>([
-    [{ outlier: true }, '`outlier` must be an object, got true (boolean)'],
-    [{ outlier: { successRate: true } }, '`outlier.successRate` must be an object, got true (boolean)'],
-    [{ outlier: { successRate: { hosts: 5 } } }, 'outlier.successRate has no option `hosts`'],
+    [{ outlier: true }, '`outlier` takes an object of options, got true (boolean)'],
+    [
+      { outlier: { successRate: true } },
+      '`outlier.successRate` takes an object of options, got true (boolean)',
+    ],
+    [{ outlier: { successRate: { hosts: 5 } } }, '`outlier.successRate` has no option `hosts`'],
     [{ outlier: { successRate: { minEndpoints: 1 } } }, '`outlier.successRate.minEndpoints`'],
     [{ outlier: { successRate: { minRequests: 0 } } }, '`outlier.successRate.minRequests`'],
     [{ outlier: { successRate: { stdevFactor: -1 } } }, '`outlier.successRate.stdevFactor`'],
@@ -430,6 +433,6 @@ describe('the options of checks', () => {
   it('may be false', () => {
     const lb = new LoadBalancer({ endpoints: ids(1), health: false });
     expect(stateOf(lb, 'a')).toBe('up');
-    expect(new HealthCheckError('x').code).toBe('ASHLAR_HEALTH_CHECK');
+    expect(new HealthCheckError('x').code).toBe('ASHLAR_LB_HEALTH_CHECK');
   });
 });

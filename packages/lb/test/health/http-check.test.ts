@@ -69,7 +69,7 @@ describe('httpCheck', () => {
     await replica.kill();
     await expect(ask(replica.url)).rejects.toThrow('it cannot be reached: ECONNREFUSED');
     for (const url of [undefined, '', 'nonsense']) {
-      await expect(ask(url)).rejects.toThrow('endpoint "a" has no url that could be asked');
+      await expect(ask(url)).rejects.toThrow('endpoint "a" has no valid url');
     }
     await expect(ask('ftp://127.0.0.1')).rejects.toThrow('it cannot be reached');
   });
@@ -127,7 +127,10 @@ describe('httpCheck', () => {
   });
 
   it.each<[object, string]>([
-    [{ path: 'healthz' }, '`path` must begin with a slash, got "healthz"'],
+    [
+      { path: 'healthz' },
+      '`path` must be a path that begins with a slash, got "healthz"; write `\'/healthz\'`',
+    ],
     [{ path: 5 }, '`path`'],
     [{ expectStatus: 99 }, '`expectStatus`'],
     [

@@ -186,8 +186,12 @@ describe('peakEwma', () => {
   });
 
   it('refuses what it cannot use', () => {
-    expect(() => peakEwma({ decayMs: 0 })).toThrow('`decayMs` must be a number above 0, got 0 (number)');
-    expect(() => peakEwma({ penaltyMs: -1 })).toThrow('`penaltyMs` must be a number of at least 0');
+    expect(() => peakEwma({ decayMs: 0 })).toThrow(
+      '`decayMs` must be a number of milliseconds above 0, got 0 (number)',
+    );
+    expect(() => peakEwma({ penaltyMs: -1 })).toThrow(
+      '`penaltyMs` must be a number of milliseconds of at least 0',
+    );
     expect(() => peakEwma({ tau: 1 } as never)).toThrow('peakEwma has no option `tau`');
   });
 });

@@ -119,7 +119,7 @@ describe('leastRequests, of one that fails', () => {
 
   it('refuses a penalty that is none', () => {
     expect(() => leastRequests({ penaltyMs: Number.NaN })).toThrow(
-      '`penaltyMs` must be a number of at least 0, got NaN (number)',
+      '`penaltyMs` must be a number of milliseconds of at least 0, got NaN (number)',
     );
   });
 });
@@ -214,7 +214,7 @@ describe('consistent', () => {
 
   it('refuses what it cannot use', () => {
     expect(() => consistent(7 as never)).toThrow(
-      '`place` must be a function of the endpoints, got 7 (number)',
+      '`place` must be a function, got 7 (number); write `endpoints => new HashRing(endpoints)`',
     );
     expect(() => consistent(undefined, { loadFactor: 0.9 })).toThrow(
       '`loadFactor` must be a number of at least 1',

@@ -123,7 +123,7 @@ describe('prequal', () => {
   });
 
   it('refuses what it cannot use', () => {
-    expect(() => prequal({} as never)).toThrow('`probe` must be a function, got undefined');
+    expect(() => prequal({} as never)).toThrow('`probe` is required: a function');
     expect(() => prequal({ probe: unasked, poolSize: 1 })).toThrow(
       '`poolSize` must be an integer of at least 2',
     );
@@ -206,7 +206,7 @@ describe('the probes of a balancer', () => {
     lb.pick().done();
     await settled();
     expect(String(told.at(-1))).toBe(
-      'TypeError: a probe must give `inFlight` as a number of at least 0, got NaN (number)',
+      'InvalidOptionError: `inFlight` must be a number of at least 0, got NaN (number)',
     );
     answer = () => new Promise(() => {});
     const count = told.length;

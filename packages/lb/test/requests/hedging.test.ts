@@ -268,7 +268,7 @@ describe('hedging', () => {
     await clock.advance(49);
     expect(attempts[1]!.signal.aborted).toBe(false);
     await clock.advance(1);
-    expect(await reason()).toMatchObject({ code: 'ASHLAR_DEADLINE', timeoutMs: 100 });
+    expect(await reason()).toMatchObject({ code: 'ASHLAR_LB_DEADLINE', timeoutMs: 100 });
     expect([attempts.length, clock.sleeping]).toEqual([2, 0]);
   });
 

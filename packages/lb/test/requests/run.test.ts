@@ -195,7 +195,7 @@ describe('run', () => {
     expect(clock.sleeping).toBe(0);
     const stuck = Promise.allSettled([lb.run(() => new Promise(() => {}))]);
     await clock.advance(100);
-    expect(await stuck).toMatchObject([{ reason: { code: 'ASHLAR_DEADLINE', outcome: 'Unknown' } }]);
+    expect(await stuck).toMatchObject([{ reason: { code: 'ASHLAR_LB_DEADLINE', outcome: 'Unknown' } }]);
   });
 
   it('ends when the caller gives up, with his reason, and blames nobody', async () => {
@@ -271,7 +271,7 @@ describe('run', () => {
     const { lb } = balancer();
     for (const timeoutMs of [0, -1, Number.NaN, Infinity, '5' as never]) {
       await expect(lb.run(async () => 1, { timeoutMs })).rejects.toThrow(
-        '`timeoutMs` must be a number above 0',
+        '`timeoutMs` must be a number of milliseconds above 0',
       );
     }
     expect(lb.snapshot().inFlight).toBe(0);
@@ -284,7 +284,7 @@ describe('run', () => {
       await expect(lb.run(async () => 1, { signal })).rejects.toMatchObject(refused);
       await expect(lb.acquire({ signal })).rejects.toMatchObject(refused);
     }
-    const message = '`run` takes a function that makes an attempt, got 5 (number)';
+    const message = '`attempt` must be a function, got 5 (number)';
     await expect(lb.run(5 as never)).rejects.toThrow(message);
     const { inFlight, endpoints } = lb.snapshot();
     expect([inFlight, ...endpoints.map(({ failed }) => failed)]).toEqual([0, 0, 0, 0]);

@@ -172,7 +172,7 @@ describe('whatever comes, goes, fails and gives up', () => {
       }
       await lb.close();
       await turn();
-      for (const asked of line) expect(asked.error).toMatchObject({ code: 'ASHLAR_CLOSED' });
+      for (const asked of line) expect(asked.error).toMatchObject({ code: 'ASHLAR_LB_CLOSED' });
       for (const { picked } of open) picked?.done();
       expect(lb.snapshot()).toMatchObject({ waiting: 0, inFlight: 0 });
       expect(clock.sleeping).toBe(0);

@@ -1,41 +1,40 @@
-import { numberOption } from '@ashlar/core';
+import { durationMs, type Rule } from '@ashlar/core';
 import type { Endpoint } from '../../endpoint.ts';
 import type { Candidate, Outcome } from '../../policy.ts';
 
-/** A `Retry-After` beyond this counts as this. */
+/** A longer `Retry-After` counts as this. */
 const maxRetryAfterMs = 300_000;
 
 export interface PenaltyOptions {
   /**
-   * What a failure counts as at least, in milliseconds of latency, however fast it came: a longer `Retry-After`, up to
-   * five minutes, and a longer latency count instead. 5 000 if absent (the defaults are Linkerd's). At 0 a failure is as
-   * long as it took.
+   * The least latency that a failure counts as, in milliseconds, however fast it came. A longer `Retry-After`, up to five
+   * minutes, and a longer latency count instead. At 0 a failure counts with its own latency. Default: 5 000, as in Linkerd.
    */
   readonly penaltyMs?: number;
 }
 
-/** @throws InvalidOptionError */
-export function penaltyOption({ penaltyMs = 5_000 }: PenaltyOptions): number {
-  return numberOption('penaltyMs', penaltyMs, { min: 0 });
-}
+/** The rule of `PenaltyOptions`. */
+export const penaltyRules: { readonly penaltyMs: Rule<number> } = {
+  penaltyMs: /* @__PURE__ */ durationMs(5_000),
+};
 
-/** How long a request counts as having taken: what fails fast must not look fast. */
+/** The latency that a request counts as: one that fails fast must not look fast. */
 export function effectiveLatencyMs({ ok, latencyMs, retryAfterMs = 0 }: Outcome, penaltyMs: number): number {
   return ok ? latencyMs : Math.max(latencyMs, penaltyMs, Math.min(retryAfterMs, maxRetryAfterMs));
 }
 
 interface Held {
   count: number;
-  /** When `count` was right; it fades from then on. */
+  /** When `count` was computed; it decays from then on. */
   at: number;
 }
 
-/** Less than this part of a request is nothing, so that an endpoint that failed once is as good as the others again. */
+/** A smaller part of a request counts as none, so that an endpoint that failed once becomes equal to the others again. */
 const nothing = 0.1;
 
 /**
- * Failed requests that go on counting as in flight, for `penaltyMs` on average: as many as there would be if a failure
- * took that long. They fade exponentially, so that their number is all that need be kept.
+ * Failed requests that keep counting as in flight, for `penaltyMs` on average: as many as there would be if a failure took
+ * that long. They decay exponentially, so that one number is enough to keep.
  */
 export class HeldFailures<E extends Endpoint> {
   readonly #penaltyMs: number;
@@ -51,7 +50,7 @@ export class HeldFailures<E extends Endpoint> {
     this.#held.set(candidate, { count, at: now });
   }
 
-  /** Whether nobody failed of late. */
+  /** Whether no candidate failed recently. */
   get isEmpty(): boolean {
     return this.#held.size === 0;
   }
@@ -66,7 +65,7 @@ export class HeldFailures<E extends Endpoint> {
     return 0;
   }
 
-  /** Forgets all others. */
+  /** Drops all other candidates. */
   retain(candidates: readonly Candidate<E>[]): void {
     if (this.#held.size === 0) return;
     const kept = new Set(candidates);

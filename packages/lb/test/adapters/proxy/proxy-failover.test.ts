@@ -224,7 +224,7 @@ describe('a client', () => {
     const { url, lb } = await aAndB('silent', { timeoutMs: 100 });
     const response = await fetch(url);
     expect(response.status).toBe(504);
-    expect(await reply(response)).toMatchObject({ code: 'ASHLAR_DEADLINE' });
+    expect(await reply(response)).toMatchObject({ code: 'ASHLAR_LB_DEADLINE' });
     expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 1 }, {}] });
   });
 
@@ -236,10 +236,10 @@ describe('a client', () => {
       type: 'about:blank',
       title: 'Service Unavailable',
       status: 503,
-      code: 'ASHLAR_NO_ENDPOINT',
+      code: 'ASHLAR_LB_NO_ENDPOINT',
     });
     await proxy.close();
-    expect(await reply(await fetch(url))).toMatchObject({ status: 503, code: 'ASHLAR_CLOSED' });
+    expect(await reply(await fetch(url))).toMatchObject({ status: 503, code: 'ASHLAR_LB_CLOSED' });
   });
 
   it.each([undefined, 'not a url', 'ftp://127.0.0.1/'])(

@@ -87,7 +87,7 @@ describe('upgrade', () => {
     const client = new Client(port);
     await client.closed;
     expect(client.text).toMatch(/^HTTP\/1\.1 503 /);
-    expect(client.text).toContain('"code":"ASHLAR_NO_ENDPOINT"');
+    expect(client.text).toContain('"code":"ASHLAR_LB_NO_ENDPOINT"');
   });
 
   it('ends both sides when one goes, and blames nobody for the client', async () => {

@@ -71,7 +71,7 @@ describe('a request of an idempotent method', () => {
       reason: 'url',
     });
     const { dispatcher: none } = dispatching([]);
-    await expect(request(url, { dispatcher: none })).rejects.toMatchObject({ code: 'ASHLAR_NO_ENDPOINT' });
+    await expect(request(url, { dispatcher: none })).rejects.toMatchObject({ code: 'ASHLAR_LB_NO_ENDPOINT' });
   });
 
   it('is cut off, not repeated, when the response ends half-way', async () => {
@@ -181,7 +181,7 @@ describe('the end', () => {
     const closing = dispatcher.close().then(() => {
       closed = true;
     });
-    await expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'ASHLAR_CLOSED' });
+    await expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'ASHLAR_LB_CLOSED' });
     expect(closed).toBe(false);
     await a.mode('ok');
     while ((await reader.next()).done !== true);
@@ -209,7 +209,7 @@ describe('the end', () => {
     await feed.give([a]);
     expect((await asked).headers['x-replica']).toBe('a');
     await a.mode('silent');
-    const refused = expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'ASHLAR_CLOSED' });
+    const refused = expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'ASHLAR_LB_CLOSED' });
     await a.saw('silent');
     await lb.close();
     await refused;
