@@ -2,10 +2,10 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
-/** Names and values in turn, as they were on the wire. */
+/** Names and values in turn, as on the wire. */
 export type RawHeaders = string[];
 
-/** What concerns one connection only (RFC 9110, 7.6.1), and what Node has answered itself. */
+/** Headers of one connection (RFC 9110, 7.6.1), and `Expect`, which Node answers itself. */
 const ofOneHop = new Set([
   'connection',
   'expect',
@@ -57,14 +57,14 @@ export function requestHeaders(request: IncomingMessage, host: string, trusted: 
   return kept;
 }
 
-/** An IPv4 address is written as one, also on a socket that takes both kinds. */
+/** The client's address. An IPv4 address is written as one, also on a dual-stack socket. */
 function addressOf({ remoteAddress }: Socket): string | undefined {
   return remoteAddress?.startsWith('::ffff:') && remoteAddress.includes('.')
     ? remoteAddress.slice('::ffff:'.length)
     : remoteAddress;
 }
 
-/** The `Host` that upstream is sent. */
+/** The `Host` that the endpoint receives. */
 export function hostOf(
   { headers }: IncomingMessage,
   endpoint: { readonly host: string },
@@ -73,11 +73,11 @@ export function hostOf(
   return host === 'endpoint' ? endpoint.host : (headers.host ?? endpoint.host);
 }
 
-/** What the client is sent of the response's headers, and what they say of the body. */
+/** The response headers for the client, and what they say about the body. */
 export interface ResponseHead {
   readonly headers: RawHeaders;
   readonly hasLength: boolean;
-  /** Meant to arrive bit by bit: `text/event-stream`, or `X-Accel-Buffering: no`, as to nginx. */
+  /** Must not be held back: `text/event-stream`, or `X-Accel-Buffering: no`, as in nginx. */
   readonly live: boolean;
 }
 
@@ -120,7 +120,7 @@ function latin1(text: Buffer | string): string {
   return typeof text === 'string' ? text : text.toString('latin1');
 }
 
-/** Node 20 forgets all but the last of a name once something has set a header, as Express does. */
+/** Node 20 keeps only the last header of a name once one was set, as by Express. */
 export function writeHead(
   response: ServerResponse,
   status: number,
@@ -137,7 +137,7 @@ export function writeHead(
   response.writeHead(status, reason);
 }
 
-/** The first value of that name, which is in lower case. */
+/** The first value of a name in lower case. */
 export function headerValue(headers: RawHeaders, name: string): string | undefined {
   for (let at = 0; at < headers.length; at += 2) {
     if (headers[at]!.toLowerCase() === name) return headers[at + 1];

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { ManualClock } from '@ashlar/core/testing';
 import { BalancedPool, type Dispatcher, request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Endpoint, leastRequests } from '../../../src/index.ts';
+import { ClosedError, type Endpoint, leastRequests, NoEndpointError } from '../../../src/index.ts';
 import { aAndB, dispatching } from '../../support/dispatching.ts';
 import { Feed } from '../../support/feed.ts';
 import { listening } from '../../support/listening.ts';
@@ -67,11 +67,11 @@ describe('a request of an idempotent method', () => {
     });
     const { dispatcher: other } = dispatching([{ id: 'a' }]);
     await expect(request(url, { dispatcher: other })).rejects.toMatchObject({
-      code: 'ASHLAR_UPSTREAM',
+      code: 'ASHLAR_LB_UPSTREAM',
       reason: 'url',
     });
     const { dispatcher: none } = dispatching([]);
-    await expect(request(url, { dispatcher: none })).rejects.toMatchObject({ code: 'ASHLAR_NO_ENDPOINT' });
+    await expect(request(url, { dispatcher: none })).rejects.toMatchObject({ code: NoEndpointError.code });
   });
 
   it('is cut off, not repeated, when the response ends half-way', async () => {
@@ -131,7 +131,7 @@ describe('what is not the fault of an endpoint', () => {
     const body = new Readable({ read() {} });
     body.push('begun');
     await expect(request(url, { dispatcher, method: 'PUT', body })).rejects.toMatchObject({
-      code: 'ASHLAR_REQUEST_STALLED',
+      code: 'ASHLAR_LB_REQUEST_STALLED',
       idleTimeoutMs: 100,
     });
     expect(body.destroyed).toBe(true);
@@ -181,7 +181,7 @@ describe('the end', () => {
     const closing = dispatcher.close().then(() => {
       closed = true;
     });
-    await expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'ASHLAR_CLOSED' });
+    await expect(request(url, { dispatcher })).rejects.toMatchObject({ code: ClosedError.code });
     expect(closed).toBe(false);
     await a.mode('ok');
     while ((await reader.next()).done !== true);
@@ -209,7 +209,7 @@ describe('the end', () => {
     await feed.give([a]);
     expect((await asked).headers['x-replica']).toBe('a');
     await a.mode('silent');
-    const refused = expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'ASHLAR_CLOSED' });
+    const refused = expect(request(url, { dispatcher })).rejects.toMatchObject({ code: ClosedError.code });
     await a.saw('silent');
     await lb.close();
     await refused;
