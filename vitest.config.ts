@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig, type Plugin, type TestProjectInlineConfiguration } from 'vitest/config';
 import { markdownTests } from './tools/markdown-tests/src/index.ts';
-import { installConsent } from './tools/services/src/consent.ts';
-import { partTests } from './tools/services/src/waiting.ts';
+import { installConsent } from './tools/services/src/programs/consent.ts';
+import { partTests } from './tools/services/src/tests/waiting.ts';
 
 // Packages are tested on their sources: the custom condition is first in every package's `exports`. vitest hands
 // the list to Node as well; with `import` or `module` in it, a `require` inside a library would get an ES module.
@@ -18,7 +18,7 @@ const { waiting, computing } = partTests(root, [
 
 /** Test files that run side by side, after those of the projects of a lower order. */
 function project(
-  { name, order, maxWorkers }: { name: string; order: number; maxWorkers: number },
+  { order, ...test }: { name: string; order: number; maxWorkers: number; testTimeout: number },
   include: string[],
   plugins: Plugin[],
 ): TestProjectInlineConfiguration {
@@ -27,11 +27,9 @@ function project(
     resolve: { conditions },
     ssr: { resolve: { conditions, externalConditions: conditions } },
     test: {
-      name,
+      ...test,
       include,
-      maxWorkers,
       sequence: { groupOrder: order },
-      testTimeout: 30_000,
       hookTimeout: 120_000,
     },
   };
@@ -40,15 +38,19 @@ function project(
 export default defineConfig({
   test: {
     projects: [
-      project({ name: 'computing', order: 0, maxWorkers: cores }, computing, [markdownTests(root)]),
+      project({ name: 'computing', order: 0, maxWorkers: cores, testTimeout: 30_000 }, computing, [
+        markdownTests(root),
+      ]),
       // Twice as many files as cores keep these busy, as most of them wait for servers and programs
-      project({ name: 'waiting', order: 1, maxWorkers: 2 * cores }, waiting, [installConsent()]),
+      project({ name: 'waiting', order: 1, maxWorkers: 2 * cores, testTimeout: 60_000 }, waiting, [
+        installConsent(),
+      ]),
     ],
     reporters: [
       'default',
       ...(GITHUB_ACTIONS === 'true' ? ['github-actions'] : []),
-      './tools/services/src/slowest.ts',
-      './tools/services/src/summary.ts',
+      './tools/services/src/tests/slowest.ts',
+      './tools/services/src/tests/summary.ts',
     ],
   },
 });

@@ -17,9 +17,10 @@ class Fewest<E extends Endpoint> implements Policy<E> {
 }
 
 const endpoints = [{ id: 'small' }, { id: 'large', weight: 3 }];
-await using lb = new LoadBalancer({ endpoints, policy: () => new Fewest() });
+const lb = new LoadBalancer({ endpoints, policy: () => new Fewest() });
 
 const picked = Array.from({ length: 4 }, () => lb.pick());
 console.log(picked.filter(({ endpoint }) => endpoint.id === 'large').length); // 3
 for (const one of picked) one.done({ ok: true });
 // #endregion program
+await lb.close();

@@ -2,7 +2,7 @@
 import { HashRing } from '@ashlar/hash-ring';
 import { consistent, LoadBalancer } from '@ashlar/lb';
 
-await using lb = new LoadBalancer({
+const lb = new LoadBalancer({
   endpoints: ['replica-1', 'replica-2', 'replica-3'].map(id => ({ id })),
   policy: consistent(nodes => new HashRing(nodes), { loadFactor: 1.25 }),
 });
@@ -13,3 +13,4 @@ const second = lb.pick({ key: 'user:42' });
 second.done({ ok: true });
 console.log(first.endpoint.id === second.endpoint.id); // true
 // #endregion program
+await lb.close();

@@ -1,22 +1,98 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
-import { markdownFiles } from '@workspace/markdown-tests';
-import { expect, test } from 'vitest';
+import { markdownFiles, typeErrors } from '@workspace/markdown-tests';
+import { describe, expect, test } from 'vitest';
+import { llmsText } from '../.vitepress/pages/llms.ts';
+import { plainPage, withCode } from '../.vitepress/pages/plain.ts';
+import { docs, linkFrom, repository, root } from '../.vitepress/pages/repository.ts';
+import { cellsOf, tablesOf, tablesWith, withTables } from '../.vitepress/pages/tables.ts';
 
-const docs = resolve(import.meta.dirname, '..');
-const snippet = /^<<< (?<file>[^#{\s]+)(?:#(?<region>[\w-]+))?/gm;
+const pages = markdownFiles(docs, ['**/*.md']).map(page => relative(docs, page));
+const markdownOf = (page: string): string => readFileSync(resolve(docs, page), 'utf8');
+const descriptionOf = (page: string) => /^description: (.*)$/m.exec(markdownOf(page))?.[1] ?? '';
 
-// VitePress shows a file or region that is not there as text, and goes on
-test.each(markdownFiles(docs, ['**/*.md']).map(page => relative(docs, page)))(
-  'the code in %s is there',
-  page => {
-    const path = resolve(docs, page);
-    for (const { groups } of readFileSync(path, 'utf8').matchAll(snippet)) {
-      const source = readFileSync(resolve(dirname(path), groups?.['file'] ?? ''), 'utf8');
-      const region = groups?.['region'];
-      if (region === undefined) continue;
-      expect(source).toContain(`// #region ${region}\n`);
-      expect(source).toContain(`// #endregion ${region}\n`);
-    }
-  },
-);
+describe.each(pages)('%s', page => {
+  const path = resolve(docs, page);
+
+  test('has its code, its tables and a description of its own', () => {
+    // VitePress shows a file or region that is not there as text, and goes on
+    expect(withCode(markdownOf(page), path)).not.toMatch(/^<<<|^<!-- tables/m);
+    const description = descriptionOf(page);
+    expect(description.length).toBeGreaterThan(60);
+    expect(description.length).toBeLessThanOrEqual(160);
+    expect(pages.filter(other => descriptionOf(other) === description)).toEqual([page]);
+  });
+
+  test('links to pages and files that are there', () => {
+    const links = Array.from(markdownOf(page).matchAll(/\]\(([^)\s]+)\)/g), ([, link = '']) => link);
+    const files = links.filter(link => !/^[a-z]+:|^#/i.test(link)).map(link => link.replace(/#.*/, ''));
+    const places = files.map(link => {
+      const place = link.startsWith('/') ? resolve(docs, link.slice(1)) : resolve(dirname(path), link);
+      return existsSync(place) ? place : `${place}.md`;
+    });
+    expect(places.filter(place => !existsSync(place))).toEqual([]);
+  });
+
+  test('is Markdown that stands alone beside its HTML', () => {
+    const plain = plainPage(markdownOf(page), path, '/ashlar/');
+    expect(plain).not.toMatch(/^(?:---$|<<<|:::|<\/?(?:div|section)\b|<!--)/m);
+    expect(plain).not.toMatch(/\]\((?!https:|#|\/ashlar\/[\w/-]+\.md(?:#[\w-]+)?\))/);
+  });
+});
+
+test('every ts block of the pages is a program of its own that type-checks', () => {
+  const files = pages.map(page => resolve(docs, page));
+  const read = (file: string) => withCode(readFileSync(file, 'utf8'), file).replace(/^```js$/gm, '```text');
+  expect(typeErrors(root, files, read)).toEqual([]);
+});
+
+describe.each(['hash-ring', 'lb', 'cache-policies', 'store'])('the page of %s', name => {
+  const page = withTables(markdownOf(`packages/${name}.md`));
+  test.each(['default', 'code'])('shows every row of the tables of the README with a column `%s`', column => {
+    const rows = tablesWith(name, column).flatMap(({ lines }) =>
+      lines.slice(2).map(line => cellsOf(line)[0]),
+    );
+    expect(rows.length).toBeGreaterThan(2);
+    const shown = tablesOf(page).flatMap(({ lines }) => lines.slice(2).map(line => cellsOf(line)[0]));
+    expect(rows.filter(row => !shown.includes(row))).toEqual([]);
+  });
+});
+
+describe('tables', () => {
+  const text = '| a \\| b | `default` |\n|---|:-:|\n| 1 | 2 |\n\n```\n| no |\n|---|\n```\n| also no |\n';
+
+  test('are found outside of code, with bars in their cells', () => {
+    expect(tablesOf(text)).toEqual([
+      { header: ['a \\| b', '`default`'], lines: ['| a \\| b | `default` |', '|---|:-:|', '| 1 | 2 |'] },
+    ]);
+  });
+
+  test('that are not there are an error', () => {
+    expect(() => withTables('<!-- tables: lb, column nonsense -->')).toThrow(
+      'packages/lb/README.md has no table with a column `nonsense`',
+    );
+  });
+});
+
+describe('links', () => {
+  const page = resolve(docs, 'packages/lb.md');
+
+  test.each([
+    ['../../packages/lb/README.md#options', `${repository}/tree/main/packages/lb/README.md#options`],
+    ['../examples/balancer.ts', `${repository}/tree/main/docs/examples/balancer.ts`],
+    ['./store', './store'],
+    ['/getting-started', '/getting-started'],
+    ['https://nodejs.org/', 'https://nodejs.org/'],
+    ['#options', '#options'],
+  ])('%s leads to %s', (link, target) => {
+    expect(linkFrom(page, link)).toBe(target);
+  });
+});
+
+test('llms.txt lists the pages of the sidebar with their descriptions', () => {
+  const sidebar = [{ text: 'Guide', items: [{ text: 'The storefront', link: '/storefront' }] }];
+  const described = new Map([['storefront.md', 'An example.']]);
+  expect(llmsText('# Ashlar', sidebar, described, '/docs/')).toBe(
+    '# Ashlar\n\n## Guide\n\n- [The storefront](/docs/storefront.md): An example.\n',
+  );
+});

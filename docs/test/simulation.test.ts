@@ -1,4 +1,4 @@
-import { leastRequests, roundRobin } from '@ashlar/lb';
+import { leastRequests, peakEwma, roundRobin } from '@ashlar/lb';
 import { expect, test } from 'vitest';
 import { roomOf, Simulation } from '../.vitepress/theme/lb/simulation.ts';
 
@@ -43,7 +43,17 @@ test('a failing replica is taken out, and comes back when it is mended', () => {
   // after five failures, and it is picked seldom once it has failed
   simulation.advance(5_000);
   expect(simulation.replicas('least')[2]?.state).toBe('ejected');
-  simulation.setHealth('replica-3', 'sound');
+  simulation.setHealth('replica-3', 'healthy');
   simulation.advance(10_000);
   expect(simulation.replicas('least')[2]?.state).toBe('up');
+});
+
+test('the first view of the demo shows that policies differ while one replica is slow', () => {
+  const policies = { peak: peakEwma(), least: leastRequests(), turns: roundRobin() };
+  const simulation = new Simulation(policies, 5, 42);
+  simulation.setHealth('replica-3', 'slow');
+  simulation.advance(10_000);
+  const [peak, least, turns] = simulation.figures().map(({ figures }) => figures.p99Ms);
+  expect(peak).toBeLessThan(least! / 2);
+  expect(least).toBeLessThan(turns! / 2);
 });

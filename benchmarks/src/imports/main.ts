@@ -1,15 +1,6 @@
-import { parseArgs } from 'node:util';
 import { noiseFloor } from '@workspace/bench';
-import { count } from '../arguments.ts';
-import { table } from '../markdown.ts';
+import { markdownTable, runCommand } from '@workspace/program';
 import { type Figures, importTimes } from './measure.ts';
-
-const help = `npm run import-time -w @workspace/benchmarks -- [--runs N] [--json]
-
-Imports the built packages and their peers, each in a process of its own and in turns; needs \`npm run build\`.
-  --runs N  how often each is imported (default 30)
-  --json    [{ bench, subject, peer, unit, value, peerValue, ratio }]; ratio is peerValue / value
-`;
 
 const ours = ['@ashlar/hash-ring', '@ashlar/store', '@ashlar/lb', '@ashlar/cache-policies'];
 const peers = ['lru-cache', 'hashring', 'undici', 'bentocache'];
@@ -18,24 +9,25 @@ const kinds = [
   ['wall time', 'wallMs'],
 ] as const;
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '30' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
+await runCommand({
+  name: 'import-time',
+  about: `npm run import-time -w @workspace/benchmarks -- [--runs N] [--json]
+
+Imports the built packages and their peers, each in a process of its own and in turns; needs \`npm run build\`.`,
+  flags: {
+    runs: { value: 'N', help: 'how often each is imported (30)' },
+    json: { help: '[{ bench, subject, peer, unit, value, peerValue, ratio }]; ratio is peerValue / value' },
+  },
+  async run(given) {
+    // Ours once more: what differs between the two is noise
+    const runs = given.integer('runs', 30, [1, 1e6]);
+    const figures = await importTimes([...ours, ...ours, ...peers], runs, round => {
+      process.stderr.write(`round ${round} of ${runs}\n`);
+    });
+    const its = new Map([...ours, ...ours.map(again), ...peers].map((name, i) => [name, figures[i]!]));
+    process.stdout.write(given.has('json') ? json(its) : asTable(its));
   },
 });
-if (values.help) process.stdout.write(help);
-else await main(count('runs', values.runs));
-
-async function main(runs: number): Promise<void> {
-  // Ours once more: what differs between the two is noise
-  const figures = await importTimes([...ours, ...ours, ...peers], runs, round => {
-    process.stderr.write(`round ${round} of ${runs}\n`);
-  });
-  const its = new Map([...ours, ...ours.map(again), ...peers].map((name, i) => [name, figures[i]!]));
-  process.stdout.write(values.json ? json(its) : asTable(its));
-}
 
 function again(name: string): string {
   return `${name} again (noise floor)`;
@@ -48,7 +40,7 @@ function asTable(its: ReadonlyMap<string, Figures>): string {
     name,
     ...kinds.flatMap(([, kind]) => [figures[kind].toFixed(1), `${(figures[kind] / unit[kind]).toFixed(2)}×`]),
   ]);
-  return table(head, rows);
+  return `${markdownTable([head, ...rows])}\n`;
 }
 
 function json(its: ReadonlyMap<string, Figures>): string {

@@ -86,7 +86,10 @@ describe('readOptions', () => {
     ['--policy all --replicas 2', '--policy all needs at least 3 --replicas'],
     ['--policy all --concurrency 2', '--policy all needs a --rate'],
     ['--policy random,consistent --concurrency 2', '--concurrency makes one replay: give one --policy'],
-    ['--eviction mru', '--eviction must be of wTinyLfu, lru, s3fifo, sieve, lirs, arc'],
+    [
+      '--eviction mru',
+      '--eviction must be of arc, auto, clock, fifo, lfu, lirs, lru, s3fifo, sieve, twoQueue, wTinyLfu',
+    ],
     ['--redis localhost', '--redis must be a URL that begins with redis://, got "localhost"'],
     ['--redis http://x', 'that begins with redis://, got "http://x"'],
     ['--load-ms 5001', '--load-ms must be an integer from 0 to 5000'],

@@ -12,11 +12,11 @@ import {
   wTinyLfu,
 } from '@ashlar/cache-policies';
 import { seededRandom } from '@ashlar/core';
-import { type Bench, figures, main, timing, type Work } from '@workspace/bench';
+import { type Bench, bytesKept, figures, main, timing, type Work } from '@workspace/bench';
 import { haveTraces } from '@workspace/services/traces';
 import { readTrace } from '../test/support/traces.ts';
 import { zipf } from '../test/support/workloads.ts';
-import { bytesKept, bytesPerEntry } from './memory.ts';
+import { bytesPerEntry } from './memory.ts';
 import type { Key } from './peers.ts';
 import { getOrSet, kinds } from './work.ts';
 

@@ -1,7 +1,8 @@
 import { seededRandom } from '@ashlar/core';
+import { median } from '@workspace/bench';
 import { alignedTable } from '@workspace/program';
 import { compressed } from '../src/adapters/compressed.ts';
-import { jsonSerializer } from '../src/serializer.ts';
+import { jsonSerializer } from '../src/tiers/serializer.ts';
 
 // Prints bytes and microseconds, medians of interleaved rounds; the time in the pool of threads is waited for.
 
@@ -36,10 +37,6 @@ async function microseconds(times: number, work: () => unknown): Promise<number>
   return ((performance.now() - from) / times) * 1_000;
 }
 
-function median(values: readonly number[]): string {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!.toFixed(0);
-}
-
 for (const size of [1_000, 10_000, 100_000]) {
   const value = answer(size);
   const samples = new Map<string, { encode: number[]; decode: number[] }>();
@@ -56,7 +53,12 @@ for (const size of [1_000, 10_000, 100_000]) {
     }
   }
   const rows = [...samples].map(([name, { encode, decode }]) => {
-    return [name, `${bytes[name]} bytes`, `encode ${median(encode)}`, `decode ${median(decode)}`];
+    return [
+      name,
+      `${bytes[name]} bytes`,
+      `encode ${median(encode).toFixed(0)}`,
+      `decode ${median(decode).toFixed(0)}`,
+    ];
   });
   console.log(alignedTable(rows));
 }

@@ -1,4 +1,4 @@
-import { collectGarbage } from './memory.ts';
+import { collectGarbage } from '@workspace/bench';
 import type { Key, Make } from './peers.ts';
 
 const runs = 3;

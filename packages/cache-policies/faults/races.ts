@@ -1,7 +1,7 @@
 import { within } from '@workspace/services';
 import type { Happening } from './happening.ts';
 import { instant } from './history.ts';
-import type { CachePeer } from './peer.ts';
+import type { CachePeer } from './peers/peer.ts';
 import type { Run } from './run.ts';
 
 /** One write that is the last, and what must not become of it. */

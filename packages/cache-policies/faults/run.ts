@@ -5,8 +5,8 @@ import { within } from '@workspace/services';
 import type { RedisInvalidation } from '../src/adapters/redis.ts';
 import { type Finding, Tally } from './fault.ts';
 import { hitShare, instant, Judge, type Order } from './history.ts';
-import type { Mutant } from './mutants.ts';
-import type { CachePeer } from './peer.ts';
+import type { Mutant } from './peers/mutants.ts';
+import type { CachePeer } from './peers/peer.ts';
 import { type SampledTier, Sampler } from './sampler.ts';
 import type { Site } from './site.ts';
 

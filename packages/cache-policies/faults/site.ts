@@ -1,8 +1,8 @@
 import { type Redis as Server, startRedis } from '@workspace/services';
 import { Redis } from 'ioredis';
-import type { Writing } from './caching.ts';
-import { CachePeer } from './peer.ts';
-import { Wire } from './wire.ts';
+import type { Writing } from './peers/caching.ts';
+import { CachePeer } from './peers/peer.ts';
+import { Wire } from './wire/wire.ts';
 
 const writings: readonly Writing[] = ['cacheAside', 'writeThrough', 'by hand'];
 

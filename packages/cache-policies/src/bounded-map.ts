@@ -1,3 +1,5 @@
+import type { Random } from '@ashlar/core';
+
 /**
  * A map with a bound: what its eviction policy gives up when it is full is its whole character. Synchronous.
  *
@@ -47,6 +49,11 @@ export interface Bound<K, V> {
    * is told of all of them even if it throws; the first error then goes to the caller.
    */
   onEvict?: (key: K, value: V, reason: EvictionReason) => void;
+  /**
+   * What a policy leaves to chance: the hash of keys in `wTinyLfu`, the choice of the sample in `auto`. Asked at
+   * construction. Policies that leave nothing to chance do not call it. `Math.random` if absent.
+   */
+  random?: Random;
 }
 
 /** An eviction policy: makes a bounded map. */

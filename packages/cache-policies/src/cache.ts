@@ -1,16 +1,21 @@
 import { describe, InvalidOptionError } from '@ashlar/core';
-import { assemble, type CacheParts } from './assemble.ts';
-import type {
-  CacheOptions,
-  GetManyOptions,
-  GetOptions,
-  Load,
-  LoadContext,
-  SetOptions,
-} from './cache-options.ts';
-import { checkCallOptions, checkTags } from './call-options.ts';
 import { CacheClosedError } from './errors.ts';
+import {
+  type CacheOptions,
+  checkCallOptions,
+  checkKeys,
+  checkTags,
+  type GetManyOptions,
+  type GetOptions,
+  type Load,
+  type LoadContext,
+  type SetOptions,
+} from './options.ts';
+import { Reader } from './reads/reader.ts';
 import { type CacheSnapshot, snapshotOf } from './snapshot.ts';
+import { CacheState } from './state.ts';
+import { TierUpdates } from './writes/tier-updates.ts';
+import type { Writer } from './writes/write-strategy.ts';
 
 /**
  * Values by key: in this process, bounded by an eviction policy; if wanted, in a tier that other processes share; and from
@@ -22,18 +27,32 @@ import { type CacheSnapshot, snapshotOf } from './snapshot.ts';
  */
 export class Cache<K, V> implements AsyncDisposable {
   readonly name: string;
-  readonly #parts: CacheParts<K, V>;
+  readonly #state: CacheState<K, V>;
+  readonly #updates: TierUpdates<K, V>;
+  readonly #writer: Writer<K, V> | undefined;
+  readonly #reader: Reader<K, V>;
   #closing: Promise<void> | undefined;
 
   /** @throws InvalidOptionError */
   constructor(options: CacheOptions<K, V>) {
-    this.#parts = assemble(options);
-    this.name = this.#parts.settings.name;
+    const state = new CacheState(options);
+    const { name, random, clock, serializer, write } = state.settings;
+    const updates = new TierUpdates(state);
+    this.name = name;
+    this.#state = state;
+    this.#updates = updates;
+    this.#writer = write?.open({
+      ...{ name, random, clock, serializer },
+      place: one => updates.place(one),
+      around: (one, keep, change) => updates.around(one, keep, change),
+      changed: ids => updates.changed(ids),
+    });
+    this.#reader = new Reader(state, this.#writer);
   }
 
-  /** What `get` would answer without waiting. Local and synchronous; counts nothing, and the policy does not hear of it. */
+  /** What `get` would return without waiting. Local and synchronous; counts nothing, and is no hit for the policy. */
   peek(key: K): V | undefined {
-    return this.#closing === undefined ? this.#parts.reader.peek(key) : undefined;
+    return this.#closing === undefined ? this.#reader.peek(key) : undefined;
   }
 
   /**
@@ -49,7 +68,7 @@ export class Cache<K, V> implements AsyncDisposable {
     if (this.#closing !== undefined) return Promise.reject(new CacheClosedError(this.name));
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     try {
-      return this.#parts.reader.get(key, load, options);
+      return this.#reader.get(key, load, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -61,9 +80,10 @@ export class Cache<K, V> implements AsyncDisposable {
    */
   async getMany(keys: readonly K[], options: GetManyOptions = {}): Promise<Map<K, V>> {
     this.#assertOpen();
+    checkKeys(keys);
     checkCallOptions('getMany', options);
     options.signal?.throwIfAborted();
-    return this.#parts.reader.getMany(keys, options);
+    return this.#reader.getMany(keys, options);
   }
 
   /** Writes as the strategy says. Rejects with WriteError, BacklogFullError, JournalError or CacheClosedError. */
@@ -85,28 +105,27 @@ export class Cache<K, V> implements AsyncDisposable {
   /** Whatever has one of these tags is not served any more: O(1) for each tag. The source is not touched. */
   async invalidateTags(tags: readonly string[]): Promise<void> {
     this.#assertOpen();
-    const { tiers } = this.#parts;
-    await tiers.invalidateTags(checkTags(tags));
+    await this.#updates.invalidateTags(checkTags(tags));
   }
 
   /** Nothing is served any more of what the tiers hold. The source, and writes that are pending, are not touched. */
   async clear(): Promise<void> {
     this.#assertOpen();
-    await this.#parts.tiers.clear();
+    await this.#updates.clear();
   }
 
   /** Resolves when the source has taken the writes that were accepted before. At once, unless they are written behind. */
   async flush(): Promise<void> {
-    await this.#parts.writer?.flush?.();
+    await this.#writer?.flush?.();
   }
 
   /** Changes the bound of the local tier. */
   resize(max: number): void {
-    this.#parts.local.resize(max);
+    this.#state.local.resize(max);
   }
 
   snapshot(): CacheSnapshot {
-    return snapshotOf(this.#parts, this.#closing !== undefined);
+    return snapshotOf(this.#state, this.#writer, this.#closing !== undefined);
   }
 
   /**
@@ -123,13 +142,13 @@ export class Cache<K, V> implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { flights, writer, tiers, link, local } = this.#parts;
+    const { flights, writes, remote, local } = this.#state;
     flights.abortAll(new CacheClosedError(this.name));
     try {
-      await tiers.settled();
-      await writer?.close();
+      await writes.settled();
+      await this.#writer?.close();
     } finally {
-      await link?.close();
+      await remote?.close();
       local.clear();
     }
   }
@@ -138,11 +157,12 @@ export class Cache<K, V> implements AsyncDisposable {
     this.#assertOpen();
     const { signal, ttlMs, tags } = options;
     signal?.throwIfAborted();
-    const { idOf, counters, writer, tiers } = this.#parts;
+    const { idOf, events } = this.#state;
+    const { counters } = events;
     const write = { id: idOf(key), key, value, terms: { ttlMs, tags } };
     counters.writes++;
     try {
-      await (writer === undefined ? tiers.place(write) : writer.write(write, signal));
+      await (this.#writer === undefined ? this.#updates.place(write) : this.#writer.write(write, signal));
     } catch (error) {
       counters.writeFailures++;
       throw error;

@@ -1,5 +1,6 @@
-import type { CacheParts } from './assemble.ts';
-import type { Counters } from './counters.ts';
+import type { Counters } from './events.ts';
+import type { CacheState } from './state.ts';
+import type { Writer } from './writes/write-strategy.ts';
 
 /** JSON-safe, for metrics and live pages. Counts are since the cache was made. */
 export interface CacheSnapshot extends Readonly<Counters> {
@@ -18,18 +19,23 @@ export interface CacheSnapshot extends Readonly<Counters> {
   readonly observer?: object;
 }
 
-export function snapshotOf<K, V>(parts: CacheParts<K, V>, closed: boolean): CacheSnapshot {
-  const { settings, local, flights, tiers, link, writer, observer, counters } = parts;
+export function snapshotOf<K, V>(
+  { settings, local, flights, writes, remote, events }: CacheState<K, V>,
+  writer: Writer<K, V> | undefined,
+  closed: boolean,
+): CacheSnapshot {
+  const { name, observer } = settings;
+  const { counters } = events;
   const { hits, misses } = counters;
   return {
-    name: settings.name,
+    name,
     closed,
     size: local.size,
     hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
     loading: flights.size,
-    writing: tiers.turns.size,
+    writing: writes.size,
     ...counters,
-    ...(link && { remote: link.snapshot() }),
+    ...(remote && { remote: remote.snapshot() }),
     ...(writer && { write: writer.snapshot() }),
     ...(observer?.snapshot && { observer: observer.snapshot() }),
   };

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Tally } from '../faults/fault.ts';
 import { happenings, play } from '../faults/faults.ts';
-import { Frames, isNews } from '../faults/frames.ts';
 import { hitShare, Judge, type Read, type Write } from '../faults/history.ts';
 import { Site } from '../faults/site.ts';
+import { Frames, isNews } from '../faults/wire/frames.ts';
 
 /** The long version: npm run faults -w @ashlar/cache-policies */
 const quick = [

@@ -2,11 +2,11 @@ import { type Clock, systemClock } from './clock.ts';
 import { onAbort } from './shared-signal.ts';
 
 export interface DeadlineOptions {
-  /** Milliseconds; no limit if absent or `Infinity`. */
+  /** Milliseconds; `Infinity` is no limit. Default: no limit. */
   readonly timeoutMs?: number | undefined;
   /** Ends the work early, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Measures `timeoutMs`; the machine's clock, which keeps the process alive, if absent. */
+  /** Measures `timeoutMs`. Default: the machine's clock, which keeps the process alive. */
   readonly clock?: Clock | undefined;
   /** The error that the call rejects with when its time is over. */
   late(): Error;

@@ -1,4 +1,4 @@
-/** A named place where things that happened are told. Ask `hasSubscribers` before building a message. */
+/** A named channel of events. Check `hasSubscribers` before building a message. */
 export interface Channel<M> {
   readonly hasSubscribers: boolean;
   publish(message: M): void;
@@ -15,8 +15,8 @@ interface ProcessLike {
 const silent: Channel<unknown> = { hasSubscribers: false, publish() {} };
 
 /**
- * The `node:diagnostics_channel` of that name, `ashlar:<package>:<event>` by custom; where there is none, as in
- * a browser, one that nobody can hear.
+ * The `node:diagnostics_channel` of that name. In a browser, where there are none, a channel that never has a
+ * subscriber.
  */
 export function channel<M>(name: `ashlar:${string}:${string}`): Channel<M> {
   const { process } = globalThis as { process?: ProcessLike };

@@ -84,7 +84,7 @@ export function objectWith<T extends object>(
   return ruleOf(undefined, expected, value => isObject(value) && hasAll(value as T), advice);
 }
 
-/** An `AbortSignal`, told by its shape. */
+/** An `AbortSignal`, recognized by its shape: another realm's passes as well. */
 export function signal(): Rule<AbortSignal | undefined> {
   const isSignal = (value: Partial<AbortSignal>) =>
     typeof value.aborted === 'boolean' && typeof value.addEventListener === 'function';

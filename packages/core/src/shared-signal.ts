@@ -6,10 +6,10 @@ interface Shared {
 const shared = new WeakMap<AbortSignal, Shared>();
 
 /**
- * Listens for the abort of a signal that many may listen to at a time, such as that of a whole process: all together
- * take one place, where Node warns of a leak from the eleventh on. Returns how to stop, after which nothing is left on the
- * signal; of each `AbortSignal.any`, Node 20 keeps a reference for as long as the signal lives. Tells at once when it has
- * aborted already.
+ * Listens for the abort of a signal that has many listeners, such as that of a whole process: together they use one
+ * listener of it, because Node warns of a leak from the eleventh on. Returns a function that stops listening and leaves
+ * nothing on the signal; for each `AbortSignal.any`, Node 20 keeps a reference for as long as the signal lives. Calls the
+ * listener at once when the signal has aborted already.
  */
 export function onAbort(signal: AbortSignal, listener: (reason: unknown) => void): () => void {
   if (signal.aborted) {

@@ -7,10 +7,9 @@ import {
   type Placement,
   RendezvousHash,
 } from '@ashlar/hash-ring';
-import { type Bench, figures, main, timing, type Work } from '@workspace/bench';
+import { type Bench, bytesKept, figures, main, timing, type Work } from '@workspace/bench';
 import { HashRing as EffectRing } from 'effect';
 import reference from 'murmurhash3js-revisited';
-import { bytesOf } from './memory.ts';
 import { effectNode, keys, makePeer, nodeIds, peerLookups, vnodes } from './subjects.ts';
 
 /** Looks the next keys up, `times` of them, over all the keys in turns. */
@@ -148,7 +147,7 @@ function peakToAverage(get: (key: string) => unknown, nodes: number): number {
 const shares: Bench[] = [
   figures(`memory a point, 1000 × ${vnodes}`, 'bytes', () => {
     const ids = nodeIds(1000);
-    const perPoint = (make: () => unknown) => bytesOf(make) / (1000 * vnodes);
+    const perPoint = (make: () => unknown) => bytesKept(make) / (1000 * vnodes);
     const peers = Object.entries(makePeer).map(([name, make]) => [name, perPoint(() => make(ids))]);
     return {
       ours: ['HashRing', perPoint(() => new HashRing(ids, { vnodes }))],

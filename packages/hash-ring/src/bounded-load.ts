@@ -1,25 +1,37 @@
-import { knownOptions, numberOption } from '@ashlar/core';
+import { number, objectWith, type Rule, type RulesFor, readOptions, refused, required } from '@ashlar/core';
 import { EmptyPlacementError } from './errors.ts';
+import { checkedId } from './nodes/read-nodes.ts';
 import type { Key, Placement } from './placement.ts';
 
 export interface BoundedLoadOptions {
-  /** How far above its fair part of the load a node may go, above 1; 1.25 if absent. */
+  /** How far above its fair part of the load a node may go, above 1. Default: 1.25. */
   readonly factor?: number;
 }
+
+const rules = { factor: number(1.25, { above: 1 }) } satisfies RulesFor<BoundedLoadOptions>;
+
+const anyPlacement = required(objectWith<Placement>(['get', 'getN', 'find'], 'write `new HashRing(nodes)`'));
+
+const placementRule: Rule<Placement> = (value, option) => {
+  const placement = anyPlacement(value, option);
+  if (typeof placement.size === 'number') return placement;
+  throw refused(`${option}.size`, 'the number of nodes', placement.size);
+};
 
 /** The right to load a node with one unit of work. */
 export interface Acquired {
   readonly node: string;
-  /** Gives the unit back; further calls do nothing. */
+  /** Returns the unit; further calls do nothing. */
   release(): void;
 }
 
 /**
  * Consistent hashing with bounded loads (Mirrokni, Thorup and Zadimoghaddam, 2018), live: counts the work that is under
- * way, and gives a key to the first node in its order of preference that has room. No node is ever given more than
- * ⌈factor × (load + 1) × share⌉, where load is the work under way on all nodes and share the node's part of the weights.
+ * way, and assigns a key to the first node in its order of preference that has room. No unit lifts a node above
+ * ⌈factor × (load + 1) × share⌉, where load is the work under way on all nodes before it, and share the node's part of the
+ * weights.
  *
- * Follows the placement as it changes. There is room always: the bounds add up to more than the load.
+ * Follows the placement as it changes. Some node always has room: the bounds add up to more than the load.
  */
 export class BoundedLoad {
   readonly #placement: Placement;
@@ -29,9 +41,8 @@ export class BoundedLoad {
 
   /** @throws InvalidOptionError */
   constructor(placement: Placement, options: BoundedLoadOptions = {}) {
-    knownOptions('BoundedLoad', options, ['factor']);
-    this.#placement = placement;
-    this.#factor = numberOption('factor', options.factor ?? 1.25, { above: 1 });
+    this.#placement = placementRule(placement, 'placement');
+    this.#factor = readOptions('BoundedLoad', options, rules).factor;
   }
 
   /** The work under way on all nodes. */
@@ -41,17 +52,17 @@ export class BoundedLoad {
 
   /** The work under way on a node. */
   loadOf(id: string): number {
-    return this.#loads.get(id) ?? 0;
+    return this.#loads.get(checkedId(id)) ?? 0;
   }
 
-  /** How much work the node may have when the next unit has been given out. */
+  /** How much work the node may have once the next unit is assigned. */
   capacityOf(id: string): number {
     const { size } = this.#placement;
-    const share = this.#placement.shareOf?.(id) ?? (size === 0 ? 0 : 1 / size);
+    const share = this.#placement.shareOf?.(checkedId(id)) ?? (size === 0 ? 0 : 1 / size);
     return Math.ceil(this.#factor * (this.#total + 1) * share);
   }
 
-  /** @throws EmptyPlacementError */
+  /** @throws EmptyPlacementError, InvalidOptionError */
   acquire(key: Key): Acquired {
     const node = this.#placement.find(key, id => this.loadOf(id) < this.capacityOf(id));
     if (node === undefined) throw new EmptyPlacementError();

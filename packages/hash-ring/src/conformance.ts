@@ -1,3 +1,16 @@
+import {
+  boolean,
+  functionOf,
+  listOf,
+  number,
+  objectWith,
+  oneOf,
+  type RulesFor,
+  readOptions,
+  record,
+  required,
+  text,
+} from '@ashlar/core';
 import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
 import { EmptyPlacementError } from './errors.ts';
 import type { Placement, RingNode } from './placement.ts';
@@ -22,12 +35,37 @@ export interface PlacementConformance {
   readonly skip?: readonly Skip[];
 }
 
-/** The tests that every `Placement` must pass, given to any runner: `conformance({ describe, it }, nodes => …, { … })`. */
-export function conformance(
+const featureRules = {
+  weights: required(boolean()),
+  minimalMovement: required(oneOf(undefined, ['any', 'last', 'none'])),
+  orderFree: required(boolean()),
+  zones: required(boolean()),
+  peakToAverage: required(number(undefined, { min: 1 })),
+} satisfies RulesFor<PlacementFeatures>;
+
+const rules = {
+  name: required(text()),
+  features: record(featureRules),
+  skip: listOf(record({ test: required(text()), reason: required(text()) } satisfies RulesFor<Skip>)),
+} satisfies RulesFor<PlacementConformance>;
+
+const runnerRule = required(objectWith<TestRunner>(['describe', 'it']), 'write `{ describe, it }`');
+const placeRule = required(functionOf<(nodes: readonly RingNode[]) => Placement>());
+
+/**
+ * The tests that every `Placement` must pass, for any runner:
+ * `placementConformance({ describe, it }, nodes => …, { … })`.
+ *
+ * @throws InvalidOptionError
+ */
+export function placementConformance(
   runner: TestRunner,
   place: (nodes: readonly RingNode[]) => Placement,
-  { name, features, skip = [] }: PlacementConformance,
+  options: PlacementConformance,
 ): void {
+  runnerRule(runner, 'runner');
+  placeRule(place, 'place');
+  const { name, features, skip = [] } = readOptions('placementConformance', options, rules);
   const { weights, minimalMovement, orderFree, zones } = features;
   const tests: Record<string, () => void> = {
     'an empty placement gives no node': () => {

@@ -1,8 +1,8 @@
 import { AshlarError, describe } from '@ashlar/core';
 
-/** A key was looked up in a placement that has no node to give out. */
+/** A look-up in a placement in which no node may own a key. */
 export class EmptyPlacementError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_EMPTY_PLACEMENT';
+  static override readonly code: string = 'ASHLAR_HASH_RING_EMPTY_PLACEMENT';
 
   constructor() {
     super('no node can own a key: the placement is empty, or every node is down or has weight 0');
@@ -11,7 +11,7 @@ export class EmptyPlacementError extends AshlarError {
 
 /** A node was given twice. */
 export class DuplicateNodeError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_DUPLICATE_NODE';
+  static override readonly code: string = 'ASHLAR_HASH_RING_DUPLICATE_NODE';
   readonly id: string;
 
   constructor(id: string) {
@@ -22,7 +22,7 @@ export class DuplicateNodeError extends AshlarError {
 
 /** A node was named that the placement does not have. */
 export class UnknownNodeError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_UNKNOWN_NODE';
+  static override readonly code: string = 'ASHLAR_HASH_RING_UNKNOWN_NODE';
   readonly id: string;
 
   constructor(id: string) {

@@ -1,10 +1,10 @@
 export { type Acquired, BoundedLoad, type BoundedLoadOptions } from './bounded-load.ts';
 export { DuplicateNodeError, EmptyPlacementError, UnknownNodeError } from './errors.ts';
 export { murmur3 } from './hash/murmur3.ts';
-export { HashRing, type HashRingOptions } from './hash-ring.ts';
-export { JumpHash, type JumpHashOptions } from './jump-hash.ts';
-export { MaglevTable, type MaglevTableOptions } from './maglev-table.ts';
-export { MementoHash, type MementoHashOptions, type MementoState } from './memento-hash.ts';
-export type { Movement } from './movement.ts';
 export type { Key, Placement, RingNode } from './placement.ts';
-export { RendezvousHash, type RendezvousHashOptions } from './rendezvous-hash.ts';
+export { JumpHash, type JumpHashOptions } from './placements/jump-hash.ts';
+export { MaglevTable, type MaglevTableOptions } from './placements/maglev-table.ts';
+export { MementoHash, type MementoHashOptions, type MementoState } from './placements/memento-hash.ts';
+export { RendezvousHash, type RendezvousHashOptions } from './placements/rendezvous-hash.ts';
+export { HashRing, type HashRingOptions } from './ring/hash-ring.ts';
+export type { Movement } from './ring/movement.ts';

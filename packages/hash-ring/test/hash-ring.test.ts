@@ -131,7 +131,7 @@ describe('HashRing, changed', () => {
 });
 
 describe('HashRing.movesTo', () => {
-  it('tells every hash that moves, and no other', () => {
+  it('returns every hash that moves, and no other', () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 8 }), changes => {
         const before = new HashRing(['a', 'b', 'c'], { vnodes: 8, hash: placed });

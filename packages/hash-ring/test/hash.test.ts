@@ -2,7 +2,7 @@ import { InvalidOptionError } from '@ashlar/core';
 import fc from 'fast-check';
 import reference from 'murmurhash3js-revisited';
 import { describe, expect, it } from 'vitest';
-import { bytesOf } from '../src/hash/utf8.ts';
+import { bytesOf } from '../src/hash/key-bytes.ts';
 import { murmur3 } from '../src/index.ts';
 
 // Whole code units, so that unpaired surrogates are among them

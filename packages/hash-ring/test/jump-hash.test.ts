@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JumpHash } from '../src/index.ts';
-import { jump } from '../src/jump.ts';
-import { strideOf } from '../src/stride.ts';
+import { jump, strideOf } from '../src/placements/jump-hash.ts';
 
 /** As the paper has it, in 64-bit integers. */
 function reference(key: bigint, buckets: number): number {
@@ -71,7 +70,7 @@ describe('JumpHash', () => {
 
   it('has no weights', () => {
     expect(() => new JumpHash([{ id: 's0', weight: 2 }])).toThrow(
-      'JumpHash has no weights, but node "s0" has weight 2: take HashRing, RendezvousHash or MaglevTable',
+      'JumpHash has no weights, but node "s0" has weight 2: use HashRing, RendezvousHash or MaglevTable',
     );
   });
 });

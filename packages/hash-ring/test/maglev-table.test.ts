@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '@ashlar/core';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Key, MaglevTable, murmur3, type RingNode } from '../src/index.ts';
 
@@ -42,6 +43,36 @@ describe('MaglevTable', () => {
     }
   });
 
+  it('gives a node its share to within one entry and a part of it, whatever the weights', () => {
+    const weight = fc.oneof(
+      fc.constant(1),
+      fc.constantFrom(1e-6, 1e6),
+      fc.double({ min: 1e-3, max: 1e3, noNaN: true }),
+    );
+    const tableSize = fc.constantFrom(101, 211, 1009);
+    fc.assert(
+      fc.property(fc.array(weight, { minLength: 1, maxLength: 60 }), tableSize, (weights, tableSize) => {
+        const weighted = weights.map((weight, i) => ({ id: `n${i}`, weight }));
+        const counts = entries(weighted, tableSize);
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
+        for (const { id, weight } of weighted) {
+          const share = (weight / total) * tableSize;
+          const count = counts.get(id) ?? 0;
+          expect(count).toBeGreaterThanOrEqual(1);
+          expect(Math.abs(count - share)).toBeLessThan(1 + (share * weights.length) / tableSize + 1e-6);
+        }
+      }),
+      { numRuns: 300, seed: 31 },
+    );
+  });
+
+  it('gives out every node, also one that is far too light for an entry', () => {
+    const table = new MaglevTable([{ id: 'light' }, { id: 'heavy', weight: 1e6 }, { id: 'none', weight: 0 }]);
+    expect(table.getN('key', 3)).toEqual(['heavy', 'light']);
+    const many = nodes(1_000).map((node, i) => ({ ...node, weight: i === 0 ? 1e6 : 1e-3 }));
+    expect(new MaglevTable(many).getN('key', 1_000)).toHaveLength(1_000);
+  });
+
   it('moves little more than it must when a node leaves', () => {
     const whole = new MaglevTable(nodes(100));
     const without = new MaglevTable(nodes(99));
@@ -55,7 +86,10 @@ describe('MaglevTable', () => {
     [{ tableSize: 1 }, '`tableSize` must be an integer of at least 2'],
     [{ tableSize: 65537.5 }, '`tableSize` must be an integer'],
     [{ tableSize: 7 }, '`tableSize` must be at least the number of nodes, 8, got 7'],
-    [{ tablesize: 7 } as object, 'MaglevTable has no option `tablesize`; it takes tableSize, hash'],
+    [
+      { tablesize: 7 } as object,
+      'MaglevTable has no option `tablesize`; did you mean `tableSize`? it takes tableSize, hash',
+    ],
   ])('refuses %j', (options, message) => {
     expect(() => new MaglevTable(nodes(8), options)).toThrow(InvalidOptionError);
     expect(() => new MaglevTable(nodes(8), options)).toThrow(message);

@@ -72,12 +72,11 @@ describe('MementoHash', () => {
   });
 
   it.each([
-    [undefined, '`nodes` must be a list, got undefined'],
-    [{ nodes: [] }, '`removed` must be a list, got undefined'],
-    [{ nodes: [null], removed: [] }, '`removed` must hold each bucket whose node is null, once'],
-    [{ nodes: [null], removed: [0, 0] }, '`removed` must hold each bucket whose node is null, once'],
+    [{ nodes: [] }, '`state.removed` is required'],
+    [{ nodes: [], removed: [], node: [] }, '`state` has no option `node`; did you mean `nodes`?'],
+    [{ nodes: [null], removed: [] }, '`state.removed` must hold each bucket whose node is null, once'],
+    [{ nodes: [null], removed: [0, 0] }, '`state.removed` must hold each bucket whose node is null, once'],
     [{ nodes: ['a', 'a'], removed: [] }, 'node "a" is there already'],
-    [{ nodes: [7], removed: [] }, 'the `id` of a node must be a string'],
   ])('refuses the state %j', (state, message) => {
     expect(() => MementoHash.restore(state as never)).toThrow(message);
   });

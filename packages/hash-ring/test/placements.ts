@@ -18,7 +18,7 @@ export interface PlacementKind {
 const even = { weights: true, minimalMovement: 'any', orderFree: true, zones: true } as const;
 const bucketed = { weights: false, minimalMovement: 'last', orderFree: false, zones: true } as const;
 
-/** Every placement of this package: whoever adds one adds it here. */
+/** Every placement of this package: a new one is added here. */
 export const placements: readonly PlacementKind[] = [
   {
     name: 'HashRing',

@@ -1,4 +1,4 @@
-import { StaleTokenError } from '../src/errors.ts';
+import { StaleTokenError } from '../src/leases/fencing.ts';
 import type { Kind } from './client.ts';
 import { type Fault, Tally } from './fault.ts';
 import { Site } from './site.ts';

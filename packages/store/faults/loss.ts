@@ -1,8 +1,9 @@
 import { startRedis, startTcpProxy, within } from '@workspace/services';
 import { Redis } from 'ioredis';
-import { StaleTokenError, StoreUnavailableError, VersionConflictError } from '../src/errors.ts';
-import { follow } from '../src/follow.ts';
+import { StoreUnavailableError, VersionConflictError } from '../src/errors.ts';
 import { Fence, type FencingToken, type Store } from '../src/index.ts';
+import { StaleTokenError } from '../src/leases/fencing.ts';
+import { follow } from '../src/watches/follow.ts';
 import { type Client, connect } from './client.ts';
 import { type Fault, Tally } from './fault.ts';
 import { redisConfig, Site } from './site.ts';

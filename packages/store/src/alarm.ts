@@ -1,6 +1,6 @@
 import type { Clock } from '@ashlar/core';
 
-/** Rings once at a time that can be moved, never before it. */
+/** A timer whose time can be moved. It rings once, never early. */
 export class Alarm {
   readonly #clock: Clock;
   readonly #ring: () => void;
@@ -12,12 +12,12 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** When it rings; `Infinity` when it does not. */
+  /** When it rings; `Infinity` while it is not set. */
   get at(): number {
     return this.#at;
   }
 
-  /** Rings then, and no longer at the time it was set to before. */
+  /** Moves it to this time. */
   set(at: number): void {
     if (at === this.#at) return;
     this.#setting?.abort();

@@ -1,8 +1,18 @@
-import { backgroundClock, knownOptions } from '@ashlar/core';
-import type { Backend } from './backend.ts';
+import { backgroundClock, checkNames, objectWith, refused, required, text } from '@ashlar/core';
+import type { Backend, Stored } from './backend.ts';
+import { batches, checkedEntries, pipeline, sizeOf } from './batches.ts';
 import { channels } from './diagnostics.ts';
-import { StoreClosedError, StoreUnavailableError } from './errors.ts';
-import { checkKey, checkSignal, checkToken, checkTtl, checkValue, checkVersion } from './limits.ts';
+import { InvalidValueError, isRetryable, StoreClosedError } from './errors.ts';
+import {
+  checkKey,
+  checkValue,
+  requiredSignal,
+  requiredToken,
+  requiredTtlMs,
+  token,
+  ttlMs,
+  version,
+} from './limits.ts';
 import type {
   Change,
   Claim,
@@ -17,12 +27,30 @@ import type {
   Version,
   WatchOptions,
 } from './store.ts';
-import { Watcher } from './watcher.ts';
+import { Watcher } from './watches/watcher.ts';
 
-/** How long a watch waits before it looks up a change again that the backend could not answer. */
+/** The pause of a watch before it looks up a change again that the backend did not answer. */
 const lookUpAgainMs = 100;
 
-/** A store over any backend: checks what it is given, divides what is long, keeps the watches. */
+const storeName = required(text());
+const anyBackend = required(
+  objectWith<Backend>(
+    ['read', 'write', 'writeAll', 'remove', 'page', 'claim', 'release', 'listen', 'close'],
+    'write an object with the methods of `Backend`',
+  ),
+);
+
+const setRules = { ttlMs, ifVersion: version };
+const ttlRules = { ttlMs };
+const deleteRules = { ifVersion: version };
+const watchRules = { signal: requiredSignal };
+const claimRules = { above: token };
+
+/**
+ * Makes a store of a backend: checks arguments and options, splits what is long into batches, keeps the watches,
+ * publishes on the channels, and closes. `memoryStore`, `redisStore` and `postgresStore` are this class over their
+ * backends; so is a store of your own.
+ */
 export class BackendStore implements ManagedStore {
   readonly name: string;
   readonly #backend: Backend;
@@ -31,9 +59,13 @@ export class BackendStore implements ManagedStore {
   #pending = 0;
   #closing: Promise<void> | undefined;
 
+  /**
+   * @param name what diagnostics messages and errors call the store
+   * @throws InvalidOptionError
+   */
   constructor(name: string, backend: Backend) {
-    this.name = name;
-    this.#backend = backend;
+    this.name = storeName(name, 'name');
+    this.#backend = anyBackend(backend, 'backend');
   }
 
   get durability(): Store['durability'] {
@@ -41,17 +73,23 @@ export class BackendStore implements ManagedStore {
   }
 
   get(key: string): Promise<Entry | undefined> {
-    return this.#run('get', async () => (await this.#backend.read([checkKey(key)]))[0]);
+    return this.#run('get', async () => {
+      const [stored] = await this.#backend.read([checkKey(key)]);
+      if (stored instanceof InvalidValueError) throw stored;
+      return stored;
+    });
   }
 
   getMany(keys: readonly string[]): Promise<(Entry | undefined)[]> {
     return this.#run('getMany', async () => {
+      if (!Array.isArray(keys))
+        throw refused('keys', 'an array of strings', keys, 'write `getMany([key, …])`');
       for (const key of keys) checkKey(key);
-      const { batchKeys } = this.#backend;
+      const { batchKeys, window } = this.#backend;
       const found: (Entry | undefined)[] = [];
-      await this.#pipeline(batches(keys, batchKeys), async (part, index) => {
-        const entries = await this.#backend.read(part);
-        for (let i = 0; i < entries.length; i++) found[index * batchKeys + i] = entries[i];
+      await pipeline(batches(keys, batchKeys), window, async (part, index) => {
+        const stored = await this.#backend.read(part);
+        for (let i = 0; i < stored.length; i++) found[index * batchKeys + i] = this.#valid(stored[i]);
       });
       return found;
     });
@@ -59,80 +97,73 @@ export class BackendStore implements ManagedStore {
 
   set(key: string, value: Uint8Array, options: SetOptions = {}): Promise<Version> {
     return this.#run('set', () => {
-      knownOptions('set', options, ['ttlMs', 'ifVersion']);
-      const { ttlMs, ifVersion } = options;
+      checkNames('set', options, setRules);
       return this.#backend.write(
         checkKey(key),
         checkValue(key, value),
-        ttlMs === undefined ? undefined : checkTtl(ttlMs),
-        ifVersion === undefined ? undefined : checkVersion(ifVersion),
+        ttlMs(options.ttlMs, 'ttlMs'),
+        version(options.ifVersion, 'ifVersion'),
       );
     });
   }
 
   setMany(entries: Iterable<readonly [string, Uint8Array]>, options: TtlOption = {}): Promise<void> {
     return this.#run('setMany', async () => {
-      knownOptions('setMany', options, ['ttlMs']);
-      const ttlMs = options.ttlMs === undefined ? undefined : checkTtl(options.ttlMs);
-      const parts = batches(checked(entries), this.#backend.batchKeys, sizeOf);
-      await this.#pipeline(parts, part => this.#backend.writeAll(part, ttlMs));
+      checkNames('setMany', options, ttlRules);
+      const ms = ttlMs(options.ttlMs, 'ttlMs');
+      const { batchKeys, window } = this.#backend;
+      const parts = batches(checkedEntries(entries), batchKeys, sizeOf);
+      await pipeline(parts, window, part => this.#backend.writeAll(part, ms));
     });
   }
 
   delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
     return this.#run('delete', () => {
-      knownOptions('delete', options, ['ifVersion']);
-      const { ifVersion } = options;
-      return this.#backend.remove(
-        checkKey(key),
-        ifVersion === undefined ? undefined : checkVersion(ifVersion),
-      );
+      checkNames('delete', options, deleteRules);
+      return this.#backend.remove(checkKey(key), version(options.ifVersion, 'ifVersion'));
     });
   }
 
-  async *list(prefix: string): AsyncGenerator<Entry, void, undefined> {
-    checkKey(prefix, 'prefix');
-    let after: string | undefined;
-    do {
-      const page = await this.#run('list', () => this.#backend.page(prefix, after));
-      yield* page.entries;
-      after = page.next;
-    } while (after !== undefined);
+  list(prefix: string): AsyncGenerator<Entry, void, undefined> {
+    return this.#pages(checkKey(prefix, 'prefix'));
   }
 
   watch(prefix: string, options: WatchOptions): AsyncIterable<Change> {
+    checkKey(prefix, 'prefix');
+    checkNames('watch', options, watchRules);
     const watcher = new Watcher(
-      checkKey(prefix, 'prefix'),
-      checkSignal(options.signal),
+      prefix,
+      requiredSignal(options.signal, 'signal'),
       (keys, signal) => this.#present(keys, signal),
       ended => this.#leave(ended),
     );
     if (this.#closing !== undefined) watcher.fail(new StoreClosedError(this.name));
     if (watcher.ended) return watcher;
+    try {
+      this.#stopListening ??= this.#listen();
+    } catch (error) {
+      void watcher.return();
+      throw error;
+    }
     this.#watchers.add(watcher);
-    this.#stopListening ??= this.#backend.listen({
-      changed: key => {
-        for (const each of this.#watchers) each.touch(key);
-      },
-      missed: reason => {
-        if (channels.reset.hasSubscribers) channels.reset.publish({ store: this.name, reason });
-        for (const each of this.#watchers) each.reset();
-      },
-    });
     return watcher;
   }
 
   claim(name: string, holder: string, ttlMs: number, options: ClaimOptions = {}): Promise<Claim | undefined> {
     return this.#run('claim', () => {
-      knownOptions('claim', options, ['above']);
-      const above = options.above === undefined ? undefined : checkToken('above', options.above);
-      return this.#backend.claim(checkKey(name, 'name'), checkKey(holder, 'holder'), checkTtl(ttlMs), above);
+      checkNames('claim', options, claimRules);
+      return this.#backend.claim(
+        checkKey(name, 'name'),
+        checkKey(holder, 'holder'),
+        requiredTtlMs(ttlMs, 'ttlMs'),
+        token(options.above, 'above'),
+      );
     });
   }
 
   release(name: string, token: bigint): Promise<boolean> {
     return this.#run('release', () =>
-      this.#backend.release(checkKey(name, 'name'), checkToken('token', token)),
+      this.#backend.release(checkKey(name, 'name'), requiredToken(token, 'token')),
     );
   }
 
@@ -145,7 +176,7 @@ export class BackendStore implements ManagedStore {
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      for (const watcher of [...this.#watchers]) watcher.fail(new StoreClosedError(this.name));
+      this.#failWatches(new StoreClosedError(this.name));
       await this.#backend.close();
     })();
     return this.#closing;
@@ -176,30 +207,54 @@ export class BackendStore implements ManagedStore {
     }
   }
 
-  /** Works on the parts in order, with no more on their way than the backend takes. */
-  async #pipeline<T>(parts: Iterable<T>, work: (part: T, index: number) => Promise<void>): Promise<void> {
-    const underWay: Promise<void>[] = [];
-    let index = 0;
-    try {
-      for (const part of parts) {
-        const working = work(part, index++);
-        working.catch(() => {}); // told by the await below, or less important than what ended the loop
-        if (underWay.push(working) >= this.#backend.window) await underWay.shift();
+  async *#pages(prefix: string): AsyncGenerator<Entry, void, undefined> {
+    let after: string | undefined;
+    do {
+      const page = await this.#run('list', () => this.#backend.page(prefix, after));
+      for (const stored of page.entries) {
+        const entry = this.#valid(stored);
+        if (entry !== undefined) yield entry;
       }
-    } finally {
-      await Promise.all(underWay);
-    }
+      after = page.next;
+    } while (after !== undefined);
+  }
+
+  #listen(): () => void {
+    return this.#backend.listen({
+      changed: key => {
+        for (const each of this.#watchers) each.touch(key);
+      },
+      missed: reason => {
+        if (channels.reset.hasSubscribers) channels.reset.publish({ store: this.name, reason });
+        for (const each of this.#watchers) each.reset();
+      },
+      ended: error => this.#failWatches(error),
+    });
   }
 
   async #present(keys: readonly string[], signal: AbortSignal): Promise<readonly (Entry | undefined)[]> {
     for (;;) {
       try {
-        return await this.#backend.read(keys);
+        return (await this.#backend.read(keys)).map(stored => this.#valid(stored));
       } catch (error) {
-        if (!(error instanceof StoreUnavailableError)) throw error;
+        if (!isRetryable(error)) throw error;
         await backgroundClock.sleep(lookUpAgainMs, signal);
       }
     }
+  }
+
+  /** One value that no store wrote must not hide the others. */
+  #valid(stored: Stored | undefined): Entry | undefined {
+    if (!(stored instanceof InvalidValueError)) return stored;
+    const { key } = stored;
+    if (channels.invalidValue.hasSubscribers) {
+      channels.invalidValue.publish({ store: this.name, key, error: stored });
+    }
+    return undefined;
+  }
+
+  #failWatches(error: Error): void {
+    for (const watcher of [...this.#watchers]) watcher.fail(error);
   }
 
   #leave(watcher: Watcher): void {
@@ -208,33 +263,4 @@ export class BackendStore implements ManagedStore {
     this.#stopListening?.();
     this.#stopListening = undefined;
   }
-}
-
-/** So much of values goes into one batch, whatever their number. */
-const batchBytes = 2 ** 20;
-
-function* batches<T>(items: Iterable<T>, count: number, size: (item: T) => number = () => 0): Generator<T[]> {
-  let batch: T[] = [];
-  let bytes = 0;
-  for (const item of items) {
-    bytes += size(item);
-    if (batch.push(item) < count && bytes < batchBytes) continue;
-    yield batch;
-    batch = [];
-    bytes = 0;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-function* checked(
-  entries: Iterable<readonly [string, Uint8Array]>,
-): Generator<readonly [string, Uint8Array]> {
-  for (const entry of entries) {
-    checkValue(checkKey(entry[0]), entry[1]);
-    yield entry;
-  }
-}
-
-function sizeOf([, value]: readonly [string, Uint8Array]): number {
-  return value.byteLength;
 }

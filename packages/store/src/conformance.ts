@@ -1,3 +1,14 @@
+import {
+  boolean,
+  functionOf,
+  listOf,
+  objectWith,
+  type RulesFor,
+  readOptions,
+  record,
+  required,
+  text,
+} from '@ashlar/core';
 import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
 import { claimTests } from './conformance/claims.ts';
 import { expiryTests } from './conformance/expiry.ts';
@@ -12,22 +23,47 @@ import { watchTests } from './conformance/watches.ts';
 export type { Skip, TestRunner } from '@ashlar/core/testing';
 export type { MakeSubject, StoreFeatures, Subject } from './conformance/subject.ts';
 
-export interface StoreConformance {
-  /** For the name of the suite. */
+export interface StoreConformanceOptions {
+  /** What the suite is called. */
   readonly name: string;
+  /** What the subject offers. Default: none of them. */
   readonly features?: StoreFeatures;
+  /** Tests to leave out, each with its reason. Default: none. */
   readonly skip?: readonly Skip[];
 }
 
+const rules = {
+  name: required(text(), 'the name of the backend'),
+  features: record({ others: boolean(false), loses: boolean(false), breaks: boolean(false) }),
+  skip: listOf(
+    (value, option) =>
+      readOptions(
+        `\`${option}\``,
+        value,
+        { test: required(text()), reason: required(text()) },
+        `${option}.`,
+      ) as Skip,
+  ),
+} satisfies RulesFor<StoreConformanceOptions>;
+const anyRunner = required(
+  objectWith<TestRunner>(['describe', 'it'], 'write `{ describe, it }`, imported from the test runner'),
+  'write `{ describe, it }`',
+);
+const maker = required(functionOf<MakeSubject>('write `async () => ({ store, [Symbol.asyncDispose]: … })`'));
+
 /**
- * The tests that every `Store` must pass, given to any runner. Each makes a subject of its own, which must be empty,
- * and disposes of it. They need some ten seconds on a real server; none depends on its speed.
+ * The tests that every `Store` must pass, for any test runner. Each test makes a subject of its own, which must be empty,
+ * and disposes of it. On a real server they take some ten seconds; none depends on its speed.
+ *
+ * @throws InvalidOptionError
  */
-export function conformance(
+export function storeConformance(
   runner: TestRunner,
   makeSubject: MakeSubject,
-  { name, features = {}, skip = [] }: StoreConformance,
+  options: StoreConformanceOptions,
 ): void {
+  const { name, features, skip } = readOptions('storeConformance', options, rules);
+  const make = maker(makeSubject, 'makeSubject');
   const tests: Tests = {
     ...valueTests,
     ...keyTests,
@@ -40,7 +76,7 @@ export function conformance(
   };
   const bound = Object.entries(tests).map(([title, test]) => {
     const body = async () => {
-      const subject = await makeSubject();
+      const subject = await make();
       try {
         await test(subject);
       } finally {
@@ -49,5 +85,5 @@ export function conformance(
     };
     return [title, body] as const;
   });
-  suite(runner, `the store ${name}`, Object.fromEntries(bound), skip);
+  suite(anyRunner(runner, 'runner'), `the store ${name}`, Object.fromEntries(bound), skip);
 }

@@ -1,55 +1,61 @@
 import { type Channel, channel } from '@ashlar/core';
 
-interface About {
+interface OfStore {
   readonly store: string;
 }
 
 /** An operation of a store has ended; `error` is absent when it succeeded. */
-export interface OperationMessage extends About {
+export interface OperationMessage extends OfStore {
   readonly operation: string;
   readonly durationMs: number;
   readonly error?: unknown;
 }
-/** The backend can be asked again. */
-export type ConnectedMessage = About;
-/** The backend does not answer; it is tried again until it does. */
-export interface DisconnectedMessage extends About {
+/** The backend answers again. */
+export type ConnectedMessage = OfStore;
+/** The backend does not answer; the store reconnects until it does. */
+export interface DisconnectedMessage extends OfStore {
   readonly error: unknown;
 }
-/** Everybody who watches is told to list again. */
-export interface ResetMessage extends About {
+/** Changes may have been missed: every watch of the store yields `reset`. */
+export interface ResetMessage extends OfStore {
   readonly reason: string;
 }
-/** The backend is set up so that it may break its promises, or cannot be asked whether it is. */
-export interface WarningMessage extends About {
+/** The backend's configuration may break what a store promises, or cannot be read. */
+export interface WarningMessage extends OfStore {
   readonly warning: string;
 }
+/** `getMany`, `list` or a watch passed over a value that no store wrote, as if there were no such key. */
+export interface InvalidValueMessage extends OfStore {
+  readonly key: string;
+  readonly error: unknown;
+}
 
-interface AboutLease {
+interface OfLease {
   readonly lease: string;
   readonly holder: string;
   readonly token: bigint;
 }
 
-/** `waitedMs` passed since it was asked for. */
-export interface LeaseAcquiredMessage extends AboutLease {
+/** `waitedMs` is the time from the call to the lease. */
+export interface LeaseAcquiredMessage extends OfLease {
   readonly waitedMs: number;
 }
-/** A renewal could not be confirmed; it is tried again until the lease ends. */
-export interface LeaseRenewalFailedMessage extends AboutLease {
+/** A renewal was not confirmed; the lease tries again until it ends. */
+export interface LeaseRenewalFailedMessage extends OfLease {
   readonly error: unknown;
 }
-export interface LeaseEndedMessage extends AboutLease {
+export interface LeaseEndedMessage extends OfLease {
   readonly reason: 'released' | 'expired' | 'taken';
 }
 
-/** Where stores and leases tell what happens; a message is made only when somebody listens. */
+/** The `node:diagnostics_channel`s of this package. A message is built only while there is a subscriber. */
 export const channels: {
   readonly operation: Channel<OperationMessage>;
   readonly connected: Channel<ConnectedMessage>;
   readonly disconnected: Channel<DisconnectedMessage>;
   readonly reset: Channel<ResetMessage>;
   readonly warning: Channel<WarningMessage>;
+  readonly invalidValue: Channel<InvalidValueMessage>;
   readonly leaseAcquired: Channel<LeaseAcquiredMessage>;
   readonly leaseRenewalFailed: Channel<LeaseRenewalFailedMessage>;
   readonly leaseEnded: Channel<LeaseEndedMessage>;
@@ -59,6 +65,7 @@ export const channels: {
   disconnected: channel('ashlar:store:disconnected'),
   reset: channel('ashlar:store:reset'),
   warning: channel('ashlar:store:warning'),
+  invalidValue: channel('ashlar:store:invalid-value'),
   leaseAcquired: channel('ashlar:store:lease-acquired'),
   leaseRenewalFailed: channel('ashlar:store:lease-renewal-failed'),
   leaseEnded: channel('ashlar:store:lease-ended'),

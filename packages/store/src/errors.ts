@@ -1,10 +1,10 @@
 import { AshlarError, type CallOutcome, describe } from '@ashlar/core';
-import type { FencingToken } from './fencing.ts';
 import type { Version } from './store.ts';
 
-/** The backend could not be asked, refused, or went away before it answered; the `cause` says how. */
+/** The backend was not reached, refused, or disconnected before it answered; the `cause` says how. */
 export class StoreUnavailableError extends AshlarError {
   static override readonly code: string = 'ASHLAR_STORE_UNAVAILABLE';
+  static override readonly retryable: boolean = true;
   readonly outcome: CallOutcome;
 
   constructor(message: string, outcome: CallOutcome, options?: ErrorOptions) {
@@ -24,36 +24,36 @@ export class StoreTimeoutError extends StoreUnavailableError {
   }
 }
 
-/** The store object was closed, before or during the call. */
+/** The store was closed before or during the call, here or in the thread that owns it. */
 export class StoreClosedError extends AshlarError {
   static override readonly code: string = 'ASHLAR_STORE_CLOSED';
   readonly outcome: CallOutcome;
 
-  constructor(store: string, outcome: CallOutcome = 'NotExecuted') {
-    super(`${store} is closed`);
+  constructor(store: string, outcome: CallOutcome = 'NotExecuted', detail?: string) {
+    super(`${store} is closed${detail === undefined ? '' : `: ${detail}`}`);
     this.outcome = outcome;
   }
 }
 
-/** `set` found another version than the one it was to replace; nothing was written. */
+/** `set` found another version than `ifVersion`; nothing was written. */
 export class VersionConflictError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_VERSION_CONFLICT';
+  static override readonly code: string = 'ASHLAR_STORE_VERSION_CONFLICT';
   readonly outcome: CallOutcome = 'NotExecuted';
   readonly key: string;
   readonly expected: Version | 'absent';
   readonly found: Version | 'absent';
 
   constructor(key: string, expected: Version | 'absent', found: Version | 'absent') {
-    super(`${describe(key)} has not the expected version ${describe(expected)} but ${describe(found)}`);
+    super(`${describe(key)} has version ${describe(found)}, expected ${describe(expected)}`);
     this.key = key;
     this.expected = expected;
     this.found = found;
   }
 }
 
-/** A key, or a claim's name or holder, that no backend can take. */
+/** A key, or the name or holder of a claim, that no backend accepts. Nothing was sent. */
 export class InvalidKeyError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_INVALID_KEY';
+  static override readonly code: string = 'ASHLAR_STORE_INVALID_KEY';
   readonly outcome: CallOutcome = 'NotExecuted';
   readonly key: unknown;
 
@@ -63,9 +63,9 @@ export class InvalidKeyError extends AshlarError {
   }
 }
 
-/** A value over the limit; nothing was sent. */
+/** A value over `maxValueBytes`. Nothing was sent. */
 export class ValueTooLargeError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_VALUE_TOO_LARGE';
+  static override readonly code: string = 'ASHLAR_STORE_VALUE_TOO_LARGE';
   readonly outcome: CallOutcome = 'NotExecuted';
   readonly key: string;
   readonly bytes: number;
@@ -79,9 +79,9 @@ export class ValueTooLargeError extends AshlarError {
   }
 }
 
-/** A stored value is not what was to be read: not JSON, or not written by a store. */
+/** A stored value cannot be read: it is not JSON, or no store wrote it. */
 export class InvalidValueError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_INVALID_VALUE';
+  static override readonly code: string = 'ASHLAR_STORE_INVALID_VALUE';
   readonly key: string;
 
   constructor(key: string, message: string, options?: ErrorOptions) {
@@ -90,12 +90,12 @@ export class InvalidValueError extends AshlarError {
   }
 }
 
-/** The lease no longer protects anything. */
+/** The lease has ended and protects nothing anymore. */
 export class LeaseLostError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_LEASE_LOST';
+  static override readonly code: string = 'ASHLAR_STORE_LEASE_LOST';
   readonly lease: string;
   readonly token: bigint;
-  /** `expired`: no renewal was confirmed in time; `taken`: the store says that the claim is gone or another's. */
+  /** `expired`: no renewal was confirmed in time. `taken`: the claim has ended in the store. `released`: by its holder. */
   readonly reason: 'expired' | 'taken' | 'released';
 
   constructor(lease: string, token: bigint, reason: LeaseLostError['reason']) {
@@ -108,30 +108,21 @@ export class LeaseLostError extends AshlarError {
 
 const reasons = {
   expired: 'no renewal was confirmed in time',
-  taken: 'the store says that the claim has ended',
+  taken: 'its claim has ended in the store',
   released: 'it was released',
 };
 
-/** A sink refused a token: it has seen a newer one, or this one from another holder. */
-export class StaleTokenError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_STALE_TOKEN';
+/**
+ * The backend's configuration would break what a store promises. Nothing was executed. Retryable, because an operator
+ * mends it, not the caller.
+ */
+export class UnsafeBackendError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_STORE_UNSAFE_BACKEND';
+  static override readonly retryable: boolean = true;
   readonly outcome: CallOutcome = 'NotExecuted';
-  readonly presented: FencingToken;
-  /** What the sink had seen. A holder who still has its lease acquires it again, `above` this token. */
-  readonly seen: FencingToken;
-
-  constructor(resource: string, presented: FencingToken, seen: FencingToken) {
-    super(
-      `${resource} refused token ${presented.token} of ${describe(presented.holder)}: ` +
-        `it has seen ${seen.token} of ${describe(seen.holder)}`,
-    );
-    this.presented = presented;
-    this.seen = seen;
-  }
 }
 
-/** The backend is set up so that it would break what a store promises. Nothing was done. */
-export class UnsafeBackendError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_UNSAFE_BACKEND';
-  readonly outcome: CallOutcome = 'NotExecuted';
+/** Whether a later attempt of the same call may succeed, for an error of any `Store`. */
+export function isRetryable(error: unknown): boolean {
+  return (error as { readonly retryable?: unknown } | null | undefined)?.retryable === true;
 }

@@ -1,7 +1,10 @@
+export type { Backend, ChangeListener, Page, Stored } from './backend.ts';
+export { BackendStore } from './backend-store.ts';
 export {
   type ConnectedMessage,
   channels,
   type DisconnectedMessage,
+  type InvalidValueMessage,
   type LeaseAcquiredMessage,
   type LeaseEndedMessage,
   type LeaseRenewalFailedMessage,
@@ -13,7 +16,6 @@ export {
   InvalidKeyError,
   InvalidValueError,
   LeaseLostError,
-  StaleTokenError,
   StoreClosedError,
   StoreTimeoutError,
   StoreUnavailableError,
@@ -21,12 +23,13 @@ export {
   ValueTooLargeError,
   VersionConflictError,
 } from './errors.ts';
-export { Fence, type FencingToken, isStale } from './fencing.ts';
-export { follow } from './follow.ts';
 export { fromJson, getJson, type JsonEntry, setJson, toJson } from './json.ts';
-export { Lease, type LeaseSnapshot } from './lease.ts';
-export type { AcquireOptions, LeaseOptions } from './lease-terms.ts';
-export { maxKeyBytes, maxToken, maxTtlMs, maxValueBytes } from './limits.ts';
+export { Fence, type FencingToken, isStale, StaleTokenError } from './leases/fencing.ts';
+export { Lease, type LeaseSnapshot } from './leases/lease.ts';
+export type { AcquireOptions, LeaseOptions } from './leases/lease-options.ts';
+export { type OncePerOptions, type OnceResult, oncePer } from './leases/once-per.ts';
+export { type LeasedWork, withLease } from './leases/with-lease.ts';
+export { checkAhead, maxAheadUs, maxKeyBytes, maxToken, maxTtlMs, maxValueBytes } from './limits.ts';
 export {
   type ConnectedMemoryStoreOptions,
   type MemoryStore,
@@ -47,3 +50,5 @@ export type {
   Version,
   WatchOptions,
 } from './store.ts';
+export { follow } from './watches/follow.ts';
+export { maxPendingKeys } from './watches/watcher.ts';

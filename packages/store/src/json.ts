@@ -1,9 +1,11 @@
-import { describe, InvalidOptionError } from '@ashlar/core';
+import { describe, InvalidOptionError, objectWith, refused, required } from '@ashlar/core';
 import { InvalidValueError } from './errors.ts';
+import { anyStore } from './limits.ts';
 import type { Entry, SetOptions, Store, Version } from './store.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
+const anyEntry = required(objectWith<Entry>([]), 'what `get` returned, when it is not undefined');
 
 export interface JsonEntry<T> {
   readonly key: string;
@@ -11,7 +13,7 @@ export interface JsonEntry<T> {
   readonly version: Version;
 }
 
-/** The bytes of a value as JSON. @throws InvalidOptionError for what JSON cannot say, such as `undefined` or a bigint. */
+/** The JSON of a value, as bytes. @throws InvalidOptionError for what JSON cannot hold, such as `undefined` or a bigint */
 export function toJson(value: unknown): Uint8Array {
   let text: string | undefined;
   try {
@@ -23,8 +25,10 @@ export function toJson(value: unknown): Uint8Array {
   throw new InvalidOptionError('value', `\`value\` cannot be written as JSON: ${describe(value)}`);
 }
 
-/** An entry with its bytes read as JSON; the type is the caller's word. @throws InvalidValueError */
-export function fromJson<T>({ key, value, version }: Entry): JsonEntry<T> {
+/** The entry with its value read from JSON; `T` is not checked. @throws InvalidValueError, InvalidOptionError */
+export function fromJson<T>(entry: Entry): JsonEntry<T> {
+  const { key, value, version } = anyEntry(entry, 'entry');
+  if (!(value instanceof Uint8Array)) throw refused('entry.value', 'a Uint8Array', value, 'pass an Entry');
   try {
     return { key, value: JSON.parse(decoder.decode(value)) as T, version };
   } catch (cause) {
@@ -32,9 +36,9 @@ export function fromJson<T>({ key, value, version }: Entry): JsonEntry<T> {
   }
 }
 
-/** `get`, with the value read as JSON. */
+/** `get`, with the value read from JSON. */
 export async function getJson<T>(store: Store, key: string): Promise<JsonEntry<T> | undefined> {
-  const entry = await store.get(key);
+  const entry = await anyStore(store, 'store').get(key);
   return entry && fromJson<T>(entry);
 }
 
@@ -45,5 +49,5 @@ export async function setJson(
   value: unknown,
   options?: SetOptions,
 ): Promise<Version> {
-  return store.set(key, toJson(value), options);
+  return anyStore(store, 'store').set(key, toJson(value), options);
 }

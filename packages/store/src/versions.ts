@@ -1,7 +1,7 @@
 import type { Version } from './store.ts';
 
 /**
- * Versions that no other source, process or run ever gives: 72 random bits and a count. They rest on nothing that a
+ * Versions that no other source, process or run ever returns: 72 random bits and a count. They rest on nothing that a
  * backend could lose.
  */
 export function versionSource(): () => Version {

@@ -121,7 +121,7 @@ it('is lost when the store says that the claim is gone, and leaves nothing taken
   await store.release('other', other.token);
   await store.claim('other', 'another', ttlMs);
   await clock.advance(1_000);
-  expect(() => other.assertHeld()).toThrow('the store says that the claim has ended');
+  expect(() => other.assertHeld()).toThrow('its claim has ended in the store');
 });
 
 it('counts the time from when the question was sent', async () => {
@@ -201,7 +201,33 @@ it('says when it could not free the name, and can be asked again; disposing leav
   expect(await store.claim('name', 'another', 1)).toBeDefined();
 });
 
-it('is told on the diagnostics channels', async () => {
+it('does not hide its loss behind a release that the store does not confirm', async () => {
+  const { clock, store, options } = bench();
+  let isDown = false;
+  const failing = intercepted(store, {
+    claim: async (...args) => {
+      if (isDown) throw outage();
+      return store.claim(...args);
+    },
+    release: async (...args) => {
+      if (isDown) throw outage();
+      return store.release(...args);
+    },
+  });
+  const lease = await Lease.acquire(failing, 'name', options);
+  isDown = true;
+  const working = (async () => {
+    try {
+      await clock.advance(2 * ttlMs);
+      lease.assertHeld();
+    } finally {
+      await lease.release();
+    }
+  })();
+  await expect(working).rejects.toThrow(LeaseLostError);
+});
+
+it('publishes on the diagnostics channels', async () => {
   const { clock, store, options } = bench();
   const { subscribe, unsubscribe } = await import('node:diagnostics_channel');
   const told: unknown[] = [];
@@ -234,6 +260,6 @@ it('refuses bad options', async () => {
   }
   await expect(Lease.acquire({} as Store, 'name', { ttlMs })).rejects.toMatchObject({ option: 'store' });
   await expect(Lease.acquire(store, '\ud800', { ttlMs })).rejects.toMatchObject({
-    code: 'ASHLAR_INVALID_KEY',
+    code: 'ASHLAR_STORE_INVALID_KEY',
   });
 });

@@ -1,8 +1,7 @@
 import { ManualClock } from '@ashlar/core/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { compareKeys } from '../src/key-order.ts';
-import { SortedKeys } from '../src/memory/sorted-keys.ts';
+import { compareKeys, SortedKeys } from '../src/memory/sorted-keys.ts';
 import { TimedMap } from '../src/memory/timed-map.ts';
 
 const key = fc.string({ unit: 'binary', maxLength: 4 });

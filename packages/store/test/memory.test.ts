@@ -1,9 +1,9 @@
 import { ManualClock } from '@ashlar/core/testing';
 import { describe, it } from 'vitest';
-import { conformance } from '../src/conformance.ts';
+import { storeConformance } from '../src/conformance.ts';
 import { memoryStore } from '../src/index.ts';
 
-conformance(
+storeConformance(
   { describe, it },
   async () => {
     const clock = new ManualClock();
@@ -13,7 +13,7 @@ conformance(
   { name: 'memoryStore' },
 );
 
-conformance(
+storeConformance(
   { describe, it },
   async () => {
     const owner = memoryStore();

@@ -92,7 +92,7 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
   ],
   [
     'a watch begins when it is first read',
-    'a watch tells what changes under its prefix after the call',
+    'a watch yields what changes under its prefix after the call',
     store => ({
       async *watch(prefix, options) {
         yield* store.watch(prefix, options);
@@ -101,7 +101,7 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
   ],
   [
     'a watch says nothing of deletes that nobody asked for',
-    'an expiry is told as a delete',
+    'a watch yields an expiry as a delete',
     store => ({
       watch: (prefix, options) => onlyPuts(store.watch(prefix, options)),
     }),

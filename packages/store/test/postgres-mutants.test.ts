@@ -36,7 +36,7 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
   ],
   [
     'a key is created over another',
-    'of many who create a key, one succeeds',
+    'of many that create a key, one succeeds',
     rewritten(/WHERE NOT \(t\.value IS NOT NULL AND .*?\)\) RETURNING/s, 'RETURNING'),
   ],
   [
@@ -49,17 +49,17 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
   ],
   [
     'nothing that expired is swept',
-    'an expiry is told as a delete',
+    'a watch yields an expiry as a delete',
     rewritten(/^WITH due .*$/s, "SELECT '0' AS due"),
   ],
   [
     'deletes are not told',
-    'a watch tells what changes under its prefix after the call',
+    'a watch yields what changes under its prefix after the call',
     rewritten(/(SET value = NULL.*?), changed = pg_current_xact_id\(\)/s, '$1'),
   ],
   [
     'a watch says nothing when changes were missed',
-    'after the loss of everything, a watch says reset and goes on',
+    'after the loss of everything, a watch yields reset and goes on',
     { watch: withoutResets },
   ],
   [

@@ -4,7 +4,7 @@ import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { postgresStore, postgresTable, TableShapeError } from '../src/adapters/postgres.ts';
+import { postgresTable, TableShapeError } from '../src/adapters/postgres.ts';
 import { Mirror } from '../src/conformance/tools.ts';
 import { UnsafeBackendError } from '../src/errors.ts';
 import { Tables } from './postgres-tables.ts';
@@ -59,7 +59,7 @@ describeWith({ own: 'postgres' }, 'the table of postgresStore', () => {
     for (const attempt of [() => store.migrate(), () => store.set('key', value)]) {
       const error = await attempt().catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(TableShapeError);
-      expect(error).toMatchObject({ code: 'ASHLAR_TABLE_SHAPE', differences });
+      expect(error).toMatchObject({ code: 'ASHLAR_STORE_TABLE_SHAPE', differences });
     }
     await tables.sql(`DROP TABLE ${tables.table}`);
     await tables.sql(`CREATE VIEW ${tables.table} AS SELECT 1 AS kind`);
@@ -80,6 +80,52 @@ describeWith({ own: 'postgres' }, 'the table of postgresStore', () => {
     await expect(other.get('key')).rejects.toThrow(`there is no index ${tables.table}_changed`);
     await other.migrate();
     expect(await other.get('key')).toMatchObject({ value });
+  });
+
+  it('is left alone when it is complete, so migrate needs no privilege to create', async () => {
+    const tables = tablesHere();
+    await tables.store().migrate();
+    const role = `${tables.table}_role`;
+    await tables.sql(`CREATE ROLE ${role} LOGIN`);
+    onTestFinished(async () => {
+      const admin = new pg.Pool({ connectionString: server.url });
+      await admin.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+      await admin.end();
+    });
+    await tables.sql('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+    await tables.sql(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${tables.table} TO ${role}`);
+    const limited = tables.store(
+      {},
+      { connectionString: server.url.replace('postgres@', `${role}@`), user: role },
+    );
+    await limited.migrate();
+    await limited.set('key', value);
+    expect(await tables.store().get('key')).toMatchObject({ value });
+    await tables.sql(`DROP INDEX ${tables.table}_changed`);
+    await expect(limited.migrate()).rejects.toThrow('permission denied for schema public');
+  });
+
+  it('is not watched by more stores than their pool has connections for', async () => {
+    const tables = tablesHere();
+    await tables.store().migrate();
+    const pool = new pg.Pool({ connectionString: server.url, max: 2 });
+    onTestFinished(() => pool.end());
+    const stores = [1, 2].map(() => tables.store({ pool }));
+    const end = new AbortController();
+    stores[0]!.watch('', end);
+    const { signal } = new AbortController();
+    const watching = () => stores[1]!.watch('', { signal });
+    expect(watching).toThrow(InvalidOptionError);
+    expect(watching).toThrow(
+      '`pool` has room for 2 connections and needs 3: one for each of 2 stores that watch, and one for operations; ' +
+        'write `new pg.Pool({ max: 3 })`',
+    );
+    expect(stores[1]!.snapshot().watches).toBe(0);
+    await stores[1]!.set('key', value);
+    end.abort();
+    watching();
+    await stores[1]!.set('key', value);
+    for (const store of stores) await store.close();
   });
 
   it('must survive a crash, unless less is asked for', async () => {
@@ -125,22 +171,37 @@ describeWith({ own: 'postgres' }, 'the table of postgresStore', () => {
     expect(mirror.state.size).toBe(0);
     expect((await store.claim('name', 'other', 1_000))!.token).toBeGreaterThan(BigInt(token));
   });
+});
 
-  it('has checked options', () => {
-    const pool = new pg.Pool({ connectionString: server.url });
-    for (const [option, wrong] of [
-      ['pool', { pool: {} as never }],
-      ['pool', { pool: new pg.Pool({ max: 1 }) }],
-      ['watchPool', { pool, watchPool: 5 as never }],
-      ['table', { pool, table: '' }],
-      ['table', { pool, table: 'a.b.c' }],
-      ['table', { pool, table: 'x'.repeat(51) }],
-      ['timeoutMs', { pool, timeoutMs: 0 }],
-      ['durability', { pool, durability: 'process' as never }],
-      ['tabel', { pool, tabel: 'x' } as never],
-    ] as const) {
-      expect(() => postgresStore(wrong)).toThrow(InvalidOptionError);
-      expect(() => postgresStore(wrong)).toThrow(expect.objectContaining({ option }));
-    }
+describeWith({ own: 'postgres' }, 'a linearizable postgresStore', () => {
+  it('loses nothing in a crash when synchronous_commit was turned off after it was checked', async () => {
+    const config = { fsync: true, full_page_writes: true, wal_writer_delay: '10s' };
+    const server = await startPostgres({ own: true, config });
+    onTestFinished(() => server.stop());
+    const tables = ending(new Tables(server.url));
+    const store = tables.store({ durability: 'linearizable' });
+    await store.migrate();
+    await store.set('key', value);
+    await tables.sql('ALTER SYSTEM SET synchronous_commit = off');
+    await tables.sql('SELECT pg_reload_conf()');
+    await eventually(
+      async () => {
+        const fresh = new pg.Client({ connectionString: server.url });
+        await fresh.connect();
+        const { rows } = await fresh.query('SHOW synchronous_commit');
+        await fresh.end();
+        expect(rows).toEqual([{ synchronous_commit: 'off' }]);
+      },
+      { withinMs: 10_000 },
+    );
+    const version = await store.set('last', value);
+    const claim = await store.claim('name', 'holder', 60_000);
+    await server.kill();
+    await server.restart();
+    const after = tables.store();
+    await eventually(async () => expect(await after.get('last')).toMatchObject({ version }), {
+      withinMs: 10_000,
+    });
+    expect((await after.claim('name', 'holder', 60_000))?.token).toBe(claim?.token);
   });
 });

@@ -1,7 +1,7 @@
 import { type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { conformance } from '../src/conformance.ts';
+import { storeConformance } from '../src/conformance.ts';
 import { Tables } from './postgres-tables.ts';
 
 describeWith('postgres', 'PostgreSQL', () => {
@@ -11,7 +11,7 @@ describeWith('postgres', 'PostgreSQL', () => {
   });
   afterAll(() => server?.stop());
 
-  conformance(
+  storeConformance(
     { describe, it },
     async () => {
       const tables = new Tables(server.url);

@@ -3,8 +3,11 @@ import { eventually, type Redis as RedisServer, startRedis } from '@workspace/se
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
+import { RedisBackend } from '../src/adapters/redis/backend.ts';
 import { fencedSet, type RedisStoreOptions, redisStore } from '../src/adapters/redis.ts';
+import { Mirror } from '../src/conformance/tools.ts';
 import {
+  BackendStore,
   InvalidValueError,
   type ManagedStore,
   StaleTokenError,
@@ -119,6 +122,27 @@ describeWith('redis', 'a Redis as it may be found', () => {
     for (const key of ['text', 'empty'])
       await expect(store.get(key)).rejects.toBeInstanceOf(InvalidValueError);
     await expect(store.get('list')).rejects.toThrow('WRONGTYPE');
+    const published: unknown[] = [];
+    const listen = (message: unknown) => void published.push((message as { key: string }).key);
+    subscribe('ashlar:store:invalid-value', listen);
+    onTestFinished(() => void unsubscribe('ashlar:store:invalid-value', listen));
+    await using mirror = new Mirror(store, '');
+    await store.setMany(['a', 'text', 'wrong', 'z'].map(key => [key, bytes(key)]));
+    await admin.set('{ashlar}:v:text', 'something else');
+    await admin.del('{ashlar}:v:wrong');
+    await admin.lpush('{ashlar}:v:wrong', 'something else');
+    expect((await store.getMany(['a', 'text', 'wrong', 'z'])).map(textOf)).toEqual([
+      'a',
+      undefined,
+      undefined,
+      'z',
+    ]);
+    const listed: string[] = [];
+    for await (const { key } of store.list('')) listed.push(key);
+    expect(listed).toEqual(['a', 'z']);
+    expect(new Set(published)).toEqual(new Set(['text', 'wrong']));
+    await store.set('last', bytes('heard'));
+    await eventually(async () => expect(mirror.state.get('last')).toBe('heard'), soon);
     await store.set('list', bytes('ours'));
     expect(textOf(await store.get('list'))).toBe('ours');
     await admin.set('{ashlar}:index', 'not an index');
@@ -208,19 +232,35 @@ describeWith('redis', 'a Redis as it may be found', () => {
     await expect(fencedSet(admin, 'text', 'x', a!(1n))).rejects.toThrow('WRONGTYPE');
   });
 
-  it('refuses bad options', () => {
+  it('is refused again when it is configured to evict after it was found fit', async () => {
     const redis = new Redis({ port: server.port, lazyConnect: true });
-    for (const [options, option] of [
-      [{}, 'redis'],
-      [{ redis: {} }, 'redis'],
-      [{ redis: { duplicate: () => ({}) } }, 'redis'],
-      [{ redis, prefix: '' }, 'prefix'],
-      [{ redis, prefix: 'a{b}' }, 'prefix'],
-      [{ redis, timeoutMs: 0 }, 'timeoutMs'],
-      [{ redis, timeout: 5 }, 'timeout'],
-      [{ redis, allowEviction: 'yes' }, 'allowEviction'],
-    ] as const) {
-      expect(() => redisStore(options as never)).toThrow(expect.objectContaining({ option }));
-    }
+    const usual = { name: 'redis', prefix: 'ashlar', timeoutMs: 5_000, allowEviction: false };
+    const store = ending(new BackendStore('redis', new RedisBackend({ redis, ...usual, checkAgainMs: 10 })));
+    await store.set('key', bytes('1'));
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    await eventually(() => expect(store.set('key', bytes('2'))).rejects.toThrow(UnsafeBackendError), soon);
+    await admin.config('SET', 'maxmemory-policy', 'noeviction');
+    await eventually(() => store.set('key', bytes('3')), soon);
+  });
+
+  it('says what a watch is not allowed to do, and is not asked for it all the time', async () => {
+    await admin.call('ACL', 'SETUSER', 'limited', 'on', '>secret', '~*', '+@all', '-xread');
+    const published = warnings();
+    const redis = new Redis({
+      port: server.port,
+      lazyConnect: true,
+      username: 'limited',
+      password: 'secret',
+    });
+    const usual = { name: 'redis', prefix: 'ashlar', timeoutMs: 5_000, allowEviction: false };
+    const store = ending(new BackendStore('redis', new RedisBackend({ redis, ...usual, random: () => 1 })));
+    const startedAt = performance.now();
+    await using mirror = new Mirror(store, '');
+    await store.set('key', bytes('1'));
+    await eventually(async () => expect(mirror.resets).toBeGreaterThan(5), soon);
+    // 50, 100, 200, 400 and 800 ms lie between the first six
+    expect(performance.now() - startedAt).toBeGreaterThan(1_500);
+    expect(mirror.state.get('key')).toBe('1');
+    expect(published).toEqual([expect.stringMatching(/does not let a watch follow changes.*NOPERM.*xread/)]);
   });
 });

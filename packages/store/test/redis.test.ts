@@ -8,7 +8,7 @@ import { describeWith } from '@workspace/services/vitest';
 import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { conformance } from '../src/conformance.ts';
+import { storeConformance } from '../src/conformance.ts';
 import { redisSubject } from './redis-subject.ts';
 
 const runner = { describe, it };
@@ -32,7 +32,7 @@ describeWith('redis', 'on Redis', () => {
       new Redis5({ port: server.port, lazyConnect: true, keyPrefix: 'app:', db: 3 }),
   };
   for (const [name, client] of Object.entries(clients)) {
-    conformance(runner, () => redisSubject(client(), [admin])(), { name, features });
+    storeConformance(runner, () => redisSubject(client(), [admin])(), { name, features });
   }
 });
 
@@ -50,5 +50,8 @@ describeWith('redis', 'on a Redis Cluster', () => {
 
   const nodes = () => cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
   const client = () => new Cluster(nodes(), { lazyConnect: true });
-  conformance(runner, () => redisSubject(client(), admins)(), { name: 'redisStore in a cluster', features });
+  storeConformance(runner, () => redisSubject(client(), admins)(), {
+    name: 'redisStore in a cluster',
+    features,
+  });
 });

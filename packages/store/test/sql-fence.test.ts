@@ -3,8 +3,8 @@ import { type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fencedUpdate, sqlFence } from '../src/adapters/postgres.ts';
-import { StaleTokenError } from '../src/errors.ts';
 import { Lease } from '../src/index.ts';
+import { StaleTokenError } from '../src/leases/fencing.ts';
 import { Tables } from './postgres-tables.ts';
 import { ending } from './support.ts';
 
@@ -117,9 +117,10 @@ describeWith('postgres', 'a fence in SQL', () => {
     await store.migrate();
     const write = (lease: Lease, count: number) =>
       fencedUpdate(tables.admin, { table: tables.table, key: { id: 'a' }, set: { count } }, lease);
-    const future = 10n ** 15n * 5n;
-    await tables.sql(`UPDATE ${tables.table} SET fence_token = ${future}, fence_holder = 'lost history'`);
     await using first = await Lease.acquire(store, 'counter', { ttlMs: 10_000 });
+    const hourUs = 3_600_000_000n;
+    const future = first.token + hourUs;
+    await tables.sql(`UPDATE ${tables.table} SET fence_token = ${future}, fence_holder = 'lost history'`);
     const refused = await write(first, 1).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(StaleTokenError);
     await first.release();

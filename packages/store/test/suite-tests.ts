@@ -1,4 +1,4 @@
-import { conformance, type MakeSubject, type StoreFeatures } from '../src/conformance.ts';
+import { type MakeSubject, type StoreFeatures, storeConformance } from '../src/conformance.ts';
 
 /** The tests of the suite, by name, for one kind of subject. */
 export function testsFor(
@@ -8,6 +8,6 @@ export function testsFor(
   const tests = new Map<string, () => Promise<void>>();
   const it = (name: string, body: () => Promise<void> | void) => tests.set(name, async () => body());
   const runner = { describe: (_: string, body: () => void) => body(), it: Object.assign(it, { skip() {} }) };
-  conformance(runner, makeSubject, { name: 'a mutant', features });
+  storeConformance(runner, makeSubject, { name: 'a mutant', features });
   return tests;
 }

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { eventually } from '@workspace/services';
 import { expect, it } from 'vitest';
-import { memoryStore, StoreTimeoutError, StoreUnavailableError } from '../src/index.ts';
+import { follow, memoryStore, StoreClosedError, StoreTimeoutError } from '../src/index.ts';
 import { bytes, textOf } from './bytes.ts';
 import { ending } from './support.ts';
 
@@ -40,7 +40,7 @@ it('counts from three threads without losing one', async () => {
   expect(textOf(await store.get('count'))).toBe('150');
 });
 
-it('tells a watch in another thread, and forgets it when the thread ends', async () => {
+it('publishes changes to a watch in another thread, and forgets it when the thread ends', async () => {
   const store = ending(memoryStore());
   const watching = worker(store.connect(), 0);
   await once(watching, 'message');
@@ -60,8 +60,9 @@ it('says what is known of an operation when its owner is gone, or does not answe
   await owner.close();
   await eventually(async () => expect(store.snapshot().state).toBe('disconnected'), soon);
   await expect(store.set('key', bytes('2'))).rejects.toMatchObject({
-    code: StoreUnavailableError.code,
+    code: StoreClosedError.code,
     outcome: 'NotExecuted',
+    retryable: false,
   });
   const { port1, port2 } = new MessageChannel();
   const silent = ending(memoryStore({ port: port2, timeoutMs: 20 }));
@@ -71,7 +72,40 @@ it('says what is known of an operation when its owner is gone, or does not answe
   const pending = silent.release('name', 1n);
   pending.catch(() => {});
   port1.close();
-  await expect(pending).rejects.toMatchObject({ code: StoreUnavailableError.code, outcome: 'Unknown' });
+  await expect(pending).rejects.toMatchObject({ code: StoreClosedError.code, outcome: 'Unknown' });
+});
+
+it('ends its watches when the owner closes, also those that begin later', async () => {
+  const owner = memoryStore();
+  const store = ending(memoryStore({ port: owner.connect() }));
+  const { signal } = new AbortController();
+  const watching = store.watch('', { signal })[Symbol.asyncIterator]().next();
+  watching.catch(() => {});
+  await store.set('key', bytes('1'));
+  await watching;
+  const following = (async () => {
+    for await (const _ of follow(store, '', { signal }));
+  })();
+  following.catch(() => {});
+  await owner.close();
+  await expect(following).rejects.toThrow(
+    'memory is closed: the thread that owns it has closed it or is gone',
+  );
+  const later = store.watch('', { signal })[Symbol.asyncIterator]().next();
+  await expect(later).rejects.toMatchObject({ code: StoreClosedError.code, retryable: false });
+  expect(store.snapshot()).toMatchObject({ state: 'disconnected', watches: 0 });
+});
+
+it('waits as long as it was told, also longer than a timer of Node can', async () => {
+  const store = ending(memoryStore());
+  const slow = ending(memoryStore({ port: store.connect(), timeoutMs: 3e9 }));
+  await slow.set('key', bytes('1'));
+  const { port2 } = new MessageChannel();
+  const silent = ending(memoryStore({ port: port2, timeoutMs: 3e9 }));
+  const pending = silent.get('key').catch((error: unknown) => error);
+  for (let i = 0; i < 100; i++) await slow.set('key', bytes(String(i)));
+  await silent.close();
+  expect(await pending).toMatchObject({ code: StoreClosedError.code });
 });
 
 it('keeps no process alive', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { figures, measure, median, noiseFloor, timing } from '../src/index.ts';
+import { bytesKept, figures, measure, median, noiseFloor, timing } from '../src/index.ts';
 
 const spin = (units: number) => (times: number) => {
   let x = 1;
@@ -48,5 +48,12 @@ describe('timing, figures', () => {
     ).toEqual([
       { bench: 'memory', subject: 'ring', peer: 'other', unit: 'bytes', value: 12, peerValue: 60, ratio: 5 },
     ]);
+  });
+});
+
+describe('bytesKept', () => {
+  it('counts what is kept on the heap and in array buffers', () => {
+    expect(bytesKept(() => new Uint8Array(1_000_000))).toBeGreaterThan(990_000);
+    expect(bytesKept(() => Array.from({ length: 100_000 }, (_, i) => ({ i })))).toBeGreaterThan(1_000_000);
   });
 });

@@ -7,15 +7,19 @@ import { blocksOf } from './blocks.ts';
  * Type-checks every `ts` block of these Markdown files in one program, against the packages' sources, as strictly as
  * the workspace checks itself but for names that an example declares and does not use.
  *
+ * @param read the Markdown of a file, where it is not what the file holds
  * @returns one line for each error: `file:line:column message`, with the file relative to `root`.
  */
-export function typeErrors(root: string, files: readonly string[]): string[] {
+export function typeErrors(
+  root: string,
+  files: readonly string[],
+  read: (file: string) => string = file => readFileSync(file, 'utf8'),
+): string[] {
   const errors: string[] = [];
   const programs = new Map<string, string>();
   for (const file of files) {
     try {
-      const markdown = readFileSync(file, 'utf8');
-      for (const block of blocksOf(markdown)) {
+      for (const block of blocksOf(read(file))) {
         programs.set(`${file}.${block.line}.ts`, '\n'.repeat(block.line - 1) + block.code);
       }
     } catch (error) {

@@ -10,6 +10,7 @@ export interface Manifest {
   readonly exports?: Readonly<Record<string, Targets>>;
   readonly imports?: Readonly<Record<string, Targets>>;
   readonly bin?: Targets;
+  readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;

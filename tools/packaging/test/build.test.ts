@@ -28,7 +28,8 @@ const manifest = {
 
 const compilerOptions = {
   ...{ rootDir: 'src', outDir: 'dist', types: [], declaration: true },
-  ...{ target: 'es2023', module: 'nodenext', rewriteRelativeImportExtensions: true },
+  ...{ target: 'es2023', lib: ['es2023', 'esnext.disposable'] },
+  ...{ module: 'nodenext', rewriteRelativeImportExtensions: true },
 };
 
 const sources = {
@@ -49,6 +50,7 @@ const sources = {
     import { NoSuchThingError } from '../errors.ts';
     export function fail(): never { count(); throw new NoSuchThingError(); }
     export const end: string = EOL;
+    export function dispose(): void { using _ = { [Symbol.dispose]: count }; }
     export type { UserInfo } from '#client';
   `,
   'src/adapters/client.ts': "export const EOL: string = 'end';\nexport type UserInfo = never;",
@@ -125,6 +127,11 @@ test.each([
     'a file without source',
     { 'package.json': JSON.stringify({ ...manifest, bin: './dist/gone.js' }) },
     'package.json names dist/gone.js, and there is no src/gone.ts to make it of',
+  ],
+  [
+    'what would not be installed',
+    { 'src/lone.ts': "export { parse as lone } from 'no-dependency/parse';" },
+    'no-dependency/parse is imported, and no-dependency is no dependency of the package',
   ],
   [
     'a type error',

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { eventually, exchange, freePorts, startServer, temporaryDirectory } from '../src/index.ts';
-import { isAlive } from '../src/processes.ts';
-import { describeWith } from '../src/vitest.ts';
+import { isAlive } from '../src/processes/processes.ts';
+import { describeWith } from '../src/tests/vitest.ts';
 import { closing, isPaused, soon } from './support.ts';
 
 // Not Docker: a stand-in that understands the same commands and runs the program here. It shows what an engine is

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../src/index.ts';
-import { installScript } from '../src/install.ts';
-import { skippedFor } from '../src/skip-reason.ts';
+import { installScript } from '../src/programs/install.ts';
+import { skippedFor } from '../src/tests/skip-reason.ts';
 
 /**
  * The real script and the real `flock`, with an `apt-get` that notes how it was called, and what the policy says

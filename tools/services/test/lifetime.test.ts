@@ -6,8 +6,8 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../src/index.ts';
-import { isAlive } from '../src/processes.ts';
-import { describeWith } from '../src/vitest.ts';
+import { isAlive } from '../src/processes/processes.ts';
+import { describeWith } from '../src/tests/vitest.ts';
 import { soon } from './support.ts';
 
 const fixtures = join(import.meta.dirname, 'fixtures');

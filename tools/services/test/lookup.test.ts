@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
-import { type CatalogEntry, catalog, type ServiceName } from '../src/catalog.ts';
 import { available, provide, startNats, startRedis, temporaryDirectory, urlOf } from '../src/index.ts';
-import { locate } from '../src/locate.ts';
+import { type CatalogEntry, catalog, type ServiceName } from '../src/programs/catalog.ts';
+import { locate } from '../src/programs/locate.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 

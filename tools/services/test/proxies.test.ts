@@ -14,8 +14,8 @@ import {
   startNutcracker,
   temporaryDirectory,
 } from '../src/index.ts';
-import { isAlive, processTree } from '../src/processes.ts';
-import { describeWith } from '../src/vitest.ts';
+import { isAlive, processTree } from '../src/processes/processes.ts';
+import { describeWith } from '../src/tests/vitest.ts';
 import { isPaused, soon } from './support.ts';
 
 const get = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';

@@ -1,8 +1,8 @@
 import { Redis as Client, Cluster } from 'ioredis';
 import { expect, it } from 'vitest';
 import { eventually, startRedis, startRedisCluster } from '../src/index.ts';
-import { isAlive } from '../src/processes.ts';
-import { describeWith } from '../src/vitest.ts';
+import { isAlive } from '../src/processes/processes.ts';
+import { describeWith } from '../src/tests/vitest.ts';
 import { closing, isPaused, soon } from './support.ts';
 
 function client(url: string): Client {

@@ -1,7 +1,7 @@
 import { type Clock, type Random, seededRandom } from '@ashlar/core';
 import { LoadBalancer, type PolicyFactory } from '@ashlar/lb';
 
-export type Health = 'sound' | 'slow' | 'failing';
+export type Health = 'healthy' | 'slow' | 'failing';
 
 export interface ReplicaView {
   readonly id: string;
@@ -49,7 +49,7 @@ class World {
     this.#balancer = new LoadBalancer({ endpoints: ids.map(id => ({ id })), policy, clock, random, outlier });
   }
 
-  /** A request that is `workMs` of work for a sound replica. */
+  /** A request that is `workMs` of work for a healthy replica. */
   arrive(workMs: number, healthOf: (id: string) => Health): void {
     const { now } = this.#clock;
     const picked = this.#balancer.pick();
@@ -134,7 +134,7 @@ export class Simulation<Name extends string> {
   constructor(policies: Readonly<Record<Name, PolicyFactory>>, replicas: number, seed: number) {
     this.#random = seededRandom(seed);
     const ids = Array.from({ length: replicas }, (_, index) => `replica-${index + 1}`);
-    this.#health = new Map(ids.map(id => [id, 'sound']));
+    this.#health = new Map(ids.map(id => [id, 'healthy']));
     for (const name of Object.keys(policies) as Name[]) {
       this.#worlds.set(name, new World(ids, policies[name], this.#time, seededRandom(seed + 1)));
     }
@@ -177,5 +177,5 @@ export class Simulation<Name extends string> {
     return true;
   }
 
-  readonly #healthOf = (id: string): Health => this.#health.get(id) ?? 'sound';
+  readonly #healthOf = (id: string): Health => this.#health.get(id) ?? 'healthy';
 }

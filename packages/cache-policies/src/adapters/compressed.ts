@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { deflate, deflateSync, inflate, inflateSync } from 'node:zlib';
 import { integerOption, knownOptions } from '@ashlar/core';
 import { DecompressError } from '../errors.ts';
-import type { Serializer } from '../serializer.ts';
+import type { Serializer } from '../tiers/serializer.ts';
 
 export interface CompressedOptions {
   /** Values whose serialized form is longer are compressed, unless that makes them no shorter. 4 096 by default. */

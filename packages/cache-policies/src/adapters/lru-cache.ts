@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '@ashlar/core';
 import type { BoundedMap, EvictionReason } from '../bounded-map.ts';
-import { wTinyLfu } from '../policies/w-tiny-lfu.ts';
+import { wTinyLfu } from '../policies/w-tiny-lfu/w-tiny-lfu.ts';
 import { Fetches } from './lru-cache/fetches.ts';
 import { checkOptions, type DisposeReason, type LRUCacheOptions } from './lru-cache/options.ts';
 

@@ -1,5 +1,5 @@
 import type { BoundedMap, Eviction } from '../bounded-map.ts';
-import { SpatialSample } from '../shards.ts';
+import { SpatialSample } from '../sampling/spatial-sample.ts';
 
 /** Entries of a miniature, at most: it follows fewer keys when they are too many. */
 const mostEntries = 2_000;

@@ -1,4 +1,4 @@
-import type { MissRatioCurve } from '../shards/miss-ratio-curve.ts';
+import type { MissRatioCurve } from '../sampling/miss-ratio-curve.ts';
 
 /** How many times the cache's size an eviction is remembered by: what would come back later is no matter of its size. */
 const reach = 10;

@@ -27,7 +27,7 @@ async function perform(options: SimulateOptions): Promise<void> {
   if (options.svg !== undefined) await checkWritable(options.svg);
   const trace = await Trace.open(options.file);
   const progress = new Progress(trace);
-  const report = await simulate(options, trace, requests => progress.heard(requests)).finally(() =>
+  const report = await simulate(options, trace, requests => progress.update(requests)).finally(() =>
     progress.end(),
   );
   if (options.svg !== undefined) await writeFile(options.svg, svg(report));

@@ -1,13 +1,12 @@
 import { parseArgs } from 'node:util';
 import { describe } from '@ashlar/core';
+import { type EvictionName, evictions } from '../policies/evictions.ts';
 import { UsageError } from './errors.ts';
-import { evictions, optimum } from './policies.ts';
 
 export interface SimulateOptions {
   /** A path, or `-` for the standard input. */
   readonly file: string;
-  /** Names of `evictions`. */
-  readonly policies: readonly string[];
+  readonly policies: readonly EvictionName[];
   /** Belady's optimum beside them: for any trace, for one that is short enough, or not at all. */
   readonly opt: 'always' | 'short' | 'never';
   /** Entries, ascending. */
@@ -16,10 +15,14 @@ export interface SimulateOptions {
   readonly json: boolean;
 }
 
+/** Belady's optimum, which knows the future and so is no cache's. */
+export const optimum = 'opt';
+
+const evictionNames = Object.keys(evictions) as EvictionName[];
 /** No JavaScript `Map` has more than 2^24 entries. */
 const mostEntries = 16_000_000;
 const mostSizes = 32;
-const names: readonly string[] = [...Object.keys(evictions), optimum, 'all'];
+const names: readonly string[] = [...evictionNames, optimum, 'all'];
 
 export const help: string = `Replays a trace of keys through eviction policies and tells how often each would have hit.
 
@@ -27,7 +30,7 @@ export const help: string = `Replays a trace of keys through eviction policies a
 
   FILE           a key a line, or an access log of nginx or Apache (the paths of its GET requests,
                  without their queries); plain or gzip; - for the standard input
-  --policy LIST  of ${Object.keys(evictions).join(', ')};
+  --policy LIST  of ${evictionNames.join(', ')};
                  opt, Belady's optimum, which no policy can beat, and which keeps the trace in memory;
                  or all of them (default), with opt for up to 2,000,000 requests: all,opt for more
   --max LIST     sizes in entries (default 100,1000,10000)
@@ -55,7 +58,7 @@ export function readOptions(args: readonly string[]): SimulateOptions | undefine
   const all = chosen.has('all');
   return {
     file,
-    policies: Object.keys(evictions).filter(name => all || chosen.has(name)),
+    policies: evictionNames.filter(name => all || chosen.has(name)),
     opt: chosen.has(optimum) ? 'always' : all ? 'short' : 'never',
     sizes: sizesOf(values.max ?? '100,1000,10000'),
     svg: values.svg,

@@ -17,7 +17,7 @@ export class Progress {
     this.#trace = trace;
   }
 
-  heard(requests: number): void {
+  update(requests: number): void {
     if (this.#terminal) {
       const now = performance.now();
       if (now < this.#next) return;

@@ -1,5 +1,6 @@
+import { seededRandom } from '@ashlar/core';
 import type { BoundedMap, Eviction } from '../bounded-map.ts';
-import { SpatialSample } from '../shards.ts';
+import { SpatialSample } from '../sampling/spatial-sample.ts';
 import type { Key } from '../trace/line-formats.ts';
 import { shadowEntries } from './sizes.ts';
 
@@ -9,7 +10,8 @@ export class Replay {
   readonly #map: BoundedMap<Key, true>;
 
   constructor(eviction: Eviction, max: number) {
-    this.#map = eviction<Key, true>({ max });
+    // the same at every run
+    this.#map = eviction<Key, true>({ max, random: seededRandom(1) });
   }
 
   request(keys: readonly Key[]): void {

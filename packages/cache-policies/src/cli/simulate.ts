@@ -1,9 +1,9 @@
-import { opt } from '../opt.ts';
-import { MissRatioCurve } from '../shards/miss-ratio-curve.ts';
-import { KeyHash } from '../shared/key-hash.ts';
+import { evictions } from '../policies/evictions.ts';
+import { opt } from '../policies/opt.ts';
+import { MissRatioCurve } from '../sampling/miss-ratio-curve.ts';
+import { KeyHash } from '../slots/key-hash.ts';
 import type { Trace } from '../trace/trace.ts';
-import type { SimulateOptions } from './options.ts';
-import { evictions, optimum } from './policies.ts';
+import { optimum, type SimulateOptions } from './options.ts';
 import { Recording } from './recording.ts';
 import { Replay, Shadows } from './replay.ts';
 import type { Curve, Report, Result } from './report.ts';
@@ -18,16 +18,16 @@ const samples = 32_768;
  * Replays the trace through all policies in all sizes in one pass: the memory it takes depends on the sizes alone, unless
  * the optimum keeps the trace.
  *
- * @param heard called from time to time with the number of requests so far
+ * @param progressed called from time to time with the number of requests so far
  * @throws TraceError
  */
 export async function simulate(
   options: SimulateOptions,
   trace: Trace,
-  heard: (requests: number) => void,
+  progressed: (requests: number) => void,
 ): Promise<Report> {
   const { policies, sizes } = options;
-  const chosen = new Map(policies.map(name => [name, evictions[name]!]));
+  const chosen = new Map(policies.map(name => [name, evictions[name]]));
   const replays = sizes.flatMap(max =>
     Array.from(chosen, ([policy, eviction]) => ({ policy, max, replay: new Replay(eviction, max) })),
   );
@@ -42,7 +42,7 @@ export async function simulate(
     for (const { replay } of replays) replay.request(keys);
     for (const shadow of shadows) shadow.request(hashes);
     recording.request(keys);
-    heard(trace.requests);
+    progressed(trace.requests);
   }
 
   const { name, requests, format, badLines, skippedLines } = trace;

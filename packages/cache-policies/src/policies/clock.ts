@@ -1,7 +1,7 @@
 import type { Bound, BoundedMap } from '../bounded-map.ts';
-import { none } from '../shared/entries.ts';
-import { PolicyMap } from '../shared/policy-map.ts';
-import type { Queue } from '../shared/queue.ts';
+import { none } from '../slots/column.ts';
+import { PolicyMap } from '../slots/policy-map.ts';
+import type { Queue } from '../slots/queue.ts';
 
 /**
  * CLOCK, also known as second chance: a queue in which the oldest is put back to the front once if it was hit. Nearly the

@@ -1,8 +1,8 @@
 import { numberOption } from '@ashlar/core';
 import type { Bound, BoundedMap } from '../bounded-map.ts';
-import { none } from '../shared/entries.ts';
-import { PolicyMap } from '../shared/policy-map.ts';
-import type { Queue } from '../shared/queue.ts';
+import { none } from '../slots/column.ts';
+import { PolicyMap } from '../slots/policy-map.ts';
+import type { Queue } from '../slots/queue.ts';
 
 export interface LfuOptions<K, V> extends Bound<K, V> {
   /** After how many requests for each entry there is all counts are halved; 10 if absent, `false` for never. */

@@ -1,7 +1,7 @@
 import type { Bound, BoundedMap } from '../bounded-map.ts';
-import { none } from '../shared/entries.ts';
-import { PolicyMap } from '../shared/policy-map.ts';
-import { Queue } from '../shared/queue.ts';
+import { none } from '../slots/column.ts';
+import { PolicyMap } from '../slots/policy-map.ts';
+import { Queue } from '../slots/queue.ts';
 
 const lowShare = 0.99;
 /** How many times the bound may be remembered of keys that have left. */

@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Bound, BoundedMap } from '../bounded-map.ts';
-import { checkBound, checkMax, checkValue, weightOf } from '../shared/bound.ts';
-import { Departures } from '../shared/departures.ts';
+import { checkBound, checkMax, checkValue, Departures, weightOf } from '../slots/bound.ts';
 
 /**
  * Evicts what was not used for longest: `lru-cache`, which allots its arrays for `max` entries at once unless there is
@@ -53,7 +52,7 @@ class Lru<K, V> implements BoundedMap<K, V> {
     if (weight > this.#max) this.#departures?.add(key, value, 'capacity');
     else if (this.#weigh === undefined) this.#cache.set(inner(key), value as V & {});
     else this.#cache.set(inner(key), value as V & {}, { size: weight });
-    this.#departures?.tell();
+    this.#departures?.notify();
     return this;
   }
 
@@ -61,7 +60,7 @@ class Lru<K, V> implements BoundedMap<K, V> {
     const value = this.peek(key);
     const deleted = this.#cache.delete(inner(key));
     if (deleted) this.#departures?.add(key, value as V, 'deleted');
-    this.#departures?.tell();
+    this.#departures?.notify();
     return deleted;
   }
 
@@ -70,7 +69,7 @@ class Lru<K, V> implements BoundedMap<K, V> {
       for (const [key, value] of this) this.#departures.add(key, value, 'deleted');
     }
     this.#cache = this.#make();
-    this.#departures?.tell();
+    this.#departures?.notify();
   }
 
   resize(max: number): void {
@@ -79,7 +78,7 @@ class Lru<K, V> implements BoundedMap<K, V> {
     const entries = this.#cache.dump();
     this.#cache = this.#make();
     this.#cache.load(entries);
-    this.#departures?.tell();
+    this.#departures?.notify();
   }
 
   *[Symbol.iterator](): IterableIterator<[K, V]> {

@@ -1,8 +1,8 @@
 import { integerOption } from '@ashlar/core';
 import type { Bound, BoundedMap } from '../bounded-map.ts';
-import { none } from '../shared/entries.ts';
-import { PolicyMap } from '../shared/policy-map.ts';
-import type { Queue } from '../shared/queue.ts';
+import { none } from '../slots/column.ts';
+import { PolicyMap } from '../slots/policy-map.ts';
+import type { Queue } from '../slots/queue.ts';
 
 export interface S3FifoOptions<K, V> extends Bound<K, V> {
   /** How many hits in the small queue take an entry to the main one, 1 to 3; 2 if absent. 1 is better for tiny caches. */

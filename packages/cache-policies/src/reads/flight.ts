@@ -1,14 +1,33 @@
 import { abortable } from '@ashlar/core';
+import type { Entry, Terms } from '../tiers/entry.ts';
+
+export interface FlightOptions<K, V> {
+  /** What the tiers call the key. */
+  readonly id: unknown;
+  readonly key: K;
+  /** For what it loads. */
+  readonly terms: Terms;
+  /** What is kept of the key, to be served when there is nothing better. */
+  readonly fallback: Entry<K, V> | undefined;
+  /** The number of invalidations of tags at its start: who comes after a later one must not wait for it. */
+  readonly stamp: number;
+  readonly startedAt: number;
+  /** It refreshes what is being served. */
+  readonly background: boolean;
+}
 
 /**
- * One load of one key, which any number of callers wait for. It is given up when all of them have aborted, unless it
- * refreshes what is being served.
+ * One key that is found in the shared tier or loaded, once however many callers wait. It is aborted when all of them
+ * have aborted, unless it runs in the background.
  */
-export class Flight<V> {
-  /** The number of changes of tags at its start: whoever comes after a later change must not wait for it. */
+export class Flight<K, V> {
+  readonly id: unknown;
+  readonly key: K;
+  readonly terms: Terms;
   readonly stamp: number;
   readonly startedAt: number;
   readonly background: boolean;
+  fallback: Entry<K, V> | undefined;
   readonly answer: Promise<V | undefined>;
   /** Set when it has answered; it may go on after that. */
   answered = false;
@@ -20,10 +39,14 @@ export class Flight<V> {
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
 
-  constructor(stamp: number, startedAt: number, background: boolean) {
+  constructor({ id, key, terms, fallback, stamp, startedAt, background }: FlightOptions<K, V>) {
+    this.id = id;
+    this.key = key;
+    this.terms = terms;
     this.stamp = stamp;
     this.startedAt = startedAt;
     this.background = background;
+    this.fallback = fallback;
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -44,7 +67,7 @@ export class Flight<V> {
     return this.#aborted !== undefined;
   }
 
-  /** Whether somebody waits for it, and not only for what comes after. */
+  /** Whether a caller waits for its answer. */
   get isAwaited(): boolean {
     return this.#waiting > 0 && !this.answered;
   }
@@ -66,7 +89,7 @@ export class Flight<V> {
     this.onAbort?.(reason);
   }
 
-  /** The answer for one caller. `abandon` is called when its abort leaves nobody who waits. */
+  /** The answer for one caller. `abandon` is called when the caller's abort leaves none that waits. */
   wait(signal: AbortSignal | undefined, abandon: () => void): Promise<V | undefined> {
     this.#waiting++;
     if (signal === undefined) return this.answer;
@@ -81,10 +104,10 @@ export class Flight<V> {
   }
 }
 
-/** The loads under way: one a key that may still store what it loads. */
-export class Flights<V> {
-  readonly #flights = new Map<unknown, Flight<V>>();
-  readonly #all = new Set<Flight<V>>();
+/** The flights under way: one a key that may still store what it brings. */
+export class Flights<K, V> {
+  readonly #byId = new Map<unknown, Flight<K, V>>();
+  readonly #all = new Set<Flight<K, V>>();
   #joinableFrom = 0;
 
   /** How many are under way, those that may not store included. */
@@ -93,43 +116,49 @@ export class Flights<V> {
   }
 
   /** The flight that a caller who comes now may wait for. */
-  find(id: unknown): Flight<V> | undefined {
-    const flight = this.#flights.get(id);
+  find(id: unknown): Flight<K, V> | undefined {
+    const flight = this.#byId.get(id);
     return flight !== undefined && flight.stamp >= this.#joinableFrom ? flight : undefined;
   }
 
-  add(id: unknown, flight: Flight<V>): void {
-    this.#flights.set(id, flight);
+  add(flight: Flight<K, V>): void {
+    this.#byId.set(flight.id, flight);
     this.#all.add(flight);
   }
 
-  /** Whether what it loads may be stored: nothing was written, deleted or reset since it began. */
-  isCurrent(id: unknown, flight: Flight<V>): boolean {
-    return this.#flights.get(id) === flight;
+  /** Whether what it brings may be stored: the key was not written, deleted or reset since it began. */
+  isCurrent(flight: Flight<K, V>): boolean {
+    return this.#byId.get(flight.id) === flight;
   }
 
-  /** Nobody else is to wait for it. */
-  detach(id: unknown, flight: Flight<V>): void {
-    if (this.isCurrent(id, flight)) this.#flights.delete(id);
+  /** No other caller waits for it. */
+  detach(flight: Flight<K, V>): void {
+    if (this.isCurrent(flight)) this.#byId.delete(flight.id);
+  }
+
+  /** Answers; who comes now finds the value where it is kept, or starts another flight. */
+  answer(flight: Flight<K, V>, value: V | undefined): void {
+    this.detach(flight);
+    flight.resolve(value);
   }
 
   /** It is over. */
-  remove(id: unknown, flight: Flight<V>): void {
-    this.detach(id, flight);
+  remove(flight: Flight<K, V>): void {
+    this.detach(flight);
     this.#all.delete(flight);
   }
 
-  /** What is loading for this key will not be stored, nor waited for by others than those who do. */
+  /** What is under way for this key will not be stored, nor waited for by others than those who do. */
   fence(id: unknown): void {
-    this.#flights.delete(id);
+    this.#byId.delete(id);
   }
 
   fenceAll(): void {
-    this.#flights.clear();
+    this.#byId.clear();
   }
 
-  /** Flights of before that change are not joined any more: of what they will load, the tags are not known yet. */
-  changed(stamp: number): void {
+  /** Flights from before are not joined any more: the tags of what they will bring are not known yet. */
+  tagsInvalidated(stamp: number): void {
     this.#joinableFrom = stamp;
   }
 

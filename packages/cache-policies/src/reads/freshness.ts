@@ -1,65 +1,74 @@
-import { checkTags, checkTtl } from '../call-options.ts';
-import type { ReadSettings } from '../settings.ts';
-import type { Slot } from './slot.ts';
-
-/** What a call says of the value that it brings. */
-export interface Terms {
-  readonly ttlMs?: number | undefined;
-  readonly tags?: readonly string[] | undefined;
-}
+import { checkTags, checkTtl, type Settings } from '../options.ts';
+import type { Entry, Origin, SharedEntry, Terms } from '../tiers/entry.ts';
 
 const noTags: readonly string[] = [];
 
 /** For how long a value may be served, and how. */
 export class Freshness<K, V> {
-  readonly #settings: ReadSettings<K, V>;
+  readonly #settings: Settings<K, V>;
   /** How long beyond its freshness a value is of any use. */
-  readonly keepStaleMs: number;
+  readonly #keepStaleMs: number;
 
-  constructor(settings: ReadSettings<K, V>) {
+  constructor(settings: Settings<K, V>) {
     this.#settings = settings;
-    this.keepStaleMs = Math.max(settings.staleMs, settings.staleIfErrorMs);
+    this.#keepStaleMs = Math.max(settings.staleMs, settings.staleIfErrorMs);
   }
 
-  /** How long a new value is fresh. 0: it is not to be kept. @throws InvalidOptionError for what `ttlMs` returned */
-  freshMs(key: K, value: V | undefined, { ttlMs }: Terms): number {
-    const { jitter, random, negativeTtlMs } = this.#settings;
-    const full = value === undefined ? negativeTtlMs : this.#ttlMs(key, value, ttlMs);
-    return jitter === 0 || full === Number.POSITIVE_INFINITY ? full : full * (1 - jitter * random());
+  /**
+   * A new value as the tiers are given it. It is not to be kept where `keepMs` is 0.
+   * @throws InvalidOptionError for what the options `ttlMs` and `tags` returned
+   */
+  sharedEntryOf(key: K, value: V | undefined, terms: Terms, costMs: number): SharedEntry<V> {
+    const freshMs = this.#freshMs(key, value, terms);
+    const keepMs = freshMs + (value === undefined ? 0 : this.#keepStaleMs);
+    return { value, freshMs, keepMs, costMs, tags: this.#tags(key, value, terms) };
   }
 
-  tags(key: K, value: V | undefined, { tags: own = noTags }: Terms): readonly string[] {
-    const { tags } = this.#settings;
-    if (tags === undefined || value === undefined) return own;
-    const its = checkTags(tags(key, value));
-    return own.length === 0 ? its : [...own, ...its];
+  /** What the tiers are given, or gave, as this process keeps it. */
+  entryOf(key: K, shared: SharedEntry<V>, { at, stamp }: Origin, now: number): Entry<K, V> {
+    const { value, freshMs, costMs, tags } = shared;
+    const freshUntil = now + Math.min(freshMs, this.#settings.localTtlMs);
+    return { key, value, at, freshUntil, costMs, stamp, tags, retryAt: 0, isFollowed: true };
   }
 
   /** Whether it is served at once while it is refreshed. */
-  isUsable(slot: Slot<K, V>, now: number): boolean {
-    return slot.value !== undefined && now < slot.freshUntil + this.#settings.staleMs;
+  isUsable(entry: Entry<K, V>, now: number): boolean {
+    return entry.value !== undefined && now < entry.freshUntil + this.#settings.staleMs;
   }
 
   /** Whether it is served when there is nothing better. */
-  isKept(slot: Slot<K, V>, now: number): boolean {
-    return slot.value !== undefined && now < slot.freshUntil + this.#settings.staleIfErrorMs;
+  isKept(entry: Entry<K, V>, now: number): boolean {
+    return entry.value !== undefined && now < entry.freshUntil + this.#settings.staleIfErrorMs;
   }
 
   /** Whether this hit is to begin a refresh. */
-  isDue(slot: Slot<K, V>, now: number): boolean {
-    const { refreshLastMs, refreshBeta, random } = this.#settings;
-    const leftMs = slot.freshUntil - now;
-    if (now < slot.retryAt) return false;
-    if (leftMs <= refreshLastMs) return true;
-    const reachMs = slot.costMs * refreshBeta;
+  isDue(entry: Entry<K, V>, now: number): boolean {
+    const { refreshAhead, random } = this.#settings;
+    const leftMs = entry.freshUntil - now;
+    if (now < entry.retryAt) return false;
+    if (leftMs <= refreshAhead.lastMs) return true;
+    const reachMs = entry.costMs * refreshAhead.beta;
     // the logarithm of the smallest draw is -36.7, or of 0 infinite
     if (leftMs > 37 * reachMs) return false;
     return -Math.log(random()) * reachMs >= leftMs;
+  }
+
+  #freshMs(key: K, value: V | undefined, { ttlMs }: Terms): number {
+    const { jitter, random, negativeTtlMs } = this.#settings;
+    const full = value === undefined ? negativeTtlMs : this.#ttlMs(key, value, ttlMs);
+    return jitter === 0 || full === Number.POSITIVE_INFINITY ? full : full * (1 - jitter * random());
   }
 
   #ttlMs(key: K, value: V, ownMs: number | undefined): number {
     if (ownMs !== undefined) return checkTtl(ownMs);
     const { ttlMs } = this.#settings;
     return typeof ttlMs === 'number' ? ttlMs : checkTtl(ttlMs(key, value));
+  }
+
+  #tags(key: K, value: V | undefined, { tags: own = noTags }: Terms): readonly string[] {
+    const { tags } = this.#settings;
+    if (tags === undefined || value === undefined) return own;
+    const its = checkTags(tags(key, value));
+    return own.length === 0 ? its : [...own, ...its];
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '@ashlar/core';
-import { TagLog } from '../tag-log.ts';
 import type { Fill, ReadOptions, TierEntry, TierRead } from './remote-tier.ts';
+import { TagLog } from './tag-log.ts';
 
 interface Kept {
   readonly entry: TierEntry;

@@ -39,12 +39,12 @@ export interface MemoryTier extends RemoteTier {
 export function memoryTier(options: MemoryTierOptions = {}): MemoryTier {
   knownOptions('memoryTier', options, ['name', 'max', 'clock']);
   const { name = 'memory', max = 100_000, clock = backgroundClock } = options;
-  return new LocalTierServer(name, new MemoryState(clock, integerOption('max', max, { min: 1 })));
+  return new MemoryTierServer(name, new MemoryState(clock, integerOption('max', max, { min: 1 })));
 }
 
-class LocalTierServer implements MemoryTier {
+class MemoryTierServer implements MemoryTier {
   readonly name: string;
-  readonly sessions: Set<LocalSession> = new Set();
+  readonly sessions: Set<MemorySession> = new Set();
   readonly #state: MemoryState;
 
   constructor(name: string, state: MemoryState) {
@@ -57,7 +57,7 @@ class LocalTierServer implements MemoryTier {
   }
 
   open(listener: TierListener): TierSession {
-    const session = new LocalSession(this, this.#state, listener);
+    const session = new MemorySession(this, this.#state, listener);
     this.sessions.add(session);
     return session;
   }
@@ -75,14 +75,14 @@ class LocalTierServer implements MemoryTier {
 
 const nothing: readonly never[] = [];
 
-class LocalSession implements TierSession {
+class MemorySession implements TierSession {
   readonly boundMs: number = 0;
   readonly confirmedUntil: number = Number.POSITIVE_INFINITY;
   readonly listener: TierListener;
-  readonly #tier: LocalTierServer;
+  readonly #tier: MemoryTierServer;
   readonly #state: MemoryState;
 
-  constructor(tier: LocalTierServer, state: MemoryState, listener: TierListener) {
+  constructor(tier: MemoryTierServer, state: MemoryState, listener: TierListener) {
     this.#tier = tier;
     this.#state = state;
     this.listener = listener;
@@ -101,19 +101,19 @@ class LocalSession implements TierSession {
   async write(entries: ReadonlyMap<string, TierEntry>): Promise<void> {
     this.#assertOpen();
     this.#state.write(entries);
-    this.#tell([...entries.keys()], nothing);
+    this.#notify([...entries.keys()], nothing);
   }
 
   async invalidate(keys: readonly string[]): Promise<void> {
     this.#assertOpen();
     this.#state.invalidate(keys);
-    this.#tell(keys, nothing);
+    this.#notify(keys, nothing);
   }
 
   async announce(keys: readonly string[], leaseMs: number): Promise<readonly string[]> {
     this.#assertOpen();
     const leases = this.#state.announce(keys, leaseMs);
-    this.#tell(keys, nothing);
+    this.#notify(keys, nothing);
     return leases;
   }
 
@@ -127,7 +127,7 @@ class LocalSession implements TierSession {
   async invalidateTags(tags: readonly string[]): Promise<void> {
     this.#assertOpen();
     this.#state.invalidateTags(tags);
-    this.#tell(nothing, tags);
+    this.#notify(nothing, tags);
   }
 
   async clear(): Promise<void> {
@@ -148,12 +148,12 @@ class LocalSession implements TierSession {
     this.#tier.sessions.delete(this);
   }
 
-  #tell(keys: readonly string[], tags: readonly string[]): void {
+  #notify(keys: readonly string[], tags: readonly string[]): void {
     this.#each(listener => listener.invalidated({ keys, tags }));
   }
 
-  #each(tell: (listener: TierListener) => void): void {
-    for (const session of this.#tier.sessions) if (session !== this) tell(session.listener);
+  #each(notify: (listener: TierListener) => void): void {
+    for (const session of this.#tier.sessions) if (session !== this) notify(session.listener);
   }
 
   #assertOpen(): void {

@@ -1,50 +1,43 @@
 import type { Clock } from '@ashlar/core';
-import { channels } from '../diagnostics.ts';
 import { SerializeError } from '../errors.ts';
-import type { Serializer } from '../serializer.ts';
-import { Owed } from './owed.ts';
-import type {
-  ReadOptions,
-  RemoteTier,
-  TierEntry,
-  TierListener,
-  TierRead,
-  TierSession,
-} from './remote-tier.ts';
+import type { SharedEntry } from './entry.ts';
+import { PendingInvalidations } from './pending-invalidations.ts';
+import type { ReadOptions, RemoteTier, TierListener, TierRead, TierSession } from './remote-tier.ts';
+import type { Serializer } from './serializer.ts';
 
-/** What is known of a key, with its value read. */
-export interface LinkRead<V> {
-  readonly entry?: Omit<TierEntry, 'value'> & { readonly value: V | undefined };
-  readonly lease?: string;
-  readonly busyMs?: number;
+/** What is known of a key, with its value decoded. */
+export interface SharedRead<V> extends Omit<TierRead, 'entry'> {
+  readonly entry?: SharedEntry<V>;
 }
 
-export interface LinkEntry<V> extends Omit<TierEntry, 'value'> {
-  readonly value: V | undefined;
+/** What the link publishes. */
+export interface LinkEvents {
+  connection(state: 'connected' | 'disconnected', error: Error | undefined): void;
+  tierFailed(operation: string, error: unknown): void;
 }
 
 export interface LinkOptions<V> {
-  readonly cache: string;
   readonly tier: RemoteTier;
   readonly serializer: Serializer<V>;
   readonly listener: Pick<TierListener, 'invalidated' | 'reset'>;
+  readonly events: LinkEvents;
   /** For how long beyond what is confirmed a local value may be served while the tier is away. */
   readonly serveMs: number;
   readonly clock: Clock;
 }
 
-/** A cache's side of the shared tier: values for bytes, what a failure means, and what is still owed. */
+/** A cache's side of the shared tier (L2): values for bytes, what a failure means, and invalidations still to be made. */
 export class RemoteLink<V> {
-  readonly #cache: string;
+  readonly #events: LinkEvents;
   readonly #session: TierSession;
   readonly #serializer: Serializer<V>;
   readonly #serveMs: number;
-  readonly #owed: Owed;
+  readonly #pending: PendingInvalidations;
   #connected = true;
   #failures = 0;
 
-  constructor({ cache, tier, serializer, listener, serveMs, clock }: LinkOptions<V>) {
-    this.#cache = cache;
+  constructor({ tier, serializer, listener, events, serveMs, clock }: LinkOptions<V>) {
+    this.#events = events;
     this.#serializer = serializer;
     this.#serveMs = serveMs;
     this.#session = tier.open({
@@ -52,7 +45,7 @@ export class RemoteLink<V> {
       reset: reason => listener.reset(reason),
       connection: (state, error) => this.#connection(state, error),
     });
-    this.#owed = new Owed(this.#session, clock);
+    this.#pending = new PendingInvalidations(this.#session, clock);
   }
 
   /** Whether a local value that was asked for `at` may be served. */
@@ -75,11 +68,11 @@ export class RemoteLink<V> {
 
   /** Whether the key may be read from the tier. */
   isUsable(key: string): boolean {
-    return this.#connected && !this.#owed.has(key);
+    return this.#connected && !this.#pending.has(key);
   }
 
   /** Undefined when the tier cannot be asked. */
-  async read(keys: readonly string[], options: ReadOptions): Promise<readonly LinkRead<V>[] | undefined> {
+  async read(keys: readonly string[], options: ReadOptions): Promise<readonly SharedRead<V>[] | undefined> {
     try {
       const reads = await this.#session.read(keys, options);
       return await Promise.all(reads.map((read, i) => this.#decoded(keys[i]!, read, options)));
@@ -90,7 +83,7 @@ export class RemoteLink<V> {
   }
 
   /** Whether it was stored; a failure is none. */
-  async fill(key: string, lease: string, entry: LinkEntry<V>): Promise<boolean> {
+  async fill(key: string, lease: string, entry: SharedEntry<V>): Promise<boolean> {
     try {
       const value = await this.#encode(key, entry.value);
       const [stored] = await this.#session.fill([{ key, lease, entry: { ...entry, value } }]);
@@ -112,68 +105,68 @@ export class RemoteLink<V> {
     }
   }
 
-  async write(key: string, entry: LinkEntry<V>): Promise<void> {
+  async write(key: string, entry: SharedEntry<V>): Promise<void> {
     const value = await this.#encode(key, entry.value);
-    await this.#told('write', [key], () => this.#session.write(new Map([[key, { ...entry, value }]])));
+    await this.#change('write', [key], () => this.#session.write(new Map([[key, { ...entry, value }]])));
   }
 
   async announce(key: string, leaseMs: number): Promise<string> {
-    const [lease] = await this.#told('announce', [key], () => this.#session.announce([key], leaseMs));
+    const [lease] = await this.#change('announce', [key], () => this.#session.announce([key], leaseMs));
     return lease!;
   }
 
   invalidate(keys: readonly string[]): Promise<void> {
-    return this.#told('invalidate', keys, () => this.#session.invalidate(keys));
+    return this.#change('invalidate', keys, () => this.#session.invalidate(keys));
   }
 
   async invalidateTags(tags: readonly string[]): Promise<void> {
-    await this.#told('invalidateTags', undefined, () => this.#session.invalidateTags(tags));
+    await this.#change('invalidateTags', undefined, () => this.#session.invalidateTags(tags));
   }
 
   async clear(): Promise<void> {
-    await this.#told('clear', undefined, () => this.#session.clear());
+    await this.#change('clear', undefined, () => this.#session.clear());
   }
 
   snapshot(): object {
-    const { size } = this.#owed;
+    const { size } = this.#pending;
     return {
       connected: this.#connected,
       failures: this.#failures,
-      owed: Number.isFinite(size) ? size : 'everything',
+      pendingInvalidations: Number.isFinite(size) ? size : 'everything',
       session: this.#session.snapshot(),
     };
   }
 
   close(): Promise<void> {
-    this.#owed.close();
+    this.#pending.close();
     return this.#session.close();
   }
 
-  /** What the others could not be told is owed to them, and the caller hears of it. */
-  async #told<T>(operation: string, keys: readonly string[] | undefined, work: () => Promise<T>): Promise<T> {
+  /** A change that the tier did not take stays pending, and rejects. */
+  async #change<T>(
+    operation: string,
+    keys: readonly string[] | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
     try {
       return await work();
     } catch (error) {
       this.#failed(operation, error);
-      if (keys === undefined) this.#owed.addAll();
-      else this.#owed.add(keys);
+      if (keys === undefined) this.#pending.addAll();
+      else this.#pending.add(keys);
       throw error;
     }
   }
 
   #failed(operation: string, error: unknown): void {
     this.#failures++;
-    const { tierFailed } = channels;
-    if (tierFailed.hasSubscribers) tierFailed.publish({ cache: this.#cache, operation, error });
+    this.#events.tierFailed(operation, error);
   }
 
   #connection(state: 'connected' | 'disconnected', error: Error | undefined): void {
     this.#connected = state === 'connected';
-    if (this.#connected) this.#owed.hurry();
-    const { connection } = channels;
-    if (connection.hasSubscribers) {
-      connection.publish({ cache: this.#cache, state, ...(error === undefined ? {} : { error }) });
-    }
+    if (this.#connected) this.#pending.retryNow();
+    this.#events.connection(state, error);
   }
 
   async #encode(key: string, value: V | undefined): Promise<Uint8Array | undefined> {
@@ -184,7 +177,7 @@ export class RemoteLink<V> {
     }
   }
 
-  async #decoded(key: string, { entry, ...rest }: TierRead, options: ReadOptions): Promise<LinkRead<V>> {
+  async #decoded(key: string, { entry, ...rest }: TierRead, options: ReadOptions): Promise<SharedRead<V>> {
     if (entry === undefined) return rest;
     try {
       const value = entry.value === undefined ? undefined : await this.#serializer.decode(entry.value);

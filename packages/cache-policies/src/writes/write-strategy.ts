@@ -1,6 +1,6 @@
 import type { Clock, Random } from '@ashlar/core';
-import type { Terms } from '../reads/freshness.ts';
-import type { Serializer } from '../serializer.ts';
+import type { Terms } from '../tiers/entry.ts';
+import type { Serializer } from '../tiers/serializer.ts';
 
 /** How a cache's `set` and `delete` reach its source. */
 export interface WriteStrategy<K, V> {

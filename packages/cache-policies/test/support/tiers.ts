@@ -1,5 +1,5 @@
 import { ManualClock } from '@ashlar/core/testing';
-import type { TierSubject } from '../../src/conformance-tier.ts';
+import type { TierSubject } from '../../src/conformance.ts';
 import { type MemoryTier, memoryTier, type TierEntry, type TierListener } from '../../src/index.ts';
 
 export const nobody: TierListener = { invalidated() {}, reset() {}, connection() {} };

@@ -1,5 +1,7 @@
-import { describe, InvalidOptionError, integerOption } from '@ashlar/core';
-import { jump } from '../jump.ts';
+import { integer, refused, required } from '@ashlar/core';
+import { jump } from '../placements/jump-hash.ts';
+
+const bucketsRule = required(integer(undefined, { min: 1, max: 2 ** 31 - 1 }));
 
 /**
  * The bucket, 0 to `buckets - 1`, of a 64-bit key: `JumpConsistentHash` of Lamping and Veach's paper, and Guava's
@@ -11,15 +13,14 @@ import { jump } from '../jump.ts';
  * @throws InvalidOptionError
  */
 export function jumpHash(key64: bigint | number, buckets: number): number {
-  integerOption('buckets', buckets, { min: 1, max: 2 ** 31 - 1 });
+  bucketsRule(buckets, 'buckets');
   if (typeof key64 === 'bigint') {
     return jump(Number(BigInt.asIntN(32, key64 >> 32n)), Number(BigInt.asIntN(32, key64)), buckets);
   }
-  if (!Number.isSafeInteger(key64)) {
-    throw new InvalidOptionError(
-      'key64',
-      `\`key64\` must be a bigint or a safe integer, got ${describe(key64)}`,
-    );
-  }
+  if (!Number.isSafeInteger(key64)) throw refused('key64', 'a bigint or a safe integer', key64, adviceFor);
   return jump(Math.floor(key64 / 2 ** 32), key64, buckets);
+}
+
+function adviceFor(value: unknown): string | undefined {
+  return typeof value === 'string' ? 'hash the text first: `jumpHash(murmur3(text), buckets)`' : undefined;
 }

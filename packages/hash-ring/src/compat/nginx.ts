@@ -1,18 +1,20 @@
-import { knownOptions } from '@ashlar/core';
-import { Continuum } from '../continuum.ts';
-import { bytesOf } from '../hash/utf8.ts';
+import { boolean, type RulesFor, readOptions } from '@ashlar/core';
+import { bytesOf } from '../hash/key-bytes.ts';
 import type { Placement } from '../placement.ts';
-import { entriesOf } from './entries.ts';
+import { Continuum } from '../ring/continuum.ts';
 import { crc32, crc32Finish, crc32Update } from './hash/crc.ts';
-import { hashOf, reader } from './hash/key.ts';
-import { booleanOption, requireRoom } from './options.ts';
-import { type CheckedSystemNode, type SystemNode, systemNodes } from './system-node.ts';
-import { AttemptPlacement, CirclePlacement } from './system-placement.ts';
+import { hashOf, reader } from './hash/key-reader.ts';
+import { entriesOf, requireRoom } from './system/room.ts';
+import { type CheckedSystemNode, type SystemNode, systemNodes, systemRules } from './system/system-nodes.ts';
+import { AttemptPlacement, CirclePlacement } from './system/system-placement.ts';
 
 export interface NginxOptions {
-  /** `hash $key consistent` when true, which is the default; plain `hash $key` when false. */
+  /** `hash $key consistent` when true, plain `hash $key` when false. Default: true. */
   readonly consistent?: boolean;
 }
+
+const rules = { consistent: boolean(true) } satisfies RulesFor<NginxOptions>;
+const nodeRules = systemRules({ min: 1 });
 
 /**
  * The servers of an `upstream` with `hash $key consistent` in nginx, open source or Plus, http or stream.
@@ -33,9 +35,8 @@ export interface NginxOptions {
  * @throws InvalidOptionError, DuplicateNodeError
  */
 export function nginxHash(nodes: Iterable<string | SystemNode>, options: NginxOptions = {}): Placement {
-  knownOptions('nginxHash', options, ['consistent']);
-  const consistent = booleanOption('consistent', options.consistent ?? true);
-  const servers = systemNodes(nodes, { min: 1 });
+  const { consistent } = readOptions('nginxHash', options, rules);
+  const servers = systemNodes(nodeRules, nodes);
   return consistent ? onCircle(servers) : byModulo(servers);
 }
 

@@ -1,7 +1,6 @@
 import type { Key } from '../placement.ts';
 import { crc16 } from './hash/crc.ts';
-import { reader } from './hash/key.ts';
-import { narrowToTag } from './hash/tag.ts';
+import { narrowToTag, reader } from './hash/key-reader.ts';
 
 /**
  * The slot of a key in Redis Cluster, 0 to 16383: CRC-16 of what is between the first `{` and the next `}`, or of the

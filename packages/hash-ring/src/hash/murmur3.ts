@@ -1,11 +1,16 @@
+import { integer } from '@ashlar/core';
 import type { Key } from '../placement.ts';
-import { bytesOf, checkedBytes } from './utf8.ts';
+import { bytesOf, checkedBytes } from './key-bytes.ts';
+
+const seedRule = integer();
 
 /**
- * MurmurHash3 x86 32 of a key's bytes, by Austin Appleby: an unsigned 32-bit integer. Gives what
- * `murmurhash3js-revisited` gives for the same bytes.
+ * MurmurHash3 x86 32 of a key's bytes, by Austin Appleby: an unsigned 32-bit integer, the same as
+ * `murmurhash3js-revisited` returns for these bytes. `seed` is an integer of 32 bits. @throws InvalidOptionError
  */
 export function murmur3(key: Key, seed = 0): number {
+  // Most calls have none: their cost is this comparison
+  if (seed !== 0) seedRule(seed, 'seed');
   return typeof key === 'string' ? ofString(key, seed) : ofBytes(checkedBytes(key), seed);
 }
 

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Circle64 } from '../../src/compat/circle64.ts';
+import { type ByteHash64, Circle64, ringOf, xx } from '../../src/compat/envoy/ring.ts';
 import { murmur64A } from '../../src/compat/hash/murmur2.ts';
 import { envoyRingHash } from '../../src/compat/index.ts';
-import { type ByteHash64, ringOf, xx } from '../../src/compat/ring.ts';
 import { addresses, alike, keys, withOneDown } from './envoy.ts';
 import { xxh64Reference } from './reference.ts';
 

@@ -30,7 +30,7 @@ const cases: Record<string, Case> = {
 
 const decisions = 250;
 
-/** The real servers: they hold every request until told. */
+/** The real servers: they hold every request until it is released. */
 class Holder {
   readonly #server: Server;
   readonly #arrivals: ((arrived: { server: string; response: ServerResponse }) => void)[] = [];

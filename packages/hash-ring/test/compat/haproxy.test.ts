@@ -78,7 +78,7 @@ describeWith('haproxy', 'haproxyHash and HAProxy', () => {
   });
 });
 
-/** @param deaf a port that nobody listens on */
+/** @param deaf a port without a listener */
 function configOf(port: number, target: number, deaf: number): string {
   const blocks = Object.entries(backends).map(([name, { servers, options }]) =>
     backendOf(name, 'hdr(x-key)', servers, options, target),

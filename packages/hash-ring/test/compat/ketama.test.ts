@@ -6,13 +6,13 @@ import { seededRandom } from '@ashlar/core';
 import { freePorts, providePath, temporaryDirectory } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { libmemcachedHashes } from '../../src/compat/hash/memcached.ts';
 import {
   type KetamaOptions,
   ketama,
   type LibmemcachedHash,
   type SystemNode,
 } from '../../src/compat/index.ts';
+import { libmemcachedHashes } from '../../src/compat/memcached/hashes.ts';
 import { sampleKeys } from './keys.ts';
 import { misplaced } from './misplaced.ts';
 

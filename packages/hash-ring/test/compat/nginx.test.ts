@@ -21,7 +21,7 @@ interface Upstream {
 
 const weights = [1, 3, 2, 1, 7];
 
-/** @param portless an address whose port 80 nobody listens on, if there is one */
+/** @param portless an address with no listener on port 80, if there is one */
 function upstreams(port: number, directory: string, portless?: string): Record<string, Upstream> {
   const five = weights.map((_, i) => ({ id: address(port, i) }));
   const weighted = five.map((node, i) => ({ ...node, weight: weights[i]! }));

@@ -49,7 +49,7 @@ export function pipelined(port: number, requests: readonly Buffer[], pattern: Re
   });
 }
 
-/** The owner of each key in the answer of a server that hashes the header `x-key`, as its header `header` tells. */
+/** The owner of each key in the answer of a server that hashes the header `x-key`, from its header `header`. */
 export function askOverHttp(
   port: number,
   path: string,

@@ -1,9 +1,9 @@
-import { describe, InvalidOptionError, knownOptions, numberOption } from '@ashlar/core';
+import { boolean, durationMs, InvalidOptionError, oneOf, readOptions, text } from '@ashlar/core';
 import { BackendStore } from '../backend-store.ts';
 import type { ManagedStore } from '../store.ts';
 import { PostgresBackend, type PostgresBackendOptions } from './postgres/backend.ts';
-import type { PoolLike } from './postgres/pool-like.ts';
-import { creation, tableOf } from './postgres/table.ts';
+import { type PoolLike, pool, requiredPool } from './postgres/pool-like.ts';
+import { creation, table as tableRule } from './postgres/table.ts';
 
 export type {
   PoolClientLike,
@@ -23,27 +23,29 @@ export { TableShapeError } from './postgres/table-shape.ts';
 
 export interface PostgresStoreOptions {
   /**
-   * A Pool of `pg`, which stays yours: close the store before you end it. Each operation borrows a connection of it for
-   * one statement, and all watches together keep one. Give it a `connectionTimeoutMillis`: connecting to a server that
-   * is silent otherwise lasts as long as the system lets it, although no operation waits for that.
+   * A Pool of `pg`, which stays yours: close the store before you end it. Each operation borrows a connection for one
+   * statement, and all watches of a store together keep one, so it needs one connection more than there are stores that
+   * watch. Give it a `connectionTimeoutMillis`: otherwise connecting to a silent server lasts as long as the system lets
+   * it, although no operation waits for that.
    */
   readonly pool: PoolLike;
-  /** `name` or `schema.name`, written as it is in the database. `ashlar_store` by default. */
+  /** `name` or `schema.name`, written as it is in the database. Default: `ashlar_store`. */
   readonly table?: string;
-  /** As diagnostics messages call it. `postgres` by default. */
+  /** What diagnostics messages and errors call the store. Default: `postgres`. */
   readonly name?: string;
-  /** How long an operation may take, waiting for a connection included. 1 000 by default. */
+  /** Milliseconds for an operation, the wait for a connection included. Default: 1 000. */
   readonly timeoutMs?: number;
   /**
-   * What the server must keep. With `linearizable`, the default, operations are refused while `fsync`,
-   * `full_page_writes` or `synchronous_commit` is off, or the table is unlogged.
+   * What the server must keep. `linearizable` refuses a server while `fsync`, `full_page_writes` or `synchronous_commit`
+   * is off, or the table is unlogged: it checks with each connection and every 10 s of use, and sets `synchronous_commit`
+   * for each write. Default: `linearizable`.
    */
   readonly durability?: 'linearizable' | 'asynchronous';
-  /** Whether statements are prepared once a connection. Say `false` for a PgBouncer before 1.21 in transaction mode. */
+  /** Prepare statements once for each connection. `false` for a PgBouncer before 1.21 in transaction mode. Default: true. */
   readonly prepare?: boolean;
   /**
-   * Where watches listen, when `pool` leads through something that does not keep a session on its connection, such as
-   * PgBouncer in transaction mode. Without it, watches there hear of changes by polling only.
+   * A pool for watches, when `pool` leads through something that does not keep a session on its connection, such as
+   * PgBouncer in transaction mode; watches there find changes by polling only. Default: `pool`.
    */
   readonly watchPool?: PoolLike;
 }
@@ -51,55 +53,47 @@ export interface PostgresStoreOptions {
 /** A store in one table of PostgreSQL. */
 export interface PostgresStore extends ManagedStore {
   /**
-   * Makes the table, or what is missing of it, in one transaction. Repeatable, and may be called by many at once.
+   * Creates the table, or what is missing of it, in one transaction; leaves a complete table alone, which takes no
+   * privilege to create. May be called again, and by many at once.
    *
    * @throws TableShapeError when there is another table of that name
    */
   migrate(): Promise<void>;
 }
 
+const rules = {
+  pool: requiredPool,
+  table: tableRule,
+  name: text('postgres'),
+  timeoutMs: durationMs(1_000, { above: 0, max: 2 ** 31 - 1 }),
+  durability: oneOf('linearizable', ['linearizable', 'asynchronous']),
+  prepare: boolean(true),
+  watchPool: pool,
+} satisfies Record<keyof PostgresStoreOptions, unknown>;
+
 /**
- * State in one table of PostgreSQL 13 or later, which processes share that reach the same primary.
+ * State in one table of PostgreSQL 13 or later, shared by the processes that reach the same primary.
  *
- * Nothing is lost in a crash of the server when its settings keep it; what a failover to an asynchronous standby loses
- * is lost here too. Time is the server's clock.
+ * A crash of the server loses nothing when its settings keep it; a failover to an asynchronous standby may lose what was
+ * acknowledged last. Time is the server's clock.
  *
  * @throws InvalidOptionError
  */
 export function postgresStore(options: PostgresStoreOptions): PostgresStore {
-  knownOptions('postgresStore', options, [
-    'pool',
-    'table',
-    'name',
-    'timeoutMs',
-    'durability',
-    'prepare',
-    'watchPool',
-  ]);
-  const { name = 'postgres', durability = 'linearizable', prepare = true } = options;
-  if (durability !== 'linearizable' && durability !== 'asynchronous') {
-    const got = describe(durability);
-    throw new InvalidOptionError(
-      'durability',
-      `\`durability\` must be "linearizable" or "asynchronous", got ${got}`,
-    );
-  }
-  const pool = checkPool('pool', options.pool);
-  const watchPool = options.watchPool === undefined ? pool : checkPool('watchPool', options.watchPool);
-  if (watchPool === pool && pool.options?.max === 1) {
+  const { name: store, watchPool, ...checked } = readOptions('postgresStore', options, rules);
+  const isShared = watchPool === undefined || watchPool === checked.pool;
+  if (isShared && checked.pool.options?.max === 1) {
     throw new InvalidOptionError(
       'pool',
-      '`pool` has room for one connection only, which a watch would keep; let it have 2, or give a `watchPool`',
+      '`pool` has room for 1 connection, which a watch keeps; write `new pg.Pool({ max: 2 })`, or give a `watchPool`',
     );
   }
-  const timeoutMs = numberOption('timeoutMs', options.timeoutMs ?? 1_000, { above: 0, max: 2 ** 31 - 1 });
-  const table = tableOf(options.table ?? 'ashlar_store');
-  return new TableStore({ store: name, pool, watchPool, table, timeoutMs, durability, prepare });
+  return new TableStore({ ...checked, store, watchPool: watchPool ?? checked.pool });
 }
 
-/** The SQL that `migrate` runs, for those who keep their migrations elsewhere. @throws InvalidOptionError */
-export function postgresTable(table = 'ashlar_store'): string {
-  return creation(tableOf(table));
+/** The SQL that `migrate` runs, for migrations kept elsewhere. Default: for `ashlar_store`. @throws InvalidOptionError */
+export function postgresTable(table?: string): string {
+  return creation(tableRule(table, 'table'));
 }
 
 class TableStore extends BackendStore implements PostgresStore {
@@ -114,9 +108,4 @@ class TableStore extends BackendStore implements PostgresStore {
   migrate(): Promise<void> {
     return this.#backend.migrate();
   }
-}
-
-function checkPool(option: string, pool: PoolLike): PoolLike {
-  if (typeof pool?.connect === 'function') return pool;
-  throw new InvalidOptionError(option, `\`${option}\` must be a Pool of pg, got ${describe(pool)}`);
 }

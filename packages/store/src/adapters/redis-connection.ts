@@ -1,6 +1,16 @@
-/** What an adapter for Redis is built of, here and in other packages: a connection of its own that fails in time. */
-export type { Argument, Client, RedisLike } from './redis/client.ts';
-export { clientLike } from './redis/client.ts';
-export { Commands } from './redis/commands.ts';
-export { Link, type LinkOptions } from './redis/link.ts';
-export { type Script, script } from './redis/script.ts';
+/**
+ * What an adapter for Redis is built of, in this package and in others: connections of its own with the settings of the
+ * user's client, whose calls all end in time and reject with the errors of the package that uses them.
+ */
+export {
+  type Argument,
+  type Client,
+  type ClientOptions,
+  clientLike,
+  type RedisLike,
+  redisClient,
+} from './redis-connection/client.ts';
+export { Commands, type ScriptOptions } from './redis-connection/commands.ts';
+export { type Call, Link, type LinkOptions } from './redis-connection/link.ts';
+export { type LinkErrors, replyCode } from './redis-connection/replies.ts';
+export { type Script, script } from './redis-connection/script.ts';

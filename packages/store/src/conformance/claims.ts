@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { InvalidOptionError } from '@ashlar/core';
+import { maxAheadUs, maxToken } from '../limits.ts';
 import { oddKeys } from './keys.ts';
 import { type Tests, until } from './subject.ts';
 import { bytes, keysOf, textOf, times } from './tools.ts';
@@ -54,7 +55,7 @@ export const claimTests: Tests = {
     await until(subject, async () => (await store.claim('shorter', 'b', 60_000)) !== undefined);
     assert.equal(await store.claim('name', 'b', 30), undefined);
   },
-  'a token above another is given': async ({ store }) => {
+  'a claim gets a token above another': async ({ store }) => {
     const first = (await store.claim('name', 'a', 60_000))!;
     const above = first.token + 1_000_000_000n;
     assert.equal(await store.claim('name', 'b', 60_000, { above }), undefined);
@@ -68,7 +69,32 @@ export const claimTests: Tests = {
       (await store.claim('fresh', 'c', 60_000, { above: second.token + 5n }))!.token > second.token + 5n,
     );
   },
-  'claims and keys do not meet': async ({ store }) => {
+  'a token far ahead of the clock is refused, and uses up none': async ({ store }) => {
+    const first = (await store.claim('name', 'a', 60_000))!;
+    for (const above of [first.token + 2n * maxAheadUs, maxToken - 1n]) {
+      for (const [name, holder] of [
+        ['name', 'a'],
+        ['name', 'b'],
+        ['another name', 'a'],
+      ] as const) {
+        await assert.rejects(store.claim(name, holder, 60_000, { above }), error => {
+          assert(error instanceof InvalidOptionError);
+          assert.equal(error.option, 'above');
+          return true;
+        });
+      }
+    }
+    assert.equal((await store.claim('name', 'a', 60_000))?.token, first.token);
+    const above = first.token + maxAheadUs - 3_600_000_000n;
+    let last = above;
+    for (let round = 0; round < 5; round++) {
+      const claim = (await store.claim('another name', 'a', 60_000, { above }))!;
+      assert(claim.token > last, `${claim.token} after ${last}`);
+      last = claim.token;
+      await store.release('another name', claim.token);
+    }
+  },
+  'claims and keys do not share their names': async ({ store }) => {
     await store.claim('name', 'a', 60_000);
     assert.equal(await store.get('name'), undefined);
     assert.deepEqual(await keysOf(store, ''), []);
@@ -79,7 +105,7 @@ export const claimTests: Tests = {
     await store.set('name', bytes('again'));
     assert.equal(textOf(await store.get('name')), 'again');
   },
-  'names and holders of every kind are kept apart': async ({ store }) => {
+  'names and holders of every kind stay apart': async ({ store }) => {
     const claims = await Promise.all(oddKeys.map(name => store.claim(name, `${name} holds`, 60_000)));
     const again = await Promise.all(oddKeys.map(name => store.claim(name, `${name} holds`, 60_000)));
     for (const [index, claim] of claims.entries()) assert.equal(again[index]?.token, claim?.token);

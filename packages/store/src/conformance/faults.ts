@@ -56,7 +56,7 @@ const lossTests: Tests = {
     }
     assert.equal(seen.size, 15);
   },
-  'after the loss of everything, a watch says reset and goes on': async subject => {
+  'after the loss of everything, a watch yields reset and goes on': async subject => {
     const { store } = subject;
     await using mirror = new Mirror(store, '');
     for (let round = 1; round <= 3; round++) {

@@ -14,7 +14,7 @@ export const oddKeys: readonly string[] = [
 ];
 
 export const keyTests: Tests = {
-  'keys of every kind are kept apart': async ({ store }) => {
+  'keys of every kind stay apart': async ({ store }) => {
     const values = oddKeys.map((_, index) => bytes(String(index)));
     await Promise.all(oddKeys.map((key, index) => store.set(key, values[index]!)));
     for (const [index, entry] of (await store.getMany(oddKeys)).entries()) {

@@ -5,7 +5,7 @@ import type { Tests } from './subject.ts';
 import { all, bytes, byUtf8, keysOf, textOf, times } from './tools.ts';
 
 export const listTests: Tests = {
-  'list gives the entries under a prefix': async ({ store }) => {
+  'list returns the entries under a prefix': async ({ store }) => {
     const version = await store.set('a:1', bytes('one'));
     await store.set('a:2', bytes('two'));
     await store.set('b:1', bytes('other'));

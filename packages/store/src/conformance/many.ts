@@ -6,7 +6,7 @@ import { bytes, textOf, times } from './tools.ts';
 const nameOf = (index: number) => `key-${String(index).padStart(6, '0')}`;
 
 export const manyTests: Tests = {
-  'getMany gives each key its place, also twice or absent': async ({ store }) => {
+  'getMany returns each key in its place, also twice or absent': async ({ store }) => {
     assert.deepEqual(await store.getMany([]), []);
     await store.set('a', bytes('1'));
     await store.set('b', bytes('2'));

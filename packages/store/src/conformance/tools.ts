@@ -29,7 +29,7 @@ export function byUtf8(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** What a reader knows who watches, lists, and then follows what the watch tells, listing again at each reset. */
+/** The state of a reader that watches, lists, then follows the watch, and lists again at each reset. */
 export class Mirror implements AsyncDisposable {
   readonly state: Map<string, string> = new Map();
   readonly heard: Change[] = [];
@@ -46,7 +46,7 @@ export class Mirror implements AsyncDisposable {
     return this.heard.filter(({ type }) => type === 'reset').length;
   }
 
-  /** Waits until what it knows is what a list gives, which must be a resting state. */
+  /** Waits until its state is that of a list, when no more writes come. */
   async agrees(subject: Subject, store: Store, prefix: string): Promise<void> {
     const listed = new Map<string, string>();
     for (const entry of await all(store.list(prefix))) listed.set(entry.key, textOf(entry)!);

@@ -73,7 +73,7 @@ export const valueTests: Tests = {
     await store.delete('key');
     await store.set('key', bytes('3'), { ifVersion: 'absent' });
   },
-  'delete says whether it did, and can ask for a version': async ({ store }) => {
+  'delete returns whether it did, and takes a version': async ({ store }) => {
     assert.equal(await store.delete('key'), false);
     const first = await store.set('key', bytes('1'));
     const second = await store.set('key', bytes('2'));
@@ -86,7 +86,7 @@ export const valueTests: Tests = {
     assert.equal(await store.delete('key'), true);
     assert.deepEqual(await all(store.list('')), []);
   },
-  'of many who create a key, one succeeds': async ({ store }) => {
+  'of many that create a key, one succeeds': async ({ store }) => {
     const attempts = times(100, i => store.set('key', bytes(String(i)), { ifVersion: 'absent' }));
     const done = (await Promise.allSettled(attempts)).map(({ status }) => status);
     const winner = done.indexOf('fulfilled');
@@ -121,7 +121,7 @@ export const valueTests: Tests = {
     await assert.rejects(store.delete('key', { version: 'x' } as object), InvalidOptionError);
     assert.equal(await store.get('key'), undefined);
   },
-  'a store that is closed refuses, and closes again': async ({ store }) => {
+  'a closed store refuses calls, and closes again': async ({ store }) => {
     await store.set('key', bytes('1'));
     await store[Symbol.asyncDispose]();
     await store[Symbol.asyncDispose]();

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { InvalidOptionError, seededRandom } from '@ashlar/core';
 import { StoreClosedError } from '../errors.ts';
 import type { Change, Store } from '../store.ts';
-import { maxPendingKeys } from '../watcher.ts';
+import { maxPendingKeys } from '../watches/watcher.ts';
 import { type Subject, type Tests, until } from './subject.ts';
 import { bytes, Mirror, textOf, times } from './tools.ts';
 
 export const watchTests: Tests = {
-  'a watch tells what changes under its prefix after the call': async subject => {
+  'a watch yields what changes under its prefix after the call': async subject => {
     const { store } = subject;
     await store.set('a:before', bytes(''));
     const { changes, end } = watching(store, 'a:');
@@ -23,7 +23,7 @@ export const watchTests: Tests = {
     assert.deepEqual(await next(subject, changes, 'a:2'), ['put', '3']);
     end();
   },
-  'a refused write is not told': async subject => {
+  'a watch does not yield a refused write': async subject => {
     const { store } = subject;
     await store.set('key', bytes('1'));
     const { changes, end } = watching(store, '');
@@ -35,7 +35,7 @@ export const watchTests: Tests = {
     assert.deepEqual(await next(subject, changes, 'last'), ['put', '3']);
     end();
   },
-  'an expiry is told as a delete': async subject => {
+  'a watch yields an expiry as a delete': async subject => {
     const { store } = subject;
     await store.set('before', bytes('1'), { ttlMs: 150 });
     await using mirror = new Mirror(store, '');
@@ -80,7 +80,7 @@ export const watchTests: Tests = {
     await mirror.agrees(subject, store, 'k:');
     await other.agrees(subject, store, 'k:1');
   },
-  'a reader that falls behind is told to list again, or all': async subject => {
+  'a reader that falls behind gets a reset, or every change': async subject => {
     const { store } = subject;
     const count = maxPendingKeys + 500;
     const { changes, end } = watching(store, '');
@@ -118,7 +118,7 @@ export const watchTests: Tests = {
   'a watch without a signal is refused': async ({ store }) => {
     assert.throws(() => store.watch('', {} as never), InvalidOptionError);
   },
-  'a watch of a store that is closed says so': async ({ store }) => {
+  'a watch of a closed store throws StoreClosedError': async ({ store }) => {
     const { changes } = watching(store, '');
     const pending = changes.next();
     pending.catch(() => {});
@@ -135,7 +135,7 @@ function watching(store: Store, prefix: string): { changes: AsyncIterator<Change
   return { changes, end: () => controller.abort() };
 }
 
-/** The next change of this key, in the order told; others that changed before may come again. */
+/** The next change of this key, in the order of the watch; others that changed before may come again. */
 async function next(
   subject: Subject,
   changes: AsyncIterator<Change>,

@@ -1,6 +1,7 @@
 import type { Clock } from '@ashlar/core';
-import type { Backend, News, Page } from '../backend.ts';
+import type { Backend, ChangeListener, Page } from '../backend.ts';
 import { VersionConflictError } from '../errors.ts';
+import { checkAhead } from '../limits.ts';
 import type { Claim, Entry, Version } from '../store.ts';
 import { versionSource } from '../versions.ts';
 import { SortedKeys } from './sorted-keys.ts';
@@ -18,7 +19,7 @@ interface Held {
   readonly holder: string;
 }
 
-/** State in this process's memory. Bytes are copied on their way in and out. */
+/** State in the memory of this process. Bytes are copied on their way in and out. */
 export class LocalBackend implements Backend {
   readonly kind = 'memory';
   readonly durability = 'process';
@@ -30,10 +31,10 @@ export class LocalBackend implements Backend {
   readonly #claims: TimedMap<Held>;
   readonly #nextVersion = versionSource();
   readonly #microseconds: () => bigint;
-  readonly #listeners = new Set<News>();
+  readonly #listeners = new Set<ChangeListener>();
   #lastToken = 0n;
 
-  /** Tokens are microseconds since `epochMs` at least, so that they grow over runs of the program too. */
+  /** @param epochMs when the clock was 0: tokens are microseconds since 1970 at least, so they grow over restarts too */
   constructor(clock: Clock, epochMs: number) {
     this.#values = new TimedMap(clock, key => this.#gone(key));
     this.#claims = new TimedMap(clock, () => {});
@@ -86,6 +87,7 @@ export class LocalBackend implements Backend {
     ttlMs: number,
     above: bigint | undefined,
   ): Promise<Claim | undefined> {
+    checkAhead(above, this.#microseconds());
     const held = this.#claims.get(name);
     if (held !== undefined && held.holder !== holder) return undefined;
     const isEnough = held !== undefined && (above === undefined || held.token > above);
@@ -98,10 +100,10 @@ export class LocalBackend implements Backend {
     return this.#claims.get(name)?.token === token && this.#claims.delete(name);
   }
 
-  /** Here there may be any number of listeners: this thread's store, and one for each port. */
-  listen(news: News): () => void {
-    this.#listeners.add(news);
-    return () => this.#listeners.delete(news);
+  /** Takes any number of listeners: the store of this thread, and one for each port. */
+  listen(listener: ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   async close(): Promise<void> {
@@ -125,7 +127,7 @@ export class LocalBackend implements Backend {
   }
 
   #changed(key: string): void {
-    for (const news of this.#listeners) news.changed(key);
+    for (const listener of this.#listeners) listener.changed(key);
   }
 }
 

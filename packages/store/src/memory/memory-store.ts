@@ -2,63 +2,79 @@ import type { MessagePort } from 'node:worker_threads';
 import {
   backgroundClock,
   type Clock,
-  describe,
-  InvalidOptionError,
-  knownOptions,
-  numberOption,
+  checkNames,
+  clock,
+  durationMs,
+  objectWith,
+  type RulesFor,
+  readOptions,
+  required,
+  text,
 } from '@ashlar/core';
 import { BackendStore } from '../backend-store.ts';
 import type { ManagedStore } from '../store.ts';
+import { PortBackend } from '../threads/port-backend.ts';
+import { serve } from '../threads/port-server.ts';
 import { LocalBackend } from './local-backend.ts';
-import { PortBackend } from './port-backend.ts';
-import { serve } from './serve.ts';
 
 export interface MemoryStoreOptions {
-  /** As diagnostics messages call it. `memory` by default. */
+  /** What diagnostics messages and errors call the store. Default: `memory`. */
   readonly name?: string;
-  /** What the values' and claims' time is measured by. The machine's by default; it does not keep the process alive. */
+  /** Measures the time of values and claims. Default: the machine's, which does not keep the process alive. */
   readonly clock?: Clock;
 }
 
 /** A store in another thread of this process. */
 export interface ConnectedMemoryStoreOptions {
+  /** What diagnostics messages and errors call the store. Default: `memory`. */
   readonly name?: string;
   /** From `connect()` of the store in the thread that owns it. */
   readonly port: MessagePort;
-  /** How long an operation may wait for the owner. 1 000 by default. */
+  /** Milliseconds that an operation may wait for the owner. Default: 1 000. */
   readonly timeoutMs?: number;
 }
 
 /** A memory store that lives in this thread. */
 export interface MemoryStore extends ManagedStore {
   /**
-   * A port to hand to another thread (`worker.postMessage({ port }, [port])`), which has the same store there by
+   * A port to transfer to another thread (`worker.postMessage({ port }, [port])`), which has the same store there as
    * `memoryStore({ port })`. It ends with either side and keeps no thread alive.
    */
   connect(): MessagePort;
 }
 
-/** State in the memory of this process, for one process or for tests: nothing outlives it. */
+const localRules = {
+  name: text('memory'),
+  clock: clock(backgroundClock),
+} satisfies RulesFor<MemoryStoreOptions>;
+
+const portAdvice =
+  'write `memoryStore({ port: store.connect() })`, with the store of the thread that owns it';
+const connectedRules = {
+  name: text('memory'),
+  port: required(objectWith<MessagePort>(['postMessage', 'on', 'unref'], portAdvice), portAdvice),
+  timeoutMs: durationMs(1_000, { above: 0 }),
+} satisfies RulesFor<ConnectedMemoryStoreOptions>;
+
+/**
+ * State in the memory of this process, for one process or for tests. It ends with the process.
+ *
+ * @throws InvalidOptionError
+ */
 export function memoryStore(options?: MemoryStoreOptions): MemoryStore;
-/** The store of another thread, through a port that it gave. */
+/** The store of another thread, through a port of it. @throws InvalidOptionError */
 export function memoryStore(options: ConnectedMemoryStoreOptions): ManagedStore;
 export function memoryStore(options: MemoryStoreOptions | ConnectedMemoryStoreOptions = {}): ManagedStore {
-  const { name = 'memory' } = options;
+  checkNames('memoryStore', options, { ...localRules, ...connectedRules });
+  // Also with `port: undefined`, which is a mistake and must not make a store of its own
   if ('port' in options) {
-    knownOptions('memoryStore with a port', options, ['name', 'port', 'timeoutMs']);
-    if (typeof options.port?.postMessage !== 'function') {
-      throw new InvalidOptionError('port', `\`port\` must be a MessagePort, got ${describe(options.port)}`);
-    }
-    const timeoutMs = numberOption('timeoutMs', options.timeoutMs ?? 1_000, { above: 0 });
-    return new BackendStore(name, new PortBackend(name, options.port, timeoutMs));
+    const { name, port, timeoutMs } = readOptions('memoryStore with a port', options, connectedRules);
+    return new BackendStore(name, new PortBackend(name, port, timeoutMs));
   }
-  knownOptions('memoryStore', options, ['name', 'clock']);
-  const { clock = backgroundClock } = options;
-  // only of our own clock it is known when it began
-  return new LocalStore(
-    name,
-    new LocalBackend(clock, clock === backgroundClock ? performance.timeOrigin : 0),
-  );
+  const { name, clock } = readOptions('memoryStore without a port', options, localRules);
+  // Only of our own clock the start is known
+  const epochMs = clock === backgroundClock ? performance.timeOrigin : 0;
+  return new LocalStore(name, new LocalBackend(clock, epochMs));
 }
 
 class LocalStore extends BackendStore implements MemoryStore {

@@ -1,10 +1,8 @@
-import { compareKeys } from '../key-order.ts';
-
 const longest = 512;
 
-/** A set of keys in the order of their UTF-8 bytes, in runs of bounded length: a change moves one run at most. */
+/** A set of keys in the order of their UTF-8 bytes, in runs of bounded length: a change moves the keys of one run. */
 export class SortedKeys {
-  /** None is empty, but for the only one. */
+  /** Only the first may be empty, when it is the only one. */
   readonly #runs: string[][] = [[]];
 
   add(key: string): void {
@@ -61,4 +59,19 @@ function lowerBound(run: readonly string[], key: string): number {
     else high = middle;
   }
   return low;
+}
+
+/** Compares well-formed strings by their UTF-8 bytes, which is the order of their code points. */
+export function compareKeys(a: string, b: string): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const [one, other] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (one !== other) return rank(one) - rank(other);
+  }
+  return a.length - b.length;
+}
+
+/** Surrogates stand for code points above all that one unit can hold. */
+function rank(unit: number): number {
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x1_0000 : unit;
 }

@@ -11,16 +11,16 @@ interface End {
   readonly at: number;
 }
 
-/** How many ends one ringing of the alarm works off before others have their turn. */
+/** The most entries that one ring of the alarm ends, so that it does not block the event loop. */
 const step = 1_000;
 
-/** A map whose entries end at their time: `expired` is told of each once, when it is found or soon after it ended. */
+/** A map whose entries expire: `expired` is called once for each, when it is found or soon after its end. */
 export class TimedMap<V> {
   readonly #held = new Map<string, Held<V>>();
   readonly #clock: Clock;
   readonly #expired: (key: string) => void;
   readonly #alarm: Alarm;
-  /** A binary heap, the earliest first. An end whose entry has gone or ends at another time counts for nothing. */
+  /** A binary heap, the earliest first. An end is stale when its entry is gone or ends at another time. */
   #ends: End[] = [];
 
   constructor(clock: Clock, expired: (key: string) => void) {
@@ -35,11 +35,6 @@ export class TimedMap<V> {
 
   get(key: string): V | undefined {
     return this.#live(key)?.value;
-  }
-
-  remainingMs(key: string): number {
-    const held = this.#live(key);
-    return held === undefined ? 0 : held.endsAt - this.#clock.now();
   }
 
   set(key: string, value: V, ttlMs?: number): void {

@@ -9,10 +9,11 @@ import { declare } from './declare.ts';
  * that those share, source maps and declarations. Rejects with what is wrong.
  */
 export async function buildPackage(folder: string): Promise<void> {
-  const { manifest, named } = readPackage(folder);
+  const one = readPackage(folder);
+  const { manifest, named } = one;
   const files = named.filter(file => file.startsWith('dist/') && file.endsWith('.js'));
   await rm(join(folder, 'dist'), { recursive: true, force: true });
-  await bundle(folder, files);
+  await bundle(one, files);
   await declare(folder, manifest.imports ?? {});
   const programs = filesOf(manifest.bin ?? {});
   await Promise.all(programs.map(program => chmod(join(folder, program), 0o755)));

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CodeSplittingNameFunction, type OutputChunk, rolldown } from 'rolldown';
+import type { Manifest, Package } from '../packages.ts';
 
 /** The oldest Node that the packages run on. */
 const target = 'node20.19';
@@ -9,7 +10,7 @@ const target = 'node20.19';
  * Makes one file of each entry (`dist/a/b.js` is made of `src/a/b.ts`), and chunks of the modules that several need: no
  * module is in two files, so its state and its classes are the same whatever entry they are reached through.
  */
-export async function bundle(folder: string, files: readonly string[]): Promise<void> {
+export async function bundle({ folder, manifest }: Package, files: readonly string[]): Promise<void> {
   const input = Object.fromEntries(
     files.map(file => [file.slice('dist/'.length, -'.js'.length), sourceOf(folder, file)]),
   );
@@ -17,7 +18,7 @@ export async function bundle(folder: string, files: readonly string[]): Promise<
     input,
     cwd: folder,
     platform: 'neutral',
-    external: id => !/^[./]/.test(id),
+    external: id => isExternal(id, manifest),
     preserveEntrySignatures: 'strict',
     transform: { target },
     onLog(level, { message }) {
@@ -36,6 +37,14 @@ export async function bundle(folder: string, files: readonly string[]): Promise<
     minify: false,
   });
   for (const chunk of output) if (chunk.type === 'chunk') checkNames(chunk);
+}
+
+/** What is installed beside the package. The compiler's own helpers are not, so they become part of it. */
+function isExternal(id: string, { dependencies, peerDependencies }: Manifest): boolean {
+  if (/^[./]|^@oxc-project\/runtime\//.test(id)) return false;
+  const [name = ''] = /^(@[^/]+\/)?[^/]+/.exec(id) ?? [];
+  if (/^(node:|#)/.test(id) || name in { ...dependencies, ...peerDependencies }) return true;
+  throw new Error(`${id} is imported, and ${name} is no dependency of the package`);
 }
 
 function sourceOf(folder: string, file: string): string {

@@ -1,10 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { AshlarError, CallOutcome } from '@ashlar/core';
-import { type Argument, Commands, clientLike, Link, type Script } from '@ashlar/store/redis-connection';
+import {
+  type Argument,
+  Commands,
+  clientLike,
+  Link,
+  type LinkErrors,
+  type LinkOptions,
+  type Script,
+} from '@ashlar/store/redis-connection';
+import type { Position } from '../../tiers/change-feed.ts';
 import { TierClosedError, TierUnavailableError } from '../../tiers/errors.ts';
 import type { Fill, ReadOptions, TierEntry, TierRead } from '../../tiers/remote-tier.ts';
 import { argumentsOf, type EntryReply, entryFrom } from './codec.ts';
-import type { Position } from './feed.ts';
 import {
   clearScript,
   fillScript,
@@ -33,13 +41,11 @@ export class RedisOperations {
   #uniques = 0;
 
   constructor(settings: RedisTierSettings) {
-    const { tier: store, redis, prefix, timeoutMs, invalidation } = settings;
+    const { prefix, timeoutMs, invalidation } = settings;
     this.#settings = settings;
     this.channel = invalidation === 'pubsub' ? `{${prefix}}:feed` : '';
     this.#meta = `{${prefix}}:meta`;
-    const connectTimeoutMs = Math.max(1_000, timeoutMs);
-    const make = () => clientLike(redis, connectTimeoutMs);
-    this.#link = new Link({ store, connectTimeoutMs, make, disconnected: cause => this.lost(cause) });
+    this.#link = new Link({ ...linkOptions(settings), disconnected: cause => this.lost(cause) });
     this.#commands = new Commands(this.#link, timeoutMs);
   }
 
@@ -157,7 +163,7 @@ export class RedisOperations {
       return await this.#commands.script(script, args, { outcome, asBytes: true, moreKeys: places.length });
     } catch (error) {
       if (this.ending.aborted) throw new TierClosedError(this.#settings.tier, outcomeOf(error, outcome));
-      throw unavailable(error, outcome);
+      throw error;
     }
   }
 
@@ -174,6 +180,24 @@ export class RedisOperations {
   #unique(): string {
     return `${this.id}:${++this.#uniques}`;
   }
+}
+
+/** What both connections of a session have in common. */
+export function linkOptions({ tier, redis, timeoutMs }: RedisTierSettings): LinkOptions {
+  const connectTimeoutMs = Math.max(1_000, timeoutMs);
+  const failed: LinkErrors['unavailable'] = (message, outcome, cause) =>
+    new TierUnavailableError(message, outcome, { cause });
+  return {
+    connectTimeoutMs,
+    make: () => clientLike(redis, { connectionName: 'ashlar-cache-policies', connectTimeoutMs }),
+    errors: {
+      timedOut: (command, ms, outcome) =>
+        new TierUnavailableError(`${command} was not answered within ${ms} ms`, outcome),
+      unavailable: failed,
+      refused: failed,
+      closed: outcome => new TierClosedError(tier, outcome),
+    },
+  };
 }
 
 /** As Redis takes it. */

@@ -1,10 +1,10 @@
-import { clientLike, Link } from '@ashlar/store/redis-connection';
+import { Link } from '@ashlar/store/redis-connection';
+import { ChangeFeed } from '../../tiers/change-feed.ts';
 import { TierUnfitError } from '../../tiers/errors.ts';
 import type { TierListener, TierSession } from '../../tiers/remote-tier.ts';
-import { Feed } from './feed.ts';
-import { type Hearing, publishedChanges } from './hearing.ts';
-import { RedisOperations, unavailable } from './operations.ts';
+import { linkOptions, RedisOperations, unavailable } from './operations.ts';
 import type { RedisTierSettings } from './settings.ts';
+import { publishedChanges, type Subscription } from './subscription.ts';
 import { TrackedChanges } from './tracking.ts';
 import { orUnfit } from './unfit.ts';
 
@@ -16,9 +16,9 @@ const retryMs = 20;
 export class RedisSession extends RedisOperations implements TierSession {
   readonly boundMs: number;
   readonly #settings: RedisTierSettings;
-  readonly #feed: Feed;
-  readonly #hearing: Hearing;
-  readonly #ear: Link;
+  readonly #feed: ChangeFeed;
+  readonly #subscription: Subscription;
+  readonly #subscriber: Link;
   /** What the server refuses, that the settings need. */
   #refusal: TierUnfitError | undefined;
   /** The time until the next check; it ends when a connection is lost. */
@@ -26,24 +26,22 @@ export class RedisSession extends RedisOperations implements TierSession {
 
   constructor(settings: RedisTierSettings, listener: TierListener) {
     super(settings);
-    const { tier: store, redis, timeoutMs, boundMs, invalidation } = settings;
+    const { boundMs, invalidation } = settings;
     this.#settings = settings;
     this.boundMs = boundMs;
-    const feed = new Feed(this.id, boundMs, listener);
+    const feed = new ChangeFeed(this.id, boundMs, listener);
     this.#feed = feed;
     const tracked = {
       root: async () => (await this.position()).root,
       tracking: (args: readonly string[]) => orUnfit(settings, this.tracking(args)),
     };
-    this.#hearing =
+    this.#subscription =
       invalidation === 'pubsub'
         ? publishedChanges(this.channel, feed)
         : new TrackedChanges(feed, tracked, () => this.#caughtUp());
-    const connectTimeoutMs = Math.max(1_000, timeoutMs);
-    this.#ear = new Link({
-      ...{ store, connectTimeoutMs },
-      make: () => clientLike(redis, connectTimeoutMs),
-      prepare: client => orUnfit(settings, this.#hearing.listen(client)),
+    this.#subscriber = new Link({
+      ...linkOptions(settings),
+      prepare: client => orUnfit(settings, this.#subscription.listen(client)),
       disconnected: cause => this.lost(cause),
     });
     void this.#watch();
@@ -64,13 +62,13 @@ export class RedisSession extends RedisOperations implements TierSession {
     const closed = super.close();
     this.#pause.abort();
     this.#feed.confirmedUntil = Number.NEGATIVE_INFINITY;
-    this.#ear.abort();
+    this.#subscriber.abort();
     await closed;
   }
 
   protected override lost(cause: unknown): void {
     if (this.ending.aborted) return;
-    this.#feed.lost(unavailable(cause, 'NotExecuted'));
+    this.#feed.disconnected(unavailable(cause, 'NotExecuted'));
     this.#pause.abort();
   }
 
@@ -83,7 +81,7 @@ export class RedisSession extends RedisOperations implements TierSession {
     const { clock } = this.#settings;
     const check = {
       now: () => clock.now(),
-      begin: () => this.#hearing.begin(),
+      begin: () => this.#subscription.begin(),
       ask: () => orUnfit(this.#settings, this.position()),
       caughtUp: () => this.#caughtUp(),
     };
@@ -99,7 +97,7 @@ export class RedisSession extends RedisOperations implements TierSession {
 
   #checked(error: unknown): number {
     this.#refusal = error instanceof TierUnfitError ? error : undefined;
-    if (this.#refusal !== undefined) this.#feed.lost(this.#refusal);
+    if (this.#refusal !== undefined) this.#feed.disconnected(this.#refusal);
     const everyMs = this.boundMs / checksPerBound;
     if (error !== undefined) return this.#refusal === undefined ? retryMs : everyMs;
     // from the sending of the last question, which may be long ago when the process was stopped
@@ -109,6 +107,12 @@ export class RedisSession extends RedisOperations implements TierSession {
   /** What the server had sent before it answers has been taken: messages and answers of a connection keep their order. */
   async #caughtUp(): Promise<void> {
     const { timeoutMs } = this.#settings;
-    await this.#ear.call({ command: 'ping', args: [], asBytes: false, outcome: 'NotExecuted', timeoutMs });
+    await this.#subscriber.call({
+      command: 'ping',
+      args: [],
+      asBytes: false,
+      outcome: 'NotExecuted',
+      timeoutMs,
+    });
   }
 }

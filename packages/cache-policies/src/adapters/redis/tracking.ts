@@ -1,6 +1,6 @@
 import type { Client } from '@ashlar/store/redis-connection';
-import type { Feed } from './feed.ts';
-import type { Hearing } from './hearing.ts';
+import type { ChangeFeed } from '../../tiers/change-feed.ts';
+import type { Subscription } from './subscription.ts';
 
 /** What is needed of the connection of the operations. */
 export interface Tracked {
@@ -26,8 +26,8 @@ const sequenceDigits = 16;
  * NOLOOP is not used: a session hears the numbers of its own changes like all others, and knows them by their marks. (Of a
  * value that two connections change at once, the server would keep from the last one that the other had changed it too.)
  */
-export class TrackedChanges implements Hearing {
-  readonly #feed: Feed;
+export class TrackedChanges implements Subscription {
+  readonly #feed: ChangeFeed;
   readonly #tracked: Tracked;
   readonly #caughtUp: () => Promise<void>;
   /** The connection that hears, as the server calls it. */
@@ -36,7 +36,7 @@ export class TrackedChanges implements Hearing {
   #marks = '';
 
   /** `caughtUp` waits for the connection that hears. */
-  constructor(feed: Feed, tracked: Tracked, caughtUp: () => Promise<void>) {
+  constructor(feed: ChangeFeed, tracked: Tracked, caughtUp: () => Promise<void>) {
     this.#feed = feed;
     this.#tracked = tracked;
     this.#caughtUp = caughtUp;
@@ -71,7 +71,7 @@ export class TrackedChanges implements Hearing {
       else if (name.startsWith(this.#values)) values.push(name.slice(this.#values.length));
     }
     // they begin with their number
-    const told = new Set(marks.sort().flatMap(mark => this.#feed.take(mark.slice(sequenceDigits))));
-    this.#feed.touched(values.filter(key => !told.has(key)));
+    const marked = new Set(marks.sort().flatMap(mark => this.#feed.receive(mark.slice(sequenceDigits))));
+    this.#feed.keysChanged(values.filter(key => !marked.has(key)));
   }
 }

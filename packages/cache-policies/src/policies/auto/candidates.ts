@@ -1,9 +1,9 @@
 import { seededRandom } from '@ashlar/core';
 import type { Bound } from '../../bounded-map.ts';
-import type { PolicyMap } from '../../shared/policy-map.ts';
+import type { PolicyMap } from '../../slots/policy-map.ts';
 import { Lirs } from '../lirs.ts';
 import { TwoQueue } from '../two-queue.ts';
-import { WTinyLfu } from '../w-tiny-lfu.ts';
+import { WTinyLfu } from '../w-tiny-lfu/w-tiny-lfu.ts';
 import { Recency } from './recency.ts';
 
 export interface Candidate {

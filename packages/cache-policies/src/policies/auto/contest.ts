@@ -1,6 +1,6 @@
 import type { Bound } from '../../bounded-map.ts';
-import { SpatialSample, shadowSize } from '../../shards.ts';
-import type { PolicyMap } from '../../shared/policy-map.ts';
+import { SpatialSample, shadowSize } from '../../sampling/spatial-sample.ts';
+import type { PolicyMap } from '../../slots/policy-map.ts';
 import type { Candidate } from './candidates.ts';
 
 /** Requests to the sample between two judgements, the time in which what was counted fades, and what a change must bring, */
@@ -54,12 +54,12 @@ export class Contest {
     const at = this.#waiting++;
     this.#hashes[at] = hash;
     this.#weights[at] = weight;
-    if (this.#waiting === this.#hashes.length) this.#tell();
+    if (this.#waiting === this.#hashes.length) this.#replay();
     return this.#since >= this.#every;
   }
 
   remove(hash: number): void {
-    this.#tell();
+    this.#replay();
     for (const shadow of this.#shadows) shadow.delete(hash);
   }
 
@@ -83,11 +83,11 @@ export class Contest {
     return best;
   }
 
-  #tell(): void {
+  #replay(): void {
     const count = this.#waiting;
     const answers = this.#answers.fill(0);
     const { length } = this.#shadows;
-    for (let i = 0; i < length; i++) this.#tellOne(this.#shadows[i]!, 1 << i);
+    for (let i = 0; i < length; i++) this.#replayOne(this.#shadows[i]!, 1 << i);
     for (let at = 0; at < count; at++) {
       const answered = answers[at]!;
       if (answered === 0 || answered === (1 << length) - 1) continue;
@@ -100,7 +100,7 @@ export class Contest {
     this.#waiting = 0;
   }
 
-  #tellOne(shadow: PolicyMap<number, number>, bit: number): void {
+  #replayOne(shadow: PolicyMap<number, number>, bit: number): void {
     for (let at = 0; at < this.#waiting; at++) {
       const hash = this.#hashes[at]!;
       if (shadow.get(hash) === undefined) shadow.set(hash, this.#weights[at]!);

@@ -1,7 +1,7 @@
 import type { Bound } from '../../bounded-map.ts';
-import { none } from '../../shared/entries.ts';
-import { PolicyMap } from '../../shared/policy-map.ts';
-import type { Queue } from '../../shared/queue.ts';
+import { none } from '../../slots/column.ts';
+import { PolicyMap } from '../../slots/policy-map.ts';
+import type { Queue } from '../../slots/queue.ts';
 
 /** An LRU on the entries that the other policies have, so that it can hand them over. */
 export class Recency<K, V> extends PolicyMap<K, V> {

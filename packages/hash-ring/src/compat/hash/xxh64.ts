@@ -79,7 +79,7 @@ export function xxh64(bytes: Uint8Array, length: number, seed: number, digest: U
   digest[1] = Math.imul(low, p3Low) ^ high;
 }
 
-/** Takes all whole stripes of 32 bytes into `merged`; tells where they end. */
+/** Takes all whole stripes of 32 bytes into `merged`; returns where they end. */
 function mergeStripes(bytes: Uint8Array, length: number, seed: number): number {
   const end = length & ~31;
   setLane(0, p1High + p2High + carry(p1Low, p2Low), p1Low + p2Low, seed);

@@ -1,17 +1,17 @@
 import type { CallOutcome } from '@ashlar/core';
-import type { Backend, News, Page } from '../../backend.ts';
+import type { Backend, ChangeListener, Page } from '../../backend.ts';
 import { VersionConflictError } from '../../errors.ts';
+import { checkAhead, maxAheadUs } from '../../limits.ts';
 import type { Claim, Entry, Version } from '../../store.ts';
 import { versionSource } from '../../versions.ts';
-import { Bell } from './bell.ts';
-import { bytesOf, endOf, entryOf, textOf } from './codec.ts';
+import { ChangeFeed, Notifier } from './change-feed.ts';
 import { Connections, type ConnectionsOptions } from './connections.ts';
-import { Feed } from './feed.ts';
-import type { PoolLike } from './pool-like.ts';
+import { keepConnection, type PoolLike } from './pool-like.ts';
 import { ServerCheck, serverQuery } from './server-check.ts';
+import { bytesOf, endOf, entryOf, textOf } from './sql-text.ts';
 import { type Statement, type Statements, statementsFor, type WriteRow } from './statements.ts';
 import { creation, type Table } from './table.ts';
-import { shapeOf } from './table-shape.ts';
+import { isWhole, shapeOf } from './table-shape.ts';
 
 export interface PostgresBackendOptions extends ConnectionsOptions {
   readonly table: Table;
@@ -23,10 +23,10 @@ export interface PostgresBackendOptions extends ConnectionsOptions {
 const pageKeys = 1_000;
 const pageBytes = 2 ** 20;
 
-/** Between two sweeps by a store that does not watch. */
+/** The time between two sweeps of a store that does not watch. */
 const sweepEveryMs = 60_000;
 
-/** How often a conditional write is tried whose condition came true while it ran. */
+/** The most attempts at a conditional write whose condition came true while it ran. */
 const attempts = 10;
 
 /** Values and claims in one table of PostgreSQL. */
@@ -42,33 +42,34 @@ export class PostgresBackend implements Backend {
   readonly #watchConnections: Connections;
   readonly #nextVersion = versionSource();
   readonly #watcher = Buffer.from(crypto.randomUUID());
-  readonly #bell = new Bell(() => this.#run('watch', 'Unknown', this.#statements.ring, []));
-  #feed: Feed | undefined;
+  readonly #notifier = new Notifier(() => this.#run('watch', 'Unknown', this.#statements.notify, []));
+  readonly #watchPool: PoolLike;
+  readonly #isSharedPool: boolean;
+  #feed: ChangeFeed | undefined;
   #sweptAt = performance.now();
 
   constructor({ table, durability, watchPool, ...options }: PostgresBackendOptions) {
     this.durability = durability;
     this.#table = table;
-    this.#statements = statementsFor(table);
+    this.#statements = statementsFor(table, durability);
+    this.#watchPool = watchPool;
+    this.#isSharedPool = watchPool === options.pool;
     this.#connections = new Connections(options);
     this.#check = new ServerCheck(this.#connections, { store: options.store, table, durability });
-    this.#watchConnections =
-      watchPool === options.pool ? this.#connections : new Connections({ ...options, pool: watchPool });
+    this.#watchConnections = this.#isSharedPool
+      ? this.#connections
+      : new Connections({ ...options, pool: watchPool });
   }
 
   get connected(): boolean {
     return this.#connections.connected;
   }
 
-  /** @throws TableShapeError */
+  /** Leaves a whole table alone, which takes no privilege to create one. @throws TableShapeError */
   async migrate(): Promise<void> {
-    const look = async () => {
-      const rows = await this.#connections.run('migrate', 'NotExecuted', serverQuery(this.#table), []);
-      for (const { shape } of rows) shapeOf(this.#table, shape);
-    };
-    await look();
+    if (await this.#hasWholeTable()) return;
     await this.#connections.script('migrate', creation(this.#table));
-    await look();
+    await this.#hasWholeTable();
   }
 
   async read(keys: readonly string[]): Promise<readonly (Entry | undefined)[]> {
@@ -142,9 +143,12 @@ export class PostgresBackend implements Backend {
     ttlMs: number,
     above: bigint | undefined,
   ): Promise<Claim | undefined> {
-    const values = [bytesOf(name), bytesOf(holder), ttlMs, String(above ?? 0n)];
+    const values = [bytesOf(name), bytesOf(holder), ttlMs, String(above ?? 0n), String(maxAheadUs)];
     const [row] = await this.#run('claim', 'Unknown', this.#statements.claim, values);
-    return row && { token: BigInt(row.token), remainingMs: Number(row.remaining) };
+    const { token, remaining, now } = row!;
+    if (token !== null) return { token: BigInt(token), remainingMs: Number(remaining) };
+    checkAhead(above, BigInt(now));
+    return undefined;
   }
 
   async release(name: string, token: bigint): Promise<boolean> {
@@ -154,18 +158,21 @@ export class PostgresBackend implements Backend {
     return rows.length > 0;
   }
 
-  listen(news: News): () => void {
-    const feed = new Feed({
+  /** @throws InvalidOptionError when the pool has no connection left for it */
+  listen(listener: ChangeListener): () => void {
+    const giveBack = keepConnection(this.#watchPool, this.#isSharedPool);
+    const feed = new ChangeFeed({
       connections: this.#watchConnections,
       statements: this.#statements,
       channel: this.#table.channel,
       watcher: this.#watcher,
-      news,
-      bell: this.#bell,
+      listener,
+      notifier: this.#notifier,
     });
     this.#feed = feed;
     return () => {
       feed.stop();
+      giveBack();
       if (this.#feed === feed) this.#feed = undefined;
     };
   }
@@ -176,16 +183,21 @@ export class PostgresBackend implements Backend {
     this.#watchConnections.close();
   }
 
+  async #hasWholeTable(): Promise<boolean> {
+    const rows = await this.#connections.run('migrate', 'NotExecuted', serverQuery(this.#table), []);
+    return rows.every(({ shape }) => isWhole(this.#table, shapeOf(this.#table, shape)));
+  }
+
   async #readOne(key: string): Promise<Entry | undefined> {
     const [row] = await this.#run('get', 'NotExecuted', this.#statements.read, [bytesOf(key)]);
     return row && entryOf(key, row);
   }
 
   #wrote([row]: readonly WriteRow[]): void {
-    if (row !== undefined && row.watched !== null) this.#bell.ring();
+    if (row !== undefined && row.watched !== null) this.#notifier.notify();
   }
 
-  /** Sent when the server has been checked, and when a watch that has just begun can hear of it. */
+  /** Sent after the server was checked, and after a watch that has just begun listens. */
   async #run<R>(
     operation: string,
     onLoss: CallOutcome,
@@ -202,7 +214,7 @@ export class PostgresBackend implements Backend {
     }
   }
 
-  /** The condition is of the moment of the write; what is found is of the beginning of the statement. */
+  /** The condition holds at the moment of the write; `found` is of the beginning of the statement. */
   async #writeIf(
     key: string,
     statement: Statements['create'],
@@ -217,7 +229,7 @@ export class PostgresBackend implements Backend {
     }
   }
 
-  /** Who watches sweeps all the time; who does not, now and then, behind a write that makes it necessary. */
+  /** A store that watches sweeps all the time; any other now and then, after a write that makes it necessary. */
   #sweepSometimes(): void {
     const now = performance.now();
     if (now - this.#sweptAt < sweepEveryMs) return;

@@ -1,45 +1,47 @@
-import type { CallOutcome } from '@ashlar/core';
+import { type CallOutcome, refused, withDeadline } from '@ashlar/core';
 import { channels } from '../../diagnostics.ts';
-import { StoreClosedError, StoreUnavailableError } from '../../errors.ts';
-import { Call } from './call.ts';
-import { isMixedUp, isPassing, wasUndone } from './outcome.ts';
+import { StoreClosedError, StoreTimeoutError, StoreUnavailableError } from '../../errors.ts';
+import { Call, isMixedUp, isPassing, wasUndone } from './call.ts';
 import type { PoolClientLike, PoolLike } from './pool-like.ts';
 import type { Statement } from './statements.ts';
 
 export interface ConnectionsOptions {
-  /** As diagnostics messages call the store. */
+  /** What diagnostics messages and errors call the store. */
   readonly store: string;
   readonly pool: PoolLike;
+  /** Milliseconds for an operation. */
   readonly timeoutMs: number;
-  /** Whether statements are prepared once a connection, under their names. */
+  /** Whether statements are prepared once for each connection, under their names. */
   readonly prepare: boolean;
 }
 
-/** How often a statement is tried that the server undoes because of others. */
+/** The most attempts at a statement that the server undoes because of other transactions. */
 const attempts = 10;
 
 /**
- * The connections of a pool, each borrowed for one statement with a deadline. One that did not answer in time, or
+ * The connections of a pool, each borrowed for one statement with a deadline. A connection that did not answer in time, or
  * whose answer was lost, is ended and never used again.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
-  readonly #calls = new Set<Call>();
+  readonly #closing = new AbortController();
   #isConnected = true;
-  #isClosed = false;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    // an idle connection that breaks would otherwise end the process
+    // An idle connection that breaks would otherwise end the process
     options.pool.on?.('error', this.#onIdleError);
   }
 
-  /** Whether the last that was asked was answered. */
+  /** Whether the server answered last. */
   get connected(): boolean {
     return this.#isConnected;
   }
 
-  /** `onLoss` is what is known of the statement when its answer does not come; `before` is waited for in its time. */
+  /**
+   * @param onLoss what is known of the statement when its answer does not come
+   * @param before awaited first, within the same deadline
+   */
   run<R>(
     operation: string,
     onLoss: CallOutcome,
@@ -53,7 +55,7 @@ export class Connections {
     });
   }
 
-  /** On a connection that was borrowed. */
+  /** On a borrowed connection. */
   runOn<R>(
     client: PoolClientLike,
     operation: string,
@@ -72,25 +74,21 @@ export class Connections {
     );
   }
 
-  /** A connection to keep; whoever has it releases it. */
-  borrow(operation: string): Promise<PoolClientLike> {
-    return this.#call(operation, 'NotExecuted', call => this.#connect(call));
+  /**
+   * Hands over a connection to keep, which the borrower releases, also when this call rejects afterwards: a promise could
+   * lose the connection to a deadline that comes between.
+   */
+  borrow(operation: string, take: (client: PoolClientLike) => void): Promise<void> {
+    return this.#call(operation, 'NotExecuted', async call => {
+      const client = await this.#connect(call);
+      if (call.isOver) client.release();
+      else take(client);
+    });
   }
 
   close(): void {
-    this.#isClosed = true;
-    for (const call of this.#calls) call.fail(new StoreClosedError(this.#options.store, call.outcome));
+    this.#closing.abort(new StoreClosedError(this.#options.store));
     this.#options.pool.removeListener?.('error', this.#onIdleError);
-  }
-
-  /** Notes that the server answers, or why it does not. */
-  note(error?: unknown): void {
-    const isConnected = error === undefined;
-    if (isConnected === this.#isConnected || this.#isClosed) return;
-    this.#isConnected = isConnected;
-    const { store } = this.#options;
-    if (isConnected && channels.connected.hasSubscribers) channels.connected.publish({ store });
-    if (!isConnected && channels.disconnected.hasSubscribers) channels.disconnected.publish({ store, error });
   }
 
   async #call<T>(
@@ -99,21 +97,22 @@ export class Connections {
     work: (call: Call) => Promise<T>,
     timeoutMs: number = this.#options.timeoutMs,
   ): Promise<T> {
-    const { store } = this.#options;
-    if (this.#isClosed) throw new StoreClosedError(store);
-    const call = new Call(operation, timeoutMs, onLoss);
-    this.#calls.add(call);
+    const { signal } = this.#closing;
+    const call = new Call(operation, onLoss);
+    const late = () => new StoreTimeoutError(operation, timeoutMs, call.outcome);
     try {
-      return await work(call);
-    } finally {
-      call.done();
-      this.#calls.delete(call);
+      return await withDeadline({ timeoutMs, signal, late }, ending => {
+        call.begin(ending);
+        return work(call);
+      });
+    } catch (error) {
+      throw error === signal.reason ? new StoreClosedError(this.#options.store, call.outcome) : error;
     }
   }
 
   async #lend<T>(call: Call, work: (client: PoolClientLike) => Promise<T>): Promise<T> {
     const client = await this.#connect(call);
-    client.on('error', ignore); // the statement under way tells it
+    client.on('error', ignore); // The statement in flight reports it
     let isSound = false;
     try {
       const result = await work(client);
@@ -130,8 +129,9 @@ export class Connections {
 
   async #connect(call: Call): Promise<PoolClientLike> {
     const connecting = this.#options.pool.connect();
+    let client: PoolClientLike;
     try {
-      return await call.within(connecting);
+      client = await call.within(connecting);
     } catch (error) {
       connecting.then(
         late => late.release(),
@@ -139,6 +139,8 @@ export class Connections {
       );
       throw this.#failed(call, error, 'NotExecuted');
     }
+    if (typeof client?.query === 'function' && typeof client.release === 'function') return client;
+    throw refused('pool', 'a Pool of pg, whose connect() returns a connection', this.#options.pool);
   }
 
   async #ask<R>(
@@ -164,7 +166,7 @@ export class Connections {
     try {
       call.sent();
       const result = await call.within(query());
-      this.note();
+      this.#note();
       return result;
     } catch (error) {
       throw this.#failed(call, error, wasUndone(error) ? 'NotExecuted' : call.outcome);
@@ -173,16 +175,26 @@ export class Connections {
 
   #failed(call: Call, error: unknown, outcome: CallOutcome): Error {
     if (error instanceof StoreClosedError) return error;
-    this.note(wasUndone(error) ? undefined : error);
+    this.#note(wasUndone(error) ? undefined : error);
     if (error instanceof StoreUnavailableError) return error;
     const { store } = this.#options;
     const text = error instanceof Error ? error.message : String(error);
-    const hint = isMixedUp(error) ? '; behind PgBouncer, say prepare: false' : '';
+    const hint = isMixedUp(error) ? '; behind PgBouncer, write `prepare: false`' : '';
     const message = `${call.operation} of ${store} failed: ${text}${hint}`;
     return new StoreUnavailableError(message, outcome, { cause: error });
   }
 
-  readonly #onIdleError = (error: unknown): void => this.note(error);
+  /** That the server answers, or why it does not. */
+  #note(error?: unknown): void {
+    const isConnected = error === undefined;
+    if (isConnected === this.#isConnected || this.#closing.signal.aborted) return;
+    this.#isConnected = isConnected;
+    const { store } = this.#options;
+    if (isConnected && channels.connected.hasSubscribers) channels.connected.publish({ store });
+    if (!isConnected && channels.disconnected.hasSubscribers) channels.disconnected.publish({ store, error });
+  }
+
+  readonly #onIdleError = (error: unknown): void => this.#note(error);
 }
 
 function ignore(): void {}

@@ -5,7 +5,7 @@ import type { Statement } from './statements.ts';
 import { shortHash, type Table } from './table.ts';
 import { type Shape, shapeQuery, wholeShapeOf } from './table-shape.ts';
 
-/** What a server says of itself. */
+/** The settings of a server, and the shape of the table. */
 export interface ServerRow {
   readonly fsync: string;
   readonly full_page_writes: string;
@@ -23,19 +23,25 @@ export function serverQuery(table: Table): Statement<ServerRow> {
   return { name: `ashlar_check_${shortHash(text)}`, text };
 }
 
+/** How long a server that passed counts as checked. */
+const usualPassMs = 10_000;
+
 export interface ServerCheckOptions {
   readonly store: string;
   readonly table: Table;
   readonly durability: 'linearizable' | 'asynchronous';
 }
 
-/** Looks at the server before anything is asked of it, and again after it was gone: it may be another then. */
+/**
+ * Checks the server before the first operation, after it was gone, as it may be another then, and from time to time, as
+ * its configuration may have changed.
+ */
 export class ServerCheck {
   readonly #connections: Connections;
   readonly #options: ServerCheckOptions;
   readonly #query: Statement<ServerRow>;
   #checking: Promise<void> | undefined;
-  #isPassed = false;
+  #passedAt = Number.NEGATIVE_INFINITY;
   #warned: string | undefined;
 
   constructor(connections: Connections, options: ServerCheckOptions) {
@@ -45,12 +51,12 @@ export class ServerCheck {
   }
 
   get isPassed(): boolean {
-    return this.#isPassed;
+    return performance.now() - this.#passedAt < usualPassMs;
   }
 
   /** @throws TableShapeError, UnsafeBackendError, StoreUnavailableError */
   async pass(): Promise<void> {
-    if (this.#isPassed) return;
+    if (this.isPassed) return;
     this.#checking ??= this.#check().finally(() => {
       this.#checking = undefined;
     });
@@ -58,12 +64,12 @@ export class ServerCheck {
   }
 
   forget(): void {
-    this.#isPassed = false;
+    this.#passedAt = Number.NEGATIVE_INFINITY;
   }
 
   async #check(): Promise<void> {
     for (const row of await this.#connections.run('check', 'NotExecuted', this.#query, [])) this.#judge(row);
-    this.#isPassed = true;
+    this.#passedAt = performance.now();
   }
 
   #judge(row: ServerRow): void {
@@ -78,7 +84,7 @@ export class ServerCheck {
     }
     this.#warned = warning;
     if (warning === undefined || durability === 'asynchronous') return;
-    throw new UnsafeBackendError(`${warning}; where that will do, say durability: 'asynchronous'`);
+    throw new UnsafeBackendError(`${warning}; where that will do, write \`durability: 'asynchronous'\``);
   }
 }
 

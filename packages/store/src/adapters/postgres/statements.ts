@@ -1,28 +1,28 @@
 import { deletedForMs, endedClaimForMs, kinds, shortHash, type Table, watchesForMs } from './table.ts';
 
-/** How many rows one sweep works off. */
+/** The most rows that one sweep takes. */
 const sweepRows = 1_000;
 
-/** Of how many keys one poll tells at most. */
+/** The most keys that one poll returns. */
 export const pollKeys = 10_000;
 
-/** One round trip and one transaction, which gives rows `R`. All of them are text, so that no parser of types changes them. */
+/** One round trip and one transaction, which returns rows `R`. All columns are text, so that no type parser changes them. */
 export interface Statement<R = unknown> {
   readonly name: string;
   readonly text: string;
   readonly row?: R;
 }
 
-/** Of a write that was executed. */
+/** The result of a write. */
 export interface WriteRow {
-  /** Not null when there is somebody to ring for. */
+  /** Not null while a store watches. */
   readonly watched: string | null;
 }
 
 export interface ConditionalRow extends WriteRow {
-  /** Not null if it was written. */
+  /** Not null when it was written. */
   readonly written: string | null;
-  /** The version that was there at the beginning of the statement. */
+  /** The version at the beginning of the statement. */
   readonly found: string | null;
 }
 
@@ -38,13 +38,21 @@ export interface PollRow {
   readonly at: string;
   /** Changes when the table is emptied. */
   readonly epoch: string | null;
-  /** Not null when there is something to sweep. */
+  /** Not null when something has expired. */
   readonly due: string | null;
-  /** What was committed between the given snapshot and this one. */
+  /** The keys that were committed between the given snapshot and this one. */
   readonly keys: string | null;
 }
 
-/** What a store asks of its table. */
+export interface ClaimRow {
+  /** Null when another holds the name, or `above` is too far ahead. */
+  readonly token: string | null;
+  readonly remaining: string | null;
+  /** The server's time in microseconds. */
+  readonly now: string;
+}
+
+/** The statements of a store over its table; each with its parameters. */
 export interface Statements {
   /** key */
   readonly read: Statement<ValueRow>;
@@ -52,25 +60,25 @@ export interface Statements {
   readonly readAll: Statement<ValueRow & { readonly at: string }>;
   /** key, value, version, ttl or null */
   readonly write: Statement<WriteRow>;
-  /** the same, if there is no such key */
+  /** key, value, version, ttl or null; writes if there is no such key */
   readonly create: Statement<ConditionalRow>;
-  /** the same, and the version that the key must have */
+  /** key, value, version, ttl or null, the version that the key must have */
   readonly replace: Statement<ConditionalRow>;
   /** keys, values, versions, ttl or null; no key twice */
   readonly writeAll: Statement<WriteRow>;
-  /** key, version or null; a row if it was there */
+  /** key, version or null; a row if it was deleted */
   readonly remove: Statement<WriteRow>;
-  /** first key, end of the keys, how many, how many bytes of values */
+  /** first key, end of the keys, the most keys, the most bytes of values */
   readonly page: Statement<ValueRow & { readonly key: string }>;
-  /** name, holder, ttl, above; a row if the name is the holder's */
-  readonly claim: Statement<{ readonly token: string; readonly remaining: string }>;
+  /** name, holder, ttl, above, how far that may be ahead */
+  readonly claim: Statement<ClaimRow>;
   /** name, token; a row if it was held */
   readonly release: Statement;
-  /** Makes expired values deleted ones and forgets what was deleted or ended long ago; how many values it found. */
+  /** Makes expired values deleted ones and forgets what was deleted or ended long ago; how many values it took. */
   readonly sweep: Statement<WriteRow & { readonly due: string }>;
-  /** Wakes those who watch. A transaction of its own: one that also writes would hold up all others that do. */
-  readonly ring: Statement;
-  /** who; notes that they watch, and gives the table an epoch if it has none */
+  /** Notifies watches. A transaction of its own: one that also writes would hold up all others that do. */
+  readonly notify: Statement;
+  /** watcher; notes that it watches, and gives the table an epoch if it has none */
   readonly attend: Statement;
   /** snapshot, or null */
   readonly poll: Statement<PollRow>;
@@ -80,9 +88,14 @@ const { value, claim, epoch, watcher } = kinds;
 
 /**
  * Time is `clock_timestamp()` where a row is judged or ends, since a statement may have waited for the row;
- * `statement_timestamp()` where an index must find it. A deleted key keeps its row for a while, with no value.
+ * `statement_timestamp()` where an index must find it. A deleted key keeps its row for a while, without a value. For a
+ * `linearizable` store each write sets `synchronous_commit` for its own transaction, where it is off.
  */
-export function statementsFor({ sql: table, channel }: Table): Statements {
+export function statementsFor(
+  { sql: table, channel }: Table,
+  durability: 'linearizable' | 'asynchronous',
+): Statements {
+  const alsoSynchronized = durability === 'linearizable' ? `, ${synchronized}` : '';
   const isLive = 't.value IS NOT NULL AND (t.ends_at IS NULL OR t.ends_at > clock_timestamp())';
   const after = (ms: string | number) => `clock_timestamp() + ${ms} * interval '1 millisecond'`;
   const insert = `INSERT INTO ${table} AS t (kind, key, value, version, ends_at, changed)`;
@@ -91,7 +104,7 @@ export function statementsFor({ sql: table, channel }: Table): Statements {
     ends_at = ${after('$4::float8')}, changed = excluded.changed`;
   const erase = `SET value = NULL, version = NULL, ends_at = ${after(deletedForMs)}, changed = pg_current_xact_id()`;
   const watched = `(SELECT 1 FROM ${table} t WHERE t.kind = ${watcher} AND t.ends_at > statement_timestamp()
-    LIMIT 1)::text AS watched`;
+    LIMIT 1)::text AS watched${alsoSynchronized}`;
   const conditional = `SELECT (SELECT 1 FROM written)::text AS written,
     (SELECT t.version FROM ${table} t WHERE t.kind = ${value} AND t.key = $1::bytea AND ${isLive}) AS found, ${watched}`;
 
@@ -116,7 +129,7 @@ export function statementsFor({ sql: table, channel }: Table): Statements {
         WHERE t.kind = ${value} AND t.key = $1::bytea AND t.version = $5::text AND ${isLive} RETURNING 1)
       ${conditional}`,
 
-    // in the order of the keys, or two of these could wait for each other
+    // In the order of the keys, or two of these could wait for each other
     writeAll: `WITH written AS (${insert}
         SELECT ${value}, n.key, n.value, n.version, ${after('$4::float8')}, pg_current_xact_id()
         FROM unnest($1::bytea[], $2::bytea[], $3::text[]) AS n(key, value, version) ORDER BY n.key
@@ -135,16 +148,20 @@ export function statementsFor({ sql: table, channel }: Table): Statements {
         ORDER BY t.key LIMIT $3::int) p
       WHERE p.before < $4::int ORDER BY p.key`,
 
-    claim: `INSERT INTO ${table} AS t (kind, key, value, token, ends_at)
-      VALUES (${claim}, $1::bytea, $2::bytea, greatest(${microseconds}, $4::bigint + 1), ${after('$3::float8')})
-      ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, ends_at = ${after('$3::float8')},
-        token = CASE WHEN t.value = excluded.value AND t.ends_at > clock_timestamp() AND t.token > $4::bigint
-          THEN t.token ELSE greatest(t.token + 1, ${microseconds}, $4::bigint + 1) END
-      WHERE t.value IS NULL OR t.value = excluded.value OR t.ends_at <= clock_timestamp()
-      RETURNING token::text, (extract(epoch FROM ends_at - clock_timestamp()) * 1000)::text AS remaining`,
+    claim: `WITH clock AS (SELECT ${microseconds} AS now),
+      claimed AS (INSERT INTO ${table} AS t (kind, key, value, token, ends_at)
+        SELECT ${claim}, $1::bytea, $2::bytea, greatest(${microseconds}, $4::bigint + 1), ${after('$3::float8')}
+        FROM clock WHERE $4::bigint <= clock.now + $5::bigint
+        ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, ends_at = ${after('$3::float8')},
+          token = CASE WHEN t.value = excluded.value AND t.ends_at > clock_timestamp() AND t.token > $4::bigint
+            THEN t.token ELSE greatest(t.token + 1, ${microseconds}, $4::bigint + 1) END
+        WHERE t.value IS NULL OR t.value = excluded.value OR t.ends_at <= clock_timestamp()
+        RETURNING token, (extract(epoch FROM ends_at - clock_timestamp()) * 1000)::text AS remaining)
+      SELECT clock.now::text AS now, claimed.token::text AS token, claimed.remaining${alsoSynchronized}
+      FROM clock LEFT JOIN claimed ON true`,
 
     release: `UPDATE ${table} t SET value = NULL, ends_at = clock_timestamp()
-      WHERE t.kind = ${claim} AND t.key = $1::bytea AND t.token = $2::bigint AND ${isLive} RETURNING 1`,
+      WHERE t.kind = ${claim} AND t.key = $1::bytea AND t.token = $2::bigint AND ${isLive} RETURNING 1${alsoSynchronized}`,
 
     sweep: `WITH due AS (SELECT t.key, t.value IS NULL AS is_deleted FROM ${table} t
         WHERE t.kind = ${value} AND t.ends_at <= statement_timestamp()
@@ -158,7 +175,7 @@ export function statementsFor({ sql: table, channel }: Table): Statements {
       gone AS (DELETE FROM ${table} t WHERE t.kind = ${watcher} AND t.ends_at <= statement_timestamp())
       SELECT (SELECT count(*) FROM due)::text AS due, ${watched}`,
 
-    ring: `SELECT pg_notify('${channel}', '')`,
+    notify: `SELECT pg_notify('${channel}', '')`,
 
     attend: `INSERT INTO ${table} AS t (kind, key, version, ends_at)
       VALUES (${epoch}, '', gen_random_uuid()::text, NULL), (${watcher}, $1::bytea, NULL, ${after(watchesForMs)})
@@ -175,15 +192,19 @@ export function statementsFor({ sql: table, channel }: Table): Statements {
   });
 }
 
+/** Of the transaction that evaluates it, and read when that commits. */
+const synchronized = `CASE WHEN current_setting('synchronous_commit') = 'off'
+    THEN set_config('synchronous_commit', 'on', true) END AS synchronized`;
+
 /** A token is at least this, so it grows also where the table's history was lost. */
 const microseconds = '(extract(epoch FROM clock_timestamp()) * 1000000)::bigint';
 
 const longAgo = `statement_timestamp() - interval '${endedClaimForMs} milliseconds'`;
 
-/** Its token must be one that the clock will not give again. */
+/** Its token must be one that the clock does not return again. */
 const hasLongEnded = `t.kind = ${claim} AND t.ends_at < ${longAgo} AND t.token < extract(epoch FROM ${longAgo}) * 1000000`;
 
-/** The name tells the text, so stores over different tables can share connections. */
+/** Names depend on the text, so that stores over different tables can share connections. */
 function named(texts: Readonly<Record<keyof Statements, string>>): Statements {
   const pairs = Object.entries(texts).map(([key, text]) => [
     key,

@@ -1,13 +1,14 @@
 import { AshlarError, type CallOutcome, describe } from '@ashlar/core';
-import { literal } from './sql-names.ts';
+import { literal } from './sql-text.ts';
 import { columns, type Table } from './table.ts';
 
-/** The table is missing, or is not a store's. */
+/** The table is missing, or is not a store's. Retryable, because another process may migrate. */
 export class TableShapeError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_TABLE_SHAPE';
+  static override readonly code: string = 'ASHLAR_STORE_TABLE_SHAPE';
+  static override readonly retryable: boolean = true;
   readonly outcome: CallOutcome = 'NotExecuted';
   readonly table: string;
-  /** Each a sentence; empty when there is no such table. */
+  /** A sentence each; empty when there is no such table. */
   readonly differences: readonly string[];
 
   constructor(table: string, differences: readonly string[]) {
@@ -21,7 +22,7 @@ export class TableShapeError extends AshlarError {
   }
 }
 
-/** What `shapeQuery` finds. */
+/** The result of `shapeQuery`. */
 export interface Shape {
   readonly kind: string;
   readonly persistence: string;
@@ -47,8 +48,8 @@ export function shapeQuery({ sql }: Table): string {
 }
 
 /**
- * The shape of a table that is a store's, though indexes may be missing; undefined where there is none. A column more
- * does no harm if it need not be given.
+ * The shape of a store's table, though indexes may be missing; undefined where there is no table. One more column does no
+ * harm if a write need not give it.
  *
  * @throws TableShapeError
  */
@@ -60,13 +61,22 @@ export function shapeOf(table: Table, json: string | null): Shape | undefined {
   return shape;
 }
 
-/** @throws TableShapeError unless the table is there with its indexes */
+/** @throws TableShapeError unless the table exists with its indexes */
 export function wholeShapeOf(table: Table, json: string | null): Shape {
   const shape = shapeOf(table, json);
-  const missing = Object.entries(table.indexes).filter(([name]) => !shape?.indexes.includes(name));
-  if (shape !== undefined && missing.length === 0) return shape;
-  const sentences = missing.map(([name, on]) => `there is no index ${name} on ${on}`);
-  throw new TableShapeError(table.name, shape === undefined ? [] : sentences);
+  if (shape === undefined) throw new TableShapeError(table.name, []);
+  const sentences = missingIndexes(table, shape).map(([name, on]) => `there is no index ${name} on ${on}`);
+  if (sentences.length === 0) return shape;
+  throw new TableShapeError(table.name, sentences);
+}
+
+/** Whether the table exists with its indexes. */
+export function isWhole(table: Table, shape: Shape | undefined): boolean {
+  return shape !== undefined && missingIndexes(table, shape).length === 0;
+}
+
+function missingIndexes(table: Table, shape: Shape): [name: string, on: string][] {
+  return Object.entries(table.indexes).filter(([name]) => !shape.indexes.includes(name));
 }
 
 function differences(shape: Shape): string[] {

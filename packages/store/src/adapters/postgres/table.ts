@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto';
-import { describe, InvalidOptionError } from '@ashlar/core';
-import { quote, quotePath } from './sql-names.ts';
+import { type Rule, refused } from '@ashlar/core';
+import { quote, quotePath } from './sql-text.ts';
 
-/** What the rows of the one table are. */
+/** The kinds of rows in the one table. */
 export const kinds = { value: 0, claim: 1, epoch: 2, watcher: 3 } as const;
 
-/** How long a deleted key is remembered, so that whoever watches hears of it. */
+/** How long a deleted key keeps its row, so that watches find it. */
 export const deletedForMs = 60_000;
 
-/** How long somebody who does not say so again counts as watching. */
+/** How long a store counts as watching without saying so again. */
 export const watchesForMs = 60_000;
 
-/** How long a claim that has ended keeps its row, and so its token. */
+/** How long a claim keeps its row, and so its token, after its end. */
 export const endedClaimForMs: number = 7 * 86_400_000;
 
-/** With their types as PostgreSQL writes them. */
+/** The columns, with their types as PostgreSQL writes them. */
 export const columns = {
   kind: 'smallint NOT NULL',
   key: 'bytea NOT NULL',
@@ -25,28 +25,27 @@ export const columns = {
   changed: 'xid8',
 } as const;
 
-/** The names that a store's table has in SQL. */
+/** The names of a store's table in SQL. */
 export interface Table {
-  /** As the option says it. */
+  /** As in the option. */
   readonly name: string;
   /** Quoted, to be written into statements. */
   readonly sql: string;
-  /** Where writers ring. */
+  /** Where writers notify watches. */
   readonly channel: string;
   readonly indexes: Readonly<Record<string, string>>;
 }
 
-/** @throws InvalidOptionError unless it is `name` or `schema.name`, each of 1 to 50 bytes. */
-export function tableOf(name: string): Table {
-  const parts = typeof name === 'string' ? name.split('.') : [];
+/** The rule of `table`: `name` or `schema.name`, each of 1 to 50 bytes. */
+export const table: Rule<Table> = (value = 'ashlar_store', option) => {
+  const parts = typeof value === 'string' ? value.split('.') : [];
   const fits = parts.every(part => part !== '' && Buffer.byteLength(part) <= 50 && !part.includes('\0'));
-  if (parts.length < 1 || parts.length > 2 || !fits) {
-    throw new InvalidOptionError(
-      'table',
-      `\`table\` must be a name or schema.name, each of at most 50 bytes, got ${describe(name)}`,
-    );
-  }
-  const own = parts.at(-1)!;
+  if (typeof value === 'string' && parts.length <= 2 && fits) return tableOf(value);
+  throw refused(option, 'a name or schema.name, each of at most 50 bytes', value);
+};
+
+function tableOf(name: string): Table {
+  const own = name.split('.').at(-1)!;
   return {
     name,
     sql: quotePath(name),
@@ -58,7 +57,7 @@ export function tableOf(name: string): Table {
   };
 }
 
-/** Makes the table with its indexes where they are missing, in one transaction, one process at a time. */
+/** Creates the table and its indexes where they are missing, in one transaction, one process at a time. */
 export function creation(table: Table): string {
   const lines = Object.entries(columns).map(([name, type]) => `  ${name} ${type},\n`);
   const indexes = Object.entries(table.indexes).map(

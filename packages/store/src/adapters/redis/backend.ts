@@ -1,13 +1,22 @@
-import type { Backend, News, Page } from '../../backend.ts';
+import type { Random } from '@ashlar/core';
+import type { Backend, ChangeListener, Page, Stored } from '../../backend.ts';
 import { channels } from '../../diagnostics.ts';
-import { UnsafeBackendError, VersionConflictError } from '../../errors.ts';
-import type { Claim, Entry, Version } from '../../store.ts';
+import {
+  StoreClosedError,
+  StoreTimeoutError,
+  StoreUnavailableError,
+  UnsafeBackendError,
+  VersionConflictError,
+} from '../../errors.ts';
+import { checkAhead, maxAheadUs } from '../../limits.ts';
+import type { Claim, Version } from '../../store.ts';
 import { versionSource } from '../../versions.ts';
-import { type Client, clientLike, type RedisLike } from './client.ts';
+import { type Client, clientLike, type RedisLike } from '../redis-connection/client.ts';
+import { Commands } from '../redis-connection/commands.ts';
+import { Link } from '../redis-connection/link.ts';
+import type { LinkErrors } from '../redis-connection/replies.ts';
 import { decode, encode } from './codec.ts';
-import { Commands } from './commands.ts';
 import { type Keys, keysUnder } from './keys.ts';
-import { Link } from './link.ts';
 import { LogReader } from './log-reader.ts';
 import { Position } from './position.ts';
 import {
@@ -23,8 +32,11 @@ import {
 const pageKeys = 256;
 const pageBytes = 2 ** 20;
 
-/** With the time that news may take, less than a second. */
+/** Together with the wait for changes, less than a second. */
 const probeMs = 200;
+
+/** How often the server's configuration is read again while it is used. */
+const usualCheckAgainMs = 10_000;
 
 export interface RedisBackendOptions {
   readonly name: string;
@@ -32,9 +44,11 @@ export interface RedisBackendOptions {
   readonly prefix: string;
   readonly timeoutMs: number;
   readonly allowEviction: boolean;
+  readonly random?: Random;
+  readonly checkAgainMs?: number;
 }
 
-/** State in Redis: one command or script an operation, on the node that has the prefix's hash tag. */
+/** State in Redis: one command or script for each operation, on the node that has the prefix's hash tag. */
 export class RedisBackend implements Backend {
   readonly kind = 'redis';
   readonly durability = 'asynchronous';
@@ -48,13 +62,15 @@ export class RedisBackend implements Backend {
   #connections = 0;
   #reader: LogReader | undefined;
   #missed: ((reason: string) => void) | undefined;
+  #warned: string | undefined;
 
   constructor(options: RedisBackendOptions) {
     this.#options = options;
     this.#keys = keysUnder(options.prefix);
-    const { name: store, timeoutMs } = options;
+    const { name: store, timeoutMs, checkAgainMs = usualCheckAgainMs } = options;
     this.#link = new Link({
       ...this.#linkOptions(),
+      checkAgainMs,
       prepare: client => this.#checkPolicy(client),
       connected: () => {
         if (channels.connected.hasSubscribers) channels.connected.publish({ store });
@@ -71,7 +87,7 @@ export class RedisBackend implements Backend {
     return this.#link.connected;
   }
 
-  async read(keys: readonly string[]): Promise<readonly (Entry | undefined)[]> {
+  async read(keys: readonly string[]): Promise<readonly (Stored | undefined)[]> {
     const places = keys.map(this.#keys.value);
     if (places.length !== 1) {
       const found = (await this.#commands.reading('MGET', places, true)) as (Buffer | null)[];
@@ -117,7 +133,7 @@ export class RedisBackend implements Backend {
     const args = [...this.#keys.common, first, last, pageKeys, pageBytes];
     const reply = await this.#commands.script(pageScript, args, { outcome: 'NotExecuted', asBytes: true });
     const [next, page] = reply as [Buffer | null, Buffer[]];
-    const entries: Entry[] = [];
+    const entries: Stored[] = [];
     for (let i = 0; i < page.length; i += 2) entries.push(decode(String(page[i]), page[i + 1])!);
     return { entries, next: next === null ? undefined : String(next) };
   }
@@ -129,9 +145,12 @@ export class RedisBackend implements Backend {
     above: bigint | undefined,
   ): Promise<Claim | undefined> {
     const args = [this.#keys.claim(name), this.#keys.meta, holder, ttlMs];
-    if (above !== undefined) args.push(String(above));
-    const reply = (await this.#commands.script(claimScript, args)) as [string, number] | null;
-    return reply === null ? undefined : { token: BigInt(reply[0]), remainingMs: reply[1] };
+    if (above !== undefined) args.push(String(above), String(maxAheadUs));
+    const reply = (await this.#commands.script(claimScript, args)) as [string, number?] | null;
+    if (reply === null) return undefined;
+    const [text, remainingMs] = reply;
+    if (remainingMs === undefined) checkAhead(above, BigInt(text));
+    return { token: BigInt(text), remainingMs: remainingMs ?? 0 };
   }
 
   async release(name: string, token: bigint): Promise<boolean> {
@@ -139,19 +158,24 @@ export class RedisBackend implements Backend {
     return (await this.#commands.script(releaseScript, args)) === 1;
   }
 
-  listen(news: News): () => void {
-    // over the connection of the operations, so that it comes before those that are asked for next
+  listen(listener: ChangeListener): () => void {
+    // Over the connection of the operations, so that it comes before those that are called next
     const start = this.#commands
       .reading('HMGET', [this.#keys.meta, 'epoch', 'seq'], false)
       .then(reply => new Position(...(reply as [string | null, string | null])));
-    const reader = new LogReader(
-      { ...this.#linkOptions(), disconnected: () => this.#probe() },
-      this.#keys,
-      news,
+    const reader = new LogReader({
+      ...this.#linkOptions(),
+      keys: this.#keys,
+      listener,
       start,
-    );
+      disconnected: () => this.#probe(),
+      forbidden: reason =>
+        this.#warn(
+          `Redis does not let a watch follow changes, so it lists again every few seconds: ${reason}`,
+        ),
+    });
     this.#reader = reader;
-    this.#missed = reason => news.missed(reason);
+    this.#missed = reason => listener.missed(reason);
     return () => {
       reader.stop();
       this.#reader = undefined;
@@ -164,7 +188,7 @@ export class RedisBackend implements Backend {
     await this.#link.close();
   }
 
-  /** Where the connection that waits for news is gone, so may be the one for operations, and hear of it. */
+  /** When the connection that waits for changes is lost, the one for operations may be too, and notices by this. */
   #probe(): void {
     const probe = {
       command: 'PING',
@@ -177,20 +201,41 @@ export class RedisBackend implements Backend {
   }
 
   #linkOptions() {
-    const { name: store, redis, timeoutMs } = this.#options;
+    const { name, redis, timeoutMs, random } = this.#options;
     const connectTimeoutMs = Math.max(1_000, timeoutMs);
-    return { store, connectTimeoutMs, make: () => clientLike(redis, connectTimeoutMs) };
+    const make = () => clientLike(redis, { connectionName: 'ashlar-store', connectTimeoutMs });
+    return { connectTimeoutMs, make, errors: errorsOf(name), ...(random === undefined ? {} : { random }) };
   }
 
   async #checkPolicy(client: Client): Promise<void> {
-    const { name: store, allowEviction } = this.#options;
     const policy = await client.call('EVAL', [policyScript.source, 1, this.#keys.meta]);
-    if (policy === 'noeviction') return;
+    if (policy === 'noeviction') {
+      this.#warned = undefined;
+      return;
+    }
     const warning =
       typeof policy === 'string'
         ? `Redis may evict what it was given to keep: its maxmemory-policy is ${policy}, not noeviction`
         : 'Redis does not let its maxmemory-policy be seen, which must be noeviction';
-    if (channels.warning.hasSubscribers) channels.warning.publish({ store, warning });
-    if (typeof policy === 'string' && !allowEviction) throw new UnsafeBackendError(warning);
+    this.#warn(warning);
+    if (typeof policy === 'string' && !this.#options.allowEviction) throw new UnsafeBackendError(warning);
   }
+
+  /** Once, until there is something else to warn of. */
+  #warn(warning: string): void {
+    if (warning === this.#warned || !channels.warning.hasSubscribers) return;
+    this.#warned = warning;
+    channels.warning.publish({ store: this.#options.name, warning });
+  }
+}
+
+function errorsOf(store: string): LinkErrors {
+  const unavailable: LinkErrors['unavailable'] = (message, outcome, cause) =>
+    new StoreUnavailableError(message, outcome, { cause });
+  return {
+    timedOut: (command, timeoutMs, outcome) => new StoreTimeoutError(command, timeoutMs, outcome),
+    unavailable,
+    refused: unavailable,
+    closed: outcome => new StoreClosedError(store, outcome),
+  };
 }

@@ -1,6 +1,7 @@
-import { StaleTokenError } from '../../errors.ts';
-import type { FencingToken } from '../../fencing.ts';
-import { codeOf } from './failure.ts';
+import { objectWith, refused, required } from '@ashlar/core';
+import { checkFencingToken, type FencingToken, StaleTokenError } from '../../leases/fencing.ts';
+import { redisClient } from '../redis-connection/client.ts';
+import { replyCode } from '../redis-connection/replies.ts';
 import { fencedSetScript } from './scripts.ts';
 
 /** A client of ioredis, which is used as it is. */
@@ -8,25 +9,37 @@ export interface FencedRedis {
   call(command: string, args: (string | Buffer | number)[]): Promise<unknown>;
 }
 
+const caller = required(
+  objectWith<FencedRedis>(['call'], 'pass a client of ioredis'),
+  'pass a client of ioredis',
+);
+
 /**
- * Writes to a Redis hash of its own: the fields `value`, `token` and `holder`, unless a newer token, or this one of
- * another holder, was there before. Atomic, in one round trip; read it with `HGET key value`.
+ * Writes to a Redis hash of its own, with the fields `value`, `token` and `holder`, unless it has seen a newer token, or
+ * an equal one from another holder. Atomic, in one round trip; `HGET key value` reads it.
  *
- * @throws StaleTokenError; nothing was written then.
+ * @throws StaleTokenError when it is refused, and nothing was written; InvalidOptionError; and what the client rejects with
  */
 export async function fencedSet(
   redis: FencedRedis,
   key: string,
   value: string | Uint8Array,
-  { token, holder }: FencingToken,
+  lease: FencingToken,
 ): Promise<void> {
+  if (typeof redis === 'string') redisClient(redis, 'redis');
+  const client = caller(redis, 'redis');
+  if (typeof key !== 'string') throw refused('key', 'a string', key);
+  if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
+    throw refused('value', 'a string or a Uint8Array', value, 'write `JSON.stringify(value)`');
+  }
+  const { token, holder } = checkFencingToken(lease, 'lease');
   const bytes =
     typeof value === 'string' ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const args = [1, key, bytes, String(token), holder];
   const { source, sha } = fencedSetScript;
-  const reply = await redis.call('EVALSHA', [sha, ...args]).catch((error: unknown) => {
-    if (codeOf(error) !== 'NOSCRIPT') throw error;
-    return redis.call('EVAL', [source, ...args]);
+  const reply = await client.call('EVALSHA', [sha, ...args]).catch((error: unknown) => {
+    if (replyCode(error) !== 'NOSCRIPT') throw error;
+    return client.call('EVAL', [source, ...args]);
   });
   if (reply === null) return;
   const [seenToken, seenHolder] = reply as [string, string];

@@ -1,6 +1,6 @@
-import { describe, InvalidOptionError } from '@ashlar/core';
+import { type Rule, refused } from '@ashlar/core';
 
-/** What a store keeps in Redis, under one hash tag, so that a cluster has it all on one node. */
+/** What a store holds in Redis, under one hash tag, so that a cluster has all of it on one node. */
 export interface Keys {
   /** In the order in which the scripts take them. */
   readonly common: readonly [index: string, expiry: string, log: string, meta: string, values: string];
@@ -10,12 +10,13 @@ export interface Keys {
   claim(name: string): string;
 }
 
-/** @throws InvalidOptionError */
+/** The rule of `prefix`. */
+export const prefix: Rule<string> = (value = 'ashlar', option) => {
+  if (typeof value === 'string' && /^[^{}]{1,200}$/su.test(value)) return value;
+  throw refused(option, 'a string of 1 to 200 characters without braces', value);
+};
+
 export function keysUnder(prefix: string): Keys {
-  if (typeof prefix !== 'string' || !/^[^{}]{1,200}$/su.test(prefix)) {
-    const expected = 'a string of 1 to 200 characters without braces';
-    throw new InvalidOptionError('prefix', `\`prefix\` must be ${expected}, got ${describe(prefix)}`);
-  }
   const [log, meta, values] = [`{${prefix}}:log`, `{${prefix}}:meta`, `{${prefix}}:v:`];
   return {
     common: [`{${prefix}}:index`, `{${prefix}}:expiry`, log, meta, values],

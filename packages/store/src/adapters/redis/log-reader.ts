@@ -1,12 +1,13 @@
-import { backgroundClock } from '@ashlar/core';
-import type { News } from '../../backend.ts';
-import { Commands } from './commands.ts';
+import { Backoff, backgroundClock } from '@ashlar/core';
+import type { ChangeListener } from '../../backend.ts';
+import { Commands } from '../redis-connection/commands.ts';
+import { Link, type LinkOptions } from '../redis-connection/link.ts';
+import { replyCode } from '../redis-connection/replies.ts';
 import type { Keys } from './keys.ts';
-import { Link, type LinkOptions } from './link.ts';
 import { Position } from './position.ts';
 import { sweepScript } from './scripts.ts';
 
-/** How long a reading waits for news, and how often what has expired is looked for. */
+/** How long a read waits for changes, and how often the log is swept for what has expired. */
 const beatMs = 250;
 
 /** How much longer than that an answer may take; then the server counts as gone. */
@@ -15,27 +16,35 @@ const patienceMs = 500;
 const entriesAtOnce = 1_000;
 const sweepAtOnce = 500;
 
-/** Between a failure and the next attempt. */
-const pauseMs = 50;
+/** The pauses between a failure and the next attempt. */
+const pauses = { firstMs: 50, maxMs: 5_000 };
 
 type Entries = readonly (readonly [id: string, fields: readonly [name: string, key: string]])[];
 
-/** Follows the log of changes over a connection of its own, which waits in the server for news. */
+export interface LogReaderOptions extends Omit<LinkOptions, 'connected'> {
+  readonly keys: Keys;
+  readonly listener: ChangeListener;
+  /** The end of the log when the watch began; where that is unknown, changes were missed. */
+  readonly start: Promise<Position>;
+  /** The server does not allow what a watch needs. */
+  forbidden(reason: string): void;
+}
+
+/** Follows the log of changes over a connection of its own, which waits in the server for changes. */
 export class LogReader {
-  readonly #keys: Keys;
-  readonly #news: News;
+  readonly #options: LogReaderOptions;
   readonly #link: Link;
   readonly #commands: Commands;
+  readonly #backoff: Backoff;
   #connections = 0;
   #sweepAt = 0;
   #stopped = false;
-  /** Why nothing was heard for a while. */
-  #gap = 'it is not known where the log stood';
+  /** Why changes may have been missed. */
+  #gap = 'the end of the log was not known';
 
-  /** `start` is where the log stood when the watch began; where that is unknown, changes were missed. */
-  constructor(options: Omit<LinkOptions, 'connected'>, keys: Keys, news: News, start: Promise<Position>) {
-    this.#keys = keys;
-    this.#news = news;
+  constructor(options: LogReaderOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(pauses, options.random);
     this.#link = new Link({
       ...options,
       connected: () => {
@@ -43,7 +52,7 @@ export class LogReader {
       },
     });
     this.#commands = new Commands(this.#link, patienceMs);
-    this.#run(start).catch(() => {}); // it ends by `stop`
+    this.#run().catch(() => {}); // It ends by `stop`
   }
 
   stop(): void {
@@ -51,24 +60,28 @@ export class LogReader {
     this.#link.abort();
   }
 
-  async #run(start: Promise<Position>): Promise<void> {
+  async #run(): Promise<void> {
+    const { start, forbidden, clock = backgroundClock } = this.#options;
     for (let from = await start.catch(() => undefined); !this.#stopped; from = undefined) {
       try {
         await this.#follow(from);
         this.#gap = 'the connection was lost';
       } catch (error) {
+        if (this.#stopped) return;
         this.#gap = error instanceof Error ? error.message : String(error);
-        await backgroundClock.sleep(pauseMs);
+        if (error instanceof Error && replyCode(error.cause) === 'NOPERM') forbidden(this.#gap);
+        await clock.sleep(this.#backoff.nextMs());
       }
     }
   }
 
-  /** Over one connection; throws when it is over. Without a place to begin, it begins now, and has missed the rest. */
+  /** Over one connection; throws when that has ended. Without a position it begins at the end, and has missed the rest. */
   async #follow(from: Position | undefined): Promise<void> {
     let position = await this.#sweep(from);
-    // in between there may be another connection, perhaps to a server that knows less
+    // The next connection may lead to a server that knows less
     for (const connection = this.#connections; connection === this.#connections; ) {
       const entries = await this.#read(position);
+      this.#backoff.reset();
       if (connection !== this.#connections) return;
       position = this.#take(entries, position);
       if (performance.now() >= this.#sweepAt) position = await this.#sweep(position);
@@ -76,9 +89,10 @@ export class LogReader {
   }
 
   async #read(position: Position): Promise<Entries> {
+    const { log } = this.#options.keys;
     const reply = await this.#link.call({
       command: 'XREAD',
-      args: ['COUNT', entriesAtOnce, 'BLOCK', beatMs, 'STREAMS', this.#keys.log, position.id],
+      args: ['COUNT', entriesAtOnce, 'BLOCK', beatMs, 'STREAMS', log, position.id],
       asBytes: false,
       outcome: 'NotExecuted',
       timeoutMs: beatMs + patienceMs,
@@ -93,14 +107,14 @@ export class LogReader {
       if (!position.isBefore(at)) continue;
       if (!position.isFollowedBy(at)) this.#missed('the log was trimmed, or lost');
       position = at;
-      if (!this.#stopped) this.#news.changed(key);
+      if (!this.#stopped) this.#options.listener.changed(key);
     }
     return position;
   }
 
-  /** Has what expired told, and gives where to go on: where we are, unless the log is another one by now. */
+  /** Logs what has expired, and returns where to read on: at the position, unless the log is another one by now. */
   async #sweep(position: Position | undefined): Promise<Position> {
-    const reply = await this.#commands.script(sweepScript, [...this.#keys.common, sweepAtOnce]);
+    const reply = await this.#commands.script(sweepScript, [...this.#options.keys.common, sweepAtOnce]);
     const [due, epoch, seq] = reply as [number, string | null, string | null];
     this.#sweepAt = due < sweepAtOnce ? performance.now() + beatMs : 0;
     const end = new Position(epoch, seq);
@@ -110,6 +124,6 @@ export class LogReader {
   }
 
   #missed(reason: string): void {
-    if (!this.#stopped) this.#news.missed(reason);
+    if (!this.#stopped) this.#options.listener.missed(reason);
   }
 }

@@ -1,4 +1,4 @@
-/** A place in the log of changes. Without an epoch, the log does not exist. */
+/** A position in the log of changes. Without an epoch, there is no log. */
 export class Position {
   readonly epoch: string | undefined;
   readonly seq: number;
@@ -28,7 +28,7 @@ export class Position {
     return this.epoch === later.epoch && this.seq + 1 === later.seq;
   }
 
-  /** Whether a log that stands here never stood there, so that it is not the same any more. */
+  /** Whether a log that ends here never ended there, so that it is another log by now. */
   contradicts(earlier: Position): boolean {
     if (earlier.epoch === undefined) return false;
     return this.epoch !== earlier.epoch || this.seq < earlier.seq;

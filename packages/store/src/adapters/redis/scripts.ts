@@ -1,11 +1,12 @@
-import { type Script, script } from './script.ts';
+import { type Script, script } from '../redis-connection/script.ts';
 
 /**
- * What all writes do: the log tells that a key changed. Its ids are `epoch-seq`: the epoch is the microsecond at which
- * this history began, and `seq` has no gaps, so a reader sees what was trimmed, and that everything was lost.
+ * What every write does: it appends the key to the log of changes. The ids of the log are `epoch-seq`. The epoch is the
+ * microsecond in which this history began, and `seq` has no gaps, so a reader sees what was trimmed, and that everything
+ * was lost.
  */
-const tell = `
-local function tell(log, meta, key)
+const logging = `
+local function logged(log, meta, key)
   local seq = redis.call('HINCRBY', meta, 'seq', 1)
   local epoch = redis.call('HGET', meta, 'epoch')
   if not epoch then
@@ -47,7 +48,7 @@ local function sweep(expiry, index, log, meta, values, limit)
       redis.call('ZREM', expiry, key)
       if left == -2 then
         redis.call('ZREM', index, key)
-        tell(log, meta, key)
+        logged(log, meta, key)
       end
     end
   end
@@ -57,21 +58,21 @@ end
 
 /**
  * The keys of a store, in the order in which the scripts take them: the index of keys in lexical order, the ends of
- * the keys that have one, the log of changes, the counters, and what the values' keys begin with.
+ * those that expire, the log of changes, the counters, and the beginning of the values' keys.
  */
 const commonKeys = 5;
 
-/** Sets one. ARGV: key, bytes, ttl or '', and the version it must have if any. Gives the version that stood in the way. */
+/** Sets one. ARGV: key, bytes, ttl or '', and the version it must have if any. Returns the version that conflicts. */
 export const setScript: Script = script(
   commonKeys + 1,
-  `${tell}
+  `${logging}
 local index, expiry, log, meta, values, value = unpack(KEYS)
 if ARGV[4] then
   local found = version(value)
   if found ~= ARGV[4] then return found end
 end
 put(value, index, expiry, ARGV[1], ARGV[2], ARGV[3])
-tell(log, meta, ARGV[1])
+logged(log, meta, ARGV[1])
 if ARGV[3] ~= '' then sweep(expiry, index, log, meta, values, 2) end
 return false`,
 );
@@ -79,33 +80,33 @@ return false`,
 /** Sets many. KEYS go on with the values' keys; ARGV: ttl or '', then key and bytes of each. */
 export const setManyScript: Script = script(
   commonKeys,
-  `${tell}
+  `${logging}
 local index, expiry, log, meta, values = unpack(KEYS, 1, 5)
 for i = 6, #KEYS do
   local at = 2 * (i - 6) + 2
   put(KEYS[i], index, expiry, ARGV[at], ARGV[at + 1], ARGV[1])
-  tell(log, meta, ARGV[at])
+  logged(log, meta, ARGV[at])
 end
 if ARGV[1] ~= '' then sweep(expiry, index, log, meta, values, 2 * (#KEYS - 5)) end
 return false`,
 );
 
-/** Deletes one. ARGV: key, and the version it must have if any. Gives how many it deleted. */
+/** Deletes one. ARGV: key, and the version it must have if any. Returns how many it deleted. */
 export const deleteScript: Script = script(
   commonKeys + 1,
-  `${tell}
+  `${logging}
 local index, expiry, log, meta, values, value = unpack(KEYS)
 if ARGV[2] and version(value) ~= ARGV[2] then return 0 end
 if redis.call('DEL', value) == 0 then return 0 end
 redis.call('ZREM', index, ARGV[1])
 redis.call('ZREM', expiry, ARGV[1])
-tell(log, meta, ARGV[1])
+logged(log, meta, ARGV[1])
 return 1`,
 );
 
 /**
- * One page. ARGV: the first and the last member of the range, how many keys, how many bytes at most. Gives the key
- * after which the next page begins, if any, and key and value of each.
+ * One page. ARGV: the first and the last member of the range, the most keys, the most bytes. Returns the key after which
+ * the next page begins, if any, and key and value of each; of what is no string, an empty value.
  */
 export const pageScript: Script = script(
   commonKeys,
@@ -113,7 +114,8 @@ export const pageScript: Script = script(
 local keys = redis.call('ZRANGEBYLEX', index, ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
 local page, bytes = {}, 0
 for i, key in ipairs(keys) do
-  local value = redis.call('GET', values .. key)
+  local value = redis.pcall('GET', values .. key)
+  if type(value) == 'table' then value = '' end
   if value then
     page[#page + 1] = key
     page[#page + 1] = value
@@ -125,10 +127,10 @@ if #keys == tonumber(ARGV[3]) then return { keys[#keys], page } end
 return { false, page }`,
 );
 
-/** Tells of what has expired. ARGV: of how many at most. Gives how many were due, and where the log stands. */
+/** Logs what has expired. ARGV: the most keys. Returns how many were due, and the end of the log. */
 export const sweepScript: Script = script(
   commonKeys,
-  `${tell}
+  `${logging}
 local index, expiry, log, meta, values = unpack(KEYS)
 local due = sweep(expiry, index, log, meta, values, ARGV[1])
 local at = redis.call('HMGET', meta, 'epoch', 'seq')
@@ -137,14 +139,18 @@ return { due, at[1], at[2] }`,
 );
 
 /**
- * Claims a name. KEYS: the claim, the counters. ARGV: holder, ttl, and the token that it must be above, if any. Gives
- * token and remaining milliseconds, or nothing. Tokens are one series for all names, ahead of the server's clock in
- * microseconds, so that they also grow when everything was lost.
+ * Claims a name. KEYS: the claim, the counters. ARGV: holder, ttl, and the token that it must be above, if any, with how
+ * far that may be ahead. Returns token and remaining milliseconds, nothing while another holds it, or the server's time
+ * alone when `above` is too far ahead. Tokens are one series for all names, at least the server's clock in microseconds,
+ * so that they also grow when everything was lost.
  */
 export const claimScript: Script = script(
   2,
   `local claim, meta = unpack(KEYS)
 local above = tonumber(ARGV[3] or -1)
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+if ARGV[4] and above > now + tonumber(ARGV[4]) then return { string.format('%.0f', now) } end
 local held = redis.call('GET', claim)
 if held then
   local at = string.find(held, ':', 1, true)
@@ -155,9 +161,8 @@ if held then
     return { token, redis.call('PTTL', claim) }
   end
 end
-local now = redis.call('TIME')
 local last = tonumber(redis.call('HGET', meta, 'token') or 0)
-local token = math.max(last + 1, now[1] * 1000000 + now[2], above + 1)
+local token = math.max(last + 1, now, above + 1)
 local text = string.format('%.0f', token)
 redis.call('SET', claim, text .. ':' .. ARGV[1], 'PX', ARGV[2])
 redis.call('HSET', meta, 'token', text)
@@ -172,7 +177,7 @@ if held and string.sub(held, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then return redi
 return 0`,
 );
 
-/** How the server is set up for memory that runs out. KEYS: any of the store's, so that its server is asked. */
+/** What the server does when its memory runs out. KEYS: any of the store's, so that its node answers. */
 export const policyScript: Script = script(
   1,
   `local info = redis.pcall('INFO', 'memory')
@@ -181,8 +186,8 @@ return string.match(info, 'maxmemory_policy:([%w-]+)')`,
 );
 
 /**
- * Writes a value under a fence. KEYS: a hash. ARGV: value, token, holder. Gives what was seen when that is newer.
- * Tokens are compared as decimal digits, which is exact at any size.
+ * Writes a value under a fence. KEYS: a hash. ARGV: value, token, holder. Returns what it has seen when that is newer.
+ * Compares tokens as decimal digits, which is exact at any size.
  */
 export const fencedSetScript: Script = script(
   1,

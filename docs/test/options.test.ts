@@ -1,0 +1,62 @@
+import { resolve } from 'node:path';
+import { optionsWithoutWord } from '@workspace/markdown-tests';
+import { expect, test } from 'vitest';
+import { root } from '../.vitepress/pages/repository.ts';
+
+/** Options that only the comments of their types explain. The list is exact, so it cannot hide another one. */
+const inCommentsOnly: Readonly<Record<string, readonly string[]>> = {
+  'hash-ring': [
+    'EnvoyRingOptions.maxRingSize',
+    'EnvoyRingOptions.minRingSize',
+    'GrpcRingOptions.maxRingSize',
+    'GrpcRingOptions.minRingSize',
+    'GrpcRingOptions.order',
+    'GrpcRingOptions.ringSizeCap',
+    'HaproxyBoundedOptions.avalanche',
+    'HaproxyBoundedOptions.balanceFactor',
+    'HaproxyOptions.avalanche',
+    'KetamaOptions.weighted',
+    'TwemproxyOptions.distribution',
+    'TwemproxyOptions.hashTag',
+  ],
+  lb: [
+    'AcquireOptions.cancellation',
+    'AimdOptions.backoff',
+    'AimdOptions.initial',
+    'AimdOptions.min',
+    'AimdOptions.slowMs',
+    'Gradient2Options.initial',
+    'Gradient2Options.longWindow',
+    'Gradient2Options.min',
+    'Gradient2Options.smoothing',
+    'Gradient2Options.tolerance',
+    'Gradient2Options.windowMs',
+    'Gradient2Options.windowSamples',
+    'PickOptions.exclude',
+    'ReplicaOptions.behavior',
+    'RunOptions.cancellation',
+    'SimulationOptions.arrivals',
+    'SimulationOptions.balancer',
+    'SimulationOptions.replicas',
+    'SimulationOptions.seed',
+  ],
+  'cache-policies': [
+    'MissRatioCurveOptions.samples',
+    'MissRatioCurveOptions.share',
+    'ReadOptions.minFreshMs',
+    'RedisTierOptions.redis',
+  ],
+  store: [
+    'AcquireOptions.random',
+    'LeaseOptions.random',
+    'LinkOptions.connectTimeoutMs',
+    'LinkOptions.make',
+    'SqlFenceOptions.columns',
+    'SqlFenceOptions.from',
+  ],
+};
+
+// The site has its option tables from the READMEs, so what a README leaves out is nowhere
+test.each(Object.entries(inCommentsOnly))('the README of %s names every option', (name, known) => {
+  expect(optionsWithoutWord(resolve(root, 'packages', name))).toEqual(known);
+});

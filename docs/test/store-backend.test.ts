@@ -1,0 +1,14 @@
+import { storeConformance } from '@ashlar/store/conformance';
+import { describe, it } from 'vitest';
+import { mapStore } from '../examples/store-backend.ts';
+
+// #region conformance
+storeConformance(
+  { describe, it },
+  async () => {
+    const store = mapStore();
+    return { store, [Symbol.asyncDispose]: () => store.close() };
+  },
+  { name: 'mapStore' },
+);
+// #endregion conformance

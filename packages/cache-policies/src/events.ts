@@ -1,0 +1,116 @@
+import type { AccessObserver, HitCount } from './advisor/access-observer.ts';
+import { type ConnectionMessage, channels, type HitMessage, type StaleServedMessage } from './diagnostics.ts';
+import type { ResetReason } from './tiers/remote-tier.ts';
+
+/** What a cache has done since it was made. */
+export class Counters {
+  hits = 0;
+  remoteHits = 0;
+  pendingHits = 0;
+  misses = 0;
+  staleServed = 0;
+  loads = 0;
+  loadFailures = 0;
+  refreshes = 0;
+  evictions = 0;
+  writes = 0;
+  writeFailures = 0;
+  invalidations = 0;
+  resets = 0;
+}
+
+/** Counts what happens in a cache, publishes it, and notifies the observer. A message is made only for subscribers. */
+export class Events<K> {
+  readonly counters: Counters = new Counters();
+  readonly #cache: string;
+  readonly #observer: AccessObserver<K> | undefined;
+  readonly #unfollowed: HitCount;
+
+  constructor(cache: string, observer: AccessObserver<K> | undefined) {
+    this.#cache = cache;
+    this.#observer = observer;
+    this.#unfollowed = observer?.unfollowed ?? { hits: 0 };
+  }
+
+  /** On the path of every hit. */
+  hit(id: unknown, key: K, tier: 'local' | 'pending', isFollowed: boolean): void {
+    if (tier === 'local') this.counters.hits++;
+    else this.counters.pendingHits++;
+    this.#observeHit(id, key, isFollowed);
+    this.#publishHit(key, tier);
+  }
+
+  /** The observer saw a miss of the local tier. */
+  remoteHit(key: K): void {
+    this.counters.remoteHits++;
+    this.#publishHit(key, 'remote');
+  }
+
+  miss(id: unknown, key: K): void {
+    this.counters.misses++;
+    this.#observer?.accessed(id, key, false);
+    if (channels.miss.hasSubscribers) channels.miss.publish({ cache: this.#cache, key });
+  }
+
+  /** A read found a stale value in the local tier, which is a hit for the observer. */
+  staleHit(id: unknown, key: K, isFollowed: boolean, reason: StaleServedMessage['reason']): void {
+    this.#observeHit(id, key, isFollowed);
+    this.staleServed(key, reason);
+  }
+
+  staleServed(key: K, reason: StaleServedMessage['reason']): void {
+    this.counters.staleServed++;
+    const { staleServed } = channels;
+    if (staleServed.hasSubscribers) staleServed.publish({ cache: this.#cache, key, reason });
+  }
+
+  load(key: K, durationMs: number, background: boolean, failure?: { readonly error: unknown }): void {
+    this.counters.loads++;
+    if (failure !== undefined) this.counters.loadFailures++;
+    const { load } = channels;
+    if (load.hasSubscribers) load.publish({ cache: this.#cache, key, durationMs, background, ...failure });
+  }
+
+  evicted(key: K): void {
+    this.counters.evictions++;
+    this.#observer?.evicted?.(key);
+    if (channels.evict.hasSubscribers) channels.evict.publish({ cache: this.#cache, key });
+  }
+
+  reset(reason: ResetReason): void {
+    this.counters.resets++;
+    if (channels.reset.hasSubscribers) channels.reset.publish({ cache: this.#cache, reason });
+  }
+
+  connection(state: ConnectionMessage['state'], error: Error | undefined): void {
+    const { connection } = channels;
+    if (!connection.hasSubscribers) return;
+    connection.publish({ cache: this.#cache, state, ...(error === undefined ? {} : { error }) });
+  }
+
+  tierFailed(operation: string, error: unknown): void {
+    const { tierFailed } = channels;
+    if (tierFailed.hasSubscribers) tierFailed.publish({ cache: this.#cache, operation, error });
+  }
+
+  /** A write that is not kept: its `set` or `delete` rejects. */
+  writeFailed(key: K, error: unknown): void {
+    const { writeFailed } = channels;
+    if (!writeFailed.hasSubscribers) return;
+    writeFailed.publish({ cache: this.#cache, keys: [key], attempt: 1, kept: false, error });
+  }
+
+  /** The observer's `follows`: whether it is notified of each hit of the key. */
+  isFollowed(id: unknown, key: K): boolean {
+    return this.#observer?.follows?.(id, key) ?? true;
+  }
+
+  #publishHit(key: K, tier: HitMessage['tier']): void {
+    if (channels.hit.hasSubscribers) channels.hit.publish({ cache: this.#cache, key, tier });
+  }
+
+  #observeHit(id: unknown, key: K, isFollowed: boolean): void {
+    if (isFollowed) this.#observer?.accessed(id, key, true);
+    else this.#unfollowed.hits++;
+  }
+}

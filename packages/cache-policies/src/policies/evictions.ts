@@ -1,0 +1,7 @@
+import type { Eviction } from '../bounded-map.ts';
+import * as all from './all.ts';
+
+export type EvictionName = keyof typeof all;
+
+/** Every eviction policy of this package by name, for what is chosen by configuration or compared. */
+export const evictions: Readonly<Record<EvictionName, Eviction>> = all;

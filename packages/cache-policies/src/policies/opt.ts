@@ -1,0 +1,72 @@
+import { checkMax } from '../slots/bound.ts';
+
+/**
+ * How many of the requests are hits if one knows the future: Belady's optimum (MIN, 1966), which evicts what will be asked
+ * last. For replays: no cache of `max` entries that stores whatever it missed has more. Keys are equal as a `Map`'s are.
+ *
+ * Takes memory for every request, and time for n requests as sorting them does.
+ */
+export function opt<K>(requests: Iterable<K>, max: number): number {
+  checkMax(max);
+  const next = nextRequests(requests);
+  // Whoever is there is known by when it is asked next
+  const cached = new Latest();
+  const asked = new Uint8Array(next.length + 1);
+  let hits = 0;
+  let size = 0;
+  next.forEach((after, now) => {
+    if (asked[now] === 1) hits++;
+    else if (size < max) size++;
+    else asked[cached.pop()] = 0;
+    // Of those that are never asked again, any may go
+    asked[after] = 1;
+    cached.push(after);
+  });
+  return hits;
+}
+
+/** For each request, when its key is asked again: their number if never. */
+function nextRequests<K>(requests: Iterable<K>): Int32Array {
+  const keys = [...requests];
+  const next = new Int32Array(keys.length);
+  const later = new Map<K, number>();
+  for (let now = keys.length - 1; now >= 0; now--) {
+    next[now] = later.get(keys[now]!) ?? keys.length;
+    later.set(keys[now]!, now);
+  }
+  return next;
+}
+
+/** A heap of moments: the latest comes first. Those that have passed sink to its bottom and stay. */
+class Latest {
+  readonly #heap: number[] = [];
+
+  push(moment: number): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(moment);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (heap[parent]! >= moment) break;
+      heap[at] = heap[parent]!;
+      at = parent;
+    }
+    heap[at] = moment;
+  }
+
+  pop(): number {
+    const heap = this.#heap;
+    const latest = heap[0]!;
+    const moment = heap.pop()!;
+    if (heap.length === 0) return latest;
+    let at = 0;
+    for (let child = 1; child < heap.length; child = 2 * at + 1) {
+      if (child + 1 < heap.length && heap[child + 1]! > heap[child]!) child++;
+      if (heap[child]! <= moment) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = moment;
+    return latest;
+  }
+}

@@ -1,0 +1,37 @@
+import type { StaleServedMessage } from '../diagnostics.ts';
+import { LoadError, LoadTimeoutError } from '../errors.ts';
+import type { CacheState } from '../state.ts';
+import type { Flight } from './flight.ts';
+
+/** Answers with what is kept, if it may still be served for that reason. */
+export function serveStale<K, V>(
+  { clock, freshness, events }: CacheState<K, V>,
+  flight: Flight<K, V>,
+  reason: StaleServedMessage['reason'],
+): boolean {
+  const { key, fallback } = flight;
+  if (fallback === undefined) return false;
+  const now = clock.now();
+  const serves = reason === 'refresh' ? freshness.isUsable(fallback, now) : freshness.isKept(fallback, now);
+  if (!serves) return false;
+  if (flight.isAwaited) events.staleServed(key, reason);
+  flight.resolve(fallback.value);
+  return true;
+}
+
+/** What is kept is not refreshed for a while. */
+export function postponeRefresh<K, V>(state: CacheState<K, V>, flight: Flight<K, V>, forMs: number): void {
+  const { fallback } = flight;
+  if (fallback === undefined) return;
+  fallback.retryAt = state.clock.now() + forMs;
+  state.keep(flight, fallback);
+}
+
+/** Answers with what is kept, which is then not refreshed for a while, or else with the error. */
+export function fail<K, V>(state: CacheState<K, V>, flight: Flight<K, V>, error: unknown): void {
+  const { name, errorBackoffMs } = state.settings;
+  postponeRefresh(state, flight, errorBackoffMs);
+  if (serveStale(state, flight, 'error')) return;
+  state.flights.detach(flight);
+  flight.reject(error instanceof LoadTimeoutError ? error : new LoadError(name, flight.key, error));
+}

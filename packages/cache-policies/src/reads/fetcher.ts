@@ -1,0 +1,122 @@
+import type { CacheState } from '../state.ts';
+import type { RemoteLink, SharedRead } from '../tiers/remote-link.ts';
+import type { ReadOptions } from '../tiers/remote-tier.ts';
+import { fail, postponeRefresh, serveStale } from './fallback.ts';
+import type { Flight } from './flight.ts';
+import { type Right, type Source, SourceLoader } from './source-loader.ts';
+
+const firstPollMs = 5;
+const longestPollMs = 100;
+
+/** Brings flights what they are for: from the shared tier, else from the source. */
+export class Fetcher<K, V> {
+  readonly #state: CacheState<K, V>;
+  readonly #loader: SourceLoader<K, V>;
+
+  constructor(state: CacheState<K, V>) {
+    this.#state = state;
+    this.#loader = new SourceLoader(state);
+  }
+
+  /** Answers every flight. Never rejects. */
+  async fetch(flights: readonly Flight<K, V>[], source: Source<K, V> | undefined): Promise<void> {
+    const { remote, flights: underWay } = this.#state;
+    try {
+      if (remote !== undefined) await this.#fromRemote(remote, flights, source, 0);
+      else if (source !== undefined) await this.#loader.load(flights, source, () => 'local');
+    } catch (error) {
+      for (const flight of flights) fail(this.#state, flight, error);
+    } finally {
+      for (const flight of flights) {
+        underWay.remove(flight);
+        if (!flight.answered) flight.resolve(undefined);
+      }
+    }
+  }
+
+  async #fromRemote(
+    remote: RemoteLink<V>,
+    flights: readonly Flight<K, V>[],
+    source: Source<K, V> | undefined,
+    waitedMs: number,
+  ): Promise<void> {
+    const { clock, settings } = this.#state;
+    const askedAt = clock.now();
+    const minFreshMs = minFreshMsFor(flights[0]!, askedAt);
+    const options = { ...(source && { leaseMs: settings.leaseMs }), minFreshMs };
+    const reads = await this.#read(remote, flights, options);
+    const rights = new Map<Flight<K, V>, Right>();
+    const leasedByOthers: Promise<void>[] = [];
+    for (const flight of flights) {
+      const read = reads.get(flight);
+      if (read === undefined) rights.set(flight, remote.keepsUnprotected ? 'local' : 'none');
+      else if (this.#takeEntry(flight, read, askedAt) || source === undefined) continue;
+      else if (read.lease !== undefined) rights.set(flight, { lease: read.lease });
+      else leasedByOthers.push(this.#awaitLease(remote, flight, source, waitedMs, read.busyMs ?? 0));
+    }
+    const toLoad = [...rights.keys()];
+    if (source !== undefined && toLoad.length > 0) {
+      await this.#loader.load(toLoad, source, flight => rights.get(flight)!);
+    }
+    await Promise.all(leasedByOthers);
+  }
+
+  async #read(
+    remote: RemoteLink<V>,
+    flights: readonly Flight<K, V>[],
+    options: ReadOptions,
+  ): Promise<ReadonlyMap<Flight<K, V>, SharedRead<V>>> {
+    const asked = flights.filter(({ id }) => remote.isUsable(id as string));
+    if (asked.length === 0) return new Map();
+    const ids = asked.map(({ id }) => id as string);
+    const reads = (await remote.read(ids, options)) ?? [];
+    return new Map(reads.map((read, i) => [asked[i]!, read]));
+  }
+
+  /** Whether the entry ends the flight. A stale one that may be served answers, and the flight goes on. */
+  #takeEntry(flight: Flight<K, V>, { entry, lease, busyMs }: SharedRead<V>, askedAt: number): boolean {
+    if (entry === undefined) return false;
+    const { freshness, events, flights } = this.#state;
+    const { key, stamp, fallback } = flight;
+    const found = freshness.entryOf(key, entry, { at: askedAt, stamp }, askedAt);
+    if (entry.freshMs > 0) {
+      this.#state.keep(flight, found);
+      if (lease === undefined && busyMs === undefined) {
+        if (flight.isAwaited) events.remoteHit(key);
+        flights.answer(flight, entry.value);
+        return true;
+      }
+    }
+    if (fallback === undefined || fallback.freshUntil < found.freshUntil) flight.fallback = found;
+    if (!flight.background && serveStale(this.#state, flight, 'refresh')) this.#state.keep(flight, found);
+    return false;
+  }
+
+  /** Another process loads or writes the key. */
+  async #awaitLease(
+    remote: RemoteLink<V>,
+    flight: Flight<K, V>,
+    source: Source<K, V>,
+    waitedMs: number,
+    busyMs: number,
+  ): Promise<void> {
+    const { callerClock, settings } = this.#state;
+    const { leaseWaitMs } = settings;
+    if (flight.answered || (flight.background && !flight.isAwaited)) {
+      postponeRefresh(this.#state, flight, Math.min(busyMs, longestPollMs));
+      return;
+    }
+    if (waitedMs >= leaseWaitMs) return this.#loader.load([flight], source, () => 'none');
+    const pollMs = Math.min(Math.max(waitedMs, firstPollMs), longestPollMs, leaseWaitMs - waitedMs);
+    await callerClock.sleep(pollMs, flight.signal).catch(() => {});
+    if (!flight.isAborted) await this.#fromRemote(remote, [flight], source, waitedMs + pollMs);
+  }
+}
+
+/** What the shared tier is asked for: more than this much freshness, or else a lease. */
+function minFreshMsFor<K, V>({ background, fallback }: Flight<K, V>, now: number): number {
+  if (!background || fallback === undefined) return 0;
+  const leftMs = fallback.freshUntil - now;
+  // what another process has refreshed since is fresher than halfway between this one's rest and a full life
+  return leftMs <= 0 ? 0 : (leftMs + fallback.freshUntil - fallback.at) / 2;
+}

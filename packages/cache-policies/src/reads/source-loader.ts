@@ -1,0 +1,172 @@
+import { type Clock, withDeadline } from '@ashlar/core';
+import { LoadTimeoutError } from '../errors.ts';
+import type { Load, LoadContext, LoadMany } from '../options.ts';
+import type { CacheState } from '../state.ts';
+import { fail, serveStale } from './fallback.ts';
+import type { Flight } from './flight.ts';
+
+/** What is asked when no tier has a key. At least one of both. */
+export interface Source<K, V> {
+  readonly load?: Load<K, V> | undefined;
+  readonly loadMany?: LoadMany<K, V> | undefined;
+}
+
+/** The right to keep what is loaded: under a lease of the shared tier, in this process alone, or nowhere. */
+export type Right = { readonly lease: string } | 'local' | 'none';
+
+type RightOf<K, V> = (flight: Flight<K, V>) => Right;
+
+/** Loads keys from their source, each for one flight, within the timeouts. */
+export class SourceLoader<K, V> {
+  readonly #state: CacheState<K, V>;
+
+  constructor(state: CacheState<K, V>) {
+    this.#state = state;
+  }
+
+  /** Answers the flights. Rejects only for what the source cannot be blamed for. */
+  async load(flights: readonly Flight<K, V>[], source: Source<K, V>, rightOf: RightOf<K, V>): Promise<void> {
+    const { load, loadMany } = source;
+    if (flights.length > 1 && loadMany !== undefined) return this.#loadMany(flights, loadMany, rightOf);
+    const loadOne = load ?? this.#oneOf(loadMany!);
+    await Promise.all(flights.map(flight => this.#loadOne(flight, loadOne, rightOf(flight))));
+  }
+
+  async #loadOne(flight: Flight<K, V>, load: Load<K, V>, right: Right): Promise<void> {
+    if (flight.isAborted) return this.#releaseLease(flight, right);
+    const startedAt = this.#state.clock.now();
+    const cancel = this.#serveStaleWhenSlow([flight]);
+    try {
+      const { key } = flight;
+      const value = await this.#limited([flight], key, async () => load(key, contextOf(flight)));
+      await this.#deliver(flight, value, startedAt, right);
+    } catch (error) {
+      await this.#failed(flight, error, startedAt, right);
+    } finally {
+      cancel();
+    }
+  }
+
+  async #loadMany(
+    flights: readonly Flight<K, V>[],
+    loadMany: LoadMany<K, V>,
+    rightOf: RightOf<K, V>,
+  ): Promise<void> {
+    const startedAt = this.#state.clock.now();
+    const cancel = this.#serveStaleWhenSlow(flights);
+    const group = abortedWithAll(flights);
+    try {
+      const keys = flights.map(({ key }) => key);
+      const pairs = await this.#limited(flights, keys, async () => loadMany(keys, contextOf(group)));
+      const values = this.#byId(pairs);
+      await Promise.all(
+        flights.map(flight => this.#deliver(flight, values.get(flight.id), startedAt, rightOf(flight))),
+      );
+    } catch (error) {
+      await Promise.all(flights.map(flight => this.#failed(flight, error, startedAt, rightOf(flight))));
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Answers at once, then stores where it has the right to. */
+  async #deliver(flight: Flight<K, V>, value: V | undefined, startedAt: number, right: Right): Promise<void> {
+    const { clock, freshness, flights, remote } = this.#state;
+    const { id, key, terms, stamp } = flight;
+    const now = clock.now();
+    const costMs = now - startedAt;
+    const loaded = freshness.sharedEntryOf(key, value, terms, costMs);
+    const isKept = loaded.keepMs > 0 && !flight.isAborted;
+    const entry = freshness.entryOf(key, loaded, { at: startedAt, stamp }, now);
+    if (isKept && right === 'local') this.#state.keep(flight, entry);
+    this.#publishLoad(flight, costMs);
+    if (typeof right === 'string' || !isKept) {
+      flights.answer(flight, value);
+      return this.#releaseLease(flight, right);
+    }
+    // who comes before it is stored gets it too
+    flight.resolve(value);
+    if (await remote!.fill(id as string, right.lease, loaded)) this.#state.keep(flight, entry);
+  }
+
+  async #failed(flight: Flight<K, V>, error: unknown, startedAt: number, right: Right): Promise<void> {
+    this.#publishLoad(flight, this.#state.clock.now() - startedAt, { error });
+    fail(this.#state, flight, error);
+    await this.#releaseLease(flight, right);
+  }
+
+  #publishLoad(flight: Flight<K, V>, costMs: number, failure?: { readonly error: unknown }): void {
+    const background = flight.background || flight.answered;
+    this.#state.events.load(flight.key, costMs, background, failure);
+  }
+
+  async #releaseLease({ id }: Flight<K, V>, right: Right): Promise<void> {
+    if (typeof right === 'object') await this.#state.remote!.release(id as string, right.lease);
+  }
+
+  /** Within `timeoutMs`, after which the flights are aborted. */
+  #limited<T>(flights: readonly Flight<K, V>[], key: unknown, work: () => Promise<T>): Promise<T> {
+    const { timeoutMs, name } = this.#state.settings;
+    if (timeoutMs === undefined) return work();
+    const late = () => {
+      const error = new LoadTimeoutError(name, key, timeoutMs);
+      for (const flight of flights) flight.abort(error);
+      return error;
+    };
+    return withDeadline({ timeoutMs, clock: this.#clockFor(flights[0]!), late }, work);
+  }
+
+  #clockFor({ background }: Flight<K, V>): Clock {
+    return background ? this.#state.clock : this.#state.callerClock;
+  }
+
+  /** Serves what is kept after the soft timeout, unless it is canceled by what it returns. */
+  #serveStaleWhenSlow(flights: readonly Flight<K, V>[]): () => void {
+    const { softTimeoutMs } = this.#state.settings;
+    if (softTimeoutMs === undefined || flights.every(({ fallback }) => fallback === undefined))
+      return () => {};
+    const canceled = new AbortController();
+    this.#clockFor(flights[0]!)
+      .sleep(softTimeoutMs, canceled.signal)
+      .then(
+        () => {
+          for (const flight of flights) if (!flight.answered) serveStale(this.#state, flight, 'slow');
+        },
+        () => {},
+      );
+    return () => canceled.abort();
+  }
+
+  /** Of a source that only takes many, and may answer with others. */
+  #oneOf(loadMany: LoadMany<K, V>): Load<K, V> {
+    return async (key, context) => this.#byId(await loadMany([key], context)).get(this.#state.idOf(key));
+  }
+
+  /** Of two pairs for one key, the later one. @throws TypeError for what is not iterable */
+  #byId(pairs: Iterable<readonly [K, V]>): ReadonlyMap<unknown, V> {
+    const values = new Map<unknown, V>();
+    for (const [key, value] of pairs) values.set(this.#state.idOf(key), value);
+    return values;
+  }
+}
+
+/** What the load is given, and no more than that. */
+function contextOf(holder: { readonly signal: AbortSignal }): LoadContext {
+  return {
+    get signal() {
+      return holder.signal;
+    },
+  };
+}
+
+/** A signal that aborts when all of the flights have. */
+function abortedWithAll<K, V>(flights: readonly Flight<K, V>[]): { readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  let left = flights.length;
+  for (const flight of flights) {
+    flight.onAbort = reason => {
+      if (--left === 0) controller.abort(reason);
+    };
+  }
+  return controller;
+}

@@ -1,0 +1,198 @@
+import type { Bound, BoundedMap } from '../bounded-map.ts';
+import { checkBound, checkMax, checkValue, Departures, weightOf } from './bound.ts';
+import type { Column } from './column.ts';
+import { none } from './column.ts';
+import { Entries } from './entries.ts';
+import { Queue } from './queue.ts';
+
+export type Taker<K, V> = (key: K, value: V, weight: number) => void;
+
+/**
+ * What is common to the policies that keep their entries in queues: the books, so that a policy says only where an entry
+ * goes. Each policy writes its own `get`, so that the hot path is compiled for it alone.
+ */
+export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
+  protected readonly entries: Entries<K, V> = new Entries<K, V>();
+  protected max: number;
+  /** The weight of what is there, ghosts not included. */
+  protected used = 0;
+  readonly #weigh: ((key: K, value: V) => number) | undefined;
+  readonly #weights: Column<Float64Array> | undefined;
+  readonly #departures: Departures<K, V> | undefined;
+  readonly #queues: Queue[] = [];
+  readonly #links = this.entries.links();
+  #size = 0;
+  /** Who takes what is given up, instead of those who are told. */
+  #taker: Taker<K, V> | undefined;
+
+  constructor(policy: string, bound: Bound<K, V>, options: readonly string[] = []) {
+    checkBound(policy, bound, options);
+    const { max, weigh, onEvict } = bound;
+    this.max = max;
+    this.#weigh = weigh;
+    this.#weights = weigh && this.entries.column(Float64Array);
+    this.#departures = onEvict && new Departures(onEvict);
+  }
+
+  abstract get(key: K): V | undefined;
+  /** Makes room and stores; `ghost` is the slot of the key's ghost, or `none`. */
+  protected abstract admit(key: K, value: V, weight: number, ghost: number): void;
+  /** Evicts one of those that are there: unlinks it, then lets it `leave` or `fade`. */
+  protected abstract evict(): void;
+  /** Hears that an entry was replaced, which is a hit. */
+  protected abstract touch(slot: number): void;
+  /** The queue that an entry is on. */
+  protected abstract queueOf(slot: number): Queue;
+  /** Hears that an entry will be deleted, or all of them (`none`), and the bound was changed. */
+  protected forget?(slot: number): void;
+  protected resized?(): void;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  peek(key: K): V | undefined {
+    const slot = this.entries.find(key);
+    return slot === none ? undefined : this.entries.value(slot);
+  }
+
+  has(key: K): boolean {
+    return this.peek(key) !== undefined;
+  }
+
+  set(key: K, value: V): this {
+    checkValue(key, value);
+    const weight = weightOf(this.#weigh, key, value);
+    const slot = this.entries.findAgain(key);
+    const old = slot === none ? undefined : this.entries.value(slot);
+    if (old !== undefined) this.#replace(slot, key, old, value, weight);
+    else if (weight > this.max) this.#departures?.add(key, value, 'capacity');
+    else this.admit(key, value, weight, slot);
+    this.#departures?.notify();
+    return this;
+  }
+
+  /** The weight of all entries. */
+  get weight(): number {
+    return this.used;
+  }
+
+  /** Hands over the entry that the policy would evict, which must be there; nobody is told that it has left. */
+  shed(taker: Taker<K, V>): void {
+    this.#taker = taker;
+    this.evict();
+    this.#taker = undefined;
+  }
+
+  /** Hands over an entry, if it is there; nobody is told that it has left. */
+  pull(key: K, taker: Taker<K, V>): void {
+    const slot = this.entries.find(key);
+    const value = slot === none ? undefined : this.entries.value(slot);
+    if (value === undefined) return;
+    const weight = this.queueOf(slot).weightOf(slot);
+    this.#remove(slot);
+    taker(key, value, weight);
+  }
+
+  delete(key: K): boolean {
+    const slot = this.entries.find(key);
+    const value = slot === none ? undefined : this.entries.value(slot);
+    if (value === undefined) return false;
+    this.#remove(slot);
+    this.#departures?.add(key, value, 'deleted');
+    this.#departures?.notify();
+    return true;
+  }
+
+  clear(): void {
+    if (this.#departures !== undefined) {
+      for (const [key, value] of this) this.#departures.add(key, value, 'deleted');
+    }
+    this.entries.clear();
+    for (const queue of this.#queues) queue.clear();
+    this.used = 0;
+    this.#size = 0;
+    this.forget?.(none);
+    this.#departures?.notify();
+  }
+
+  resize(max: number): void {
+    this.max = checkMax(max);
+    this.resized?.();
+    while (this.used > this.max) this.evict();
+    this.#departures?.notify();
+  }
+
+  *[Symbol.iterator](): IterableIterator<[K, V]> {
+    const { entries } = this;
+    for (let slot = 0; slot < entries.slots; slot++) {
+      const value = entries.value(slot);
+      if (value !== undefined) yield [entries.key(slot), value];
+    }
+  }
+
+  protected queue(): Queue {
+    const queue = new Queue(this.entries, this.#links, this.#weights);
+    this.#queues.push(queue);
+    return queue;
+  }
+
+  /** Stores it, on no queue yet; a ghost is taken off its queue before. */
+  protected add(key: K, value: V, weight: number, ghost: number = none): number {
+    const slot = ghost === none ? this.entries.add(key, value) : ghost;
+    if (ghost !== none) this.entries.setValue(slot, value);
+    if (this.#weights !== undefined) this.#weights.cells[slot] = weight;
+    this.used += weight;
+    this.#size++;
+    return slot;
+  }
+
+  /** An evicted entry goes; it is on no queue any more. */
+  protected leave(slot: number): void {
+    this.fade(slot);
+    this.entries.remove(slot);
+  }
+
+  /** An evicted entry goes and its key is kept as a ghost. */
+  protected fade(slot: number): void {
+    const weight = this.#weights === undefined ? 1 : this.#weights.cells[slot]!;
+    this.used -= weight;
+    this.#size--;
+    if (this.#taker !== undefined || this.#departures !== undefined) this.#notify(slot, weight);
+    else this.entries.setValue(slot, undefined);
+  }
+
+  #notify(slot: number, weight: number): void {
+    const key = this.entries.key(slot);
+    const value = this.entries.value(slot) as V;
+    this.entries.setValue(slot, undefined);
+    if (this.#taker === undefined) this.#departures?.add(key, value, 'capacity');
+    else this.#taker(key, value, weight);
+  }
+
+  #remove(slot: number): void {
+    this.forget?.(slot);
+    const queue = this.queueOf(slot);
+    queue.remove(slot);
+    this.used -= queue.weightOf(slot);
+    this.#size--;
+    this.entries.remove(slot);
+  }
+
+  #replace(slot: number, key: K, old: V, value: V, weight: number): void {
+    this.#departures?.add(key, old, 'replaced');
+    if (weight > this.max) {
+      this.#remove(slot);
+      this.#departures?.add(key, value, 'capacity');
+      return;
+    }
+    this.entries.setValue(slot, value);
+    if (this.#weights !== undefined) {
+      const queue = this.queueOf(slot);
+      this.used += weight - queue.weightOf(slot);
+      queue.reweigh(slot, weight);
+    }
+    this.touch(slot);
+    while (this.used > this.max) this.evict();
+  }
+}

@@ -1,0 +1,96 @@
+import { backgroundClock, type Clock, describe, InvalidOptionError, systemClock } from '@ashlar/core';
+import { Events } from './events.ts';
+import { type CacheOptions, readSettings, type Settings } from './options.ts';
+import { type Flight, Flights } from './reads/flight.ts';
+import { Freshness } from './reads/freshness.ts';
+import type { Entry } from './tiers/entry.ts';
+import { LocalTier } from './tiers/local-tier.ts';
+import { RemoteLink } from './tiers/remote-link.ts';
+import type { ResetReason, TierListener } from './tiers/remote-tier.ts';
+import { WriteQueue } from './writes/write-queue.ts';
+
+/** All that the reads and writes of one cache share, and the invalidations that concern all of it. */
+export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'reset'> {
+  readonly settings: Settings<K, V>;
+  /** What the tiers call a key: itself in one process, a string where it goes further. */
+  readonly idOf: (key: K) => unknown;
+  readonly clock: Clock;
+  /** The same, with sleepers that keep the process alive: for what a caller waits for. */
+  readonly callerClock: Clock;
+  readonly events: Events<K>;
+  readonly freshness: Freshness<K, V>;
+  /** L1. */
+  readonly local: LocalTier<K, V>;
+  readonly flights: Flights<K, V> = new Flights<K, V>();
+  readonly writes: WriteQueue = new WriteQueue();
+  /** L2. */
+  readonly remote: RemoteLink<V> | undefined;
+
+  /** @throws InvalidOptionError */
+  constructor(options: CacheOptions<K, V>) {
+    const settings = readSettings(options);
+    const { name, clock, remote: tier, serializer, onDisconnect, observer } = settings;
+    this.settings = settings;
+    this.idOf = idOfKeys(settings.keyOf, tier !== undefined || settings.write?.needsText === true);
+    this.clock = clock ?? backgroundClock;
+    this.callerClock = clock ?? systemClock;
+    const events = new Events<K>(name, observer);
+    this.events = events;
+    this.freshness = new Freshness(settings);
+    this.local = new LocalTier(settings, events);
+    const { serveMs } = onDisconnect;
+    this.remote =
+      tier && new RemoteLink<V>({ tier, serializer, listener: this, events, serveMs, clock: this.clock });
+  }
+
+  /** Keeps what a flight brought in this process, unless the key was changed since it began. */
+  keep(flight: Flight<K, V>, entry: Entry<K, V>): void {
+    if (this.flights.isCurrent(flight)) this.local.put(flight.id, entry);
+  }
+
+  /** Others changed these. */
+  invalidated({ keys, tags }: { readonly keys: readonly string[]; readonly tags: readonly string[] }): void {
+    this.events.counters.invalidations += keys.length + tags.length;
+    for (const key of keys) {
+      this.writes.fence(key);
+      this.flights.fence(key);
+      this.local.delete(key);
+    }
+    if (tags.length > 0) this.dropTags(tags);
+  }
+
+  /** Anything may have changed. */
+  reset(reason: ResetReason): void {
+    this.dropAll();
+    this.events.reset(reason);
+  }
+
+  /** Nothing in this process that has one of the tags is served any more. */
+  dropTags(tags: readonly string[]): void {
+    for (const tag of tags) this.local.invalidateTag(tag);
+    this.flights.tagsInvalidated(this.local.stamp);
+  }
+
+  /** Nothing in this process is served any more. */
+  dropAll(): void {
+    this.writes.fenceAll();
+    this.flights.fenceAll();
+    this.local.clear();
+  }
+}
+
+function idOfKeys<K>(keyOf: ((key: K) => string) | undefined, needsText: boolean): (key: K) => unknown {
+  if (keyOf !== undefined) {
+    return key => {
+      const id: unknown = keyOf(key);
+      if (typeof id === 'string') return id;
+      throw new InvalidOptionError('keyOf', `\`keyOf\` must return strings, got ${describe(id)}`);
+    };
+  }
+  if (!needsText) return key => key;
+  return key => {
+    if (typeof key === 'string') return key;
+    if (typeof key === 'number' || typeof key === 'bigint') return String(key);
+    throw new InvalidOptionError('keyOf', `\`keyOf\` is needed to make a string of the key ${describe(key)}`);
+  };
+}

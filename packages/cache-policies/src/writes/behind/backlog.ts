@@ -1,0 +1,239 @@
+import type { Clock, Random } from '@ashlar/core';
+import { channels } from '../../diagnostics.ts';
+import { BacklogFullError, CacheClosedError, UnwrittenError } from '../../errors.ts';
+import { type AcceptedWrite, type PendingWrite, PendingWrites, type WaitingWrite } from './pending-writes.ts';
+import { Semaphore } from './semaphore.ts';
+
+export interface BacklogSettings {
+  readonly maxPending: number;
+  readonly whenFull: 'wait' | 'reject';
+  readonly maxDelayMs: number;
+  readonly maxBatch: number;
+  readonly backoffMs: number;
+  readonly maxBackoffMs: number;
+  readonly closeTimeoutMs: number;
+}
+
+export interface BacklogOptions<K, V> extends BacklogSettings {
+  readonly cache: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly write: (
+    batch: readonly PendingWrite<K, V>[],
+    context: { readonly signal: AbortSignal },
+  ) => Promise<void>;
+  /** False when the writes belong to another process now: none of them is written here any more. */
+  readonly mayWrite: () => boolean;
+  /** What is left to do once the source has taken a batch, before the writes are pending no more. Never rejects. */
+  readonly written: (items: readonly WaitingWrite<K, V>[]) => Promise<void>;
+}
+
+/** Hands pending writes to the source, in batches, until it has taken them. */
+export class Backlog<K, V> {
+  readonly options: BacklogOptions<K, V>;
+  readonly #pending = new PendingWrites<K, V>();
+  /** One permit for each pending write. */
+  readonly #permits: Semaphore;
+  readonly #flushes = new Set<{ readonly upTo: number; resolve(): void; reject(reason: unknown): void }>();
+  readonly #stop = new AbortController();
+  /** Ends a wait for company. */
+  #wake = new AbortController();
+  /** Ends a wait after a failure. */
+  #pause = new AbortController();
+  #running: Promise<void> | undefined;
+  #lastSequence = 0;
+  #batchLimit: number;
+  #failures = 0;
+  #closing = false;
+  #lastError: unknown;
+  #written = 0;
+  #coalesced = 0;
+
+  constructor(options: BacklogOptions<K, V>) {
+    this.options = options;
+    this.#batchLimit = options.maxBatch;
+    this.#permits = new Semaphore(options.maxPending);
+  }
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  pending(id: unknown): PendingWrite<K, V> | undefined {
+    return this.#pending.get(id);
+  }
+
+  /** Waits for a permit. Whether one was acquired, to be handed to `add`, or else to `giveUp`; what replaces needs none. */
+  async reserve(id: unknown, signal: AbortSignal | undefined): Promise<boolean> {
+    const { cache, whenFull, maxPending } = this.options;
+    if (this.#closing) throw new CacheClosedError(cache);
+    if (this.#pending.isWaiting(id)) return false;
+    if (this.#permits.tryAcquire()) return true;
+    if (whenFull === 'reject') throw new BacklogFullError(cache, maxPending);
+    this.#hurry();
+    await this.#permits.acquire(signal);
+    return true;
+  }
+
+  giveUp(hasPermit: boolean): void {
+    if (hasPermit) this.#permits.release(1);
+  }
+
+  nextSequence(): number {
+    this.#lastSequence = Math.max(this.#lastSequence + 1, Date.now() * 1_000);
+    return this.#lastSequence;
+  }
+
+  /** A write of the key that waits is replaced. */
+  add(write: AcceptedWrite<K, V>, hasPermit: boolean): void {
+    if (this.#pending.add(write, this.options.clock.now())) {
+      this.#coalesced++;
+      this.giveUp(hasPermit);
+    } else if (!hasPermit) this.#permits.overdraw();
+    this.#lastSequence = Math.max(this.#lastSequence, write.sequence);
+    if (this.#pending.waiting >= this.options.maxBatch) this.#hurry();
+    this.#start();
+  }
+
+  /** Resolves when the source has taken what was accepted before the call. */
+  flush(): Promise<void> {
+    if (this.size === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#flushes.add({ upTo: this.#lastSequence, resolve, reject });
+      this.#hurry();
+    });
+  }
+
+  snapshot(): object {
+    const { clock } = this.options;
+    const { oldest } = this.#pending;
+    return {
+      pending: this.size,
+      written: this.#written,
+      coalesced: this.#coalesced,
+      failures: this.#failures,
+      oldestMs: oldest === undefined ? 0 : clock.now() - oldest.acceptedAt,
+      ...(this.#lastError === undefined ? {} : { lastError: String(this.#lastError) }),
+    };
+  }
+
+  acceptNoMore(reason: unknown = new CacheClosedError(this.options.cache)): void {
+    this.#closing = true;
+    this.#permits.close(reason);
+    this.#hurry();
+    this.#pause.abort();
+  }
+
+  /** After `acceptNoMore`: writes what it can within its time. @throws UnwrittenError */
+  async close(journaled: boolean): Promise<void> {
+    const { cache, clock, closeTimeoutMs } = this.options;
+    if (this.#running === undefined) return;
+    const done = new AbortController();
+    const late = clock.sleep(closeTimeoutMs, done.signal).catch(() => {});
+    await Promise.race([this.#running, late]);
+    done.abort();
+    this.#stop.abort(new CacheClosedError(cache, 'Unknown'));
+    this.#pause.abort();
+    if (this.size === 0) return;
+    const unwritten = [...this.#pending].map(({ key, value }) => ({ key, value }));
+    throw new UnwrittenError(cache, unwritten, journaled, this.#lastError);
+  }
+
+  /**
+   * The journal has what is pending and was lost to another process: nothing more is written here. Resolves when what is
+   * under way has ended.
+   */
+  async abandon(reason: unknown): Promise<void> {
+    this.acceptNoMore(reason);
+    this.#stop.abort(reason);
+    for (const { reject } of this.#flushes) reject(reason);
+    this.#flushes.clear();
+    await this.#running;
+  }
+
+  #start(): void {
+    if (this.#running !== undefined) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  #hurry(): void {
+    this.#wake.abort();
+  }
+
+  async #run(): Promise<void> {
+    for (let streak = 0; this.#pending.waiting > 0; ) {
+      if (!this.#stop.signal.aborted) await this.#untilDue(streak);
+      if (this.#stop.signal.aborted || !this.options.mayWrite()) return;
+      streak = (await this.#writeBatch()) ? 0 : streak + 1;
+    }
+  }
+
+  /** Waits for company, or after a failure for its time; less long when somebody waits for it. */
+  async #untilDue(streak: number): Promise<void> {
+    const { clock, random, maxDelayMs, maxBatch, backoffMs, maxBackoffMs } = this.options;
+    if (streak > 0) {
+      this.#pause = new AbortController();
+      const delayMs = Math.min(backoffMs * 2 ** (streak - 1), maxBackoffMs) * (0.5 + random() / 2);
+      return clock.sleep(delayMs, this.#pause.signal).catch(() => {});
+    }
+    const { oldest, waiting } = this.#pending;
+    if (this.#closing || this.#flushes.size > 0 || waiting >= maxBatch || this.#permits.hasWaiting) return;
+    this.#wake = new AbortController();
+    const leftMs = oldest!.acceptedAt + maxDelayMs - clock.now();
+    if (leftMs > 0) await clock.sleep(leftMs, this.#wake.signal).catch(() => {});
+  }
+
+  /** Whether the source took it. What it refuses goes to the end of the line, in smaller batches. */
+  async #writeBatch(): Promise<boolean> {
+    const { cache, clock, write, written, maxBatch } = this.options;
+    const items = this.#pending.take(this.#batchLimit);
+    const startedAt = clock.now();
+    const batch = items.map(({ key, value, sequence }) => ({ key, value, sequence }));
+    try {
+      await write(batch, this.#stop);
+    } catch (error) {
+      this.#refused(items, error);
+      return false;
+    }
+    this.#written += items.length;
+    this.#batchLimit = Math.min(2 * this.#batchLimit, maxBatch);
+    const { flush } = channels;
+    if (flush.hasSubscribers)
+      flush.publish({ cache, count: items.length, durationMs: clock.now() - startedAt });
+    await written(items);
+    this.#pending.taken();
+    this.#permits.release(items.length);
+    this.#resolveFlushes();
+    return true;
+  }
+
+  #refused(items: readonly WaitingWrite<K, V>[], error: unknown): void {
+    const { cache } = this.options;
+    this.#failures++;
+    this.#lastError = error;
+    const [only] = items;
+    if (items.length === 1) only!.goesAlone = true;
+    else this.#batchLimit = Math.max(1, Math.floor(items.length / 2));
+    this.#permits.release(this.#pending.putBack());
+    const { writeFailed } = channels;
+    if (!writeFailed.hasSubscribers) return;
+    writeFailed.publish({
+      cache,
+      keys: items.map(({ key }) => key),
+      attempt: this.#failures,
+      kept: true,
+      error,
+    });
+  }
+
+  #resolveFlushes(): void {
+    const { lowestSequence } = this.#pending;
+    for (const flush of this.#flushes) {
+      if (flush.upTo >= lowestSequence) continue;
+      this.#flushes.delete(flush);
+      flush.resolve();
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import { abortable } from '@ashlar/core';
+import { CacheClosedError, WriteError } from '../../errors.ts';
+import { WriteQueue } from '../write-queue.ts';
+import type { Write, Writer, WriterContext } from '../write-strategy.ts';
+import type { Backlog } from './backlog.ts';
+import type { Journal } from './journal.ts';
+
+/** Accepts writes: into the journal, then among the pending ones, then into the tiers. */
+export class BehindWriter<K, V> implements Writer<K, V> {
+  readonly #context: WriterContext<K, V>;
+  readonly #newBacklog: () => Backlog<K, V>;
+  readonly #journal: Journal<K, V> | undefined;
+  readonly #queue = new WriteQueue();
+  readonly #ending = new AbortController();
+  #backlog: Backlog<K, V>;
+  /** What a lost journal leaves under way; it must have ended before another batch is written. */
+  #abandoned: Promise<void> = Promise.resolve();
+  #starting: Promise<void> | undefined;
+  #isStarted: boolean;
+
+  constructor(
+    context: WriterContext<K, V>,
+    newBacklog: () => Backlog<K, V>,
+    journal: Journal<K, V> | undefined,
+  ) {
+    this.#context = context;
+    this.#newBacklog = newBacklog;
+    this.#backlog = newBacklog();
+    this.#journal = journal;
+    this.#isStarted = journal === undefined;
+    this.starting?.catch(() => {});
+  }
+
+  /** The journal is being taken and replayed. What failed is tried again by who comes next. */
+  get starting(): Promise<void> | undefined {
+    if (this.#isStarted) return undefined;
+    this.#starting ??= this.#start(this.#journal!).finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  pending(id: unknown): { readonly value: V | undefined } | undefined {
+    return this.#backlog.pending(id);
+  }
+
+  async write(write: Write<K, V>, signal: AbortSignal | undefined): Promise<void> {
+    if (this.starting !== undefined) await abortable(this.starting, signal);
+    await this.#queue.run(write.id, async () => {
+      const { id, key, value } = write;
+      const backlog = this.#backlog;
+      const hasPermit = await backlog.reserve(id, signal);
+      const accepted = { id, key, value, sequence: backlog.nextSequence() };
+      try {
+        await this.#journal?.put(accepted);
+      } catch (error) {
+        backlog.giveUp(hasPermit);
+        throw error;
+      }
+      backlog.add(accepted, hasPermit); // if the journal was lost since, who takes it finds the write there
+      try {
+        await this.#context.place(write);
+      } catch (error) {
+        // it is accepted: only the shared tier does not know of it
+        throw error instanceof WriteError
+          ? new WriteError(this.#context.name, key, 'Executed', error.cause)
+          : error;
+      }
+    });
+  }
+
+  flush(): Promise<void> {
+    return this.#backlog.flush();
+  }
+
+  snapshot(): object {
+    return {
+      kind: 'writeBehind',
+      ...this.#backlog.snapshot(),
+      journal: this.#journal === undefined ? 'none' : this.#journal.durability,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort(new CacheClosedError(this.#context.name));
+    await this.#starting?.catch(() => {});
+    this.#backlog.acceptNoMore();
+    await this.#queue.settled();
+    try {
+      await this.#backlog.close(this.#journal !== undefined);
+    } finally {
+      await this.#journal?.close();
+    }
+  }
+
+  async #start(journal: Journal<K, V>): Promise<void> {
+    await abortable(this.#abandoned, this.#ending.signal);
+    const backlog = this.#backlog;
+    const left = await journal.open(reason => this.#lost(backlog, reason), this.#ending.signal);
+    for (const accepted of left) backlog.add(accepted, false);
+    // the question may find the journal lost, which changes the backlog
+    this.#isStarted = journal.isHeld && this.#backlog === backlog;
+  }
+
+  /** The writes that are pending are those of who has the journal next, be it this process. */
+  #lost(backlog: Backlog<K, V>, reason: unknown): void {
+    this.#abandoned = backlog.abandon(reason);
+    this.#backlog = this.#newBacklog();
+    this.#isStarted = false;
+    if (!this.#ending.signal.aborted) this.starting?.catch(() => {});
+  }
+}

@@ -1,0 +1,153 @@
+import { outcomeOf, WriteError } from '../errors.ts';
+import type { CacheState } from '../state.ts';
+import type { Origin, SharedEntry } from '../tiers/entry.ts';
+import type { RemoteLink } from '../tiers/remote-link.ts';
+import type { QueuedWrite } from './write-queue.ts';
+import type { Write } from './write-strategy.ts';
+
+/** A value as it goes into the tiers. */
+interface Placement<V> extends Origin {
+  readonly entry: SharedEntry<V>;
+}
+
+/** Brings writes and invalidations into the tiers, so that no load that began before can put an old value back. */
+export class TierUpdates<K, V> {
+  readonly #state: CacheState<K, V>;
+
+  constructor(state: CacheState<K, V>) {
+    this.#state = state;
+  }
+
+  /** The value goes into all tiers, or is deleted from them. @throws WriteError */
+  place(write: Write<K, V>): Promise<void> {
+    const { writes, remote, settings } = this.#state;
+    return writes.run(write.id, async queued => {
+      const placement = this.#placement(write, this.#origin());
+      const id = write.id as string;
+      try {
+        if (remote !== undefined) {
+          await (placement === undefined ? remote.invalidate([id]) : remote.write(id, placement.entry));
+        }
+      } catch (error) {
+        this.#settle(queued, write, undefined);
+        throw new WriteError(settings.name, write.key, outcomeOf(error), error);
+      }
+      this.#settle(queued, write, placement);
+    });
+  }
+
+  /**
+   * Announces the write, makes it, and keeps the value if `keep` says so and no other cache wrote the key meanwhile.
+   * @throws WriteError
+   */
+  around(write: Write<K, V>, keep: boolean, source: () => Promise<void>): Promise<void> {
+    const { writes, remote, settings, events } = this.#state;
+    return writes.run(write.id, async queued => {
+      const { id, key } = write;
+      const origin = this.#origin();
+      const lease = remote && (await this.#announce(remote, id));
+      let failure: { readonly error: unknown } | undefined;
+      try {
+        await source();
+      } catch (error) {
+        failure = { error };
+      }
+      const placement = keep && failure === undefined ? this.#placement(write, origin) : undefined;
+      const { isKept, unannounced } = await this.#conclude(id, lease, placement);
+      this.#settle(queued, write, isKept ? placement : undefined);
+      if (failure !== undefined) {
+        events.writeFailed(key, failure.error);
+        throw new WriteError(settings.name, key, outcomeOf(failure.error), failure.error);
+      }
+      if (unannounced !== undefined) throw new WriteError(settings.name, key, 'Executed', unannounced.error);
+    });
+  }
+
+  /** The source has changed under these keys. An invalidation that fails is tried again by the link. */
+  async changed(ids: readonly unknown[]): Promise<void> {
+    await this.#state.remote?.invalidate(ids as readonly string[]).catch(() => {});
+  }
+
+  /** @throws WriteError when the shared tier did not take it */
+  invalidateTags(tags: readonly string[]): Promise<void> {
+    return this.#everywhere(
+      `tags ${tags.join(', ')}`,
+      () => this.#state.dropTags(tags),
+      remote => remote.invalidateTags(tags),
+    );
+  }
+
+  /** @throws WriteError when the shared tier did not take it */
+  clear(): Promise<void> {
+    return this.#everywhere(
+      'everything',
+      () => this.#state.dropAll(),
+      remote => remote.clear(),
+    );
+  }
+
+  /** Drops before and after: what was read from the shared tier meanwhile may be from before it took the change. */
+  async #everywhere(
+    what: string,
+    drop: () => void,
+    change: (remote: RemoteLink<V>) => Promise<void>,
+  ): Promise<void> {
+    const { remote, settings } = this.#state;
+    drop();
+    if (remote === undefined) return;
+    try {
+      await change(remote);
+    } catch (error) {
+      throw new WriteError(settings.name, what, outcomeOf(error), error);
+    } finally {
+      drop();
+    }
+  }
+
+  /** A failure is not the end: the source may be written all the same, and the tier is notified afterwards. */
+  #announce(remote: RemoteLink<V>, id: unknown): Promise<string | undefined> {
+    return remote.announce(id as string, this.#state.settings.leaseMs).catch(() => undefined);
+  }
+
+  /** Ends an announcement: no other cache may have stored the key since. */
+  async #conclude(
+    id: unknown,
+    lease: string | undefined,
+    placement: Placement<V> | undefined,
+  ): Promise<{ isKept: boolean; unannounced?: { readonly error: unknown } }> {
+    const { remote } = this.#state;
+    if (remote === undefined) return { isKept: placement !== undefined };
+    const key = id as string;
+    if (lease !== undefined) {
+      if (placement === undefined && (await remote.release(key, lease))) return { isKept: false };
+      if (placement !== undefined && (await remote.fill(key, lease, placement.entry)))
+        return { isKept: true };
+    }
+    try {
+      await remote.invalidate([key]);
+      return { isKept: false };
+    } catch (error) {
+      return { isKept: false, unannounced: { error } };
+    }
+  }
+
+  /** What is invalidated after it concerns the write too. */
+  #origin(): Origin {
+    const { clock, local } = this.#state;
+    return { at: clock.now(), stamp: local.stamp };
+  }
+
+  #placement({ key, value, terms }: Write<K, V>, origin: Origin): Placement<V> | undefined {
+    if (value === undefined) return undefined;
+    const entry = this.#state.freshness.sharedEntryOf(key, value, terms, 0);
+    return entry.keepMs > 0 ? { entry, ...origin } : undefined;
+  }
+
+  /** In one step: what was loading may not be stored any more, and the value is there, or not. */
+  #settle(queued: QueuedWrite, { id, key }: Write<K, V>, placement: Placement<V> | undefined): void {
+    const { flights, local, freshness, clock } = this.#state;
+    flights.fence(id);
+    if (placement === undefined || queued.isFenced) local.delete(id);
+    else local.put(id, freshness.entryOf(key, placement.entry, placement, clock.now()));
+  }
+}

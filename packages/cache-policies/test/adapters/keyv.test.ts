@@ -1,0 +1,29 @@
+import { ManualClock } from '@ashlar/core/testing';
+import Keyv from 'keyv';
+import { describe, expect, it } from 'vitest';
+import { keyvStore } from '../../src/adapters/keyv.ts';
+import { memoryTier } from '../../src/index.ts';
+import { manualCache } from '../support/caches.ts';
+
+describe('keyvStore', () => {
+  it.each(['alone', 'over a shared tier'])('is a store for Keyv, %s', async where => {
+    const clock = new ManualClock();
+    const remote = where === 'alone' ? {} : { remote: memoryTier({ clock }) };
+    const { cache } = manualCache<string, string>({ clock, ...remote });
+    const keyv = new Keyv({ store: keyvStore(cache), namespace: 'app' });
+    expect(await keyv.set('a', { n: 1 })).toBe(true);
+    expect(await keyv.get('a')).toEqual({ n: 1 });
+    expect([await keyv.has('a'), await keyv.has('b')]).toEqual([true, false]);
+    expect(await keyv.get(['a', 'b'])).toEqual([{ n: 1 }, undefined]);
+    expect([await keyv.delete('a'), await keyv.delete('a')]).toEqual([true, false]);
+    expect(await keyv.get('a')).toBeUndefined();
+    await keyv.set('brief', 1, 60_000);
+    await clock.advance(60_000);
+    expect(await keyv.get('brief')).toBeUndefined();
+    await keyv.set('c', 1);
+    await keyv.clear();
+    expect(await keyv.get('c')).toBeUndefined();
+    await keyv.disconnect();
+    expect(cache.snapshot().closed).toBe(true);
+  });
+});

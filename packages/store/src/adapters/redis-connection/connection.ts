@@ -1,0 +1,62 @@
+import type { Client } from './client.ts';
+
+/** A timer of Node fires at once when its time is longer than this. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** The life of one client, from its first connection to its end. */
+export class Connection {
+  readonly client: Client;
+  /** Resolves with the reason when the connection has ended. */
+  readonly over: Promise<unknown>;
+  /** When the server was last found fit, by `performance.now()`. */
+  checkedAt = 0;
+  #resolveOver: (reason: unknown) => void = () => {};
+  #lastError: unknown;
+  #isOver = false;
+
+  constructor(client: Client) {
+    this.client = client;
+    this.over = new Promise(resolve => {
+      this.#resolveOver = resolve;
+    });
+    const lost = () => this.end(this.#lastError ?? new Error('the connection was closed'));
+    client.on('error', error => {
+      this.#lastError = error;
+    });
+    client.on('close', lost);
+    client.on('end', lost);
+  }
+
+  /**
+   * Connects, and resolves when `prepare` has found the server fit; rejects when the connection ends before that. A
+   * server that accepts and is silent has `timeoutMs`; Sentinels or nodes that are tried in turn have five times that.
+   */
+  async open(prepare: ((client: Client) => Promise<void>) | undefined, timeoutMs: number): Promise<void> {
+    const giveUp = () => this.end(new Error(`there was no answer within ${timeoutMs} ms of connecting`));
+    let timer = setTimeout(giveUp, Math.min(5 * timeoutMs, longestTimerMs));
+    this.client.on('connect', () => {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, Math.min(timeoutMs, longestTimerMs));
+    });
+    const isOver = this.over.then((reason): never => {
+      throw reason;
+    });
+    try {
+      await Promise.race([this.client.connect().then(() => prepare?.(this.client)), isOver]);
+      this.checkedAt = performance.now();
+    } catch (error) {
+      // The client reports more in its events than in the promise that it rejects
+      throw this.#lastError ?? error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** May be called again. Calls in flight fail soon, by themselves. */
+  end(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#resolveOver(reason);
+    this.client.disconnect();
+  }
+}

@@ -1,0 +1,64 @@
+import { AshlarError, type CallOutcome } from '@ashlar/core';
+
+/**
+ * Makes the errors of the package that uses the connection. `outcome` says whether the command may have been executed;
+ * keep the `cause`.
+ */
+export interface LinkErrors {
+  /** The command was not answered in time; its connection ends. */
+  timedOut(command: string, timeoutMs: number, outcome: CallOutcome): Error;
+  /** No connection in time, or the connection was lost. */
+  unavailable(message: string, outcome: CallOutcome, cause: unknown): Error;
+  /** Redis answered with an error, to a command or to a new connection. */
+  refused(message: string, outcome: CallOutcome, cause: unknown): Error;
+  /** The link was closed before or during the call. */
+  closed(outcome: CallOutcome): Error;
+}
+
+/** Replies that send a client to another server, or to the same one later. */
+const elsewhere = new Set(['READONLY', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'UNBLOCKED']);
+
+/** More replies after which nothing was executed. A script stops at its first write. */
+const refusals = new Set([
+  'OOM',
+  'MISCONF',
+  'BUSY',
+  'TRYAGAIN',
+  'NOREPLICAS',
+  'NOSCRIPT',
+  'NOAUTH',
+  'WRONGPASS',
+]);
+
+/** Whether the server answered with this error; otherwise the connection failed. */
+function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+/** The code of an error that Redis answered with, such as `NOPERM`; '' of any other error. */
+export function replyCode(error: unknown): string {
+  return isReply(error) ? (error.message.split(' ', 1)[0] ?? '') : '';
+}
+
+/** Whether the connection is of no more use. */
+export function isFatal(error: unknown): boolean {
+  return !isReply(error) || elsewhere.has(replyCode(error));
+}
+
+/** Whether reconnecting is in vain until the server or the settings of the client are changed. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof AshlarError || (isReply(error) && !elsewhere.has(replyCode(error)));
+}
+
+/** @param outcome what is known when the error does not say it */
+export function failureOf(errors: LinkErrors, error: unknown, outcome: CallOutcome): Error {
+  if (error instanceof AshlarError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  if (isReply(error)) {
+    const code = replyCode(error);
+    const known = elsewhere.has(code) || refusals.has(code) ? 'NotExecuted' : outcome;
+    return errors.refused(`Redis answered: ${text}`, known, error);
+  }
+  const known = text.includes('enableOfflineQueue') ? 'NotExecuted' : outcome;
+  return errors.unavailable(`the connection to Redis failed: ${text}`, known, error);
+}
