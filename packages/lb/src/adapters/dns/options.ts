@@ -2,7 +2,6 @@ import { Resolver as CallbackResolver, type SrvRecord } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import {
   backgroundClock,
-  type Checked,
   type Clock,
   clock,
   durationMs,
@@ -35,6 +34,8 @@ export interface ResolverLike {
   /** Cancels the queries in flight. */
   cancel?(): void;
 }
+
+export type RecordType = 'A' | 'AAAA' | 'A+AAAA' | 'SRV';
 
 interface CommonOptions {
   /** The protocol of the endpoints' urls. Default: `http`. */
@@ -99,13 +100,13 @@ const nameRule: Rule<string> = (value, option) => {
 };
 
 /** The checked options and the name. */
-export type DnsSettings = Checked<Omit<typeof rules, 'resolver'>> & {
+export interface DnsSettings extends Required<Omit<CommonOptions, 'signal'>> {
   readonly name: string;
+  readonly type: RecordType;
   /** 0 where the records hold the port. */
   readonly port: number;
-  readonly minIntervalMs: number;
-  readonly resolver: ResolverLike;
-};
+  readonly signal: AbortSignal | undefined;
+}
 
 /** @throws InvalidOptionError */
 export function dnsSettings(name: unknown, options: unknown): DnsSettings {

@@ -1,14 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
-import {
-  boolean,
-  type Checked,
-  durationMs,
-  integer,
-  type Rule,
-  type RulesFor,
-  readOptions,
-  refused,
-} from '@ashlar/core';
+import { boolean, durationMs, integer, type Rule, type RulesFor, readOptions, refused } from '@ashlar/core';
 
 export type TlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>;
 
@@ -30,7 +21,9 @@ export interface UpstreamOptions {
   readonly idleTimeoutMs?: number;
 }
 
-export type UpstreamSettings = Checked<typeof upstreamRules>;
+export interface UpstreamSettings extends Required<Omit<UpstreamOptions, 'connections'>> {
+  readonly connections: number | undefined;
+}
 
 /** A timer of Node with a longer delay fires at once. */
 const timer = { above: 0, max: 2 ** 31 - 1 };
@@ -56,7 +49,7 @@ const tls: Rule<TlsOptions> = (value, option) => {
   return (value ?? {}) as TlsOptions;
 };
 
-export const upstreamRules = {
+export const upstreamRules: { readonly [Name in keyof UpstreamSettings]: Rule<UpstreamSettings[Name]> } = {
   requestBufferBytes: integer(65_536, { min: 0 }),
   maxHeaderBytes: integer(16_384, { min: 1 }),
   tls,
@@ -64,4 +57,4 @@ export const upstreamRules = {
   connectTimeoutMs: durationMs(2_000, timer),
   headersTimeoutMs: durationMs(30_000, timer),
   idleTimeoutMs: durationMs(30_000, timer),
-} satisfies RulesFor<UpstreamOptions>;
+};

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import {
   boolean,
-  type Checked,
   defaultTo,
   durationMs,
   functionOf,
@@ -48,7 +47,10 @@ const rules = {
   ...upstreamRules,
 } satisfies RulesFor<ReverseProxyOptions>;
 
-export type ProxySettings = Checked<typeof rules>;
+export interface ProxySettings extends Required<Omit<ReverseProxyOptions, 'connections' | 'timeoutMs'>> {
+  readonly connections: number | undefined;
+  readonly timeoutMs: number | undefined;
+}
 
 /** @throws InvalidOptionError */
 export function proxySettings(options: unknown): ProxySettings {

@@ -2,7 +2,6 @@ import {
   abortable,
   Backoff,
   backgroundClock,
-  type Checked,
   type Clock,
   clock,
   durationMs,
@@ -40,7 +39,9 @@ const rules = {
 } satisfies RulesFor<RegisterOptions>;
 
 /** The checked options of one registration. */
-export type RegistrationSettings = Checked<typeof rules>;
+export interface RegistrationSettings extends Required<Omit<RegisterOptions, 'signal'>> {
+  readonly signal: AbortSignal | undefined;
+}
 
 /** @throws InvalidOptionError */
 export function registrationSettings(options: RegisterOptions): RegistrationSettings {

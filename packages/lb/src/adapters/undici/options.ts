@@ -1,5 +1,4 @@
 import {
-  type Checked,
   defaultTo,
   functionOf,
   InvalidOptionError,
@@ -12,7 +11,7 @@ import {
 } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Dispatcher } from 'undici';
-import { type UpstreamOptions, upstreamRules } from '../http/options.ts';
+import { type UpstreamOptions, type UpstreamSettings, upstreamRules } from '../http/options.ts';
 
 export interface BalancedDispatcherOptions extends UpstreamOptions {
   /** The key of a request, for policies with sticky sessions. Default: no key. */
@@ -51,7 +50,12 @@ const rules = {
   ...upstreamRules,
 } satisfies RulesFor<BalancedDispatcherOptions>;
 
-export type DispatcherSettings = Checked<typeof rules>;
+export interface DispatcherSettings extends UpstreamSettings {
+  readonly key: KeyOf;
+  readonly host: 'request' | 'endpoint';
+  readonly origin: string | undefined;
+  readonly otherwise: Dispatcher | undefined;
+}
 
 /** @throws InvalidOptionError */
 export function dispatcherSettings(options: unknown): DispatcherSettings {
