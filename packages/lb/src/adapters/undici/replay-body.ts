@@ -17,11 +17,17 @@ export class ReplayBody {
   readonly #body: Body;
   readonly #source: AsyncIterator<unknown> | Iterator<unknown> | undefined;
   readonly #replay: Replay;
+  readonly #onError: (error: Error) => void;
 
   /** @param onError is called when the source fails or stalls, before any reader of the body rejects */
   constructor(body: Body, limit: number, idleTimeoutMs: number, onError: (error: Error) => void) {
     this.#body = body;
-    if (body !== null && body !== undefined && !isWhole(body)) this.#source = iteratorOf(body);
+    this.#onError = onError;
+    if (body !== null && body !== undefined && !isWhole(body)) {
+      this.#source = iteratorOf(body);
+      // A stream may fail before an attempt reads it; without a listener its error would be uncaught
+      if (isStream(body)) body.on('error', onError);
+    }
     this.#replay = new Replay(limit, idleTimeoutMs, () => this.#read(), onError);
   }
 
@@ -39,9 +45,11 @@ export class ReplayBody {
   end(): void {
     const { ended } = this.#replay;
     this.#replay.free();
-    if (this.#source === undefined || ended) return;
-    const stream = this.#body as Partial<Readable>;
-    if (typeof stream.destroy === 'function') stream.destroy();
+    if (this.#source === undefined) return;
+    const body = this.#body as object;
+    if (isStream(body)) body.on('error', () => {}).off('error', this.#onError);
+    if (ended) return;
+    if (isStream(body)) body.destroy();
     else void (async () => this.#source?.return?.())().catch(() => {});
   }
 
@@ -50,6 +58,11 @@ export class ReplayBody {
     if (done === true) return undefined;
     return typeof value === 'string' ? Buffer.from(value) : (value as Buffer);
   }
+}
+
+function isStream(body: object): body is Readable {
+  const { on, destroy } = body as Partial<Readable>;
+  return typeof on === 'function' && typeof destroy === 'function';
 }
 
 function iteratorOf(body: object): AsyncIterator<unknown> | Iterator<unknown> {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
 import { ManualClock } from '@ashlar/core/testing';
@@ -137,6 +138,26 @@ describe('what is not the fault of an endpoint', () => {
     expect(body.destroyed).toBe(true);
     await until(() => expect(lb.snapshot()).toMatchObject(untouched));
   });
+
+  it.each(['connecting', 'waiting for discovery', 'full', 'hanging'])(
+    'is a body that fails before it is read: %s',
+    async window => {
+      const [a] = (await Replica.all('a')) as [Replica];
+      const feed = window === 'waiting for discovery' ? new Feed<Endpoint>() : [a];
+      const { dispatcher, lb } = dispatching(feed, {}, { concurrency: 1 });
+      if (window === 'full') lb.pick();
+      if (window === 'hanging') await a.mode('silent');
+      const body = createReadStream('/nope');
+      const asked = request(url, { dispatcher, method: 'POST', body });
+      await expect(asked).rejects.toMatchObject({ code: 'ENOENT' });
+      expect(lb.snapshot().endpoints.every(({ failed }) => failed === 0)).toBe(true);
+      const pending = new Readable({ read() {} });
+      const other = request(url, { dispatcher, method: 'POST', body: pending });
+      queueMicrotask(() => pending.destroy(new Error('my own')));
+      await expect(other).rejects.toThrow('my own');
+      expect(lb.snapshot().endpoints.every(({ failed }) => failed === 0)).toBe(true);
+    },
+  );
 
   it('is a request that cannot be sent, a body that fails, a handler that throws', async () => {
     const { dispatcher, lb } = await aAndB();
