@@ -92,6 +92,15 @@ export function upstreamError(
   return new UpstreamError(endpoint, reason, started ? 'Unknown' : 'NotExecuted', { cause });
 }
 
+/**
+ * Whether an error of undici is none: the `Content-Length` of a 304 is that of the representation (RFC 9110, 8.6), and that
+ * of a 204 means nothing, but undici waits for as many bytes.
+ */
+export function isCompleteWithoutBody(status: number, error: unknown): boolean {
+  const { code } = error as ErrorLike;
+  return (status === 304 || status === 204) && code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
+}
+
 function reasonOf(code: string, started: boolean, answered: boolean): UpstreamFailure {
   if (code.endsWith('_TIMEOUT')) return 'timeout';
   if (!started) return 'unreachable';

@@ -108,7 +108,8 @@ export function responseHead(raw: readonly (Buffer | string)[]): ResponseHead {
   };
 }
 
-function without(headers: RawHeaders, names: readonly string[]): RawHeaders {
+/** The headers without these names, which are in lower case. */
+export function without(headers: RawHeaders, names: readonly string[]): RawHeaders {
   const kept: RawHeaders = [];
   for (let at = 0; at < headers.length; at += 2) {
     if (!names.includes(headers[at]!.toLowerCase())) kept.push(headers[at]!, headers[at + 1]!);

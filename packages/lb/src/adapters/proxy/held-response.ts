@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { type RawHeaders, type ResponseHead, responseHead, writeHead } from './headers.ts';
+import { type RawHeaders, type ResponseHead, responseHead, without, writeHead } from './headers.ts';
 
 /**
  * The response of one attempt on its way to the client. It is held back until it is complete or longer than the limit,
@@ -81,6 +81,8 @@ export class HeldResponse {
   #writeHead(): void {
     const response = this.#response;
     // The rest of an unfinished request body is not read
+    if (this.status === 204)
+      this.#head = { ...this.#head, headers: without(this.headers, ['content-length']) };
     if (!response.req.complete) this.headers.push('connection', 'close');
     writeHead(response, this.status, this.#message, this.headers);
     this.committed = true;

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AshlarError } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
-import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
+import { isCompleteWithoutBody, UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
 import { ClientGoneError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import type { HeldResponse } from './held-response.ts';
@@ -111,6 +111,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: unknown, error: Error): void {
+    if (this.#answered && isCompleteWithoutBody(this.#held.status, error)) return void this.onResponseEnd();
     this.#unlimit();
     const progress = { started: this.#controller !== undefined, answered: this.#answered };
     const failure = upstreamError(this.#endpoint, error, progress);

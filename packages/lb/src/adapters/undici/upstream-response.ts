@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { retryAfter } from '../../requests/classify.ts';
+import { isCompleteWithoutBody } from '../http/errors.ts';
 import type { CallerHandler } from './caller-handler.ts';
 
 type Controller = Dispatcher.DispatchController;
@@ -141,7 +142,8 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     this.#finish();
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
+  onResponseError(controller: Controller, error: Error): void {
+    if (isCompleteWithoutBody(this.status, error)) return void this.onResponseEnd(controller, {});
     this.#finish(error);
   }
 
