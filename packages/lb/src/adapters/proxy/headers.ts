@@ -121,6 +121,16 @@ function latin1(text: Buffer | string): string {
   return typeof text === 'string' ? text : text.toString('latin1');
 }
 
+/**
+ * The reason phrase that is sent on: the endpoint's, or the standard one. Undici decodes phrases as UTF-8 and Node writes
+ * Latin-1, so that others than ASCII would change; a long one would fail the client's parser.
+ */
+export function reasonPhrase(status: number, message: string | undefined): string {
+  return message !== undefined && plainPhrase.test(message) ? message : (STATUS_CODES[status] ?? '');
+}
+
+const plainPhrase = /^[\t\x20-\x7e]{1,256}$/;
+
 /** Node 20 keeps only the last header of a name once one was set, as by Express. */
 export function writeHead(
   response: ServerResponse,
@@ -128,7 +138,7 @@ export function writeHead(
   message: string | undefined,
   headers: RawHeaders,
 ): void {
-  const reason = message || STATUS_CODES[status] || '';
+  const reason = reasonPhrase(status, message);
   if (response.getHeaderNames().length === 0) {
     response.writeHead(status, reason, headers);
     return;

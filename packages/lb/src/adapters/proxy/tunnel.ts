@@ -1,4 +1,4 @@
-import { request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -11,7 +11,7 @@ import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors
 import type { Pools } from '../http/pools.ts';
 import { servername, upstreamPath } from '../http/url.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
-import { hostOf, type RawHeaders, requestHeaders, responseHead } from './headers.ts';
+import { hostOf, type RawHeaders, reasonPhrase, requestHeaders, responseHead } from './headers.ts';
 import type { ProxySettings } from './options.ts';
 import { hasBody, pathOf } from './request-target.ts';
 
@@ -129,7 +129,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       socket.destroy();
     } else {
       const { headers, body } = problem(status, error);
-      socket.write(headOf(status, STATUS_CODES[status], [...headers, 'connection', 'close']), 'latin1');
+      socket.write(headOf(status, undefined, [...headers, 'connection', 'close']), 'latin1');
       socket.end(body, () => socket.destroy());
     }
     if (!proxyErrors.hasSubscribers) return;
@@ -138,7 +138,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
 }
 
 function headOf(status: number, message: string | undefined, headers: RawHeaders): string {
-  let head = `HTTP/1.1 ${status} ${message ?? ''}\r\n`;
+  let head = `HTTP/1.1 ${status} ${reasonPhrase(status, message)}\r\n`;
   for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   return `${head}\r\n`;
 }

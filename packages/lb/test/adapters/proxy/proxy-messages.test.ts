@@ -2,7 +2,7 @@ import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { dispatching } from '../../support/dispatching.ts';
 import { front } from '../../support/front.ts';
-import { ask } from '../../support/raw.ts';
+import { ask, raw } from '../../support/raw.ts';
 import { scripted } from '../../support/scripted.ts';
 
 const faultless = { retries: 0, endpoints: [{ failed: 0 }] };
@@ -29,3 +29,38 @@ describe('a response without a body that has a Content-Length', () => {
     expect(other.snapshot()).toMatchObject(faultless);
   });
 });
+
+describe('a reason phrase', () => {
+  it.each([
+    ['of one word', 'Fine', 'Fine'],
+    ['that is empty', '', 'OK'],
+    ['in Latin-1', 'D\xe9plac\xe9', 'OK'],
+    ['in UTF-8', Buffer.from('成功').toString('latin1'), 'OK'],
+    ['of 1 800 letters', 'Very Fine'.repeat(200), 'OK'],
+    ['of 70 000 letters', 'x'.repeat(70_000), 'OK'],
+  ])('%s reaches the client, or the standard one does', async (_, phrase, expected) => {
+    const endpoint = await scripted(`HTTP/1.1 200 ${phrase}\r\nContent-Length: 2\r\n\r\nok`);
+    const { port, lb } = await front([endpoint]);
+    const answer = await ask(port, 'POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 1', 'x');
+    expect(answer.slice(0, answer.indexOf('\r\n'))).toBe(`HTTP/1.1 200 ${expected}`);
+    expect(answer.endsWith('\r\n\r\nok')).toBe(true);
+    expect(lb.snapshot()).toMatchObject(faultless);
+  });
+
+  it.each([
+    ['of one word', 'Fine'],
+    ['in Latin-1', 'D\xe9plac\xe9'],
+    ['of 1 800 letters', 'Very Fine'.repeat(200)],
+  ])('%s passes a tunnel', async (_, phrase) => {
+    const head = `HTTP/1.1 101 ${phrase}\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello`;
+    const endpoint = await scripted(socket => socket.end(head, 'latin1'));
+    const { port, lb } = await front([endpoint]);
+    const answer = await raw(port, upgrade);
+    const expected = phrase === 'Fine' ? phrase : 'Switching Protocols';
+    expect(answer.slice(0, answer.indexOf('\r\n'))).toBe(`HTTP/1.1 101 ${expected}`);
+    expect(answer.endsWith('\r\n\r\nhello')).toBe(true);
+    expect(lb.snapshot()).toMatchObject(faultless);
+  });
+});
+
+const upgrade = 'GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n';
