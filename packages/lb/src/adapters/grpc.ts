@@ -1,45 +1,44 @@
-import { knownOptions } from '@ashlar/core';
+import { defaultTo, functionOf, objectWith, type RulesFor, readOptions, text } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Metadata } from '@grpc/grpc-js';
 import { experimental, status } from '#grpc';
 import type { Endpoint } from '../endpoint.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import type { Settlement } from '../policy.ts';
-import { balancerOption } from '../util/option-checks.ts';
+import { checkBalancer } from './balancer-argument.ts';
 import { type CallStatus, closeChannel, openChannel } from './grpc/channels.ts';
 import { BalancerConfig, Connections, typeName } from './grpc/connections.ts';
 import { BalancerResolver } from './grpc/resolver.ts';
-import { functionOption } from './http/options.ts';
 
 export type { CallStatus } from './grpc/channels.ts';
-export { MissingPeerError } from './http/errors.ts';
 
 export interface BalancedChannelOptions {
-  /** The authority that servers see and certificates are checked for; the name of the balancer if absent. */
+  /** The authority that servers receive and certificates are checked against. Default: the name of the balancer. */
   readonly authority?: string;
-  /** What the call is about, for policies that keep equal keys together. None if absent. */
+  /** The key of a call, for policies with sticky sessions. Default: no key. */
   readonly key?: (metadata: Metadata) => Key | undefined;
   /**
-   * What the end of a call says of its endpoint; `undefined`: nothing. If absent, UNKNOWN, DEADLINE_EXCEEDED,
-   * RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE and DATA_LOSS are failures, and CANCELLED says nothing.
+   * What the status of a call says about its endpoint; `undefined` counts neither way. Default: UNKNOWN,
+   * DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE and DATA_LOSS are failures, CANCELLED counts neither
+   * way, every other status is a success.
    */
   readonly classify?: (status: CallStatus) => Settlement | undefined;
-  /** The rest of the channel's service configuration, as `methodConfig` with a retry policy. */
+  /** The rest of the channel's service configuration, as `methodConfig` with a retry policy. Default: none. */
   readonly serviceConfig?: object;
 }
 
-/** What a client of grpc-js is made with. */
+/** The target and the options of a grpc-js client. */
 export interface BalancedChannel extends Disposable {
   readonly target: string;
   readonly options: { readonly 'grpc.service_config': string };
-  /** Lets go of the balancer; for when all its clients are closed. */
+  /** Releases the balancer. Close the clients first. */
   close(): void;
 }
 
 /**
- * Lets a client of grpc-js send each call to an endpoint of the balancer, at the host and port of its `url`:
- * `new Client(channel.target, credentials, channel.options)`. Streams count as in flight until they end. Built on the
- * load-balancing interface that grpc-js calls experimental.
+ * Makes a client of grpc-js send each call to an endpoint of the balancer, at the host and port of its `url`:
+ * `new Client(channel.target, credentials, channel.options)`. A stream counts as in flight until it ends. Uses the
+ * load-balancing interface of grpc-js, which its authors call experimental.
  *
  * @throws InvalidOptionError
  */
@@ -47,20 +46,15 @@ export function balancedChannel<E extends Endpoint>(
   balancer: LoadBalancer<E>,
   options: BalancedChannelOptions = {},
 ): BalancedChannel {
-  knownOptions('balancedChannel', options, ['authority', 'key', 'classify', 'serviceConfig']);
+  checkBalancer(balancer);
   const {
-    authority = balancerOption(balancer).name,
-    key = () => undefined,
-    classify = byCode,
-    serviceConfig = {},
-  } = options;
+    authority = balancer.name,
+    key,
+    classify,
+    serviceConfig,
+  } = readOptions('balancedChannel', options, rules);
   introduce();
-  const id = openChannel<E>({
-    balancer,
-    authority,
-    key: functionOption('key', key),
-    classify: functionOption('classify', classify),
-  });
+  const id = openChannel<E>({ balancer, authority, key, classify });
   const config = { ...serviceConfig, loadBalancingConfig: [new BalancerConfig(id).toJsonObject()] };
   const close = () => closeChannel(id);
   return {
@@ -71,9 +65,18 @@ export function balancedChannel<E extends Endpoint>(
   };
 }
 
+type Functions = Required<Pick<BalancedChannelOptions, 'key' | 'classify'>>;
+
+const rules = {
+  authority: text(),
+  key: defaultTo<Functions['key']>(() => undefined, functionOf()),
+  classify: defaultTo<Functions['classify']>(byCode, functionOf()),
+  serviceConfig: defaultTo<object>({}, objectWith<object>([])),
+} satisfies RulesFor<BalancedChannelOptions>;
+
 let introduced = false;
 
-/** Makes the scheme and the balancer known to grpc-js, once. */
+/** Registers the scheme and the load balancer with grpc-js, once. */
 function introduce(): void {
   if (introduced) return;
   introduced = true;

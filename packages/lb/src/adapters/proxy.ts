@@ -1,16 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { type InvalidOptionError, refused } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import { DenseSet } from '../util/dense-set.ts';
+import { checkBalancer } from './balancer-argument.ts';
 import { Pools } from './http/pools.ts';
 import { Exchange } from './proxy/exchange.ts';
 import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
 import { Tunnel } from './proxy/tunnel.ts';
 
 export {
-  MissingPeerError,
   RequestStalledError,
   UnforwardableError,
   UpstreamError,
@@ -23,24 +24,24 @@ export type { ReverseProxyOptions } from './proxy/options.ts';
 
 /** A handler for the requests of a `node:http` or `node:https` server, or a framework on top of one. */
 export interface ReverseProxy extends AsyncDisposable {
-  /** Resolves when the request has been answered or given up; never rejects. */
+  /** Resolves when the request is answered or aborted; never rejects. @throws InvalidOptionError for other objects */
   (request: IncomingMessage, response: ServerResponse): Promise<void>;
   /**
-   * For the server's `upgrade` event: hands on a request to switch protocols, as of a WebSocket, and then the bytes of
-   * both sides. Resolves when the connection is over; never rejects. Nothing is held back, no idle time is limited.
+   * For the server's `upgrade` event: forwards a request to switch protocols, as of a WebSocket, and then the bytes of
+   * both sides. Resolves when the connection is over; never rejects. Nothing is held back, and there is no idle timeout.
    */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
-  /** Breaks off what is under way and closes all connections; for a quiet end close the server first. */
+  /** Aborts the requests in flight and closes all connections. For a graceful end close the server first. */
   close(): Promise<void>;
 }
 
 /**
- * Hands each request to an endpoint of the balancer at its `url`, and the response back, both as streams.
+ * Forwards each request to an endpoint of the balancer at its `url`, and streams the response back.
  *
- * Nothing is sent to the client before the response is whole or has filled `responseBufferBytes`, so that until then
- * another endpoint can take over: a request with an idempotent method when an endpoint breaks off, is too slow or
- * answers 502, 503 or 504; any request when no connection was made. How often is for the balancer's `retry` to say. A
- * request counts as in flight until the last byte from upstream, and its attempts as `run` counts them.
+ * Nothing is sent to the client before the response is complete or has filled `responseBufferBytes`, so that until then
+ * another endpoint can take over: a request with an idempotent method when an endpoint breaks the connection, times out
+ * or answers 502, 503 or 504; any request when no connection was made. The balancer's `retry` limits the attempts. A
+ * request counts as in flight until the last byte from the endpoint; its attempts count as those of `run`.
  *
  * @throws InvalidOptionError
  */
@@ -48,6 +49,7 @@ export function reverseProxy<E extends Endpoint>(
   balancer: LoadBalancer<E>,
   options: ReverseProxyOptions = {},
 ): ReverseProxy {
+  checkBalancer(balancer);
   const settings = proxySettings(options);
   const pools = new Pools(balancer, settings, keptByAttempts);
   const inProgress = new DenseSet<Exchange<E> | Tunnel<E>>();
@@ -59,8 +61,12 @@ export function reverseProxy<E extends Endpoint>(
     if (closed) one.giveUp(closedError());
     return one.run().then(() => inProgress.delete(one));
   };
-  const handle = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
-    follow(new Exchange(balancer, pools, settings, request, response));
+  const handle = (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (!Array.isArray(request?.rawHeaders) || typeof response?.writeHead !== 'function') {
+      throw notOfNode(request);
+    }
+    return follow(new Exchange(balancer, pools, settings, request, response));
+  };
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> =>
     follow(new Tunnel(balancer, pools, settings, request, socket, head));
   const close = async (): Promise<void> => {
@@ -71,5 +77,10 @@ export function reverseProxy<E extends Endpoint>(
   return Object.assign(handle, { upgrade, close, [Symbol.asyncDispose]: close });
 }
 
-/** Attempts keep their own time: undici's is rounded up to a second. */
+function notOfNode(request: unknown): InvalidOptionError {
+  const advice = 'in Fastify write `proxy(request.raw, reply.raw)`';
+  return refused('request', 'the IncomingMessage of `node:http`, with its ServerResponse', request, advice);
+}
+
+/** Attempts have timers of their own: undici rounds its timeouts up to a second. */
 const keptByAttempts = { headersTimeout: 0, bodyTimeout: 0 };

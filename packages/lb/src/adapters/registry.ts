@@ -1,6 +1,17 @@
-import { backgroundClock, type Clock, InvalidOptionError, knownOptions, type Random } from '@ashlar/core';
+import {
+  Backoff,
+  backgroundClock,
+  type Clock,
+  clock,
+  objectWith,
+  type Random,
+  type RulesFor,
+  random,
+  readOptions,
+  required,
+  signal,
+} from '@ashlar/core';
 import { stoppable } from '../discovery/stoppable.ts';
-import { Backoff } from '../discovery/trouble.ts';
 import type { Discovery, Endpoint } from '../endpoint.ts';
 import { prefixOf } from './registry/entries.ts';
 import { readRegistry } from './registry/read.ts';
@@ -12,13 +23,13 @@ export type { RegisterOptions, Registration, RegistrationSnapshot } from './regi
 export type { RegistryChange, RegistryEntry, RegistryStore } from './registry/store-like.ts';
 
 /**
- * Makes the endpoint known to whoever discovers its service over the same store, until the registration is closed or no
- * sign of life has come for `ttlMs`. It is there again by the next sign of life, a third of `ttlMs`, when the store has
- * lost it, or the process stood still.
+ * Registers the endpoint for every client that discovers its service over the same store, until `close` or until no
+ * heartbeat arrives for `ttlMs`. The next heartbeat, a third of `ttlMs` later, restores an entry that the store has lost
+ * or that expired while the process was suspended.
  *
- * Resolves when the store has taken it; a store that does not answer is asked again and again. Rejects with the signal's
- * reason, and with the store's error when the store is closed or refuses it. Ids are unique within a service: of two
- * that live, the one who wrote last counts.
+ * Resolves when the store has the entry; a store that does not answer is retried with back-off. Rejects with the signal's
+ * reason, or with the store's error when the store is closed or refuses the entry. Ids are unique within a service: of
+ * two live registrations with the same id, the last write wins.
  *
  * @throws InvalidOptionError, InvalidEndpointError
  */
@@ -27,7 +38,7 @@ export async function register<E extends Endpoint>(
   endpoint: E,
   options: RegisterOptions = {},
 ): Promise<Registration<E>> {
-  const registration = new Registration(checkedStore(store), endpoint, registrationSettings(options));
+  const registration = new Registration(storeRule(store, 'store'), endpoint, registrationSettings(options));
   await registration.begin();
   return registration;
 }
@@ -39,14 +50,21 @@ export interface DiscoverOptions {
   readonly random?: Random;
 }
 
+const discoverRules = {
+  signal: signal(),
+  clock: clock(backgroundClock),
+  random: random(),
+} satisfies RulesFor<DiscoverOptions>;
+
 /**
  * The endpoints that are registered for the service, now and after each change, for `new LoadBalancer({ endpoints })`.
  *
- * One that is closed or has expired is left out at once. While the store does not answer, nothing changes. What the store
- * has lost, as by a restart without its data, stays for its own `ttlMs`: whoever is alive has registered again by
- * then. Of an entry that cannot be read, and of outages, the channel `ashlar:lb:discovery-trouble` tells. Ends when the
- * signal aborts; throws the store's error when that is closed.
+ * Closed and expired registrations leave at once. While the store does not answer, nothing changes. Entries that the
+ * store has lost, as by a restart without its data, stay for their own `ttlMs`, in which live replicas register again.
+ * Malformed entries and outages are published on the channel `ashlar:lb:discovery-trouble`. Ends when the signal aborts;
+ * throws the store's error when the store is closed.
  *
+ * @param service Default: `default`.
  * @throws InvalidOptionError
  */
 export function discover<E extends Endpoint = Endpoint>(
@@ -54,21 +72,18 @@ export function discover<E extends Endpoint = Endpoint>(
   service = 'default',
   options: DiscoverOptions = {},
 ): Discovery<E> {
-  knownOptions('discover', options, ['signal', 'clock', 'random']);
-  const { signal, clock = backgroundClock, random = Math.random } = options;
   const reading = {
-    store: checkedStore(store),
+    store: storeRule(store, 'store'),
     prefix: prefixOf(service),
     source: `registry ${service}`,
-    clock,
   };
-  return stoppable(
-    ending => readRegistry<E>({ ...reading, backoff: new Backoff(200, 5_000, random) }, ending),
-    signal,
-  );
+  const { signal, clock, random } = readOptions('discover', options, discoverRules);
+  const backoff = () => new Backoff({ firstMs: 400, maxMs: 7_500 }, random);
+  return stoppable(ending => readRegistry<E>({ ...reading, clock, backoff: backoff() }, ending), signal);
 }
 
-function checkedStore(store: RegistryStore): RegistryStore {
-  if (typeof store?.watch === 'function') return store;
-  throw new InvalidOptionError('store', '`store` must be a Store, as of @ashlar/store');
-}
+const storeAdvice = "write `redisStore({ redis })`, imported from '@ashlar/store'";
+const storeRule = required(
+  objectWith<RegistryStore>(['get', 'set', 'delete', 'list', 'watch'], storeAdvice),
+  storeAdvice,
+);

@@ -2,6 +2,7 @@ import { Dispatcher, errors } from '#undici';
 import type { Endpoint } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
+import { checkBalancer } from './balancer-argument.ts';
 import { Pools } from './http/pools.ts';
 import { BalancedRequest, foreignOrigin } from './undici/balanced-request.ts';
 import { modernHandler } from './undici/legacy-handler.ts';
@@ -12,7 +13,6 @@ import {
 } from './undici/options.ts';
 
 export {
-  MissingPeerError,
   RequestStalledError,
   UnforwardableError,
   UpstreamError,
@@ -22,15 +22,16 @@ export type { TlsOptions, UpstreamOptions } from './http/options.ts';
 export type { BalancedDispatcherOptions } from './undici/options.ts';
 
 /**
- * A dispatcher of undici that gives each request to an endpoint of the balancer, at its `url`: for
+ * A dispatcher of undici that sends each request to an endpoint of the balancer, at its `url`: for
  * `fetch(url, { dispatcher })`, `request`, `stream`, `pipeline`, `upgrade`, `connect`, and below interceptors.
  *
- * Another endpoint takes over an idempotent request whose endpoint breaks off before the head of its response, is too
- * slow, or answers 502, 503 or 504; any request that was surely not sent. How often is for the balancer's `retry` to say.
- * A body that can be read once only goes along while it fits `requestBufferBytes`. When none takes over, the handler is
- * told what the last said: its response, or undici's own error; else NoEndpointError, DeadlineError or ClosedError of
- * the balancer. A body that stalls for `idleTimeoutMs` ends its request with a RequestStalledError. A request counts as in flight until the last byte of its response, after a switch of protocols until
- * the connection is over.
+ * Another endpoint takes over an idempotent request whose endpoint breaks the connection before the head of its
+ * response, times out, or answers 502, 503 or 504; any request that was provably not sent. The balancer's `retry` limits
+ * the attempts. A body that can be read only once is sent again while it fits `requestBufferBytes`. Otherwise the
+ * handler receives the result of the last attempt: its response, or undici's own error; or NoEndpointError,
+ * DeadlineError or ClosedError of the balancer. A body that stalls for `idleTimeoutMs` fails its request with a
+ * RequestStalledError. A request counts as in flight until the last byte of its response, after a switch of protocols
+ * until the connection is over.
  *
  * @throws InvalidOptionError
  */
@@ -38,6 +39,7 @@ export function balancedDispatcher<E extends Endpoint>(
   balancer: LoadBalancer<E>,
   options: BalancedDispatcherOptions = {},
 ): BalancedDispatcher<E> {
+  checkBalancer(balancer);
   return new BalancedDispatcher(balancer, dispatcherSettings(options));
 }
 
@@ -69,14 +71,20 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
     return this.#closed;
   }
 
-  /** Always true: who may take a request is known only when it is its turn. */
+  /** Always returns true: the endpoint is chosen when the request's turn comes. @throws InvalidArgumentError of undici */
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     if (typeof handler !== 'object' || handler === null) {
       throw new errors.InvalidArgumentError('handler must be an object');
     }
+    if (typeof options !== 'object' || options === null) {
+      throw new errors.InvalidArgumentError('opts must be an object');
+    }
     const adapted = modernHandler(handler);
     const { origin: expected, otherwise } = this.#settings;
     const { origin } = options;
+    if (origin !== undefined && !URL.canParse(String(origin))) {
+      throw new errors.InvalidArgumentError('opts.origin must be a url');
+    }
     const isForeign = expected !== undefined && origin !== undefined && new URL(origin).origin !== expected;
     if (isForeign && otherwise !== undefined) return otherwise.dispatch(options, handler);
     const request: BalancedRequest<E> = new BalancedRequest(
@@ -94,7 +102,7 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
     return true;
   }
 
-  /** Takes no more requests; resolves when those under way have ended and all connections are closed. */
+  /** Refuses new requests. Resolves when those in flight have ended and all connections are closed. */
   override close(): Promise<void>;
   override close(callback: () => void): void;
   override close(callback?: () => void): Promise<void> | void {
@@ -107,7 +115,7 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
     return callback === undefined ? closing : void closing.then(callback);
   }
 
-  /** Ends what is under way with that error, or a ClosedError, and all connections. */
+  /** Fails the requests in flight with that error, or a ClosedError, and closes all connections. */
   override destroy(error?: Error | null): Promise<void>;
   override destroy(callback: () => void): void;
   override destroy(error: Error | null, callback: () => void): void;
@@ -135,7 +143,7 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
   }
 }
 
-/** What a handler throws when it is told of an error is its owner's to see, as with every dispatcher. */
+/** An error that a handler throws in `onResponseError` is uncaught, as with every dispatcher. */
 function rethrow(error: unknown): void {
   queueMicrotask(() => {
     throw error;

@@ -210,12 +210,4 @@ describe('a balanced channel of grpc-js', () => {
       details: expect.stringContaining('no endpoint of shop could be connected to'),
     });
   });
-
-  it('refuses what it cannot honor', () => {
-    const lb = new LoadBalancer({ endpoints: [{ id: 'a' }] });
-    // @ts-expect-error no such option
-    expect(() => balancedChannel(lb, { host: 'a' })).toThrow('has no option `host`');
-    expect(() => balancedChannel({} as never)).toThrow('a LoadBalancer is needed, got an empty object');
-    expect(() => balancedChannel(lb, { key: 'a' as never })).toThrow('`key` must be a function');
-  });
 });

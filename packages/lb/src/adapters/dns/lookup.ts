@@ -2,18 +2,18 @@ import type { Endpoint } from '../../endpoint.ts';
 import { DiscoveryError } from '../../errors.ts';
 import type { AddressRecord, DnsSettings } from './options.ts';
 
-/** An endpoint as the DNS tells it; `id` is `address:port`. */
+/** An endpoint from the DNS; its `id` is `address:port`. */
 export interface DnsEndpoint extends Endpoint {
   readonly url: string;
-  /** The address, or for SRV over https the name, that certificates know. */
+  /** The address. For SRV over https the name, as certificates hold names. */
   readonly host: string;
   readonly port: number;
 }
 
 export interface DnsAnswer {
-  /** In the order of their ids. */
+  /** Sorted by id. */
   readonly endpoints: readonly DnsEndpoint[];
-  /** The shortest of all records; `Infinity` where the records do not say. */
+  /** The shortest of all records, in milliseconds; `Infinity` when no record has one. */
   readonly ttlMs: number;
 }
 
@@ -23,7 +23,7 @@ interface Target {
   readonly weight: number | undefined;
 }
 
-/** Asks for all that there is. Rejects when a part of the answer is missing, and with DiscoveryError when it is empty. */
+/** One round of queries. Rejects when one of them fails, and with DiscoveryError when no endpoint is found. */
 export async function lookUp(settings: DnsSettings): Promise<DnsAnswer> {
   const { name, type, port } = settings;
   if (type === 'SRV') return lookUpServices(settings);
@@ -32,19 +32,19 @@ export async function lookUp(settings: DnsSettings): Promise<DnsAnswer> {
   return answer(settings, targets, shortestTtlMs(records));
 }
 
-/** Of the lowest priority only (RFC 2782); the weight of a target is shared by its addresses. */
+/** Only the lowest priority counts (RFC 2782). The addresses of a target share its weight. */
 async function lookUpServices(settings: DnsSettings): Promise<DnsAnswer> {
   const { name, protocol, resolver } = settings;
   const found = await existing(resolver.resolveSrv(name));
   const best = Math.min(...found.map(({ priority }) => priority));
-  // A target of nothing says that there is no such service here
+  // An empty target means that the service does not exist here
   const services = found.filter(
     ({ priority, name: target }) => priority === best && target.replace('.', '') !== '',
   );
   const weights = weightsOf(services.map(({ weight }) => weight));
   const resolved = await Promise.all(
     services.map(async ({ name: target, port }, index) => {
-      // Certificates know the name
+      // Certificates hold the name
       if (protocol === 'https')
         return { targets: [{ host: target, port, weight: weights[index] }], ttlMs: Infinity };
       const ipv4 = await addresses(settings, target, 'A');
@@ -72,7 +72,7 @@ async function addresses(
   return (await Promise.all([ipv4, ipv6])).flat();
 }
 
-/** That there are no such records is an answer; that nobody could say is none. */
+/** No such records is an answer; every other failure is not. */
 async function existing<T>(answer: Promise<readonly T[]>): Promise<readonly T[]> {
   try {
     return await answer;
@@ -85,7 +85,7 @@ async function existing<T>(answer: Promise<readonly T[]>): Promise<readonly T[]>
 
 function answer({ name, type, protocol }: DnsSettings, targets: readonly Target[], ttlMs: number): DnsAnswer {
   if (targets.length === 0)
-    throw new DiscoveryError(`the DNS has no ${type} records of ${name} that lead somewhere`);
+    throw new DiscoveryError(`the DNS has no ${type} records of ${name} with a usable target`);
   const endpoints = new Map<string, DnsEndpoint>();
   for (const { host, port, weight } of targets) {
     const id = `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -97,7 +97,7 @@ function answer({ name, type, protocol }: DnsSettings, targets: readonly Target[
   return { endpoints: [...endpoints.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), ttlMs };
 }
 
-/** Where all are 0, all are alike; else 0 means a very small chance: a hundredth of the smallest. */
+/** All 0 means equal weights; otherwise 0 means a hundredth of the smallest (RFC 2782: a very small chance). */
 function weightsOf(weights: readonly number[]): readonly number[] {
   const smallest = Math.min(...weights.filter(weight => weight > 0));
   if (smallest === Infinity) return weights.map(() => 1);

@@ -1,17 +1,24 @@
-import type { SrvRecord } from 'node:dns';
+import { Resolver as CallbackResolver, type SrvRecord } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import {
   backgroundClock,
   type Clock,
-  describe,
+  clock,
+  durationMs,
   InvalidOptionError,
-  integerOption,
-  knownOptions,
-  numberOption,
+  integer,
+  number,
+  objectWith,
+  oneOf,
   type Random,
+  type Rule,
+  type RulesFor,
+  random,
+  readOptions,
+  refused,
+  required,
+  signal,
 } from '@ashlar/core';
-
-import { oneOf } from '../../util/option-checks.ts';
 
 export interface AddressRecord {
   readonly address: string;
@@ -19,29 +26,29 @@ export interface AddressRecord {
   readonly ttl: number;
 }
 
-/** What is needed of a `Resolver` of `node:dns/promises`. */
+/** The part of a `Resolver` of `node:dns/promises` that a discovery uses. */
 export interface ResolverLike {
   resolve4(name: string, options: { readonly ttl: true }): Promise<readonly AddressRecord[]>;
   resolve6(name: string, options: { readonly ttl: true }): Promise<readonly AddressRecord[]>;
   resolveSrv(name: string): Promise<readonly SrvRecord[]>;
-  /** Gives up what is under way. */
+  /** Cancels the queries in flight. */
   cancel?(): void;
 }
 
 export type RecordType = 'A' | 'AAAA' | 'A+AAAA' | 'SRV';
 
 interface CommonOptions {
-  /** Of the endpoints' urls; `http` if absent. */
+  /** The protocol of the endpoints' urls. Default: `http`. */
   readonly protocol?: 'http' | 'https';
-  /** The longest pause between two questions; 30 000 if absent. It is shorter where a record's TTL is. */
+  /** The longest pause between two queries, in milliseconds. A shorter TTL shortens it. Default: 30 000. */
   readonly intervalMs?: number;
-  /** The shortest; 1 000 if absent. */
+  /** The shortest pause between two queries, in milliseconds. Default: 1 000, or `intervalMs` if that is shorter. */
   readonly minIntervalMs?: number;
-  /** How much longer than that a pause may be, by chance, so that clients do not ask in step; a tenth (0.1) if absent. */
+  /** Each pause is longer by a random part of up to this share, so that clients do not query in step. Default: 0.1. */
   readonly jitter?: number;
-  /** How long the answers to all questions of one round may take; 5 000 if absent. */
+  /** The time for all queries of one round, in milliseconds. Default: 5 000. */
   readonly timeoutMs?: number;
-  /** Who is asked; a new `Resolver` of `node:dns/promises`, with the servers of this machine, if absent. */
+  /** Default: a new `Resolver` of `node:dns/promises`, with the name servers of this machine. */
   readonly resolver?: ResolverLike;
   /** Ends the discovery. */
   readonly signal?: AbortSignal;
@@ -49,75 +56,74 @@ interface CommonOptions {
   readonly random?: Random;
 }
 
-/** Where the records say the address only. */
+/** For records that hold addresses only. */
 export interface AddressOptions extends CommonOptions {
-  /** `A` if absent. */
+  /** Default: `A`. */
   readonly type?: 'A' | 'AAAA' | 'A+AAAA';
+  /** The port of all endpoints. */
   readonly port: number;
 }
 
-/** Where they say the port too. */
+/** For records that hold the port too. */
 export interface SrvOptions extends CommonOptions {
   readonly type: 'SRV';
 }
 
 export type DnsDiscoveryOptions = AddressOptions | SrvOptions;
 
-export interface DnsSettings {
+const resolverRule = objectWith<ResolverLike>(
+  ['resolve4', 'resolve6', 'resolveSrv'],
+  "write `new Resolver()`, imported from 'node:dns/promises'",
+);
+
+const rules = {
+  type: oneOf('A', ['A', 'AAAA', 'A+AAAA', 'SRV']),
+  port: integer(undefined, { min: 1, max: 65_535 }),
+  protocol: oneOf('http', ['http', 'https']),
+  intervalMs: durationMs(30_000, { above: 0 }),
+  minIntervalMs: durationMs(undefined, { above: 0 }),
+  jitter: number(0.1, { min: 0 }),
+  timeoutMs: durationMs(5_000, { above: 0 }),
+  /** The one of `node:dns` has the same methods, with callbacks. */
+  resolver: (value: unknown, option: string) =>
+    resolverRule(value instanceof CallbackResolver ? 'node:dns' : value, option),
+  signal: signal(),
+  clock: clock(backgroundClock),
+  random: random(),
+} satisfies RulesFor<CommonOptions & { type?: string; port?: number }>;
+
+const portRule = required(rules.port, 'addresses have no port; only SRV records do');
+
+const nameRule: Rule<string> = (value, option) => {
+  if (typeof value === 'string' && /^[^\s/:]+$/.test(value)) return value;
+  throw refused(option, 'a name of the DNS', value, 'write a bare name, as `shop.internal`');
+};
+
+/** The checked options and the name. */
+export interface DnsSettings extends Required<Omit<CommonOptions, 'signal'>> {
   readonly name: string;
   readonly type: RecordType;
-  /** 0 where the records say it. */
+  /** 0 where the records hold the port. */
   readonly port: number;
-  readonly protocol: 'http' | 'https';
-  readonly intervalMs: number;
-  readonly minIntervalMs: number;
-  readonly jitter: number;
-  readonly timeoutMs: number;
-  readonly resolver: ResolverLike;
-  readonly clock: Clock;
-  readonly random: Random;
+  readonly signal: AbortSignal | undefined;
 }
 
-const names = [
-  'type',
-  'port',
-  'protocol',
-  'intervalMs',
-  'minIntervalMs',
-  'jitter',
-  'timeoutMs',
-  'resolver',
-  'signal',
-  'clock',
-  'random',
-];
-
 /** @throws InvalidOptionError */
-export function dnsSettings(name: string, options: DnsDiscoveryOptions): DnsSettings {
-  knownOptions('dnsDiscovery', options, names);
-  if (typeof name !== 'string' || name === '') {
-    throw new InvalidOptionError('name', `\`name\` must be a name of the DNS, got ${describe(name)}`);
-  }
-  const { type = 'A', protocol = 'http', clock = backgroundClock, random = Math.random } = options;
-  const { intervalMs = 30_000, jitter = 0.1, timeoutMs = 5_000, resolver = new Resolver() } = options;
-  const { minIntervalMs = Math.min(1_000, intervalMs) } = options;
+export function dnsSettings(name: unknown, options: unknown): DnsSettings {
+  const checkedName = nameRule(name, 'name');
+  const checked = readOptions('dnsDiscovery', options, rules);
+  const { type, port, intervalMs, minIntervalMs, resolver = new Resolver() } = checked;
+  const atMost = durationMs(Math.min(1_000, intervalMs), { above: 0, max: intervalMs });
   return {
-    name,
-    type: oneOf('type', type, ['A', 'AAAA', 'A+AAAA', 'SRV']),
-    port: portOf(type, (options as Partial<AddressOptions>).port),
-    protocol: oneOf('protocol', protocol, ['http', 'https']),
-    intervalMs: numberOption('intervalMs', intervalMs, { above: 0 }),
-    minIntervalMs: numberOption('minIntervalMs', minIntervalMs, { above: 0, max: intervalMs }),
-    jitter: numberOption('jitter', jitter, { min: 0 }),
-    timeoutMs: numberOption('timeoutMs', timeoutMs, { above: 0 }),
+    ...checked,
+    name: checkedName,
+    port: type === 'SRV' ? noPort(port) : portRule(port, 'port'),
+    minIntervalMs: atMost(minIntervalMs, 'minIntervalMs'),
     resolver,
-    clock,
-    random,
   };
 }
 
-function portOf(type: RecordType, port: number | undefined): number {
-  if (type !== 'SRV') return integerOption('port', port, { min: 1, max: 65_535 });
+function noPort(port: number | undefined): number {
   if (port === undefined) return 0;
-  throw new InvalidOptionError('port', 'SRV records say the port themselves: leave out `port`');
+  throw new InvalidOptionError('port', 'SRV records hold the port themselves: leave out `port`');
 }

@@ -4,10 +4,10 @@ import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { Settlement } from '../../policy.ts';
 
-/** How a call ended, as the channel says. */
+/** The status that ended a call. */
 export type CallStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
 
-/** What the balancing of a channel needs to know. */
+/** The settings of one balanced channel. */
 export interface ChannelSettings<E extends Endpoint> {
   readonly balancer: LoadBalancer<E>;
   readonly authority: string;
@@ -15,13 +15,13 @@ export interface ChannelSettings<E extends Endpoint> {
   readonly classify: (status: CallStatus) => Settlement | undefined;
 }
 
-/** Grpc-js makes resolvers and balancers itself, knowing the target only: by this they find what they work for. */
+/** By id. Grpc-js constructs resolvers and load balancers itself and passes them no more than the target. */
 const channels = new Map<string, ChannelSettings<Endpoint>>();
 let opened = 0;
 
 export function openChannel<E extends Endpoint>(settings: ChannelSettings<E>): string {
   const id = String(++opened);
-  // Settings are asked about endpoints of their own balancer only
+  // Settings meet endpoints of their own balancer only
   channels.set(id, settings as unknown as ChannelSettings<Endpoint>);
   return id;
 }

@@ -5,7 +5,7 @@ import { type ChannelSettings, channelOf } from './channels.ts';
 import { BalancedPicker, Unstarted } from './picker.ts';
 import { addressOf } from './resolver.ts';
 
-/** The name by which service configurations call this balancer. */
+/** The name of this load balancer in service configurations. */
 export const typeName = 'ashlar';
 
 /** `{ ashlar: { channel } }` of a service configuration. */
@@ -34,7 +34,7 @@ interface Connection {
   readonly leaf: Experimental.LeafLoadBalancer;
 }
 
-/** One connection for each endpoint, kept while it stays; who of the connected takes a call is for the balancer to say. */
+/** Keeps one connection to each endpoint. The balancer picks among the connected ones. */
 export class Connections implements Experimental.LoadBalancer {
   readonly #helper: Experimental.ChannelControlHelper;
   readonly #leafHelper: Experimental.ChannelControlHelper;
@@ -91,12 +91,12 @@ export class Connections implements Experimental.LoadBalancer {
     return true;
   }
 
-  /** All are kept connected. */
+  /** Connections are never idle for long: all are kept connected. */
   exitIdle(): void {
     for (const { leaf } of this.#connections.values()) leaf.exitIdle();
   }
 
-  /** Connections have a backoff of their own. */
+  /** Connections have a back-off of their own. */
   resetBackoff(): void {}
 
   destroy(): void {

@@ -1,15 +1,14 @@
 import { createRequire } from 'node:module';
-import { MissingPeerError } from '../http/errors.ts';
+import { MissingPeerError } from '@ashlar/core';
 
 type GrpcJs = typeof import('@grpc/grpc-js');
 
-/** What `#grpc` is in Node itself, where a plain import would fail without saying what to do. */
+/** `#grpc` in Node. A plain import would fail without naming the command that installs grpc-js. */
 function load(): GrpcJs {
   try {
     return createRequire(import.meta.url)('@grpc/grpc-js') as GrpcJs;
   } catch (cause) {
-    const message = '@ashlar/lb/grpc needs @grpc/grpc-js: run `npm install @grpc/grpc-js@1`';
-    throw new MissingPeerError(message, { cause });
+    throw new MissingPeerError('@ashlar/lb/grpc', '@grpc/grpc-js', '@grpc/grpc-js@1', { cause });
   }
 }
 

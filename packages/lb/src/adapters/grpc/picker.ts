@@ -5,10 +5,10 @@ import { NoEndpointError } from '../../errors.ts';
 import type { Picked } from '../../request.ts';
 import type { ChannelSettings } from './channels.ts';
 
-/** So long a call may take from being given an endpoint to being sent, as its credentials are fetched in between. */
+/** How long a call may take from its pick to its start; its credentials are fetched in between. */
 const startWithinMs = 30_000;
 
-/** Calls that were given an endpoint and are not sent yet; of those that never are, nobody tells. */
+/** Picks whose calls have not started. Grpc-js does not report a call that never starts, so picks expire. */
 export class Unstarted {
   readonly #since = new Map<Picked<Endpoint>, number>();
 
@@ -32,11 +32,11 @@ export class Unstarted {
   }
 }
 
-/** Asks the balancer for an endpoint among those that are connected. */
+/** Picks an endpoint among the connected ones. */
 export class BalancedPicker implements Experimental.Picker {
   readonly #channel: ChannelSettings<Endpoint>;
   readonly #unstarted: Unstarted;
-  /** By the id of the endpoint. */
+  /** By endpoint id. */
   readonly #ready: ReadonlyMap<string, Experimental.Picker>;
   readonly #exclude: readonly string[];
 
@@ -84,7 +84,7 @@ export class BalancedPicker implements Experimental.Picker {
   }
 }
 
-/** The endpoint is newer than the connections: the call is tried again when these have been made. */
+/** The endpoint is newer than the connections: grpc-js picks again when they are updated. */
 const queued: Experimental.PickResult = {
   pickResultType: experimental.PickResultType.QUEUE,
   subchannel: null,

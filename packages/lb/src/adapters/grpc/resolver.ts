@@ -3,7 +3,7 @@ import { experimental } from '#grpc';
 import type { Endpoint } from '../../endpoint.ts';
 import { type ChannelSettings, channelOf } from './channels.ts';
 
-/** Tells a channel that the endpoints have changed; which there are its load balancer asks itself. */
+/** Notifies a channel of changed endpoints. Its load balancer reads the endpoints from the balancer. */
 export class BalancerResolver implements Experimental.Resolver {
   static getDefaultAuthority({ path }: Experimental.GrpcUri): string {
     return channelOf(path)?.authority ?? path;
@@ -21,7 +21,7 @@ export class BalancerResolver implements Experimental.Resolver {
   updateResolution(): void {
     if (this.#unwatch !== undefined || this.#channel === undefined) return;
     this.#unwatch = this.#channel.balancer.watch(endpoints => {
-      // It must not be told within a call of its own
+      // Grpc-js must not be called back within its own call
       queueMicrotask(() => {
         if (this.#unwatch === undefined) return;
         const addresses = endpoints.flatMap(endpoint => addressOf(endpoint) ?? []);
@@ -41,7 +41,7 @@ export class BalancerResolver implements Experimental.Resolver {
   }
 }
 
-/** Where its url leads; `undefined` when it has none with a host. */
+/** The host and port of its url; `undefined` when it has no url with a host. */
 export function addressOf({ url }: Endpoint): { host: string; port: number } | undefined {
   if (url === undefined || !URL.canParse(url)) return undefined;
   const { hostname, port, protocol } = new URL(url);

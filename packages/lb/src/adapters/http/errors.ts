@@ -1,9 +1,10 @@
 import { AshlarError, type CallOutcome, describe } from '@ashlar/core';
 
 /**
- * What went wrong with an endpoint. `unreachable`: no connection was made; `reset`: it broke before the response;
- * `truncated`: the response ended half-way; `timeout`: it took too long; `oversized`: the head of the response is longer
- * than `maxHeaderBytes`; `malformed`: it does not speak HTTP; `url`: the endpoint has no url that can be called.
+ * What went wrong with an endpoint. `unreachable`: the connection failed; `reset`: the connection broke before the
+ * response; `truncated`: it broke within the response; `timeout`: the response took too long; `oversized`: the head of
+ * the response is longer than `maxHeaderBytes`; `malformed`: the response is not HTTP/1.1; `url`: the endpoint has no
+ * http or https url.
  */
 export type UpstreamFailure =
   | 'unreachable'
@@ -14,23 +15,28 @@ export type UpstreamFailure =
   | 'malformed'
   | 'url';
 
-/** An endpoint gave no whole response. */
+/** An endpoint did not send a complete response. */
 export class UpstreamError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_UPSTREAM';
+  static override readonly code: string = 'ASHLAR_LB_UPSTREAM';
+  static override readonly retryable: boolean = true;
+  /** The id of the endpoint. */
   readonly endpoint: string;
   readonly reason: UpstreamFailure;
   readonly outcome: CallOutcome;
+  /** What the proxy answers the client with. */
+  readonly status: number;
 
   constructor(endpoint: string, reason: UpstreamFailure, outcome: CallOutcome, options?: ErrorOptions) {
     super(`endpoint ${describe(endpoint)} ${said[reason]}`, options);
     this.endpoint = endpoint;
     this.reason = reason;
     this.outcome = outcome;
+    this.status = reason === 'timeout' ? 504 : 502;
   }
 }
 
 const said: Readonly<Record<UpstreamFailure, string>> = {
-  unreachable: 'could not be connected to',
+  unreachable: 'refused the connection or is unreachable',
   reset: 'broke the connection before it answered',
   truncated: 'broke the connection in the middle of its answer',
   timeout: 'took too long',
@@ -39,14 +45,23 @@ const said: Readonly<Record<UpstreamFailure, string>> = {
   url: 'has no http or https url',
 };
 
-/** A request that no upstream can be asked, or whose body somebody read before. */
+/** The request cannot be forwarded as it is, to any endpoint. */
 export class UnforwardableError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_UNFORWARDABLE';
+  static override readonly code: string = 'ASHLAR_LB_UNFORWARDABLE';
+  /** What the proxy answers the client with. */
+  readonly status: number;
+
+  constructor(message: string, options: ErrorOptions & { readonly status?: number } = {}) {
+    super(message, options);
+    this.status = options.status ?? 400;
+  }
 }
 
-/** Whoever sends the request stopped in the middle of its body. */
+/** The body of the request stalled for `idleTimeoutMs`. */
 export class RequestStalledError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_REQUEST_STALLED';
+  static override readonly code: string = 'ASHLAR_LB_REQUEST_STALLED';
+  /** What the proxy answers the client with. */
+  readonly status: number = 408;
   readonly idleTimeoutMs: number;
 
   constructor(idleTimeoutMs: number) {
@@ -55,16 +70,15 @@ export class RequestStalledError extends AshlarError {
   }
 }
 
-/** The client library of an adapter is not installed. */
-export class MissingPeerError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_MISSING_PEER';
-}
-
 interface ErrorLike {
   readonly code?: unknown;
 }
 
-/** What undici's errors mean; `started`: the request was on its way, `answered`: the head of a response was there. */
+/**
+ * Translates an error of undici.
+ *
+ * @param progress `started`: the request was being sent; `answered`: the head of a response had arrived
+ */
 export function upstreamError(
   endpoint: string,
   cause: unknown,
@@ -76,6 +90,15 @@ export function upstreamError(
   }
   const reason = reasonOf(code, started, answered);
   return new UpstreamError(endpoint, reason, started ? 'Unknown' : 'NotExecuted', { cause });
+}
+
+/**
+ * Whether an error of undici is none: the `Content-Length` of a 304 is that of the representation (RFC 9110, 8.6), and that
+ * of a 204 means nothing, but undici waits for as many bytes.
+ */
+export function isCompleteWithoutBody(status: number, error: unknown): boolean {
+  const { code } = error as ErrorLike;
+  return (status === 304 || status === 204) && code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
 }
 
 function reasonOf(code: string, started: boolean, answered: boolean): UpstreamFailure {

@@ -1,71 +1,60 @@
 import type { ConnectionOptions } from 'node:tls';
-import { describe, InvalidOptionError, integerOption, knownOptions, numberOption } from '@ashlar/core';
+import { boolean, durationMs, integer, type Rule, type RulesFor, readOptions, refused } from '@ashlar/core';
 
 export type TlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>;
 
-/** How endpoints are talked to; the same for every adapter that sends HTTP requests itself. */
+/** How an adapter that sends HTTP requests itself connects to endpoints. */
 export interface UpstreamOptions {
-  /** How much of a request body is kept to be sent again; 65 536 if absent. */
+  /** How many bytes of a request body are buffered so that it can be sent again. Default: 65 536. */
   readonly requestBufferBytes?: number;
-  /** The longest head of a response, in bytes; 16 384 if absent. */
+  /** The longest accepted head of a response, in bytes. Default: 16 384. */
   readonly maxHeaderBytes?: number;
-  /** For endpoints with an https url: who is trusted, and a certificate of one's own. Node's defaults if absent. */
+  /** Trusted certificates and a client certificate, for endpoints with an https url. Default: those of Node. */
   readonly tls?: TlsOptions;
-  /** Connections to one endpoint at most; as many as requests if absent. */
+  /** The maximum number of connections to one endpoint. Default: no limit. */
   readonly connections?: number;
-  /** To make a connection, to within a second; 2 000 if absent. */
+  /** The time to connect, in milliseconds, rounded up to a second. Default: 2 000. */
   readonly connectTimeoutMs?: number;
-  /** From the request being sent to the head of the response; 30 000 if absent. */
+  /** The time from sending the request to the head of the response, in milliseconds. Default: 30 000. */
   readonly headersTimeoutMs?: number;
-  /** Without a byte of a body; 30 000 if absent. */
+  /** The longest gap between two bytes of a body, in milliseconds. Default: 30 000. */
   readonly idleTimeoutMs?: number;
 }
 
-export interface UpstreamSettings {
-  readonly requestBufferBytes: number;
-  readonly maxHeaderBytes: number;
-  readonly tls: TlsOptions;
-  readonly connections: number | null;
-  readonly connectTimeoutMs: number;
-  readonly headersTimeoutMs: number;
-  readonly idleTimeoutMs: number;
+export interface UpstreamSettings extends Required<Omit<UpstreamOptions, 'connections'>> {
+  readonly connections: number | undefined;
 }
 
-export const upstreamNames: readonly (keyof UpstreamOptions)[] = [
-  'requestBufferBytes',
-  'maxHeaderBytes',
-  'tls',
-  'connections',
-  'connectTimeoutMs',
-  'headersTimeoutMs',
-  'idleTimeoutMs',
-];
+/** A timer of Node with a longer delay fires at once. */
+const timer = { above: 0, max: 2 ** 31 - 1 };
 
-/** A timer of Node that is to wait longer fires at once. */
-const longestTimerMs = 2 ** 31 - 1;
+const pem: Rule<TlsOptions['ca']> = (value, option) => {
+  const isText = (each: unknown) => typeof each === 'string' || each instanceof Uint8Array;
+  if (value === undefined || isText(value) || (Array.isArray(value) && value.length > 0)) {
+    return value as TlsOptions['ca'];
+  }
+  throw refused(option, 'a PEM text, a Buffer or a list of them', value);
+};
 
-/** @throws InvalidOptionError */
-export function upstreamSettings(options: UpstreamOptions): UpstreamSettings {
-  const { requestBufferBytes = 65_536, maxHeaderBytes = 16_384, tls = {}, connections } = options;
-  const timer = { above: 0, max: longestTimerMs };
-  const { connectTimeoutMs = 2_000, headersTimeoutMs = 30_000, idleTimeoutMs = 30_000 } = options;
-  knownOptions('tls', tls, ['ca', 'cert', 'key', 'rejectUnauthorized']);
-  return {
-    requestBufferBytes: integerOption('requestBufferBytes', requestBufferBytes, { min: 0 }),
-    maxHeaderBytes: integerOption('maxHeaderBytes', maxHeaderBytes, { min: 1 }),
-    tls,
-    connections: connections === undefined ? null : integerOption('connections', connections, { min: 1 }),
-    connectTimeoutMs: numberOption('connectTimeoutMs', connectTimeoutMs, timer),
-    headersTimeoutMs: numberOption('headersTimeoutMs', headersTimeoutMs, timer),
-    idleTimeoutMs: numberOption('idleTimeoutMs', idleTimeoutMs, timer),
-  };
-}
+const tlsRules = {
+  ca: pem,
+  cert: pem as Rule<TlsOptions['cert']>,
+  key: pem as Rule<TlsOptions['key']>,
+  rejectUnauthorized: boolean(),
+} satisfies RulesFor<TlsOptions>;
 
-/** @throws InvalidOptionError */
-export function functionOption<T extends (...args: never[]) => unknown>(option: string, value: T): T {
-  if (typeof value === 'function') return value;
-  throw new InvalidOptionError(
-    option,
-    `\`${option}\` must be a function of the request, got ${describe(value)}`,
-  );
-}
+/** Returns what it is given: an option that is absent must not reach `tls.connect` as `undefined`. */
+const tls: Rule<TlsOptions> = (value, option) => {
+  if (value !== undefined) readOptions(`\`${option}\``, value, tlsRules, `${option}.`);
+  return (value ?? {}) as TlsOptions;
+};
+
+export const upstreamRules: { readonly [Name in keyof UpstreamSettings]: Rule<UpstreamSettings[Name]> } = {
+  requestBufferBytes: integer(65_536, { min: 0 }),
+  maxHeaderBytes: integer(16_384, { min: 1 }),
+  tls,
+  connections: integer(undefined, { min: 1 }),
+  connectTimeoutMs: durationMs(2_000, timer),
+  headersTimeoutMs: durationMs(30_000, timer),
+  idleTimeoutMs: durationMs(30_000, timer),
+};

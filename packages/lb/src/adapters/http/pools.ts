@@ -1,18 +1,17 @@
 import { buildConnector, type Dispatcher, Pool } from '#undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
-import { balancerOption } from '../../util/option-checks.ts';
 import { UpstreamError } from './errors.ts';
 import type { UpstreamSettings } from './options.ts';
 import { httpUrl, pathPrefix, servername } from './url.ts';
 
-/** Where an endpoint is reached. */
+/** Where an endpoint listens, and the connections to it. */
 export interface Upstream {
   readonly origin: URL;
-  /** Of `origin`, which reckons them anew each time. */
+  /** Of `origin`, whose getters compute them at each access. */
   readonly host: string;
   readonly hostname: string;
-  /** What goes before the paths of requests. */
+  /** The path that precedes the paths of requests. */
   readonly prefix: string;
   readonly dispatcher: Dispatcher;
 }
@@ -27,7 +26,7 @@ interface Entry {
   upstream: (Upstream & { readonly dispatcher: Pool }) | undefined;
 }
 
-/** A pool of connections for each endpoint, made when it is first asked for, closed when the endpoint leaves or moves. */
+/** One pool of connections for each endpoint: opened by the first request, closed when the endpoint leaves or moves. */
 export class Pools<E extends Endpoint> {
   readonly #settings: UpstreamSettings;
   readonly #timeouts: Timeouts;
@@ -35,7 +34,7 @@ export class Pools<E extends Endpoint> {
   readonly #unwatch: () => void;
   #entries = new Map<string, Entry>();
 
-  /** @param onOpen told of each pool that is made */
+  /** @param onOpen is called with each new pool */
   constructor(
     balancer: LoadBalancer<E>,
     settings: UpstreamSettings,
@@ -45,10 +44,10 @@ export class Pools<E extends Endpoint> {
     this.#settings = settings;
     this.#timeouts = timeouts;
     this.#onOpen = onOpen;
-    this.#unwatch = balancerOption(balancer).watch(endpoints => this.#follow(endpoints));
+    this.#unwatch = balancer.watch(endpoints => this.#follow(endpoints));
   }
 
-  /** @throws UpstreamError when it has no usable url, or has left in the meantime */
+  /** @throws UpstreamError when the endpoint has no usable url or has left the set */
   of({ id }: E): Upstream {
     const entry = this.#entries.get(id);
     if (entry === undefined) throw new UpstreamError(id, 'unreachable', 'NotExecuted');
@@ -56,7 +55,7 @@ export class Pools<E extends Endpoint> {
     return entry.upstream;
   }
 
-  /** Breaks off what is under way. */
+  /** Aborts the requests in flight and closes all connections. */
   async destroy(error: Error | null = null): Promise<void> {
     await Promise.all(this.#dismiss().map(pool => pool.destroy(error)));
   }
@@ -75,9 +74,9 @@ export class Pools<E extends Endpoint> {
     const connect = buildConnector({ ...tls, timeout: connectTimeoutMs } as buildConnector.BuildOptions);
     const dispatcher = new Pool(origin.origin, {
       ...this.#timeouts,
-      connections,
+      connections: connections ?? null,
       maxHeaderSize: maxHeaderBytes,
-      // Else the name in the request's Host would be that for TLS
+      // Without it undici takes the Host of the request as the TLS name
       connect: (target, callback) => connect({ ...target, servername: servername(origin) }, callback),
     });
     this.#onOpen(dispatcher);
@@ -93,7 +92,7 @@ export class Pools<E extends Endpoint> {
       this.#entries.set(id, entry?.url === url && entry !== undefined ? entry : { url, upstream: undefined });
     }
     for (const [id, entry] of before) {
-      // What is under way there may finish
+      // Requests in flight there may finish
       if (this.#entries.get(id) !== entry) entry.upstream?.dispatcher.close().catch(() => {});
     }
   }

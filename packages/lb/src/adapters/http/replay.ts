@@ -1,18 +1,18 @@
 import { RequestStalledError } from './errors.ts';
 
-/** Tells, unless it is cleared or refreshed in time, that a body does not go on. */
+/** Calls `onStall` with a RequestStalledError unless the timer is cleared or refreshed in time. */
 export function stallTimer(idleTimeoutMs: number, onStall: (error: Error) => void): NodeJS.Timeout {
   return setTimeout(() => onStall(new RequestStalledError(idleTimeoutMs)), idleTimeoutMs);
 }
 
-/** The chunks of a body that can be read once only, kept while they are few, so that it can be sent more than once. */
+/** Buffers the chunks of a body that can be read only once, up to a limit, so that it can be sent more than once. */
 export class Replay {
   readonly #limit: number;
   readonly #idleTimeoutMs: number;
   readonly #read: () => Promise<Buffer | undefined>;
   readonly #onError: (error: Error) => void;
   #chunks: Buffer[] = [];
-  /** How many chunks were let go from the front, once there were too many to keep. */
+  /** How many chunks were dropped from the front, after the limit was passed. */
   #released = 0;
   #received = 0;
   #ended = false;
@@ -20,10 +20,10 @@ export class Replay {
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param limit how many bytes are kept
-   * @param read the next chunk, `undefined` at the end
-   * @param idleTimeoutMs how long a chunk may take to come
-   * @param onError reading has failed, or takes too long; told before any reader of the body knows
+   * @param limit how many bytes are buffered
+   * @param read returns the next chunk, `undefined` at the end
+   * @param idleTimeoutMs the longest time to wait for a chunk, in milliseconds
+   * @param onError is called when reading fails or stalls, before any reader of the body rejects
    */
   constructor(
     limit: number,
@@ -37,7 +37,7 @@ export class Replay {
     this.#onError = onError;
   }
 
-  /** Whether all of it could be sent again. */
+  /** Whether the whole body can be sent again. */
   get replayable(): boolean {
     return this.#received <= this.#limit;
   }
@@ -50,7 +50,7 @@ export class Replay {
     return this.#ended;
   }
 
-  /** One more chunk has come, or `undefined`: that was all. */
+  /** Appends a chunk; `undefined` ends the body. */
   add(chunk: Buffer | undefined): void {
     if (this.#ended) return;
     if (chunk === undefined) {
@@ -61,7 +61,7 @@ export class Replay {
     this.#chunks.push(chunk);
   }
 
-  /** From the beginning; only while it is replayable, or not yet begun. */
+  /** The body from its beginning. Only while it is replayable or unread. */
   async *open(): AsyncGenerator<Buffer> {
     for (let next = 0; ; ) {
       for (; next - this.#released < this.#chunks.length; next++) {
@@ -74,13 +74,13 @@ export class Replay {
     }
   }
 
-  /** All that has come, in one piece. */
+  /** Everything received so far, in one piece. */
   whole(): Buffer | null {
     if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
     return this.#chunks[0] ?? null;
   }
 
-  /** Nobody will read it again. */
+  /** Drops the chunks and ends the body; for when no attempt will read it again. */
   free(): void {
     this.#chunks = [];
     this.#ended = true;
@@ -92,7 +92,7 @@ export class Replay {
     this.#released = upTo;
   }
 
-  /** The next chunk; one read at a time, also when the reader before was given up in the middle of it. */
+  /** Reads the next chunk. One read at a time, also when the previous reader was abandoned in the middle of one. */
   #pull(): Promise<void> {
     if (this.#pulling === undefined) {
       this.#timer = stallTimer(this.#idleTimeoutMs, this.#onError);
@@ -108,14 +108,14 @@ export class Replay {
           clearTimeout(this.#timer);
           this.#pulling = undefined;
         });
-      // Its reader may have been given up; `onError` has been told
+      // The reader may be gone; `onError` has the error
       this.#pulling.catch(() => {});
     }
     return this.#pulling;
   }
 }
 
-/** What may be sent again whatever became of it (RFC 9110, 9.2.2). */
+/** Methods that may be repeated after any failure (RFC 9110, 9.2.2). */
 export const idempotentMethods: ReadonlySet<string> = new Set([
   'GET',
   'HEAD',
@@ -125,5 +125,5 @@ export const idempotentMethods: ReadonlySet<string> = new Set([
   'DELETE',
 ]);
 
-/** With these an endpoint says that it cannot serve at the moment; another may. */
+/** Statuses by which an endpoint is temporarily unable to serve; another endpoint may be able. */
 export const unavailable: ReadonlySet<number> = new Set([502, 503, 504]);

@@ -1,16 +1,15 @@
 import { createRequire } from 'node:module';
-import { MissingPeerError } from './errors.ts';
+import { MissingPeerError } from '@ashlar/core';
 
 /**
- * What `#undici` is in Node itself, where a plain import would fail without saying what to do. Bundlers are given undici,
- * by their condition `module`: they would not find it in here.
+ * `#undici` in Node. A plain import would fail without naming the command that installs undici. Bundlers resolve
+ * `#undici` to undici itself, by the condition `module`, as they cannot follow `createRequire`.
  */
 function load(): typeof import('undici') {
   try {
     return createRequire(import.meta.url)('undici') as typeof import('undici');
   } catch (cause) {
-    const message = '@ashlar/lb/proxy and @ashlar/lb/undici need undici: run `npm install undici@7`';
-    throw new MissingPeerError(message, { cause });
+    throw new MissingPeerError('@ashlar/lb (proxy, undici)', 'undici', 'undici@7', { cause });
   }
 }
 

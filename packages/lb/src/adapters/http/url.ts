@@ -6,7 +6,7 @@ export function httpUrl(url: string | undefined): URL | undefined {
   return parsed.protocol === 'http:' || parsed.protocol === 'https:' ? parsed : undefined;
 }
 
-/** The path below that of the endpoint's url. */
+/** The path of a request below the path of the endpoint's url. */
 export function upstreamPath(origin: URL, path: string): string {
   return pathPrefix(origin) + path;
 }
@@ -15,7 +15,7 @@ export function pathPrefix({ pathname }: URL): string {
   return pathname.replace(/\/$/, '');
 }
 
-/** The name for TLS, which an address is not. */
+/** The TLS server name; empty for an address, which cannot be one. */
 export function servername({ hostname }: URL): string {
   return isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? hostname : '';
 }

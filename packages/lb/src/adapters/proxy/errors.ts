@@ -1,31 +1,33 @@
 import type { IncomingMessage } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import { AshlarError, type Channel, channel } from '@ashlar/core';
-import { ClosedError, DeadlineError, NoEndpointError } from '../../errors.ts';
-import { RequestStalledError, UnforwardableError, UpstreamError } from '../http/errors.ts';
+import { DeadlineError } from '../../errors.ts';
 import type { RawHeaders } from './headers.ts';
 
-/** The client went away, or stopped taking the response. */
+/** The client disconnected, or stopped reading the response. */
 export class ClientGoneError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CLIENT_GONE';
+  static override readonly code: string = 'ASHLAR_LB_CLIENT_GONE';
 }
 
-/** The status that tells the client of the error; 500 for what should not happen. */
+interface ErrorFields {
+  readonly status?: number;
+  readonly outcome?: unknown;
+}
+
+/** The status for the client: that of the error, 503 or 504 for the errors of the balancer, 500 for every other error. */
 export function statusOf(error: unknown): number {
-  if (error instanceof UpstreamError) return error.reason === 'timeout' ? 504 : 502;
+  if (!(error instanceof AshlarError)) return 500;
   if (error instanceof DeadlineError) return 504;
-  if (error instanceof NoEndpointError || error instanceof ClosedError) return 503;
-  if (error instanceof RequestStalledError) return 408;
-  if (error instanceof UnforwardableError) return 400;
-  return 500;
+  const { status, outcome } = error as ErrorFields;
+  return status ?? (outcome === undefined ? 500 : 503);
 }
 
-/** A request could not be answered with what an endpoint said. */
+/** A request that was not answered with the complete response of an endpoint. */
 export interface ProxyErrorMessage {
   readonly balancer: string;
   readonly request: IncomingMessage;
   readonly error: unknown;
-  /** What the client was told; absent when it is gone, or its response was cut off. */
+  /** The status that the client received; absent when the client is gone or its response was cut off. */
   readonly status: number | undefined;
 }
 
@@ -36,11 +38,11 @@ export interface Problem {
   readonly body: string;
 }
 
-/** What a client is told of an error, as `application/problem+json` (RFC 9457); it names no endpoint. */
+/** The response for an error, as `application/problem+json` (RFC 9457). It names no endpoint. */
 export function problem(status: number, error: unknown): Problem {
   const code = error instanceof AshlarError ? { code: error.code } : {};
   const body = JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, ...code });
   const headers = ['content-type', 'application/problem+json', 'content-length', String(body.length)];
-  if (error instanceof NoEndpointError || error instanceof ClosedError) headers.push('retry-after', '1');
+  if (status === 503) headers.push('retry-after', '1');
   return { headers, body };
 }

@@ -16,12 +16,12 @@ import { RequestBody } from './request-body.ts';
 import { hasBody, pathOf } from './request-target.ts';
 import { UpstreamAttempt, UpstreamRequest } from './upstream-attempt.ts';
 
-/** One request of a client and its response; to the balancer it is a request with these options. */
+/** One request of a client and its response. It is also the options of the balancer's `run`. */
 export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, DenseSetItem {
   index = 0;
   key: Key | undefined;
   readonly idempotent: boolean;
-  /** Two attempts at a time would answer one client. */
+  /** Two concurrent attempts would answer one client. */
   readonly hedge = false;
   readonly timeoutMs: number | undefined;
   readonly cancellation: Cancellation = new Cancellation();
@@ -36,7 +36,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #body: RequestBody | undefined;
-  /** Of the attempt under way, or the last. */
+  /** Of the attempt in flight, or the last one. */
   #held: HeldResponse | undefined;
 
   constructor(
@@ -58,12 +58,12 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#body = new RequestBody(request, requestBufferBytes, idleTimeoutMs, error => this.giveUp(error));
   }
 
-  /** Ends it; the endpoint is not blamed. */
+  /** Fails the request. Counts against no endpoint. */
   giveUp(reason: unknown): void {
     this.cancellation.abort(reason);
   }
 
-  /** Never rejects: what goes wrong is told to the client and the channel. */
+  /** Never rejects: errors go to the client and the channel. */
   async run(): Promise<void> {
     if (this.#response.destroyed) return;
     this.#response.on('close', this.#onClose);
@@ -106,7 +106,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     return attempt.finished;
   }
 
-  /** Nothing is tried again that the client has seen a part of, or whose body is not at hand any more. */
+  /** A request is not repeated once the client has seen a part of the response, or without its whole body. */
   #classify(result: AttemptResult<HeldResponse>): Verdict {
     const mayRepeat = this.#held?.committed !== true && this.#body?.replayable !== false;
     const repeatable = mayRepeat && this.idempotent;
@@ -125,7 +125,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   #fail(error: unknown): void {
     const response = this.#response;
     const gone = response.destroyed || error instanceof ClientGoneError;
-    // To break off is the only way left to say that the response is not whole
+    // After the head, a broken connection is the only sign of an incomplete response
     const status = gone || response.headersSent ? undefined : statusOf(error);
     if (status === undefined) response.destroy();
     else refuse(this.#request, response, status, error);
@@ -134,10 +134,10 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   }
 }
 
-/** Tells the client of an error. */
+/** Answers the client with an error. */
 function refuse(request: IncomingMessage, response: ServerResponse, status: number, error: unknown): void {
   const { headers, body } = problem(status, error);
-  // Of a request that is still coming in nobody reads the rest
+  // The rest of an unfinished request body is not read
   if (!request.complete) headers.push('connection', 'close');
   writeHead(response, status, undefined, headers);
   response.end(body);

@@ -2,10 +2,10 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
-/** Names and values in turn, as they were on the wire. */
+/** Names and values in turn, as on the wire. */
 export type RawHeaders = string[];
 
-/** What concerns one connection only (RFC 9110, 7.6.1), and what Node has answered itself. */
+/** Headers of one connection (RFC 9110, 7.6.1), and `Expect`, which Node answers itself. */
 const ofOneHop = new Set([
   'connection',
   'expect',
@@ -57,14 +57,14 @@ export function requestHeaders(request: IncomingMessage, host: string, trusted: 
   return kept;
 }
 
-/** An IPv4 address is written as one, also on a socket that takes both kinds. */
+/** The client's address. An IPv4 address is written as one, also on a dual-stack socket. */
 function addressOf({ remoteAddress }: Socket): string | undefined {
   return remoteAddress?.startsWith('::ffff:') && remoteAddress.includes('.')
     ? remoteAddress.slice('::ffff:'.length)
     : remoteAddress;
 }
 
-/** The `Host` that upstream is sent. */
+/** The `Host` that the endpoint receives. */
 export function hostOf(
   { headers }: IncomingMessage,
   endpoint: { readonly host: string },
@@ -73,11 +73,11 @@ export function hostOf(
   return host === 'endpoint' ? endpoint.host : (headers.host ?? endpoint.host);
 }
 
-/** What the client is sent of the response's headers, and what they say of the body. */
+/** The response headers for the client, and what they say about the body. */
 export interface ResponseHead {
   readonly headers: RawHeaders;
   readonly hasLength: boolean;
-  /** Meant to arrive bit by bit: `text/event-stream`, or `X-Accel-Buffering: no`, as to nginx. */
+  /** Must not be held back: `text/event-stream`, or `X-Accel-Buffering: no`, as in nginx. */
   readonly live: boolean;
 }
 
@@ -108,7 +108,8 @@ export function responseHead(raw: readonly (Buffer | string)[]): ResponseHead {
   };
 }
 
-function without(headers: RawHeaders, names: readonly string[]): RawHeaders {
+/** The headers without these names, which are in lower case. */
+export function without(headers: RawHeaders, names: readonly string[]): RawHeaders {
   const kept: RawHeaders = [];
   for (let at = 0; at < headers.length; at += 2) {
     if (!names.includes(headers[at]!.toLowerCase())) kept.push(headers[at]!, headers[at + 1]!);
@@ -120,14 +121,24 @@ function latin1(text: Buffer | string): string {
   return typeof text === 'string' ? text : text.toString('latin1');
 }
 
-/** Node 20 forgets all but the last of a name once something has set a header, as Express does. */
+/**
+ * The reason phrase that is sent on: the endpoint's, or the standard one. Undici decodes phrases as UTF-8 and Node writes
+ * Latin-1, so that others than ASCII would change; a long one would fail the client's parser.
+ */
+export function reasonPhrase(status: number, message: string | undefined): string {
+  return message !== undefined && plainPhrase.test(message) ? message : (STATUS_CODES[status] ?? '');
+}
+
+const plainPhrase = /^[\t\x20-\x7e]{1,256}$/;
+
+/** Node 20 keeps only the last header of a name once one was set, as by Express. */
 export function writeHead(
   response: ServerResponse,
   status: number,
   message: string | undefined,
   headers: RawHeaders,
 ): void {
-  const reason = message || STATUS_CODES[status] || '';
+  const reason = reasonPhrase(status, message);
   if (response.getHeaderNames().length === 0) {
     response.writeHead(status, reason, headers);
     return;
@@ -137,7 +148,7 @@ export function writeHead(
   response.writeHead(status, reason);
 }
 
-/** The first value of that name, which is in lower case. */
+/** The first value of a name in lower case. */
 export function headerValue(headers: RawHeaders, name: string): string | undefined {
   for (let at = 0; at < headers.length; at += 2) {
     if (headers[at]!.toLowerCase() === name) return headers[at + 1];

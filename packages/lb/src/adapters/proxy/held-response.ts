@@ -1,22 +1,22 @@
 import type { ServerResponse } from 'node:http';
-import { type RawHeaders, type ResponseHead, responseHead, writeHead } from './headers.ts';
+import { type RawHeaders, type ResponseHead, responseHead, without, writeHead } from './headers.ts';
 
 /**
- * The response of one attempt on its way to the client, held back until it is whole or more than may be held: before
- * that nothing has been sent, and it can be dropped for that of another endpoint. Live ones are not held.
+ * The response of one attempt on its way to the client. It is held back until it is complete or longer than the limit,
+ * so that until then the response of another endpoint can replace it. Live responses are not held back.
  */
 export class HeldResponse {
   status = 0;
-  /** From the making of this object to the head of the response. */
+  /** Milliseconds from the construction of this object to the head of the response. */
   latencyMs = 0;
-  /** Whether the client has been sent something. */
+  /** Whether the client has received a part of it. */
   committed = false;
   readonly #response: ServerResponse;
   readonly #limit: number;
   readonly #madeAt = performance.now();
   #message: string | undefined;
   #head: ResponseHead = none;
-  /** Emptied when done with, as it may stay in memory for long: see `Fulfilled` in `requests/execution.ts`. */
+  /** Emptied after use, as this object may stay in memory for long: see `Fulfilled` in `requests/execution.ts`. */
   readonly #chunks: Buffer[] = [];
   #size = 0;
 
@@ -37,7 +37,7 @@ export class HeldResponse {
     if (this.#head.live) this.#commit();
   }
 
-  /** Returns whether more may come at once; if not, after `onDrain`. */
+  /** Returns false when the next chunk should wait for `onDrain`. */
   write(chunk: Buffer): boolean {
     if (this.committed) return this.#response.write(chunk);
     this.#chunks.push(chunk);
@@ -50,7 +50,7 @@ export class HeldResponse {
     this.#response.once('drain', listener);
   }
 
-  /** The response is whole, and it is this one that the client gets. */
+  /** Sends the complete response to the client. */
   end(): void {
     if (this.committed) return void this.#response.end();
     const bodiless = this.status === 204 || this.status === 304 || this.#response.req.method === 'HEAD';
@@ -80,7 +80,9 @@ export class HeldResponse {
 
   #writeHead(): void {
     const response = this.#response;
-    // Of a request that is still coming in nobody reads the rest
+    // The rest of an unfinished request body is not read
+    if (this.status === 204)
+      this.#head = { ...this.#head, headers: without(this.headers, ['content-length']) };
     if (!response.req.complete) this.headers.push('connection', 'close');
     writeHead(response, this.status, this.#message, this.headers);
     this.committed = true;
@@ -89,5 +91,5 @@ export class HeldResponse {
 
 const none: ResponseHead = { headers: [], hasLength: false, live: false };
 
-/** A body up to this is sent as text of one byte a character: Node writes it in one piece with the head. */
+/** A body up to this size is written as latin1 text, which Node joins with the head into one write. */
 const longestText = 16_384;

@@ -1,63 +1,58 @@
 import type { IncomingMessage } from 'node:http';
-import { integerOption, knownOptions, numberOption } from '@ashlar/core';
-import type { Key } from '@ashlar/hash-ring';
-import { booleanOption, oneOf } from '../../util/option-checks.ts';
 import {
-  functionOption,
-  type UpstreamOptions,
-  type UpstreamSettings,
-  upstreamNames,
-  upstreamSettings,
-} from '../http/options.ts';
+  boolean,
+  defaultTo,
+  durationMs,
+  functionOf,
+  integer,
+  oneOf,
+  type RulesFor,
+  readOptions,
+} from '@ashlar/core';
+import type { Key } from '@ashlar/hash-ring';
+import { type UpstreamOptions, upstreamRules } from '../http/options.ts';
 
 export interface ReverseProxyOptions extends UpstreamOptions {
-  /** What the request is about, for policies that keep equal keys together. None if absent. */
+  /** The key of a request, for policies with sticky sessions. Default: no key. */
   readonly key?: (request: IncomingMessage) => Key | undefined;
   /**
-   * The `Host` that upstream sees: the client's (`client`, if absent), as replicas of one site expect it, or that of the
-   * endpoint's url (`endpoint`). TLS is checked against the endpoint's name either way.
+   * The `Host` that endpoints receive: `client` is that of the request, as replicas of one site expect it, `endpoint`
+   * that of the endpoint's url. Certificates are checked against the endpoint's name either way. Default: `client`.
    */
   readonly host?: 'client' | 'endpoint';
   /**
-   * Whether the client is a proxy to be believed: then `X-Forwarded-*` and `Forwarded` are kept and the address is
-   * appended to `X-Forwarded-For`. False if absent: what the client sends of these is dropped.
+   * Whether the client is a trusted proxy: then its `X-Forwarded-*` and `Forwarded` pass, and its address is appended to
+   * `X-Forwarded-For`. Otherwise they are dropped. Default: false.
    */
   readonly trustForwarded?: boolean;
-  /** How much of a response is held back while it may still have to come from elsewhere; 65 536 if absent. */
+  /** How many bytes of a response are held back while another endpoint may still take over. Default: 65 536. */
   readonly responseBufferBytes?: number;
-  /** Without a byte of a body, be it from upstream, from the client or taken by the client; 30 000 if absent. */
+  /**
+   * The longest gap between two bytes of a body, in milliseconds: from the endpoint, from the client, or taken by the
+   * client. Default: 30 000.
+   */
   readonly idleTimeoutMs?: number;
-  /** For all attempts together, to the last byte from upstream; no limit if absent. */
+  /** The time for all attempts together, to the last byte of the response, in milliseconds. Default: no limit. */
   readonly timeoutMs?: number;
 }
 
-export interface ProxySettings extends UpstreamSettings {
-  readonly key: (request: IncomingMessage) => Key | undefined;
-  readonly host: 'client' | 'endpoint';
-  readonly trustForwarded: boolean;
-  readonly responseBufferBytes: number;
+type KeyOf = NonNullable<ReverseProxyOptions['key']>;
+
+const rules = {
+  key: defaultTo<KeyOf>(() => undefined, functionOf<KeyOf>('write `request => request.url`')),
+  host: oneOf('client', ['client', 'endpoint']),
+  trustForwarded: boolean(false),
+  responseBufferBytes: integer(65_536, { min: 0 }),
+  timeoutMs: durationMs(undefined, { above: 0 }),
+  ...upstreamRules,
+} satisfies RulesFor<ReverseProxyOptions>;
+
+export interface ProxySettings extends Required<Omit<ReverseProxyOptions, 'connections' | 'timeoutMs'>> {
+  readonly connections: number | undefined;
   readonly timeoutMs: number | undefined;
 }
 
-const names: readonly (keyof ReverseProxyOptions)[] = [
-  'key',
-  'host',
-  'trustForwarded',
-  'responseBufferBytes',
-  'timeoutMs',
-  ...upstreamNames,
-];
-
-export function proxySettings(options: ReverseProxyOptions): ProxySettings {
-  knownOptions('reverseProxy', options, names);
-  const { key = () => undefined, host = 'client', trustForwarded = false, timeoutMs } = options;
-  const { responseBufferBytes = 65_536 } = options;
-  return {
-    ...upstreamSettings(options),
-    key: functionOption('key', key),
-    host: oneOf('host', host, ['client', 'endpoint']),
-    trustForwarded: booleanOption('trustForwarded', trustForwarded),
-    responseBufferBytes: integerOption('responseBufferBytes', responseBufferBytes, { min: 0 }),
-    timeoutMs: timeoutMs === undefined ? undefined : numberOption('timeoutMs', timeoutMs, { above: 0 }),
-  };
+/** @throws InvalidOptionError */
+export function proxySettings(options: unknown): ProxySettings {
+  return readOptions('reverseProxy', options, rules);
 }

@@ -2,19 +2,19 @@ import type { IncomingMessage } from 'node:http';
 import type { Cancellation } from '../../util/cancellation.ts';
 import { Replay, stallTimer } from '../http/replay.ts';
 
-/** The body of a request that has one, read once from the client, and kept while it is small to be sent more than once. */
+/** The body of a request, read once from the client and buffered up to a limit, so that it can be sent again. */
 export class RequestBody {
   readonly #request: IncomingMessage;
   readonly #limit: number;
   readonly #idleTimeoutMs: number;
   readonly #onError: (error: unknown) => void;
-  /** Of a body that is not gathered. */
+  /** For a body that is streamed. */
   #source: AsyncIterator<Buffer> | undefined;
   readonly #replay: Replay;
-  /** While a body is gathered. */
+  /** The `data` listener while a body is gathered. */
   #take: ((chunk: Buffer) => void) | undefined;
 
-  /** @param onError the client went away or stalled; told before any reader of the body knows */
+  /** @param onError is called when the client disconnects or stalls, before any reader of the body rejects */
   constructor(
     request: IncomingMessage,
     limit: number,
@@ -28,14 +28,14 @@ export class RequestBody {
     this.#replay = new Replay(limit, idleTimeoutMs, () => this.#read(), onError);
   }
 
-  /** Whether all of it could be sent again. */
+  /** Whether the whole body can be sent again. */
   get replayable(): boolean {
     return this.#replay.replayable;
   }
 
   /**
-   * Reads all of a body that says it is small, so that a slow client does not keep an endpoint waiting; `undefined` when
-   * it is streamed. Rejects when the request is given up.
+   * Reads the whole of a body with a small `Content-Length` first, so that a slow client does not occupy an endpoint.
+   * Returns `undefined` for a body that is streamed. Rejects when the request is aborted.
    */
   gather(given: Cancellation): Promise<void> | undefined {
     const request = this.#request;
@@ -60,12 +60,12 @@ export class RequestBody {
     });
   }
 
-  /** The body from its beginning; only while it is replayable, or not yet begun. */
+  /** The body from its beginning. Only while it is replayable or unread. */
   open(): Buffer | AsyncIterable<Buffer> | null {
     return this.#replay.ended ? this.#replay.whole() : this.#replay.open();
   }
 
-  /** Nobody will ask for it again: the request, which may stay in memory for long, lets go of it. */
+  /** Drops the body; Node's request may stay in memory for long. */
   free(): void {
     this.#replay.free();
     this.#stopTaking();

@@ -6,7 +6,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-/** The path and query of the request's target. @throws UnforwardableError when it has none, or its body is gone */
+/** The path and query of the request's target. @throws UnforwardableError without a path, or when the body was read before */
 export function pathOf(request: IncomingMessage): string {
   if (request.readableDidRead && hasBody(request)) {
     throw new UnforwardableError('the request body was read before the proxy got it, as by a body parser');

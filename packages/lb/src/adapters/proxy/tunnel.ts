@@ -1,4 +1,4 @@
-import { request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -11,11 +11,11 @@ import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors
 import type { Pools } from '../http/pools.ts';
 import { servername, upstreamPath } from '../http/url.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
-import { hostOf, type RawHeaders, requestHeaders, responseHead } from './headers.ts';
+import { hostOf, type RawHeaders, reasonPhrase, requestHeaders, responseHead } from './headers.ts';
 import type { ProxySettings } from './options.ts';
 import { hasBody, pathOf } from './request-target.ts';
 
-/** A request to switch protocols, as of a WebSocket, and the connection that comes of it. */
+/** A request to switch protocols, as of a WebSocket, and the connection that follows. */
 export class Tunnel<E extends Endpoint> implements DenseSetItem {
   index = 0;
   readonly #balancer: LoadBalancer<E>;
@@ -25,7 +25,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   readonly #socket: Duplex;
   readonly #head: Buffer;
   readonly #stop = new AbortController();
-  /** Whether the client has been sent something. */
+  /** Whether the client has received a part of the response. */
   #committed = false;
 
   constructor(
@@ -44,7 +44,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     this.#head = head;
   }
 
-  /** Ends it; the endpoint is not blamed. */
+  /** Ends the tunnel. Counts against no endpoint. */
   giveUp(reason: unknown): void {
     this.#stop.abort(reason);
   }
@@ -69,7 +69,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     }
   }
 
-  /** The verdict is on the answer; the request is in flight for as long as what follows lasts. */
+  /** The verdict is on the response; the request is in flight until the connection is over. */
   async #attempt(path: string, { endpoint, signal }: AttemptContext<E>): Promise<Verdict> {
     const startedAt = performance.now();
     const { origin } = this.#pools.of(endpoint);
@@ -129,7 +129,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       socket.destroy();
     } else {
       const { headers, body } = problem(status, error);
-      socket.write(headOf(status, STATUS_CODES[status], [...headers, 'connection', 'close']), 'latin1');
+      socket.write(headOf(status, undefined, [...headers, 'connection', 'close']), 'latin1');
       socket.end(body, () => socket.destroy());
     }
     if (!proxyErrors.hasSubscribers) return;
@@ -138,7 +138,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
 }
 
 function headOf(status: number, message: string | undefined, headers: RawHeaders): string {
-  let head = `HTTP/1.1 ${status} ${message ?? ''}\r\n`;
+  let head = `HTTP/1.1 ${status} ${reasonPhrase(status, message)}\r\n`;
   for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   return `${head}\r\n`;
 }
@@ -150,15 +150,15 @@ interface UpgradeRequest {
   readonly headers: RawHeaders;
 }
 
-/** How an endpoint answers a request to switch protocols: `socket` is there when it does. */
+/** The response to a request to switch protocols; `socket` is present when the endpoint switches. */
 interface UpgradeResponse {
   readonly response: IncomingMessage;
   readonly socket: Duplex | undefined;
-  /** What came on the socket already. */
+  /** The bytes that followed the response. */
   readonly head: Buffer;
 }
 
-/** Asks on a connection of its own; rejects with UpstreamError. */
+/** Sends the request on a connection of its own; rejects with UpstreamError. */
 function handshake(
   endpoint: string,
   { origin, ...request }: UpgradeRequest,
@@ -167,7 +167,7 @@ function handshake(
 ): Promise<UpgradeResponse> {
   return new Promise((resolve, reject) => {
     const send = origin.protocol === 'https:' ? httpsRequest : httpRequest;
-    // The host header would name the client's host for TLS
+    // Without it Node takes the Host header, the client's, as the TLS name
     const options = { ...tls, ...request, servername: servername(origin), maxHeaderSize: maxHeaderBytes };
     const upstream = send(origin, { ...options, agent: false, signal });
     let connected = false;

@@ -1,19 +1,19 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AshlarError } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
-import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
+import { isCompleteWithoutBody, UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
 import { ClientGoneError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import type { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
 
-/** What undici is asked for. A class for the reason of `Fulfilled` in `requests/execution.ts`. */
+/** The options of one dispatch. A class for the reason of `Fulfilled` in `requests/execution.ts`. */
 export class UpstreamRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: RawHeaders;
   body: Buffer | AsyncIterable<Buffer> | null;
-  /** One for all requests to an endpoint: by it undici tells apart which connections serve. */
+  /** The same for all requests to an endpoint: undici selects connections by it. */
   readonly servername: string;
 
   constructor(
@@ -31,9 +31,9 @@ export class UpstreamRequest {
   }
 }
 
-/** One request to one endpoint, from undici's callbacks to a promise for the end of the response. */
+/** One request to one endpoint: turns undici's callbacks into a promise for the end of the response. */
 export class UpstreamAttempt implements Dispatcher.DispatchHandler {
-  /** Settles when the whole response has come; rejects with UpstreamError or UnforwardableError. */
+  /** Resolves at the end of the response; rejects with UpstreamError or UnforwardableError. */
   readonly finished: Promise<HeldResponse>;
   readonly #endpoint: string;
   readonly #held: HeldResponse;
@@ -48,7 +48,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   #resolve: (held: HeldResponse) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  /** @param giveUp ends the request for what is not the endpoint's fault: none is to be blamed, none else asked */
+  /** @param giveUp fails the request for a reason that counts against no endpoint and allows no retry */
   constructor(
     endpoint: string,
     held: HeldResponse,
@@ -68,11 +68,11 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   send(dispatcher: Dispatcher, request: UpstreamRequest): void {
     const { body } = request;
     if (body !== null && !Buffer.isBuffer(body)) request.body = this.#watched(body);
-    // Undici takes any async iterable as a body; its types do not say so
+    // Undici accepts any async iterable as a body; its types do not say so
     dispatcher.dispatch(request as Dispatcher.DispatchOptions, this);
   }
 
-  abort(reason: Error = new Error('the attempt is not wanted any more')): void {
+  abort(reason: Error = new Error('the attempt was abandoned')): void {
     this.#aborted = true;
     this.#unlimit();
     this.#controller?.abort(reason);
@@ -93,7 +93,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     this.#answered = true;
     this.#limit(this.#settings.idleTimeoutMs);
-    // Early releases of undici 7 have the parsed ones only
+    // Early releases of undici 7 pass only the parsed headers
     this.#held.start(status, message, Array.isArray(rawHeaders) ? rawHeaders : flat(headers));
   }
 
@@ -111,6 +111,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: unknown, error: Error): void {
+    if (this.#answered && isCompleteWithoutBody(this.#held.status, error)) return void this.onResponseEnd();
     this.#unlimit();
     const progress = { started: this.#controller !== undefined, answered: this.#answered };
     const failure = upstreamError(this.#endpoint, error, progress);
@@ -147,7 +148,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     attempt.abort(error);
   }
 
-  /** The time for the answer begins anew with each part of the body that is taken. */
+  /** Each chunk of the body that is sent restarts the timeout for the response. */
   async *#watched(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of body) {
       if (!this.#answered) this.#timer?.refresh();

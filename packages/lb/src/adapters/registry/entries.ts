@@ -1,33 +1,31 @@
-import { describe, InvalidOptionError } from '@ashlar/core';
+import { InvalidOptionError, refused, required, text } from '@ashlar/core';
 import type { Endpoint } from '../../endpoint.ts';
 import { checkedEndpoints } from '../../endpoint.ts';
 
-/** What the store holds for an endpoint. */
+/** The value of an endpoint's entry in the store. */
 export interface Registered<E extends Endpoint> {
   readonly endpoint: E;
-  /** How long it counts without a sign of life. */
+  /** How long it lasts without a heartbeat, in milliseconds. */
   readonly ttlMs: number;
-  /** Of the registration: two processes may use one id, as one that starts while its forerunner ends. */
+  /** Identifies the registration: two processes may use one id, as one that starts while its predecessor ends. */
   readonly instance: string;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** What the keys of a service begin with. @throws InvalidOptionError */
+const serviceRule = required(text());
+
+/** The prefix of the keys of a service. @throws InvalidOptionError */
 export function prefixOf(service: string): string {
-  if (typeof service !== 'string' || service === '') {
-    const got = describe(service);
-    throw new InvalidOptionError('service', `\`service\` must be a string that is not empty, got ${got}`);
-  }
-  return `lb/${segment('service', service)}/`;
+  return `lb/${segment('service', serviceRule(service, 'service'))}/`;
 }
 
 export function keyOf(service: string, id: string): string {
   return prefixOf(service) + segment('id', id);
 }
 
-/** @throws InvalidEndpointError, InvalidOptionError for what JSON cannot say */
+/** @throws InvalidEndpointError, InvalidOptionError for values without a JSON form */
 export function encode<E extends Endpoint>(registered: Registered<E>): Uint8Array {
   checkedEndpoints([registered.endpoint]);
   try {
@@ -38,7 +36,7 @@ export function encode<E extends Endpoint>(registered: Registered<E>): Uint8Arra
   }
 }
 
-/** The type of the endpoint is the caller's word. Throws what is wrong with it. */
+/** The caller vouches for the type of the endpoint. Throws for a malformed value. */
 export function decode<E extends Endpoint>(value: Uint8Array): Registered<E> {
   const registered = JSON.parse(decoder.decode(value)) as Registered<E>;
   checkedEndpoints([registered.endpoint]);
@@ -46,12 +44,11 @@ export function decode<E extends Endpoint>(value: Uint8Array): Registered<E> {
   return registered;
 }
 
-/** No service's keys begin with those of another. */
-function segment(option: string, text: string): string {
+/** Escapes `/`, so that no service's prefix begins with that of another. */
+function segment(option: string, value: string): string {
   try {
-    return encodeURIComponent(text);
-  } catch (cause) {
-    const message = `\`${option}\` ${describe(text)} has half a surrogate pair and so no UTF-8 form`;
-    throw new InvalidOptionError(option, message, { cause });
+    return encodeURIComponent(value);
+  } catch {
+    throw refused(option, 'well-formed Unicode', value, 'half a surrogate pair has no UTF-8 form');
   }
 }

@@ -1,5 +1,4 @@
-import { abortable, type Clock, onAbort } from '@ashlar/core';
-import type { Backoff } from '../../discovery/trouble.ts';
+import { abortable, type Backoff, type Clock, onAbort } from '@ashlar/core';
 import { waitToRetry } from '../../discovery/trouble.ts';
 import type { Endpoint } from '../../endpoint.ts';
 import { isFinal, type RegistryChange, type RegistryEntry, type RegistryStore } from './store-like.ts';
@@ -13,7 +12,7 @@ export interface Reading {
   readonly backoff: Backoff;
 }
 
-/** The endpoints of a service, now and whenever they change; an outage is waited out. Throws when the store is closed. */
+/** The endpoints of a service, now and after each change. Retries during an outage; throws when the store is closed. */
 export async function* readRegistry<E extends Endpoint>(
   reading: Reading,
   signal: AbortSignal,
@@ -22,22 +21,22 @@ export async function* readRegistry<E extends Endpoint>(
   const view = new RegistryView<E>(source);
   for (let known = false; ; ) {
     try {
-      for await (const isNews of follow(reading, view, signal)) {
-        if (isNews || !known) yield view.endpoints;
+      for await (const hasChanged of follow(reading, view, signal)) {
+        if (hasChanged || !known) yield view.endpoints;
         known = true;
       }
     } catch (error) {
       signal.throwIfAborted();
       if (isFinal(error)) throw error;
-      await waitToRetry(source, error, backoff, clock, signal);
+      await waitToRetry(source, error, backoff.nextMs(), clock, signal);
       continue;
     }
     signal.throwIfAborted();
-    await waitToRetry(source, new Error('the store ended the watch'), backoff, clock, signal);
+    await waitToRetry(source, new Error('the store ended the watch'), backoff.nextMs(), clock, signal);
   }
 }
 
-/** Whether there is news, after the list and after each change. Ends with the watch. */
+/** Yields after the list and after each change whether the set changed. Ends with the watch. */
 async function* follow<E extends Endpoint>(
   { store, prefix, clock, backoff }: Reading,
   view: RegistryView<E>,
@@ -48,7 +47,7 @@ async function* follow<E extends Endpoint>(
   try {
     const changes = new Changes(store.watch(prefix, { signal: leaving.signal }));
     yield view.replace(await abortable(listed(store, prefix), signal), clock.now());
-    backoff.succeeded();
+    backoff.reset();
     for (;;) {
       const change = await changes.next(view.dueAt, clock, signal);
       if (change === 'over') return;
@@ -63,7 +62,7 @@ async function* follow<E extends Endpoint>(
   }
 }
 
-/** A watch that can be waited for with a limit: what did not come in time comes next time. */
+/** A watch whose next change can be awaited up to a time; a later change is returned by the next call. */
 class Changes {
   readonly #iterator: AsyncIterator<RegistryChange>;
   #next: Promise<IteratorResult<RegistryChange>> | undefined;
@@ -74,7 +73,7 @@ class Changes {
 
   async next(dueAt: number, clock: Clock, signal: AbortSignal): Promise<RegistryChange | 'due' | 'over'> {
     this.#next ??= this.#iterator.next();
-    this.#next.catch(() => {}); // it is awaited below, or was left
+    this.#next.catch(() => {}); // awaited below, or abandoned
     const timer = new AbortController();
     const due =
       dueAt === Infinity
@@ -87,7 +86,7 @@ class Changes {
       this.#next = undefined;
       return first.done === true ? 'over' : first.value;
     } finally {
-      timer.abort('enough');
+      timer.abort('settled');
     }
   }
 }

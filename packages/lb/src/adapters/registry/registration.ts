@@ -1,59 +1,62 @@
 import {
   abortable,
+  Backoff,
   backgroundClock,
   type Clock,
-  knownOptions,
-  numberOption,
+  clock,
+  durationMs,
   type Random,
+  type RulesFor,
+  random,
+  readOptions,
+  signal,
+  text,
 } from '@ashlar/core';
-import { Backoff, publishTrouble } from '../../discovery/trouble.ts';
+import { publishTrouble } from '../../discovery/trouble.ts';
 import type { Endpoint } from '../../endpoint.ts';
+import { checkedEndpoints } from '../../endpoint.ts';
 import { InvalidEndpointError } from '../../errors.ts';
 import { decode, encode, keyOf } from './entries.ts';
 import { isFinal, type RegistryStore } from './store-like.ts';
 
 export interface RegisterOptions {
-  /** What it is a replica of; `default` if absent. */
+  /** The service that the endpoint is a replica of. Default: `default`. */
   readonly service?: string;
-  /** How long it counts without a sign of life, of which there are three in that time; 15 000 if absent. */
+  /** How long a registration lasts without a heartbeat, in milliseconds. Heartbeats follow every third of it. Default: 15 000. */
   readonly ttlMs?: number;
-  /** Ends the waiting for a store that does not answer. */
+  /** Ends the wait for a store that does not answer. */
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
   readonly random?: Random;
 }
 
+const rules = {
+  service: text('default'),
+  ttlMs: durationMs(15_000, { min: 10 }),
+  signal: signal(),
+  clock: clock(backgroundClock),
+  random: random(),
+} satisfies RulesFor<RegisterOptions>;
+
 /** The checked options of one registration. */
-export interface RegistrationSettings {
-  readonly service: string;
-  readonly ttlMs: number;
+export interface RegistrationSettings extends Required<Omit<RegisterOptions, 'signal'>> {
   readonly signal: AbortSignal | undefined;
-  readonly clock: Clock;
-  readonly random: Random;
 }
 
 /** @throws InvalidOptionError */
 export function registrationSettings(options: RegisterOptions): RegistrationSettings {
-  knownOptions('register', options, ['service', 'ttlMs', 'signal', 'clock', 'random']);
-  const {
-    service = 'default',
-    ttlMs = 15_000,
-    signal,
-    clock = backgroundClock,
-    random = Math.random,
-  } = options;
-  return { service, ttlMs: numberOption('ttlMs', ttlMs, { min: 10 }), signal, clock, random };
+  return readOptions('register', options, rules);
 }
 
-/** Safe as JSON. */
+/** Can be written as JSON. */
 export interface RegistrationSnapshot {
   readonly service: string;
   readonly id: string;
-  /** `registered`: the last sign of life was taken. `unconfirmed`: it was not, and is tried again. */
+  /** `registered`: the store has the last heartbeat. `unconfirmed`: it failed or is in flight, and is repeated. */
   readonly state: 'registered' | 'unconfirmed' | 'closed';
 }
 
-/** An endpoint in the registry of a service, for as long as it gives signs of life. It does not keep the process alive. */
+/** An endpoint in the registry of a service, kept by heartbeats. Heartbeats do not keep the process alive. */
 export class Registration<E extends Endpoint> implements AsyncDisposable {
   readonly service: string;
   readonly id: string;
@@ -66,7 +69,7 @@ export class Registration<E extends Endpoint> implements AsyncDisposable {
   readonly #backoff: Backoff;
   #value: Uint8Array;
   #confirmed = false;
-  /** Writes follow one another, so that none that is older overtakes. */
+  /** Writes follow one another, so that an older one never overwrites a newer one. */
   #writing: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -79,20 +82,20 @@ export class Registration<E extends Endpoint> implements AsyncDisposable {
     this.id = endpoint.id;
     this.#key = keyOf(service, endpoint.id);
     this.#source = `registry ${service}`;
-    this.#backoff = new Backoff(ttlMs / 20, ttlMs / 3, random);
+    this.#backoff = new Backoff({ firstMs: ttlMs / 10, maxMs: ttlMs / 2 }, random);
   }
 
-  /** Resolves when it is registered for the first time. */
+  /** Resolves when the store has the first heartbeat. */
   async begin(): Promise<void> {
     const { signal } = this.#settings;
     try {
       for (let written = false; !written; ) written = await this.#beat(signal);
     } catch (error) {
-      // What is on its way may yet arrive; nobody waits for that
+      // A write in flight may still arrive: remove it in the background
       void this[Symbol.asyncDispose]();
       throw error;
     }
-    this.#keep().catch(() => {}); // it ends with the registration
+    this.#keep().catch(() => {}); // ends with the registration
   }
 
   snapshot(): RegistrationSnapshot {
@@ -102,13 +105,14 @@ export class Registration<E extends Endpoint> implements AsyncDisposable {
   }
 
   /**
-   * Says something else of the endpoint, as its weight 0 before it leaves; its id stays. Rejects with the store's error
-   * when that could not be written: it is then told with the next sign of life.
+   * Replaces the description of the endpoint, as with weight 0 before it leaves. The id must stay the same. Rejects with
+   * the store's error when the write fails; the next heartbeat writes it again.
    *
    * @throws InvalidEndpointError
    */
   async update(endpoint: E): Promise<void> {
     const { id } = this;
+    checkedEndpoints([endpoint]);
     if (endpoint.id !== id) {
       throw new InvalidEndpointError(0, `is not ${JSON.stringify(id)} but ${JSON.stringify(endpoint.id)}`);
     }
@@ -117,8 +121,8 @@ export class Registration<E extends Endpoint> implements AsyncDisposable {
   }
 
   /**
-   * Takes the endpoint out of the registry, so that nobody sends it new requests. Repeatable. Rejects with the store's
-   * error when that could not be told: it then counts until its time is over.
+   * Removes the endpoint from the registry, so that clients send it no new requests. May be called again. Rejects with
+   * the store's error when the removal fails; the endpoint then stays until its `ttlMs` expires.
    */
   close(): Promise<void> {
     this.#ended.abort(new Error('the registration is closed'));
@@ -129,7 +133,7 @@ export class Registration<E extends Endpoint> implements AsyncDisposable {
     return this.#closing;
   }
 
-  /** As `close`, but leaves the endpoint to its time when the store cannot be told. */
+  /** As `close`, but does not throw: when the removal fails, the endpoint stays until its `ttlMs` expires. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close().catch((error: unknown) => publishTrouble(this.#source, error));
   }
@@ -143,11 +147,11 @@ export class Registration<E extends Endpoint> implements AsyncDisposable {
     }
   }
 
-  /** One sign of life; when the store did not take it, false after a pause. Throws where no other would be taken. */
+  /** One heartbeat. Returns false after a pause when it failed; throws when no later one can succeed. */
   async #beat(signal: AbortSignal | undefined): Promise<boolean> {
     try {
       await abortable(this.#write(), signal);
-      this.#backoff.succeeded();
+      this.#backoff.reset();
       return true;
     } catch (error) {
       signal?.throwIfAborted();
@@ -163,7 +167,7 @@ export class Registration<E extends Endpoint> implements AsyncDisposable {
     const { ttlMs } = this.#settings;
     const writing = this.#writing.then(async () => {
       this.#confirmed = false;
-      // Also what the store has lost is there again by this
+      // Also restores an entry that the store has lost
       await this.#store.set(this.#key, this.#value, { ttlMs });
       this.#confirmed = true;
     });

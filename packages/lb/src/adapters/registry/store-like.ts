@@ -1,4 +1,4 @@
-/** What a registry needs of a store; `Store` of `@ashlar/store` is one, over memory, Redis or PostgreSQL. */
+/** The part of a store that a registry uses. `Store` of `@ashlar/store` has it, over memory, Redis or PostgreSQL. */
 export interface RegistryStore {
   get(key: string): Promise<RegistryEntry | undefined>;
   set(key: string, value: Uint8Array, options: { readonly ttlMs: number }): Promise<string>;
@@ -13,23 +13,17 @@ export interface RegistryEntry {
   readonly version: string;
 }
 
-/** `reset`: some changes were missed, list again. */
+/** `reset`: some changes were missed; list again. */
 export type RegistryChange =
   | { readonly type: 'put'; readonly entry: RegistryEntry }
   | { readonly type: 'delete'; readonly key: string }
   | { readonly type: 'reset' };
 
 interface ErrorLike {
-  readonly code?: unknown;
+  readonly retryable?: unknown;
 }
 
-/** Whether no later try can have more success: the store was closed, or refuses what it is asked. */
+/** Whether the same call cannot succeed later: the store is closed, or refuses the key or value. */
 export function isFinal(error: unknown): boolean {
-  const code = (error as ErrorLike | null | undefined)?.code;
-  return (
-    code === 'ASHLAR_STORE_CLOSED' ||
-    code === 'ASHLAR_INVALID_KEY' ||
-    code === 'ASHLAR_CORE_INVALID_OPTION' ||
-    code === 'ASHLAR_VALUE_TOO_LARGE'
-  );
+  return (error as ErrorLike | null | undefined)?.retryable === false;
 }

@@ -6,14 +6,14 @@ import type { RegistryChange, RegistryEntry } from './store-like.ts';
 
 interface Known<E extends Endpoint> extends Registered<E> {
   readonly text: string;
-  /** Until when it stays although the store lost it. */
+  /** When it leaves unless the store has it again; `Infinity` while the store has it. */
   readonly missedUntil: number;
 }
 
 /**
- * The endpoints of a service as a reader knows them. What is taken away, or expires, is gone at once. What is merely
- * missing when the store is listed anew, as after it lost everything, stays for as long as its registration lasts
- * without a sign of life: whoever is alive has registered again by then.
+ * The endpoints of a service as a reader knows them. Removed and expired ones leave at once. One that is missing when
+ * the store is listed again, as after the store lost its data, stays for its own `ttlMs`: live replicas register again
+ * within that time.
  */
 export class RegistryView<E extends Endpoint> {
   readonly #source: string;
@@ -23,20 +23,20 @@ export class RegistryView<E extends Endpoint> {
     this.#source = source;
   }
 
-  /** In the order of their ids. */
+  /** Sorted by id. */
   get endpoints(): readonly E[] {
     const all = Array.from(this.#known.values(), ({ endpoint }) => endpoint);
     return all.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** When the next of those that are missing goes; `Infinity` when none is. */
+  /** When the next missing endpoint leaves; `Infinity` when none is missing. */
   get dueAt(): number {
     let dueAt = Infinity;
     for (const { missedUntil } of this.#known.values()) dueAt = Math.min(dueAt, missedUntil);
     return dueAt;
   }
 
-  /** Takes over a whole list. Whether it was news. */
+  /** Replaces the set by a full list. Returns whether the set changed. */
   replace(entries: readonly RegistryEntry[], now: number): boolean {
     const listed = new Set(entries.map(({ key }) => key));
     const missing: string[] = [];
@@ -46,22 +46,22 @@ export class RegistryView<E extends Endpoint> {
       missing.push(known.endpoint.id);
     }
     if (missing.length > 0) {
-      const message = `the store lost ${missing.join(', ')}, which stay for now: whoever is alive registers again`;
+      const message = `the store lost ${missing.join(', ')}, which stay for their ttlMs: live replicas register again`;
       publishTrouble(this.#source, new DiscoveryError(message));
     }
-    const news = entries.map(entry => this.#put(entry));
-    return news.includes(true);
+    const changes = entries.map(entry => this.#put(entry));
+    return changes.includes(true);
   }
 
-  /** Whether it was news. */
+  /** Returns whether the set changed. */
   apply(change: Exclude<RegistryChange, { type: 'reset' }>): boolean {
     if (change.type === 'put') return this.#put(change.entry);
-    // That it is not there any more is known of one that is missing: this is the expiry of what a backend found again
+    // Already missing: this is the late expiry of an entry that the backend had lost
     if (this.#known.get(change.key)?.missedUntil !== Infinity) return false;
     return this.#known.delete(change.key);
   }
 
-  /** Lets go of those whose time is over. Whether there were any. */
+  /** Drops missing endpoints whose time is over. Returns whether the set changed. */
   expire(now: number): boolean {
     const before = this.#known.size;
     for (const [key, { missedUntil }] of this.#known) if (missedUntil <= now) this.#known.delete(key);
@@ -76,7 +76,7 @@ export class RegistryView<E extends Endpoint> {
       this.#known.set(key, { ...registered, text, missedUntil: Infinity });
       return before?.text !== text;
     } catch (cause) {
-      // One that cannot be read is no reason to do without the others
+      // One malformed entry must not hide the others
       const message = `${JSON.stringify(key)} is no endpoint: ${String(cause)}`;
       publishTrouble(this.#source, new DiscoveryError(message, { cause }));
       return this.#known.delete(key);

@@ -8,22 +8,22 @@ import { UnforwardableError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
 import { upstreamPath } from '../http/url.ts';
+import { CallerHandler } from './caller-handler.ts';
 import type { DispatcherSettings } from './options.ts';
-import { Recipient } from './recipient.ts';
 import { ReplayBody } from './replay-body.ts';
 import { UpstreamResponse } from './upstream-response.ts';
 
-/** What is the fault of the request, so that nobody else need be asked. */
+/** Faults of the request itself: no other endpoint is tried. */
 const invalid = new Set([
   'UND_ERR_INVALID_ARG',
   'UND_ERR_NOT_SUPPORTED',
   'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
 ]);
 
-/** The endpoint has left just now, with its pool. */
+/** The endpoint has left the set, and its pool is closed. */
 const gone = new Set(['UND_ERR_CLOSED', 'UND_ERR_DESTROYED']);
 
-/** No part of the request was sent; the `cause` is what the caller gets. */
+/** No part of the request was sent. The caller receives the `cause`. */
 class NotSent extends Error {
   readonly outcome = 'NotExecuted';
 }
@@ -34,11 +34,11 @@ export class BalancedRequest<E extends Endpoint> {
   readonly #pools: Pools<E>;
   readonly #settings: DispatcherSettings;
   readonly #options: Dispatcher.DispatchOptions;
-  readonly #recipient: Recipient;
+  readonly #caller: CallerHandler;
   readonly #body: ReplayBody;
   readonly #idempotent: boolean;
   readonly #cancellation = new Cancellation();
-  /** Of the attempt under way, or the last. */
+  /** Of the attempt in flight, or the last one. */
   #response: UpstreamResponse | undefined;
 
   constructor(
@@ -58,23 +58,23 @@ export class BalancedRequest<E extends Endpoint> {
     const headers = named ? withHost(options.headers, new URL(origin).host) : (options.headers ?? null);
     this.#options = { ...options, headers };
     this.#idempotent = idempotent;
-    this.#recipient = new Recipient(handler, reason => this.#stop(reason), onEnd);
+    this.#caller = new CallerHandler(handler, reason => this.#stop(reason), onEnd);
     this.#body = new ReplayBody(body, requestBufferBytes, idleTimeoutMs, error => this.giveUp(error));
   }
 
-  /** Ends it; the endpoint is not blamed. */
+  /** Fails the request. Counts against no endpoint. */
   giveUp(reason: Error): void {
-    this.#recipient.abort(reason);
+    this.#caller.abort(reason);
   }
 
-  /** Never rejects: the handler is told. Its part up to the first attempt is synchronous. */
+  /** Never rejects: errors go to the handler. Everything up to the first attempt is synchronous. */
   async run(): Promise<void> {
     try {
-      this.#recipient.start();
+      this.#caller.start();
       const response = await this.#balancer.run(context => this.#attempt(context), {
         key: this.#settings.key(this.#options),
         idempotent: this.#idempotent,
-        // Two at a time would answer one handler
+        // Two concurrent attempts would answer one handler
         hedge: false,
         cancellation: this.#cancellation,
         classify: result => this.#classify(result),
@@ -82,7 +82,7 @@ export class BalancedRequest<E extends Endpoint> {
       response.deliver();
       await response.over;
     } catch (error) {
-      this.#recipient.fail((error instanceof NotSent ? error.cause : error) as Error);
+      this.#caller.fail((error instanceof NotSent ? error.cause : error) as Error);
     } finally {
       this.#body.end();
     }
@@ -91,16 +91,16 @@ export class BalancedRequest<E extends Endpoint> {
   async #attempt({ endpoint, cancellation }: AttemptContext<E>): Promise<UpstreamResponse> {
     const { origin, dispatcher } = this.#pools.of(endpoint);
     const { path, method } = this.#options;
-    const response = new UpstreamResponse(this.#recipient, status => this.#mayGoElsewhere(status));
+    const response = new UpstreamResponse(this.#caller, status => this.#mayGoElsewhere(status));
     this.#response = response;
     cancellation.onAbort(reason => response.drop(reason as Error));
     const request = {
       ...this.#options,
       origin: origin.origin,
       path: method === 'CONNECT' || !path.startsWith('/') ? path : upstreamPath(origin, path),
-      // Undici takes more kinds of bodies than its types say
+      // Undici accepts more kinds of bodies than its types say
       body: this.#body.open() as Buffer,
-      // One for all requests to an endpoint: by it undici tells apart which connections serve
+      // The same for all requests to an endpoint: undici selects connections by it
       servername: origin.hostname,
     };
     dispatcher.dispatch(request, response);
@@ -116,12 +116,12 @@ export class BalancedRequest<E extends Endpoint> {
   }
 
   #mayGoElsewhere(status: number): boolean {
-    return this.#idempotent && unavailable.has(status) && !this.#recipient.committed && this.#body.replayable;
+    return this.#idempotent && unavailable.has(status) && !this.#caller.committed && this.#body.replayable;
   }
 
-  /** Nothing is tried again that the caller has seen a part of, or whose body is not at hand any more. */
+  /** A request is not repeated once the caller has seen a part of the response, or without its whole body. */
   #classify(result: AttemptResult<UpstreamResponse>): Verdict {
-    const mayRepeat = !this.#recipient.committed && this.#body.replayable;
+    const mayRepeat = !this.#caller.committed && this.#body.replayable;
     if ('error' in result) {
       return { ok: false, retry: mayRepeat && (this.#idempotent || notExecuted(result.error)) };
     }
@@ -135,14 +135,14 @@ export class BalancedRequest<E extends Endpoint> {
   }
 }
 
-/** Refuses a request that is none for the endpoints. */
+/** The error for a request to an origin that the endpoints do not serve. */
 export function foreignOrigin(origin: string | URL, expected: string): UnforwardableError {
   return new UnforwardableError(`the endpoints serve ${expected}, not ${new URL(origin).origin}`);
 }
 
 type Headers = Dispatcher.DispatchOptions['headers'];
 
-/** The headers with that `Host`, unless they have one. Of whatever shape undici takes; those given are not changed. */
+/** The headers with that `Host`, unless they have one. Accepts every shape that undici does; does not change its argument. */
 function withHost(headers: Headers, host: string): NonNullable<Headers> {
   if (headers === null || headers === undefined) return { host };
   if (Array.isArray(headers)) {
@@ -150,7 +150,7 @@ function withHost(headers: Headers, host: string): NonNullable<Headers> {
     return named ? headers : [...headers, 'host', host];
   }
   if (Symbol.iterator in headers) {
-    // A value may be a list of values, which stays one
+    // A value may itself be a list
     return withHost([...(headers as Iterable<[string, string]>)].flat(), host);
   }
   return Object.keys(headers).some(isHost) ? headers : { ...(headers as Record<string, string>), host };

@@ -5,7 +5,7 @@ import type { Dispatcher } from 'undici';
 type Handler = Dispatcher.DispatchHandler;
 type Controller = Dispatcher.DispatchController;
 
-/** A handler of the kind that undici 7 and later have; the `fetch` of Node 20 and 22 brings one of the kind before. */
+/** A handler with the callbacks of undici 7. The `fetch` of Node 20 and 22 passes one with those of undici 6. */
 export function modernHandler(handler: Handler): Handler {
   return handler.onRequestStart === undefined ? new LegacyHandler(handler) : handler;
 }
@@ -18,7 +18,7 @@ class LegacyHandler implements Handler {
   }
 
   onRequestStart(controller: Controller): void {
-    // Some read the second argument, which the types leave out
+    // Some handlers read the second argument, which the types omit
     const connected = this.#handler.onConnect as
       | ((abort: (error?: Error) => void, context: object) => void)
       | undefined;
@@ -55,7 +55,7 @@ class LegacyHandler implements Handler {
   }
 }
 
-/** Names and values in turn. Early releases of undici 7 have the parsed ones only. */
+/** Names and values in turn. Early releases of undici 7 pass only the parsed headers. */
 function raw(headers: Controller['rawHeaders'], parsed: IncomingHttpHeaders): Buffer[] {
   const all = Array.isArray(headers)
     ? headers

@@ -2,24 +2,25 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { retryAfter } from '../../requests/classify.ts';
-import type { Recipient } from './recipient.ts';
+import { isCompleteWithoutBody } from '../http/errors.ts';
+import type { CallerHandler } from './caller-handler.ts';
 
 type Controller = Dispatcher.DispatchController;
 
-/** Of a response that nobody wants so much is read, so that its connection can be used again. */
+/** How much of a dropped response is read, so that its connection can be used again. */
 const maxDroppedBytes = 65_536;
 
-/** How one endpoint answers, from undici's callbacks on. */
+/** The response of one endpoint, from undici's callbacks to the caller's handler. */
 export class UpstreamResponse implements Dispatcher.DispatchHandler {
   status = 0;
-  /** From the making of this object to the head of the response. */
+  /** Milliseconds from the construction of this object to the head of the response. */
   latencyMs = 0;
   retryAfterMs: number | undefined;
-  /** Settles when all of it has come, or all that may be had before somebody decides whether it is wanted. */
+  /** Settles at the end of the response, or at its head when it is held until `deliver` or `drop`. */
   readonly ready: Promise<void>;
-  /** Settles when all of it has come; after a switch of protocols, when the connection is over. */
+  /** Settles at the end of the response; after a switch of protocols, when the connection is over. */
   readonly over: Promise<void>;
-  readonly #recipient: Recipient;
+  readonly #caller: CallerHandler;
   readonly #mayBeHeld: (status: number) => boolean;
   readonly #madeAt = performance.now();
   #phase: 'waiting' | 'held' | 'handing' | 'dropping' | 'over' = 'waiting';
@@ -32,9 +33,9 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  /** @param mayBeHeld whether a response of that status is kept back until `deliver` or `drop` */
-  constructor(recipient: Recipient, mayBeHeld: (status: number) => boolean) {
-    this.#recipient = recipient;
+  /** @param mayBeHeld whether a response with that status is held until `deliver` or `drop` */
+  constructor(caller: CallerHandler, mayBeHeld: (status: number) => boolean) {
+    this.#caller = caller;
     this.#mayBeHeld = mayBeHeld;
     this.over = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -44,37 +45,37 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
       this.#resolveReady = resolve;
       this.over.then(resolve, reject);
     });
-    // Whoever has gone elsewhere does not wait for it
+    // A dropped attempt is not awaited
     this.ready.catch(() => {});
   }
 
-  /** Whether anything may have been sent. */
+  /** Whether any part of the request may have been sent. */
   get started(): boolean {
     return this.#controller !== undefined;
   }
 
-  /** Whether no more will come. */
+  /** Whether the response has ended or failed. */
   get isOver(): boolean {
     return this.#phase === 'over';
   }
 
-  /** Whether it waits to be delivered or dropped. */
+  /** Whether it waits for `deliver` or `drop`. */
   get held(): boolean {
     return this.#phase === 'held';
   }
 
-  /** Hands on what was held. */
+  /** Passes the held response to the caller. */
   deliver(): void {
     if (this.#phase !== 'held') return;
     this.#phase = 'handing';
     this.#handOn();
-    if (!this.#recipient.paused) this.#controller!.resume();
+    if (!this.#caller.paused) this.#controller!.resume();
   }
 
-  /** It is not wanted any more. */
+  /** Discards the response. */
   drop(reason: Error): void {
     if (this.#phase === 'over') return;
-    if (this.#phase === 'held' && !this.#recipient.aborted) {
+    if (this.#phase === 'held' && !this.#caller.aborted) {
       this.#phase = 'dropping';
       this.#controller!.resume();
       return;
@@ -100,7 +101,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     this.#phase = 'handing';
     this.#socket = socket;
     socket.once('close', () => this.#finish());
-    this.#recipient.upgrade(controller, status, headers, socket);
+    this.#caller.upgrade(controller, status, headers, socket);
   }
 
   onResponseStart(
@@ -110,13 +111,13 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     message?: string,
   ): void {
     if (this.#phase !== 'waiting') return;
-    const recipient = this.#recipient;
+    const caller = this.#caller;
     if (status < 200) {
-      recipient.inform(controller, status, headers, message);
+      caller.inform(controller, status, headers, message);
       return;
     }
     this.#head(status, headers);
-    this.#handOn = () => recipient.begin(controller, status, headers, message);
+    this.#handOn = () => caller.begin(controller, status, headers, message);
     if (this.#mayBeHeld(status)) {
       this.#phase = 'held';
       controller.pause();
@@ -129,19 +130,20 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Controller, chunk: Buffer): void {
     if (this.#phase === 'handing') {
-      this.#recipient.data(chunk);
+      this.#caller.data(chunk);
       return;
     }
     this.#droppedBytes += chunk.length;
-    if (this.#droppedBytes > maxDroppedBytes) controller.abort(new Error('the response is not wanted'));
+    if (this.#droppedBytes > maxDroppedBytes) controller.abort(new Error('the response was dropped'));
   }
 
   onResponseEnd(controller: Controller, trailers: IncomingHttpHeaders): void {
-    if (this.#phase === 'handing') this.#recipient.end(controller, trailers);
+    if (this.#phase === 'handing') this.#caller.end(controller, trailers);
     this.#finish();
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
+  onResponseError(controller: Controller, error: Error): void {
+    if (isCompleteWithoutBody(this.status, error)) return void this.onResponseEnd(controller, {});
     this.#finish(error);
   }
 

@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { ReverseProxyOptions } from '../../../src/adapters/proxy.ts';
-import type { Endpoint } from '../../../src/index.ts';
+import { ClosedError, DeadlineError, type Endpoint, NoEndpointError } from '../../../src/index.ts';
 import { Feed } from '../../support/feed.ts';
 import { front } from '../../support/front.ts';
 import { heard } from '../../support/heard.ts';
@@ -92,7 +92,7 @@ describe('a request of an idempotent method', () => {
     const { url } = await front([a], impatient);
     const response = await fetch(url);
     expect(response.status).toBe(status);
-    expect(await reply(response)).toMatchObject({ status, code: 'ASHLAR_UPSTREAM' });
+    expect(await reply(response)).toMatchObject({ status, code: 'ASHLAR_LB_UPSTREAM' });
     expect(told.stop()).toMatchObject([{ status, error: { endpoint: 'a', outcome: 'Unknown' } }]);
   });
 
@@ -188,7 +188,7 @@ describe('a client', () => {
     await until(() => expect(lb.snapshot().inFlight).toBe(0));
     expect(lb.snapshot().endpoints).toMatchObject([{ failed: 0 }, { failed: 0 }]);
     const errors = told.stop() as { error: { code: string } }[];
-    expect(errors.map(({ error }) => error.code)).toEqual(['ASHLAR_CLIENT_GONE', 'ASHLAR_CLIENT_GONE']);
+    expect(errors.map(({ error }) => error.code)).toEqual(['ASHLAR_LB_CLIENT_GONE', 'ASHLAR_LB_CLIENT_GONE']);
   });
 
   it('that stops taking the response is given up, and its endpoint freed', async () => {
@@ -215,7 +215,7 @@ describe('a client', () => {
     });
     await once(socket, 'close');
     expect(answer).toContain('408 Request Timeout');
-    expect(answer).toContain('"code":"ASHLAR_REQUEST_STALLED"');
+    expect(answer).toContain('"code":"ASHLAR_LB_REQUEST_STALLED"');
     expect(lb.snapshot().inFlight).toBe(0);
     expect(lb.snapshot().endpoints).toMatchObject([{ failed: 0 }, { failed: 0 }]);
   });
@@ -224,7 +224,7 @@ describe('a client', () => {
     const { url, lb } = await aAndB('silent', { timeoutMs: 100 });
     const response = await fetch(url);
     expect(response.status).toBe(504);
-    expect(await reply(response)).toMatchObject({ code: 'ASHLAR_LB_DEADLINE' });
+    expect(await reply(response)).toMatchObject({ code: DeadlineError.code });
     expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 1 }, {}] });
   });
 
@@ -236,10 +236,10 @@ describe('a client', () => {
       type: 'about:blank',
       title: 'Service Unavailable',
       status: 503,
-      code: 'ASHLAR_LB_NO_ENDPOINT',
+      code: NoEndpointError.code,
     });
     await proxy.close();
-    expect(await reply(await fetch(url))).toMatchObject({ status: 503, code: 'ASHLAR_LB_CLOSED' });
+    expect(await reply(await fetch(url))).toMatchObject({ status: 503, code: ClosedError.code });
   });
 
   it.each([undefined, 'not a url', 'ftp://127.0.0.1/'])(

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { NoEndpointError } from '../../../src/index.ts';
 import { type Front, front } from '../../support/front.ts';
 import { Replica } from '../../support/replica.ts';
 import { until } from '../../support/until.ts';
@@ -87,7 +88,7 @@ describe('upgrade', () => {
     const client = new Client(port);
     await client.closed;
     expect(client.text).toMatch(/^HTTP\/1\.1 503 /);
-    expect(client.text).toContain('"code":"ASHLAR_LB_NO_ENDPOINT"');
+    expect(client.text).toContain(`"code":"${NoEndpointError.code}"`);
   });
 
   it('ends both sides when one goes, and blames nobody for the client', async () => {

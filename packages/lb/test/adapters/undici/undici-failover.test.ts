@@ -1,10 +1,11 @@
 import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
 import { ManualClock } from '@ashlar/core/testing';
 import { BalancedPool, type Dispatcher, request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Endpoint, leastRequests } from '../../../src/index.ts';
+import { ClosedError, type Endpoint, leastRequests, NoEndpointError } from '../../../src/index.ts';
 import { aAndB, dispatching } from '../../support/dispatching.ts';
 import { Feed } from '../../support/feed.ts';
 import { listening } from '../../support/listening.ts';
@@ -67,11 +68,11 @@ describe('a request of an idempotent method', () => {
     });
     const { dispatcher: other } = dispatching([{ id: 'a' }]);
     await expect(request(url, { dispatcher: other })).rejects.toMatchObject({
-      code: 'ASHLAR_UPSTREAM',
+      code: 'ASHLAR_LB_UPSTREAM',
       reason: 'url',
     });
     const { dispatcher: none } = dispatching([]);
-    await expect(request(url, { dispatcher: none })).rejects.toMatchObject({ code: 'ASHLAR_LB_NO_ENDPOINT' });
+    await expect(request(url, { dispatcher: none })).rejects.toMatchObject({ code: NoEndpointError.code });
   });
 
   it('is cut off, not repeated, when the response ends half-way', async () => {
@@ -131,12 +132,32 @@ describe('what is not the fault of an endpoint', () => {
     const body = new Readable({ read() {} });
     body.push('begun');
     await expect(request(url, { dispatcher, method: 'PUT', body })).rejects.toMatchObject({
-      code: 'ASHLAR_REQUEST_STALLED',
+      code: 'ASHLAR_LB_REQUEST_STALLED',
       idleTimeoutMs: 100,
     });
     expect(body.destroyed).toBe(true);
     await until(() => expect(lb.snapshot()).toMatchObject(untouched));
   });
+
+  it.each(['connecting', 'waiting for discovery', 'full', 'hanging'])(
+    'is a body that fails before it is read: %s',
+    async window => {
+      const [a] = (await Replica.all('a')) as [Replica];
+      const feed = window === 'waiting for discovery' ? new Feed<Endpoint>() : [a];
+      const { dispatcher, lb } = dispatching(feed, {}, { concurrency: 1 });
+      if (window === 'full') lb.pick();
+      if (window === 'hanging') await a.mode('silent');
+      const body = createReadStream('/nope');
+      const asked = request(url, { dispatcher, method: 'POST', body });
+      await expect(asked).rejects.toMatchObject({ code: 'ENOENT' });
+      expect(lb.snapshot().endpoints.every(({ failed }) => failed === 0)).toBe(true);
+      const pending = new Readable({ read() {} });
+      const other = request(url, { dispatcher, method: 'POST', body: pending });
+      queueMicrotask(() => pending.destroy(new Error('my own')));
+      await expect(other).rejects.toThrow('my own');
+      expect(lb.snapshot().endpoints.every(({ failed }) => failed === 0)).toBe(true);
+    },
+  );
 
   it('is a request that cannot be sent, a body that fails, a handler that throws', async () => {
     const { dispatcher, lb } = await aAndB();
@@ -181,7 +202,7 @@ describe('the end', () => {
     const closing = dispatcher.close().then(() => {
       closed = true;
     });
-    await expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'ASHLAR_LB_CLOSED' });
+    await expect(request(url, { dispatcher })).rejects.toMatchObject({ code: ClosedError.code });
     expect(closed).toBe(false);
     await a.mode('ok');
     while ((await reader.next()).done !== true);
@@ -209,7 +230,7 @@ describe('the end', () => {
     await feed.give([a]);
     expect((await asked).headers['x-replica']).toBe('a');
     await a.mode('silent');
-    const refused = expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'ASHLAR_LB_CLOSED' });
+    const refused = expect(request(url, { dispatcher })).rejects.toMatchObject({ code: ClosedError.code });
     await a.saw('silent');
     await lb.close();
     await refused;

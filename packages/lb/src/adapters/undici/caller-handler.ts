@@ -5,16 +5,16 @@ import { type Dispatcher, errors } from '#undici';
 type Controller = Dispatcher.DispatchController;
 
 /**
- * Who asked: its handler, and the controller that it holds on to while attempts come and go. It is told one response,
- * and one end. What it throws ends the request, as in undici.
+ * The caller's side of a request: its handler, behind one controller that stays the same across attempts. Calls the
+ * handler for one response and one end. An error that the handler throws ends the request, as in undici.
  */
-export class Recipient implements Dispatcher.DispatchController {
+export class CallerHandler implements Dispatcher.DispatchController {
   aborted = false;
   paused = false;
   reason: Error | null = null;
   rawHeaders: NonNullable<Controller['rawHeaders']> | null = null;
   rawTrailers: NonNullable<Controller['rawTrailers']> | null = null;
-  /** Whether it has been given the head of a response. */
+  /** Whether the handler has received the head of a response. */
   committed = false;
   readonly #handler: Dispatcher.DispatchHandler;
   readonly #onAbort: (reason: Error) => void;
@@ -23,8 +23,8 @@ export class Recipient implements Dispatcher.DispatchController {
   #ended = false;
 
   /**
-   * @param onAbort the request is not wanted any more
-   * @param onEnd the handler has been told the end
+   * @param onAbort is called when the caller or the handler aborts the request
+   * @param onEnd is called after the handler has received the end
    */
   constructor(handler: Dispatcher.DispatchHandler, onAbort: (reason: Error) => void, onEnd: () => void) {
     this.#handler = handler;
@@ -84,7 +84,7 @@ export class Recipient implements Dispatcher.DispatchController {
     if (!this.aborted) this.#over();
   }
 
-  /** Does nothing when the end has been told already. */
+  /** Does nothing after the end. */
   fail(error: Error): void {
     if (this.#ended) return;
     this.#over();
