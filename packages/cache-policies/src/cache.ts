@@ -1,4 +1,4 @@
-import { describe, InvalidOptionError } from '@ashlar/core';
+import { describe, functionOf, InvalidOptionError } from '@ashlar/core';
 import { CacheClosedError } from './errors.ts';
 import {
   type CacheOptions,
@@ -16,6 +16,8 @@ import { type CacheSnapshot, snapshotOf } from './snapshot.ts';
 import { CacheState } from './state.ts';
 import { TierUpdates } from './writes/tier-updates.ts';
 import type { Writer } from './writes/write-strategy.ts';
+
+const loadRule = functionOf<Load<never, never>>('write `cache.get(key, load, options)`');
 
 /**
  * Values by key: in this process, bounded by an eviction policy; if wanted, in a tier that other processes share; and from
@@ -63,11 +65,14 @@ export class Cache<K, V> implements AsyncDisposable {
   /** The same, with a load of its own. Who comes while another load of the key is under way gets what that one gives. */
   get(key: K, load: (key: K, context: LoadContext) => Promise<V>, options?: GetOptions): Promise<V>;
   get(key: K, first?: Load<K, V> | GetOptions, second?: GetOptions): Promise<V | undefined> {
-    const load = typeof first === 'function' ? first : undefined;
-    const options = load === undefined ? (first as GetOptions | undefined) : second;
     if (this.#closing !== undefined) return Promise.reject(new CacheClosedError(this.name));
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     try {
+      if (first === undefined && second === undefined) return this.#reader.get(key, undefined);
+      const hasLoad = typeof first === 'function' || second !== undefined;
+      const load = hasLoad ? (loadRule(first, 'load') as Load<K, V> | undefined) : undefined;
+      const options = hasLoad ? second : (first as GetOptions);
+      if (options !== undefined) checkCallOptions('get', options);
+      if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
       return this.#reader.get(key, load, options);
     } catch (error) {
       return Promise.reject(error);
@@ -119,7 +124,7 @@ export class Cache<K, V> implements AsyncDisposable {
     await this.#writer?.flush?.();
   }
 
-  /** Changes the bound of the local tier. */
+  /** Changes `max`, the bound of the local tier, and evicts at once what exceeds it. @throws InvalidOptionError */
   resize(max: number): void {
     this.#state.local.resize(max);
   }

@@ -22,6 +22,7 @@ import {
 import type { AccessObserver } from './advisor/access-observer.ts';
 import type { Eviction } from './bounded-map.ts';
 import { wTinyLfu } from './policies/w-tiny-lfu/w-tiny-lfu.ts';
+import { evictionRule } from './slots/bound.ts';
 import type { RemoteTier } from './tiers/remote-tier.ts';
 import { jsonSerializer, type Serializer } from './tiers/serializer.ts';
 import type { WriteStrategy } from './writes/write-strategy.ts';
@@ -135,13 +136,7 @@ const serveRule = record({ serveMs: required(durationMs(undefined, { above: 0 })
 const rules = {
   name: text('cache'),
   max: required(integer(undefined, { min: 1 }), 'the most entries, or the most weight with `weigh`'),
-  eviction: defaultTo<Eviction>(
-    wTinyLfu,
-    functionOf<Eviction>(
-      value =>
-        `write \`eviction: ${typeof value === 'string' ? value : 'lru'}\`, imported from '@ashlar/cache-policies'`,
-    ),
-  ),
+  eviction: defaultTo<Eviction>(wTinyLfu, evictionRule),
   weigh: functionOf<(key: never, value: never) => number>(),
   remote: objectWith<RemoteTier>(['open'], "write `remote: redisTier({ redis, prefix: 'p' })`"),
   keyOf: functionOf<(key: never) => string>(),
@@ -218,11 +213,14 @@ const bySignal = { signal: signal() };
 const byCall = { ...bySignal, ttlMs: checkTtl, tags: checkTags } satisfies RulesFor<GetOptions & SetOptions>;
 const callRules = { get: byCall, getMany: bySignal, set: byCall, delete: bySignal };
 
-/** Without an object for what is checked: calls are frequent. @throws InvalidOptionError */
+/** Allocates nothing for options that pass: calls are frequent. @throws InvalidOptionError */
 export function checkCallOptions(method: 'get' | 'getMany' | 'set' | 'delete', options: SetOptions): void {
   const rules: Readonly<Record<string, Rule<unknown>>> = callRules[method];
   checkNames(method, options, rules);
-  for (const [name, value] of Object.entries(options)) if (value !== undefined) rules[name]!(value, name);
+  const { signal, ttlMs, tags } = options;
+  if (signal !== undefined) bySignal.signal(signal, 'signal');
+  if (ttlMs !== undefined) checkTtl(ttlMs);
+  if (tags !== undefined) checkTags(tags);
 }
 
 /** 0 says that it is not to be kept. @throws InvalidOptionError */

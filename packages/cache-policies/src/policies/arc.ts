@@ -22,7 +22,7 @@ class Arc<K, V> extends PolicyMap<K, V> {
   readonly #often = this.queue();
   readonly #onceGone = this.queue();
   readonly #oftenGone = this.queue();
-  readonly #places = this.entries.column(Uint8Array);
+  readonly #places = this.slots.column(Uint8Array);
   /** The weight that those which came once should have. */
   #target = 0;
 
@@ -31,9 +31,9 @@ class Arc<K, V> extends PolicyMap<K, V> {
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
-    const value = this.entries.value(slot);
+    const value = this.slots.value(slot);
     if (value !== undefined) this.touch(slot);
     return value;
   }
@@ -120,7 +120,7 @@ class Arc<K, V> extends PolicyMap<K, V> {
 
   #remove(ghost: number, queue: Queue): void {
     queue.remove(ghost);
-    this.entries.remove(ghost);
+    this.slots.remove(ghost);
   }
 
   #put(slot: number, place: number, queue: Queue): void {

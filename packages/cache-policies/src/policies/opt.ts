@@ -1,3 +1,4 @@
+import { refused } from '@ashlar/core';
 import { checkMax } from '../slots/bound.ts';
 
 /**
@@ -8,6 +9,7 @@ import { checkMax } from '../slots/bound.ts';
  */
 export function opt<K>(requests: Iterable<K>, max: number): number {
   checkMax(max);
+  checkRequests(requests);
   const next = nextRequests(requests);
   // Whoever is there is known by when it is asked next
   const cached = new Latest();
@@ -23,6 +25,11 @@ export function opt<K>(requests: Iterable<K>, max: number): number {
     cached.push(after);
   });
   return hits;
+}
+
+function checkRequests(requests: unknown): void {
+  const isIterable = typeof requests === 'object' && requests !== null && Symbol.iterator in requests;
+  if (!isIterable) throw refused('requests', 'an iterable of keys, no string', requests, 'as an array');
 }
 
 /** For each request, when its key is asked again: their number if never. */

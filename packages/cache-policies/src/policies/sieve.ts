@@ -14,7 +14,7 @@ export function sieve<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
 
 class Sieve<K, V> extends PolicyMap<K, V> {
   readonly #queue = this.queue();
-  readonly #marks = this.entries.column(Uint8Array);
+  readonly #marks = this.slots.column(Uint8Array);
   /** Where the hand goes on: the sentinel is before the oldest. */
   #hand = this.#queue.sentinel;
 
@@ -23,10 +23,10 @@ class Sieve<K, V> extends PolicyMap<K, V> {
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
     this.#marks.cells[slot] = 1;
-    return this.entries.value(slot);
+    return this.slots.value(slot);
   }
 
   protected override admit(key: K, value: V, weight: number): void {

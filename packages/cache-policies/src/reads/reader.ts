@@ -1,6 +1,6 @@
 import { abortable, type Clock } from '@ashlar/core';
 import type { Events } from '../events.ts';
-import { checkCallOptions, type GetManyOptions, type GetOptions, type Load } from '../options.ts';
+import type { GetManyOptions, GetOptions, Load } from '../options.ts';
 import type { CacheState } from '../state.ts';
 import type { Entry } from '../tiers/entry.ts';
 import type { LocalTier } from '../tiers/local-tier.ts';
@@ -110,7 +110,6 @@ export class Reader<K, V> {
         return entry.value;
       }
     }
-    if (options !== noOptions) checkCallOptions('get', options);
     const request = { id, key, load, options, batch };
     return this.#writer === undefined
       ? this.#miss(request, entry)

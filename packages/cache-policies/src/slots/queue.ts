@@ -1,5 +1,5 @@
 import type { Column, Links } from './column.ts';
-import type { Entries } from './entries.ts';
+import type { SlotStore } from './slot-store.ts';
 
 /**
  * A list of slots: what is pushed is at its head, the oldest is at its tail. It is a ring through a sentinel slot, so
@@ -14,8 +14,8 @@ export class Queue {
   readonly #prev: Column<Int32Array>;
   readonly #weights: Column<Float64Array> | undefined;
 
-  constructor(entries: Entries<unknown, unknown>, { next, prev }: Links, weights?: Column<Float64Array>) {
-    this.sentinel = entries.sentinel();
+  constructor(slots: SlotStore<unknown, unknown>, { next, prev }: Links, weights?: Column<Float64Array>) {
+    this.sentinel = slots.sentinel();
     this.#next = next;
     this.#prev = prev;
     this.#weights = weights;

@@ -8,7 +8,7 @@ import { PagedList } from './paged-list.ts';
  *
  * A ghost, a key remembered after its value has gone, is an entry whose value is `undefined`.
  */
-export class Entries<K, V> {
+export class SlotStore<K, V> {
   readonly #keys = new PagedList<K>();
   readonly #values = new PagedList<V>();
   readonly #columns: Column<Int32Array | Uint8Array | Float64Array>[] = [];
@@ -29,7 +29,7 @@ export class Entries<K, V> {
   }
 
   /** One more than the greatest slot there has been. */
-  get slots(): number {
+  get length(): number {
     return this.#keys.length;
   }
 

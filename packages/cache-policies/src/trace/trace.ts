@@ -1,7 +1,10 @@
+import { required, text } from '@ashlar/core';
 import { TraceError } from './errors.ts';
 import { Input } from './input.ts';
 import { accessLogLine, bad, type Key, keyLine, type LineFormat, skipped } from './line-formats.ts';
 import { Lines } from './lines.ts';
+
+const fileRule = required(text(), 'the path of a trace, or `-` for the standard input');
 
 /** By so many lines it is known whether the file is a trace, and of what kind. */
 const sniffedLines = 20;
@@ -24,9 +27,13 @@ export class Trace {
   /** Lines of a log that are no GET. */
   skippedLines = 0;
 
-  /** `-` is the standard input. @throws TraceError when there is no such file or it may not be read. */
+  /**
+   * `-` is the standard input.
+   *
+   * @throws TraceError when there is no such file or it may not be read; InvalidOptionError when `file` is no path
+   */
   static async open(file: string): Promise<Trace> {
-    return new Trace(await Input.open(file));
+    return new Trace(await Input.open(fileRule(file, 'file')));
   }
 
   private constructor(input: Input) {

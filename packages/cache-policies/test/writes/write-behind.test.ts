@@ -190,7 +190,7 @@ describe('writeBehind', () => {
     await cache.set('a', '1');
     await expect(cache.set('b', '1')).rejects.toMatchObject({
       code: 'ASHLAR_CACHE_POLICIES_BACKLOG_FULL',
-      message: 'c has 1 writes pending, which is as many as may be',
+      message: 'c has 1 writes pending, its limit',
       outcome: 'NotExecuted',
     });
     expect(cache.peek('b')).toBeUndefined();

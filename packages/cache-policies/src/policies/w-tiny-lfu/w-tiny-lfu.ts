@@ -32,9 +32,9 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   readonly #window = this.queue();
   readonly #probation = this.queue();
   readonly #protected = this.queue();
-  readonly #places = this.entries.column(Uint8Array);
+  readonly #places = this.slots.column(Uint8Array);
   /** When an entry in the window was last asked for, or one in probation came there. */
-  readonly #stamps = this.entries.column(Int32Array);
+  readonly #stamps = this.slots.column(Int32Array);
   readonly #sketch = new FrequencySketch();
   readonly #climber = new WindowClimber();
   readonly #seed: number;
@@ -48,15 +48,15 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
     super('wTinyLfu', bound);
     this.#seed = Math.floor((bound.random ?? Math.random)() * 2 ** 32) | 1;
     this.#draw = this.#seed;
-    this.entries.hashAll();
+    this.slots.hashAll();
     this.#divide();
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
     this.touch(slot);
-    return this.entries.value(slot);
+    return this.slots.value(slot);
   }
 
   protected override touch(slot: number): void {
@@ -124,7 +124,7 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
 
   /** Of a key; seeded, so that nobody can know which keys are counted together. */
   #hashOf(slot: number): number {
-    return mix(this.entries.hashes.cells[slot]! ^ this.#seed);
+    return mix(this.slots.hashes.cells[slot]! ^ this.#seed);
   }
 
   #divide(): void {
