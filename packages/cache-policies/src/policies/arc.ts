@@ -9,9 +9,9 @@ const onceGone = 2;
 const oftenGone = 3;
 
 /**
- * ARC (Megiddo, Modha, FAST 2003), with an integer target as in Caffeine's simulator: what came once and what came more
- * often are two LRUs, and the keys that each of them gave up tell which of the two should be larger. Remembers as many keys
- * that have left as there are entries.
+ * ARC (Megiddo, Modha, FAST 2003), with an integer target as in Caffeine's simulator: keys that came once and keys that came
+ * more often are in two LRUs. The returning keys that each of them evicted decide which of the two grows. It remembers as
+ * many evicted keys as there are entries.
  */
 export function arc<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new Arc(bound);

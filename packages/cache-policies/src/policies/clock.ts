@@ -4,8 +4,8 @@ import { PolicyMap } from '../slots/policy-map.ts';
 import type { Queue } from '../slots/queue.ts';
 
 /**
- * CLOCK, also known as second chance: a queue in which the oldest is put back to the front once if it was hit. Nearly the
- * hit ratio of LRU for less work, and no better against scans and loops.
+ * CLOCK, also known as second chance: a queue whose oldest entry goes back to the front once if it was hit. It has nearly
+ * the hit ratio of LRU for less work, and is no better against scans and loops.
  */
 export function clock<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new Clock(bound);

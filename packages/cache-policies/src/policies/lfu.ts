@@ -10,9 +10,9 @@ export interface LfuOptions<K, V> extends Bound<K, V> {
 }
 
 /**
- * Evicts what was asked least often, among equals what came to its count first. All counts are halved now and then, so
- * that what was popular once goes when it is not any more; without that it would stay for ever. Every operation takes the
- * same time, whatever the counts; halving takes as many steps as there are different counts.
+ * Evicts the least frequently used entry; among equals, the one that reached its count first. All counts are halved from time
+ * to time, so that entries that were popular once leave. Every operation takes constant time; halving takes as many steps as
+ * there are different counts.
  */
 export function lfu<K, V>(bound: LfuOptions<K, V>): BoundedMap<K, V> {
   return new Lfu(bound);

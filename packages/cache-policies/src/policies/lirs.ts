@@ -13,9 +13,9 @@ const high = 2;
 const ghost = 3;
 
 /**
- * LIRS (Jiang, Zhang, SIGMETRICS 2002): keeps the keys whose last two requests were close to each other, by how many other
- * keys came in between; what is new has but 1 % of the room to prove itself in. Unequaled on loops and scans that are
- * larger than the cache, slow to let go of what was popular. Remembers keys that have left, by up to twice the bound.
+ * LIRS (Jiang, Zhang, SIGMETRICS 2002): keeps the keys whose last two requests were close to each other, by the number of
+ * other keys in between. New keys share 1 % of the room. It is unequaled on loops and scans that are larger than the cache,
+ * and slow to evict keys that were popular once. It remembers evicted keys, up to twice the bound.
  */
 export function lirs<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new Lirs(bound);

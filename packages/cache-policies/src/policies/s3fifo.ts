@@ -10,9 +10,9 @@ export interface S3FifoOptions<K, V> extends Bound<K, V> {
 }
 
 /**
- * S3-FIFO (Yang et al., SOSP 2023): a small queue of a tenth for what is new, a main queue for what was hit there, and the
- * keys, without values, of as many that left the small one, which go to the main one when they come back. Quick, and good
- * where much is asked once only.
+ * S3-FIFO (Yang et al., SOSP 2023): a small queue, a tenth of the cache, for new entries; a main queue for those that were
+ * hit there; and the keys of entries that the small queue evicted, which go to the main queue when they return. It is fast,
+ * and good where many keys are requested once only.
  */
 export function s3fifo<K, V>(bound: S3FifoOptions<K, V>): BoundedMap<K, V> {
   return new S3Fifo(bound);

@@ -4,9 +4,9 @@ import { PolicyMap } from '../slots/policy-map.ts';
 import type { Queue } from '../slots/queue.ts';
 
 /**
- * SIEVE (Zhang et al., NSDI 2024): one queue, a mark for what was hit, and a hand that goes from old to new, takes marks
- * away and evicts the first that has none. The fastest of all, and good where a few keys are much more popular than the
- * rest; scans and loops wash it out.
+ * SIEVE (Zhang et al., NSDI 2024): one queue, a mark for each entry that was hit, and a hand that moves from old to new,
+ * removes marks and evicts the first entry without one. It is the fastest of all, and good where a few keys are much more
+ * popular than the rest; scans and loops flush it.
  */
 export function sieve<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new Sieve(bound);

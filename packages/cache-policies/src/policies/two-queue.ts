@@ -4,8 +4,8 @@ import { PolicyMap } from '../slots/policy-map.ts';
 import type { Queue } from '../slots/queue.ts';
 
 /**
- * 2Q (Johnson and Shasha, VLDB 1994), the full version: what is new goes through a queue of a quarter, where hits do not
- * count; half as many keys as the bound are remembered after that, and what is asked again then goes to an LRU list.
+ * 2Q (Johnson and Shasha, VLDB 1994), the full version: new entries pass through a queue, a quarter of the cache, where hits
+ * do not count. It remembers half as many evicted keys as the bound; a key that is requested again then goes to an LRU.
  */
 export function twoQueue<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new TwoQueue(bound);

@@ -3,7 +3,7 @@ import { LoadError, LoadTimeoutError } from '../errors.ts';
 import type { CacheState } from '../state.ts';
 import type { Flight } from './flight.ts';
 
-/** Answers with what is kept, if it may still be served for that reason. */
+/** Resolves the flight with its stale value, if that may still be served for the reason. */
 export function serveStale<K, V>(
   { clock, freshness, events }: CacheState<K, V>,
   flight: Flight<K, V>,
@@ -19,7 +19,7 @@ export function serveStale<K, V>(
   return true;
 }
 
-/** What is kept is not refreshed for a while. */
+/** No refresh of the stale value begins for so long. */
 export function postponeRefresh<K, V>(state: CacheState<K, V>, flight: Flight<K, V>, forMs: number): void {
   const { fallback } = flight;
   if (fallback === undefined) return;
@@ -27,7 +27,7 @@ export function postponeRefresh<K, V>(state: CacheState<K, V>, flight: Flight<K,
   state.keep(flight, fallback);
 }
 
-/** Answers with what is kept, which is then not refreshed for a while, or else with the error. */
+/** Resolves the flight with its stale value, which is then not refreshed during `errorBackoffMs`, or rejects it. */
 export function fail<K, V>(state: CacheState<K, V>, flight: Flight<K, V>, error: unknown): void {
   const { name, errorBackoffMs } = state.settings;
   postponeRefresh(state, flight, errorBackoffMs);

@@ -8,7 +8,7 @@ import { type Right, type Source, SourceLoader } from './source-loader.ts';
 const firstPollMs = 5;
 const longestPollMs = 100;
 
-/** Brings flights what they are for: from the shared tier, else from the source. */
+/** Resolves flights from the shared tier, or else from the source. */
 export class Fetcher<K, V> {
   readonly #state: CacheState<K, V>;
   readonly #loader: SourceLoader<K, V>;
@@ -18,7 +18,7 @@ export class Fetcher<K, V> {
     this.#loader = new SourceLoader(state);
   }
 
-  /** Answers every flight. Never rejects. */
+  /** Settles every flight. Never rejects. */
   async fetch(flights: readonly Flight<K, V>[], source: Source<K, V> | undefined): Promise<void> {
     const { remote, flights: underWay } = this.#state;
     try {
@@ -73,7 +73,7 @@ export class Fetcher<K, V> {
     return new Map(reads.map((read, i) => [asked[i]!, read]));
   }
 
-  /** Whether the entry ends the flight. A stale one that may be served answers, and the flight goes on. */
+  /** Whether the entry ends the flight. A stale entry that may be served resolves it, and the flight goes on. */
   #takeEntry(flight: Flight<K, V>, { entry, lease, busyMs }: SharedRead<V>, askedAt: number): boolean {
     if (entry === undefined) return false;
     const { freshness, events, flights } = this.#state;
@@ -113,10 +113,10 @@ export class Fetcher<K, V> {
   }
 }
 
-/** What the shared tier is asked for: more than this much freshness, or else a lease. */
+/** The freshness in milliseconds below which the flight requests a lease. */
 function minFreshMsFor<K, V>({ background, fallback }: Flight<K, V>, now: number): number {
   if (!background || fallback === undefined) return 0;
   const leftMs = fallback.freshUntil - now;
-  // what another process has refreshed since is fresher than halfway between this one's rest and a full life
+  // an entry that another process has refreshed since is fresher than halfway between this one's rest and a full life
   return leftMs <= 0 ? 0 : (leftMs + fallback.freshUntil - fallback.at) / 2;
 }

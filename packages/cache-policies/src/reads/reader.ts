@@ -10,13 +10,13 @@ import { Fetcher } from './fetcher.ts';
 import { Flight } from './flight.ts';
 import type { Source } from './source-loader.ts';
 
-/** Flights that are fetched together: those that are waited for, and those that refresh. */
+/** Flights that are fetched together: those with callers, and refreshes. */
 interface Batch<K, V> {
   readonly awaited: Flight<K, V>[];
   readonly refreshes: Flight<K, V>[];
 }
 
-/** One key of one call. Made only where the local tier does not end the call. */
+/** One key of one call. Created only where the local tier has no fresh value. */
 interface Request<K, V> {
   readonly id: unknown;
   readonly key: K;
@@ -27,13 +27,13 @@ interface Request<K, V> {
 
 const noOptions: GetOptions = {};
 
-/** Answers reads from what is there, and has the rest fetched once. */
+/** Answers reads from the local tier, and fetches the rest once. */
 export class Reader<K, V> {
   readonly #state: CacheState<K, V>;
   readonly #writer: Writer<K, V> | undefined;
   readonly #fetcher: Fetcher<K, V>;
   readonly #source: Source<K, V> | undefined;
-  // of the state, for the path of hits
+  // of the state, for the hot path of hits
   readonly #idOf: (key: K) => unknown;
   readonly #local: LocalTier<K, V>;
   readonly #remote: RemoteLink<V> | undefined;
@@ -87,7 +87,7 @@ export class Reader<K, V> {
     return isThere && this.#mayServe(entry, now) ? entry.value : undefined;
   }
 
-  /** Keeps to one path for hits: nothing is allocated, and the time is only asked for where it matters. */
+  /** Hits allocate nothing, and read the clock only where it matters. */
   #answer(
     id: unknown,
     key: K,
@@ -116,7 +116,7 @@ export class Reader<K, V> {
       : this.#afterWrites(this.#writer, request, entry);
   }
 
-  /** Writes that the source has not taken yet come before what the source would answer. */
+  /** A pending write takes precedence over the source, which does not have it yet. */
   #afterWrites(
     writer: Writer<K, V>,
     request: Request<K, V>,
@@ -129,7 +129,7 @@ export class Reader<K, V> {
     if (starting !== undefined) return again(starting);
     const pending = writer.pending?.(id);
     if (pending === undefined) return this.#miss(request, entry);
-    // a load of its own must not see what is about to be deleted
+    // a load of its own must not find a key that is about to be deleted
     if (pending.value === undefined && load !== undefined) return again(writer.flush!());
     this.#events.hit(id, key, 'pending', true);
     return pending.value;
@@ -164,7 +164,7 @@ export class Reader<K, V> {
     if (this.#start(request, entry, true) !== undefined) this.#events.counters.refreshes++;
   }
 
-  /** A flight, on its way unless its batch goes later; undefined when there is no tier or source to ask. */
+  /** A flight, started at once or later with its batch; undefined when there is neither a shared tier nor a source. */
   #start(
     { id, key, load, options: terms, batch }: Request<K, V>,
     fallback: Entry<K, V> | undefined,

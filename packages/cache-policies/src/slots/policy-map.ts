@@ -9,13 +9,13 @@ import { SlotStore } from './slot-store.ts';
 export type Taker<K, V> = (key: K, value: V, weight: number) => void;
 
 /**
- * What is common to the policies that keep their entries in queues: the books, so that a policy says only where an entry
- * goes. Each policy writes its own `get`, so that the hot path is compiled for it alone.
+ * The bookkeeping of all policies that keep their entries in queues, so that a policy decides only where an entry goes. Each
+ * policy has its own `get`, so that the hot path is compiled for it alone.
  */
 export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
   protected readonly slots: SlotStore<K, V> = new SlotStore<K, V>();
   protected max: number;
-  /** The weight of what is there, ghosts not included. */
+  /** The weight of all entries, ghosts not included. */
   protected used = 0;
   readonly #weigh: ((key: K, value: V) => number) | undefined;
   readonly #weights: Column<Float64Array> | undefined;
@@ -23,7 +23,7 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
   readonly #queues: Queue[] = [];
   readonly #links = this.slots.links();
   #size = 0;
-  /** Who takes what is given up, instead of those who are told. */
+  /** Takes evicted entries instead of `onEvict`, while one is handed over. */
   #taker: Taker<K, V> | undefined;
 
   /** `options` are the rules of the policy's own options. */
@@ -39,13 +39,13 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
   abstract get(key: K): V | undefined;
   /** Makes room and stores; `ghost` is the slot of the key's ghost, or `none`. */
   protected abstract admit(key: K, value: V, weight: number, ghost: number): void;
-  /** Evicts one of those that are there: unlinks it, then lets it `leave` or `fade`. */
+  /** Evicts one entry: unlinks it, then lets it `leave` or `fade`. */
   protected abstract evict(): void;
-  /** Hears that an entry was replaced, which is a hit. */
+  /** Counts a hit of an entry that was replaced. */
   protected abstract touch(slot: number): void;
   /** The queue that an entry is on. */
   protected abstract queueOf(slot: number): Queue;
-  /** Hears that an entry will be deleted, or all of them (`none`), and the bound was changed. */
+  /** Called before an entry is deleted, or all of them (`none`); and after the bound was changed. */
   protected forget?(slot: number): void;
   protected resized?(): void;
 
@@ -79,14 +79,14 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     return this.used;
   }
 
-  /** Hands over the entry that the policy would evict, which must be there; nobody is told that it has left. */
+  /** Hands over the entry that the policy would evict, without `onEvict`. There must be one. */
   shed(taker: Taker<K, V>): void {
     this.#taker = taker;
     this.evict();
     this.#taker = undefined;
   }
 
-  /** Hands over an entry, if it is there; nobody is told that it has left. */
+  /** Hands over the entry of a key, if present, without `onEvict`. */
   pull(key: K, taker: Taker<K, V>): void {
     const slot = this.slots.find(key);
     const value = slot === none ? undefined : this.slots.value(slot);
@@ -139,7 +139,7 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     return queue;
   }
 
-  /** Stores it, on no queue yet; a ghost is taken off its queue before. */
+  /** Stores an entry, on no queue yet; a ghost must be off its queue. */
   protected add(key: K, value: V, weight: number, ghost: number = none): number {
     const slot = ghost === none ? this.slots.add(key, value) : ghost;
     if (ghost !== none) this.slots.setValue(slot, value);
@@ -149,13 +149,13 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     return slot;
   }
 
-  /** An evicted entry goes; it is on no queue any more. */
+  /** Removes an evicted entry, which must be on no queue. */
   protected leave(slot: number): void {
     this.fade(slot);
     this.slots.remove(slot);
   }
 
-  /** An evicted entry goes and its key is kept as a ghost. */
+  /** Removes an evicted entry and keeps its key as a ghost. */
   protected fade(slot: number): void {
     const weight = this.#weights === undefined ? 1 : this.#weights.cells[slot]!;
     this.used -= weight;

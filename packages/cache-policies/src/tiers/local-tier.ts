@@ -16,7 +16,7 @@ export interface LocalTierEvents<K> {
 
 const maxTags = 100_000;
 
-/** L1: the values in this process. It knows of tags, not of time. */
+/** L1: the values in this process. It checks tags, not time. */
 export class LocalTier<K, V> {
   readonly #map: BoundedMap<unknown, Entry<K, V>>;
   readonly #tags = new TagLog(maxTags);
@@ -40,7 +40,7 @@ export class LocalTier<K, V> {
     return this.#map.size;
   }
 
-  /** How many invalidations of tags there were: an entry is stamped with it when its value is asked for. */
+  /** The number of tag invalidations. An entry is stamped with it when its value is requested. */
   get stamp(): number {
     return this.#stamp;
   }
@@ -55,7 +55,7 @@ export class LocalTier<K, V> {
     return entry === undefined || this.#isValid(entry) ? entry : undefined;
   }
 
-  /** The old value is gone also when the new one is refused, with what the map or `weigh` throws. */
+  /** Throws what the map or `weigh` throws; the old value is gone then too. */
   put(id: unknown, entry: Entry<K, V>): void {
     try {
       entry.isFollowed = this.#events.isFollowed(id, entry.key);
@@ -76,7 +76,7 @@ export class LocalTier<K, V> {
     this.#tags.clear();
   }
 
-  /** What has the tag is not found any more; it goes as others need its place. */
+  /** Entries with the tag are not found any more; the policy evicts them in time. */
   invalidateTag(tag: string): void {
     this.#tags.invalidate(tag, ++this.#stamp);
   }
