@@ -11,11 +11,10 @@ export function serveStale<K, V>(
 ): boolean {
   const { key, fallback } = flight;
   if (fallback === undefined) return false;
-  const now = clock.now();
-  const serves = reason === 'refresh' ? freshness.isUsable(fallback, now) : freshness.isKept(fallback, now);
-  if (!serves) return false;
+  const until = reason === 'refresh' ? freshness.usableUntil(fallback) : freshness.keptUntil(fallback);
+  if (fallback.value === undefined || clock.now() >= until) return false;
   if (flight.isAwaited) events.staleServed(key, reason);
-  flight.resolve(fallback.value);
+  flight.resolve(fallback.value, until);
   return true;
 }
 

@@ -28,11 +28,13 @@ export class Flight<K, V> {
   readonly startedAt: number;
   readonly background: boolean;
   fallback: Entry<K, V> | undefined;
-  readonly answer: Promise<V | undefined>;
   /** Set when it has settled; its work may go on after that. */
   answered = false;
   /** Called once, at its abort. */
   onAbort: ((reason: unknown) => void) | undefined;
+  #answer!: Promise<V | undefined>;
+  /** When the answer, a stale value, is too old for a further caller. */
+  #answerUntil = Number.POSITIVE_INFINITY;
   #resolve!: (value: V | undefined) => void;
   #reject!: (error: unknown) => void;
   #waiting = 0;
@@ -47,11 +49,7 @@ export class Flight<K, V> {
     this.startedAt = startedAt;
     this.background = background;
     this.fallback = fallback;
-    this.answer = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    if (background) this.answer.catch(() => {});
+    this.#open();
   }
 
   /** Created on first use: most loads never read it. */
@@ -72,9 +70,16 @@ export class Flight<K, V> {
     return this.#waiting > 0 && !this.answered;
   }
 
-  resolve(value: V | undefined): void {
+  /** `until` is when a stale value is too old for a further caller. */
+  resolve(value: V | undefined, until: number = Number.POSITIVE_INFINITY): void {
     this.answered = true;
+    this.#answerUntil = until;
     this.#resolve(value);
+  }
+
+  /** A caller that joins when the stale answer is too old waits for what the flight brings. */
+  reopenAt(now: number): void {
+    if (this.answered && now >= this.#answerUntil) this.#open();
   }
 
   reject(error: unknown): void {
@@ -92,15 +97,25 @@ export class Flight<K, V> {
   /** The answer for one caller. `abandon` is called when the caller's abort leaves no other. */
   wait(signal: AbortSignal | undefined, abandon: () => void): Promise<V | undefined> {
     this.#waiting++;
-    if (signal === undefined) return this.answer;
+    if (signal === undefined) return this.#answer;
     const leave = () => {
       if (--this.#waiting > 0 || this.background || this.answered) return;
-      this.answer.catch(() => {});
+      this.#answer.catch(() => {});
       abandon();
       this.abort(signal.reason);
     };
     signal.addEventListener('abort', leave, { once: true });
-    return abortable(this.answer, signal).finally(() => signal.removeEventListener('abort', leave));
+    return abortable(this.#answer, signal).finally(() => signal.removeEventListener('abort', leave));
+  }
+
+  #open(): void {
+    this.answered = false;
+    this.#waiting = 0;
+    this.#answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    if (this.background) this.#answer.catch(() => {});
   }
 }
 

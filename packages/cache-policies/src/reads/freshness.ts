@@ -31,14 +31,22 @@ export class Freshness<K, V> {
     return { key, value, at, freshUntil, costMs, stamp, tags, retryAt: 0, isFollowed: true };
   }
 
+  usableUntil(entry: Entry<K, V>): number {
+    return this.#staleUntil(entry, this.#settings.staleMs);
+  }
+
+  keptUntil(entry: Entry<K, V>): number {
+    return this.#staleUntil(entry, this.#settings.staleIfErrorMs);
+  }
+
   /** Whether it is served at once while it is refreshed (stale-while-revalidate). */
   isUsable(entry: Entry<K, V>, now: number): boolean {
-    return entry.value !== undefined && now < entry.freshUntil + this.#settings.staleMs;
+    return entry.value !== undefined && now < this.usableUntil(entry);
   }
 
   /** Whether it is served when the load fails or is slow (stale-if-error). */
   isKept(entry: Entry<K, V>, now: number): boolean {
-    return entry.value !== undefined && now < entry.freshUntil + this.#settings.staleIfErrorMs;
+    return entry.value !== undefined && now < this.keptUntil(entry);
   }
 
   /** Whether this hit starts a refresh. */
@@ -51,6 +59,11 @@ export class Freshness<K, V> {
     // the logarithm of the smallest draw is -36.7, or of 0 infinite
     if (leftMs > 37 * reachMs) return false;
     return -Math.log(random()) * reachMs >= leftMs;
+  }
+
+  /** `localTtlMs` bounds also what is stale. */
+  #staleUntil({ freshUntil, at }: Entry<K, V>, staleMs: number): number {
+    return Math.min(freshUntil + staleMs, at + this.#settings.localTtlMs);
   }
 
   #freshMs(key: K, value: V | undefined, { ttlMs }: Terms): number {

@@ -152,6 +152,7 @@ export class Reader<K, V> {
     this.#events.miss(id, key);
     let flight = flights.find(id);
     if (flight !== undefined && this.#remote?.mayJoin(flight.startedAt, now) === false) flight = undefined;
+    flight?.reopenAt(now);
     flight ??= this.#start(request, stale, false);
     if (flight === undefined) return undefined;
     const joined = flight;
