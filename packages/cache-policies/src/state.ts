@@ -69,7 +69,6 @@ export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'res
   /** Invalidates every local value with one of the tags. */
   dropTags(tags: readonly string[]): void {
     for (const tag of tags) this.local.invalidateTag(tag);
-    this.flights.tagsInvalidated(this.local.stamp);
   }
 
   /** Invalidates every local value. */

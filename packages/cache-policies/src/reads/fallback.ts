@@ -14,6 +14,7 @@ export function serveStale<K, V>(
   const until = reason === 'refresh' ? freshness.usableUntil(fallback) : freshness.keptUntil(fallback);
   if (fallback.value === undefined || clock.now() >= until) return false;
   if (flight.isAwaited) events.staleServed(key, reason);
+  flight.tags = fallback.tags;
   flight.resolve(fallback.value, until);
   return true;
 }

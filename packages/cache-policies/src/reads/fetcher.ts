@@ -83,6 +83,7 @@ export class Fetcher<K, V> {
       this.#state.keep(flight, found);
       if (lease === undefined && busyMs === undefined) {
         if (flight.isAwaited) events.remoteHit(key);
+        flight.tags = entry.tags;
         flights.answer(flight, entry.value);
         return true;
       }

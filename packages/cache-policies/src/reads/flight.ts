@@ -9,7 +9,7 @@ export interface FlightOptions<K, V> {
   readonly terms: Terms;
   /** The stale entry of the key, to be served when there is nothing better. */
   readonly fallback: Entry<K, V> | undefined;
-  /** The number of tag invalidations at its start. A caller after a later one must not join it. */
+  /** The number of tag invalidations at its start: a later one may concern the value that it brings. */
   readonly stamp: number;
   readonly startedAt: number;
   /** It refreshes a value that is served meanwhile. */
@@ -28,6 +28,8 @@ export class Flight<K, V> {
   readonly startedAt: number;
   readonly background: boolean;
   fallback: Entry<K, V> | undefined;
+  /** Those of the value that it answered with. */
+  tags: readonly string[] = [];
   /** Set when it has settled; its work may go on after that. */
   answered = false;
   /** Called once, at its abort. */
@@ -123,17 +125,15 @@ export class Flight<K, V> {
 export class Flights<K, V> {
   readonly #byId = new Map<unknown, Flight<K, V>>();
   readonly #all = new Set<Flight<K, V>>();
-  #joinableFrom = 0;
 
   /** The number under way, those that may not store included. */
   get size(): number {
     return this.#all.size;
   }
 
-  /** The flight of the key that a new caller may join. */
+  /** The flight of the key whose result may still be stored. */
   find(id: unknown): Flight<K, V> | undefined {
-    const flight = this.#byId.get(id);
-    return flight !== undefined && flight.stamp >= this.#joinableFrom ? flight : undefined;
+    return this.#byId.get(id);
   }
 
   add(flight: Flight<K, V>): void {
@@ -170,11 +170,6 @@ export class Flights<K, V> {
 
   fenceAll(): void {
     this.#byId.clear();
-  }
-
-  /** No further caller joins earlier flights: the tags of their results are not known yet. */
-  tagsInvalidated(stamp: number): void {
-    this.#joinableFrom = stamp;
   }
 
   abortAll(reason: unknown): void {

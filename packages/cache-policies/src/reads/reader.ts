@@ -137,8 +137,8 @@ export class Reader<K, V> {
 
   /** The local tier has nothing fresh: a stale value while it is refreshed, else a flight. */
   #miss(request: Request<K, V>, entry: Entry<K, V> | undefined): V | undefined | Promise<V | undefined> {
-    const { id, key, options } = request;
-    const { flights, freshness } = this.#state;
+    const { id, key } = request;
+    const { freshness } = this.#state;
     const now = this.#clock.now();
     const stale = entry !== undefined && this.#mayServe(entry, now) ? entry : undefined;
     if (stale !== undefined) {
@@ -150,13 +150,43 @@ export class Reader<K, V> {
       }
     }
     this.#events.miss(id, key);
+    return this.#wait(request, stale, this.#local.stamp, now);
+  }
+
+  /** Waits for the flight of the key, or starts one. `since` is the number of tag invalidations when the call began. */
+  #wait(
+    request: Request<K, V>,
+    stale: Entry<K, V> | undefined,
+    since: number,
+    now: number,
+  ): Promise<V | undefined> | undefined {
+    const { id, options } = request;
+    const { flights } = this.#state;
     let flight = flights.find(id);
     if (flight !== undefined && this.#remote?.mayJoin(flight.startedAt, now) === false) flight = undefined;
     flight?.reopenAt(now);
     flight ??= this.#start(request, stale, false);
     if (flight === undefined) return undefined;
     const joined = flight;
-    return flight.wait(options.signal, () => flights.detach(joined));
+    const answer = flight.wait(options.signal, () => flights.detach(joined));
+    return joined.stamp >= since ? answer : this.#orAgain(answer, joined, request, since);
+  }
+
+  /**
+   * Tags were invalidated between the start of the flight and that of the call. So its value is the answer only if it has
+   * none of them. Else the key is loaded again; that nothing was found is no answer either, as nothing has no tags.
+   */
+  async #orAgain(
+    answer: Promise<V | undefined>,
+    flight: Flight<K, V>,
+    { batch: _, ...request }: Request<K, V>,
+    since: number,
+  ): Promise<V | undefined> {
+    const value = await answer;
+    if (value !== undefined && this.#local.isUntouched(flight.tags, flight.stamp)) return value;
+    request.options.signal?.throwIfAborted();
+    this.#state.flights.detach(flight);
+    return this.#wait({ ...request, batch: undefined }, undefined, since, this.#clock.now());
   }
 
   #refresh(request: Request<K, V>, entry: Entry<K, V>): void {

@@ -76,6 +76,7 @@ export class SourceLoader<K, V> {
     const now = clock.now();
     const costMs = now - startedAt;
     const loaded = freshness.sharedEntryOf(key, value, terms, costMs);
+    flight.tags = loaded.tags;
     const isKept = loaded.keepMs > 0 && !flight.isAborted;
     const entry = freshness.entryOf(key, loaded, { at: startedAt, stamp }, now);
     if (isKept && right === 'local') this.#state.keep(flight, entry);

@@ -22,6 +22,7 @@ export class LocalTier<K, V> {
   readonly #tags = new TagLog(maxTags);
   readonly #events: LocalTierEvents<K>;
   #stamp = 0;
+  #clearedAt = 0;
 
   constructor({ max, eviction, weigh }: LocalTierOptions<K, V>, events: LocalTierEvents<K>) {
     this.#events = events;
@@ -71,7 +72,7 @@ export class LocalTier<K, V> {
   }
 
   clear(): void {
-    this.#stamp++;
+    this.#clearedAt = ++this.#stamp;
     this.#map.clear();
     this.#tags.clear();
   }
@@ -79,6 +80,11 @@ export class LocalTier<K, V> {
   /** Entries with the tag are not found any more; the policy evicts them in time. */
   invalidateTag(tag: string): void {
     this.#tags.invalidate(tag, ++this.#stamp);
+  }
+
+  /** Whether a value with these tags that was requested at `stamp` is still valid. */
+  isUntouched(tags: readonly string[], stamp: number): boolean {
+    return stamp >= this.#clearedAt && this.#tags.unchanged(tags, stamp);
   }
 
   resize(max: number): void {
