@@ -38,7 +38,7 @@ export interface ConnectionMessage {
   readonly state: 'connected' | 'disconnected';
   readonly error?: unknown;
 }
-/** An operation of the shared tier failed. */
+/** An operation of the shared tier failed; or `keep`, which stores a value in the local one. */
 export interface TierFailedMessage {
   readonly cache: string;
   readonly operation: string;

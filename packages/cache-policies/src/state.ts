@@ -49,6 +49,15 @@ export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'res
     if (this.flights.isCurrent(flight)) this.local.put(flight.id, entry);
   }
 
+  /** As `keep`, for a call that is answered already: what `weigh` or the observer throws is published. */
+  tryKeep(flight: Flight<K, V>, entry: Entry<K, V>): void {
+    try {
+      this.keep(flight, entry);
+    } catch (error) {
+      this.events.tierFailed('keep', error);
+    }
+  }
+
   /** Another cache changed these. */
   invalidated({ keys, tags }: { readonly keys: readonly string[]; readonly tags: readonly string[] }): void {
     this.events.counters.invalidations += keys.length + tags.length;

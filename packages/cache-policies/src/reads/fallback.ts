@@ -24,7 +24,7 @@ export function postponeRefresh<K, V>(state: CacheState<K, V>, flight: Flight<K,
   const { fallback } = flight;
   if (fallback === undefined) return;
   fallback.retryAt = state.clock.now() + forMs;
-  state.keep(flight, fallback);
+  state.tryKeep(flight, fallback);
 }
 
 /** Resolves the flight with its stale value, which is then not refreshed during `errorBackoffMs`, or rejects it. */

@@ -50,7 +50,7 @@ export class Fetcher<K, V> {
     for (const flight of flights) {
       const read = reads.get(flight);
       if (read === undefined) rights.set(flight, remote.keepsUnprotected ? 'local' : 'none');
-      else if (this.#takeEntry(flight, read, askedAt) || source === undefined) continue;
+      else if (this.#take(flight, read, askedAt) || source === undefined) continue;
       else if (read.lease !== undefined) rights.set(flight, { lease: read.lease });
       else leasedByOthers.push(this.#awaitLease(remote, flight, source, waitedMs, read.busyMs ?? 0));
     }
@@ -73,6 +73,18 @@ export class Fetcher<K, V> {
     return new Map(reads.map((read, i) => [asked[i]!, read]));
   }
 
+  /** As `#takeEntry`. What a callback throws ends this flight alone, and gives its lease back. */
+  #take(flight: Flight<K, V>, read: SharedRead<V>, askedAt: number): boolean {
+    try {
+      return this.#takeEntry(flight, read, askedAt);
+    } catch (error) {
+      fail(this.#state, flight, error);
+      const { lease } = read;
+      if (lease !== undefined) void this.#state.remote!.release(flight.id as string, lease);
+      return true;
+    }
+  }
+
   /** Whether the entry ends the flight. A stale entry that may be served resolves it, and the flight goes on. */
   #takeEntry(flight: Flight<K, V>, { entry, lease, busyMs }: SharedRead<V>, askedAt: number): boolean {
     if (entry === undefined) return false;
@@ -89,7 +101,7 @@ export class Fetcher<K, V> {
       }
     }
     if (fallback === undefined || fallback.freshUntil < found.freshUntil) flight.fallback = found;
-    if (!flight.background && serveStale(this.#state, flight, 'refresh')) this.#state.keep(flight, found);
+    if (!flight.background && serveStale(this.#state, flight, 'refresh')) this.#state.tryKeep(flight, found);
     return false;
   }
 

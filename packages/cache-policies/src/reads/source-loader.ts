@@ -85,9 +85,10 @@ export class SourceLoader<K, V> {
       flights.answer(flight, value);
       return this.#releaseLease(flight, right);
     }
+    this.#state.local.check(id, entry);
     // a caller before it is stored gets it too
     flight.resolve(value);
-    if (await remote!.fill(id as string, right.lease, loaded)) this.#state.keep(flight, entry);
+    if (await remote!.fill(id as string, right.lease, loaded)) this.#state.tryKeep(flight, entry);
   }
 
   async #failed(flight: Flight<K, V>, error: unknown, startedAt: number, right: Right): Promise<void> {
@@ -143,10 +144,15 @@ export class SourceLoader<K, V> {
     return async (key, context) => this.#byId(await loadMany([key], context)).get(this.#state.idOf(key));
   }
 
-  /** Of two pairs for one key, the later one. @throws TypeError for what is not iterable */
+  /** Of two pairs for one key, the later one. @throws TypeError for anything but pairs */
   #byId(pairs: Iterable<readonly [K, V]>): ReadonlyMap<unknown, V> {
     const values = new Map<unknown, V>();
-    for (const [key, value] of pairs) values.set(this.#state.idOf(key), value);
+    for (const pair of pairs) {
+      if (!Array.isArray(pair))
+        throw new TypeError('`loadMany` must return pairs, as [[key, value]] or a Map');
+      const [key, value] = pair as readonly [K, V];
+      values.set(this.#state.idOf(key), value);
+    }
     return values;
   }
 }

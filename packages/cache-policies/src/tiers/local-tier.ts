@@ -1,4 +1,5 @@
 import type { BoundedMap, Eviction } from '../bounded-map.ts';
+import { weightOf } from '../slots/bound.ts';
 import type { Entry } from './entry.ts';
 import { TagLog } from './tag-log.ts';
 
@@ -21,11 +22,13 @@ export class LocalTier<K, V> {
   readonly #map: BoundedMap<unknown, Entry<K, V>>;
   readonly #tags = new TagLog(maxTags);
   readonly #events: LocalTierEvents<K>;
+  readonly #weigh: LocalTierOptions<K, V>['weigh'];
   #stamp = 0;
   #clearedAt = 0;
 
   constructor({ max, eviction, weigh }: LocalTierOptions<K, V>, events: LocalTierEvents<K>) {
     this.#events = events;
+    this.#weigh = weigh;
     this.#map = eviction<unknown, Entry<K, V>>({
       max,
       ...(weigh && {
@@ -54,6 +57,12 @@ export class LocalTier<K, V> {
   peek(id: unknown): Entry<K, V> | undefined {
     const entry = this.#map.peek(id);
     return entry === undefined || this.#isValid(entry) ? entry : undefined;
+  }
+
+  /** Throws what `put` would throw, and changes nothing. */
+  check(id: unknown, { key, value }: Entry<K, V>): void {
+    this.#events.isFollowed(id, key);
+    if (value !== undefined) weightOf(this.#weigh, key, value);
   }
 
   /** Throws what the map or `weigh` throws; the old value is gone then too. */

@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@ashlar/core';
+import { type Clock, describe, type Random } from '@ashlar/core';
 import { SerializeError } from '../errors.ts';
 import type { SharedEntry } from './entry.ts';
 import { PendingInvalidations } from './pending-invalidations.ts';
@@ -91,6 +91,8 @@ export class RemoteLink<V> {
       return stored === true;
     } catch (error) {
       this.#failed('fill', error);
+      // else other callers would wait for a value that never comes
+      if (error instanceof SerializeError) await this.release(key, lease);
       return false;
     }
   }
@@ -172,7 +174,10 @@ export class RemoteLink<V> {
 
   async #encode(key: string, value: V | undefined): Promise<Uint8Array | undefined> {
     try {
-      return value === undefined ? undefined : await this.#serializer.encode(value);
+      if (value === undefined) return undefined;
+      const bytes: unknown = await this.#serializer.encode(value);
+      if (bytes instanceof Uint8Array) return bytes;
+      throw new TypeError(`\`encode\` must return a Uint8Array, got ${describe(bytes)}`);
     } catch (error) {
       throw new SerializeError(key, error);
     }
@@ -181,7 +186,9 @@ export class RemoteLink<V> {
   async #decoded(key: string, { entry, ...rest }: TierRead, options: ReadOptions): Promise<SharedRead<V>> {
     if (entry === undefined) return rest;
     try {
-      const value = entry.value === undefined ? undefined : await this.#serializer.decode(entry.value);
+      if (entry.value === undefined) return { ...rest, entry: { ...entry, value: undefined } };
+      const value = await this.#serializer.decode(entry.value);
+      if (value === undefined) throw new TypeError('`decode` returned undefined');
       return { ...rest, entry: { ...entry, value } };
     } catch (error) {
       // of another format: a miss, so a lease is requested, to replace it
