@@ -40,12 +40,7 @@ const inCommentsOnly: Readonly<Record<string, readonly string[]>> = {
     'SimulationOptions.replicas',
     'SimulationOptions.seed',
   ],
-  'cache-policies': [
-    'MissRatioCurveOptions.samples',
-    'MissRatioCurveOptions.share',
-    'ReadOptions.minFreshMs',
-    'RedisTierOptions.redis',
-  ],
+  'cache-policies': [],
   store: [
     'AcquireOptions.random',
     'LeaseOptions.random',

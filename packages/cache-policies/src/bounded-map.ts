@@ -1,37 +1,37 @@
 import type { Random } from '@ashlar/core';
 
 /**
- * A map with a bound: what its eviction policy gives up when it is full is its whole character. Synchronous.
+ * A map with a bound. When it is full, its eviction policy chooses which entry goes. Synchronous.
  *
- * Keys are equal as a `Map`'s are: NaN equals itself, 0 equals -0, objects equal themselves alone. `undefined` is not a
- * value, so that `get` answers `undefined` for what is not there alone.
+ * Keys are equal as in a `Map`: NaN equals itself, 0 equals -0, an object equals only itself. `undefined` is not a value, so
+ * `get` returns it only for a key that is absent.
  */
 export interface BoundedMap<K, V> {
   /** The value, and a hit for the policy. */
   get(key: K): V | undefined;
-  /** The value; the policy does not hear of it. */
+  /** The value; not a hit for the policy. */
   peek(key: K): V | undefined;
   /**
-   * Stores; or replaces, which is a hit for the policy. Evicts what must go for it and no more, which with some policies
-   * may be this very entry. An entry heavier than the bound is not admitted, and nothing goes for it but what it replaces.
+   * Stores the value, or replaces one, which is a hit for the policy. Evicts as many entries as it must; with some policies
+   * the new entry itself. An entry heavier than the bound is not admitted, and evicts nothing but the value it replaces.
    *
    * @throws InvalidOptionError when the value is `undefined` or its weight is not an integer of at least 1, and whatever
-   * `weigh` throws: nothing has changed then.
+   * `weigh` throws. Then nothing has changed.
    */
   set(key: K, value: V): this;
-  /** Whether it is there; the policy does not hear of it. */
+  /** Whether the key is present; not a hit for the policy. */
   has(key: K): boolean;
-  /** Whether it was there. */
+  /** Returns whether the key was present. */
   delete(key: K): boolean;
-  /** Deletes every entry, and what the policy knows of keys that left. */
+  /** Deletes every entry, and all that the policy remembers. */
   clear(): void;
-  /** Changes the bound; what is over it is evicted at once. @throws InvalidOptionError as for `max`. */
+  /** Changes the bound and evicts at once what exceeds it. @throws InvalidOptionError as for `max`. */
   resize(max: number): void;
-  /** Entries, whatever the bound counts. */
+  /** The number of entries, also where the bound is a weight. */
   readonly size: number;
   /**
-   * Every entry once, in no promised order; the policy does not hear of it. What comes or leaves meanwhile may be missed;
-   * what stays is not.
+   * Every entry once, in no promised order; not a hit for the policy. Entries that come or leave during the iteration may
+   * be missed; entries that stay are not.
    */
   [Symbol.iterator](): IterableIterator<[K, V]>;
 }
@@ -42,16 +42,16 @@ export type EvictionReason = 'capacity' | 'replaced' | 'deleted';
 export interface Bound<K, V> {
   /** The most entries, or the most weight when there is `weigh`: an integer of at least 1. */
   max: number;
-  /** The weight of an entry: an integer of at least 1, asked once when it is stored. Each weighs 1 if absent. */
+  /** The weight of an entry, an integer of at least 1; called once, when it is stored. Default: 1 each. */
   weigh?: (key: K, value: V) => number;
   /**
-   * Told once of every entry that leaves, after the operation that made it leave is done, so that it may use the map. It
-   * is told of all of them even if it throws; the first error then goes to the caller.
+   * Called once for every entry that leaves, after the operation that removed it is done, so that it may use the map. It is
+   * called for all of them also when a call throws; the operation then throws the first error.
    */
   onEvict?: (key: K, value: V, reason: EvictionReason) => void;
   /**
-   * What a policy leaves to chance: the hash of keys in `wTinyLfu`, the choice of the sample in `auto`. Asked at
-   * construction. Policies that leave nothing to chance do not call it. `Math.random` if absent.
+   * Seeds the hash of keys in `wTinyLfu` and the sample of `auto`; called at construction. The other policies do not use
+   * it. Default: `Math.random`.
    */
   random?: Random;
 }

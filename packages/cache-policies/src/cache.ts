@@ -1,4 +1,4 @@
-import { describe, InvalidOptionError } from '@ashlar/core';
+import { describe, functionOf, InvalidOptionError } from '@ashlar/core';
 import { CacheClosedError } from './errors.ts';
 import {
   type CacheOptions,
@@ -17,13 +17,15 @@ import { CacheState } from './state.ts';
 import { TierUpdates } from './writes/tier-updates.ts';
 import type { Writer } from './writes/write-strategy.ts';
 
+const loadRule = functionOf<Load<never, never>>('write `cache.get(key, load, options)`');
+
 /**
- * Values by key: in this process, bounded by an eviction policy; if wanted, in a tier that other processes share; and from
- * a source, which is asked once however many wait.
+ * Values by key: in this process (L1), bounded by an eviction policy; optionally in a tier that processes share (L2); and
+ * from a source, which is called once however many callers wait (stampede protection).
  *
- * After `set`, `delete`, `invalidateTags` or `clear` has resolved, no read of this cache that begins then answers with what
- * was before; with a `remote` tier, no read of another one does for longer than the tier's bound. A load that began before
- * cannot put it back.
+ * After `set`, `delete`, `invalidateTags` or `clear` has resolved, no read of this cache that begins afterwards returns an
+ * older value. With a `remote` tier, other caches return an older value for at most the tier's bound. A load that began
+ * before the change cannot put an older value back.
  */
 export class Cache<K, V> implements AsyncDisposable {
   readonly name: string;
@@ -50,24 +52,27 @@ export class Cache<K, V> implements AsyncDisposable {
     this.#reader = new Reader(state, this.#writer);
   }
 
-  /** What `get` would return without waiting. Local and synchronous; counts nothing, and is no hit for the policy. */
+  /** What `get` would return without waiting. Local and synchronous; it counts nothing and is not a hit for the policy. */
   peek(key: K): V | undefined {
     return this.#closing === undefined ? this.#reader.peek(key) : undefined;
   }
 
   /**
-   * The value, from the nearest tier that has it, or from the source. Rejects with LoadError or LoadTimeoutError when it
-   * cannot be loaded and nothing that is kept may be served, with the reason of the signal, or with CacheClosedError.
+   * The value, from the nearest tier that has it, or from the source. Rejects with LoadError or LoadTimeoutError when the
+   * load fails and no stale value may be served, with the reason of the signal, with CacheClosedError or InvalidOptionError.
    */
   get(key: K, options?: GetOptions): Promise<V | undefined>;
-  /** The same, with a load of its own. Who comes while another load of the key is under way gets what that one gives. */
+  /** The same, with a load of its own. While another load of the key is under way, the call gets the result of that one. */
   get(key: K, load: (key: K, context: LoadContext) => Promise<V>, options?: GetOptions): Promise<V>;
   get(key: K, first?: Load<K, V> | GetOptions, second?: GetOptions): Promise<V | undefined> {
-    const load = typeof first === 'function' ? first : undefined;
-    const options = load === undefined ? (first as GetOptions | undefined) : second;
     if (this.#closing !== undefined) return Promise.reject(new CacheClosedError(this.name));
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     try {
+      if (first === undefined && second === undefined) return this.#reader.get(key, undefined);
+      const hasLoad = typeof first === 'function' || second !== undefined;
+      const load = hasLoad ? (loadRule(first, 'load') as Load<K, V> | undefined) : undefined;
+      const options = hasLoad ? second : (first as GetOptions);
+      if (options !== undefined) checkCallOptions('get', options);
+      if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
       return this.#reader.get(key, load, options);
     } catch (error) {
       return Promise.reject(error);
@@ -75,8 +80,8 @@ export class Cache<K, V> implements AsyncDisposable {
   }
 
   /**
-   * Those that there are, in the order of the keys; what must be loaded is asked for together. Rejects as `get` does
-   * when one of them cannot be loaded.
+   * The values that exist, in the order of the keys; missing keys are loaded together. Rejects as `get` does when one of
+   * them cannot be loaded.
    */
   async getMany(keys: readonly K[], options: GetManyOptions = {}): Promise<Map<K, V>> {
     this.#assertOpen();
@@ -86,7 +91,7 @@ export class Cache<K, V> implements AsyncDisposable {
     return this.#reader.getMany(keys, options);
   }
 
-  /** Writes as the strategy says. Rejects with WriteError, BacklogFullError, JournalError or CacheClosedError. */
+  /** Writes as the write strategy says. Rejects with WriteError, BacklogFullError, JournalError, CacheClosedError or InvalidOptionError. */
   async set(key: K, value: V, options: SetOptions = {}): Promise<void> {
     if (value === undefined) {
       const message = `the value of ${describe(key)} must not be undefined; \`delete\` it`;
@@ -96,41 +101,42 @@ export class Cache<K, V> implements AsyncDisposable {
     await this.#write(key, value, options);
   }
 
-  /** Deletes as the strategy says, and rejects as `set` does. */
+  /** Deletes as the write strategy says, and rejects as `set` does. */
   async delete(key: K, options: Pick<SetOptions, 'signal'> = {}): Promise<void> {
     checkCallOptions('delete', options);
     await this.#write(key, undefined, options);
   }
 
-  /** Whatever has one of these tags is not served any more: O(1) for each tag. The source is not touched. */
+  /** Invalidates every value with one of these tags: O(1) for each tag. The source is not touched. */
   async invalidateTags(tags: readonly string[]): Promise<void> {
     this.#assertOpen();
     await this.#updates.invalidateTags(checkTags(tags));
   }
 
-  /** Nothing is served any more of what the tiers hold. The source, and writes that are pending, are not touched. */
+  /** Invalidates every value of the tiers. The source and pending writes are not touched. */
   async clear(): Promise<void> {
     this.#assertOpen();
     await this.#updates.clear();
   }
 
-  /** Resolves when the source has taken the writes that were accepted before. At once, unless they are written behind. */
+  /** Resolves when the source has taken all writes that were accepted before: at once, unless they are written behind. */
   async flush(): Promise<void> {
     await this.#writer?.flush?.();
   }
 
-  /** Changes the bound of the local tier. */
+  /** Changes `max`, the bound of the local tier, and evicts at once what exceeds it. @throws InvalidOptionError */
   resize(max: number): void {
     this.#state.local.resize(max);
   }
 
+  /** Counters and state, JSON-safe, at any time. */
   snapshot(): CacheSnapshot {
     return snapshotOf(this.#state, this.#writer, this.#closing !== undefined);
   }
 
   /**
-   * Ends what waits for a load with CacheClosedError, lets writes settle, and writes what is pending. Rejects with
-   * UnwrittenError when the source does not take it in time. May be called again, with the same result.
+   * Rejects the calls that wait for a load with CacheClosedError, lets writes settle, and writes what is pending. Rejects
+   * with UnwrittenError when the source does not take it in time. It may be called again, with the same result.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();

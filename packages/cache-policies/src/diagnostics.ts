@@ -11,40 +11,40 @@ interface About {
 export interface HitMessage extends About {
   readonly tier: 'local' | 'remote' | 'pending';
 }
-/** No tier had it. */
+/** The local tier had no value that may be served. */
 export type MissMessage = About;
 /** A load of the source ended. */
 export interface LoadMessage extends About {
   readonly durationMs: number;
-  /** Nobody waited for it: it refreshes what is being served. */
+  /** No caller waited for it: it refreshes a value that is served meanwhile. */
   readonly background: boolean;
   readonly error?: unknown;
 }
-/** A value was served that was no longer fresh. */
+/** A stale value was served. */
 export interface StaleServedMessage extends About {
-  /** `refresh`: while it is loaded anew. `slow`: after the soft timeout. `error`: the load failed. */
+  /** `refresh`: while a load refreshes it. `slow`: after the soft timeout. `error`: the load failed. */
   readonly reason: 'refresh' | 'slow' | 'error';
 }
-/** An entry left the local tier for others. */
+/** The eviction policy removed an entry of the local tier, or did not admit it. */
 export type EvictMessage = About;
-/** The local tier was emptied because of what the shared one said. */
+/** The local tier was emptied, because the shared tier reset it. */
 export interface ResetMessage {
   readonly cache: string;
   readonly reason: ResetReason;
 }
-/** The shared tier is away, or back. */
+/** The shared tier was disconnected, or is connected again. */
 export interface ConnectionMessage {
   readonly cache: string;
   readonly state: 'connected' | 'disconnected';
   readonly error?: unknown;
 }
-/** An operation of the shared tier failed. */
+/** An operation of the shared tier failed; or `keep`, which stores a value in the local one. */
 export interface TierFailedMessage {
   readonly cache: string;
   readonly operation: string;
   readonly error: unknown;
 }
-/** The source refused a write; `attempt` is 1 for the first. One that is kept pending is tried again. */
+/** The source refused a write; the first `attempt` is 1. A write that is `kept` pending is retried. */
 export interface WriteFailedMessage {
   readonly cache: string;
   readonly keys: readonly unknown[];
@@ -59,19 +59,19 @@ export interface FlushMessage {
   readonly durationMs: number;
 }
 
-/** A cache began to miss more of what it had evicted than it hits, or ceased to. */
+/** A cache started or stopped thrashing: missing evicted keys more often than it hits. */
 export interface ThrashMessage {
   readonly cache: string;
   readonly max: number;
   readonly thrashing: boolean;
   readonly hitRatio: number;
-  /** Misses of what had been evicted, for each hit. */
+  /** Misses of evicted keys, for each hit. */
   readonly ghostsPerHit: number;
-  /** The size that would end it. */
+  /** The size at which it stops thrashing. */
   readonly neededMax: number;
 }
 
-/** Where a cache tells what happens; a message is made only when somebody listens. */
+/** The diagnostics channels. A message is made only when its channel has subscribers. */
 export const channels: {
   readonly hit: Channel<HitMessage>;
   readonly miss: Channel<MissMessage>;

@@ -1,8 +1,9 @@
 import { AshlarError, type CallOutcome, describe } from '@ashlar/core';
 
-/** A load failed, and nothing could be served instead; the `cause` is what the load threw. */
+/** A load failed, and no stale value may be served; the `cause` is what the load threw. The next call loads again. */
 export class LoadError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_LOAD';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_LOAD';
+  static override readonly retryable: boolean = true;
   readonly key: unknown;
 
   constructor(cache: string, key: unknown, cause: unknown) {
@@ -11,9 +12,10 @@ export class LoadError extends AshlarError {
   }
 }
 
-/** A load took longer than `timeoutMs`; its signal was aborted. */
+/** A load took longer than `timeoutMs`, and no stale value may be served. Its signal was aborted. */
 export class LoadTimeoutError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_LOAD_TIMEOUT';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_LOAD_TIMEOUT';
+  static override readonly retryable: boolean = true;
   readonly key: unknown;
   readonly timeoutMs: number;
 
@@ -25,17 +27,18 @@ export class LoadTimeoutError extends AshlarError {
 }
 
 /**
- * A `set` or `delete` failed; the `cause` says how. 'Executed': the source has it, but the shared tier could not be told,
- * so other processes may serve the old value until it is told, which is tried until it succeeds. 'Unknown': the source
- * may have it.
+ * A `set` or `delete` failed; the `cause` says how. 'Executed': the source has it, but the shared tier was not updated, so
+ * other processes may serve the old value until an invalidation succeeds, which is retried. 'Unknown': the source may have
+ * it.
  */
 export class WriteError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_WRITE';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_WRITE';
   readonly key: unknown;
   readonly outcome: CallOutcome;
 
   constructor(cache: string, key: unknown, outcome: CallOutcome, cause: unknown) {
-    const what = outcome === 'Executed' ? 'wrote, but could not tell the shared tier of,' : 'could not write';
+    const what =
+      outcome === 'Executed' ? 'wrote, but could not invalidate in the shared tier,' : 'could not write';
     super(`${cache} ${what} ${describe(key)}: ${reasonOf(cause)}`, { cause });
     this.key = key;
     this.outcome = outcome;
@@ -44,7 +47,7 @@ export class WriteError extends AshlarError {
 
 /** The serializer refused a value; the `cause` says how. Nothing was sent. */
 export class SerializeError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_SERIALIZE';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_SERIALIZE';
   readonly outcome: CallOutcome = 'NotExecuted';
   readonly key: unknown;
 
@@ -54,9 +57,9 @@ export class SerializeError extends AshlarError {
   }
 }
 
-/** What a shared tier holds is compressed and damaged, or longer than `maxBytes`; the `cause` says which. */
+/** A compressed value in a shared tier is damaged, or longer than `maxBytes`; the `cause` says which. */
 export class DecompressError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_DECOMPRESS';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_DECOMPRESS';
   readonly maxBytes: number;
 
   constructor(bytes: number, maxBytes: number, cause: unknown) {
@@ -70,14 +73,15 @@ export class DecompressError extends AshlarError {
   }
 }
 
-/** As many writes are pending as may be, and the option says not to wait. Nothing was done. */
+/** `maxPending` writes are pending, and `whenFull` is 'reject'. Nothing was done. */
 export class BacklogFullError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_BACKLOG_FULL';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_BACKLOG_FULL';
+  static override readonly retryable: boolean = true;
   readonly outcome: CallOutcome = 'NotExecuted';
   readonly maxPending: number;
 
   constructor(cache: string, maxPending: number) {
-    super(`${cache} has ${maxPending} writes pending, which is as many as may be`);
+    super(`${cache} has ${maxPending} writes pending, its limit`);
     this.maxPending = maxPending;
   }
 }
@@ -89,9 +93,9 @@ export interface Unwritten<K, V> {
   readonly value: V | undefined;
 }
 
-/** The cache was closed before the source took these writes. Those that a journal holds are replayed at the next start. */
+/** The cache was closed before the source took these writes. Those in a journal are replayed at the next start. */
 export class UnwrittenError<K = unknown, V = unknown> extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_UNWRITTEN';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_UNWRITTEN';
   readonly unwritten: readonly Unwritten<K, V>[];
   readonly journaled: boolean;
 
@@ -107,7 +111,7 @@ export class UnwrittenError<K = unknown, V = unknown> extends AshlarError {
 
 /** The journal could not be read or written; the `cause` says how. */
 export class JournalError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_JOURNAL';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_JOURNAL';
   readonly outcome: CallOutcome;
 
   constructor(cache: string, what: string, cause: unknown) {
@@ -116,9 +120,10 @@ export class JournalError extends AshlarError {
   }
 }
 
-/** Another process has the journal, and did not give it up in time. Nothing was done. */
+/** Another process has the journal, and did not release it in time. Nothing was done. */
 export class JournalTakenError extends JournalError {
-  static override readonly code: string = 'ASHLAR_CACHE_JOURNAL_TAKEN';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_JOURNAL_TAKEN';
+  static override readonly retryable: boolean = true;
 
   constructor(cache: string, prefix: string, waitMs: number) {
     const message = `another process has ${describe(prefix)}, also after ${waitMs} ms`;
@@ -128,7 +133,7 @@ export class JournalTakenError extends JournalError {
 
 /** The cache was closed, before or during the call. */
 export class CacheClosedError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_CLOSED';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_CLOSED';
   readonly outcome: CallOutcome;
 
   constructor(cache: string, outcome: CallOutcome = 'NotExecuted') {
@@ -141,7 +146,7 @@ function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-/** What the failed call itself says of it; of a foreign error, nothing is known. */
+/** The outcome that the error itself states; of any other error it is unknown. */
 export function outcomeOf(error: unknown): CallOutcome {
   const { outcome } = (error ?? {}) as { outcome?: CallOutcome };
   return outcome === 'NotExecuted' || outcome === 'Executed' ? outcome : 'Unknown';

@@ -2,7 +2,7 @@ import type { AccessObserver, HitCount } from './advisor/access-observer.ts';
 import { type ConnectionMessage, channels, type HitMessage, type StaleServedMessage } from './diagnostics.ts';
 import type { ResetReason } from './tiers/remote-tier.ts';
 
-/** What a cache has done since it was made. */
+/** Counts since the cache was created. */
 export class Counters {
   hits = 0;
   remoteHits = 0;
@@ -19,7 +19,7 @@ export class Counters {
   resets = 0;
 }
 
-/** Counts what happens in a cache, publishes it, and notifies the observer. A message is made only for subscribers. */
+/** Counts and publishes events of a cache, and notifies the observer. A message is made only for subscribers. */
 export class Events<K> {
   readonly counters: Counters = new Counters();
   readonly #cache: string;
@@ -32,7 +32,7 @@ export class Events<K> {
     this.#unfollowed = observer?.unfollowed ?? { hits: 0 };
   }
 
-  /** On the path of every hit. */
+  /** On the hot path of hits. */
   hit(id: unknown, key: K, tier: 'local' | 'pending', isFollowed: boolean): void {
     if (tier === 'local') this.counters.hits++;
     else this.counters.pendingHits++;
@@ -40,7 +40,7 @@ export class Events<K> {
     this.#publishHit(key, tier);
   }
 
-  /** The observer saw a miss of the local tier. */
+  /** The observer was notified of the miss of the local tier before. */
   remoteHit(key: K): void {
     this.counters.remoteHits++;
     this.#publishHit(key, 'remote');
@@ -52,7 +52,7 @@ export class Events<K> {
     if (channels.miss.hasSubscribers) channels.miss.publish({ cache: this.#cache, key });
   }
 
-  /** A read found a stale value in the local tier, which is a hit for the observer. */
+  /** A stale value of the local tier was served, which is a hit for the observer. */
   staleHit(id: unknown, key: K, isFollowed: boolean, reason: StaleServedMessage['reason']): void {
     this.#observeHit(id, key, isFollowed);
     this.staleServed(key, reason);

@@ -22,109 +22,119 @@ import {
 import type { AccessObserver } from './advisor/access-observer.ts';
 import type { Eviction } from './bounded-map.ts';
 import { wTinyLfu } from './policies/w-tiny-lfu/w-tiny-lfu.ts';
+import { evictionRule } from './slots/bound.ts';
 import type { RemoteTier } from './tiers/remote-tier.ts';
 import { jsonSerializer, type Serializer } from './tiers/serializer.ts';
 import type { WriteStrategy } from './writes/write-strategy.ts';
 
 export interface LoadContext {
-  /** Aborts when nobody waits for the load any more, when it takes longer than `timeoutMs`, or when the cache is closed. */
+  /** Aborts when the last caller has aborted, when the load takes longer than `timeoutMs`, or when the cache is closed. */
   readonly signal: AbortSignal;
 }
 
-/** Asks the source for one key; `undefined` says that it has nothing there. */
+/** Loads one key from the source; `undefined` means that the source has nothing for it. */
 export type Load<K, V> = (key: K, context: LoadContext) => Promise<V | undefined>;
 
-/** Asks the source for many keys; a key that is not in the answer is one that the source has nothing for. */
+/** Loads many keys from the source; a key without a pair means that the source has nothing for it. */
 export type LoadMany<K, V> = (keys: readonly K[], context: LoadContext) => Promise<Iterable<readonly [K, V]>>;
 
 export interface RefreshAhead {
-  /** A hit in the last so many milliseconds of freshness begins a refresh. */
+  /** A hit in the last `lastMs` milliseconds of freshness starts a refresh. Default: 0, none. */
   readonly lastMs?: number;
   /**
-   * XFetch (Vattani, Chierichetti, Lowenstein 2015): a hit begins a refresh when `-ln(random) · cost · beta` reaches beyond
-   * the end of freshness, where `cost` is how long the load took: rarely long before, more surely the nearer, so that
-   * many processes do not refresh at once. 1 is the paper's; more is earlier.
+   * XFetch (Vattani, Chierichetti, Lowenstein 2015): a hit starts a refresh when `-ln(random) · cost · beta` reaches beyond
+   * the end of freshness, where `cost` is the duration of the load. A refresh is rare long before the end and likely shortly
+   * before it, so that many processes do not refresh at once. 1 is the paper's; more is earlier. Default: 0, none.
    */
   readonly beta?: number;
 }
 
 export interface CacheOptions<K, V> {
-  /** For diagnostics, errors and snapshots. `cache` by default. */
+  /** Its name in diagnostics messages, errors and snapshots. Default: `cache`. */
   readonly name?: string;
-  /** The most entries in this process, or the most weight with `weigh`. */
+  /** The most entries of the local tier (L1), or the most weight with `weigh`. At least 1. */
   readonly max: number;
-  /** What goes when it is full. `wTinyLfu` by default. */
+  /** The eviction policy of the local tier. Default: `wTinyLfu`. */
   readonly eviction?: Eviction;
-  /** The weight of an entry, an integer of at least 1: bytes, say. */
+  /** The weight of an entry, an integer of at least 1, as bytes. Default: 1 each. */
   readonly weigh?: (key: K, value: V) => number;
-  /** A tier that other caches share. */
+  /** A second tier (L2) that caches share: `memoryTier`, `redisTier`. Default: none. */
   readonly remote?: RemoteTier;
-  /** Makes strings of keys, the same for equal ones. Needed with `remote` unless keys are strings, numbers or bigints. */
+  /** Returns the same string for equal keys. Needed with `remote` unless keys are strings, numbers or bigints. */
   readonly keyOf?: (key: K) => string;
-  /** How values become bytes for `remote`. JSON by default. */
+  /** Makes bytes of values, for `remote` or a journal. Default: JSON. */
   readonly serializer?: Serializer<V>;
 
+  /** The source of one key. Without it and `loadMany`, `get` returns only what was set. */
   readonly load?: Load<K, V>;
-  /** For `getMany`; without it, `load` is called for each. */
+  /** The source of many keys, for `getMany`. Default: `load` for each key. */
   readonly loadMany?: LoadMany<K, V>;
-  /** A load that takes longer rejects with LoadTimeoutError and is aborted. */
+  /** The time limit of a load, in milliseconds: it is then aborted, and rejects with LoadTimeoutError. Default: none. */
   readonly timeoutMs?: number;
-  /** A load that takes longer goes on, while what `staleIfErrorMs` keeps is served. */
+  /** After so many milliseconds of a load, a stale value within `staleIfErrorMs` is served; the load goes on. Default: none. */
   readonly softTimeoutMs?: number;
 
-  /** How `set` and `delete` reach the source. Without it, they concern the cache alone. */
+  /** How `set` and `delete` reach the source. Default: they change the cache alone. */
   readonly write?: WriteStrategy<K, V>;
 
-  /** How long a value is fresh. For ever by default: until it is written, invalidated or evicted. */
+  /** How long a value is fresh, in milliseconds, or a function that returns it. Default: until it is written, invalidated or evicted. */
   readonly ttlMs?: number | ((key: K, value: V) => number);
-  /** `ttlMs` is shortened by up to this share, at random, so that what was loaded together does not end together. 0 by default. */
+  /** Shortens each `ttlMs` by a random share of up to this, 0 to 1, so that values loaded together expire apart. Default: 0. */
   readonly jitter?: number;
-  /** How long beyond `ttlMs` a stale value is served at once, while it is refreshed. 0 by default. */
+  /** Stale-while-revalidate: for so many milliseconds beyond `ttlMs`, a stale value is served while one load refreshes it. Default: 0. */
   readonly staleMs?: number;
-  /** How long beyond `ttlMs` a stale value is served when the load fails, or is slow. 0 by default. */
+  /** Stale-if-error: for so many milliseconds beyond `ttlMs`, a stale value is served when the load fails or is slow. Default: 0. */
   readonly staleIfErrorMs?: number;
-  /** After a failed load, how long what is kept is served without another one. 1 000 by default. */
+  /** After a failed load, a stale value is served for so many milliseconds without another load. Default: 1 000. */
   readonly errorBackoffMs?: number;
-  /** How long it is remembered that the source has nothing. 0 by default: it is asked every time. */
+  /** Negative caching: how long the cache remembers that the source has nothing, in milliseconds. Default: 0. */
   readonly negativeTtlMs?: number;
+  /** Refreshes a value before it expires. Default: off. */
   readonly refreshAhead?: RefreshAhead;
+  /** The tags of a value, for `invalidateTags`. Default: none. */
   readonly tags?: (key: K, value: V) => readonly string[];
 
-  /** How long a value from `remote` may be served from this process before it is read again. No limit by default. */
+  /** The longest time that a value of `remote` is served from this process before it is read again. Default: no limit. */
   readonly localTtlMs?: number;
   /**
-   * What local values are worth while `remote` is away, beyond what is confirmed or after they were loaded: nothing, by
-   * default, or so many milliseconds.
+   * What is served while `remote` is away. `bypass`: only the source, and local values for at most the tier's bound.
+   * `{ serveMs }`: local values too, for so many milliseconds after the last confirmation or after their load. Default:
+   * `bypass`.
    */
   readonly onDisconnect?: 'bypass' | { readonly serveMs: number };
-  /** How long one process has the right to load a key or to write it. 10 000 by default; let it be longer than a load. */
+  /** The lease of one process on loading or writing a key, in milliseconds; make it longer than a load. Default: 10 000. */
   readonly leaseMs?: number;
-  /** How long a caller waits for another process that loads or writes the key before it loads for itself. 2 000 by default. */
+  /** How long a caller waits for another process's lease before it loads by itself, in milliseconds. Default: 2 000. */
   readonly leaseWaitMs?: number;
 
-  /** Sees every access, synchronously. */
+  /** Observes every access, synchronously: a `CacheAdvisor`. Default: none. */
   readonly observer?: AccessObserver<K>;
+  /** Default: the machine's. */
   readonly clock?: Clock;
+  /** Default: `Math.random`. */
   readonly random?: Random;
 }
 
 export interface GetOptions {
-  /** The call rejects with its reason; the load goes on for others who wait. */
+  /** When it aborts, the call rejects with its reason; the load goes on for the other callers. */
   readonly signal?: AbortSignal;
-  /** For what this call loads. */
+  /** The `ttlMs` of what this call loads. */
   readonly ttlMs?: number;
-  /** For what this call loads, besides those of the option. */
+  /** Tags of what this call loads, in addition to those of the option `tags`. */
   readonly tags?: readonly string[];
 }
 
 export interface GetManyOptions {
+  /** When it aborts, the call rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 
 export interface SetOptions {
+  /** The `ttlMs` of this value. Default: the option's. */
   readonly ttlMs?: number;
+  /** Tags of this value, in addition to those of the option `tags`. */
   readonly tags?: readonly string[];
-  /** Ends the waiting for a place among pending writes. */
+  /** Ends the wait for a place among pending writes, or for earlier writes of the key. */
   readonly signal?: AbortSignal;
 }
 
@@ -135,13 +145,7 @@ const serveRule = record({ serveMs: required(durationMs(undefined, { above: 0 })
 const rules = {
   name: text('cache'),
   max: required(integer(undefined, { min: 1 }), 'the most entries, or the most weight with `weigh`'),
-  eviction: defaultTo<Eviction>(
-    wTinyLfu,
-    functionOf<Eviction>(
-      value =>
-        `write \`eviction: ${typeof value === 'string' ? value : 'lru'}\`, imported from '@ashlar/cache-policies'`,
-    ),
-  ),
+  eviction: defaultTo<Eviction>(wTinyLfu, evictionRule),
   weigh: functionOf<(key: never, value: never) => number>(),
   remote: objectWith<RemoteTier>(['open'], "write `remote: redisTier({ redis, prefix: 'p' })`"),
   keyOf: functionOf<(key: never) => string>(),
@@ -176,7 +180,7 @@ const rules = {
   random: random(),
 } satisfies RulesFor<CacheOptions<never, never>>;
 
-/** Options that have a value also when they are absent. */
+/** Options with a default. */
 type Defaulted =
   | 'name'
   | 'eviction'
@@ -218,14 +222,17 @@ const bySignal = { signal: signal() };
 const byCall = { ...bySignal, ttlMs: checkTtl, tags: checkTags } satisfies RulesFor<GetOptions & SetOptions>;
 const callRules = { get: byCall, getMany: bySignal, set: byCall, delete: bySignal };
 
-/** Without an object for what is checked: calls are frequent. @throws InvalidOptionError */
+/** Allocates nothing for options that pass: calls are frequent. @throws InvalidOptionError */
 export function checkCallOptions(method: 'get' | 'getMany' | 'set' | 'delete', options: SetOptions): void {
   const rules: Readonly<Record<string, Rule<unknown>>> = callRules[method];
   checkNames(method, options, rules);
-  for (const [name, value] of Object.entries(options)) if (value !== undefined) rules[name]!(value, name);
+  const { signal, ttlMs, tags } = options;
+  if (signal !== undefined) bySignal.signal(signal, 'signal');
+  if (ttlMs !== undefined) checkTtl(ttlMs);
+  if (tags !== undefined) checkTags(tags);
 }
 
-/** 0 says that it is not to be kept. @throws InvalidOptionError */
+/** 0 means that the value is not kept. @throws InvalidOptionError */
 export function checkTtl(ttlMs: unknown): number {
   if (typeof ttlMs === 'number' && ttlMs >= 0) return ttlMs;
   throw refused('ttlMs', 'a number of milliseconds of at least 0, or Infinity', ttlMs);

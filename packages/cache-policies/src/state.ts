@@ -12,10 +12,10 @@ import { WriteQueue } from './writes/write-queue.ts';
 /** All that the reads and writes of one cache share, and the invalidations that concern all of it. */
 export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'reset'> {
   readonly settings: Settings<K, V>;
-  /** What the tiers call a key: itself in one process, a string where it goes further. */
+  /** What the tiers call a key: the key itself in one process, a string with a shared tier or a journal. */
   readonly idOf: (key: K) => unknown;
   readonly clock: Clock;
-  /** The same, with sleepers that keep the process alive: for what a caller waits for. */
+  /** The same, but its sleepers keep the process alive: for pending reads. */
   readonly callerClock: Clock;
   readonly events: Events<K>;
   readonly freshness: Freshness<K, V>;
@@ -29,7 +29,7 @@ export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'res
   /** @throws InvalidOptionError */
   constructor(options: CacheOptions<K, V>) {
     const settings = readSettings(options);
-    const { name, clock, remote: tier, serializer, onDisconnect, observer } = settings;
+    const { name, clock, remote: tier, serializer, onDisconnect, observer, random } = settings;
     this.settings = settings;
     this.idOf = idOfKeys(settings.keyOf, tier !== undefined || settings.write?.needsText === true);
     this.clock = clock ?? backgroundClock;
@@ -40,15 +40,25 @@ export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'res
     this.local = new LocalTier(settings, events);
     const { serveMs } = onDisconnect;
     this.remote =
-      tier && new RemoteLink<V>({ tier, serializer, listener: this, events, serveMs, clock: this.clock });
+      tier &&
+      new RemoteLink<V>({ tier, serializer, listener: this, events, serveMs, random, clock: this.clock });
   }
 
-  /** Keeps what a flight brought in this process, unless the key was changed since it began. */
+  /** Keeps the result of a flight in this process, unless the key was changed since the flight began. */
   keep(flight: Flight<K, V>, entry: Entry<K, V>): void {
     if (this.flights.isCurrent(flight)) this.local.put(flight.id, entry);
   }
 
-  /** Others changed these. */
+  /** As `keep`, for a call that is answered already: what `weigh` or the observer throws is published. */
+  tryKeep(flight: Flight<K, V>, entry: Entry<K, V>): void {
+    try {
+      this.keep(flight, entry);
+    } catch (error) {
+      this.events.tierFailed('keep', error);
+    }
+  }
+
+  /** Another cache changed these. */
   invalidated({ keys, tags }: { readonly keys: readonly string[]; readonly tags: readonly string[] }): void {
     this.events.counters.invalidations += keys.length + tags.length;
     for (const key of keys) {
@@ -65,13 +75,12 @@ export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'res
     this.events.reset(reason);
   }
 
-  /** Nothing in this process that has one of the tags is served any more. */
+  /** Invalidates every local value with one of the tags. */
   dropTags(tags: readonly string[]): void {
     for (const tag of tags) this.local.invalidateTag(tag);
-    this.flights.tagsInvalidated(this.local.stamp);
   }
 
-  /** Nothing in this process is served any more. */
+  /** Invalidates every local value. */
   dropAll(): void {
     this.writes.fenceAll();
     this.flights.fenceAll();

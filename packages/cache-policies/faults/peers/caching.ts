@@ -116,7 +116,8 @@ export class Caching {
       this.#writes.push({ key, value, resolvedAt: instant() });
     } catch (error) {
       this.#writes.push({ key, value, resolvedAt: null });
-      if ((error as { code?: string }).code !== 'ASHLAR_CACHE_WRITE') this.#errors.push(`a write: ${error}`);
+      if ((error as { code?: string }).code !== 'ASHLAR_CACHE_POLICIES_WRITE')
+        this.#errors.push(`a write: ${error}`);
     }
   }
 

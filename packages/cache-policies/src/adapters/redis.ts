@@ -1,13 +1,21 @@
 import {
   backgroundClock,
   type Clock,
-  describe,
+  clock,
+  durationMs,
   InvalidOptionError,
-  knownOptions,
-  numberOption,
+  objectWith,
+  oneOf,
+  type Rule,
+  type RulesFor,
+  readOptions,
+  refused,
+  required,
+  text,
 } from '@ashlar/core';
 import type { RedisLike } from '@ashlar/store/redis-connection';
 import type { RemoteTier } from '../tiers/remote-tier.ts';
+import { checkListener, checkTierKey } from '../tiers/tier-rules.ts';
 import { RedisSessions } from './redis/sessions.ts';
 import type { RedisInvalidation } from './redis/settings.ts';
 
@@ -16,64 +24,83 @@ export type { RedisInvalidation } from './redis/settings.ts';
 
 export interface RedisTierOptions {
   /**
-   * A client of ioredis: `Redis`, also through Sentinel; not `Cluster`. It is left alone: every cache opens two
+   * A client of ioredis: `Redis`, also through Sentinel; not `Cluster`. The tier does not use it: each cache opens two
    * connections of its own with the same settings.
    */
   readonly redis: RedisLike;
-  /** What all keys begin with, in braces; caches that share it share their values. One in a server, whatever its databases. */
+  /**
+   * All keys begin with it, in braces; caches with the same prefix share their values. Unique in a server, across all of
+   * its databases. 1 to 200 characters without braces.
+   */
   readonly prefix: string;
-  /** As diagnostics messages call it. `redis` by default. */
+  /** Its name in errors and snapshots. Default: `redis`. */
   readonly name?: string;
-  /** How long an operation may take, waiting for a connection included. 1 000 by default. */
+  /** The time limit of an operation, waiting for a connection included, in milliseconds. Default: 1 000. */
   readonly timeoutMs?: number;
   /**
-   * For how long at most a cache may serve from its own memory what another process has changed. 1 000 by default; at
-   * least 20. Each cache asks four times in that span whether it has heard of everything.
+   * The maximum staleness: how long at most a cache serves from its own memory what another process changed, in
+   * milliseconds. Four times within it each cache verifies that it has received every invalidation. At least 20.
+   * Default: 1 000.
    */
   readonly boundMs?: number;
   /**
-   * How caches are told of what others change. `pubsub` by default: each change is published. `tracking`: the server
-   * itself tells of every key that changes (CLIENT TRACKING), so that what other programs write or delete below the
-   * prefix is noticed too. The bound holds with both; use one for all caches of a prefix, since those of one sort hear of
-   * the changes of the other only as a reset.
+   * Who publishes changes. `pubsub`: the caches, each change with a number. `tracking`: the server itself (CLIENT
+   * TRACKING), so that changes and deletes by other programs below the prefix are noticed too. The bound holds with both.
+   * Use one for all caches of a prefix: a cache of the other kind notices the changes only by a reset. Default: `pubsub`.
    */
   readonly invalidation?: RedisInvalidation;
-  /** The clock of the caches that use it. */
+  /** The clock of the caches that use it. Default: the machine's. */
   readonly clock?: Clock;
 }
 
-const names: readonly (keyof RedisTierOptions)[] = [
-  ...(['redis', 'prefix', 'name', 'timeoutMs', 'boundMs', 'invalidation', 'clock'] as const),
-];
+const longestMs = 2 ** 31 - 1;
+
+const advice = "write `redis: new Redis('redis://localhost:6379')`, imported from 'ioredis'";
+const clientRule = required(objectWith<RedisLike>(['duplicate'], advice), advice);
+
+const redisRule: Rule<RedisLike> = (value, option) => {
+  // a URL may have a password, which no message may quote
+  if (typeof value === 'string') {
+    throw new InvalidOptionError(
+      option,
+      `\`${option}\` must be a client of ioredis, got a string; ${advice}`,
+    );
+  }
+  const client = clientRule(value, option);
+  if (client.isCluster !== true) return client;
+  throw new InvalidOptionError(
+    option,
+    `\`${option}\` must not be a Cluster: its messages overtake its answers`,
+  );
+};
+
+const prefixRule: Rule<string> = (value, option) => {
+  if (typeof value === 'string' && /^[^{}]{1,200}$/su.test(value)) return value;
+  throw refused(option, 'a string of 1 to 200 characters without braces', value);
+};
+
+const rules = {
+  redis: redisRule,
+  prefix: prefixRule,
+  name: text('redis'),
+  timeoutMs: durationMs(1_000, { above: 0, max: longestMs }),
+  boundMs: durationMs(1_000, { min: 20, max: longestMs }),
+  invalidation: oneOf('pubsub', ['pubsub', 'tracking']),
+  clock: clock(backgroundClock),
+} satisfies RulesFor<RedisTierOptions>;
 
 /**
- * A tier in Redis 6.2 or later, shared by caches of many processes. What Redis evicts or forgets is loaded again; what
- * was leased before is refused then, so a server may evict whatever it likes.
+ * A tier in Redis 6.2 or later, shared by caches of many processes. The server may evict anything: what is gone is loaded
+ * again, and a lease that is gone stores nothing.
  *
  * @throws InvalidOptionError
  */
 export function redisTier(options: RedisTierOptions): RemoteTier {
-  knownOptions('redisTier', options, names);
-  const { redis, prefix, name = 'redis', timeoutMs = 1_000, boundMs = 1_000 } = options;
-  const { invalidation = 'pubsub', clock = backgroundClock } = options;
-  if (typeof prefix !== 'string' || !/^[^{}]{1,200}$/su.test(prefix)) {
-    const expected = 'a string of 1 to 200 characters without braces';
-    throw new InvalidOptionError('prefix', `\`prefix\` must be ${expected}, got ${describe(prefix)}`);
-  }
-  if (redis?.isCluster === true) {
-    throw new InvalidOptionError('redis', '`redis` must not be a Cluster: its messages overtake its answers');
-  }
-  numberOption('timeoutMs', timeoutMs, { above: 0, max: 2 ** 31 - 1 });
-  numberOption('boundMs', boundMs, { min: 20, max: 2 ** 31 - 1 });
-  if (invalidation !== 'pubsub' && invalidation !== 'tracking') {
-    const text = `\`invalidation\` must be 'pubsub' or 'tracking', got ${describe(invalidation)}`;
-    throw new InvalidOptionError('invalidation', text);
-  }
-  const settings = { tier: name, redis, prefix, timeoutMs, boundMs, invalidation, clock };
-  const sessions = new RedisSessions(settings);
+  const { name, ...settings } = readOptions('redisTier', options, rules);
+  const sessions = new RedisSessions({ tier: name, ...settings });
   return {
     name,
-    open: listener => sessions.open(listener),
-    get: key => sessions.get(key),
+    open: listener => sessions.open(checkListener(listener)),
+    get: async key => sessions.get(checkTierKey(key)),
   };
 }

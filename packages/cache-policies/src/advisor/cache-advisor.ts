@@ -1,59 +1,95 @@
-import { integerOption, knownOptions, numberOption, type Random } from '@ashlar/core';
+import {
+  defaultTo,
+  integer,
+  listOf,
+  number,
+  type Random,
+  type Rule,
+  type RulesFor,
+  random,
+  readOptions,
+  refused,
+  required,
+  text,
+} from '@ashlar/core';
 import type { BoundedMap, Eviction } from '../bounded-map.ts';
 import { channels } from '../diagnostics.ts';
 import { MissRatioCurve } from '../sampling/miss-ratio-curve.ts';
 import { SpatialSample, shadowSize } from '../sampling/spatial-sample.ts';
+import { evictionRule } from '../slots/bound.ts';
 import { KeyHash } from '../slots/key-hash.ts';
 import type { AccessObserver, HitCount } from './access-observer.ts';
 import { ask, Miniature } from './miniature.ts';
 import { thrashState } from './thrash.ts';
 
 export interface CacheAdvisorOptions {
-  /** Says in diagnostics which cache it is. */
+  /** The name of the cache in diagnostics messages and snapshots. Default: `cache`. */
   readonly name?: string;
-  /** The most entries of the cache that it watches. */
+  /** The `max` of the cache that it watches, in entries. */
   readonly max: number;
-  /** The policy of that cache. */
+  /** The eviction policy of that cache. */
   readonly eviction: Eviction;
-  /** Sizes to tell of, as multiples of `max`: 0.5, 2 and 10 by default. */
+  /** The sizes to estimate, as multiples of `max`. Default: 0.5, 2 and 10. */
   readonly factors?: readonly number[];
-  /** Other policies to tell of, by name. */
+  /** Other policies to estimate, by name. Default: none. */
   readonly others?: Readonly<Record<string, Eviction>>;
-  /** After so many requests what was counted before counts half, and it is looked whether the cache thrashes: `10 * max` by default. */
+  /** After so many requests all counts are halved and the cache is checked for thrashing. Default: `10 * max`. */
   readonly windowRequests?: number;
-  /** Seeds the choice of the sample; asked once. `Math.random` by default. */
+  /** Seeds the choice of the sample; called once. Default: `Math.random`. */
   readonly random?: Random;
 }
 
 export interface CacheAdvice {
-  /** Of the cache itself, measured; NaN before the first request. Ratios are from 0 to 1. */
+  /** The cache's own hit ratio, measured, 0 to 1; NaN before the first request. */
   readonly hitRatio: number;
-  /** What it would be with other sizes and the same policy. */
+  /** The hit ratio at other sizes, with the same policy. */
   readonly sizes: readonly { readonly max: number; readonly hitRatio: number }[];
-  /** What it would be with other policies and the same size, by name. */
+  /** The hit ratio of other policies, at the same size, by name. */
   readonly policies: Readonly<Record<string, number>>;
+  /** Whether the cache misses evicted keys more often than it hits. */
   readonly thrashing: boolean;
-  /** Misses of what had been evicted, for each hit. */
+  /** Misses of evicted keys, for each hit. */
   readonly ghostsPerHit: number;
-  /** The size at which it would thrash no more, if it does. */
+  /** The size at which the cache stops thrashing; `max` when it does not thrash. */
   readonly neededMax: number;
 }
 
-/** Entries that a miniature has at least, of a cache that has more. */
+/** The fewest entries of a miniature of a larger cache. */
 const leastShadow = 100;
-/** A miniature of a cache that is larger than this has as many as of this. */
+/** A larger cache gets a miniature of the same size as one of this size. */
 const largest = 300_000;
-/** Keys that the curve follows at most. */
+/** The most keys that the curve follows. */
 const samples = 4_096;
-/** Requests that wait: a miniature that is told of many in a row takes a fraction of the time for each. */
+/** Requests are replayed in batches: in a batch, each takes a fraction of the time. */
 const mostWaiting = 256;
-const defaultFactors: readonly number[] = [0.5, 2, 10];
+
+const othersRule: Rule<Readonly<Record<string, Eviction>>> = (value, option) => {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw refused(option, 'an object of eviction policies', value, 'write `others: { sieve }`');
+  }
+  for (const [name, other] of Object.entries(value)) required(evictionRule)(other, `${option}.${name}`);
+  return value as Readonly<Record<string, Eviction>>;
+};
+
+const rules = {
+  name: text('cache'),
+  max: required(integer(undefined, { min: 1 }), 'the `max` of the cache that it watches'),
+  eviction: required(evictionRule, 'the `eviction` of the cache that it watches'),
+  factors: defaultTo<readonly number[]>(
+    [0.5, 2, 10],
+    listOf(required(number(undefined, { above: 0, max: 1e6 }))),
+  ),
+  others: othersRule,
+  windowRequests: integer(undefined, { min: 1 }),
+  random: random(),
+} satisfies RulesFor<CacheAdvisorOptions>;
 
 /**
- * Stands beside any cache, is told of its hits and misses, and answers what the hit ratio would be at other sizes and with
- * other policies, and whether the cache is too small. It follows a sample of the keys in miniatures of the cache, as much
- * smaller as the sample is (Waldspurger, Saemundsson, Ahmad, Park, USENIX ATC 2017), and corrects them by what the cache
- * itself shows. It keeps hashes, not keys, and follows the same keys for as long as it lives.
+ * Watches the hits and misses of any cache, and estimates the hit ratio at other sizes and with other policies, and whether
+ * the cache is too small. It replays a sample of the keys in miniatures of the cache, scaled down as the sample is
+ * (Waldspurger, Saemundsson, Ahmad, Park, USENIX ATC 2017), and corrects them by the cache's own hit ratio. It keeps hashes,
+ * not keys, and follows the same keys for as long as it lives.
  */
 export class CacheAdvisor implements AccessObserver<unknown> {
   readonly #name: string;
@@ -61,36 +97,34 @@ export class CacheAdvisor implements AccessObserver<unknown> {
   readonly #hash: KeyHash;
   readonly #sample: SpatialSample;
   readonly #curve: MissRatioCurve;
-  /** In small, the cache itself. */
+  /** The miniature of the cache itself. */
   readonly #own: BoundedMap<number, true>;
   readonly #sizes: readonly { readonly max: number; readonly miniature: Miniature }[];
   readonly #others: ReadonlyMap<string, Miniature>;
   readonly #window: number;
   /**
-   * Who keeps the answer of `follows` beside a value adds hits of keys that are not followed to this, which takes no time to
-   * speak of, and calls `hit` for the others. It is set back to 0 as it is taken into account.
+   * A caller that keeps the result of `follows` beside each value adds the hits of keys that are not followed here, which
+   * costs almost nothing, and calls `hit` for the others only. The advisor sets it back to 0 whenever it reads it.
    */
   readonly unfollowed: HitCount = { hits: 0 };
   /** Requests of this window, and what is left of those before. */
   #since = 0;
   #requestsBefore = 0;
   #hits = 0;
-  /** Requests to the sample that the miniatures are not told yet, and those of the window that they know of. */
+  /** Requests to the sample that are not replayed yet, and how many of the window's requests are. */
   readonly #hashes = new Int32Array(mostWaiting);
   readonly #answered = new Uint8Array(mostWaiting);
   #waiting = 0;
   #replayed = 0;
   #thrashing = false;
 
+  /** @throws InvalidOptionError */
   constructor(options: CacheAdvisorOptions) {
-    knownOptions('CacheAdvisor', options, [
-      ...['name', 'max', 'eviction', 'factors', 'others', 'windowRequests', 'random'],
-    ]);
-    const { name = 'cache', eviction, factors = defaultFactors, others = {}, random = Math.random } = options;
+    const settings = readOptions('CacheAdvisor', options, rules);
+    const { name, max, eviction, factors, others, random, windowRequests = 10 * max } = settings;
     this.#name = name;
-    this.#max = integerOption('max', options.max, { min: 1 });
-    this.#window = integerOption('windowRequests', options.windowRequests ?? 10 * this.#max, { min: 1 });
-    for (const factor of factors) numberOption('factors', factor, { above: 0 });
+    this.#max = max;
+    this.#window = windowRequests;
     const size = shadowSize(Math.min(this.#max, largest), leastShadow);
     this.#hash = new KeyHash(Math.floor(random() * 2 ** 32));
     this.#sample = new SpatialSample(size / this.#max);
@@ -105,22 +139,23 @@ export class CacheAdvisor implements AccessObserver<unknown> {
     this.#others = new Map(Object.entries(others).map(([name, other]) => [name, small(other, this.#max)]));
   }
 
-  /** Whether it is of the sample. Of a key, the answer is always the same. */
+  /** Whether the key is in the sample: always the same for a key. */
   follows(key: unknown): boolean {
     return this.#sample.has(this.#hash.of(key));
   }
 
-  /** The cache had it. Of keys that are not followed it is enough to count the hits in `unfollowed`. */
+  /** The cache had the key. For keys that are not followed it is enough to count the hit in `unfollowed`. */
   hit(key: unknown): void {
     this.#hits++;
     this.#request(key);
   }
 
-  /** The cache did not have it, and has it now if its policy let it in. */
+  /** The cache did not have the key, and stores it now if its policy admits it. */
   miss(key: unknown): void {
     this.#request(key);
   }
 
+  /** What it knows now. It may be called at any time. */
   estimate(): CacheAdvice {
     this.#replay();
     const hitRatio = this.#hitRatio;
@@ -133,13 +168,13 @@ export class CacheAdvisor implements AccessObserver<unknown> {
     };
   }
 
-  /** As the `observer` of a `Cache`. */
+  /** Makes it the `observer` of a `Cache`. */
   accessed(id: unknown, _key: unknown, hit: boolean): void {
     if (hit) this.hit(id);
     else this.miss(id);
   }
 
-  /** As a JSON-safe object. */
+  /** The estimate as a JSON-safe object. */
   snapshot(): CacheAdvice & { readonly name: string; readonly max: number } {
     return { name: this.#name, max: this.#max, ...this.estimate() };
   }
@@ -178,7 +213,7 @@ export class CacheAdvisor implements AccessObserver<unknown> {
     yield* this.#others.values();
   }
 
-  /** The sample has keys that are more or less popular than all are; the cache's own ratio tells by how much it is off. */
+  /** The keys of the sample are more or less popular than all keys are. The cache's own ratio shows by how much. */
   #corrected(miniature: Miniature): number {
     return Math.min(1, Math.max(0, this.#hitRatio + miniature.gain));
   }

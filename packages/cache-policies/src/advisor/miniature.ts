@@ -1,10 +1,10 @@
 import type { BoundedMap, Eviction } from '../bounded-map.ts';
 import { SpatialSample } from '../sampling/spatial-sample.ts';
 
-/** Entries of a miniature, at most: it follows fewer keys when they are too many. */
+/** The most entries of a miniature: it follows fewer keys when there are more. */
 const mostEntries = 2_000;
 
-/** Whether it has the key; now it does. */
+/** Whether the map had the key, which it stores if not. */
 export function ask(map: BoundedMap<number, true>, hash: number): 0 | 1 {
   if (map.get(hash) !== undefined) return 1;
   map.set(hash, true);
@@ -12,8 +12,8 @@ export function ask(map: BoundedMap<number, true>, hash: number): 0 | 1 {
 }
 
 /**
- * A cache of another size or policy, as much smaller as its sample of the keys is. It counts how many more requests it
- * answers than another one does of the same keys.
+ * A cache of another size or policy, scaled down as its sample of the keys is. It counts how many more requests it answers
+ * than another miniature of the same keys.
  */
 export class Miniature {
   readonly #entries: number;

@@ -1,11 +1,11 @@
 import type { MissRatioCurve } from '../sampling/miss-ratio-curve.ts';
 
-/** How many times the cache's size an eviction is remembered by: what would come back later is no matter of its size. */
+/** Evictions are remembered for so many times the cache's size: a key that returns later does not show its size. */
 const reach = 10;
-/** It thrashes when more requests miss what was evicted than hit, and does no more when they are half as many as the hits. */
+/** It starts to thrash when misses of evicted keys exceed the hits, and stops when they are half as many as the hits. */
 const begins = 1;
 const ends = 0.5;
-/** The curve tells sizes 3 % apart: what is surely enough is a little more than what may be. */
+/** The curve resolves sizes 3 % apart: a size that is surely enough is a little larger than one that may be. */
 const certain = 0.96;
 
 export interface ThrashState {

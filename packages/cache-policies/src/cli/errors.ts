@@ -1,6 +1,6 @@
 import { AshlarError } from '@ashlar/core';
 
-/** What was typed cannot be done; the message is one line. */
+/** The command line is wrong; the message is one line. */
 export class UsageError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_CACHE_CLI_USAGE';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_CLI_USAGE';
 }

@@ -24,7 +24,7 @@ const mostEntries = 16_000_000;
 const mostSizes = 32;
 const names: readonly string[] = [...evictionNames, optimum, 'all'];
 
-export const help: string = `Replays a trace of keys through eviction policies and tells how often each would have hit.
+export const help: string = `Replays a trace of keys through eviction policies and prints how often each would have hit.
 
   cache-policies simulate FILE [--policy LIST] [--max LIST] [--svg FILE] [--json]
 

@@ -9,9 +9,9 @@ const onceGone = 2;
 const oftenGone = 3;
 
 /**
- * ARC (Megiddo, Modha, FAST 2003), with an integer target as in Caffeine's simulator: what came once and what came more
- * often are two LRUs, and the keys that each of them gave up tell which of the two should be larger. Remembers as many keys
- * that have left as there are entries.
+ * ARC (Megiddo, Modha, FAST 2003), with an integer target as in Caffeine's simulator: keys that came once and keys that came
+ * more often are in two LRUs. The returning keys that each of them evicted decide which of the two grows. It remembers as
+ * many evicted keys as there are entries.
  */
 export function arc<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new Arc(bound);
@@ -22,7 +22,7 @@ class Arc<K, V> extends PolicyMap<K, V> {
   readonly #often = this.queue();
   readonly #onceGone = this.queue();
   readonly #oftenGone = this.queue();
-  readonly #places = this.entries.column(Uint8Array);
+  readonly #places = this.slots.column(Uint8Array);
   /** The weight that those which came once should have. */
   #target = 0;
 
@@ -31,9 +31,9 @@ class Arc<K, V> extends PolicyMap<K, V> {
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
-    const value = this.entries.value(slot);
+    const value = this.slots.value(slot);
     if (value !== undefined) this.touch(slot);
     return value;
   }
@@ -120,7 +120,7 @@ class Arc<K, V> extends PolicyMap<K, V> {
 
   #remove(ghost: number, queue: Queue): void {
     queue.remove(ghost);
-    this.entries.remove(ghost);
+    this.slots.remove(ghost);
   }
 
   #put(slot: number, place: number, queue: Queue): void {

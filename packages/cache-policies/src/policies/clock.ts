@@ -4,8 +4,8 @@ import { PolicyMap } from '../slots/policy-map.ts';
 import type { Queue } from '../slots/queue.ts';
 
 /**
- * CLOCK, also known as second chance: a queue in which the oldest is put back to the front once if it was hit. Nearly the
- * hit ratio of LRU for less work, and no better against scans and loops.
+ * CLOCK, also known as second chance: a queue whose oldest entry goes back to the front once if it was hit. It has nearly
+ * the hit ratio of LRU for less work, and is no better against scans and loops.
  */
 export function clock<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new Clock(bound);
@@ -13,17 +13,17 @@ export function clock<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
 
 class Clock<K, V> extends PolicyMap<K, V> {
   readonly #queue = this.queue();
-  readonly #marks = this.entries.column(Uint8Array);
+  readonly #marks = this.slots.column(Uint8Array);
 
   constructor(bound: Bound<K, V>) {
     super('clock', bound);
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
     this.#marks.cells[slot] = 1;
-    return this.entries.value(slot);
+    return this.slots.value(slot);
   }
 
   protected override admit(key: K, value: V, weight: number): void {

@@ -16,8 +16,8 @@ class Fifo<K, V> extends PolicyMap<K, V> {
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
-    return slot === none ? undefined : this.entries.value(slot);
+    const slot = this.slots.find(key);
+    return slot === none ? undefined : this.slots.value(slot);
   }
 
   protected override admit(key: K, value: V, weight: number): void {

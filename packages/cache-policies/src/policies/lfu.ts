@@ -1,45 +1,46 @@
-import { numberOption } from '@ashlar/core';
+import { number, orFalse } from '@ashlar/core';
 import type { Bound, BoundedMap } from '../bounded-map.ts';
 import { none } from '../slots/column.ts';
 import { PolicyMap } from '../slots/policy-map.ts';
 import type { Queue } from '../slots/queue.ts';
 
 export interface LfuOptions<K, V> extends Bound<K, V> {
-  /** After how many requests for each entry there is all counts are halved; 10 if absent, `false` for never. */
+  /** All counts are halved after this many requests for each entry; `false` never halves them. Default: 10. */
   ageAfter?: number | false;
 }
 
 /**
- * Evicts what was asked least often, among equals what came to its count first. All counts are halved now and then, so
- * that what was popular once goes when it is not any more; without that it would stay for ever. Every operation takes the
- * same time, whatever the counts; halving takes as many steps as there are different counts.
+ * Evicts the least frequently used entry; among equals, the one that reached its count first. All counts are halved from time
+ * to time, so that entries that were popular once leave. Every operation takes constant time; halving takes as many steps as
+ * there are different counts.
  */
 export function lfu<K, V>(bound: LfuOptions<K, V>): BoundedMap<K, V> {
   return new Lfu(bound);
 }
 
+const rules = { ageAfter: orFalse(number(10, { above: 0 })) };
+
 /** One queue in the order of the counts. The newest of each count is known, so that the place of the next is. */
 class Lfu<K, V> extends PolicyMap<K, V> {
   readonly #queue = this.queue();
-  readonly #counts = this.entries.column(Int32Array);
+  readonly #counts = this.slots.column(Int32Array);
   /** How many halvings a slot's count has been through: it makes up for the others when it is read. */
-  readonly #halvings = this.entries.column(Int32Array);
+  readonly #halvings = this.slots.column(Int32Array);
   readonly #ageAfter: number;
   #newest = new Map<number, number>();
   #halved = 0;
   #requests = 0;
 
   constructor(bound: LfuOptions<K, V>) {
-    super('lfu', bound, ['ageAfter']);
-    const { ageAfter = 10 } = bound;
-    this.#ageAfter = ageAfter === false ? Infinity : numberOption('ageAfter', ageAfter, { above: 0 });
+    super('lfu', bound, rules);
+    this.#ageAfter = rules.ageAfter(bound.ageAfter, 'ageAfter') ?? Infinity;
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
     this.touch(slot);
-    return this.entries.value(slot);
+    return this.slots.value(slot);
   }
 
   protected override admit(key: K, value: V, weight: number): void {

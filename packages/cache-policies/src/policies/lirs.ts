@@ -13,9 +13,9 @@ const high = 2;
 const ghost = 3;
 
 /**
- * LIRS (Jiang, Zhang, SIGMETRICS 2002): keeps the keys whose last two requests were close to each other, by how many other
- * keys came in between; what is new has but 1 % of the room to prove itself in. Unequaled on loops and scans that are
- * larger than the cache, slow to let go of what was popular. Remembers keys that have left, by up to twice the bound.
+ * LIRS (Jiang, Zhang, SIGMETRICS 2002): keeps the keys whose last two requests were close to each other, by the number of
+ * other keys in between. New keys share 1 % of the room. It is unequaled on loops and scans that are larger than the cache,
+ * and slow to evict keys that were popular once. It remembers evicted keys, up to twice the bound.
  */
 export function lirs<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new Lirs(bound);
@@ -23,9 +23,9 @@ export function lirs<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
 
 export class Lirs<K, V> extends PolicyMap<K, V> {
   /** By recency, the newest at its head: all of low distance, and what came since the oldest of those. */
-  readonly #stack = new Queue(this.entries, this.entries.links());
-  readonly #stacked = this.entries.column(Uint8Array);
-  readonly #states = this.entries.column(Uint8Array);
+  readonly #stack = new Queue(this.slots, this.slots.links());
+  readonly #stacked = this.slots.column(Uint8Array);
+  readonly #states = this.slots.column(Uint8Array);
   readonly #low = this.queue();
   readonly #high = this.queue();
   readonly #ghosts = this.queue();
@@ -37,9 +37,9 @@ export class Lirs<K, V> extends PolicyMap<K, V> {
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
-    const value = this.entries.value(slot);
+    const value = this.slots.value(slot);
     if (value !== undefined) this.touch(slot);
     return value;
   }
@@ -152,6 +152,6 @@ export class Lirs<K, V> extends PolicyMap<K, V> {
     this.#stacked.cells[slot] = 0;
     if (this.#states.cells[slot] !== ghost) return;
     this.#ghosts.remove(slot);
-    this.entries.remove(slot);
+    this.slots.remove(slot);
   }
 }

@@ -3,9 +3,9 @@ import type { Bound, BoundedMap } from '../bounded-map.ts';
 import { checkBound, checkMax, checkValue, Departures, weightOf } from '../slots/bound.ts';
 
 /**
- * Evicts what was not used for longest: `lru-cache`, which allots its arrays for `max` entries at once unless there is
- * `weigh`, and is built anew when resized. What most caches do, and good where what was just used is used soon again;
- * scans and loops that are longer than the cache wash it out.
+ * Evicts the least recently used entry. It is `lru-cache`, which allocates its arrays for `max` entries at once unless there
+ * is `weigh`, and is rebuilt when resized. Most caches are LRU. It is good where a key is used again soon; scans and loops
+ * that are longer than the cache flush it.
  */
 export function lru<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new Lru(bound);
@@ -95,7 +95,7 @@ class Lru<K, V> implements BoundedMap<K, V> {
       ...(this.#weigh === undefined ? { max: this.#max } : { maxSize: this.#max }),
       ...(departures && {
         disposeAfter(value, key, reason) {
-          // The other reasons are told by the map itself
+          // this map records the other reasons itself
           if (reason === 'evict') departures.add(outer<K>(key), value, 'capacity');
         },
       }),
@@ -106,7 +106,7 @@ class Lru<K, V> implements BoundedMap<K, V> {
     return (this.#weigh === undefined ? this.#cache.size : this.#cache.calculatedSize) > this.#max;
   }
 
-  /** `lru-cache` does not tell of a value that is replaced by itself, nor of one by a value that is too heavy. */
+  /** `lru-cache` disposes of neither a value that is replaced by itself, nor one that a too heavy value replaces. */
   #replaced(key: K, weight: number): void {
     const old = this.peek(key);
     if (old === undefined) return;

@@ -1,15 +1,19 @@
+import { refused } from '@ashlar/core';
 import { checkMax } from '../slots/bound.ts';
 
 /**
- * How many of the requests are hits if one knows the future: Belady's optimum (MIN, 1966), which evicts what will be asked
- * last. For replays: no cache of `max` entries that stores whatever it missed has more. Keys are equal as a `Map`'s are.
+ * The most hits that are possible: Belady's optimum (MIN, 1966), which knows the future and evicts the key that is requested
+ * last. For replays: no cache of `max` entries that stores every miss has more hits. Keys are equal as in a `Map`.
  *
- * Takes memory for every request, and time for n requests as sorting them does.
+ * Memory is linear in the requests, time is that of sorting them.
+ *
+ * @throws InvalidOptionError
  */
 export function opt<K>(requests: Iterable<K>, max: number): number {
   checkMax(max);
+  checkRequests(requests);
   const next = nextRequests(requests);
-  // Whoever is there is known by when it is asked next
+  // each cached key is known by the time of its next request
   const cached = new Latest();
   const asked = new Uint8Array(next.length + 1);
   let hits = 0;
@@ -18,14 +22,19 @@ export function opt<K>(requests: Iterable<K>, max: number): number {
     if (asked[now] === 1) hits++;
     else if (size < max) size++;
     else asked[cached.pop()] = 0;
-    // Of those that are never asked again, any may go
+    // of keys that are never requested again, any may go
     asked[after] = 1;
     cached.push(after);
   });
   return hits;
 }
 
-/** For each request, when its key is asked again: their number if never. */
+function checkRequests(requests: unknown): void {
+  const isIterable = typeof requests === 'object' && requests !== null && Symbol.iterator in requests;
+  if (!isIterable) throw refused('requests', 'an iterable of keys, no string', requests, 'as an array');
+}
+
+/** For each request, the next request of its key; the number of requests if there is none. */
 function nextRequests<K>(requests: Iterable<K>): Int32Array {
   const keys = [...requests];
   const next = new Int32Array(keys.length);
@@ -37,7 +46,7 @@ function nextRequests<K>(requests: Iterable<K>): Int32Array {
   return next;
 }
 
-/** A heap of moments: the latest comes first. Those that have passed sink to its bottom and stay. */
+/** A heap of times: the latest comes first. Times that have passed sink to its bottom and stay. */
 class Latest {
   readonly #heap: number[] = [];
 

@@ -1,18 +1,18 @@
-import { integerOption } from '@ashlar/core';
+import { integer } from '@ashlar/core';
 import type { Bound, BoundedMap } from '../bounded-map.ts';
 import { none } from '../slots/column.ts';
 import { PolicyMap } from '../slots/policy-map.ts';
 import type { Queue } from '../slots/queue.ts';
 
 export interface S3FifoOptions<K, V> extends Bound<K, V> {
-  /** How many hits in the small queue take an entry to the main one, 1 to 3; 2 if absent. 1 is better for tiny caches. */
+  /** So many hits in the small queue take an entry to the main one, 1 to 3; 1 is better for tiny caches. Default: 2. */
   promoteAfter?: number;
 }
 
 /**
- * S3-FIFO (Yang et al., SOSP 2023): a small queue of a tenth for what is new, a main queue for what was hit there, and the
- * keys, without values, of as many that left the small one, which go to the main one when they come back. Quick, and good
- * where much is asked once only.
+ * S3-FIFO (Yang et al., SOSP 2023): a small queue, a tenth of the cache, for new entries; a main queue for those that were
+ * hit there; and the keys of entries that the small queue evicted, which go to the main queue when they return. It is fast,
+ * and good where many keys are requested once only.
  */
 export function s3fifo<K, V>(bound: S3FifoOptions<K, V>): BoundedMap<K, V> {
   return new S3Fifo(bound);
@@ -21,25 +21,27 @@ export function s3fifo<K, V>(bound: S3FifoOptions<K, V>): BoundedMap<K, V> {
 const mostHits = 3;
 const inMain = 4;
 
+const rules = { promoteAfter: integer(2, { min: 1, max: mostHits }) };
+
 class S3Fifo<K, V> extends PolicyMap<K, V> {
   readonly #small = this.queue();
   readonly #main = this.queue();
   readonly #ghosts = this.queue();
   /** Hits, up to three, and whether it is in the main queue. */
-  readonly #marks = this.entries.column(Uint8Array);
+  readonly #marks = this.slots.column(Uint8Array);
   readonly #promoteAfter: number;
   #smallMax = 1;
 
   constructor(bound: S3FifoOptions<K, V>) {
-    super('s3fifo', bound, ['promoteAfter']);
-    this.#promoteAfter = integerOption('promoteAfter', bound.promoteAfter ?? 2, { min: 1, max: mostHits });
+    super('s3fifo', bound, rules);
+    this.#promoteAfter = rules.promoteAfter(bound.promoteAfter, 'promoteAfter');
     this.resized();
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
-    const value = this.entries.value(slot);
+    const value = this.slots.value(slot);
     if (value !== undefined) this.touch(slot);
     return value;
   }
@@ -106,7 +108,7 @@ class S3Fifo<K, V> extends PolicyMap<K, V> {
     while (ghosts.weight > this.max - this.#smallMax) {
       const oldest = ghosts.tail;
       ghosts.remove(oldest);
-      this.entries.remove(oldest);
+      this.slots.remove(oldest);
     }
   }
 }

@@ -4,9 +4,9 @@ import { PolicyMap } from '../slots/policy-map.ts';
 import type { Queue } from '../slots/queue.ts';
 
 /**
- * SIEVE (Zhang et al., NSDI 2024): one queue, a mark for what was hit, and a hand that goes from old to new, takes marks
- * away and evicts the first that has none. The fastest of all, and good where a few keys are much more popular than the
- * rest; scans and loops wash it out.
+ * SIEVE (Zhang et al., NSDI 2024): one queue, a mark for each entry that was hit, and a hand that moves from old to new,
+ * removes marks and evicts the first entry without one. It is the fastest of all, and good where a few keys are much more
+ * popular than the rest; scans and loops flush it.
  */
 export function sieve<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new Sieve(bound);
@@ -14,7 +14,7 @@ export function sieve<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
 
 class Sieve<K, V> extends PolicyMap<K, V> {
   readonly #queue = this.queue();
-  readonly #marks = this.entries.column(Uint8Array);
+  readonly #marks = this.slots.column(Uint8Array);
   /** Where the hand goes on: the sentinel is before the oldest. */
   #hand = this.#queue.sentinel;
 
@@ -23,10 +23,10 @@ class Sieve<K, V> extends PolicyMap<K, V> {
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
     this.#marks.cells[slot] = 1;
-    return this.entries.value(slot);
+    return this.slots.value(slot);
   }
 
   protected override admit(key: K, value: V, weight: number): void {

@@ -4,8 +4,8 @@ import { PolicyMap } from '../slots/policy-map.ts';
 import type { Queue } from '../slots/queue.ts';
 
 /**
- * 2Q (Johnson and Shasha, VLDB 1994), the full version: what is new goes through a queue of a quarter, where hits do not
- * count; half as many keys as the bound are remembered after that, and what is asked again then goes to an LRU list.
+ * 2Q (Johnson and Shasha, VLDB 1994), the full version: new entries pass through a queue, a quarter of the cache, where hits
+ * do not count. It remembers half as many evicted keys as the bound; a key that is requested again then goes to an LRU.
  */
 export function twoQueue<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new TwoQueue(bound);
@@ -15,16 +15,16 @@ export class TwoQueue<K, V> extends PolicyMap<K, V> {
   readonly #incoming = this.queue();
   readonly #ghosts = this.queue();
   readonly #main = this.queue();
-  readonly #inMain = this.entries.column(Uint8Array);
+  readonly #inMain = this.slots.column(Uint8Array);
 
   constructor(bound: Bound<K, V>) {
     super('twoQueue', bound);
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
-    const value = this.entries.value(slot);
+    const value = this.slots.value(slot);
     if (value !== undefined) this.touch(slot);
     return value;
   }
@@ -68,7 +68,7 @@ export class TwoQueue<K, V> extends PolicyMap<K, V> {
     while (ghosts.weight > Math.floor(this.max / 2)) {
       const oldest = ghosts.tail;
       ghosts.remove(oldest);
-      this.entries.remove(oldest);
+      this.slots.remove(oldest);
     }
   }
 }

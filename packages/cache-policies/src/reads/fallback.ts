@@ -3,7 +3,7 @@ import { LoadError, LoadTimeoutError } from '../errors.ts';
 import type { CacheState } from '../state.ts';
 import type { Flight } from './flight.ts';
 
-/** Answers with what is kept, if it may still be served for that reason. */
+/** Resolves the flight with its stale value, if that may still be served for the reason. */
 export function serveStale<K, V>(
   { clock, freshness, events }: CacheState<K, V>,
   flight: Flight<K, V>,
@@ -11,23 +11,23 @@ export function serveStale<K, V>(
 ): boolean {
   const { key, fallback } = flight;
   if (fallback === undefined) return false;
-  const now = clock.now();
-  const serves = reason === 'refresh' ? freshness.isUsable(fallback, now) : freshness.isKept(fallback, now);
-  if (!serves) return false;
+  const until = reason === 'refresh' ? freshness.usableUntil(fallback) : freshness.keptUntil(fallback);
+  if (fallback.value === undefined || clock.now() >= until) return false;
   if (flight.isAwaited) events.staleServed(key, reason);
-  flight.resolve(fallback.value);
+  flight.tags = fallback.tags;
+  flight.resolve(fallback.value, until);
   return true;
 }
 
-/** What is kept is not refreshed for a while. */
+/** No refresh of the stale value begins for so long. */
 export function postponeRefresh<K, V>(state: CacheState<K, V>, flight: Flight<K, V>, forMs: number): void {
   const { fallback } = flight;
   if (fallback === undefined) return;
   fallback.retryAt = state.clock.now() + forMs;
-  state.keep(flight, fallback);
+  state.tryKeep(flight, fallback);
 }
 
-/** Answers with what is kept, which is then not refreshed for a while, or else with the error. */
+/** Resolves the flight with its stale value, which is then not refreshed during `errorBackoffMs`, or rejects it. */
 export function fail<K, V>(state: CacheState<K, V>, flight: Flight<K, V>, error: unknown): void {
   const { name, errorBackoffMs } = state.settings;
   postponeRefresh(state, flight, errorBackoffMs);

@@ -8,7 +8,7 @@ import { type Right, type Source, SourceLoader } from './source-loader.ts';
 const firstPollMs = 5;
 const longestPollMs = 100;
 
-/** Brings flights what they are for: from the shared tier, else from the source. */
+/** Resolves flights from the shared tier, or else from the source. */
 export class Fetcher<K, V> {
   readonly #state: CacheState<K, V>;
   readonly #loader: SourceLoader<K, V>;
@@ -18,7 +18,7 @@ export class Fetcher<K, V> {
     this.#loader = new SourceLoader(state);
   }
 
-  /** Answers every flight. Never rejects. */
+  /** Settles every flight. Never rejects. */
   async fetch(flights: readonly Flight<K, V>[], source: Source<K, V> | undefined): Promise<void> {
     const { remote, flights: underWay } = this.#state;
     try {
@@ -50,7 +50,7 @@ export class Fetcher<K, V> {
     for (const flight of flights) {
       const read = reads.get(flight);
       if (read === undefined) rights.set(flight, remote.keepsUnprotected ? 'local' : 'none');
-      else if (this.#takeEntry(flight, read, askedAt) || source === undefined) continue;
+      else if (this.#take(flight, read, askedAt) || source === undefined) continue;
       else if (read.lease !== undefined) rights.set(flight, { lease: read.lease });
       else leasedByOthers.push(this.#awaitLease(remote, flight, source, waitedMs, read.busyMs ?? 0));
     }
@@ -73,7 +73,19 @@ export class Fetcher<K, V> {
     return new Map(reads.map((read, i) => [asked[i]!, read]));
   }
 
-  /** Whether the entry ends the flight. A stale one that may be served answers, and the flight goes on. */
+  /** As `#takeEntry`. What a callback throws ends this flight alone, and gives its lease back. */
+  #take(flight: Flight<K, V>, read: SharedRead<V>, askedAt: number): boolean {
+    try {
+      return this.#takeEntry(flight, read, askedAt);
+    } catch (error) {
+      fail(this.#state, flight, error);
+      const { lease } = read;
+      if (lease !== undefined) void this.#state.remote!.release(flight.id as string, lease);
+      return true;
+    }
+  }
+
+  /** Whether the entry ends the flight. A stale entry that may be served resolves it, and the flight goes on. */
   #takeEntry(flight: Flight<K, V>, { entry, lease, busyMs }: SharedRead<V>, askedAt: number): boolean {
     if (entry === undefined) return false;
     const { freshness, events, flights } = this.#state;
@@ -83,12 +95,13 @@ export class Fetcher<K, V> {
       this.#state.keep(flight, found);
       if (lease === undefined && busyMs === undefined) {
         if (flight.isAwaited) events.remoteHit(key);
+        flight.tags = entry.tags;
         flights.answer(flight, entry.value);
         return true;
       }
     }
     if (fallback === undefined || fallback.freshUntil < found.freshUntil) flight.fallback = found;
-    if (!flight.background && serveStale(this.#state, flight, 'refresh')) this.#state.keep(flight, found);
+    if (!flight.background && serveStale(this.#state, flight, 'refresh')) this.#state.tryKeep(flight, found);
     return false;
   }
 
@@ -113,10 +126,10 @@ export class Fetcher<K, V> {
   }
 }
 
-/** What the shared tier is asked for: more than this much freshness, or else a lease. */
+/** The freshness in milliseconds below which the flight requests a lease. */
 function minFreshMsFor<K, V>({ background, fallback }: Flight<K, V>, now: number): number {
   if (!background || fallback === undefined) return 0;
   const leftMs = fallback.freshUntil - now;
-  // what another process has refreshed since is fresher than halfway between this one's rest and a full life
+  // an entry that another process has refreshed since is fresher than halfway between this one's rest and a full life
   return leftMs <= 0 ? 0 : (leftMs + fallback.freshUntil - fallback.at) / 2;
 }

@@ -2,23 +2,23 @@ import { abortable } from '@ashlar/core';
 import type { Entry, Terms } from '../tiers/entry.ts';
 
 export interface FlightOptions<K, V> {
-  /** What the tiers call the key. */
+  /** The key as the tiers have it. */
   readonly id: unknown;
   readonly key: K;
-  /** For what it loads. */
+  /** Of the call that started it. */
   readonly terms: Terms;
-  /** What is kept of the key, to be served when there is nothing better. */
+  /** The stale entry of the key, to be served when there is nothing better. */
   readonly fallback: Entry<K, V> | undefined;
-  /** The number of invalidations of tags at its start: who comes after a later one must not wait for it. */
+  /** The number of tag invalidations at its start: a later one may concern the value that it brings. */
   readonly stamp: number;
   readonly startedAt: number;
-  /** It refreshes what is being served. */
+  /** It refreshes a value that is served meanwhile. */
   readonly background: boolean;
 }
 
 /**
- * One key that is found in the shared tier or loaded, once however many callers wait. It is aborted when all of them
- * have aborted, unless it runs in the background.
+ * The single read or load of a key that all its callers wait for. It aborts when all of them have aborted, unless it runs in
+ * the background.
  */
 export class Flight<K, V> {
   readonly id: unknown;
@@ -28,11 +28,15 @@ export class Flight<K, V> {
   readonly startedAt: number;
   readonly background: boolean;
   fallback: Entry<K, V> | undefined;
-  readonly answer: Promise<V | undefined>;
-  /** Set when it has answered; it may go on after that. */
+  /** Those of the value that it answered with. */
+  tags: readonly string[] = [];
+  /** Set when it has settled; its work may go on after that. */
   answered = false;
   /** Called once, at its abort. */
   onAbort: ((reason: unknown) => void) | undefined;
+  #answer!: Promise<V | undefined>;
+  /** When the answer, a stale value, is too old for a further caller. */
+  #answerUntil = Number.POSITIVE_INFINITY;
   #resolve!: (value: V | undefined) => void;
   #reject!: (error: unknown) => void;
   #waiting = 0;
@@ -47,14 +51,10 @@ export class Flight<K, V> {
     this.startedAt = startedAt;
     this.background = background;
     this.fallback = fallback;
-    this.answer = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    if (background) this.answer.catch(() => {});
+    this.#open();
   }
 
-  /** Made when it is asked for: most loads never look. */
+  /** Created on first use: most loads never read it. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -67,14 +67,21 @@ export class Flight<K, V> {
     return this.#aborted !== undefined;
   }
 
-  /** Whether a caller waits for its answer. */
+  /** Whether a caller waits for it. */
   get isAwaited(): boolean {
     return this.#waiting > 0 && !this.answered;
   }
 
-  resolve(value: V | undefined): void {
+  /** `until` is when a stale value is too old for a further caller. */
+  resolve(value: V | undefined, until: number = Number.POSITIVE_INFINITY): void {
     this.answered = true;
+    this.#answerUntil = until;
     this.#resolve(value);
+  }
+
+  /** A caller that joins when the stale answer is too old waits for what the flight brings. */
+  reopenAt(now: number): void {
+    if (this.answered && now >= this.#answerUntil) this.#open();
   }
 
   reject(error: unknown): void {
@@ -89,36 +96,44 @@ export class Flight<K, V> {
     this.onAbort?.(reason);
   }
 
-  /** The answer for one caller. `abandon` is called when the caller's abort leaves none that waits. */
+  /** The answer for one caller. `abandon` is called when the caller's abort leaves no other. */
   wait(signal: AbortSignal | undefined, abandon: () => void): Promise<V | undefined> {
     this.#waiting++;
-    if (signal === undefined) return this.answer;
+    if (signal === undefined) return this.#answer;
     const leave = () => {
       if (--this.#waiting > 0 || this.background || this.answered) return;
-      this.answer.catch(() => {});
+      this.#answer.catch(() => {});
       abandon();
       this.abort(signal.reason);
     };
     signal.addEventListener('abort', leave, { once: true });
-    return abortable(this.answer, signal).finally(() => signal.removeEventListener('abort', leave));
+    return abortable(this.#answer, signal).finally(() => signal.removeEventListener('abort', leave));
+  }
+
+  #open(): void {
+    this.answered = false;
+    this.#waiting = 0;
+    this.#answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    if (this.background) this.#answer.catch(() => {});
   }
 }
 
-/** The flights under way: one a key that may still store what it brings. */
+/** The flights under way, at most one for each key that may still store its result. */
 export class Flights<K, V> {
   readonly #byId = new Map<unknown, Flight<K, V>>();
   readonly #all = new Set<Flight<K, V>>();
-  #joinableFrom = 0;
 
-  /** How many are under way, those that may not store included. */
+  /** The number under way, those that may not store included. */
   get size(): number {
     return this.#all.size;
   }
 
-  /** The flight that a caller who comes now may wait for. */
+  /** The flight of the key whose result may still be stored. */
   find(id: unknown): Flight<K, V> | undefined {
-    const flight = this.#byId.get(id);
-    return flight !== undefined && flight.stamp >= this.#joinableFrom ? flight : undefined;
+    return this.#byId.get(id);
   }
 
   add(flight: Flight<K, V>): void {
@@ -126,40 +141,35 @@ export class Flights<K, V> {
     this.#all.add(flight);
   }
 
-  /** Whether what it brings may be stored: the key was not written, deleted or reset since it began. */
+  /** Whether its result may be stored: the key was not written, deleted or reset since it began. */
   isCurrent(flight: Flight<K, V>): boolean {
     return this.#byId.get(flight.id) === flight;
   }
 
-  /** No other caller waits for it. */
+  /** No further caller joins it. */
   detach(flight: Flight<K, V>): void {
     if (this.isCurrent(flight)) this.#byId.delete(flight.id);
   }
 
-  /** Answers; who comes now finds the value where it is kept, or starts another flight. */
+  /** Resolves it; a new caller finds the value in a tier, or starts another flight. */
   answer(flight: Flight<K, V>, value: V | undefined): void {
     this.detach(flight);
     flight.resolve(value);
   }
 
-  /** It is over. */
+  /** It has ended. */
   remove(flight: Flight<K, V>): void {
     this.detach(flight);
     this.#all.delete(flight);
   }
 
-  /** What is under way for this key will not be stored, nor waited for by others than those who do. */
+  /** The result of the key's flight will not be stored, and no further caller joins it. */
   fence(id: unknown): void {
     this.#byId.delete(id);
   }
 
   fenceAll(): void {
     this.#byId.clear();
-  }
-
-  /** Flights from before are not joined any more: the tags of what they will bring are not known yet. */
-  tagsInvalidated(stamp: number): void {
-    this.#joinableFrom = stamp;
   }
 
   abortAll(reason: unknown): void {

@@ -3,10 +3,10 @@ import type { Entry, Origin, SharedEntry, Terms } from '../tiers/entry.ts';
 
 const noTags: readonly string[] = [];
 
-/** For how long a value may be served, and how. */
+/** How long values may be served, fresh or stale. */
 export class Freshness<K, V> {
   readonly #settings: Settings<K, V>;
-  /** How long beyond its freshness a value is of any use. */
+  /** How long a stale value is kept. */
   readonly #keepStaleMs: number;
 
   constructor(settings: Settings<K, V>) {
@@ -15,7 +15,7 @@ export class Freshness<K, V> {
   }
 
   /**
-   * A new value as the tiers are given it. It is not to be kept where `keepMs` is 0.
+   * A new value as the tiers take it. It is not kept where `keepMs` is 0.
    * @throws InvalidOptionError for what the options `ttlMs` and `tags` returned
    */
   sharedEntryOf(key: K, value: V | undefined, terms: Terms, costMs: number): SharedEntry<V> {
@@ -24,24 +24,32 @@ export class Freshness<K, V> {
     return { value, freshMs, keepMs, costMs, tags: this.#tags(key, value, terms) };
   }
 
-  /** What the tiers are given, or gave, as this process keeps it. */
+  /** A shared entry as the local tier keeps it. */
   entryOf(key: K, shared: SharedEntry<V>, { at, stamp }: Origin, now: number): Entry<K, V> {
     const { value, freshMs, costMs, tags } = shared;
     const freshUntil = now + Math.min(freshMs, this.#settings.localTtlMs);
     return { key, value, at, freshUntil, costMs, stamp, tags, retryAt: 0, isFollowed: true };
   }
 
-  /** Whether it is served at once while it is refreshed. */
+  usableUntil(entry: Entry<K, V>): number {
+    return this.#staleUntil(entry, this.#settings.staleMs);
+  }
+
+  keptUntil(entry: Entry<K, V>): number {
+    return this.#staleUntil(entry, this.#settings.staleIfErrorMs);
+  }
+
+  /** Whether it is served at once while it is refreshed (stale-while-revalidate). */
   isUsable(entry: Entry<K, V>, now: number): boolean {
-    return entry.value !== undefined && now < entry.freshUntil + this.#settings.staleMs;
+    return entry.value !== undefined && now < this.usableUntil(entry);
   }
 
-  /** Whether it is served when there is nothing better. */
+  /** Whether it is served when the load fails or is slow (stale-if-error). */
   isKept(entry: Entry<K, V>, now: number): boolean {
-    return entry.value !== undefined && now < entry.freshUntil + this.#settings.staleIfErrorMs;
+    return entry.value !== undefined && now < this.keptUntil(entry);
   }
 
-  /** Whether this hit is to begin a refresh. */
+  /** Whether this hit starts a refresh. */
   isDue(entry: Entry<K, V>, now: number): boolean {
     const { refreshAhead, random } = this.#settings;
     const leftMs = entry.freshUntil - now;
@@ -51,6 +59,11 @@ export class Freshness<K, V> {
     // the logarithm of the smallest draw is -36.7, or of 0 infinite
     if (leftMs > 37 * reachMs) return false;
     return -Math.log(random()) * reachMs >= leftMs;
+  }
+
+  /** `localTtlMs` bounds also what is stale. */
+  #staleUntil({ freshUntil, at }: Entry<K, V>, staleMs: number): number {
+    return Math.min(freshUntil + staleMs, at + this.#settings.localTtlMs);
   }
 
   #freshMs(key: K, value: V | undefined, { ttlMs }: Terms): number {

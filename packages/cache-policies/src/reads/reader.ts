@@ -1,6 +1,6 @@
 import { abortable, type Clock } from '@ashlar/core';
 import type { Events } from '../events.ts';
-import { checkCallOptions, type GetManyOptions, type GetOptions, type Load } from '../options.ts';
+import type { GetManyOptions, GetOptions, Load } from '../options.ts';
 import type { CacheState } from '../state.ts';
 import type { Entry } from '../tiers/entry.ts';
 import type { LocalTier } from '../tiers/local-tier.ts';
@@ -10,13 +10,13 @@ import { Fetcher } from './fetcher.ts';
 import { Flight } from './flight.ts';
 import type { Source } from './source-loader.ts';
 
-/** Flights that are fetched together: those that are waited for, and those that refresh. */
+/** Flights that are fetched together: those with callers, and refreshes. */
 interface Batch<K, V> {
   readonly awaited: Flight<K, V>[];
   readonly refreshes: Flight<K, V>[];
 }
 
-/** One key of one call. Made only where the local tier does not end the call. */
+/** One key of one call. Created only where the local tier has no fresh value. */
 interface Request<K, V> {
   readonly id: unknown;
   readonly key: K;
@@ -27,13 +27,13 @@ interface Request<K, V> {
 
 const noOptions: GetOptions = {};
 
-/** Answers reads from what is there, and has the rest fetched once. */
+/** Answers reads from the local tier, and fetches the rest once. */
 export class Reader<K, V> {
   readonly #state: CacheState<K, V>;
   readonly #writer: Writer<K, V> | undefined;
   readonly #fetcher: Fetcher<K, V>;
   readonly #source: Source<K, V> | undefined;
-  // of the state, for the path of hits
+  // of the state, for the hot path of hits
   readonly #idOf: (key: K) => unknown;
   readonly #local: LocalTier<K, V>;
   readonly #remote: RemoteLink<V> | undefined;
@@ -87,7 +87,7 @@ export class Reader<K, V> {
     return isThere && this.#mayServe(entry, now) ? entry.value : undefined;
   }
 
-  /** Keeps to one path for hits: nothing is allocated, and the time is only asked for where it matters. */
+  /** Hits allocate nothing, and read the clock only where it matters. */
   #answer(
     id: unknown,
     key: K,
@@ -110,14 +110,13 @@ export class Reader<K, V> {
         return entry.value;
       }
     }
-    if (options !== noOptions) checkCallOptions('get', options);
     const request = { id, key, load, options, batch };
     return this.#writer === undefined
       ? this.#miss(request, entry)
       : this.#afterWrites(this.#writer, request, entry);
   }
 
-  /** Writes that the source has not taken yet come before what the source would answer. */
+  /** A pending write takes precedence over the source, which does not have it yet. */
   #afterWrites(
     writer: Writer<K, V>,
     request: Request<K, V>,
@@ -130,7 +129,7 @@ export class Reader<K, V> {
     if (starting !== undefined) return again(starting);
     const pending = writer.pending?.(id);
     if (pending === undefined) return this.#miss(request, entry);
-    // a load of its own must not see what is about to be deleted
+    // a load of its own must not find a key that is about to be deleted
     if (pending.value === undefined && load !== undefined) return again(writer.flush!());
     this.#events.hit(id, key, 'pending', true);
     return pending.value;
@@ -138,8 +137,8 @@ export class Reader<K, V> {
 
   /** The local tier has nothing fresh: a stale value while it is refreshed, else a flight. */
   #miss(request: Request<K, V>, entry: Entry<K, V> | undefined): V | undefined | Promise<V | undefined> {
-    const { id, key, options } = request;
-    const { flights, freshness } = this.#state;
+    const { id, key } = request;
+    const { freshness } = this.#state;
     const now = this.#clock.now();
     const stale = entry !== undefined && this.#mayServe(entry, now) ? entry : undefined;
     if (stale !== undefined) {
@@ -151,12 +150,43 @@ export class Reader<K, V> {
       }
     }
     this.#events.miss(id, key);
+    return this.#wait(request, stale, this.#local.stamp, now);
+  }
+
+  /** Waits for the flight of the key, or starts one. `since` is the number of tag invalidations when the call began. */
+  #wait(
+    request: Request<K, V>,
+    stale: Entry<K, V> | undefined,
+    since: number,
+    now: number,
+  ): Promise<V | undefined> | undefined {
+    const { id, options } = request;
+    const { flights } = this.#state;
     let flight = flights.find(id);
     if (flight !== undefined && this.#remote?.mayJoin(flight.startedAt, now) === false) flight = undefined;
+    flight?.reopenAt(now);
     flight ??= this.#start(request, stale, false);
     if (flight === undefined) return undefined;
     const joined = flight;
-    return flight.wait(options.signal, () => flights.detach(joined));
+    const answer = flight.wait(options.signal, () => flights.detach(joined));
+    return joined.stamp >= since ? answer : this.#orAgain(answer, joined, request, since);
+  }
+
+  /**
+   * Tags were invalidated between the start of the flight and that of the call. So its value is the answer only if it has
+   * none of them. Else the key is loaded again; that nothing was found is no answer either, as nothing has no tags.
+   */
+  async #orAgain(
+    answer: Promise<V | undefined>,
+    flight: Flight<K, V>,
+    { batch: _, ...request }: Request<K, V>,
+    since: number,
+  ): Promise<V | undefined> {
+    const value = await answer;
+    if (value !== undefined && this.#local.isUntouched(flight.tags, flight.stamp)) return value;
+    request.options.signal?.throwIfAborted();
+    this.#state.flights.detach(flight);
+    return this.#wait({ ...request, batch: undefined }, undefined, since, this.#clock.now());
   }
 
   #refresh(request: Request<K, V>, entry: Entry<K, V>): void {
@@ -165,7 +195,7 @@ export class Reader<K, V> {
     if (this.#start(request, entry, true) !== undefined) this.#events.counters.refreshes++;
   }
 
-  /** A flight, on its way unless its batch goes later; undefined when there is no tier or source to ask. */
+  /** A flight, started at once or later with its batch; undefined when there is neither a shared tier nor a source. */
   #start(
     { id, key, load, options: terms, batch }: Request<K, V>,
     fallback: Entry<K, V> | undefined,

@@ -5,13 +5,13 @@ import type { CacheState } from '../state.ts';
 import { fail, serveStale } from './fallback.ts';
 import type { Flight } from './flight.ts';
 
-/** What is asked when no tier has a key. At least one of both. */
+/** Where a key is loaded from when no tier has it. At least one of both. */
 export interface Source<K, V> {
   readonly load?: Load<K, V> | undefined;
   readonly loadMany?: LoadMany<K, V> | undefined;
 }
 
-/** The right to keep what is loaded: under a lease of the shared tier, in this process alone, or nowhere. */
+/** Where a loaded value may be kept: under a lease of the shared tier, in this process alone, or nowhere. */
 export type Right = { readonly lease: string } | 'local' | 'none';
 
 type RightOf<K, V> = (flight: Flight<K, V>) => Right;
@@ -24,7 +24,7 @@ export class SourceLoader<K, V> {
     this.#state = state;
   }
 
-  /** Answers the flights. Rejects only for what the source cannot be blamed for. */
+  /** Settles the flights. Rejects only for a fault of this package. */
   async load(flights: readonly Flight<K, V>[], source: Source<K, V>, rightOf: RightOf<K, V>): Promise<void> {
     const { load, loadMany } = source;
     if (flights.length > 1 && loadMany !== undefined) return this.#loadMany(flights, loadMany, rightOf);
@@ -69,13 +69,14 @@ export class SourceLoader<K, V> {
     }
   }
 
-  /** Answers at once, then stores where it has the right to. */
+  /** Resolves the flight at once, then stores the value where it may. */
   async #deliver(flight: Flight<K, V>, value: V | undefined, startedAt: number, right: Right): Promise<void> {
     const { clock, freshness, flights, remote } = this.#state;
     const { id, key, terms, stamp } = flight;
     const now = clock.now();
     const costMs = now - startedAt;
     const loaded = freshness.sharedEntryOf(key, value, terms, costMs);
+    flight.tags = loaded.tags;
     const isKept = loaded.keepMs > 0 && !flight.isAborted;
     const entry = freshness.entryOf(key, loaded, { at: startedAt, stamp }, now);
     if (isKept && right === 'local') this.#state.keep(flight, entry);
@@ -84,9 +85,10 @@ export class SourceLoader<K, V> {
       flights.answer(flight, value);
       return this.#releaseLease(flight, right);
     }
-    // who comes before it is stored gets it too
+    this.#state.local.check(id, entry);
+    // a caller before it is stored gets it too
     flight.resolve(value);
-    if (await remote!.fill(id as string, right.lease, loaded)) this.#state.keep(flight, entry);
+    if (await remote!.fill(id as string, right.lease, loaded)) this.#state.tryKeep(flight, entry);
   }
 
   async #failed(flight: Flight<K, V>, error: unknown, startedAt: number, right: Right): Promise<void> {
@@ -120,7 +122,7 @@ export class SourceLoader<K, V> {
     return background ? this.#state.clock : this.#state.callerClock;
   }
 
-  /** Serves what is kept after the soft timeout, unless it is canceled by what it returns. */
+  /** Serves stale values after the soft timeout. Returns a function that cancels it. */
   #serveStaleWhenSlow(flights: readonly Flight<K, V>[]): () => void {
     const { softTimeoutMs } = this.#state.settings;
     if (softTimeoutMs === undefined || flights.every(({ fallback }) => fallback === undefined))
@@ -137,20 +139,25 @@ export class SourceLoader<K, V> {
     return () => canceled.abort();
   }
 
-  /** Of a source that only takes many, and may answer with others. */
+  /** For a source with `loadMany` alone, which may return other keys. */
   #oneOf(loadMany: LoadMany<K, V>): Load<K, V> {
     return async (key, context) => this.#byId(await loadMany([key], context)).get(this.#state.idOf(key));
   }
 
-  /** Of two pairs for one key, the later one. @throws TypeError for what is not iterable */
+  /** Of two pairs for one key, the later one. @throws TypeError for anything but pairs */
   #byId(pairs: Iterable<readonly [K, V]>): ReadonlyMap<unknown, V> {
     const values = new Map<unknown, V>();
-    for (const [key, value] of pairs) values.set(this.#state.idOf(key), value);
+    for (const pair of pairs) {
+      if (!Array.isArray(pair))
+        throw new TypeError('`loadMany` must return pairs, as [[key, value]] or a Map');
+      const [key, value] = pair as readonly [K, V];
+      values.set(this.#state.idOf(key), value);
+    }
     return values;
   }
 }
 
-/** What the load is given, and no more than that. */
+/** The context of a load, and no more than that. */
 function contextOf(holder: { readonly signal: AbortSignal }): LoadContext {
   return {
     get signal() {

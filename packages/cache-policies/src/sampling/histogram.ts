@@ -1,4 +1,4 @@
-/** Sub-buckets of an octave: what is told of a size is between those told of two sizes 3 % apart. */
+/** Sub-buckets of an octave: results are exact for sizes 3 % apart, and interpolated between them. */
 const perOctave = 32;
 const octaves = 32;
 

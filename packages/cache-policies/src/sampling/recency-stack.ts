@@ -1,6 +1,6 @@
 /**
- * Keys by hash, in the order of their last request, at most `capacity` of them: says how many others came since. The order
- * is that of places in an array, each given once; a Fenwick tree over them counts those that are taken.
+ * Keys by hash, in the order of their last request, at most `capacity` of them; counts how many others were requested since.
+ * The order is that of places in an array, each used once; a Fenwick tree over them counts those that are taken.
  */
 export class RecencyStack {
   readonly #places: number;

@@ -18,8 +18,8 @@ export class SpatialSample {
 }
 
 /**
- * How many entries a shadow should have of a cache of that many: all of a small one, as a small part of it would tell
- * nothing; few of a large one, but `least`, so that it costs little.
+ * The entries of a shadow of a cache with that many: all of a small cache, because a small part of it shows nothing; few of
+ * a large one, at least `least`, so that it costs little.
  */
 export function shadowSize(entries: number, least: number): number {
   if (entries <= 1_000) return entries;

@@ -1,19 +1,42 @@
-import { describe, InvalidOptionError, integerOption, knownOptions } from '@ashlar/core';
-import type { Bound, EvictionReason } from '../bounded-map.ts';
+import {
+  describe,
+  functionOf,
+  InvalidOptionError,
+  integer,
+  type Random,
+  type Rule,
+  type RulesFor,
+  readOptions,
+  required,
+} from '@ashlar/core';
+import type { Bound, Eviction, EvictionReason } from '../bounded-map.ts';
 
-/** @throws InvalidOptionError unless it is a bound, with no options but its own and `more`. */
-export function checkBound(policy: string, bound: Bound<never, never>, more: readonly string[] = []): void {
-  knownOptions(policy, bound, ['max', 'weigh', 'onEvict', 'random', ...more]);
-  checkMax(bound.max);
-  for (const option of ['weigh', 'onEvict', 'random'] as const) {
-    const value: unknown = bound[option];
-    if (value === undefined || typeof value === 'function') continue;
-    throw new InvalidOptionError(option, `\`${option}\` must be a function, got ${describe(value)}`);
-  }
+const maxRule = required(integer(undefined, { min: 1 }), 'the most entries, or the most weight with `weigh`');
+
+const rules = {
+  max: maxRule,
+  weigh: functionOf<(key: never, value: never) => number>(),
+  onEvict: functionOf<(key: never, value: never, reason: EvictionReason) => void>(),
+  random: functionOf<Random>(),
+} satisfies RulesFor<Bound<never, never>>;
+
+/** An eviction policy as an option. */
+export const evictionRule: Rule<Eviction | undefined> = functionOf<Eviction>(value => {
+  const name = typeof value === 'string' ? value : 'lru';
+  return `write \`eviction: ${name}\`, imported from '@ashlar/cache-policies'`;
+});
+
+/** @throws InvalidOptionError unless it is a bound, with no options but its own and those that have rules in `more`. */
+export function checkBound(
+  policy: string,
+  bound: Bound<never, never>,
+  more: Readonly<Record<string, Rule<unknown>>> = {},
+): void {
+  readOptions(policy, bound, { ...rules, ...more });
 }
 
-export function checkMax(max: number): number {
-  return integerOption('max', max, { min: 1 });
+export function checkMax(max: unknown): number {
+  return maxRule(max, 'max');
 }
 
 /** @throws InvalidOptionError that names the key. */
@@ -22,8 +45,13 @@ export function checkValue(key: unknown, value: unknown): void {
   throw new InvalidOptionError('value', `the value of ${describe(key)} must not be undefined`);
 }
 
+/** @throws InvalidOptionError that names the key, and whatever `weigh` throws. */
 export function weightOf<K, V>(weigh: ((key: K, value: V) => number) | undefined, key: K, value: V): number {
-  return weigh === undefined ? 1 : integerOption('weigh', weigh(key, value), { min: 1 });
+  if (weigh === undefined) return 1;
+  const weight = weigh(key, value);
+  if (Number.isSafeInteger(weight) && weight >= 1) return weight;
+  const got = `${describe(weight)} for ${describe(key)}`;
+  throw new InvalidOptionError('weigh', `\`weigh\` must return an integer of at least 1, got ${got}`);
 }
 
 interface Departure<K, V> {
@@ -32,7 +60,7 @@ interface Departure<K, V> {
   readonly reason: EvictionReason;
 }
 
-/** What has left and is not yet told: a map tells when its operation is done, so that the one told may use the map. */
+/** Entries that left during an operation. `onEvict` is called when the operation is done, so that it may use the map. */
 export class Departures<K, V> {
   readonly #onEvict: NonNullable<Bound<K, V>['onEvict']>;
   #waiting: Departure<K, V>[] = [];
@@ -45,7 +73,7 @@ export class Departures<K, V> {
     this.#waiting.push({ key, value, reason });
   }
 
-  /** Tells each, also when one fails; the first error is thrown at the end. */
+  /** Calls `onEvict` for each, also when one call throws; then throws the first error. */
   notify(): void {
     if (this.#waiting.length === 0) return;
     const leaving = this.#waiting;

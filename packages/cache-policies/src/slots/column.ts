@@ -1,9 +1,9 @@
-/** No slot: what is returned for a key that is not there. */
+/** No slot: the result for an absent key. */
 export const none = 0;
 
 type Cells = Int32Array | Uint8Array | Float64Array;
 
-/** A number a slot, in a typed array that grows with the entries. Read `cells` anew after an entry was added. */
+/** A number for each slot, in a typed array that grows with the entries. Read `cells` anew after an entry was added. */
 export class Column<A extends Cells> {
   cells: A;
   readonly #make: new (

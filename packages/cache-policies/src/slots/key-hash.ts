@@ -4,14 +4,14 @@ const float = new Float64Array(1);
 const halves = new Int32Array(float.buffer);
 
 /**
- * 32-bit hashes of whatever may be the key of a `Map`: keys that are the same to a `Map` have the same hash, with another
- * seed another one. Objects are numbered as they come and not kept alive.
+ * Seeded 32-bit hashes of the keys of a `Map`, of any kind: keys that a `Map` takes for equal have the same hash. Objects
+ * are numbered as they come, and not kept alive.
  */
 export class KeyHash {
   readonly #seed: number;
   #numbers: WeakMap<object, number> | undefined;
   #numbered = 0;
-  /** The last string, as whoever asks may not be the only one who does. */
+  /** The last string and its hash: several parts of a cache often hash the same key in a row. */
   #last = '';
   #lastHash: number;
 

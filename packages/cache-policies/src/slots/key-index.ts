@@ -6,8 +6,8 @@ import { type Chains, SlotTable } from './slot-table.ts';
 import { StringIndex } from './string-index.ts';
 
 /**
- * Slots by key, equal as a `Map`'s keys are. Each kind of key is where it is found soonest: integers in a hash table of
- * our own, strings in an index of theirs, other kinds in a `Map`, and there too what collides too much.
+ * Slots by key; keys are equal as in a `Map`. Each kind of key has the fastest index for it: integers a hash table of our
+ * own, strings a `StringIndex`, all other kinds a `Map`, which also takes keys that collide too much.
  */
 export class KeyIndex<K> {
   readonly #keys: PagedList<unknown>;
@@ -20,7 +20,7 @@ export class KeyIndex<K> {
   #strings: StringIndex;
   #hash: KeyHash | undefined;
 
-  /** `keys`, by slot, are those that are there, and that which is being added or removed. */
+  /** `keys` are the present keys by slot, and the one that is being added or removed. */
   constructor(keys: PagedList<unknown>, chains: Chains) {
     this.#keys = keys;
     this.#chains = chains;
@@ -28,7 +28,7 @@ export class KeyIndex<K> {
     this.#strings = new StringIndex(keys, chains, this.#refuse);
   }
 
-  /** From now on the hashes of all kinds of keys are known, not only of integers and strings. */
+  /** From now on keys of every kind are hashed, not only integers and strings. */
   hashAll(): void {
     this.#hash ??= new KeyHash(0);
   }
@@ -41,13 +41,13 @@ export class KeyIndex<K> {
     return slot !== none || this.#others.size === 0 ? slot : (this.#others.get(key) ?? none);
   }
 
-  /** As `find`, and quicker when that was just asked in vain. */
+  /** As `find`, and faster right after a `find` of the same key that found nothing. */
   findAgain(key: K): number {
     if (typeof key !== 'string' || this.#others.size > 0) return this.find(key);
     return this.#strings.findAgain(key);
   }
 
-  /** Adds a key that is not there; it is the key of the slot already. */
+  /** Adds an absent key, which is the key of the slot already. */
   add(key: K, slot: number): void {
     if (typeof key === 'string') this.#strings.add(key, slot);
     else if (isInteger(key)) {

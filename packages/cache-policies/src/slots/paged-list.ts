@@ -24,7 +24,7 @@ export class PagedList<T> {
     this.#length++;
   }
 
-  /** Leaves the first ones, all on one page. */
+  /** Keeps the first `length` items, which must be on one page. */
   truncate(length: number): void {
     this.#pages.length = 1;
     this.#pages[0]!.length = length;

@@ -1,49 +1,51 @@
+import type { Rule } from '@ashlar/core';
 import type { Bound, BoundedMap } from '../bounded-map.ts';
 import { checkBound, checkMax, checkValue, Departures, weightOf } from './bound.ts';
 import type { Column } from './column.ts';
 import { none } from './column.ts';
-import { Entries } from './entries.ts';
 import { Queue } from './queue.ts';
+import { SlotStore } from './slot-store.ts';
 
 export type Taker<K, V> = (key: K, value: V, weight: number) => void;
 
 /**
- * What is common to the policies that keep their entries in queues: the books, so that a policy says only where an entry
- * goes. Each policy writes its own `get`, so that the hot path is compiled for it alone.
+ * The bookkeeping of all policies that keep their entries in queues, so that a policy decides only where an entry goes. Each
+ * policy has its own `get`, so that the hot path is compiled for it alone.
  */
 export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
-  protected readonly entries: Entries<K, V> = new Entries<K, V>();
+  protected readonly slots: SlotStore<K, V> = new SlotStore<K, V>();
   protected max: number;
-  /** The weight of what is there, ghosts not included. */
+  /** The weight of all entries, ghosts not included. */
   protected used = 0;
   readonly #weigh: ((key: K, value: V) => number) | undefined;
   readonly #weights: Column<Float64Array> | undefined;
   readonly #departures: Departures<K, V> | undefined;
   readonly #queues: Queue[] = [];
-  readonly #links = this.entries.links();
+  readonly #links = this.slots.links();
   #size = 0;
-  /** Who takes what is given up, instead of those who are told. */
+  /** Takes evicted entries instead of `onEvict`, while one is handed over. */
   #taker: Taker<K, V> | undefined;
 
-  constructor(policy: string, bound: Bound<K, V>, options: readonly string[] = []) {
+  /** `options` are the rules of the policy's own options. */
+  constructor(policy: string, bound: Bound<K, V>, options: Readonly<Record<string, Rule<unknown>>> = {}) {
     checkBound(policy, bound, options);
     const { max, weigh, onEvict } = bound;
     this.max = max;
     this.#weigh = weigh;
-    this.#weights = weigh && this.entries.column(Float64Array);
+    this.#weights = weigh && this.slots.column(Float64Array);
     this.#departures = onEvict && new Departures(onEvict);
   }
 
   abstract get(key: K): V | undefined;
   /** Makes room and stores; `ghost` is the slot of the key's ghost, or `none`. */
   protected abstract admit(key: K, value: V, weight: number, ghost: number): void;
-  /** Evicts one of those that are there: unlinks it, then lets it `leave` or `fade`. */
+  /** Evicts one entry: unlinks it, then lets it `leave` or `fade`. */
   protected abstract evict(): void;
-  /** Hears that an entry was replaced, which is a hit. */
+  /** Counts a hit of an entry that was replaced. */
   protected abstract touch(slot: number): void;
   /** The queue that an entry is on. */
   protected abstract queueOf(slot: number): Queue;
-  /** Hears that an entry will be deleted, or all of them (`none`), and the bound was changed. */
+  /** Called before an entry is deleted, or all of them (`none`); and after the bound was changed. */
   protected forget?(slot: number): void;
   protected resized?(): void;
 
@@ -52,8 +54,8 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
   }
 
   peek(key: K): V | undefined {
-    const slot = this.entries.find(key);
-    return slot === none ? undefined : this.entries.value(slot);
+    const slot = this.slots.find(key);
+    return slot === none ? undefined : this.slots.value(slot);
   }
 
   has(key: K): boolean {
@@ -63,8 +65,8 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
   set(key: K, value: V): this {
     checkValue(key, value);
     const weight = weightOf(this.#weigh, key, value);
-    const slot = this.entries.findAgain(key);
-    const old = slot === none ? undefined : this.entries.value(slot);
+    const slot = this.slots.findAgain(key);
+    const old = slot === none ? undefined : this.slots.value(slot);
     if (old !== undefined) this.#replace(slot, key, old, value, weight);
     else if (weight > this.max) this.#departures?.add(key, value, 'capacity');
     else this.admit(key, value, weight, slot);
@@ -77,17 +79,17 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     return this.used;
   }
 
-  /** Hands over the entry that the policy would evict, which must be there; nobody is told that it has left. */
+  /** Hands over the entry that the policy would evict, without `onEvict`. There must be one. */
   shed(taker: Taker<K, V>): void {
     this.#taker = taker;
     this.evict();
     this.#taker = undefined;
   }
 
-  /** Hands over an entry, if it is there; nobody is told that it has left. */
+  /** Hands over the entry of a key, if present, without `onEvict`. */
   pull(key: K, taker: Taker<K, V>): void {
-    const slot = this.entries.find(key);
-    const value = slot === none ? undefined : this.entries.value(slot);
+    const slot = this.slots.find(key);
+    const value = slot === none ? undefined : this.slots.value(slot);
     if (value === undefined) return;
     const weight = this.queueOf(slot).weightOf(slot);
     this.#remove(slot);
@@ -95,8 +97,8 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
   }
 
   delete(key: K): boolean {
-    const slot = this.entries.find(key);
-    const value = slot === none ? undefined : this.entries.value(slot);
+    const slot = this.slots.find(key);
+    const value = slot === none ? undefined : this.slots.value(slot);
     if (value === undefined) return false;
     this.#remove(slot);
     this.#departures?.add(key, value, 'deleted');
@@ -108,7 +110,7 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     if (this.#departures !== undefined) {
       for (const [key, value] of this) this.#departures.add(key, value, 'deleted');
     }
-    this.entries.clear();
+    this.slots.clear();
     for (const queue of this.#queues) queue.clear();
     this.used = 0;
     this.#size = 0;
@@ -124,48 +126,48 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
   }
 
   *[Symbol.iterator](): IterableIterator<[K, V]> {
-    const { entries } = this;
-    for (let slot = 0; slot < entries.slots; slot++) {
-      const value = entries.value(slot);
-      if (value !== undefined) yield [entries.key(slot), value];
+    const { slots } = this;
+    for (let slot = 0; slot < slots.length; slot++) {
+      const value = slots.value(slot);
+      if (value !== undefined) yield [slots.key(slot), value];
     }
   }
 
   protected queue(): Queue {
-    const queue = new Queue(this.entries, this.#links, this.#weights);
+    const queue = new Queue(this.slots, this.#links, this.#weights);
     this.#queues.push(queue);
     return queue;
   }
 
-  /** Stores it, on no queue yet; a ghost is taken off its queue before. */
+  /** Stores an entry, on no queue yet; a ghost must be off its queue. */
   protected add(key: K, value: V, weight: number, ghost: number = none): number {
-    const slot = ghost === none ? this.entries.add(key, value) : ghost;
-    if (ghost !== none) this.entries.setValue(slot, value);
+    const slot = ghost === none ? this.slots.add(key, value) : ghost;
+    if (ghost !== none) this.slots.setValue(slot, value);
     if (this.#weights !== undefined) this.#weights.cells[slot] = weight;
     this.used += weight;
     this.#size++;
     return slot;
   }
 
-  /** An evicted entry goes; it is on no queue any more. */
+  /** Removes an evicted entry, which must be on no queue. */
   protected leave(slot: number): void {
     this.fade(slot);
-    this.entries.remove(slot);
+    this.slots.remove(slot);
   }
 
-  /** An evicted entry goes and its key is kept as a ghost. */
+  /** Removes an evicted entry and keeps its key as a ghost. */
   protected fade(slot: number): void {
     const weight = this.#weights === undefined ? 1 : this.#weights.cells[slot]!;
     this.used -= weight;
     this.#size--;
     if (this.#taker !== undefined || this.#departures !== undefined) this.#notify(slot, weight);
-    else this.entries.setValue(slot, undefined);
+    else this.slots.setValue(slot, undefined);
   }
 
   #notify(slot: number, weight: number): void {
-    const key = this.entries.key(slot);
-    const value = this.entries.value(slot) as V;
-    this.entries.setValue(slot, undefined);
+    const key = this.slots.key(slot);
+    const value = this.slots.value(slot) as V;
+    this.slots.setValue(slot, undefined);
     if (this.#taker === undefined) this.#departures?.add(key, value, 'capacity');
     else this.#taker(key, value, weight);
   }
@@ -176,7 +178,7 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
     queue.remove(slot);
     this.used -= queue.weightOf(slot);
     this.#size--;
-    this.entries.remove(slot);
+    this.slots.remove(slot);
   }
 
   #replace(slot: number, key: K, old: V, value: V, weight: number): void {
@@ -186,7 +188,7 @@ export abstract class PolicyMap<K, V> implements BoundedMap<K, V> {
       this.#departures?.add(key, value, 'capacity');
       return;
     }
-    this.entries.setValue(slot, value);
+    this.slots.setValue(slot, value);
     if (this.#weights !== undefined) {
       const queue = this.queueOf(slot);
       this.used += weight - queue.weightOf(slot);

@@ -1,21 +1,21 @@
 import type { Column, Links } from './column.ts';
-import type { Entries } from './entries.ts';
+import type { SlotStore } from './slot-store.ts';
 
 /**
- * A list of slots: what is pushed is at its head, the oldest is at its tail. It is a ring through a sentinel slot, so
- * that no end is a special case: the head is after the sentinel, the tail before it.
+ * A list of slots: the newest at its head, the oldest at its tail. It is a ring through a sentinel slot, so that no end is a
+ * special case: the head is after the sentinel, the tail before it.
  */
 export class Queue {
   readonly sentinel: number;
-  /** How many slots are on it, and the sum of their weights. */
+  /** The number of its slots, and the sum of their weights. */
   size = 0;
   weight = 0;
   readonly #next: Column<Int32Array>;
   readonly #prev: Column<Int32Array>;
   readonly #weights: Column<Float64Array> | undefined;
 
-  constructor(entries: Entries<unknown, unknown>, { next, prev }: Links, weights?: Column<Float64Array>) {
-    this.sentinel = entries.sentinel();
+  constructor(slots: SlotStore<unknown, unknown>, { next, prev }: Links, weights?: Column<Float64Array>) {
+    this.sentinel = slots.sentinel();
     this.#next = next;
     this.#prev = prev;
     this.#weights = weights;
@@ -58,7 +58,7 @@ export class Queue {
     this.#link(slot, this.tail);
   }
 
-  /** As the next newer one after `older`, which is on it or the sentinel. */
+  /** Directly newer than `older`, which is on it or the sentinel. */
   pushAfter(slot: number, older: number): void {
     this.#link(slot, this.newer(older));
   }

@@ -1,21 +1,21 @@
 import { type Column, none } from './column.ts';
 import type { PagedList } from './paged-list.ts';
 
-/** As many slots as may have one home: a table that collides more, by chance or by malice, refuses. */
+/** The most slots with one home. The table refuses more, whether they collide by chance or by malice. */
 const reach = 64;
 
-/** How many homes move with each slot that is added while the table grows. */
+/** The homes that move with each slot that is added while the table grows. */
 const moves = 4;
 
-/** What is known of each slot: the hash of its key, and the slot after it of those that have the same home. */
+/** By slot: the hash of its key, and the next slot with the same home. */
 export interface Chains {
   readonly hashes: Column<Int32Array>;
   readonly next: Column<Int32Array>;
 }
 
 /**
- * Slots by hash: heads of chains, at the high bits of the hash. When there are more slots than heads there are twice as many
- * heads, and the slots move to them a few at a time, so that no operation waits for it.
+ * Slots by hash: heads of chains, at the high bits of the hash. When there are more slots than heads, the heads double and
+ * the slots move to them a few at a time, so that no operation takes long.
  */
 export class SlotTable {
   readonly #hashes: Column<Int32Array>;
@@ -23,7 +23,7 @@ export class SlotTable {
   #heads: Int32Array = new Int32Array(16);
   #shift = 28;
   #size = 0;
-  /** Half as many heads, of what has not moved yet. */
+  /** The former heads, half as many, of slots that have not moved yet. */
   #old: Int32Array | undefined;
   #moved = 0;
 
@@ -32,7 +32,7 @@ export class SlotTable {
     this.#next = next;
   }
 
-  /** The slot with the hash, where no two have the same one. */
+  /** The slot with the hash, where no two slots have the same one. */
   find(hash: number): number {
     const hashes = this.#hashes.cells;
     const next = this.#next.cells;
@@ -44,7 +44,7 @@ export class SlotTable {
     return slot;
   }
 
-  /** The slot with the hash that has that string among `keys`. */
+  /** The slot with the hash whose key in `keys` is that string. */
   findString(hash: number, key: string, keys: PagedList<unknown>): number {
     const hashes = this.#hashes.cells;
     const next = this.#next.cells;
@@ -56,7 +56,7 @@ export class SlotTable {
     return slot;
   }
 
-  /** Adds a slot whose hash is known. False if it is refused. */
+  /** Adds a slot whose hash is set. Returns false if it is refused. */
   add(slot: number): boolean {
     if (this.#old !== undefined) this.#move(this.#old);
     else if (this.#size === this.#heads.length) this.#grow();
@@ -70,7 +70,7 @@ export class SlotTable {
     return true;
   }
 
-  /** Nothing is done if it is not there. */
+  /** Removes a slot, if present. */
   remove(slot: number): void {
     const hash = this.#hashes.cells[slot]!;
     if (this.#unlink(this.#heads, hash >>> this.#shift, slot)) return;

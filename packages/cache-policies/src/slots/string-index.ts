@@ -3,19 +3,19 @@ import { hashString } from './hash.ts';
 import type { PagedList } from './paged-list.ts';
 import { type Chains, SlotTable } from './slot-table.ts';
 
-/** An object of more names would stop the world when it grows. */
+/** An object with more names would block the event loop when it grows. */
 const mostNames = 16_384;
 
 /** How many slots move from the object to the table with each that is added. */
 const step = 8;
 
-/** Of the strings asked for, how many were removed: an object is the slower one from the first on, a table below the second. */
+/** Removals for each lookup: an object is slower above the first, a table below the second. */
 const churning = 0.12;
 const calm = 0.06;
 
 /**
- * Slots by string. V8 finds a property of an object much sooner than our own table hashes a string, and adds and removes it
- * much later; so it is an object while strings are few and mostly stay, and a table else.
+ * Slots by string. V8 finds a property of an object much faster than our own table hashes a string, and adds and removes one
+ * much slower. So it is an object while strings are few and mostly stay, and a table otherwise.
  */
 export class StringIndex {
   readonly #chains: Chains;
@@ -23,16 +23,16 @@ export class StringIndex {
   readonly #refuse: (slot: number) => void;
   #object: Record<string, number> | undefined = Object.create(null);
   #table: SlotTable;
-  /** The string last looked for in vain, which is mostly the next to be added; its hash, if there is no object. */
+  /** The last string that was not found, which is mostly the next to be added; and its hash, if there is no object. */
   #missed: string | undefined;
   #missedHash = 0;
   #size = 0;
-  /** The next slot that moves from the object to the table, or `none`; what is new is in the table then. */
+  /** The next slot that moves from the object to the table, or `none`; meanwhile new slots go to the table. */
   #moving = none;
   #asked = 0;
   #removed = 0;
 
-  /** `keys` are those of the slots; `refuse` hears of a slot that the table does not take. */
+  /** `keys` are the keys by slot; `refuse` is called with a slot that the table does not take. */
   constructor(keys: PagedList<unknown>, chains: Chains, refuse: (slot: number) => void) {
     this.#chains = chains;
     this.#keys = keys;
@@ -51,12 +51,12 @@ export class StringIndex {
     return none;
   }
 
-  /** As `find`, and quicker when that was just asked in vain. */
+  /** As `find`, and faster right after a `find` of the same key that found nothing. */
   findAgain(key: string): number {
     return key === this.#missed ? none : this.find(key);
   }
 
-  /** Adds a key that is not there; it is the key of the slot already. */
+  /** Adds an absent key, which is the key of the slot already. */
   add(key: string, slot: number): void {
     const named = this.#object !== undefined && this.#moving === none;
     const known = !named && key === this.#missed;

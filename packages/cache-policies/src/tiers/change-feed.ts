@@ -8,31 +8,31 @@ interface Change {
   readonly names: readonly string[];
 }
 
-/** Where the history stands. */
+/** A place in the history of changes. */
 export interface Position {
   readonly epoch: string;
   readonly sequence: number;
 }
 
-/** What a check does. */
+/** The steps of a check. */
 export interface FeedCheck {
   now(): number;
-  /** When nothing is known yet of a connection: makes the server tell it of every change from now on. */
+  /** On a new connection: makes the server send every change from now on. */
   begin(): Promise<void>;
-  /** Asks, over the connection of the operations, where the history stands. */
+  /** Reads the server's position, over the connection of the operations. */
   ask(): Promise<Position>;
-  /** Resolves when all that the server had sent to the connection that hears has been taken. */
+  /** Resolves when everything that the server had sent to the subscribed connection has been received. */
   caughtUp(): Promise<void>;
 }
 
 /**
- * What one session has heard of the numbered changes, and until when that was all there was.
+ * The changes that one session has received, and until when local values are confirmed.
  *
- * Every change takes the next number in the step that makes it. So if the server's last number was n when asked at t, and
- * all up to n were heard, everything was that had been changed before t: what is held here is old by no change from before
- * t, and may be served until t + bound. Whatever went wrong on the way (a lost message, another history, a connection that
- * hears nothing) shows as a number that is missing, and is answered by a reset. After the loss of either connection a
- * session stands where the server says that it stands, and tells a reset for what lay in between.
+ * Every change takes the next number in the step that makes it. If the server's position was n when it was read at time t,
+ * and all changes up to n have been received, then every change from before t has been received, and local values may be
+ * served until t + bound. Every failure on the way (a lost message, another history, a silent connection) shows as a missing
+ * number, and causes a reset. After the loss of either connection the session takes the server's position, and resets for
+ * what lay in between.
  */
 export class ChangeFeed {
   confirmedUntil: number = Number.NEGATIVE_INFINITY;
@@ -40,7 +40,7 @@ export class ChangeFeed {
   readonly #boundMs: number;
   readonly #listener: TierListener;
   #position: Position | undefined;
-  /** Counts what makes a check that is under way void. */
+  /** Counts events that void a check that is under way. */
   #breaks = 0;
   #connected: boolean | undefined;
 
@@ -58,7 +58,7 @@ export class ChangeFeed {
     return this.#connected === true;
   }
 
-  /** A connection was lost: nothing is heard for sure from now on. */
+  /** A connection was lost: changes may be missed from now on. */
   disconnected(error: Error): void {
     this.#breaks++;
     this.#position = undefined;
@@ -67,10 +67,10 @@ export class ChangeFeed {
     this.#listener.connection('disconnected', error);
   }
 
-  /** Returns the keys whose values were touched by it. */
+  /** Takes one message. Returns the keys whose values it touched. */
   receive(message: string): readonly string[] {
     const change = parsed(message);
-    // what no session wrote is nobody's change
+    // not written by a session
     if (change === undefined) return [];
     const { epoch, sequence, session, kind, names } = change;
     if (kind === 'quiet') return names;
@@ -90,17 +90,17 @@ export class ChangeFeed {
     return touched;
   }
 
-  /** The server, or another program, changed what is kept under these keys; it has no number. */
+  /** The server or another program changed these keys; such a change has no number. */
   keysChanged(keys: readonly string[]): void {
     if (this.#position !== undefined && keys.length > 0) this.#listener.invalidated({ keys, tags: [] });
   }
 
-  /** The server says that it forgot everything. */
+  /** The server has dropped everything. */
   emptied(): void {
     if (this.#position !== undefined) this.#listener.reset('emptied');
   }
 
-  /** Confirms that everything was told that had been changed before it began, or says what is to be done about it. */
+  /** Confirms that every change from before it began has been received, or resets. */
   async check({ now, begin, ask, caughtUp }: FeedCheck): Promise<void> {
     const breaks = this.#breaks;
     const sentAt = now();

@@ -1,8 +1,9 @@
 import { AshlarError, type CallOutcome } from '@ashlar/core';
 
-/** The tier could not be asked, refused, or did not answer in time; the `cause` says how. */
+/** The tier could not be reached, refused, or did not answer in time; the `cause` says how. */
 export class TierUnavailableError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_TIER_UNAVAILABLE';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_TIER_UNAVAILABLE';
+  static override readonly retryable: boolean = true;
   readonly outcome: CallOutcome;
 
   constructor(message: string, outcome: CallOutcome, options?: ErrorOptions) {
@@ -11,15 +12,15 @@ export class TierUnavailableError extends AshlarError {
   }
 }
 
-/** The server does not know or allow what the tier's options need of it, so every operation is refused until it does. */
+/** The server does not know or allow a command that the tier's options need: every operation is refused until it does. */
 export class TierUnfitError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_TIER_UNFIT';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_TIER_UNFIT';
   readonly outcome: CallOutcome = 'NotExecuted';
 }
 
 /** The session was closed, before or during the call. */
 export class TierClosedError extends AshlarError {
-  static override readonly code: string = 'ASHLAR_TIER_CLOSED';
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_TIER_CLOSED';
   readonly outcome: CallOutcome;
 
   constructor(tier: string, outcome: CallOutcome = 'NotExecuted') {

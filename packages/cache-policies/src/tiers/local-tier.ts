@@ -1,4 +1,5 @@
 import type { BoundedMap, Eviction } from '../bounded-map.ts';
+import { weightOf } from '../slots/bound.ts';
 import type { Entry } from './entry.ts';
 import { TagLog } from './tag-log.ts';
 
@@ -16,15 +17,18 @@ export interface LocalTierEvents<K> {
 
 const maxTags = 100_000;
 
-/** L1: the values in this process. It knows of tags, not of time. */
+/** L1: the values in this process. It checks tags, not time. */
 export class LocalTier<K, V> {
   readonly #map: BoundedMap<unknown, Entry<K, V>>;
   readonly #tags = new TagLog(maxTags);
   readonly #events: LocalTierEvents<K>;
+  readonly #weigh: LocalTierOptions<K, V>['weigh'];
   #stamp = 0;
+  #clearedAt = 0;
 
   constructor({ max, eviction, weigh }: LocalTierOptions<K, V>, events: LocalTierEvents<K>) {
     this.#events = events;
+    this.#weigh = weigh;
     this.#map = eviction<unknown, Entry<K, V>>({
       max,
       ...(weigh && {
@@ -40,7 +44,7 @@ export class LocalTier<K, V> {
     return this.#map.size;
   }
 
-  /** How many invalidations of tags there were: an entry is stamped with it when its value is asked for. */
+  /** The number of tag invalidations. An entry is stamped with it when its value is requested. */
   get stamp(): number {
     return this.#stamp;
   }
@@ -55,7 +59,13 @@ export class LocalTier<K, V> {
     return entry === undefined || this.#isValid(entry) ? entry : undefined;
   }
 
-  /** The old value is gone also when the new one is refused, with what the map or `weigh` throws. */
+  /** Throws what `put` would throw, and changes nothing. */
+  check(id: unknown, { key, value }: Entry<K, V>): void {
+    this.#events.isFollowed(id, key);
+    if (value !== undefined) weightOf(this.#weigh, key, value);
+  }
+
+  /** Throws what the map or `weigh` throws; the old value is gone then too. */
   put(id: unknown, entry: Entry<K, V>): void {
     try {
       entry.isFollowed = this.#events.isFollowed(id, entry.key);
@@ -71,14 +81,19 @@ export class LocalTier<K, V> {
   }
 
   clear(): void {
-    this.#stamp++;
+    this.#clearedAt = ++this.#stamp;
     this.#map.clear();
     this.#tags.clear();
   }
 
-  /** What has the tag is not found any more; it goes as others need its place. */
+  /** Entries with the tag are not found any more; the policy evicts them in time. */
   invalidateTag(tag: string): void {
     this.#tags.invalidate(tag, ++this.#stamp);
+  }
+
+  /** Whether a value with these tags that was requested at `stamp` is still valid. */
+  isUntouched(tags: readonly string[], stamp: number): boolean {
+    return stamp >= this.#clearedAt && this.#tags.unchanged(tags, stamp);
   }
 
   resize(max: number): void {

@@ -6,7 +6,7 @@ interface Kept {
   readonly entry: TierEntry;
   readonly freshUntil: number;
   readonly keptUntil: number;
-  /** The change after which it was read from its source. */
+  /** The number of changes when it was read from its source. */
   readonly stamp: number;
 }
 
@@ -16,7 +16,7 @@ interface Held {
   readonly stamp: number;
 }
 
-/** The values, leases and tags of a memory tier. Changes are numbered by whoever makes them. */
+/** The values, leases and tags of a memory tier. Each change takes the next number. */
 export class MemoryState {
   readonly #clock: Clock;
   readonly #max: number;
@@ -39,7 +39,7 @@ export class MemoryState {
     return this.#held.size;
   }
 
-  /** How many changes there were. */
+  /** The number of changes so far. */
   get sequence(): number {
     return this.#sequence;
   }

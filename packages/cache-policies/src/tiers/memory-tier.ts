@@ -1,4 +1,4 @@
-import { backgroundClock, type Clock, integerOption, knownOptions } from '@ashlar/core';
+import { backgroundClock, type Clock, clock, integer, type RulesFor, readOptions, text } from '@ashlar/core';
 import { TierClosedError } from './errors.ts';
 import { MemoryState } from './memory-state.ts';
 import type {
@@ -11,18 +11,26 @@ import type {
   TierRead,
   TierSession,
 } from './remote-tier.ts';
+import { checkListener, checkTierKey } from './tier-rules.ts';
 
 export interface MemoryTierOptions {
-  /** As diagnostics messages call it. `memory` by default. */
+  /** Its name in errors and snapshots. Default: `memory`. */
   readonly name?: string;
-  /** The most values it keeps; the oldest go first. 100 000 by default. */
+  /** The most values that it keeps; the oldest go first. Default: 100 000. */
   readonly max?: number;
+  /** Default: the machine's. */
   readonly clock?: Clock;
 }
 
+const rules = {
+  name: text('memory'),
+  max: integer(100_000, { min: 1 }),
+  clock: clock(backgroundClock),
+} satisfies RulesFor<MemoryTierOptions>;
+
 /** A tier in this process. */
 export interface MemoryTier extends RemoteTier {
-  /** Forgets everything, as a server does that restarts empty: values, leases, tags. Its sessions say `reset`. */
+  /** Forgets everything, as a server that restarts empty: values, leases, tags. Each session calls `reset`. */
   empty(): void;
   snapshot(): {
     readonly name: string;
@@ -34,12 +42,13 @@ export interface MemoryTier extends RemoteTier {
 
 /**
  * The second tier of several caches in one process, with the semantics of a shared server: for tests, and to begin
- * with. Other sessions hear of a change before the operation that made it resolves.
+ * with. Other sessions are notified of a change before the operation that made it resolves.
+ *
+ * @throws InvalidOptionError
  */
 export function memoryTier(options: MemoryTierOptions = {}): MemoryTier {
-  knownOptions('memoryTier', options, ['name', 'max', 'clock']);
-  const { name = 'memory', max = 100_000, clock = backgroundClock } = options;
-  return new MemoryTierServer(name, new MemoryState(clock, integerOption('max', max, { min: 1 })));
+  const { name, max, clock } = readOptions('memoryTier', options, rules);
+  return new MemoryTierServer(name, new MemoryState(clock, max));
 }
 
 class MemoryTierServer implements MemoryTier {
@@ -53,11 +62,11 @@ class MemoryTierServer implements MemoryTier {
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    return this.#state.read(key).entry?.value;
+    return this.#state.read(checkTierKey(key)).entry?.value;
   }
 
   open(listener: TierListener): TierSession {
-    const session = new MemorySession(this, this.#state, listener);
+    const session = new MemorySession(this, this.#state, checkListener(listener));
     this.sessions.add(session);
     return session;
   }

@@ -1,18 +1,18 @@
-import type { Clock } from '@ashlar/core';
+import { Backoff, type Clock, type Random } from '@ashlar/core';
 import type { TierSession } from './remote-tier.ts';
 
-const firstDelayMs = 100;
-const longestDelayMs = 5_000;
+const pauses = { firstMs: 100, maxMs: 5_000 };
 const maxKeys = 10_000;
 
 /**
- * Invalidations that failed and are made again until they succeed. Until then the keys are not read from the tier. More
- * than a bound of them become one clear.
+ * Failed invalidations, which are retried until they succeed. Until then their keys are not read from the tier. More than
+ * 10 000 keys become one clear.
  */
 export class PendingInvalidations {
   readonly #tier: Pick<TierSession, 'invalidate' | 'clear'>;
   readonly #clock: Clock;
-  /** Each with the number of its last failure. */
+  readonly #random: Random;
+  /** The keys, each with the number of its last failure. */
   readonly #keys = new Map<string, number>();
   #all = 0;
   #failures = 0;
@@ -20,9 +20,10 @@ export class PendingInvalidations {
   #isRetrying = false;
   #isClosed = false;
 
-  constructor(tier: Pick<TierSession, 'invalidate' | 'clear'>, clock: Clock) {
+  constructor(tier: Pick<TierSession, 'invalidate' | 'clear'>, clock: Clock, random: Random) {
     this.#tier = tier;
     this.#clock = clock;
+    this.#random = random;
   }
 
   get size(): number {
@@ -46,7 +47,7 @@ export class PendingInvalidations {
     this.#start();
   }
 
-  /** The tier may be back: try now. */
+  /** The tier may be back: retries now. */
   retryNow(): void {
     this.#wake.abort();
   }
@@ -65,9 +66,10 @@ export class PendingInvalidations {
   }
 
   async #retry(): Promise<void> {
-    for (let delayMs = firstDelayMs; this.size > 0; delayMs = Math.min(2 * delayMs, longestDelayMs)) {
+    const backoff = new Backoff(pauses, this.#random);
+    while (this.size > 0) {
       this.#wake = new AbortController();
-      await this.#clock.sleep(delayMs, this.#wake.signal).catch(() => {});
+      await this.#clock.sleep(backoff.nextMs(), this.#wake.signal).catch(() => {});
       if (this.#isClosed) return;
       const [all, keys] = [this.#all, [...this.#keys]];
       try {

@@ -1,11 +1,11 @@
-import type { Clock } from '@ashlar/core';
+import { type Clock, describe, type Random } from '@ashlar/core';
 import { SerializeError } from '../errors.ts';
 import type { SharedEntry } from './entry.ts';
 import { PendingInvalidations } from './pending-invalidations.ts';
 import type { ReadOptions, RemoteTier, TierListener, TierRead, TierSession } from './remote-tier.ts';
 import type { Serializer } from './serializer.ts';
 
-/** What is known of a key, with its value decoded. */
+/** A read of the shared tier, with its value decoded. */
 export interface SharedRead<V> extends Omit<TierRead, 'entry'> {
   readonly entry?: SharedEntry<V>;
 }
@@ -21,12 +21,13 @@ export interface LinkOptions<V> {
   readonly serializer: Serializer<V>;
   readonly listener: Pick<TierListener, 'invalidated' | 'reset'>;
   readonly events: LinkEvents;
-  /** For how long beyond what is confirmed a local value may be served while the tier is away. */
+  /** How long a local value may be served beyond its confirmation while the tier is away, in milliseconds. */
   readonly serveMs: number;
   readonly clock: Clock;
+  readonly random: Random;
 }
 
-/** A cache's side of the shared tier (L2): values for bytes, what a failure means, and invalidations still to be made. */
+/** A cache's side of the shared tier (L2): encodes values, counts failures, and retries failed invalidations. */
 export class RemoteLink<V> {
   readonly #events: LinkEvents;
   readonly #session: TierSession;
@@ -36,7 +37,7 @@ export class RemoteLink<V> {
   #connected = true;
   #failures = 0;
 
-  constructor({ tier, serializer, listener, events, serveMs, clock }: LinkOptions<V>) {
+  constructor({ tier, serializer, listener, events, serveMs, clock, random }: LinkOptions<V>) {
     this.#events = events;
     this.#serializer = serializer;
     this.#serveMs = serveMs;
@@ -45,23 +46,23 @@ export class RemoteLink<V> {
       reset: reason => listener.reset(reason),
       connection: (state, error) => this.#connection(state, error),
     });
-    this.#pending = new PendingInvalidations(this.#session, clock);
+    this.#pending = new PendingInvalidations(this.#session, clock, random);
   }
 
-  /** Whether a local value that was asked for `at` may be served. */
+  /** Whether a local value that was requested `at` may be served. */
   mayServe(at: number, now: number): boolean {
     const { confirmedUntil } = this.#session;
     if (now <= confirmedUntil) return true;
     return this.keepsUnprotected && now <= Math.max(confirmedUntil, at) + this.#serveMs;
   }
 
-  /** Whether who comes now may have the answer of a load that began `at`. */
+  /** Whether a caller may join a load that began `at`. */
   mayJoin(at: number, now: number): boolean {
     const { confirmedUntil, boundMs } = this.#session;
     return now <= confirmedUntil || now <= at + boundMs;
   }
 
-  /** Whether what was loaded without the tier may be kept in this process: for a while, where the option says so. */
+  /** Whether a value that was loaded without the tier may be kept in this process: only with `serveMs`, for that long. */
   get keepsUnprotected(): boolean {
     return !this.#connected && this.#serveMs > 0;
   }
@@ -71,7 +72,7 @@ export class RemoteLink<V> {
     return this.#connected && !this.#pending.has(key);
   }
 
-  /** Undefined when the tier cannot be asked. */
+  /** Undefined when the read fails. */
   async read(keys: readonly string[], options: ReadOptions): Promise<readonly SharedRead<V>[] | undefined> {
     try {
       const reads = await this.#session.read(keys, options);
@@ -82,7 +83,7 @@ export class RemoteLink<V> {
     }
   }
 
-  /** Whether it was stored; a failure is none. */
+  /** Whether it was stored: false after a failure too. */
   async fill(key: string, lease: string, entry: SharedEntry<V>): Promise<boolean> {
     try {
       const value = await this.#encode(key, entry.value);
@@ -90,11 +91,13 @@ export class RemoteLink<V> {
       return stored === true;
     } catch (error) {
       this.#failed('fill', error);
+      // else other callers would wait for a value that never comes
+      if (error instanceof SerializeError) await this.release(key, lease);
       return false;
     }
   }
 
-  /** Whether the lease was still there; a failure means that it may not have been. */
+  /** Whether the lease was still held: false after a failure too. */
   async release(key: string, lease: string): Promise<boolean> {
     try {
       const [released] = await this.#session.release([{ key, lease }]);
@@ -142,7 +145,7 @@ export class RemoteLink<V> {
     return this.#session.close();
   }
 
-  /** A change that the tier did not take stays pending, and rejects. */
+  /** A failed change rejects, and its invalidation stays pending. */
   async #change<T>(
     operation: string,
     keys: readonly string[] | undefined,
@@ -171,7 +174,10 @@ export class RemoteLink<V> {
 
   async #encode(key: string, value: V | undefined): Promise<Uint8Array | undefined> {
     try {
-      return value === undefined ? undefined : await this.#serializer.encode(value);
+      if (value === undefined) return undefined;
+      const bytes: unknown = await this.#serializer.encode(value);
+      if (bytes instanceof Uint8Array) return bytes;
+      throw new TypeError(`\`encode\` must return a Uint8Array, got ${describe(bytes)}`);
     } catch (error) {
       throw new SerializeError(key, error);
     }
@@ -180,10 +186,12 @@ export class RemoteLink<V> {
   async #decoded(key: string, { entry, ...rest }: TierRead, options: ReadOptions): Promise<SharedRead<V>> {
     if (entry === undefined) return rest;
     try {
-      const value = entry.value === undefined ? undefined : await this.#serializer.decode(entry.value);
+      if (entry.value === undefined) return { ...rest, entry: { ...entry, value: undefined } };
+      const value = await this.#serializer.decode(entry.value);
+      if (value === undefined) throw new TypeError('`decode` returned undefined');
       return { ...rest, entry: { ...entry, value } };
     } catch (error) {
-      // of another format: as if it were not there, so a lease is asked for, to replace it
+      // of another format: a miss, so a lease is requested, to replace it
       this.#failed('decode', error);
       if (options.leaseMs === undefined || rest.lease !== undefined) return rest;
       const again = { ...options, minFreshMs: Number.POSITIVE_INFINITY };

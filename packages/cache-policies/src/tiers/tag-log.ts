@@ -1,6 +1,6 @@
 /**
- * When each tag was last invalidated, in numbers of changes. What is forgotten to stay within the bound counts as
- * invalidated when the last forgotten one was: an entry may go too soon, never too late.
+ * The number of the change that last invalidated each tag. Tags that were forgotten to stay within the bound count as
+ * invalidated by the latest forgotten change: an entry may be invalidated too soon, never too late.
  */
 export class TagLog {
   readonly #max: number;

@@ -4,11 +4,11 @@ import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { TraceError } from './errors.ts';
 
-/** A file or the standard input, unpacked if it is gzip, which is seen from its first bytes. */
+/** A file or the standard input, unpacked if its first bytes are those of gzip. */
 export class Input {
-  /** As messages call it. */
+  /** Its name in messages. */
   readonly name: string;
-  /** Its length as it is stored; `undefined` if nobody knows. */
+  /** Its stored length; `undefined` if it is unknown. */
   readonly bytes: number | undefined;
   #source: Readable;
   #read = 0;
@@ -49,7 +49,7 @@ export class Input {
       if (first.done === true) return;
       const whole = startingWith(first.value, stored);
       const gzip = first.value[0] === 0x1f && first.value[1] === 0x8b;
-      // An error of any part reaches whoever reads the last one; the callback only keeps it from being thrown here
+      // an error of any part reaches the reader of the last one; the callback only keeps it from being thrown here
       yield* gzip ? (pipeline(whole, createGunzip(), () => {}) as AsyncIterable<Buffer>) : whole;
     } catch (error) {
       throw new TraceError(`${this.name}: ${reasonOf(error)}`, { cause: error });

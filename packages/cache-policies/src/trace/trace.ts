@@ -1,14 +1,17 @@
+import { required, text } from '@ashlar/core';
 import { TraceError } from './errors.ts';
 import { Input } from './input.ts';
 import { accessLogLine, bad, type Key, keyLine, type LineFormat, skipped } from './line-formats.ts';
 import { Lines } from './lines.ts';
 
-/** By so many lines it is known whether the file is a trace, and of what kind. */
+const fileRule = required(text(), 'the path of a trace, or `-` for the standard input');
+
+/** The first lines, which decide whether the file is a trace, and of what kind. */
 const sniffedLines = 20;
 
 /**
- * The keys of a file, and what was left out of it: a key a line, or the access log of nginx or Apache, of which the paths
- * of the GET requests are taken, without their queries. Plain or gzip, which is seen from the first bytes.
+ * The keys of a file, and counts of what was left out: a key a line, or the access log of nginx or Apache, from which it takes
+ * the paths of GET requests, without their queries. Plain or gzip, recognized by the first bytes.
  */
 export class Trace {
   readonly #input: Input;
@@ -17,23 +20,27 @@ export class Trace {
   #isFirstLine = true;
   readonly #sniffed: Buffer[] = [];
   #keys: Key[] = [];
-  /** Keys that were given out. */
+  /** Keys that were yielded. */
   requests = 0;
   /** Lines that are neither a key nor blank. */
   badLines = 0;
   /** Lines of a log that are no GET. */
   skippedLines = 0;
 
-  /** `-` is the standard input. @throws TraceError when there is no such file or it may not be read. */
+  /**
+   * `-` is the standard input.
+   *
+   * @throws TraceError when there is no such file or it may not be read; InvalidOptionError when `file` is no path
+   */
   static async open(file: string): Promise<Trace> {
-    return new Trace(await Input.open(file));
+    return new Trace(await Input.open(fileRule(file, 'file')));
   }
 
   private constructor(input: Input) {
     this.#input = input;
   }
 
-  /** As messages call it. */
+  /** Its name in messages. */
   get name(): string {
     return this.#input.name;
   }
@@ -43,7 +50,7 @@ export class Trace {
     return this.#input.bytes;
   }
 
-  /** How much of that was read. */
+  /** Bytes that were read of it. */
   get bytesRead(): number {
     return this.#input.read;
   }
@@ -53,7 +60,7 @@ export class Trace {
   }
 
   /**
-   * The keys in the file's order, a few thousand at a time; once. Who has enough leaves the loop, which closes the file.
+   * The keys in the file's order, a few thousand at a time; once. Leaving the loop closes the file.
    *
    * @throws TraceError for a file that cannot be read to its end, is no text of the kinds it may be, or has no key.
    */

@@ -106,7 +106,7 @@ describe('compressed', () => {
     const bomb = bytesOf(mark, deflateSync(new Uint8Array(50_000_000)));
     const decoding = small.decode(bomb);
     await expect(decoding).rejects.toMatchObject({
-      code: 'ASHLAR_CACHE_DECOMPRESS',
+      code: 'ASHLAR_CACHE_POLICIES_DECOMPRESS',
       message: `a compressed value of ${bomb.length} bytes becomes longer than \`maxBytes\`, 10000`,
     });
     await expect(small.decode(bytesOf(mark, 0x28, 0xb5))).rejects.toThrow(
@@ -198,7 +198,7 @@ function storing(tiers: () => RemoteTier) {
     expect(await cache.get('a')).toMatchObject({ load: 1 });
     expect(cache.snapshot()).toMatchObject({ loads: 1 });
     expect(failed.map(({ operation, error }) => [operation, (error as { code?: string }).code])).toEqual([
-      ['decode', 'ASHLAR_CACHE_DECOMPRESS'],
+      ['decode', 'ASHLAR_CACHE_POLICIES_DECOMPRESS'],
     ]);
     const isMended = async () => Buffer.compare((await tier.get('a')) ?? damaged, damaged) !== 0;
     await expect.poll(isMended, { timeout: 20_000 }).toBe(true);

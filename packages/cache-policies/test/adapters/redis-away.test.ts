@@ -80,7 +80,7 @@ describeWith('redis', 'a cache over Redis', () => {
         for (const { isConnected } of all) await isConnected(false);
 
         // a write reaches its source, and says that the others were not told
-        const untold = { code: 'ASHLAR_CACHE_WRITE', outcome: 'Executed' };
+        const untold = { code: 'ASHLAR_CACHE_POLICIES_WRITE', outcome: 'Executed' };
         await Promise.all([
           expect(writer.cache.set('x', 'new')).rejects.toMatchObject(untold),
           expect(writer.cache.delete('y')).rejects.toMatchObject(untold),

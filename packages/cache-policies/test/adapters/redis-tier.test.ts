@@ -80,7 +80,7 @@ describe('redisTier', () => {
     [{ redis, prefix: 'a', timeoutMs: 0 }, '`timeoutMs` must be'],
     [
       { redis, prefix: 'a', invalidation: 'feed' } as never,
-      "`invalidation` must be 'pubsub' or 'tracking', got \"feed\"",
+      '`invalidation` must be "pubsub" or "tracking", got "feed"',
     ],
     [{ redis, prefix: 'a', ttlMs: 5 } as never, 'redisTier has no option `ttlMs`'],
   ])('refuses %j', (options, message) => {

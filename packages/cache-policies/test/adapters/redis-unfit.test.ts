@@ -20,7 +20,7 @@ describeWith('redis', 'a server that is not fit for the tier', () => {
     const error = () => cache.set('key', 'value').catch((reason: Error) => reason.cause);
     await expect.poll(error, patient).toBeInstanceOf(TierUnfitError);
     expect(String(await error())).toContain(text);
-    expect(await error()).toMatchObject({ code: 'ASHLAR_TIER_UNFIT', outcome: 'NotExecuted' });
+    expect(await error()).toMatchObject({ code: 'ASHLAR_CACHE_POLICIES_TIER_UNFIT', outcome: 'NotExecuted' });
     expect(await cache.get('key')).toBe('row key');
   }
 

@@ -115,7 +115,7 @@ describe('get', () => {
     expect(a).toEqual(b);
     const error = (a as PromiseRejectedResult).reason as LoadError;
     expect(error).toBeInstanceOf(LoadError);
-    expect(error).toMatchObject({ code: 'ASHLAR_CACHE_LOAD', key: 'a', cause });
+    expect(error).toMatchObject({ code: 'ASHLAR_CACHE_POLICIES_LOAD', key: 'a', cause });
     expect(error.message).toBe('products could not load "a": no database');
     expect(await cache.get('a', async () => 'back')).toBe('back');
   });
@@ -124,7 +124,7 @@ describe('get', () => {
     const { cache } = manualCache<string, string>({ weigh: (_, value) => (value === 'bad' ? 0 : 1) });
     await cache.set('a', 'good');
     await expect(cache.get('b', async () => 'bad')).rejects.toThrow(LoadError);
-    await expect(cache.set('a', 'bad')).rejects.toThrow('`weigh` must be an integer of at least 1');
+    await expect(cache.set('a', 'bad')).rejects.toThrow('`weigh` must return an integer of at least 1');
     expect(cache.peek('a')).toBeUndefined();
   });
 

@@ -14,7 +14,7 @@ async function said(scenario: string): Promise<string> {
 
 it.concurrent.each([
   ['another instance loads', 'loaded'],
-  ['the load takes too long', 'ASHLAR_CACHE_LOAD_TIMEOUT'],
+  ['the load takes too long', 'ASHLAR_CACHE_POLICIES_LOAD_TIMEOUT'],
   ['the load is slow, and there is an old value', 'old'],
 ])('a process lives as long as somebody waits for a read: %s', async (scenario, answer) => {
   expect(await said(scenario)).toBe(answer);

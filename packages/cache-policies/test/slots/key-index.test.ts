@@ -1,12 +1,12 @@
 import { seededRandom } from '@ashlar/core';
 import { describe, expect, it } from 'vitest';
 import { none } from '../../src/slots/column.ts';
-import { Entries } from '../../src/slots/entries.ts';
 import { hashInteger, hashString } from '../../src/slots/hash.ts';
+import { SlotStore } from '../../src/slots/slot-store.ts';
 
 /** Entries and a `Map` of their slots that are told the same. */
 class Pair {
-  readonly index = new Entries<unknown, true>();
+  readonly index = new SlotStore<unknown, true>();
   readonly plain = new Map<unknown, number>();
 
   toggle(key: unknown): void {

@@ -190,9 +190,9 @@ describe('two caches over one tier', () => {
     expect(new TextDecoder().decode(await tier.get('x'))).toBe('"fine"');
     const { cache } = manualCache<string, bigint>({ remote: memoryTier() });
     await expect(cache.set('x', 1n)).rejects.toMatchObject({
-      code: 'ASHLAR_CACHE_WRITE',
+      code: 'ASHLAR_CACHE_POLICIES_WRITE',
       outcome: 'NotExecuted',
-      cause: { code: 'ASHLAR_CACHE_SERIALIZE' },
+      cause: { code: 'ASHLAR_CACHE_POLICIES_SERIALIZE' },
     });
   });
 });
@@ -299,7 +299,7 @@ describe('when the tier is away', () => {
     expect(await other.get('x')).toBe('old');
     tell('disconnected');
     await expect(cache.set('x', 'new')).rejects.toMatchObject({
-      code: 'ASHLAR_CACHE_WRITE',
+      code: 'ASHLAR_CACHE_POLICIES_WRITE',
       outcome: 'Executed',
     });
     expect(rows.get('x')).toBe('new');

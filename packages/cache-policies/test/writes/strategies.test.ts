@@ -101,7 +101,7 @@ describe('what a reader may see, line by line of the table', () => {
     await cache.get('a');
     state.fails = true;
     await expect(cache.set('a', 'new')).rejects.toMatchObject({
-      code: 'ASHLAR_CACHE_WRITE',
+      code: 'ASHLAR_CACHE_POLICIES_WRITE',
       outcome: 'Unknown',
       cause: { message: 'the source is down' },
     });

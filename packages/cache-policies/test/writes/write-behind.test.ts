@@ -189,8 +189,8 @@ describe('writeBehind', () => {
     const { cache } = behind({ maxPending: 1, whenFull: 'reject' });
     await cache.set('a', '1');
     await expect(cache.set('b', '1')).rejects.toMatchObject({
-      code: 'ASHLAR_CACHE_BACKLOG_FULL',
-      message: 'c has 1 writes pending, which is as many as may be',
+      code: 'ASHLAR_CACHE_POLICIES_BACKLOG_FULL',
+      message: 'c has 1 writes pending, its limit',
       outcome: 'NotExecuted',
     });
     expect(cache.peek('b')).toBeUndefined();
@@ -364,7 +364,9 @@ describe('the journal', () => {
     const set = vi.spyOn(store, 'set').mockRejectedValue(new Error('full'));
     const { cache } = journaled(store, table(), { maxPending: 1 });
     for (let i = 0; i < 3; i++) {
-      await expect(cache.set(`key-${i}`, '1')).rejects.toMatchObject({ code: 'ASHLAR_CACHE_JOURNAL' });
+      await expect(cache.set(`key-${i}`, '1')).rejects.toMatchObject({
+        code: 'ASHLAR_CACHE_POLICIES_JOURNAL',
+      });
     }
     expect(pendingOf(cache)).toBe(0);
     set.mockRestore();
@@ -382,7 +384,7 @@ describe('the journal', () => {
     source.rows.set('a', 'old');
     const { cache } = journaled(store, source);
     await expect(cache.get('a')).rejects.toThrow('c could not read its journal: no connection');
-    await expect(cache.set('a', 'x')).rejects.toMatchObject({ code: 'ASHLAR_CACHE_JOURNAL' });
+    await expect(cache.set('a', 'x')).rejects.toMatchObject({ code: 'ASHLAR_CACHE_POLICIES_JOURNAL' });
     list.mockRestore();
     expect(await cache.get('a')).toBe('new');
   });
@@ -394,7 +396,7 @@ describe('the journal', () => {
     const refused = journaled(store, table(), { journal: { store, prefix: 'journal:', waitMs: 0 } });
     for (const act of [refused.cache.set('b', '2'), refused.cache.get('a')]) {
       await expect(act).rejects.toMatchObject({
-        code: 'ASHLAR_CACHE_JOURNAL_TAKEN',
+        code: 'ASHLAR_CACHE_POLICIES_JOURNAL_TAKEN',
         outcome: 'NotExecuted',
         message: 'c could not open its journal: another process has "journal:", also after 0 ms',
       });
@@ -406,7 +408,7 @@ describe('the journal', () => {
     await late.clock.advance(4_999);
     setting.catch(() => {});
     await late.clock.advance(1);
-    await expect(setting).rejects.toMatchObject({ code: 'ASHLAR_CACHE_JOURNAL_TAKEN' });
+    await expect(setting).rejects.toMatchObject({ code: 'ASHLAR_CACHE_POLICIES_JOURNAL_TAKEN' });
     const again = late.cache.set('b', '2');
     await first.cache.close();
     await late.clock.advance(2_000);

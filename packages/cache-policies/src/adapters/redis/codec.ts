@@ -1,7 +1,7 @@
 import type { Argument } from '@ashlar/store/redis-connection';
 import type { TierEntry } from '../../tiers/remote-tier.ts';
 
-/** What the scripts take of an entry: for how long fresh and kept, cost, whether present, tags, bytes. */
+/** An entry as the scripts take it: how long it is fresh and kept, cost, whether present, tags, bytes. */
 export function argumentsOf({ value, freshMs, keepMs, costMs, tags }: TierEntry): Argument[] {
   return [
     freshMs === Number.POSITIVE_INFINITY ? 'inf' : Math.floor(freshMs),
@@ -13,7 +13,7 @@ export function argumentsOf({ value, freshMs, keepMs, costMs, tags }: TierEntry)
   ];
 }
 
-/** An entry as the read script gives it, text as bytes. */
+/** An entry as the read script returns it, text as bytes. */
 export type EntryReply = readonly [
   fresh: Buffer,
   keepMs: number,
@@ -26,7 +26,7 @@ export type EntryReply = readonly [
 export function entryFrom([fresh, keepMs, cost, present, tags, bytes]: EntryReply): TierEntry {
   const names = JSON.parse(String(tags)) as readonly string[];
   return {
-    // a copy, because what the client gives may be a small part of a large piece of memory
+    // a copy, because the client's buffer may be a small part of a large piece of memory
     value: present === 1 ? new Uint8Array(bytes) : undefined,
     freshMs: String(fresh) === 'inf' ? Number.POSITIVE_INFINITY : Number(fresh),
     keepMs: keepMs < 0 ? Number.POSITIVE_INFINITY : keepMs,

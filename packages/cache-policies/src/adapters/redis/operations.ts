@@ -27,11 +27,11 @@ import type { RedisTierSettings } from './settings.ts';
 
 type ReadReply = readonly [entry: EntryReply | null, given: number, busyMs: number];
 
-/** What is done to the tier, each operation a script, over one connection. */
+/** The operations of the tier, each a script, over one connection. */
 export class RedisOperations {
-  /** As changes call who made them. */
+  /** The session's name in the changes that it makes. */
   readonly id: string = randomUUID();
-  /** Where the scripts publish changes; '' where they leave marks. */
+  /** The channel of changes; '' where the scripts leave marks. */
   readonly channel: string;
   readonly #settings: RedisTierSettings;
   readonly #meta: string;
@@ -106,19 +106,19 @@ export class RedisOperations {
     await this.#run(clearScript, [], []);
   }
 
-  /** Where the history stands, and what names begin with on the server. */
+  /** The position of the history, and the prefix of names on the server. */
   async position(): Promise<Position & { readonly root: string }> {
     const reply = await this.#asked(positionScript, [], [], 'NotExecuted');
     const [epoch, sequence, root] = (reply as readonly Buffer[]).map(String);
     return { epoch: epoch!, sequence: Number(sequence), root: root! };
   }
 
-  /** `CLIENT TRACKING` with these arguments, for the connection that there is. */
+  /** `CLIENT TRACKING` with these arguments, on the present connection. */
   async tracking(args: readonly string[]): Promise<void> {
     await this.#commands.reading('client', ['tracking', ...args], false);
   }
 
-  /** Waits for what is under way, which has its deadlines. */
+  /** Waits for the calls under way, which have their deadlines. */
   async close(): Promise<void> {
     this.#ending.abort();
     await this.#link.close();
@@ -127,7 +127,7 @@ export class RedisOperations {
   /** The connection was lost. */
   protected lost(_cause: unknown): void {}
 
-  /** @throws what refuses every operation */
+  /** @throws the error that refuses every operation */
   protected assertFit(): void {}
 
   async #call(
@@ -176,7 +176,7 @@ export class RedisOperations {
     return `{${this.#settings.prefix}}:l:${key}`;
   }
 
-  /** For leases and new histories: the identifier is random, so nobody else has this one, and the number never comes again. */
+  /** For leases and new histories: a random identifier and a number that only grows. */
   #unique(): string {
     return `${this.id}:${++this.#uniques}`;
   }

@@ -1,8 +1,8 @@
 import { type Script, script } from '@ashlar/store/redis-connection';
 
 /**
- * For how long a value is there beyond its time: a reader finds it over and removes it quietly, where Redis would tell
- * those who track it that it changed, in the middle of its next load.
+ * How long a value outlives its time, in milliseconds: a reader then finds it expired and removes it quietly. Redis itself
+ * would notify the sessions that track it, in the middle of its next load.
  */
 const slackMs = 1_000;
 
@@ -12,12 +12,12 @@ const slackMs = 1_000;
  * known) and a field `t:TAG` for each invalidated tag: the change that did it. All in one key, so that a server that
  * evicts loses all of it or nothing. ARGV[1] is the epoch if there is none, ARGV[2] the channel, ARGV[3] the session.
  *
- * A change is told on the channel, or without one by a key of its own that comes and goes: a mark, whose name says what
- * was changed, so that whoever tracks keys is told by the server. What touches a value without changing what a reader
- * may see is marked as quiet, so that it is not taken for a change.
+ * A change is published on the channel. Without one it is a mark: a key that is set and deleted at once, whose name carries
+ * the change, so that the server notifies the sessions that track keys. An operation that touches a value without changing
+ * what a reader sees leaves a quiet mark, so that it is not taken for a change.
  *
  * A value is a head in JSON, `[epoch, stamp, fresh until, cost, present, tags]`, a newline, and the bytes. The stamp is the
- * change after which the source was read, so a value is good while nothing that concerns it has a greater number.
+ * number of changes when the source was read, so a value is valid while no change that concerns it has a greater number.
  */
 const prelude = `
 local meta, channel, session = KEYS[1], ARGV[2], ARGV[3]
@@ -34,7 +34,7 @@ local function change()
   seq = redis.call('HINCRBY', meta, 'seq', 1)
 end
 local root = string.sub(meta, 1, -5)
-local function tell(kind, names)
+local function publish(kind, names)
   local text = cjson.encode({ epoch, seq, session, kind, names })
   if channel ~= '' then return redis.call('PUBLISH', channel, text) end
   local mark = root .. 'v!' .. string.format('%016.0f', seq) .. text
@@ -44,7 +44,7 @@ end
 local function quiet(places)
   if channel ~= '' or #places == 0 then return end
   for i, place in ipairs(places) do places[i] = string.sub(place, #root + 3) end
-  tell('quiet', places)
+  publish('quiet', places)
 end
 local function unchanged(stamp, tags)
   if stamp < cleared or (#tags > 0 and stamp < floor) then return false end
@@ -80,7 +80,7 @@ function tierScript(source: string): Script {
   return script(1, `${prelude}${source}`);
 }
 
-/** Where the history stands, and what names begin with on the server. */
+/** The position of the history, and the prefix of names on the server. */
 export const positionScript: Script = tierScript(`return { epoch, tostring(seq), root }`);
 
 /**
@@ -150,7 +150,7 @@ for i = 1, (#KEYS - 1) / 2 do
   redis.call('DEL', KEYS[2 * i + 1])
   keep(KEYS[2 * i], seq, unpack(ARGV, at + 2, at + 7))
 end
-tell('keys', names)
+publish('keys', names)
 return 1`);
 
 /** KEYS: value and lease of each. ARGV: how long a new lease lasts or '', then the key and the new lease of each. */
@@ -162,7 +162,7 @@ for i = 1, (#KEYS - 1) / 2 do
   redis.call('UNLINK', KEYS[2 * i], KEYS[2 * i + 1])
   if leaseMs ~= '' then lend(KEYS[2 * i + 1], ARGV[${common + 1} + 2 * i], leaseMs) end
 end
-tell('keys', names)
+publish('keys', names)
 return 1`);
 
 /** KEYS: the leases. ARGV: what each must be. Gives 1 for each that was still there. */
@@ -186,13 +186,13 @@ for i = ${common + 1}, #ARGV do
   names[#names + 1] = ARGV[i]
   redis.call('HSET', meta, 't:' .. ARGV[i], seq)
 end
-tell('tags', names)
+publish('tags', names)
 return 1`);
 
-/** Values that are older are gone, whoever finds them. */
+/** Older values are invalid; a reader removes them. */
 export const clearScript: Script = tierScript(`
 change()
 redis.call('UNLINK', meta)
 redis.call('HSET', meta, 'epoch', epoch, 'seq', seq, 'cleared', seq, 'floor', seq)
-tell('clear', { '' })
+publish('clear', { '' })
 return 1`);

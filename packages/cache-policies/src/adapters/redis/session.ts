@@ -1,3 +1,4 @@
+import { Backoff } from '@ashlar/core';
 import { Link } from '@ashlar/store/redis-connection';
 import { ChangeFeed } from '../../tiers/change-feed.ts';
 import { TierUnfitError } from '../../tiers/errors.ts';
@@ -8,20 +9,22 @@ import { publishedChanges, type Subscription } from './subscription.ts';
 import { TrackedChanges } from './tracking.ts';
 import { orUnfit } from './unfit.ts';
 
-/** How many checks there are within the bound: the local tier is served as long as one of them comes in time. */
+/** Checks within the bound. Local values are served as long as one of them succeeds in time. */
 const checksPerBound = 4;
-const retryMs = 20;
+/** The longest pause after the first failed check; it grows up to the time between two checks. */
+const firstRetryMs = 20;
 
-/** A connection for operations, and one that hears of changes. */
+/** One connection for operations, and one that is subscribed to changes. */
 export class RedisSession extends RedisOperations implements TierSession {
   readonly boundMs: number;
   readonly #settings: RedisTierSettings;
   readonly #feed: ChangeFeed;
   readonly #subscription: Subscription;
   readonly #subscriber: Link;
-  /** What the server refuses, that the settings need. */
+  readonly #backoff: Backoff;
+  /** Set while the server refuses a command that the settings need. */
   #refusal: TierUnfitError | undefined;
-  /** The time until the next check; it ends when a connection is lost. */
+  /** Ends the pause before the next check, when a connection is lost. */
   #pause = new AbortController();
 
   constructor(settings: RedisTierSettings, listener: TierListener) {
@@ -29,6 +32,7 @@ export class RedisSession extends RedisOperations implements TierSession {
     const { boundMs, invalidation } = settings;
     this.#settings = settings;
     this.boundMs = boundMs;
+    this.#backoff = new Backoff({ firstMs: firstRetryMs, maxMs: boundMs / checksPerBound });
     const feed = new ChangeFeed(this.id, boundMs, listener);
     this.#feed = feed;
     const tracked = {
@@ -76,7 +80,7 @@ export class RedisSession extends RedisOperations implements TierSession {
     if (this.#refusal !== undefined) throw this.#refusal;
   }
 
-  /** Checks again and again that nothing was missed. */
+  /** Checks until `close` that no change was missed. */
   async #watch(): Promise<void> {
     const { clock } = this.#settings;
     const check = {
@@ -99,12 +103,13 @@ export class RedisSession extends RedisOperations implements TierSession {
     this.#refusal = error instanceof TierUnfitError ? error : undefined;
     if (this.#refusal !== undefined) this.#feed.disconnected(this.#refusal);
     const everyMs = this.boundMs / checksPerBound;
-    if (error !== undefined) return this.#refusal === undefined ? retryMs : everyMs;
-    // from the sending of the last question, which may be long ago when the process was stopped
+    if (error !== undefined) return this.#refusal === undefined ? this.#backoff.nextMs() : everyMs;
+    this.#backoff.reset();
+    // from the start of the last check, which may be long ago when the process was stopped
     return Math.max(0, this.confirmedUntil - this.boundMs + everyMs - this.#settings.clock.now());
   }
 
-  /** What the server had sent before it answers has been taken: messages and answers of a connection keep their order. */
+  /** Resolves when all earlier messages have been received: messages and answers of a connection keep their order. */
   async #caughtUp(): Promise<void> {
     const { timeoutMs } = this.#settings;
     await this.#subscriber.call({

@@ -3,7 +3,7 @@ import { RedisOperations } from './operations.ts';
 import { RedisSession } from './session.ts';
 import type { RedisTierSettings } from './settings.ts';
 
-/** The sessions of one tier, and reads that belong to none. */
+/** The sessions of one tier, and reads outside of them. */
 export class RedisSessions {
   readonly #settings: RedisTierSettings;
   readonly #open = new Set<RedisSession>();
@@ -20,7 +20,7 @@ export class RedisSessions {
     return session;
   }
 
-  /** Over the connection of a session, or else over one that lasts as long as there are such reads. */
+  /** Over the connection of a session, or else over one of its own that lasts as long as such reads do. */
   async get(key: string): Promise<Uint8Array | undefined> {
     const [session] = this.#open;
     if (session !== undefined) return bytesOf(session, key);

@@ -1,7 +1,7 @@
 import type { Clock } from '@ashlar/core';
 import type { RedisLike } from '@ashlar/store/redis-connection';
 
-/** How a cache is told of what others change. */
+/** Who publishes changes: the caches, or the server. */
 export type RedisInvalidation = 'pubsub' | 'tracking';
 
 /** The options of a tier, checked and complete. */

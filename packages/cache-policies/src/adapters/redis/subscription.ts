@@ -1,11 +1,11 @@
 import type { Client } from '@ashlar/store/redis-connection';
 import type { ChangeFeed } from '../../tiers/change-feed.ts';
 
-/** How the server tells a session of changes, over a connection that does nothing else. */
+/** How a session receives changes, over a connection that does nothing else. */
 export interface Subscription {
-  /** Prepares a new connection. What the server refuses rejects as it says it. */
+  /** Prepares a new connection. Rejects with the server's own error. */
   listen(client: Client): Promise<void>;
-  /** Makes the server tell the connection that is prepared, once per pair of connections, after both are there. */
+  /** Makes the server send changes to the prepared connection, once for each pair of connections, after both are open. */
   begin(): Promise<void>;
 }
 

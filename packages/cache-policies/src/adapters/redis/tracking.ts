@@ -2,9 +2,9 @@ import type { Client } from '@ashlar/store/redis-connection';
 import type { ChangeFeed } from '../../tiers/change-feed.ts';
 import type { Subscription } from './subscription.ts';
 
-/** What is needed of the connection of the operations. */
+/** What tracking needs of the connection of the operations. */
 export interface Tracked {
-  /** What the names of the tier begin with on the server. */
+  /** The prefix of the tier's names on the server. */
   root(): Promise<string>;
   /** `CLIENT TRACKING` with these arguments. */
   tracking(args: readonly string[]): Promise<void>;
@@ -14,28 +14,27 @@ const channel = '__redis__:invalidate';
 const sequenceDigits = 16;
 
 /**
- * The server tells of every key that changes below the values' prefix, whoever changed it: a session, another program,
- * the end of a time, an eviction. The connection of the operations is the one that tracks and the one that hears is where
- * it is redirected to, so tracking lasts as long as both do, and begins anew with a reset when one was replaced.
+ * The server publishes every key that changes below the values' prefix, whatever the cause: a session, another program,
+ * expiry, eviction. The connection of the operations tracks, and redirects to the subscribed one. So tracking lasts as long
+ * as both connections do, and begins anew with a reset when one was replaced.
  *
- * The names of changed keys come without an order and without saying who changed them. So the scripts leave marks, keys
- * whose names carry the numbered changes; a value that changed and is in no mark was changed by somebody else. Marks and
- * values are below one prefix, so that what one script did comes in one message: the server gathers the names that change
- * until it has nothing else to do.
+ * The names of changed keys come without order and without their cause. So the scripts leave marks, keys whose names carry
+ * the numbered changes; a changed value that is in no mark was changed by another program. Marks and values are below one
+ * prefix, so that the changes of one script come in one message: the server gathers changed names until it is idle.
  *
- * NOLOOP is not used: a session hears the numbers of its own changes like all others, and knows them by their marks. (Of a
- * value that two connections change at once, the server would keep from the last one that the other had changed it too.)
+ * NOLOOP is not used: a session receives the numbers of its own changes like all others, and recognizes them by their
+ * marks. (With NOLOOP, when two connections change a value at once, the later one would not receive the other's change.)
  */
 export class TrackedChanges implements Subscription {
   readonly #feed: ChangeFeed;
   readonly #tracked: Tracked;
   readonly #caughtUp: () => Promise<void>;
-  /** The connection that hears, as the server calls it. */
+  /** The server's id of the subscribed connection. */
   #id = '';
   #values = '';
   #marks = '';
 
-  /** `caughtUp` waits for the connection that hears. */
+  /** `caughtUp` resolves when the subscribed connection has received all earlier messages. */
   constructor(feed: ChangeFeed, tracked: Tracked, caughtUp: () => Promise<void>) {
     this.#feed = feed;
     this.#tracked = tracked;
@@ -43,7 +42,7 @@ export class TrackedChanges implements Subscription {
   }
 
   async listen(client: Client): Promise<void> {
-    // before it subscribes, after which it may not ask any more
+    // before it subscribes, after which it may not send this command
     this.#id = String(await client.call('client', ['id']));
     client.on('messageBuffer', (_, names) => this.#take(names as readonly Buffer[] | null));
     await client.call('subscribe', [channel]);
@@ -54,7 +53,7 @@ export class TrackedChanges implements Subscription {
     const root = await this.#tracked.root();
     this.#values = `${root}v:`;
     this.#marks = `${root}v!`;
-    // where it goes on over the same connection, it must first end to be redirected
+    // tracking that is already on must end before it can be redirected
     await this.#tracked.tracking(['off']);
     await this.#tracked.tracking(['on', 'redirect', this.#id, 'bcast', 'prefix', `${root}v`]);
   }
@@ -70,7 +69,7 @@ export class TrackedChanges implements Subscription {
       if (name.startsWith(this.#marks)) marks.push(name.slice(this.#marks.length));
       else if (name.startsWith(this.#values)) values.push(name.slice(this.#values.length));
     }
-    // they begin with their number
+    // marks begin with their number
     const marked = new Set(marks.sort().flatMap(mark => this.#feed.receive(mark.slice(sequenceDigits))));
     this.#feed.keysChanged(values.filter(key => !marked.has(key)));
   }

@@ -9,7 +9,7 @@ const needs = {
 const isRefusal =
   /^(?:NOPERM |MOVED |ERR .*(?:unknown|unsupported|syntax|disabled|not (?:supported|allowed|permitted)))/iu;
 
-/** As the work settles; but what the server does not know or allow is told as what the tier needs of it. */
+/** Settles as the work does, but rejects with TierUnfitError for a command that the server does not know or allow. */
 export async function orUnfit<T>(settings: RedisTierSettings, work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -25,7 +25,7 @@ export async function orUnfit<T>(settings: RedisTierSettings, work: Promise<T>):
   }
 }
 
-/** What the server said of a command that it does not know, that is not for this user, or that is for another server. */
+/** The server's refusal of a command that it does not know, that the user may not run, or that is for another server. */
 function refusalIn(error: unknown): string | undefined {
   for (let next = error; next instanceof Error; next = next.cause) {
     if (next.name === 'ReplyError' && isRefusal.test(next.message)) return next.message;

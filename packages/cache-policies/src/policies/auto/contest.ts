@@ -3,15 +3,15 @@ import { SpatialSample, shadowSize } from '../../sampling/spatial-sample.ts';
 import type { PolicyMap } from '../../slots/policy-map.ts';
 import type { Candidate } from './candidates.ts';
 
-/** Requests to the sample between two judgements, the time in which what was counted fades, and what a change must bring, */
+/** Requests to the sample between two judgements, the time in which counts fade, and the gain that a change must bring, */
 const judgeEvery = 0.25;
 const horizon = 10;
 const worthwhile = 0.1;
 /** as shares of a shadow's size; and by how many standard deviations. */
 const certainty = 4;
-/** Entries that a shadow has at least, of a cache that has more. */
+/** The fewest entries of a shadow of a larger cache. */
 const leastShadow = 64;
-/** Requests that wait, at least and at most: a shadow that is told of many in a row takes a fraction of the time for each. */
+/** The least and the greatest batch of requests: a shadow that replays a batch takes a fraction of the time for each. */
 const fewest = 64;
 const most = 256;
 
@@ -27,7 +27,7 @@ export class Contest {
   readonly #size: number;
   readonly #every: number;
   #since = 0;
-  /** What the shadows are not told yet; and which of them, by bit, answered it. */
+  /** Requests that are not replayed yet; and which shadows, by bit, had each. */
   readonly #hashes: Int32Array;
   readonly #weights: Float64Array;
   readonly #answers: Uint8Array;
@@ -63,7 +63,7 @@ export class Contest {
     for (const shadow of this.#shadows) shadow.delete(hash);
   }
 
-  /** Who should run, if `current` does: another one only if it has won clearly and by enough for what a change costs. */
+  /** The candidate that should run. Another one than `current` only if it leads clearly, and by more than a change costs. */
   judge(current: number): number {
     const wins = this.#wins;
     const { length } = this.#shadows;

@@ -1,4 +1,4 @@
-/** The value of a key of the sample, with what its hash and weight are: so a hit tells at once whether it is one. */
+/** The value of a sampled key, with its hash and weight, so that a hit recognizes it at once. */
 export class Followed<V> {
   readonly value: V;
   readonly hash: number;

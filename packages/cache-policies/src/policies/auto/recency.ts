@@ -12,10 +12,10 @@ export class Recency<K, V> extends PolicyMap<K, V> {
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
     this.#queue.refresh(slot);
-    return this.entries.value(slot);
+    return this.slots.value(slot);
   }
 
   protected override admit(key: K, value: V, weight: number): void {

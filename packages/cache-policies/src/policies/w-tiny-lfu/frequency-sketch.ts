@@ -5,9 +5,9 @@ const smallestEntries = 64;
 const samplePerEntry = 10;
 
 /**
- * How often keys came lately, by their hashes: a count-min sketch of four rows of 4-bit counters, of which a key's are all
- * in one block (Caffeine's `FrequencySketch`). Estimates are too high at times, never too low, and at most 15. After ten
- * additions an entry all are halved, so that what was popular once is forgotten. Eight bytes an entry.
+ * The recent frequency of keys, by their hashes: a count-min sketch of four rows of 4-bit counters; the four of a key are in
+ * one block (Caffeine's `FrequencySketch`). Estimates are sometimes too high, never too low, and at most 15. After ten
+ * additions for each entry all are halved, so that former popularity is forgotten. Eight bytes an entry.
  */
 export class FrequencySketch {
   #table: Int32Array = new Int32Array((smallestEntries / 8) * blockWords);
@@ -15,12 +15,12 @@ export class FrequencySketch {
   #sampleSize: number = samplePerEntry * smallestEntries;
   #additions = 0;
 
-  /** How many additions there were since the last halving, those that it halved included by half. */
+  /** Additions since the last halving, and half of those before. */
   get additions(): number {
     return this.#additions;
   }
 
-  /** Makes it fit for that many entries. What is known is kept: the block of a hash is copied to both that it may be in then. */
+  /** Grows it for that many entries. Counts are kept: each block is copied to both blocks that its hashes may map to then. */
   ensureCapacity(entries: number): void {
     if (samplePerEntry * entries > this.#sampleSize) this.#sampleSize = samplePerEntry * entries;
     while (this.#table.length < 2 * entries) {

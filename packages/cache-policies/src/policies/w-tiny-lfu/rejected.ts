@@ -1,10 +1,10 @@
 const buckets = 8;
-/** At most so many keys are remembered; of a larger cache a sample of them, chosen by hash. */
+/** The most keys that are remembered; of a larger cache it is a sample of them, chosen by hash. */
 const mostKeys = 1024;
 
 /**
- * The keys that were turned away lately, by hash, and how soon they came back: what a larger window would have held. Of
- * fixed size; a key may push out another one.
+ * Recently rejected keys, by hash, and how soon they returned: a larger window would have held them. Of fixed size; a key
+ * may displace another one.
  */
 export class Rejected {
   #hashes: Int32Array = new Int32Array(0);

@@ -7,10 +7,10 @@ import { FrequencySketch } from './frequency-sketch.ts';
 import { WindowClimber } from './window-climber.ts';
 
 const protectedShare = 0.8;
-/** A key this frequent that was not admitted may be so one time in `luck`, so that no forged victim stays for ever. */
+/** A key this frequent is admitted by luck one time in `luck`, so that no forged victim stays for ever. */
 const warmFrequency = 6;
 const luck = 128;
-/** How many entries one operation moves between the parts at most. */
+/** The most entries that one operation moves between the parts. */
 const mostMoves = 16;
 
 const inWindow = 0;
@@ -18,11 +18,11 @@ const inProbation = 1;
 const inProtected = 2;
 
 /**
- * W-TinyLFU (Einziger, Friedman, Manes, ACM ToS 2017): what is new is in a window, an LRU; what leaves it is admitted to the
- * main part, a segmented LRU, only if it came more often lately than what would have to go, by a sketch of frequencies.
- * The window's share follows the workload (Einziger, Eytan, Friedman, Manes, Middleware 2018), here by what its edges and the
- * main part's would bring. The best single choice for most workloads. `random` seeds the hash of keys and the rare admission
- * by luck: with another seed another entry may go now and then.
+ * W-TinyLFU (Einziger, Friedman, Manes, ACM ToS 2017): new entries are in a window, an LRU. An entry that leaves the window
+ * is admitted to the main part, a segmented LRU, only if it was requested more often lately than the entry that it would
+ * evict, by a sketch of frequencies. The window's share follows the workload (Einziger, Eytan, Friedman, Manes, Middleware
+ * 2018), by the hits at its edges and at the main part's. It is the best single choice for most workloads. `random` seeds
+ * the hash of keys and the rare admission by luck.
  */
 export function wTinyLfu<K, V>(bound: Bound<K, V>): BoundedMap<K, V> {
   return new WTinyLfu(bound);
@@ -32,9 +32,9 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
   readonly #window = this.queue();
   readonly #probation = this.queue();
   readonly #protected = this.queue();
-  readonly #places = this.entries.column(Uint8Array);
-  /** When an entry in the window was last asked for, or one in probation came there. */
-  readonly #stamps = this.entries.column(Int32Array);
+  readonly #places = this.slots.column(Uint8Array);
+  /** When an entry in the window was last requested, or one in probation came there. */
+  readonly #stamps = this.slots.column(Int32Array);
   readonly #sketch = new FrequencySketch();
   readonly #climber = new WindowClimber();
   readonly #seed: number;
@@ -48,15 +48,15 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
     super('wTinyLfu', bound);
     this.#seed = Math.floor((bound.random ?? Math.random)() * 2 ** 32) | 1;
     this.#draw = this.#seed;
-    this.entries.hashAll();
+    this.slots.hashAll();
     this.#divide();
   }
 
   override get(key: K): V | undefined {
-    const slot = this.entries.find(key);
+    const slot = this.slots.find(key);
     if (slot === none) return undefined;
     this.touch(slot);
-    return this.entries.value(slot);
+    return this.slots.value(slot);
   }
 
   protected override touch(slot: number): void {
@@ -94,7 +94,7 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
     if (this.#full && this.#climber.isDue(this.size)) this.#climb();
   }
 
-  /** Without a candidate: what the main part would give up, or else the window. */
+  /** Without a candidate: evicts from the main part, or else from the window. */
   protected override evict(): void {
     this.#full = true;
     const main = this.#probation.size > 0 ? this.#probation : this.#protected;
@@ -122,9 +122,9 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
     this.#divide();
   }
 
-  /** Of a key; seeded, so that nobody can know which keys are counted together. */
+  /** Seeded, so that an attacker cannot know which keys are counted together. */
   #hashOf(slot: number): number {
-    return mix(this.entries.hashes.cells[slot]! ^ this.#seed);
+    return mix(this.slots.hashes.cells[slot]! ^ this.#seed);
   }
 
   #divide(): void {
@@ -137,7 +137,7 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
     this.#divide();
   }
 
-  /** The oldest of the window goes to probation, where it has to win against one after the other until all fits. */
+  /** The oldest of the window goes to probation, where it must win against one victim after the other until all fits. */
   #leaveWindow(): void {
     const candidate = this.#window.tail;
     this.#window.remove(candidate);
@@ -175,7 +175,7 @@ export class WTinyLfu<K, V> extends PolicyMap<K, V> {
     this.#demote();
   }
 
-  /** Also with each admission, or what is protected and asked for no more would stay when the main part has become smaller. */
+  /** Also with each admission: else protected entries without requests would stay when the main part has become smaller. */
   #demote(): void {
     for (let moves = 0; this.#protected.weight > this.#protectedMax && moves < mostMoves; moves++) {
       const demoted = this.#protected.tail;

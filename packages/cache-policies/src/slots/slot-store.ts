@@ -3,19 +3,19 @@ import { KeyIndex } from './key-index.ts';
 import { PagedList } from './paged-list.ts';
 
 /**
- * Keys and values by slot, a small integer that is an entry's name for as long as it is there; what a policy knows of an
- * entry is in columns beside it. Nothing is allocated for an entry but its share of arrays, which grow as they fill.
+ * Keys and values by slot: a small integer that names an entry while it is stored. A policy keeps its own facts of an entry
+ * in columns beside it. An entry allocates nothing but its share of arrays, which grow as they fill.
  *
  * A ghost, a key remembered after its value has gone, is an entry whose value is `undefined`.
  */
-export class Entries<K, V> {
+export class SlotStore<K, V> {
   readonly #keys = new PagedList<K>();
   readonly #values = new PagedList<V>();
   readonly #columns: Column<Int32Array | Uint8Array | Float64Array>[] = [];
-  /** The length of the columns, and of those that have grown already; half of it is more than there are columns. */
+  /** The length of the columns, and of those that have grown already. Half of it exceeds the number of columns. */
   #length = 32;
   #grown = 32;
-  /** By slot, 32 bits that depend on the key alone: of integers and strings, of all keys after `hashAll`. */
+  /** The hash of the key, by slot: for integers and strings, and for all keys after `hashAll`. */
   readonly hashes: Column<Int32Array> = this.column(Int32Array);
   /** The free slot after this one, or the next in its chain of the index. */
   readonly #next = this.column(Int32Array);
@@ -28,12 +28,12 @@ export class Entries<K, V> {
     this.#take(undefined, undefined);
   }
 
-  /** One more than the greatest slot there has been. */
-  get slots(): number {
+  /** One more than the greatest slot so far. */
+  get length(): number {
     return this.#keys.length;
   }
 
-  /** To be told before the first entry. */
+  /** Hashes keys of every kind. Call it before the first entry. */
   hashAll(): void {
     this.#index.hashAll();
   }
@@ -48,7 +48,7 @@ export class Entries<K, V> {
     return { next: this.column(Int32Array), prev: this.column(Int32Array) };
   }
 
-  /** A slot that is no entry, for the ends of a list; taken before the first entry. */
+  /** A slot that is no entry, for the ends of a list. Call it before the first entry. */
   sentinel(): number {
     this.#sentinels++;
     return this.#take(undefined, undefined);
@@ -66,7 +66,7 @@ export class Entries<K, V> {
     return this.#index.find(key);
   }
 
-  /** As `find`, and quicker when that was just asked in vain. */
+  /** As `find`, and faster right after a `find` of the same key that found nothing. */
   findAgain(key: K): number {
     return this.#index.findAgain(key);
   }
@@ -83,7 +83,7 @@ export class Entries<K, V> {
     this.#values.set(slot, value);
   }
 
-  /** Adds a key that is not there. */
+  /** Adds a key that is absent. */
   add(key: K, value: V | undefined): number {
     let slot = this.#free;
     if (slot === none) slot = this.#take(key, value);
