@@ -17,10 +17,10 @@ export function recordName(prefix: string, token: bigint, id: unknown): string {
 }
 
 /**
- * Copies the records of earlier holders under the token of this one, and seals: what has an older token than the seal is
- * never read again, however late it comes. A takeover that does not come to its end is done again by the next.
+ * Copies the records of earlier holders under the token of this one, and seals: a record with an older token than the seal
+ * is never read again, however late it arrives. The next holder repeats a takeover that did not finish.
  *
- * `check` sees each record before anything is changed.
+ * Calls `check` with each record before anything is changed.
  */
 export async function takeOver(
   store: Store,
@@ -50,7 +50,7 @@ export async function takeOver(
     });
     records.push(...(await Promise.all(copies)));
   }
-  // what an earlier holder sent has been executed now, or it does not count
+  // a record that an earlier holder sent has arrived by now, or it does not count
   lease.assertHeld();
   const ifVersion = seal?.version ?? 'absent';
   await store.set(sealName, encoder.encode(`${lease.token}`), { ifVersion });
