@@ -280,7 +280,7 @@ describe('writeBehind', () => {
 async function namesIn(store: Store): Promise<string[]> {
   const names: string[] = [];
   for await (const { key } of store.list('')) {
-    if (key !== 'journal:sealed') names.push(key.replace(/\d+:/, ''));
+    if (key !== '"journal:"sealed') names.push(key.replace(/^"journal:"\d+:/, ''));
   }
   return names;
 }
@@ -307,7 +307,7 @@ describe('the journal', () => {
     const { cache } = journaled(store);
     await cache.set('a', '1');
     await cache.set('b', '1');
-    expect(await namesIn(store)).toEqual(['journal:a', 'journal:b']);
+    expect(await namesIn(store)).toEqual(['a', 'b']);
     await cache.flush();
     expect(await namesIn(store)).toEqual([]);
     expect(cache.snapshot().write).toMatchObject({ journal: 'process' });
@@ -395,7 +395,7 @@ describe('the journal', () => {
     await first.cache.close();
     await late.clock.advance(2_000);
     await again;
-    expect(await namesIn(store)).toEqual(['journal:b']);
+    expect(await namesIn(store)).toEqual(['b']);
     await refused.cache.close();
   });
 
@@ -406,7 +406,7 @@ describe('the journal', () => {
     const [name] = await allOf(store);
     const record = (await store.get(name!))!.value;
     // its time is over while it stands still
-    await store.release('journal:', BigInt(name!.split(':')[1]!));
+    await store.release('journal:', tokenOf(name!));
     const second = journaled(store);
     expect(await second.cache.get('a')).toBe('1');
     await second.cache.set('a', '2');
@@ -426,7 +426,7 @@ describe('the journal', () => {
     const store = memoryStore();
     const { cache, clock, rows } = journaled(store, table(), { maxDelayMs: 1e9 });
     await cache.set('a', '1');
-    await store.release('journal:', BigInt((await allOf(store))[0]!.split(':')[1]!));
+    await store.release('journal:', tokenOf((await allOf(store))[0]!));
     const other = await Lease.acquire(store, 'journal:', { ttlMs: 10_000 });
     await clock.advance(4_000);
     await other.release();
@@ -441,17 +441,61 @@ describe('the journal', () => {
     ]);
   });
 
-  it('refuses keys under its prefix that are no records', async () => {
+  it('has no key in common with another journal, whatever their prefixes', async () => {
     const store = memoryStore();
-    await store.set('journal:something', new Uint8Array(1));
-    await expect(journaled(store).cache.get('a')).rejects.toThrow(
-      'journal:something in the store is no record',
-    );
+    const journals = ['orders:', 'orders:7:', 'orders:7:3:', '"orders:"', 'orders:"7:', 'orders'];
+    const open = (prefix: string, refuses: boolean) => {
+      const source = table();
+      source.state.refuse = () => refuses;
+      return behind({ journal: { store, prefix }, closeTimeoutMs: 10 }, source);
+    };
+    const keys = ['a', '3:a', '7:3:a', 'sealed'];
+    for (let round = 0; round < 8; round++) {
+      // tokens grow, so that those of one journal look like the prefix of another
+      for (const prefix of journals) {
+        const { cache, clock } = open(prefix, true);
+        for (const key of keys) await cache.set(key, `${prefix} ${round}`);
+        const closing = cache.close();
+        closing.catch(() => {});
+        await clock.advance(10);
+        await expect(closing).rejects.toMatchObject({ journaled: true });
+      }
+    }
+    for (const prefix of journals) {
+      const { cache, rows } = open(prefix, false);
+      await cache.get('a');
+      await cache.flush();
+      expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(keys.map(key => [key, `${prefix} 7`])));
+      await cache.close();
+    }
+  });
+
+  it('leaves the keys of the application alone, also those under its prefix', async () => {
+    const store = memoryStore();
+    const names = [
+      'journal:something',
+      'journal:sealed',
+      'journal:1:a',
+      '"journal:"something',
+      '"journal:"1',
+    ];
+    const bytes = Uint8Array.of(1, 2, 3);
+    for (const name of names) await store.set(name, bytes);
+    const { cache, rows } = journaled(store);
+    await cache.set('a', '1');
+    expect(await cache.get('a')).toBe('1');
+    await cache.flush();
+    expect([...rows]).toEqual([['a', '1']]);
+    for (const name of names) expect((await store.get(name))?.value, name).toEqual(bytes);
   });
 });
 
+function tokenOf(name: string): bigint {
+  return BigInt(/^"journal:"(\d+):/.exec(name)![1]!);
+}
+
 async function allOf(store: Store): Promise<string[]> {
   const names: string[] = [];
-  for await (const { key } of store.list('journal:')) names.push(key);
+  for await (const { key } of store.list('"journal:"')) names.push(key);
   return names;
 }

@@ -12,8 +12,16 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const atOnce = 64;
 
+/**
+ * What the keys of a journal begin with: its prefix in quotation marks. No such text is the beginning of another one, so
+ * journals have no key in common, and none with an application that keeps its own keys under the prefix.
+ */
+function namespaceOf(prefix: string): string {
+  return JSON.stringify(prefix);
+}
+
 export function recordName(prefix: string, token: bigint, id: unknown): string {
-  return `${prefix}${token}:${id}`;
+  return `${namespaceOf(prefix)}${token}:${id}`;
 }
 
 /**
@@ -28,15 +36,15 @@ export async function takeOver(
   lease: Lease,
   check: (record: Omit<LeftRecord, 'version'>) => Promise<void>,
 ): Promise<readonly LeftRecord[]> {
-  const sealName = `${prefix}sealed`;
+  const namespace = namespaceOf(prefix);
+  const sealName = `${namespace}sealed`;
   const seal = await store.get(sealName);
   const sealed = seal === undefined ? 0n : BigInt(decoder.decode(seal.value));
   const names: string[] = [];
   const newest = new Map<string, { readonly token: bigint; readonly bytes: Uint8Array }>();
-  for await (const { key: name, value: bytes } of store.list(prefix)) {
-    if (name === sealName) continue;
-    const [, digits, id] = /^(\d+):(.*)$/su.exec(name.slice(prefix.length)) ?? [];
-    if (digits === undefined || id === undefined) throw new Error(`${name} in the store is no record`);
+  for await (const { key: name, value: bytes } of store.list(namespace)) {
+    const [, digits, id] = /^(\d+):(.*)$/su.exec(name.slice(namespace.length)) ?? [];
+    if (digits === undefined || id === undefined) continue;
     names.push(name);
     const token = BigInt(digits);
     if (token >= sealed && token >= (newest.get(id)?.token ?? 0n)) newest.set(id, { token, bytes });

@@ -45,7 +45,10 @@ export interface WriteBehindOptions<K, V> {
 
 export interface JournalOptions {
   readonly store: Store;
-  /** The prefix of the journal's keys in the store, and the name of its lease. One process at a time has it. */
+  /**
+   * Names the journal: its lease, and its keys in the store, which begin with it in quotation marks. One process at a
+   * time has it. No other key of the store is read or changed.
+   */
   readonly prefix: string;
   /**
    * How long the store keeps the journal for a process that does not renew its lease, in milliseconds; several times the
