@@ -57,13 +57,14 @@ export type {
   TierSession,
 } from './tiers/remote-tier.ts';
 export { jsonSerializer, type Serializer } from './tiers/serializer.ts';
-export type { JournalOptions } from './writes/behind/journal.ts';
+export type { JournalOptions, WriteBatch, WriteBehindOptions } from './writes/behind/options.ts';
 export type { PendingWrite } from './writes/behind/pending-writes.ts';
-export { type WriteBehindOptions, writeBehind } from './writes/behind/write-behind.ts';
+export { writeBehind } from './writes/behind/write-behind.ts';
 export type { Write, Writer, WriterContext, WriteStrategy } from './writes/write-strategy.ts';
 export {
   cacheAside,
   type SourceWriteOptions,
   type WriteContext,
+  type WriteSource,
   writeThrough,
 } from './writes/write-through.ts';

@@ -1,24 +1,36 @@
 import { promisify } from 'node:util';
 import { deflate, deflateSync, inflate, inflateSync } from 'node:zlib';
-import { integerOption, knownOptions } from '@ashlar/core';
+import { integer, objectWith, type RulesFor, readOptions, required } from '@ashlar/core';
 import { DecompressError } from '../errors.ts';
 import type { Serializer } from '../tiers/serializer.ts';
 
 export interface CompressedOptions {
-  /** Values whose serialized form is longer are compressed, unless that makes them no shorter. 4 096 by default. */
+  /** Longer serialized values are compressed, unless that makes them no shorter. In bytes. Default: 4 096. */
   readonly overBytes?: number;
-  /** Of deflate: 1, the quickest and the default, to 9. */
+  /** The level of deflate: from 1, the quickest, to 9. Default: 1. */
   readonly level?: number;
   /**
-   * What is longer is compressed, and what is longer in its compressed form is decompressed, by a thread of libuv's
-   * pool; what is not is sooner done at once. 65 536 by default.
+   * A thread of libuv's pool compresses longer values, and decompresses values that are longer in their compressed form;
+   * for others, handing them over costs more than the work. In bytes. Default: 65 536.
    */
   readonly asyncOverBytes?: number;
-  /** The longest serialized form there may be: whatever pretends to be longer is given up there. 64 MiB by default. */
+  /** The longest serialized form: longer values are refused, and so is stored data that unpacks to more. Default: 64 MiB. */
   readonly maxBytes?: number;
 }
 
-/** Precedes what this serializer wrote otherwise than the inner one. No UTF-8 has this byte, MessagePack never begins with it. */
+const rules = {
+  overBytes: integer(4_096, { min: 0 }),
+  level: integer(1, { min: 1, max: 9 }),
+  asyncOverBytes: integer(65_536, { min: 0 }),
+  maxBytes: integer(2 ** 26, { min: 1, max: 2 ** 31 - 1 }),
+} satisfies RulesFor<CompressedOptions>;
+
+const innerRule = required(
+  objectWith<Serializer<never>>(['encode', 'decode'], 'write `compressed(jsonSerializer())`'),
+  'write `compressed(jsonSerializer())`',
+);
+
+/** Precedes every form but the inner serializer's own. No UTF-8 has this byte, MessagePack never begins with it. */
 const mark = 0xc1;
 /** The first byte of every zlib stream with the usual window. */
 const zlib = 0x78;
@@ -27,23 +39,20 @@ const deflated = promisify<Uint8Array, object, Buffer>(deflate);
 const inflated = promisify<Uint8Array, object, Buffer>(inflate);
 
 /**
- * A serializer that compresses what `serializer` makes when that is long. A compressed value is the byte 0xc1 and a zlib
- * stream, whose checksum tells of damage; the others are what `serializer` alone writes, so what was stored without
- * compression is still read. (A value that begins with 0xc1 itself gets one more: only such must not have been stored
- * before. JSON, MessagePack and `v8.serialize` have none.)
+ * A serializer that compresses the long values of another one. A compressed value is the byte 0xc1 and a zlib stream,
+ * whose checksum reveals damage; the other values are as `serializer` writes them, so values that were stored without
+ * compression are still read. (A value that begins with 0xc1 itself gets one more. Such values must not have been stored
+ * before; JSON, MessagePack and `v8.serialize` have none.)
  *
- * Sizes are of the shared tier alone: `weigh` and `max` of a cache see the values. Encoding refuses more than `maxBytes`;
- * decoding throws DecompressError for what is damaged or longer, which a cache takes for a miss, with a message on the
- * channel `tier-failed`.
+ * Only the shared tier becomes smaller: `weigh` and `max` of a cache see the values. Encoding refuses more than
+ * `maxBytes`. Decoding throws DecompressError for damaged or longer data, which a cache takes for a miss and publishes on
+ * the channel `tier-failed`.
  *
  * @throws InvalidOptionError
  */
 export function compressed<V>(serializer: Serializer<V>, options: CompressedOptions = {}): Serializer<V> {
-  knownOptions('compressed', options, ['overBytes', 'level', 'asyncOverBytes', 'maxBytes']);
-  const overBytes = integerOption('overBytes', options.overBytes ?? 4_096, { min: 0 });
-  const level = integerOption('level', options.level ?? 1, { min: 1, max: 9 });
-  const asyncOverBytes = integerOption('asyncOverBytes', options.asyncOverBytes ?? 65_536, { min: 0 });
-  const maxBytes = integerOption('maxBytes', options.maxBytes ?? 2 ** 26, { min: 1, max: 2 ** 31 - 1 });
+  innerRule(serializer, 'serializer');
+  const { overBytes, level, asyncOverBytes, maxBytes } = readOptions('compressed', options, rules);
   const bound = { maxOutputLength: maxBytes };
 
   async function decompress(stream: Uint8Array): Promise<Uint8Array> {
@@ -51,7 +60,7 @@ export function compressed<V>(serializer: Serializer<V>, options: CompressedOpti
       if (stream[0] !== zlib) throw new Error('it is of no known form');
       const bytes =
         stream.length > asyncOverBytes ? await inflated(stream, bound) : inflateSync(stream, bound);
-      // a copy, because what zlib gives may be a small part of a larger piece of memory
+      // a copy, because the buffer of zlib may be a small part of a larger one
       return new Uint8Array(bytes);
     } catch (error) {
       throw new DecompressError(stream.length + 1, maxBytes, error);

@@ -1,6 +1,7 @@
+import { objectWith, required } from '@ashlar/core';
 import type { Cache } from '../cache.ts';
 
-/** What Keyv 5 asks of a store; times are milliseconds. */
+/** What Keyv 5 asks of a store; times are in milliseconds. */
 export interface KeyvStore<V> {
   readonly opts: object;
   namespace?: string | undefined;
@@ -14,12 +15,21 @@ export interface KeyvStore<V> {
   on(event: string, listener: (...args: never[]) => void): KeyvStore<V>;
 }
 
+const advice = 'write `keyvStore(new Cache({ max: 10_000 }))`';
+const cacheRule = required(
+  objectWith<Cache<string, never>>(['get', 'getMany', 'set', 'delete', 'clear', 'close'], advice),
+  advice,
+);
+
 /**
- * A cache as a store of Keyv: `new Keyv({ store: keyvStore(cache) })`, and so of whatever stands on Keyv, such as
+ * A cache as a store of Keyv: `new Keyv({ store: keyvStore(cache) })`, and so of what builds on Keyv, such as
  * cache-manager. Keyv hands over strings, with its own namespace before the key. `clear` clears the whole cache,
- * `disconnect` closes it; `delete` says true of what was in the cache or its source.
+ * `disconnect` closes it; `delete` returns true when the cache or its source had a value.
+ *
+ * @throws InvalidOptionError
  */
 export function keyvStore<V>(cache: Cache<string, V>): KeyvStore<V> {
+  cacheRule(cache, 'cache');
   const has = async (key: string) => (await cache.get(key)) !== undefined;
   const store: KeyvStore<V> = {
     opts: { dialect: 'ashlar', name: cache.name },
@@ -40,7 +50,7 @@ export function keyvStore<V>(cache: Cache<string, V>): KeyvStore<V> {
     has,
     clear: () => cache.clear(),
     disconnect: () => cache.close(),
-    // failures reject their calls; there are no others to tell of
+    // a failure rejects its call; there are no other events
     on: () => store,
   };
   return store;

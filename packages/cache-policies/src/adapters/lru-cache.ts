@@ -1,16 +1,32 @@
-import { InvalidOptionError } from '@ashlar/core';
 import type { BoundedMap, EvictionReason } from '../bounded-map.ts';
-import { wTinyLfu } from '../policies/w-tiny-lfu/w-tiny-lfu.ts';
+import {
+  type LRUFetchOptions,
+  type LRUGetOptions,
+  type LRUPeekOptions,
+  type LRUSetOptions,
+  readCall,
+} from './lru-cache/calls.ts';
 import { Fetches } from './lru-cache/fetches.ts';
-import { checkOptions, type DisposeReason, type LRUCacheOptions } from './lru-cache/options.ts';
+import {
+  type DisposeReason,
+  type LRUCacheOptions,
+  type LRUCacheSettings,
+  readLRUOptions,
+} from './lru-cache/options.ts';
 
-export type { DisposeReason, FetchMethodOptions, LRUCacheOptions } from './lru-cache/options.ts';
+export type { LRUFetchOptions, LRUGetOptions, LRUPeekOptions, LRUSetOptions } from './lru-cache/calls.ts';
+export type {
+  DisposeReason,
+  FetchMethod,
+  FetchMethodOptions,
+  LRUCacheOptions,
+} from './lru-cache/options.ts';
 
 interface Entry<V> {
   readonly value: V;
   readonly ttl: number;
   startedAt: number;
-  /** What `set` was told of its weight. */
+  /** The weight that `set` was given. */
   readonly size: number | undefined;
 }
 
@@ -21,11 +37,11 @@ const reasons: Readonly<Record<EvictionReason, DisposeReason>> = {
 };
 
 /**
- * The calls of lru-cache 11 that most programs use, over an eviction policy of this package. Options of lru-cache that are
- * not honored are refused, each with what to do instead. Iteration is in no promised order.
+ * The calls of lru-cache 11 that most programs use, over an eviction policy of this package. It refuses the options of
+ * lru-cache that it does not honor, each with what to do instead. Iteration has no promised order.
  */
 export class LRUCache<K extends NonNullable<unknown>, V extends NonNullable<unknown>, C = unknown> {
-  readonly #options: LRUCacheOptions<K, V, C>;
+  readonly #options: LRUCacheSettings<K, V, C>;
   readonly #map: BoundedMap<K, Entry<V>>;
   readonly #fetches = new Fetches<K, V>();
   readonly #perf: { now(): number };
@@ -33,61 +49,59 @@ export class LRUCache<K extends NonNullable<unknown>, V extends NonNullable<unkn
 
   /** @throws InvalidOptionError */
   constructor(options: LRUCacheOptions<K, V, C>) {
-    checkOptions(options);
-    const { eviction = wTinyLfu, max, maxSize, sizeCalculation, perf = performance } = options;
-    this.#options = options;
+    const settings = readLRUOptions(options);
+    const { eviction, max, maxSize, sizeCalculation, dispose, perf = performance } = settings;
+    this.#options = settings;
     this.#perf = perf;
     this.#map = eviction<K, Entry<V>>({
       max: (max ?? maxSize)!,
       ...(maxSize === undefined
         ? {}
         : { weigh: (key, { value, size }) => size ?? sizeCalculation?.(value, key) ?? Number.NaN }),
-      ...(options.dispose && { onEvict: (key, entry, reason) => this.#left(key, entry, reason) }),
+      ...(dispose && { onEvict: (key, entry, reason) => this.#left(key, entry, reason) }),
     });
   }
 
-  /** Entries, those included that have expired and were not asked for since. */
+  /** How many entries there are, with those that have expired and were not read since. */
   get size(): number {
     return this.#map.size;
   }
 
-  get(key: K): V | undefined {
+  get(key: K, options?: LRUGetOptions): V | undefined {
+    const { allowStale, updateAgeOnGet } =
+      options === undefined ? this.#options : { ...this.#options, ...given(readCall('get', options)) };
     const entry = this.#map.get(key);
     if (entry === undefined) return undefined;
     if (this.#isStale(entry)) {
       this.#expire(key);
-      return this.#options.allowStale ? entry.value : undefined;
+      return allowStale ? entry.value : undefined;
     }
-    if (this.#options.updateAgeOnGet) entry.startedAt = this.#perf.now();
+    if (updateAgeOnGet) entry.startedAt = this.#perf.now();
     return entry.value;
   }
 
-  /** `undefined` deletes. `size` is for `maxSize` without `sizeCalculation`. */
-  set(key: K, value: V | undefined, options: { readonly ttl?: number; readonly size?: number } = {}): this {
+  /** `undefined` deletes. */
+  set(key: K, value: V | undefined, options?: Readonly<LRUSetOptions>): this {
+    const { ttl = this.#options.ttl, size } = readCall('set', options);
     if (value === undefined) {
       this.delete(key);
       return this;
     }
-    for (const name of Object.keys(options)) {
-      if (name === 'ttl' || name === 'size') continue;
-      throw new InvalidOptionError(name, `\`set\` takes \`ttl\` and \`size\`, not \`${name}\``);
-    }
-    const { ttl = this.#options.ttl ?? 0, size } = options;
     this.#fetches.abort(key, new Error('replaced'));
     this.#map.set(key, { value, ttl, startedAt: this.#perf.now(), size });
     return this;
   }
 
-  has(key: K): boolean {
+  has(key: K, options?: Readonly<Record<string, never>>): boolean {
+    readCall('has', options);
     const entry = this.#map.peek(key);
     return entry !== undefined && !this.#isStale(entry);
   }
 
-  peek(key: K): V | undefined {
+  peek(key: K, options?: LRUPeekOptions): V | undefined {
+    const { allowStale = this.#options.allowStale } = readCall('peek', options);
     const entry = this.#map.peek(key);
-    return entry === undefined || (this.#isStale(entry) && !this.#options.allowStale)
-      ? undefined
-      : entry.value;
+    return entry === undefined || (this.#isStale(entry) && !allowStale) ? undefined : entry.value;
   }
 
   /** Whether it was there, or was being fetched. */
@@ -101,14 +115,14 @@ export class LRUCache<K extends NonNullable<unknown>, V extends NonNullable<unkn
     this.#map.clear();
   }
 
-  /** Deletes what has expired; whether there was any. */
+  /** Deletes expired entries; whether there were any. */
   purgeStale(): boolean {
     const stale = [...this.#map].filter(([, entry]) => this.#isStale(entry));
     for (const [key] of stale) this.#expire(key);
     return stale.length > 0;
   }
 
-  /** Milliseconds: 0 or less for what is not there or has expired, Infinity without a time. */
+  /** Milliseconds: 0 or less for an entry that is absent or has expired, Infinity for one without a `ttl`. */
   getRemainingTTL(key: K): number {
     const entry = this.#map.peek(key);
     if (entry === undefined) return 0;
@@ -116,31 +130,24 @@ export class LRUCache<K extends NonNullable<unknown>, V extends NonNullable<unkn
   }
 
   /**
-   * The value, else what `fetchMethod` gives: once, however many wait. A failure deletes the key. A fetch whose key is set
-   * or deleted meanwhile rejects with that as its reason, and is not stored.
+   * The value, or what `fetchMethod` returns: called once, however many wait. A failure deletes the key. A fetch whose key
+   * is set or deleted meanwhile rejects with that as its reason, and is not stored.
    */
-  async fetch(
-    key: K,
-    options: {
-      readonly signal?: AbortSignal;
-      readonly forceRefresh?: boolean;
-      readonly context?: C;
-      readonly ttl?: number;
-      readonly size?: number;
-    } = {},
-  ): Promise<V | undefined> {
-    const { signal, forceRefresh = false, context, ...terms } = options;
-    const { fetchMethod, allowStale = false } = this.#options;
-    if (fetchMethod === undefined) return this.get(key);
+  async fetch(key: K, options?: LRUFetchOptions<C>): Promise<V | undefined> {
+    const { signal, forceRefresh, context, ttl, size, ...own } = readCall('fetch', options);
+    const reading = given(own);
+    const { fetchMethod, allowStale } = { ...this.#options, ...reading };
+    if (fetchMethod === undefined) return this.get(key, reading);
     const stale = this.#map.peek(key);
     const isFresh = stale !== undefined && !this.#isStale(stale);
-    if (isFresh && !forceRefresh) return this.get(key);
+    if (isFresh && !forceRefresh) return this.get(key, reading);
+    const terms: LRUSetOptions = { ttl: ttl ?? this.#options.ttl, size };
     const fetching =
       this.#fetches.get(key) ??
       this.#fetches.begin(
         key,
         signal,
-        inside => fetchMethod(key, stale?.value, { signal: inside, context: context as C }),
+        inside => fetchMethod(key, stale?.value, { signal: inside, options: terms, context: context as C }),
         outcome => this.set(key, 'value' in outcome ? outcome.value : undefined, terms),
       );
     return allowStale && stale !== undefined && !isFresh ? stale.value : fetching;
@@ -172,7 +179,7 @@ export class LRUCache<K extends NonNullable<unknown>, V extends NonNullable<unkn
     return ttl !== 0 && this.#perf.now() - startedAt > ttl;
   }
 
-  /** The fetch that may be under way goes on: it is for a newer value. */
+  /** A fetch under way goes on, as it brings a newer value. */
   #expire(key: K): void {
     this.#expiring = true;
     try {
@@ -186,4 +193,10 @@ export class LRUCache<K extends NonNullable<unknown>, V extends NonNullable<unkn
     if (reason === 'replaced' && this.#map.peek(key)?.value === value) return;
     this.#options.dispose!(value, key, reason === 'deleted' && this.#expiring ? 'expire' : reasons[reason]);
   }
+}
+
+/** Without what is `undefined`, which stands for absent. */
+function given<T extends object>(options: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Name in keyof T]?: NonNullable<T[Name]> };
 }

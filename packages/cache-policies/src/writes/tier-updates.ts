@@ -18,7 +18,7 @@ export class TierUpdates<K, V> {
     this.#state = state;
   }
 
-  /** The value goes into all tiers, or is deleted from them. @throws WriteError */
+  /** Places the value in all tiers, or deletes it from them. @throws WriteError */
   place(write: Write<K, V>): Promise<void> {
     const { writes, remote, settings } = this.#state;
     return writes.run(write.id, async queued => {
@@ -37,7 +37,7 @@ export class TierUpdates<K, V> {
   }
 
   /**
-   * Announces the write, makes it, and keeps the value if `keep` says so and no other cache wrote the key meanwhile.
+   * Announces the write, makes it, and keeps the value if `keep` is true and no other cache wrote the key meanwhile.
    * @throws WriteError
    */
   around(write: Write<K, V>, keep: boolean, source: () => Promise<void>): Promise<void> {
@@ -63,7 +63,7 @@ export class TierUpdates<K, V> {
     });
   }
 
-  /** The source has changed under these keys. An invalidation that fails is tried again by the link. */
+  /** Invalidates keys whose source has changed. The link tries an invalidation that fails again. */
   async changed(ids: readonly unknown[]): Promise<void> {
     await this.#state.remote?.invalidate(ids as readonly string[]).catch(() => {});
   }
@@ -86,7 +86,7 @@ export class TierUpdates<K, V> {
     );
   }
 
-  /** Drops before and after: what was read from the shared tier meanwhile may be from before it took the change. */
+  /** Drops before and after: a value that was read from the shared tier meanwhile may be from before the change. */
   async #everywhere(
     what: string,
     drop: () => void,
@@ -104,12 +104,12 @@ export class TierUpdates<K, V> {
     }
   }
 
-  /** A failure is not the end: the source may be written all the same, and the tier is notified afterwards. */
+  /** After a failure the source may be written all the same: the tier is notified afterwards. */
   #announce(remote: RemoteLink<V>, id: unknown): Promise<string | undefined> {
     return remote.announce(id as string, this.#state.settings.leaseMs).catch(() => undefined);
   }
 
-  /** Ends an announcement: no other cache may have stored the key since. */
+  /** Ends an announcement, and finds out whether another cache wrote the key since. */
   async #conclude(
     id: unknown,
     lease: string | undefined,
@@ -131,7 +131,7 @@ export class TierUpdates<K, V> {
     }
   }
 
-  /** What is invalidated after it concerns the write too. */
+  /** Invalidations after it concern the write too. */
   #origin(): Origin {
     const { clock, local } = this.#state;
     return { at: clock.now(), stamp: local.stamp };
@@ -143,7 +143,7 @@ export class TierUpdates<K, V> {
     return entry.keepMs > 0 ? { entry, ...origin } : undefined;
   }
 
-  /** In one step: what was loading may not be stored any more, and the value is there, or not. */
+  /** In one step: loads under way may not store any more, and the value is placed or deleted. */
   #settle(queued: QueuedWrite, { id, key }: Write<K, V>, placement: Placement<V> | undefined): void {
     const { flights, local, freshness, clock } = this.#state;
     flights.fence(id);

@@ -1,20 +1,20 @@
 /** One write of a key under way. */
 export interface QueuedWrite {
-  /** Another process changed the key meanwhile: what this write brings must not be kept here. */
+  /** Another process changed the key meanwhile: this process must not keep the value of this write. */
   isFenced: boolean;
 }
 
-/** Makes the writes of each key one after another, and finds the one under way. */
+/** Makes the writes of each key one after another, and marks the one under way when the key changes elsewhere. */
 export class WriteQueue {
   readonly #tails = new Map<unknown, Promise<unknown>>();
   readonly #current = new Map<unknown, QueuedWrite>();
 
-  /** How many are under way. */
+  /** How many writes are under way. */
   get size(): number {
     return this.#current.size;
   }
 
-  /** Runs the work when those before it for this key have settled; at once when there are none. */
+  /** Runs the work when earlier writes of this key have settled; at once when there are none. */
   run<T>(id: unknown, work: (write: QueuedWrite) => Promise<T>): Promise<T> {
     const before = this.#tails.get(id);
     const run = () => this.#run(id, work);

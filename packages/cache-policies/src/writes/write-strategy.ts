@@ -5,9 +5,9 @@ import type { Serializer } from '../tiers/serializer.ts';
 /** How a cache's `set` and `delete` reach its source. */
 export interface WriteStrategy<K, V> {
   readonly kind: string;
-  /** It stores keys outside the process, so they must have strings: `keyOf`, or be strings, numbers or bigints. */
+  /** Whether it stores keys outside the process: then they need `keyOf`, unless they are strings, numbers or bigints. */
   readonly needsText?: boolean;
-  /** Makes what writes for one cache. */
+  /** Makes the writer of one cache. */
   open(context: WriterContext<K, V>): Writer<K, V>;
 }
 
@@ -20,15 +20,15 @@ export interface Write<K, V> {
   readonly terms: Terms;
 }
 
-/** Writes of one key come one after another, each when the one before is done. */
+/** Makes the writes of one key one after another, each when the one before is done. */
 export interface Writer<K, V> {
-  /** Resolves when the write is what the strategy calls done. */
+  /** Resolves when the write is done as the strategy defines it. */
   write(write: Write<K, V>, signal: AbortSignal | undefined): Promise<void>;
-  /** What was accepted for this key and the source has not taken yet: what reads are answered with. */
+  /** The write of this key that was accepted and that the source has not taken yet: reads return its value. */
   pending?(id: unknown): { readonly value: V | undefined } | undefined;
-  /** Present while reads and writes must wait, because it is not known yet what is pending. */
+  /** Present while reads and writes must wait, because it is not known yet which writes are pending. */
   readonly starting?: Promise<void> | undefined;
-  /** Resolves when the source has taken what was accepted before the call. */
+  /** Resolves when the source has taken the writes that were accepted before the call. */
   flush?(): Promise<void>;
   /** JSON-safe. */
   snapshot(): object;
@@ -36,19 +36,19 @@ export interface Writer<K, V> {
   close(): Promise<void>;
 }
 
-/** What a cache offers to its writer. */
+/** What a writer may use of its cache. */
 export interface WriterContext<K, V> {
   readonly name: string;
   readonly clock: Clock | undefined;
   readonly random: Random;
   readonly serializer: Serializer<V>;
-  /** The value is placed in all tiers, or deleted from them. */
+  /** Places the value in all tiers, or deletes it from them. */
   place(write: Write<K, V>): Promise<void>;
   /**
-   * Writes the source so that nobody keeps the old value: the key is announced to the shared tier before, and placed or
-   * left out after.
+   * Writes the source so that no cache keeps the old value: announces the key to the shared tier before, and places or
+   * deletes it after.
    */
   around(write: Write<K, V>, keep: boolean, source: () => Promise<void>): Promise<void>;
-  /** The source has changed under these keys: the shared tier is told. What fails is tried again until it succeeds. */
+  /** Notifies the shared tier that the source has changed under these keys; tries again until that succeeds. */
   changed(ids: readonly unknown[]): Promise<void>;
 }

@@ -1,25 +1,37 @@
-import { describe, InvalidOptionError, knownOptions } from '@ashlar/core';
+import { functionOf, type RulesFor, readOptions, required } from '@ashlar/core';
 import type { Write, Writer, WriteStrategy } from './write-strategy.ts';
 
 export interface WriteContext {
-  /** Aborts when the caller's does. */
+  /** Aborts when the caller's signal does. */
   readonly signal: AbortSignal | undefined;
 }
 
+/** Writes the source; deletes there when the value is `undefined`. */
+export type WriteSource<K, V> = (key: K, value: V | undefined, context: WriteContext) => Promise<void>;
+
 export interface SourceWriteOptions<K, V> {
-  /** Writes the source; deletes there when the value is `undefined`. */
-  readonly write: (key: K, value: V | undefined, context: WriteContext) => Promise<void>;
+  readonly write: WriteSource<K, V>;
 }
 
+const rules = {
+  write: required(functionOf<WriteSource<never, never>>(), 'what writes one key to the source'),
+} satisfies RulesFor<SourceWriteOptions<never, never>>;
+
 /**
- * `set` writes the source and lets the cache forget the key: the next read loads it. For sources that change what they
- * are given, or values that are seldom read after a write.
+ * `set` writes the source and makes the cache forget the key: the next read loads it. For sources that change what they
+ * are given, and for values that are seldom read after a write.
+ *
+ * @throws InvalidOptionError
  */
 export function cacheAside<K, V>(options: SourceWriteOptions<K, V>): WriteStrategy<K, V> {
   return sourceWrite('cacheAside', options, false);
 }
 
-/** `set` writes the source, then the cache has the value as it was given. */
+/**
+ * `set` writes the source, then the cache has the value as it was given.
+ *
+ * @throws InvalidOptionError
+ */
 export function writeThrough<K, V>(options: SourceWriteOptions<K, V>): WriteStrategy<K, V> {
   return sourceWrite('writeThrough', options, true);
 }
@@ -29,11 +41,7 @@ function sourceWrite<K, V>(
   options: SourceWriteOptions<K, V>,
   keep: boolean,
 ): WriteStrategy<K, V> {
-  knownOptions(kind, options, ['write']);
-  const { write: writeSource } = options;
-  if (typeof writeSource !== 'function') {
-    throw new InvalidOptionError('write', `\`write\` must be a function, got ${describe(writeSource)}`);
-  }
+  const { write: writeSource } = readOptions(kind, options, rules) as SourceWriteOptions<K, V>;
   return {
     kind,
     open: ({ around }): Writer<K, V> => ({

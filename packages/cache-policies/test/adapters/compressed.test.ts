@@ -20,6 +20,7 @@ import {
   writeBehind,
 } from '../../src/index.ts';
 import { manualCache } from '../support/caches.ts';
+import { InvalidOptionErrorOf } from '../support/faces.ts';
 
 const raw: Serializer<Uint8Array> = { encode: bytes => bytes, decode: bytes => bytes };
 const json = jsonSerializer<unknown>();
@@ -119,10 +120,23 @@ describe('compressed', () => {
     [{ level: 10 }, '`level` must be an integer of at least 1 and at most 9'],
     [{ maxBytes: 0 }, '`maxBytes` must be'],
     [{ asyncOverBytes: 1.5 }, '`asyncOverBytes` must be'],
-    [{ over: 5 } as object, 'compressed has no option `over`; it takes overBytes, level'],
+    [{ over: 5 }, 'compressed has no option `over`; it takes overBytes, level'],
+    [{ overBytes: '4kB' }, '`overBytes` must be an integer of at least 0, got "4kB"'],
+    [{ level: null }, '`level` must be an integer of at least 1 and at most 9, got null'],
+    [4_096, 'compressed takes an object of options, got 4096 (number)'],
+    [null, 'compressed takes an object of options, got null'],
   ])('refuses %j', (options, message) => {
-    expect(() => compressed(json, options)).toThrow(message);
+    expect(() => compressed(json, options as never)).toThrow(InvalidOptionErrorOf(message));
   });
+
+  it.each([undefined, null, 'json', { overBytes: 5 }, jsonSerializer])(
+    'needs a serializer, not %o',
+    inner => {
+      expect(() => compressed(inner as never)).toThrow(
+        InvalidOptionErrorOf('write `compressed(jsonSerializer())`'),
+      );
+    },
+  );
 
   it('serves a journal too, and nothing else without a tier', async () => {
     const store = memoryStore();
@@ -133,7 +147,7 @@ describe('compressed', () => {
     });
     await cache.set('a', long);
     const lengths: number[] = [];
-    for await (const { key, value } of store.list('j:')) if (key.endsWith(':a')) lengths.push(value.length);
+    for await (const { key, value } of store.list('"j:"')) if (key.endsWith(':a')) lengths.push(value.length);
     expect(lengths).toEqual([expect.any(Number)]);
     expect(lengths[0]).toBeLessThan(3_000);
     expect(() => manualCache({ serializer: jsonSerializer() })).toThrow('needs a `remote` tier or a journal');
@@ -186,7 +200,7 @@ function storing(tiers: () => RemoteTier) {
     expect(failed.map(({ operation }) => operation)).toEqual(['decode']);
   });
 
-  it('takes damage for a miss, tells it, and replaces what is damaged', async () => {
+  it('takes damage for a miss, publishes it, and replaces what is damaged', async () => {
     const tier = tiers();
     const { cacheWith, failed, zipped } = fleet(tier);
     const session = tier.open({ invalidated: () => {}, reset: () => {}, connection: () => {} });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { keyvStore } from '../../src/adapters/keyv.ts';
 import { memoryTier } from '../../src/index.ts';
 import { manualCache } from '../support/caches.ts';
+import { InvalidOptionErrorOf } from '../support/faces.ts';
 
 describe('keyvStore', () => {
   it.each(['alone', 'over a shared tier'])('is a store for Keyv, %s', async where => {
@@ -25,5 +26,9 @@ describe('keyvStore', () => {
     expect(await keyv.get('c')).toBeUndefined();
     await keyv.disconnect();
     expect(cache.snapshot().closed).toBe(true);
+  });
+
+  it.each([undefined, null, 'cache', { max: 5 }, new Map()])('needs a cache, not %o', cache => {
+    expect(() => keyvStore(cache as never)).toThrow(InvalidOptionErrorOf('write `keyvStore(new Cache('));
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { LRUCache, type LRUCacheOptions } from '../../src/adapters/lru-cache.ts';
 import { lru } from '../../src/index.ts';
 import { deferred, settle } from '../support/caches.ts';
+import { InvalidOptionErrorOf } from '../support/faces.ts';
 
 type Options = Omit<LRUCacheOptions<string, number>, 'eviction' | 'perf' | 'dispose'>;
 
@@ -151,20 +152,91 @@ describe('the calls of lru-cache', () => {
     [{ max: 5, sizeCalculation: () => 1 }, '`sizeCalculation` needs `maxSize`'],
     [{ max: 5, ttl: -1 }, '`ttl` must be'],
     [{ max: 0 }, '`max` must be'],
-    [{ max: 5, ttlAutopurge: true }, '`ttlAutopurge` of lru-cache is not honored here: expired entries go'],
+    [
+      { max: 5, ttlAutopurge: true },
+      '`ttlAutopurge` of lru-cache is not honored here: expired entries are evicted',
+    ],
     [{ max: 5, noDeleteOnFetchRejection: true }, 'use `Cache` with `staleIfErrorMs`'],
     [{ max: 5, memoMethod: () => 1 }, '`memoMethod` of lru-cache is not honored here'],
     [{ max: 5, maxAge: 7 }, 'LRUCache has no option `maxAge`; it takes eviction, max'],
     [{ max: 5, fetchMethod: 7 }, '`fetchMethod` must be a function, got 7'],
+    [{ max: 5, perf: {} }, '`perf` must be an object with now(), got an empty object'],
+    [{ max: 5, perf: null }, '`perf` must be an object with now(), got null'],
+    [
+      { max: 5, eviction: 'lru' },
+      '`eviction` must be a function, got "lru"; write `eviction: lru`, imported',
+    ],
+    [{ max: 5, dispose: 'log' }, '`dispose` must be a function, got "log"'],
+    [{ max: 5, allowStale: 1 }, '`allowStale` must be true or false, got 1 (number)'],
+    [{ max: '5' }, '`max` must be an integer of at least 1, got "5"'],
+    [5, 'LRUCache takes an object of options, got 5 (number)'],
+    [null, 'LRUCache takes an object of options, got null'],
   ])('refuse %j', (options, message) => {
-    expect(() => new LRUCache(options as never)).toThrow(message);
+    expect(() => new LRUCache(options as never)).toThrow(InvalidOptionErrorOf(message));
     expect(() => new LRUCache({ max: 5, noDisposeOnSet: false } as never)).not.toThrow();
   });
 
-  it('refuse what one `set` cannot do', () => {
-    const cache = new LRUCache<string, string>({ maxSize: 10 });
-    expect(() => cache.set('a', 'x', { noUpdateTTL: true } as never)).toThrow('not `noUpdateTTL`');
-    expect(() => cache.set('a', 'x')).toThrow(/weigh/);
+  it('refuse an option of a call that is not honored, and a value that it cannot have', async () => {
+    const cache = new LRUCache<string, string>({ maxSize: 10, fetchMethod: () => 'fetched' });
+    const calls: [() => unknown, string][] = [
+      [() => cache.set('a', 'x', { noUpdateTTL: true } as never), 'set has no option `noUpdateTTL`'],
+      [() => cache.set('a', 'x', { ttl: Number.NaN }), '`ttl` must be a number of milliseconds'],
+      [() => cache.set('a', 'x', { size: '4' } as never), '`size` must be an integer of at least 0, got "4"'],
+      [() => cache.set('a', 'x', 60_000 as never), 'set takes an object of options, got 60000 (number)'],
+      [() => cache.get('a', { noDeleteOnStaleGet: true } as never), 'get has no option `noDeleteOnStaleGet`'],
+      [() => cache.get('a', { allowStale: 'yes' } as never), '`allowStale` must be true or false, got "yes"'],
+      [() => cache.peek('a', { stale: true } as never), 'peek has no option `stale`'],
+      [() => cache.has('a', { updateAgeOnHas: true } as never), 'has has no option `updateAgeOnHas`'],
+      [() => cache.set('a', 'x'), '`weigh` must'],
+    ];
+    for (const [call, message] of calls) expect(call).toThrow(InvalidOptionErrorOf(message));
+    const fetching = cache.fetch('a', { ignoreFetchAbort: true } as never);
+    await expect(fetching).rejects.toThrow(InvalidOptionErrorOf('fetch has no option `ignoreFetchAbort`'));
+    await expect(cache.fetch('a', { signal: {} } as never)).rejects.toThrow(
+      '`signal` must be an AbortSignal',
+    );
     expect(cache.set('a', 'x', { size: 4 }).set('b', 'y', { size: 7 }).size).toBe(1);
+  });
+
+  it('let a call say `allowStale` and `updateAgeOnGet`, as lru-cache does', async () => {
+    const runs = [LRUCache<string, string>, Theirs<string, string>].map(async Made => {
+      const clock = { ms: 1_000, now: () => clock.ms };
+      const fetchMethod = () => new Promise<string>(() => {});
+      const exact = (Made as unknown) === Theirs ? { ttlResolution: 0 } : {};
+      const one = new Made({ max: 5, ttl: 10, perf: clock, fetchMethod, ...exact });
+      one.set('a', 'A').set('b', 'B').set('c', 'C').set('d', 'D');
+      clock.ms += 9;
+      const answers: unknown[] = [one.get('a', { updateAgeOnGet: true }), one.get('b')];
+      clock.ms += 5;
+      answers.push(one.get('a'), one.peek('b'), one.peek('b', { allowStale: true }));
+      answers.push(one.get('b', { allowStale: true }), one.get('b', { allowStale: true }), one.get('c'));
+      answers.push(await one.fetch('d', { allowStale: true }));
+      return answers;
+    });
+    const [mine, real] = await Promise.all(runs);
+    expect(mine).toEqual(real);
+    expect(mine).toEqual(['A', 'B', 'A', undefined, 'B', 'B', undefined, undefined, 'D']);
+  });
+
+  it('give `fetchMethod` the options of what it fetches, which it may change, as lru-cache does', async () => {
+    const runs = [LRUCache<string, string>, Theirs<string, string>].map(async Made => {
+      const clock = { ms: 1_000, now: () => clock.ms };
+      const seen: unknown[] = [];
+      const exact = (Made as unknown) === Theirs ? { ttlResolution: 0 } : {};
+      const one = new Made({
+        ...{ max: 5, ttl: 10, perf: clock, ...exact },
+        fetchMethod: (key: string, _: unknown, { options }: { options: { ttl?: number | undefined } }) => {
+          seen.push(options.ttl);
+          if (key === 'long') options.ttl = 1_000;
+          return key;
+        },
+      });
+      await Promise.all([one.fetch('long'), one.fetch('usual'), one.fetch('brief', { ttl: 5 })]);
+      for (const key of ['long', 'usual', 'brief']) seen.push(one.getRemainingTTL(key));
+      return seen;
+    });
+    const [mine, real] = await Promise.all(runs);
+    expect(mine).toEqual(real);
+    expect(mine).toEqual([10, 10, 5, 1_000, 10, 5]);
   });
 });

@@ -15,19 +15,19 @@ class TooFew<K, V> extends PlainMap<K, V> {
     return this.held.size > 0 && this.used + weight >= this.max;
   }
 }
-class ToldEarly<K, V> extends PlainMap<K, V> {
+class NotifiesEarly<K, V> extends PlainMap<K, V> {
   protected override evict(): void {
     const [first] = this.held;
     this.bound.onEvict?.(first![0], first![1].value, 'capacity');
     this.drop(...first!);
   }
 }
-class ToldInTheMiddle<K, V> extends PlainMap<K, V> {
+class NotifiesInTheMiddle<K, V> extends PlainMap<K, V> {
   protected override tell(key: K, value: V, reason: Reason): void {
     this.bound.onEvict?.(key, value, reason);
   }
 }
-class ToldTwice<K, V> extends PlainMap<K, V> {
+class NotifiesTwice<K, V> extends PlainMap<K, V> {
   protected override tell(key: K, value: V, reason: Reason): void {
     super.tell(key, value, reason);
     if (reason === 'capacity') super.tell(key, value, reason);
@@ -43,11 +43,11 @@ class WrongReason<K, V> extends PlainMap<K, V> {
     super.tell(key, value, reason === 'deleted' ? 'capacity' : reason);
   }
 }
-class StopsTelling<K, V> extends PlainMap<K, V> {
+class StopsNotifying<K, V> extends PlainMap<K, V> {
   protected override flush(): void {
     const { onEvict } = this.bound;
-    this.bound.onEvict = (...told) => {
-      onEvict!(...told);
+    this.bound.onEvict = (...notice) => {
+      onEvict!(...notice);
     };
     try {
       super.flush();
@@ -152,12 +152,12 @@ type Make = new <K, V>(bound: Bound<K, V>) => PlainMap<K, V>;
 const broken: readonly [Make, string][] = [
   [TooMany, 'holds one entry'],
   [TooFew, 'fills up before it evicts, also after it has grown'],
-  [ToldEarly, 'tells of an entry after it has left'],
-  [ToldInTheMiddle, 'may be used by the one who is told'],
-  [ToldTwice, 'keeps its books over a long and mixed life'],
+  [NotifiesEarly, 'notifies after the entry has left'],
+  [NotifiesInTheMiddle, 'may be used while it notifies'],
+  [NotifiesTwice, 'keeps its books over a long and mixed life'],
   [SilentReplace, 'replaces a value without taking more room'],
   [WrongReason, 'deletes, and takes back what was deleted'],
-  [StopsTelling, 'tells of all of them, when one who is told throws'],
+  [StopsNotifying, 'notifies of every entry, also when `onEvict` throws'],
   [SilentClear, 'clears, and is as new'],
   [ClearForgetsWeight, 'clears, and is as new'],
   [TakesUndefined, 'refuses undefined, and has not changed then'],
@@ -172,7 +172,7 @@ const broken: readonly [Make, string][] = [
   [AnyBound, 'refuses what is no bound, and options that it does not have'],
   [AlwaysDeleted, 'deletes, and takes back what was deleted'],
   [IteratesOverACopy, 'iterates over every entry, also while entries leave and come'],
-  [PeekIsAHit, 'hears nothing of peek, has and iteration'],
+  [PeekIsAHit, 'does not count peek, has and iteration as accesses'],
 ];
 
 describe('the conformance suite', () => {

@@ -7,7 +7,7 @@ import { manualTier } from '../support/tiers.ts';
 interface Context {
   readonly session: TierSession;
   readonly clock: ManualClock;
-  /** What this session would have told. */
+  /** The listener that this session would have called. */
   readonly listener: TierListener;
   /** The sessions of the same tier. */
   readonly all: readonly Context[];
@@ -46,8 +46,8 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
     context => numbered(context),
   ],
   [
-    'the invalidation is told before the write',
-    'what is told is already so',
+    'the notice comes before the write',
+    'a notice comes after its change is visible',
     ({ session, all }) => ({
       async write(entries) {
         for (const { session: other, listener } of all) {
@@ -120,8 +120,8 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
     }),
   ],
   [
-    'a session hears itself',
-    'others are told of writes, invalidations and tags; the session itself is not',
+    'a session receives its own changes',
+    'others are notified of writes, invalidations and tags; the session itself is not',
     ({ session, listener }) => ({
       async write(entries) {
         await session.write(entries);
@@ -130,8 +130,8 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
     }),
   ],
   [
-    'some messages are not told, and nobody notices',
-    'nothing is confirmed that was not told',
+    'some notices are lost without a reset',
+    'nothing is confirmed without its notice',
     ({ listener }) => {
       let count = 0;
       return {
@@ -145,7 +145,7 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
   ],
   [
     'a message comes late, after the write resolved and while the tier says that nothing is open',
-    'nothing is confirmed that was not told',
+    'nothing is confirmed without its notice',
     ({ listener, clock }) => ({
       listener: {
         invalidated: change => {
@@ -154,15 +154,15 @@ const mutants: readonly (readonly [what: string, caughtBy: string, mutant: Mutan
       },
     }),
   ],
-  ['a clear is told to nobody', 'a clear is a reset for the others', () => ({ listener: { reset() {} } })],
+  ['a clear notifies no session', 'a clear is a reset for the others', () => ({ listener: { reset() {} } })],
   [
-    'an emptied tier tells nobody',
-    'every session says reset when the tier was emptied, and hears what comes then',
+    'an emptied tier notifies no session',
+    'every session says reset when the tier was emptied, and receives later changes',
     ({ listener }) => ({ listener: { reset: reason => reason !== 'emptied' && listener.reset(reason) } }),
   ],
   [
     'a writer takes no lease',
-    'who writes the source first takes the lease, so that nobody stores what it read before',
+    'a writer of the source first takes the lease, so that no reader stores what it read before',
     ({ session }) => ({
       async announce(keys) {
         await session.invalidate(keys);

@@ -3,7 +3,7 @@ interface Fetch<V> {
   readonly promise: Promise<V | undefined>;
 }
 
-/** At most one fetch a key; one whose key changes meanwhile is aborted, and rejects with the reason. */
+/** At most one fetch a key. A fetch whose key changes meanwhile is aborted, and rejects with the reason. */
 export class Fetches<K, V> {
   readonly #current = new Map<K, Fetch<V>>();
 
@@ -11,7 +11,7 @@ export class Fetches<K, V> {
     return this.#current.get(key)?.promise;
   }
 
-  /** `store` takes what was fetched, unless it is too late for it. */
+  /** Calls `store` with the outcome, unless the fetch was aborted. */
   begin(
     key: K,
     outside: AbortSignal | undefined,
@@ -43,7 +43,7 @@ export class Fetches<K, V> {
         )
         .catch(reject); // what `store` throws
     });
-    promise.catch(() => {}); // whoever was given something stale does not wait for it
+    promise.catch(() => {}); // a caller with a stale value does not wait for it
     this.#current.set(key, { controller, promise });
     if (outside?.aborted) onAbort();
     else outside?.addEventListener('abort', onAbort, { once: true });

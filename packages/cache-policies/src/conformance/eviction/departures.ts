@@ -4,15 +4,15 @@ import type { BoundedMap, Eviction, EvictionReason } from '../../bounded-map.ts'
 import type { Tests } from './entries.ts';
 import { Ledger } from './ledger.ts';
 
-/** What is told of the entries that leave, and what may be done then. */
+/** The notices of entries that leave, and what `onEvict` may do then. */
 export function departures(eviction: Eviction): Tests {
   return {
-    'tells of an entry after it has left'() {
-      const told: EvictionReason[] = [];
+    'notifies after the entry has left'() {
+      const reasons: EvictionReason[] = [];
       const map: BoundedMap<string, number> = eviction({
         max: 2,
         onEvict(key, value, reason) {
-          told.push(reason);
+          reasons.push(reason);
           assert.notEqual(map.peek(key), value);
           assert.ok(map.size <= 2);
           if (reason !== 'replaced') assert.equal(map.has(key), false);
@@ -21,9 +21,9 @@ export function departures(eviction: Eviction): Tests {
       map.set('a', 1).set('a', 2).set('b', 3).set('c', 4).delete('d');
       map.resize(1);
       map.clear();
-      assert.deepEqual(told, ['replaced', 'capacity', 'capacity', 'deleted']);
+      assert.deepEqual(reasons, ['replaced', 'capacity', 'capacity', 'deleted']);
     },
-    'may be used by the one who is told'() {
+    'may be used while it notifies'() {
       const random = seededRandom(11);
       const held = new Map<number, number>();
       let depth = 0;
@@ -36,7 +36,7 @@ export function departures(eviction: Eviction): Tests {
       const map: BoundedMap<number, number> = eviction<number, number>({
         max: 8,
         onEvict(key, value) {
-          assert.ok(!left.has(value), 'told once');
+          assert.ok(!left.has(value), 'one notice for each');
           left.add(value);
           if (depth >= 3) return;
           depth++;
@@ -58,31 +58,31 @@ export function departures(eviction: Eviction): Tests {
         for (const [key, value] of map) held.set(key, value);
         assert.equal(held.size, map.size);
         for (const [key, value] of held) assert.equal(map.peek(key), value);
-        assert.equal(left.size + held.size, stamp, 'what was stored is there or was told');
+        assert.equal(left.size + held.size, stamp, 'what was stored is there or was notified of');
         for (const value of held.values()) assert.ok(!left.has(value));
       }
     },
-    'tells of all of them, when one who is told throws'() {
-      const told: number[] = [];
+    'notifies of every entry, also when `onEvict` throws'() {
+      const noticed: number[] = [];
       const map = eviction<number, number>({
         max: 5,
         onEvict(key) {
-          told.push(key);
-          throw new RangeError(`told of ${key}`);
+          noticed.push(key);
+          throw new RangeError(`onEvict of ${key}`);
         },
       });
       for (let i = 0; i < 5; i++) map.set(i, i);
       assert.throws(() => map.set(5, 5), RangeError);
-      assert.equal(told.length, 1);
+      assert.equal(noticed.length, 1);
       assert.equal(map.size, 5);
       assert.throws(
         () => map.resize(2),
-        (error: Error) => error.message === `told of ${told[1]}`,
+        (error: Error) => error.message === `onEvict of ${noticed[1]}`,
       );
-      assert.equal(told.length, 4);
+      assert.equal(noticed.length, 4);
       assert.throws(() => map.clear(), RangeError);
-      assert.equal(told.length, 6);
-      assert.equal(new Set(told).size, 6);
+      assert.equal(noticed.length, 6);
+      assert.equal(new Set(noticed).size, 6);
       assert.deepEqual([...map], []);
       map.set(1, 1);
       assert.throws(() => map.set(1, 2), RangeError);
@@ -105,7 +105,7 @@ export function departures(eviction: Eviction): Tests {
         }
       }
     },
-    'hears nothing of peek, has and iteration'() {
+    'does not count peek, has and iteration as accesses'() {
       const lives = [false, true].map(watched => {
         const left: number[] = [];
         const map = eviction<number, number>({ max: 8, onEvict: key => left.push(key) });

@@ -1,5 +1,7 @@
+import { functionOf, type RulesFor, readOptions, required, text } from '@ashlar/core';
 import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
 import type { Eviction } from '../../bounded-map.ts';
+import { runnerRule, skipRule } from '../rules.ts';
 import { bounds } from './bounds.ts';
 import { departures } from './departures.ts';
 import { entries } from './entries.ts';
@@ -10,15 +12,23 @@ export interface EvictionConformanceOptions {
   readonly skip?: readonly Skip[];
 }
 
+const rules = { name: required(text()), skip: skipRule } satisfies RulesFor<EvictionConformanceOptions>;
+const evictionRule = required(functionOf<Eviction>());
+
 /**
- * The tests that every eviction policy must pass: the promises of `BoundedMap` and `Bound`, whatever it chooses to evict.
- * Randomness is seeded, so a policy passes always or never.
+ * The tests that every eviction policy must pass: the promises of `BoundedMap` and `Bound`, whichever entries it chooses
+ * to evict. Randomness is seeded, so a policy passes always or never.
+ *
+ * @throws InvalidOptionError
  */
 export function evictionConformance(
   runner: TestRunner,
   eviction: Eviction,
-  { name, skip = [] }: EvictionConformanceOptions,
+  options: EvictionConformanceOptions,
 ): void {
+  runnerRule(runner, 'runner');
+  evictionRule(eviction, 'eviction');
+  const { name, skip } = readOptions('evictionConformance', options, rules);
   const tests = { ...entries(eviction), ...bounds(eviction), ...departures(eviction) };
   suite(runner, `the eviction policy ${name}`, tests, skip);
 }

@@ -8,8 +8,8 @@ export interface Departure<K, V> {
 }
 
 /**
- * A map under audit: after each operation, what it holds must be what was stored less what was told to have left, within
- * the bound, and no entry may have left without need.
+ * A map under audit: after each operation it must hold what was stored less what `onEvict` said has left, within the
+ * bound, and no entry may have left without need.
  */
 export class Ledger<K, V> {
   readonly map: BoundedMap<K, V>;
@@ -17,14 +17,14 @@ export class Ledger<K, V> {
   readonly #weigh: (key: K, value: V) => number;
   readonly #weighed: boolean;
   #max: number;
-  #told: Departure<K, V>[] = [];
+  #noticed: Departure<K, V>[] = [];
 
   constructor(eviction: Eviction, max: number, weigh?: (key: K, value: V) => number) {
     this.#max = max;
     this.#weigh = weigh ?? (() => 1);
     this.#weighed = weigh !== undefined;
     const onEvict = (key: K, value: V, reason: EvictionReason) => {
-      this.#told.push({ key, value, reason });
+      this.#noticed.push({ key, value, reason });
     };
     this.map = eviction<K, V>({ max, onEvict, ...(weigh === undefined ? {} : { weigh }) });
   }
@@ -37,7 +37,7 @@ export class Ledger<K, V> {
     return [...this.#held.values()].reduce((sum, { weight }) => sum + weight, 0);
   }
 
-  /** What left, in the order told. */
+  /** Returns what left, in the order of the notices. */
   set(key: K, value: V): Departure<K, V>[] {
     const before = this.#held.get(key);
     const weight = this.#weigh(key, value);
@@ -45,7 +45,7 @@ export class Ledger<K, V> {
     const left = this.#take();
     const replaced = left.filter(({ reason }) => reason === 'replaced');
     const expected = before === undefined ? [] : [{ key, value: before.value, reason: 'replaced' }];
-    assert.deepEqual(replaced, expected, 'what is replaced is told, once');
+    assert.deepEqual(replaced, expected, 'a replaced value is notified of, once');
     this.#held.set(key, { value, weight });
     const evicted = left.filter(({ reason }) => reason !== 'replaced');
     if (weight > this.#max) {
@@ -58,16 +58,16 @@ export class Ledger<K, V> {
 
   get(key: K): V | undefined {
     const value = this.map.get(key);
-    assert.equal(value, this.#held.get(key)?.value, 'get answers what was stored');
+    assert.equal(value, this.#held.get(key)?.value, 'get returns what was stored');
     this.#audit();
     return value;
   }
 
   delete(key: K): void {
     const held = this.#held.get(key);
-    assert.equal(this.map.delete(key), held !== undefined, 'delete tells whether it was there');
+    assert.equal(this.map.delete(key), held !== undefined, 'delete returns whether the key was there');
     const expected = held === undefined ? [] : [{ key, value: held.value, reason: 'deleted' }];
-    assert.deepEqual(this.#take(), expected, 'what is deleted is told, once');
+    assert.deepEqual(this.#take(), expected, 'a deleted value is notified of, once');
     this.#held.delete(key);
     this.#audit();
   }
@@ -75,7 +75,7 @@ export class Ledger<K, V> {
   clear(): void {
     this.map.clear();
     const left = this.#take();
-    assert.equal(left.length, this.#held.size, 'every entry is told once when all are deleted');
+    assert.equal(left.length, this.#held.size, 'every entry is notified of once when all are deleted');
     for (const { key, value, reason } of left) {
       assert.equal(reason, 'deleted');
       assert.ok(Object.is(this.#held.get(key)?.value, value));
@@ -94,9 +94,9 @@ export class Ledger<K, V> {
   }
 
   #take(): Departure<K, V>[] {
-    const told = this.#told;
-    this.#told = [];
-    return told;
+    const noticed = this.#noticed;
+    this.#noticed = [];
+    return noticed;
   }
 
   /** The last of them was still too much: whatever the policy, it stops when the rest fits. */
@@ -104,7 +104,7 @@ export class Ledger<K, V> {
     for (const { key, value, reason } of left) {
       const held = this.#held.get(key);
       assert.equal(reason, 'capacity');
-      assert.ok(held !== undefined && Object.is(held.value, value), 'what is told to have left was there');
+      assert.ok(held !== undefined && Object.is(held.value, value), 'what `onEvict` says has left was there');
       assert.ok(this.weight > this.#max, 'nothing is evicted while all fits');
       this.#held.delete(key);
     }
@@ -112,7 +112,7 @@ export class Ledger<K, V> {
 
   #audit(): void {
     const { map } = this;
-    assert.deepEqual(this.#told, [], 'nothing is told out of turn');
+    assert.deepEqual(this.#noticed, [], 'no notice comes out of turn');
     assert.equal(map.size, this.#held.size, 'the size is the number of entries');
     assert.ok(this.weight <= this.#max, `${this.weight} is over the bound of ${this.#max}`);
     assert.ok(this.#weighed || map.size <= this.#max);

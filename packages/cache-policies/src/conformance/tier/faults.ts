@@ -37,7 +37,7 @@ const emptyTests: TierTests = {
       assert.equal(await readText(a, 'key'), undefined);
     }
   },
-  'every session says reset when the tier was emptied, and hears what comes then': async scene => {
+  'every session says reset when the tier was emptied, and receives later changes': async scene => {
     const [a, b] = await scene.pair();
     for (let round = 1; round <= 3; round++) {
       await write(a.session, 'key', entryOf('1'));
@@ -77,12 +77,12 @@ const breakTests: TierTests = {
 const lossTests: TierTests = {
   'the last message is lost: nothing is confirmed beyond the bound before a reset': async scene => {
     const [a, b] = await scene.pair();
-    const hearAgain = await ability(scene, 'lose')();
+    const endLoss = await ability(scene, 'lose')();
     await a.session.invalidate(['lost']);
     const limit = scene.now() + b.session.boundMs;
     await scene.pass(3 * b.session.boundMs + 100);
     assert(resets(b) > 0 || b.session.confirmedUntil <= limit, 'it may serve beyond the bound');
-    await hearAgain();
+    await endLoss();
     await scene.until(() => resets(b) > 0);
     await scene.until(() => b.session.confirmedUntil > scene.now());
     assert.equal(
@@ -92,9 +92,9 @@ const lossTests: TierTests = {
   },
   'a message in between is lost: the next one shows the gap': async scene => {
     const [a, b] = await scene.pair();
-    const hearAgain = await ability(scene, 'lose')();
+    const endLoss = await ability(scene, 'lose')();
     await a.session.announce(['lost'], longMs);
-    await hearAgain();
+    await endLoss();
     await a.session.invalidate(['next']);
     await scene.until(() => resets(b) > 0);
     await scene.until(() => b.session.confirmedUntil > scene.now());

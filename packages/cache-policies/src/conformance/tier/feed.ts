@@ -14,7 +14,7 @@ import {
 const hasEvent = ({ events }: ObservedSession, what: string) => events.some(other => other.what === what);
 
 export const feedTests: TierTests = {
-  'others are told of writes, invalidations and tags; the session itself is not': async scene => {
+  'others are notified of writes, invalidations and tags; the session itself is not': async scene => {
     const [a, b] = await scene.pair();
     await write(a.session, 'written', entryOf('1'));
     await a.session.invalidate(['deleted', 'too']);
@@ -41,7 +41,7 @@ export const feedTests: TierTests = {
     assert.deepEqual(b.events, [{ kind: 'reset', what: 'cleared' }]);
     assert.deepEqual(a.events, []);
   },
-  'a fill is told to nobody': async scene => {
+  'a fill notifies no session': async scene => {
     const [a, b] = await scene.pair();
     const lease = await leaseOf(a.session, 'key');
     assert.equal(await fillOne(a.session, 'key', lease, entryOf('1')), true);
@@ -49,7 +49,7 @@ export const feedTests: TierTests = {
     await scene.until(() => hasEvent(b, 'last'));
     assert.equal(hasEvent(b, 'key'), false);
   },
-  'what is told is already so': async scene => {
+  'a notice comes after its change is visible': async scene => {
     const [a, b] = await scene.pair();
     const seen: Promise<string | undefined>[] = [];
     b.onEvent = ({ kind }) => kind === 'key' && seen.push(readText(b.session, 'key'));
@@ -61,7 +61,7 @@ export const feedTests: TierTests = {
       assert.equal(await seen.at(-1), i % 2 === 0 ? String(i) : undefined);
     }
   },
-  'all are told of everything in one order': async scene => {
+  'all sessions are notified of everything in one order': async scene => {
     const sessions = [...(await scene.pair()), await scene.open('other')];
     const { session: writer } = await scene.open();
     const keys = Array.from({ length: 200 }, (_, i) => `key-${i}`);
@@ -71,7 +71,7 @@ export const feedTests: TierTests = {
     assert.deepEqual(new Set(first), new Set(keys));
     for (const other of more) assert.deepEqual(other, first);
   },
-  'nothing is confirmed that was not told': async scene => {
+  'nothing is confirmed without its notice': async scene => {
     const [a, b] = await scene.pair();
     for (let i = 0; i < 50; i++) {
       await a.session.invalidate([`key-${i}`]);
@@ -79,7 +79,7 @@ export const feedTests: TierTests = {
       const limit = resolvedAt + b.session.boundMs;
       assert(hasEvent(b, `key-${i}`) || b.session.confirmedUntil <= limit, 'it may serve beyond the bound');
       await scene.until(() => hasEvent(b, `key-${i}`) || b.session.confirmedUntil > limit);
-      assert(hasEvent(b, `key-${i}`), 'confirmed without being told');
+      assert(hasEvent(b, `key-${i}`), 'confirmed without its notice');
     }
   },
   'confirmation moves on while nothing happens': async scene => {
@@ -87,7 +87,7 @@ export const feedTests: TierTests = {
     await scene.pass(3 * session.boundMs);
     await scene.until(() => session.confirmedUntil > scene.now());
   },
-  'a closed session refuses and hears no more; the others go on': async scene => {
+  'a closed session refuses calls and receives no more; the others go on': async scene => {
     const [a, b] = await scene.pair();
     await write(a.session, 'key', entryOf('1'));
     await scene.until(() => hasEvent(b, 'key'));

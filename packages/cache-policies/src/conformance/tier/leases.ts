@@ -38,7 +38,7 @@ export const leaseTests: TierTests = {
     assert.equal(await fillOne(a, 'key', first!.lease, entryOf('new')), true);
     assert.equal(await readText(b, 'key'), 'new');
   },
-  'a value that is soon stale comes with a lease for who wants to refresh it': async scene => {
+  'a value that is soon stale comes with a lease for a reader that refreshes ahead': async scene => {
     const { session } = await scene.open();
     await write(session, 'key', entryOf('1', { freshMs: 30_000 }));
     const [early] = await session.read(['key'], { leaseMs: longMs, minFreshMs: 10_000 });

@@ -22,7 +22,7 @@ const changes: Readonly<Record<string, Change>> = {
   'an invalidation of its tag': session => session.invalidateTags(['tag']),
 };
 
-/** Who read the source before a change cannot put back what it read. */
+/** A reader of the source from before a change cannot put back what it read. */
 const refusals: TierTests = Object.fromEntries(
   Object.entries(changes).flatMap(([what, change]) => [
     [`a fill is refused after ${what} by the same session`, refused(change, 'the same')],
@@ -40,7 +40,6 @@ function refused(change: Change, whose: 'the same' | 'another'): (scene: Scene) 
   };
 }
 
-/** Who read the source before a change cannot put back what it read. */
 export const raceTests: TierTests = {
   ...refusals,
   'a fill is refused after a change, also while another has the lease or has filled': async scene => {
@@ -61,16 +60,17 @@ export const raceTests: TierTests = {
     assert.equal(await fillOne(a, 'key', lease, entryOf('1', { tags: ['tag'] })), true);
     assert.equal(await readText(b, 'key'), '1');
   },
-  'who writes the source first takes the lease, so that nobody stores what it read before': async scene => {
-    const [{ session: writer }, { session: reader }] = await scene.pair();
-    const reading = await leaseOf(reader, 'key');
-    const [writing] = await writer.announce(['key'], longMs);
-    assert.equal(await fillOne(reader, 'key', reading, entryOf('old')), false);
-    const [read] = await reader.read(['key'], { leaseMs: longMs });
-    assert(read!.entry === undefined && read!.lease === undefined && read!.busyMs! > 0);
-    assert.equal(await fillOne(writer, 'key', writing!, entryOf('new')), true);
-    assert.equal(await readText(reader, 'key'), 'new');
-  },
+  'a writer of the source first takes the lease, so that no reader stores what it read before':
+    async scene => {
+      const [{ session: writer }, { session: reader }] = await scene.pair();
+      const reading = await leaseOf(reader, 'key');
+      const [writing] = await writer.announce(['key'], longMs);
+      assert.equal(await fillOne(reader, 'key', reading, entryOf('old')), false);
+      const [read] = await reader.read(['key'], { leaseMs: longMs });
+      assert(read!.entry === undefined && read!.lease === undefined && read!.busyMs! > 0);
+      assert.equal(await fillOne(writer, 'key', writing!, entryOf('new')), true);
+      assert.equal(await readText(reader, 'key'), 'new');
+    },
   'of two that write the source at once, neither stores unless it was alone': async scene => {
     const [{ session: a }, { session: b }] = await scene.pair();
     const [first] = await a.announce(['key'], longMs);

@@ -2,26 +2,29 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RemoteTier, ResetReason, TierEntry, TierRead, TierSession } from '../../tiers/remote-tier.ts';
 
-/** A tier under test, empty at first, and what can be done to it. Disposing ends all that it made. */
+/** A tier under test, empty at first, and what a test can do to it. Disposing ends all that it made. */
 export interface TierSubject extends AsyncDisposable {
   readonly tier: RemoteTier;
   /** Another tier object over the same state, as another process would have it. Without it, sessions share one object. */
   other?(): Promise<RemoteTier>;
   /** The clock of `confirmedUntil`. `performance.now` without it. */
   now?(): number;
-  /** Lets time pass for the tier. Without it, it is waited for. */
+  /** Lets time pass for the tier. Without it, tests wait in real time. */
   pass?(ms: number): Promise<void>;
   /** Makes the tier forget all that it holds, as FLUSHALL does. With the feature `empties`. */
   empty?(): Promise<void>;
   /** Breaks every connection of the tier, which may come back at once. With the feature `breaks`. */
   break?(): Promise<void>;
-  /** From now on no session hears of changes, and none notices it by its connection; returns how to end it. With the feature `loses`. */
+  /**
+   * Loses every change from now on, so that no session receives one and none notices by its connection; returns how to
+   * end it. With the feature `loses`.
+   */
   lose?(): Promise<() => Promise<void>>;
 }
 
 export type MakeTierSubject = () => Promise<TierSubject>;
 
-/** What the subject offers, so that no test is left out in silence. */
+/** What the subject offers; tests of a feature that is false are left out. Default: false each. */
 export interface TierFeatures {
   readonly empties?: boolean;
   readonly breaks?: boolean;
@@ -35,14 +38,14 @@ export interface TierEvent {
   readonly what: string;
 }
 
-/** A session, and what it was told. `onEvent` is called in the moment of each telling. */
+/** A session, and the events that it received. Calls `onEvent` with each as it arrives. */
 export interface ObservedSession {
   readonly session: TierSession;
   readonly events: TierEvent[];
   onEvent: (events: TierEvent) => void;
 }
 
-/** What a test works with. Sessions that it opens are closed after it. */
+/** What a test works with. Disposing closes the sessions that it opened. */
 export class Scene implements AsyncDisposable {
   readonly subject: TierSubject;
   readonly #sessions: TierSession[] = [];
@@ -51,7 +54,7 @@ export class Scene implements AsyncDisposable {
     this.subject = subject;
   }
 
-  /** A session of the tier, or with `other` one as from another process, that hears. */
+  /** A session of the tier, or with `other` one as from another process, once it receives changes. */
   async open(which: 'tier' | 'other' = 'tier'): Promise<ObservedSession> {
     const { subject } = this;
     const tier = which === 'other' && subject.other ? await subject.other() : subject.tier;
@@ -118,7 +121,7 @@ export async function readText(session: TierSession, key: string): Promise<strin
   return textOf(read!);
 }
 
-/** Reads a key that nobody has leased, and gets its lease. */
+/** Reads a key that no session has leased, and gets its lease. */
 export async function leaseOf(session: TierSession, key: string, leaseMs: number = longMs): Promise<string> {
   const [read] = await session.read([key], { leaseMs });
   assert.equal(typeof read?.lease, 'string', `no lease of ${key} was given`);

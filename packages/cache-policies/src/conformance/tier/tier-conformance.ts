@@ -1,4 +1,6 @@
+import { boolean, functionOf, type RulesFor, readOptions, record, required, text } from '@ashlar/core';
 import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import { runnerRule, skipRule } from '../rules.ts';
 import { faultTests } from './faults.ts';
 import { feedTests } from './feed.ts';
 import { leaseTests } from './leases.ts';
@@ -13,15 +15,31 @@ export interface TierConformanceOptions {
   readonly skip?: readonly Skip[];
 }
 
+const rules = {
+  name: required(text()),
+  features: record({
+    empties: boolean(false),
+    breaks: boolean(false),
+    loses: boolean(false),
+  } satisfies RulesFor<TierFeatures>),
+  skip: skipRule,
+} satisfies RulesFor<TierConformanceOptions>;
+const makeRule = required(functionOf<MakeTierSubject>());
+
 /**
- * The tests that every `RemoteTier` must pass, given to any runner. Each makes a subject of its own, which must be empty,
- * and disposes of it. None depends on the speed of the tier.
+ * The tests that every `RemoteTier` must pass, for any runner. Each test makes a subject of its own, which must be empty,
+ * and disposes of it. No test depends on the speed of the tier.
+ *
+ * @throws InvalidOptionError
  */
 export function tierConformance(
   runner: TestRunner,
   makeSubject: MakeTierSubject,
-  { name, features = {}, skip = [] }: TierConformanceOptions,
+  options: TierConformanceOptions,
 ): void {
+  runnerRule(runner, 'runner');
+  makeRule(makeSubject, 'makeSubject');
+  const { name, features, skip } = readOptions('tierConformance', options, rules);
   const tests: TierTests = {
     ...valueTests,
     ...leaseTests,

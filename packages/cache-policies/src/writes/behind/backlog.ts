@@ -1,34 +1,24 @@
-import type { Clock, Random } from '@ashlar/core';
+import { Backoff, type Clock, type Random, withDeadline } from '@ashlar/core';
 import { channels } from '../../diagnostics.ts';
 import { BacklogFullError, CacheClosedError, UnwrittenError } from '../../errors.ts';
+import type { WriteBehindOptions } from './options.ts';
 import { type AcceptedWrite, type PendingWrite, PendingWrites, type WaitingWrite } from './pending-writes.ts';
 import { Semaphore } from './semaphore.ts';
 
-export interface BacklogSettings {
-  readonly maxPending: number;
-  readonly whenFull: 'wait' | 'reject';
-  readonly maxDelayMs: number;
-  readonly maxBatch: number;
-  readonly backoffMs: number;
-  readonly maxBackoffMs: number;
-  readonly closeTimeoutMs: number;
-}
+/** The options of `writeBehind`, checked and complete. */
+export type BacklogSettings<K, V> = Required<Omit<WriteBehindOptions<K, V>, 'journal'>>;
 
-export interface BacklogOptions<K, V> extends BacklogSettings {
+export interface BacklogOptions<K, V> extends BacklogSettings<K, V> {
   readonly cache: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly write: (
-    batch: readonly PendingWrite<K, V>[],
-    context: { readonly signal: AbortSignal },
-  ) => Promise<void>;
-  /** False when the writes belong to another process now: none of them is written here any more. */
+  /** False once the writes belong to another process: none of them is written here any more. */
   readonly mayWrite: () => boolean;
-  /** What is left to do once the source has taken a batch, before the writes are pending no more. Never rejects. */
+  /** The rest of the work once the source has taken a batch, before its writes stop being pending. Never rejects. */
   readonly written: (items: readonly WaitingWrite<K, V>[]) => Promise<void>;
 }
 
-/** Hands pending writes to the source, in batches, until it has taken them. */
+/** Writes pending writes to the source, in batches, until it has taken them. */
 export class Backlog<K, V> {
   readonly options: BacklogOptions<K, V>;
   readonly #pending = new PendingWrites<K, V>();
@@ -36,23 +26,28 @@ export class Backlog<K, V> {
   readonly #permits: Semaphore;
   readonly #flushes = new Set<{ readonly upTo: number; resolve(): void; reject(reason: unknown): void }>();
   readonly #stop = new AbortController();
+  readonly #backoff: Backoff;
   /** Ends a wait for company. */
   #wake = new AbortController();
-  /** Ends a wait after a failure. */
+  /** Ends a pause after a failure. */
   #pause = new AbortController();
   #running: Promise<void> | undefined;
   #lastSequence = 0;
   #batchLimit: number;
   #failures = 0;
+  /** Undefined after a success. */
+  #pauseMs: number | undefined;
   #closing = false;
   #lastError: unknown;
   #written = 0;
   #coalesced = 0;
 
   constructor(options: BacklogOptions<K, V>) {
+    const { maxBatch, maxPending, backoffMs, maxBackoffMs, random } = options;
     this.options = options;
-    this.#batchLimit = options.maxBatch;
-    this.#permits = new Semaphore(options.maxPending);
+    this.#batchLimit = maxBatch;
+    this.#permits = new Semaphore(maxPending);
+    this.#backoff = new Backoff({ firstMs: backoffMs, maxMs: maxBackoffMs }, random);
   }
 
   get size(): number {
@@ -63,7 +58,10 @@ export class Backlog<K, V> {
     return this.#pending.get(id);
   }
 
-  /** Waits for a permit. Whether one was acquired, to be handed to `add`, or else to `giveUp`; what replaces needs none. */
+  /**
+   * Waits for a permit. Returns whether one was acquired, to be handed to `add` or else to `giveUp`; a write that replaces
+   * another needs none.
+   */
   async reserve(id: unknown, signal: AbortSignal | undefined): Promise<boolean> {
     const { cache, whenFull, maxPending } = this.options;
     if (this.#closing) throw new CacheClosedError(cache);
@@ -84,7 +82,7 @@ export class Backlog<K, V> {
     return this.#lastSequence;
   }
 
-  /** A write of the key that waits is replaced. */
+  /** Replaces a write of the key that waits. */
   add(write: AcceptedWrite<K, V>, hasPermit: boolean): void {
     if (this.#pending.add(write, this.options.clock.now())) {
       this.#coalesced++;
@@ -95,7 +93,7 @@ export class Backlog<K, V> {
     this.#start();
   }
 
-  /** Resolves when the source has taken what was accepted before the call. */
+  /** Resolves when the source has taken the writes that were accepted before the call. */
   flush(): Promise<void> {
     if (this.size === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -124,15 +122,14 @@ export class Backlog<K, V> {
     this.#pause.abort();
   }
 
-  /** After `acceptNoMore`: writes what it can within its time. @throws UnwrittenError */
+  /** After `acceptNoMore`: writes what it can within `closeTimeoutMs`. @throws UnwrittenError */
   async close(journaled: boolean): Promise<void> {
-    const { cache, clock, closeTimeoutMs } = this.options;
-    if (this.#running === undefined) return;
-    const done = new AbortController();
-    const late = clock.sleep(closeTimeoutMs, done.signal).catch(() => {});
-    await Promise.race([this.#running, late]);
-    done.abort();
-    this.#stop.abort(new CacheClosedError(cache, 'Unknown'));
+    const { cache, clock, closeTimeoutMs: timeoutMs } = this.options;
+    const running = this.#running;
+    if (running === undefined) return;
+    const closed = new CacheClosedError(cache, 'Unknown');
+    await withDeadline({ timeoutMs, clock, late: () => closed }, () => running).catch(() => {});
+    this.#stop.abort(closed);
     this.#pause.abort();
     if (this.size === 0) return;
     const unwritten = [...this.#pending].map(({ key, value }) => ({ key, value }));
@@ -140,8 +137,8 @@ export class Backlog<K, V> {
   }
 
   /**
-   * The journal has what is pending and was lost to another process: nothing more is written here. Resolves when what is
-   * under way has ended.
+   * Writes nothing more: another process has the journal, and the pending writes with it. Resolves when the batch under
+   * way has ended.
    */
   async abandon(reason: unknown): Promise<void> {
     this.acceptNoMore(reason);
@@ -163,20 +160,19 @@ export class Backlog<K, V> {
   }
 
   async #run(): Promise<void> {
-    for (let streak = 0; this.#pending.waiting > 0; ) {
-      if (!this.#stop.signal.aborted) await this.#untilDue(streak);
+    while (this.#pending.waiting > 0) {
+      if (!this.#stop.signal.aborted) await this.#untilDue();
       if (this.#stop.signal.aborted || !this.options.mayWrite()) return;
-      streak = (await this.#writeBatch()) ? 0 : streak + 1;
+      await this.#writeBatch();
     }
   }
 
-  /** Waits for company, or after a failure for its time; less long when somebody waits for it. */
-  async #untilDue(streak: number): Promise<void> {
-    const { clock, random, maxDelayMs, maxBatch, backoffMs, maxBackoffMs } = this.options;
-    if (streak > 0) {
+  /** Waits for company, less long when a caller waits for the write; after a failure, pauses. */
+  async #untilDue(): Promise<void> {
+    const { clock, maxDelayMs, maxBatch } = this.options;
+    if (this.#pauseMs !== undefined) {
       this.#pause = new AbortController();
-      const delayMs = Math.min(backoffMs * 2 ** (streak - 1), maxBackoffMs) * (0.5 + random() / 2);
-      return clock.sleep(delayMs, this.#pause.signal).catch(() => {});
+      return clock.sleep(this.#pauseMs, this.#pause.signal).catch(() => {});
     }
     const { oldest, waiting } = this.#pending;
     if (this.#closing || this.#flushes.size > 0 || waiting >= maxBatch || this.#permits.hasWaiting) return;
@@ -185,8 +181,8 @@ export class Backlog<K, V> {
     if (leftMs > 0) await clock.sleep(leftMs, this.#wake.signal).catch(() => {});
   }
 
-  /** Whether the source took it. What it refuses goes to the end of the line, in smaller batches. */
-  async #writeBatch(): Promise<boolean> {
+  /** What the source refuses goes to the end of the line, in smaller batches. */
+  async #writeBatch(): Promise<void> {
     const { cache, clock, write, written, maxBatch } = this.options;
     const items = this.#pending.take(this.#batchLimit);
     const startedAt = clock.now();
@@ -195,8 +191,10 @@ export class Backlog<K, V> {
       await write(batch, this.#stop);
     } catch (error) {
       this.#refused(items, error);
-      return false;
+      return;
     }
+    this.#pauseMs = undefined;
+    this.#backoff.reset();
     this.#written += items.length;
     this.#batchLimit = Math.min(2 * this.#batchLimit, maxBatch);
     const { flush } = channels;
@@ -206,12 +204,12 @@ export class Backlog<K, V> {
     this.#pending.taken();
     this.#permits.release(items.length);
     this.#resolveFlushes();
-    return true;
   }
 
   #refused(items: readonly WaitingWrite<K, V>[], error: unknown): void {
     const { cache } = this.options;
     this.#failures++;
+    this.#pauseMs = this.#backoff.nextMs();
     this.#lastError = error;
     const [only] = items;
     if (items.length === 1) only!.goesAlone = true;

@@ -13,7 +13,7 @@ export class BehindWriter<K, V> implements Writer<K, V> {
   readonly #queue = new WriteQueue();
   readonly #ending = new AbortController();
   #backlog: Backlog<K, V>;
-  /** What a lost journal leaves under way; it must have ended before another batch is written. */
+  /** The batch under way when a journal was lost; it must have ended before another batch is written. */
   #abandoned: Promise<void> = Promise.resolve();
   #starting: Promise<void> | undefined;
   #isStarted: boolean;
@@ -31,7 +31,7 @@ export class BehindWriter<K, V> implements Writer<K, V> {
     this.starting?.catch(() => {});
   }
 
-  /** The journal is being taken and replayed. What failed is tried again by who comes next. */
+  /** Present while the journal is taken and replayed. After a failure, the next read or write tries again. */
   get starting(): Promise<void> | undefined {
     if (this.#isStarted) return undefined;
     this.#starting ??= this.#start(this.#journal!).finally(() => {
@@ -57,11 +57,11 @@ export class BehindWriter<K, V> implements Writer<K, V> {
         backlog.giveUp(hasPermit);
         throw error;
       }
-      backlog.add(accepted, hasPermit); // if the journal was lost since, who takes it finds the write there
+      backlog.add(accepted, hasPermit); // if the journal was lost since, the next process finds the write there
       try {
         await this.#context.place(write);
       } catch (error) {
-        // it is accepted: only the shared tier does not know of it
+        // the write is accepted; only the shared tier was not notified
         throw error instanceof WriteError
           ? new WriteError(this.#context.name, key, 'Executed', error.cause)
           : error;
@@ -98,11 +98,11 @@ export class BehindWriter<K, V> implements Writer<K, V> {
     const backlog = this.#backlog;
     const left = await journal.open(reason => this.#lost(backlog, reason), this.#ending.signal);
     for (const accepted of left) backlog.add(accepted, false);
-    // the question may find the journal lost, which changes the backlog
+    // asking may find the journal lost, which replaces the backlog
     this.#isStarted = journal.isHeld && this.#backlog === backlog;
   }
 
-  /** The writes that are pending are those of who has the journal next, be it this process. */
+  /** The pending writes belong to the next process that takes the journal, which may be this one. */
   #lost(backlog: Backlog<K, V>, reason: unknown): void {
     this.#abandoned = backlog.abandon(reason);
     this.#backlog = this.#newBacklog();

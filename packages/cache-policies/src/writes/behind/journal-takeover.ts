@@ -12,15 +12,23 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const atOnce = 64;
 
+/**
+ * What the keys of a journal begin with: its prefix in quotation marks. No such text is the beginning of another one, so
+ * journals have no key in common, and none with an application that keeps its own keys under the prefix.
+ */
+function namespaceOf(prefix: string): string {
+  return JSON.stringify(prefix);
+}
+
 export function recordName(prefix: string, token: bigint, id: unknown): string {
-  return `${prefix}${token}:${id}`;
+  return `${namespaceOf(prefix)}${token}:${id}`;
 }
 
 /**
- * Copies the records of earlier holders under the token of this one, and seals: what has an older token than the seal is
- * never read again, however late it comes. A takeover that does not come to its end is done again by the next.
+ * Copies the records of earlier holders under the token of this one, and seals: a record with an older token than the seal
+ * is never read again, however late it arrives. The next holder repeats a takeover that did not finish.
  *
- * `check` sees each record before anything is changed.
+ * Calls `check` with each record before anything is changed.
  */
 export async function takeOver(
   store: Store,
@@ -28,15 +36,15 @@ export async function takeOver(
   lease: Lease,
   check: (record: Omit<LeftRecord, 'version'>) => Promise<void>,
 ): Promise<readonly LeftRecord[]> {
-  const sealName = `${prefix}sealed`;
+  const namespace = namespaceOf(prefix);
+  const sealName = `${namespace}sealed`;
   const seal = await store.get(sealName);
   const sealed = seal === undefined ? 0n : BigInt(decoder.decode(seal.value));
   const names: string[] = [];
   const newest = new Map<string, { readonly token: bigint; readonly bytes: Uint8Array }>();
-  for await (const { key: name, value: bytes } of store.list(prefix)) {
-    if (name === sealName) continue;
-    const [, digits, id] = /^(\d+):(.*)$/su.exec(name.slice(prefix.length)) ?? [];
-    if (digits === undefined || id === undefined) throw new Error(`${name} in the store is no record`);
+  for await (const { key: name, value: bytes } of store.list(namespace)) {
+    const [, digits, id] = /^(\d+):(.*)$/su.exec(name.slice(namespace.length)) ?? [];
+    if (digits === undefined || id === undefined) continue;
     names.push(name);
     const token = BigInt(digits);
     if (token >= sealed && token >= (newest.get(id)?.token ?? 0n)) newest.set(id, { token, bytes });
@@ -50,7 +58,7 @@ export async function takeOver(
     });
     records.push(...(await Promise.all(copies)));
   }
-  // what an earlier holder sent has been executed now, or it does not count
+  // a record that an earlier holder sent has arrived by now, or it does not count
   lease.assertHeld();
   const ifVersion = seal?.version ?? 'absent';
   await store.set(sealName, encoder.encode(`${lease.token}`), { ifVersion });

@@ -1,22 +1,10 @@
-import { systemClock } from '@ashlar/core';
+import { systemClock, withDeadline } from '@ashlar/core';
 import type { Lease, Store } from '@ashlar/store';
 import { JournalError, JournalTakenError } from '../../errors.ts';
 import type { WriterContext } from '../write-strategy.ts';
 import { recordName, takeOver } from './journal-takeover.ts';
+import type { JournalSettings } from './options.ts';
 import type { AcceptedWrite } from './pending-writes.ts';
-
-export interface JournalOptions {
-  readonly store: Store;
-  /** Of the journal's keys in the store, and the name of its lease. One process at a time has it. */
-  readonly prefix: string;
-  /**
-   * For how long a process that is not heard of keeps the journal; several times the store's `timeoutMs`. 10 000 by
-   * default. Who loses it, as after a long stop, writes no more, and takes it again when it can.
-   */
-  readonly leaseMs?: number;
-  /** How long a start waits for another process to give it up, before JournalTakenError. 15 000 by default. */
-  readonly waitMs?: number;
-}
 
 interface Header<K> {
   readonly key: K;
@@ -24,7 +12,7 @@ interface Header<K> {
   readonly deletes?: true;
 }
 
-export interface JournalParts<K, V> extends Required<JournalOptions> {
+export interface JournalParts<K, V> extends JournalSettings {
   readonly context: WriterContext<K, V>;
 }
 
@@ -33,12 +21,12 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 const newline = 10;
 
 /**
- * What is pending, in a store: the last accepted write of each key. A record is a line of JSON and the value's bytes.
+ * The pending writes in a store: the last accepted write of each key. A record is a line of JSON and the value's bytes.
  *
- * One process has the journal, by a lease; the records that it writes carry the lease's token in their names. Who takes
- * over copies what it finds under its own token, then seals: what is of an older token and comes later, from a process that
- * stood still, is never read. A write counts as accepted only if the lease was held for sure after it was recorded, so
- * what was accepted was there for who took over.
+ * One process has the journal, by a lease; the names of its records carry the lease's token. The next process copies the
+ * records under its own token, then seals: a record with an older token that arrives later, from a process that stood
+ * still, is never read. A write is accepted only if the lease was held for sure after it was recorded, so the next
+ * process finds every accepted write.
  */
 export class Journal<K, V> {
   readonly #parts: JournalParts<K, V>;
@@ -54,7 +42,7 @@ export class Journal<K, V> {
     return this.#parts.store.durability;
   }
 
-  /** Right also just after a stall. */
+  /** Also correct just after a stall. */
   get isHeld(): boolean {
     try {
       this.#lease?.assertHeld();
@@ -65,8 +53,8 @@ export class Journal<K, V> {
   }
 
   /**
-   * Takes the journal, waiting for another process to give it up; gives what an earlier one left. `lost` is called when
-   * this process has it no more, unless it was closed. @throws JournalError
+   * Takes the journal, waiting for another process to give it up; returns the writes that an earlier one left. Calls
+   * `lost` when this process loses it, unless it was closed. @throws JournalError, or the reason of `ending`
    */
   async open(lost: (reason: unknown) => void, ending: AbortSignal): Promise<readonly AcceptedWrite<K, V>[]> {
     const lease = await this.#acquire(ending);
@@ -105,7 +93,7 @@ export class Journal<K, V> {
     }
   }
 
-  /** The source has them. A record that cannot be deleted is written once more after the next start. */
+  /** Call it when the source has them. A record that cannot be deleted is written once more after the next start. */
   async forget(items: readonly AcceptedWrite<K, V>[]): Promise<void> {
     const lease = this.#lease;
     if (lease === undefined) return;
@@ -119,11 +107,11 @@ export class Journal<K, V> {
     );
   }
 
-  /** Another process may have it. */
+  /** Gives it up to another process. */
   async close(): Promise<void> {
     const lease = this.#lease;
     this.#lease = undefined;
-    await lease?.release().catch(() => {}); // else it is free when its time is over
+    await lease?.release().catch(() => {}); // then it is free when its time is over
   }
 
   get #name(): string {
@@ -137,26 +125,28 @@ export class Journal<K, V> {
   async #acquire(ending: AbortSignal): Promise<Lease> {
     const { Lease } = await import('./lease.ts');
     const { store, prefix, leaseMs, waitMs, context } = this.#parts;
-    const { name, clock = systemClock } = context;
-    const terms = { ttlMs: leaseMs, ...(context.clock === undefined ? {} : { clock }) };
+    const { name, clock } = context;
+    const terms = { ttlMs: leaseMs, ...(clock === undefined ? {} : { clock }) };
     const taken = new JournalTakenError(name, prefix, waitMs);
-    const waiting = new AbortController();
-    const acquired = new AbortController();
-    const over = AbortSignal.any([ending, acquired.signal]);
-    clock.sleep(waitMs, over).then(
-      () => waiting.abort(taken),
-      () => waiting.abort(over.reason),
-    );
+    const wait = async (signal: AbortSignal) => {
+      const lease = await Lease.acquire(store, prefix, { ...terms, signal });
+      if (!signal.aborted) return lease;
+      await lease.release().catch(() => {});
+      throw signal.reason;
+    };
     try {
       const lease =
         waitMs === 0
           ? await Lease.tryAcquire(store, prefix, terms)
-          : await Lease.acquire(store, prefix, { ...terms, signal: waiting.signal });
+          : await withDeadline(
+              { timeoutMs: waitMs, signal: ending, clock: clock ?? systemClock, late: () => taken },
+              wait,
+            );
       if (lease !== undefined) return lease;
     } catch (error) {
-      throw error === taken ? taken : new JournalError(name, 'could not open', error);
-    } finally {
-      acquired.abort();
+      if (ending.aborted) throw ending.reason;
+      if (error === taken) throw taken;
+      throw new JournalError(name, 'could not open', error);
     }
     throw taken;
   }

@@ -1,2 +1,2 @@
-// Loaded when a journal is opened, as few caches have one. By name, so that a bundle of it has no more of the store.
+// Loaded with the first journal, as few caches have one. By name, so that a bundle has no more of the store.
 export { Lease } from '@ashlar/store';

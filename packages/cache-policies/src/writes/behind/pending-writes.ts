@@ -1,11 +1,11 @@
-/** A write that is to reach the source. */
+/** A write on its way to the source. */
 export interface PendingWrite<K, V> {
   readonly key: K;
   /** `undefined`: to be deleted. */
   readonly value: V | undefined;
   /**
-   * Grows with every write of a key, over restarts too while the machine's clock does not go back further than they last.
-   * A source that compares it refuses what an earlier process sent and that arrives late.
+   * Grows with every write of a key, also over a restart, unless the machine's clock steps back by more than the restart
+   * takes. A source that compares it refuses late writes of an earlier process.
    */
   readonly sequence: number;
 }
@@ -16,11 +16,11 @@ export interface AcceptedWrite<K, V> extends PendingWrite<K, V> {
 
 export interface WaitingWrite<K, V> extends AcceptedWrite<K, V> {
   readonly acceptedAt: number;
-  /** It failed without others: it goes alone from now on, so that it takes none with it. */
+  /** It failed alone: from now on it goes in a batch of its own, so that it fails no other write. */
   goesAlone: boolean;
 }
 
-/** Accepted writes that the source has not taken: one a key that waits, and one a key that is being written. */
+/** Accepted writes that the source has not taken: of each key, one that waits and one that is being written. */
 export class PendingWrites<K, V> {
   readonly #waiting = new Map<unknown, WaitingWrite<K, V>>();
   readonly #writing = new Map<unknown, WaitingWrite<K, V>>();
@@ -33,12 +33,12 @@ export class PendingWrites<K, V> {
     return this.#waiting.size;
   }
 
-  /** Of those that wait. */
+  /** The oldest write that waits. */
   get oldest(): WaitingWrite<K, V> | undefined {
     return this.#waiting.values().next().value;
   }
 
-  /** The lowest sequence of those that wait; `Infinity` when none does. */
+  /** The lowest sequence of the writes that wait; `Infinity` when none does. */
   get lowestSequence(): number {
     let lowest = Number.POSITIVE_INFINITY;
     for (const { sequence } of this.#waiting.values()) lowest = Math.min(lowest, sequence);
@@ -53,7 +53,7 @@ export class PendingWrites<K, V> {
     return this.#waiting.has(id);
   }
 
-  /** Replaces a write of the key that waits, whose place in the line it takes. Whether there was one. */
+  /** Replaces a write of the key that waits, and takes its place in the line. Returns whether there was one. */
   add({ id, key, value, sequence }: AcceptedWrite<K, V>, now: number): boolean {
     const replaced = this.#waiting.get(id);
     const { acceptedAt, goesAlone } = replaced ?? { acceptedAt: now, goesAlone: false };
@@ -61,7 +61,7 @@ export class PendingWrites<K, V> {
     return replaced !== undefined;
   }
 
-  /** Takes a batch from the head of the line, to be written. */
+  /** Moves a batch from the head of the line to the writes under way. */
   take(most: number): readonly WaitingWrite<K, V>[] {
     const [first] = this.#waiting.values();
     for (const write of this.#waiting.values()) {
@@ -78,7 +78,7 @@ export class PendingWrites<K, V> {
     this.#writing.clear();
   }
 
-  /** The source refused the batch: it goes to the end of the line. How many of it are superseded by newer writes. */
+  /** The source refused the batch: it goes to the end of the line. Returns how many of its writes newer ones supersede. */
   putBack(): number {
     let superseded = 0;
     for (const write of this.#writing.values()) {

@@ -1,4 +1,4 @@
-/** A bounded number of permits, and the callers that wait for one in a line. */
+/** A bounded number of permits, and the line of callers that wait for one. */
 export class Semaphore {
   #free: number;
   readonly #line = new Set<{ resolve(): void; reject(reason: unknown): void }>();
@@ -17,7 +17,7 @@ export class Semaphore {
     return true;
   }
 
-  /** Beyond the bound, for what cannot wait. */
+  /** Takes a permit beyond the bound, for a write that cannot wait. */
   overdraw(): void {
     this.#free--;
   }
@@ -55,7 +55,7 @@ export class Semaphore {
     }
   }
 
-  /** Rejects those that wait. */
+  /** Rejects every waiting caller. */
   close(reason: unknown): void {
     for (const waiter of this.#line) waiter.reject(reason);
   }

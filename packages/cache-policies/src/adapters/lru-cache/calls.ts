@@ -1,0 +1,50 @@
+import { boolean, type Checked, durationMs, integer, readOptions, signal } from '@ashlar/core';
+
+/** How one value is stored. */
+export interface LRUSetOptions {
+  /** Milliseconds; 0 is for ever. Default: `ttl` of the cache. */
+  ttl?: number | undefined;
+  /** The weight, for `maxSize` without `sizeCalculation`. */
+  size?: number | undefined;
+}
+
+export interface LRUPeekOptions {
+  /** Default: `allowStale` of the cache. */
+  readonly allowStale?: boolean | undefined;
+}
+
+export interface LRUGetOptions extends LRUPeekOptions {
+  /** Default: `updateAgeOnGet` of the cache. */
+  readonly updateAgeOnGet?: boolean | undefined;
+}
+
+export interface LRUFetchOptions<C> extends Readonly<LRUSetOptions>, LRUGetOptions {
+  /** Ends the fetch that this call begins. */
+  readonly signal?: AbortSignal | undefined;
+  /** Fetches also when the value is fresh. Default: false. */
+  readonly forceRefresh?: boolean | undefined;
+  /** For `fetchMethod`. */
+  readonly context?: C | undefined;
+}
+
+const setRules = { ttl: durationMs(), size: integer(undefined, { min: 0 }) };
+const peekRules = { allowStale: boolean() };
+const getRules = { ...peekRules, updateAgeOnGet: boolean() };
+const fetchRules = {
+  ...setRules,
+  ...getRules,
+  signal: signal(),
+  forceRefresh: boolean(false),
+  context: (value: unknown) => value,
+};
+
+const callRules = { set: setRules, peek: peekRules, get: getRules, has: {}, delete: {}, fetch: fetchRules };
+type CallRules = typeof callRules;
+
+/** @throws InvalidOptionError for an option of the call that is not honored */
+export function readCall<M extends keyof CallRules>(
+  method: M,
+  options: object | undefined,
+): Partial<Checked<CallRules[M]>> {
+  return options === undefined ? {} : readOptions(method, options, callRules[method]);
+}
