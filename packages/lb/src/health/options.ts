@@ -17,7 +17,7 @@ export interface HealthOptions<E extends Endpoint = Endpoint> {
   readonly check: HealthCheck<E>;
   /** The time from the end of a check of an endpoint to the start of the next, in milliseconds. Default: 5 000. */
   readonly intervalMs?: number;
-  /** How long a check may take before it counts as failed, whether or not it heeds its signal. Default: 2 000 ms. */
+  /** How long a check may take before it counts as failed, even if it ignores its signal, in milliseconds. Default: 2 000. */
   readonly timeoutMs?: number;
   /** How many checks in a row must succeed before an unhealthy endpoint takes requests again. Default: 2. */
   readonly healthyAfter?: number;

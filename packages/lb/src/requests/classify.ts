@@ -12,8 +12,8 @@ const good: Verdict = { ok: true };
 const bad: Verdict = { ok: false };
 
 /**
- * The verdict where the user gives none: every error is a failure, and so is a response with status 500 or more, or 429.
- * A response is an object with `headers` and a number as `status` or `statusCode`.
+ * The verdict without a `classify`: an error is a failure, and so is a response with status 500 or more, or 429. A
+ * response is an object with `headers` and a number as `status` or `statusCode`.
  */
 export function classifyByDefault(result: AttemptResult<unknown>): Verdict {
   if ('error' in result) return bad;
@@ -34,7 +34,7 @@ export function retryAfter(value: unknown): number | undefined {
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
-/** Frees what a value holds that nobody will read: it is, or has as its `body`, a stream of either kind. Never throws. */
+/** Frees an unused value that is, or has as its `body`, a stream of the web or of Node. Never throws. */
 export function discard(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
   try {
@@ -46,7 +46,7 @@ export function discard(value: unknown): void {
       body.destroy();
     }
   } catch {
-    // It only looked like a stream: nobody is there who could want to know
+    // It only looked like a stream
   }
 }
 
@@ -74,7 +74,7 @@ export function mayRetry(
   return verdict.retry ?? (idempotent === true || ('error' in result && notExecuted(result.error)));
 }
 
-/** What a verdict says of the endpoint. */
+/** The settlement of a request with this verdict. */
 export function settlementOf(
   { ok, retryAfterMs, latencyMs }: Verdict,
   result: AttemptResult<unknown>,
@@ -95,8 +95,8 @@ interface ErrorLike {
 }
 
 /**
- * Whether the error proves that the request was never sent: it says so itself (`outcome: 'NotExecuted'`), or no
- * connection was made. Looks through `cause`, as `fetch` wraps its errors, and through the addresses that were tried.
+ * Whether the error proves that the request was never sent: it has `outcome: 'NotExecuted'`, or no connection was made.
+ * Follows `cause`, as `fetch` wraps its errors, and `errors`, one for each address that was tried.
  */
 export function notExecuted(error: unknown, depth = 5): boolean {
   if (typeof error !== 'object' || error === null || depth === 0) return false;

@@ -36,7 +36,7 @@ const rules = {
   queue: integer(undefined, { min: 0 }),
 } satisfies RulesFor<ReplicaOptions>;
 
-/** A server that only takes time. It does not notice when a client gives up. */
+/** A simulated server, which only takes time. It does not notice when a client cancels. */
 export class SimulatedReplica {
   readonly id: string;
   /** May be changed at any time; applies to later requests. */
