@@ -40,18 +40,19 @@ export interface HealthOptions<E extends Endpoint = Endpoint> {
 
 export type HealthSettings<E extends Endpoint = Endpoint> = Required<HealthOptions<E>>;
 
-const rules = {
-  check: required(
-    functionOf<HealthCheck>('write `check: httpCheck()` or a function of your own'),
-    'a function, such as `httpCheck()`',
-  ),
-  intervalMs: durationMs(5_000, { above: 0 }),
-  timeoutMs: durationMs(2_000, { above: 0 }),
-  healthyAfter: integer(2, { min: 1 }),
-  unhealthyAfter: integer(3, { min: 1 }),
-  jitterPercent: number(10, { min: 0, max: 100 }),
-  serveUnchecked: boolean(true),
-  endsEjection: boolean(false),
-} satisfies RulesFor<HealthOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    check: required(
+      functionOf<HealthCheck>('write `check: httpCheck()` or a function of your own'),
+      'a function, such as `httpCheck()`',
+    ),
+    intervalMs: durationMs(5_000, { above: 0 }),
+    timeoutMs: durationMs(2_000, { above: 0 }),
+    healthyAfter: integer(2, { min: 1 }),
+    unhealthyAfter: integer(3, { min: 1 }),
+    jitterPercent: number(10, { min: 0, max: 100 }),
+    serveUnchecked: boolean(true),
+    endsEjection: boolean(false),
+  }) satisfies RulesFor<HealthOptions>)();
 
 export const healthRule: Rule<HealthSettings> = /* @__PURE__ */ record(rules);

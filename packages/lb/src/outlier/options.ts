@@ -45,15 +45,16 @@ export interface OutlierSettings extends Required<Omit<OutlierOptions, 'successR
   readonly failurePercent: FailurePercentSettings | undefined;
 }
 
-const rules = {
-  consecutiveFailures: integer(5, { min: 1 }),
-  successRate: orFalse(successRateRule),
-  failurePercent: orFalse(failurePercentRule),
-  intervalMs: durationMs(10_000, { above: 0 }),
-  baseEjectionMs: durationMs(30_000, { above: 0 }),
-  maxEjectionMs: durationMs(),
-  maxEjectionPercent: number(50, { above: 0, max: 100 }),
-} satisfies RulesFor<OutlierOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    consecutiveFailures: integer(5, { min: 1 }),
+    successRate: orFalse(successRateRule),
+    failurePercent: orFalse(failurePercentRule),
+    intervalMs: durationMs(10_000, { above: 0 }),
+    baseEjectionMs: durationMs(30_000, { above: 0 }),
+    maxEjectionMs: durationMs(),
+    maxEjectionPercent: number(50, { above: 0, max: 100 }),
+  }) satisfies RulesFor<OutlierOptions>)();
 
 const fields = /* @__PURE__ */ record(rules);
 
