@@ -42,6 +42,8 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   ejectedUntil = 0;
   /** How long the latest ejection would have lasted without `Retry-After`. */
   ejectedForMs = 0;
+  /** Orders the ejected endpoints by when each was the last resort. */
+  lastResort = 0;
   upSince = 0;
   /** When it joined, or began to take requests again: the start of a slow start. */
   startedAt: number = -Infinity;

@@ -42,6 +42,7 @@ export class OutlierEjection<E extends Endpoint> {
    * Records a request that ended. Returns whether the endpoint was ejected or came back by it.
    *
    * @param sequence how many requests the endpoint got before this one
+   * @param isProbe whether the request decides about an ejected endpoint: its probe, or one that had no other endpoint
    */
   observe(member: Member<E>, sequence: number, isProbe: boolean, outcome: Outcome, now: number): boolean {
     if (member.isUsable) {
@@ -49,11 +50,13 @@ export class OutlierEjection<E extends Endpoint> {
       return reason !== undefined && this.#judge(member, reason, now, outcome.retryAfterMs);
     }
     // Only its probe decides about an ejected endpoint: other answers are to requests from before
-    if (member.state !== 'probing' || !isProbe) return false;
+    if (!isProbe || !member.isEjected) return false;
     if (outcome.ok) {
       member.startedAt = now;
       this.#return(member, 'probe', now);
     } else {
+      // A failure as the last resort does not prolong the ejection
+      if (member.state === 'ejected') return false;
       this.#eject(member, 'the probe failed', 2 * member.ejectedForMs, now, outcome.retryAfterMs);
     }
     return true;
