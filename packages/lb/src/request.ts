@@ -59,6 +59,8 @@ export type AttemptResult<T> = { readonly value: T } | { readonly error: unknown
 export interface Verdict {
   /** Whether the endpoint did its work. */
   readonly ok: boolean;
+  /** `false`: a failure that is not the endpoint's fault, for which it is not ejected. Default: true. */
+  readonly blame?: boolean | undefined;
   /** How long the endpoint asked to be left alone, as by `Retry-After`, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
   /** How long the endpoint took, in milliseconds. Default: until the attempt settled. */
@@ -68,7 +70,7 @@ export interface Verdict {
 }
 
 export interface RunOptions<T> extends Request {
-  /** Decides what a result means. Default: errors, status 500 and more, and 429 are failures. */
+  /** Decides what a result means. Default: errors, status 500 and more, and 429 are failures, the last without blame. */
   readonly classify?: ((result: AttemptResult<T>) => Verdict) | undefined;
 }
 

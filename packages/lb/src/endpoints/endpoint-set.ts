@@ -5,7 +5,14 @@ import type { Endpoint } from '../endpoint.ts';
 import { PolicyError } from '../errors.ts';
 import { type Concurrency, type Limiter, limitOf } from '../limits/limiter.ts';
 import type { OutlierEjection } from '../outlier/ejection.ts';
-import { type Outcome, outcomeOf, type PickRequest, type Policy, type Settlement } from '../policy.ts';
+import {
+  isExcused,
+  type Outcome,
+  outcomeOf,
+  type PickRequest,
+  type Policy,
+  type Settlement,
+} from '../policy.ts';
 import type { Picked } from '../request.ts';
 import { checkSettlement } from '../request-checks.ts';
 import type { Availability } from './availability.ts';
@@ -231,6 +238,7 @@ export class EndpointSet<E extends Endpoint> {
     }
     if (outcome.ok) member.succeeded++;
     else member.failed++;
+    if (isExcused(outcome)) member.excused++;
     if (member.state === 'gone') return;
     if (member.limiter !== undefined) this.#adaptLimit(member, member.limiter, outcome, now);
     this.#policy.settled?.(member, outcome, now);

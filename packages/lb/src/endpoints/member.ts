@@ -49,6 +49,8 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   startedAt: number = -Infinity;
   succeeded = 0;
   failed = 0;
+  /** Failures without blame, which `failed` includes. */
+  excused = 0;
   canceled = 0;
 
   constructor(endpoint: E, health: Health) {

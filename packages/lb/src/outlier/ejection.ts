@@ -1,7 +1,7 @@
 import { channels, type ReturnMessage } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { Member } from '../endpoints/member.ts';
-import type { Outcome } from '../policy.ts';
+import { isExcused, type Outcome } from '../policy.ts';
 import { ConsecutiveFailures } from './consecutive.ts';
 import { failurePercentOutliers } from './failure-percent.ts';
 import { Interval } from './interval.ts';
@@ -45,13 +45,14 @@ export class OutlierEjection<E extends Endpoint> {
    * @param isProbe whether the request decides about an ejected endpoint: its probe, or one that had no other endpoint
    */
   observe(member: Member<E>, sequence: number, isProbe: boolean, outcome: Outcome, now: number): boolean {
+    const ok = outcome.ok || isExcused(outcome);
     if (member.isUsable) {
-      const reason = this.#consecutive.observe(member, sequence, outcome.ok);
+      const reason = this.#consecutive.observe(member, sequence, ok);
       return reason !== undefined && this.#judge(member, reason, now, outcome.retryAfterMs);
     }
     // Only its probe decides about an ejected endpoint: other answers are to requests from before
     if (!isProbe || !member.isEjected) return false;
-    if (outcome.ok) {
+    if (ok) {
       member.startedAt = now;
       this.#return(member, 'probe', now);
     } else {

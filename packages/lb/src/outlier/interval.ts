@@ -37,25 +37,27 @@ export class Interval<E extends Endpoint> {
     this.#endsAt = now + this.#lengthMs;
     for (const member of members) {
       const { succeeded, failed } = before.get(member) ?? none;
-      this.startAnew(member);
+      const after = countOf(member);
+      this.#before.set(member, after);
       if (!isFresh) continue;
-      tallies.push({
-        of: member,
-        succeeded: member.succeeded - succeeded,
-        failed: member.failed - failed,
-      });
+      tallies.push({ of: member, succeeded: after.succeeded - succeeded, failed: after.failed - failed });
     }
     return tallies;
   }
 
   /** Drops the counts of the endpoint in this interval. */
   startAnew(member: Member<E>): void {
-    this.#before.set(member, { succeeded: member.succeeded, failed: member.failed });
+    this.#before.set(member, countOf(member));
   }
 
   forget(member: Member<E>): void {
     this.#before.delete(member);
   }
+}
+
+/** A failure without blame counts as an answer. */
+function countOf<E extends Endpoint>({ succeeded, failed, excused }: Member<E>): Count {
+  return { succeeded: succeeded + excused, failed: failed - excused };
 }
 
 /** The requests to one endpoint within an interval. */

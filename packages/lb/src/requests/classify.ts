@@ -10,10 +10,12 @@ interface ResponseLike {
 
 const good: Verdict = { ok: true };
 const bad: Verdict = { ok: false };
+const limited: Verdict = { ok: false, blame: false };
 
 /**
- * The verdict without a `classify`: an error is a failure, and so is a response with status 500 or more, or 429. A
- * response is an object with `headers` and a number as `status` or `statusCode`.
+ * The verdict without a `classify`: an error is a failure, and so is a response with status 500 or more. So is 429, but
+ * without blame: it limits this client, and the endpoint works. A response is an object with `headers` and a number as
+ * `status` or `statusCode`.
  */
 export function classifyByDefault(result: AttemptResult<unknown>): Verdict {
   if ('error' in result) return bad;
@@ -23,7 +25,8 @@ export function classifyByDefault(result: AttemptResult<unknown>): Verdict {
   if (typeof statusCode !== 'number' || typeof headers !== 'object' || headers === null) return good;
   if (statusCode < 500 && statusCode !== 429) return good;
   const retryAfterMs = retryAfter(header(headers, 'retry-after'));
-  return retryAfterMs === undefined ? bad : { ok: false, retryAfterMs };
+  const verdict = statusCode === 429 ? limited : bad;
+  return retryAfterMs === undefined ? verdict : { ...verdict, retryAfterMs };
 }
 
 /** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); `undefined` when it is neither. */
@@ -76,10 +79,11 @@ export function mayRetry(
 
 /** The settlement of a request with this verdict. */
 export function settlementOf(
-  { ok, retryAfterMs, latencyMs }: Verdict,
+  { ok, blame, retryAfterMs, latencyMs }: Verdict,
   result: AttemptResult<unknown>,
 ): Settlement {
   const settlement: { -readonly [K in keyof Settlement]: Settlement[K] } = { ok };
+  if (blame === false) settlement.blame = false;
   if ('error' in result) settlement.error = result.error;
   if (retryAfterMs !== undefined) settlement.retryAfterMs = retryAfterMs;
   if (latencyMs !== undefined) settlement.latencyMs = latencyMs;
