@@ -40,7 +40,7 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   /** How often it was ejected, less the forgiven ones. */
   ejections = 0;
   ejectedUntil = 0;
-  /** How long the latest ejection would have lasted without `Retry-After`. */
+  /** How long the latest ejection lasts, unless it ends early. */
   ejectedForMs = 0;
   /** Orders the ejected endpoints by when each was the last resort. */
   lastResort = 0;

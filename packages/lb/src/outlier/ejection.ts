@@ -134,8 +134,8 @@ export class OutlierEjection<E extends Endpoint> {
     const { maxEjectionMs } = this.#settings;
     member.state = 'ejected';
     member.ejections++;
-    member.ejectedForMs = Math.min(forMs, maxEjectionMs);
-    const lastsMs = Math.min(Math.max(forMs, retryAfterMs), maxEjectionMs);
+    const lastsMs = Math.max(Math.min(forMs, maxEjectionMs), retryAfterMs);
+    member.ejectedForMs = lastsMs;
     member.ejectedUntil = now + lastsMs;
     this.#returnDueAt = Math.min(this.#returnDueAt, member.ejectedUntil);
     if (!channels.eject.hasSubscribers) return;

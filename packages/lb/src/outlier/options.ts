@@ -30,7 +30,10 @@ export interface OutlierOptions {
    * the one before. Default: 30 000.
    */
   readonly baseEjectionMs?: number;
-  /** The longest ejection, in milliseconds. Default: 300 000, or `baseEjectionMs` if that is more. */
+  /**
+   * The longest ejection, in milliseconds, unless the endpoint asks for a longer one by `Retry-After`. Default: 300 000, or
+   * `baseEjectionMs` if that is more.
+   */
   readonly maxEjectionMs?: number;
   /**
    * The largest percentage of the endpoints that may be ejected or probed at a time, above 0. Where two are healthy, one may
