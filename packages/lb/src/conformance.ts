@@ -37,18 +37,20 @@ export interface PolicyConformance {
   readonly skip?: readonly Skip[];
 }
 
-const features = {
-  weighted: boolean(false),
-  keyed: boolean(false),
-  failureAware: boolean(false),
-  tolerance: number(0.1, { above: 0, max: 1 }),
-} satisfies RulesFor<PolicyFeatures>;
+const features = /* @__PURE__ */ (() =>
+  ({
+    weighted: boolean(false),
+    keyed: boolean(false),
+    failureAware: boolean(false),
+    tolerance: number(0.1, { above: 0, max: 1 }),
+  }) satisfies RulesFor<PolicyFeatures>)();
 
-const rules = {
-  name: required(text()),
-  features: record(features),
-  skip: defaultTo([], listOf(required(objectWith<Skip>([])))),
-} satisfies RulesFor<PolicyConformance>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    name: required(text()),
+    features: record(features),
+    skip: defaultTo([], listOf(required(objectWith<Skip>([])))),
+  }) satisfies RulesFor<PolicyConformance>)();
 
 const policyFactory = /* @__PURE__ */ required(
   /* @__PURE__ */ functionOf<PolicyFactory>(),

@@ -9,17 +9,17 @@ interface About {
 
 /** An endpoint was chosen. */
 export type PickMessage = About;
-/** A request ended; `outcome` is absent when nothing is known of how. */
+/** A request ended; `outcome` is `undefined` when it is unknown. */
 export interface OutcomeMessage extends About {
   readonly outcome: Outcome | undefined;
 }
-/** A failed attempt is made again on `endpoint`; `attempt` is its number, 2 for the first retry. */
+/** A failed attempt is retried on `endpoint`; `attempt` is the number of the new one, 2 for the first retry. */
 export interface RetryMessage extends About {
   readonly from: string;
   readonly attempt: number;
   readonly error?: unknown;
 }
-/** An attempt on `from` has taken `afterMs`, and one more is made on `endpoint`; `attempt` is its number. */
+/** An attempt on `from` has taken `afterMs`, so `endpoint` gets a hedged request; `attempt` is its number. */
 export interface HedgeMessage extends About {
   readonly from: string;
   readonly attempt: number;
@@ -30,7 +30,7 @@ export interface LimitMessage extends About {
   readonly from: number;
   readonly to: number;
 }
-/** An endpoint takes no requests for `forMs`, for the `times`th time. */
+/** An endpoint is ejected for `forMs`, for the `times`th time. */
 export interface EjectMessage extends About {
   readonly reason: string;
   readonly forMs: number;
@@ -38,16 +38,16 @@ export interface EjectMessage extends About {
 }
 /** An ejected endpoint takes requests again. */
 export interface ReturnMessage extends About {
-  /** `probe`: a request to it succeeded; `limit`: too few endpoints were left for it to stay away. */
+  /** `probe`: a request to it succeeded; `limit`: more were ejected than `maxEjectionPercent` allows. */
   readonly reason: 'probe' | 'limit';
 }
-/** Checks found an endpoint healthy or not, which it was not before. */
+/** Checks changed the health of an endpoint. */
 export interface HealthMessage extends About {
   readonly healthy: boolean;
   /** Why the latest check failed. */
   readonly error?: unknown;
 }
-/** So few endpoints were usable that all take requests, or are enough again. */
+/** A panic begins or ends: fewer endpoints than `panicPercent` are usable, or enough again. */
 export interface PanicMessage {
   readonly balancer: string;
   readonly panicking: boolean;
@@ -56,7 +56,7 @@ export interface PanicMessage {
   /** Endpoints that are not drained and have had their first check. */
   readonly total: number;
 }
-/** An endpoint is drained by hand, or no longer. */
+/** `drain` or `undrain` was called. */
 export interface DrainMessage extends About {
   readonly draining: boolean;
 }
@@ -74,12 +74,12 @@ export interface DiscoveryFailedMessage {
   readonly error: unknown;
 }
 
-/** An endpoint did not say what its load is. */
+/** An endpoint did not answer a probe. */
 export interface ProbeFailedMessage extends About {
   readonly error: unknown;
 }
 
-/** Where a balancer tells what happens; a message is made only when somebody listens. */
+/** The diagnostics channels of a balancer; messages are made only for subscribers. */
 export const channels: {
   readonly pick: Channel<PickMessage>;
   readonly outcome: Channel<OutcomeMessage>;

@@ -215,22 +215,23 @@ function ifGiven<T>(rule: Rule<T>): Rule<T | undefined> {
   return (value, option) => (value === undefined ? undefined : orOff(value, option));
 }
 
-const rules = {
-  name: text('lb'),
-  endpoints: required(endpointSource, 'a list of endpoints or a discovery'),
-  policy: defaultTo(/* @__PURE__ */ leastRequests(), policyRule),
-  outlier: orFalse(outlierRule),
-  health: ifGiven(healthRule),
-  panicPercent: number(50, { min: 0, max: 100 }),
-  slowStartMs: durationMs(0),
-  retry: orFalse((value, option) => new Retrying(value, option)),
-  hedge: ifGiven((value, option) => new Hedging(value, option)),
-  concurrency: concurrencyRule,
-  maxWaitMs: durationMs(5_000),
-  maxWaiting: integer(1_000, { min: 0 }),
-  clock: clock(),
-  random: random(),
-} satisfies Record<keyof LoadBalancerOptions<Endpoint>, Rule<unknown>>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    name: text('lb'),
+    endpoints: required(endpointSource, 'a list of endpoints or a discovery'),
+    policy: defaultTo(/* @__PURE__ */ leastRequests(), policyRule),
+    outlier: orFalse(outlierRule),
+    health: ifGiven(healthRule),
+    panicPercent: number(50, { min: 0, max: 100 }),
+    slowStartMs: durationMs(0),
+    retry: orFalse((value, option) => new Retrying(value, option)),
+    hedge: ifGiven((value, option) => new Hedging(value, option)),
+    concurrency: concurrencyRule,
+    maxWaitMs: durationMs(5_000),
+    maxWaiting: integer(1_000, { min: 0 }),
+    clock: clock(),
+    random: random(),
+  }) satisfies Record<keyof LoadBalancerOptions<Endpoint>, Rule<unknown>>)();
 
 const listenerRule = /* @__PURE__ */ required(functionOf(), 'a function of the endpoints');
 

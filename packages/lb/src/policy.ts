@@ -88,6 +88,11 @@ function isPolicy(value: unknown): boolean {
 export interface Settlement {
   /** Whether the endpoint did its work. An answer that is the caller's own fault is `ok`. */
   readonly ok: boolean;
+  /**
+   * `false`: the failure is not the endpoint's fault, as a 429 that limits this client. Outlier detection counts it as an
+   * answer and does not eject for it; policies and limiters count it as a failure, which moves load away. Default: true.
+   */
+  readonly blame?: boolean;
   readonly error?: unknown;
   /** How long the endpoint asked to be left alone, as by `Retry-After`, in milliseconds. */
   readonly retryAfterMs?: number;
@@ -102,16 +107,22 @@ export interface Outcome extends Settlement {
 
 /** Policies and detectors compute with these numbers: one that is no duration is not passed on. */
 export function outcomeOf(
-  { ok, error, retryAfterMs, latencyMs }: Settlement,
+  { ok, blame, error, retryAfterMs, latencyMs }: Settlement,
   sincePickedMs: number,
 ): Outcome {
   const outcome: { -readonly [K in keyof Outcome]: Outcome[K] } = {
     ok,
     latencyMs: isDuration(latencyMs) ? latencyMs : sincePickedMs,
   };
+  if (blame === false) outcome.blame = false;
   if (error !== undefined) outcome.error = error;
   if (isDuration(retryAfterMs)) outcome.retryAfterMs = retryAfterMs;
   return outcome;
+}
+
+/** Whether it is a failure that is not the endpoint's fault. */
+export function isExcused({ ok, blame }: Outcome): boolean {
+  return !ok && blame === false;
 }
 
 function isDuration(ms: number | undefined): ms is number {

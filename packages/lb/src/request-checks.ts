@@ -9,8 +9,8 @@ const pickNames = { key: true, exclude: true };
 const drainNames = { timeoutMs: true, signal: true };
 const acquireNames = { key: true, ...drainNames };
 const runNames = { ...acquireNames, idempotent: true, hedge: true, classify: true };
-const settlementNames = { ok: true, error: true, retryAfterMs: true, latencyMs: true };
-const verdictNames = { ok: true, retryAfterMs: true, latencyMs: true, retry: true };
+const settlementNames = { ok: true, blame: true, error: true, retryAfterMs: true, latencyMs: true };
+const verdictNames = { ok: true, blame: true, retryAfterMs: true, latencyMs: true, retry: true };
 
 const timeout = /* @__PURE__ */ durationMs(undefined, { above: 0 });
 const abortSignal = /* @__PURE__ */ signal();
@@ -99,11 +99,12 @@ function isRunName(name: string): boolean {
 }
 
 function isJudgmentName(name: string): boolean {
-  return name === 'ok' || name === 'latencyMs' || name === 'retryAfterMs';
+  return name === 'ok' || name === 'latencyMs' || name === 'retryAfterMs' || name === 'blame';
 }
 
-function checkJudgment({ ok, retryAfterMs, latencyMs }: Settlement | Verdict): void {
+function checkJudgment({ ok, blame, retryAfterMs, latencyMs }: Settlement | Verdict): void {
   if (typeof ok !== 'boolean') throw refused('ok', 'true or false', ok);
+  if (blame !== undefined && typeof blame !== 'boolean') throw refused('blame', 'true or false', blame);
   if (retryAfterMs !== undefined && typeof retryAfterMs !== 'number')
     throw refusedMs('retryAfterMs', retryAfterMs);
   if (latencyMs !== undefined && typeof latencyMs !== 'number') throw refusedMs('latencyMs', latencyMs);

@@ -4,77 +4,85 @@ import type { Settlement } from './policy.ts';
 import type { Cancellation } from './util/cancellation.ts';
 
 export interface PickOptions {
-  /** What the request is about: `consistent` gives equal keys to the same endpoint. */
+  /** What the request is about: `consistent` sends equal keys to the same endpoint. */
   readonly key?: Key | undefined;
   /** Ids of endpoints that must not be picked. */
   readonly exclude?: Iterable<string> | undefined;
 }
 
 export interface AcquireOptions {
+  /** As of `PickOptions`. */
   readonly key?: Key | undefined;
-  /** How long it may take in all, above 0; DeadlineError when that is over. No limit if absent. */
+  /** The limit for the whole call, in milliseconds, above 0; then it rejects with DeadlineError. Default: none. */
   readonly timeoutMs?: number | undefined;
-  /** Gives up when it aborts: the call rejects with its reason. */
+  /** Aborts the call, which rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** @internal As `signal`, for adapters that make thousands of requests a second. */
   readonly cancellation?: Cancellation | undefined;
 }
 
 export interface DrainOptions {
-  /** How long to wait, above 0; DeadlineError when that is over. No limit if absent. */
+  /** The longest wait, in milliseconds, above 0; then the call rejects with DeadlineError. Default: no limit. */
   readonly timeoutMs?: number | undefined;
-  /** Gives up waiting when it aborts: the call rejects with its reason. */
+  /** Ends the wait when it aborts; the call rejects with its reason. The endpoint stays drained. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Request extends AcquireOptions {
-  /** Doing it twice is as good as once: it may be sent to another endpoint after any failure, and hedged. False if absent. */
+  /** Whether executing it twice is safe: any failure may be retried on another endpoint, and it may be hedged. Default: false. */
   readonly idempotent?: boolean | undefined;
-  /** False: it is never sent to another endpoint while the first is awaited. */
+  /** `false`: this request is never hedged. Default: hedged if it is idempotent and the balancer has `hedge`. */
   readonly hedge?: boolean | undefined;
 }
 
-/** What an attempt is given. A class, so that a copy by `...`, which would lack the signal, is an error of types. */
+/** The context of an attempt. A class, so that a copy by `...`, which would lack the signal, is a type error. */
 export abstract class AttemptContext<E extends Endpoint> {
   abstract readonly endpoint: E;
   /**
-   * Aborts when the attempt is no longer wanted: at a deadline, when the caller gives up, when the balancer closes, when
-   * the request goes to another endpoint, or when another attempt was quicker. Never after `run` has settled with what
-   * this attempt gave.
+   * Aborts when the attempt is no longer wanted: at a deadline, when the caller's signal aborts, when the balancer closes,
+   * when the request goes to another endpoint, or when another attempt was quicker. Never after `run` has settled with the
+   * result of this attempt.
    */
   abstract get signal(): AbortSignal;
-  /** @internal What `signal` is made of once it is read; to listen here costs next to nothing. */
+  /** @internal The source of `signal`; a listener here costs next to nothing. */
   abstract readonly cancellation: Cancellation;
-  /** 1 for the first; each retry and each hedge has the next number. */
+  /** 1 for the first; each retry and hedge has the next number. */
   abstract readonly attempt: number;
 }
 
 export type Attempt<E extends Endpoint, T> = (context: AttemptContext<E>) => Promise<T>;
 
-/** What an attempt gave: a value, or the error it threw. */
+/** The result of an attempt: its value, or the error it threw. */
 export type AttemptResult<T> = { readonly value: T } | { readonly error: unknown };
 
 /** What a result means for the endpoint. */
 export interface Verdict {
+  /** Whether the endpoint did its work. */
   readonly ok: boolean;
+  /** `false`: a failure that is not the endpoint's fault, for which it is not ejected. Default: true. */
+  readonly blame?: boolean | undefined;
+  /** How long the endpoint asked to be left alone, as by `Retry-After`, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
-  /** How long the endpoint took; until the attempt settled if absent. */
+  /** How long the endpoint took, in milliseconds. Default: until the attempt settled. */
   readonly latencyMs?: number | undefined;
-  /** Whether a failure may be tried elsewhere; by default when the request is idempotent or was not executed. */
+  /** Whether a failure may be retried on another endpoint. Default: if the request is idempotent or was not executed. */
   readonly retry?: boolean | undefined;
 }
 
 export interface RunOptions<T> extends Request {
+  /** Decides what a result means. Default: errors, status 500 and more, and 429 are failures, the last without blame. */
   readonly classify?: ((result: AttemptResult<T>) => Verdict) | undefined;
 }
 
-/** One request's right to an endpoint. It counts as in flight until it is done. */
+/** An endpoint for one request, which counts as in flight until `done`. */
 export interface Picked<E extends Endpoint> extends Disposable {
-  /** As it was when it was picked. */
+  /** The endpoint as it was when it was picked. */
   readonly endpoint: E;
   /**
-   * Ends the request. Without an argument it says nothing of the endpoint, as when the caller gave up. The first call
-   * counts; later ones do nothing, so that cleaning up may call it again.
+   * Ends the request. Without an argument it says nothing about the endpoint, as when the caller canceled. The first call
+   * counts; later calls do nothing, so a `finally` may call it again.
+   *
+   * @throws InvalidOptionError; then the request is still in flight
    */
   done(settlement?: Settlement): void;
 }

@@ -7,25 +7,25 @@ export interface EndpointSnapshot {
   readonly id: string;
   readonly zone?: string;
   readonly weight: number;
-  /** What part of its weight it has in a slow start; absent otherwise. */
+  /** The part of its weight that it has during a slow start; absent otherwise. */
   readonly slowStartPercent?: number;
   /**
-   * `drained`: of weight 0, or by `drain`, whatever else it is. `unchecked`: waits for its first check. `probing`: after
-   * an ejection, takes one request at a time. In a panic all but the drained take requests.
+   * `drained`: by weight 0 or `drain`, whatever its health. `unchecked`: waits for its first check. `probing`: takes one
+   * request at a time after an ejection. In a panic all but the drained ones take requests.
    */
   readonly state: 'up' | 'unchecked' | 'unhealthy' | 'ejected' | 'probing' | 'drained';
   /** Why the latest check failed. */
   readonly checkError?: string;
   readonly inFlight: number;
-  /** How many may be in flight, if that is limited. */
+  /** How many may be in flight; absent without a limit. */
   readonly limit?: number;
   readonly picked: number;
   readonly succeeded: number;
   readonly failed: number;
-  /** Ended without a word on how it went. */
+  /** Requests that ended with an unknown outcome. */
   readonly canceled: number;
   readonly ejections: number;
-  /** Until it is probed, while it is ejected. */
+  /** Milliseconds until it is probed, while it is ejected. */
   readonly returnsInMs?: number;
 }
 
@@ -36,7 +36,7 @@ export interface RequestsSnapshot {
   /** Retries that the budget forbade. */
   readonly retriesRefused: number;
   readonly hedges: number;
-  /** Hedges whose answer came first. */
+  /** Hedged requests that answered first. */
   readonly hedgesWon: number;
   /** Hedges that the budget forbade. */
   readonly hedgesRefused: number;
@@ -46,11 +46,11 @@ export interface BalancerSnapshot extends RequestsSnapshot {
   readonly name: string;
   readonly closed: boolean;
   readonly discovery: DiscoveryState;
-  /** What is wrong with discovery while the last good set stays in use. */
+  /** The latest error of discovery, while the last good set stays in use. */
   readonly discoveryError?: string;
   /** Requests in flight, also to endpoints that have left. */
   readonly inFlight: number;
-  /** Whether so few endpoints are usable that all take requests. */
+  /** Whether all endpoints take requests because too few are usable. */
   readonly panicking: boolean;
   readonly endpoints: readonly EndpointSnapshot[];
 }

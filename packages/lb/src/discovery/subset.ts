@@ -20,10 +20,11 @@ const clientRule: Rule<number | string> = (value, option) => {
   throw refused(option, 'a number or a name', value);
 };
 
-const rules = {
-  client: clientRule,
-  size: required(integer(undefined, { min: 1 }), 'how many endpoints a client uses'),
-} satisfies RulesFor<SubsetOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    client: clientRule,
+    size: required(integer(undefined, { min: 1 }), 'how many endpoints a client uses'),
+  }) satisfies RulesFor<SubsetOptions>)();
 
 const goldenRatio = (Math.sqrt(5) - 1) / 2;
 

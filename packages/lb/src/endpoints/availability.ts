@@ -15,20 +15,18 @@ export interface AvailabilityParts<E extends Endpoint> {
 }
 
 /**
- * Decides who takes requests, and keeps the policy up to date with it: the endpoints that are neither ejected nor
- * unhealthy, and those that are probed. When fewer than `panicPercent` of all are usable, all take requests (Envoy's
- * panic threshold): then the judgment is likelier to be wrong than so many to be out, and the few that are left would
- * break under the load of all.
+ * Decides which endpoints take requests, and passes them to the policy: those that are neither ejected nor unhealthy, and
+ * those that are probed. When fewer than `panicPercent` of all are usable, all take requests (Envoy's panic threshold):
+ * then wrong verdicts are likelier than so many failures, and the few endpoints left would break under the load of all.
  *
- * Endpoints of weight 0 or being drained are not counted, nor are those that have not had their first check, unless
- * there are no others.
+ * Drained endpoints do not count, nor do those that wait for their first check, unless there are no others.
  */
 export class Availability<E extends Endpoint> {
-  /** Whether so few are usable that all take requests. */
+  /** Whether all endpoints take requests because too few are usable. */
   panicking = false;
-  /** Whether the policy has a set. Until then it must not be asked. */
+  /** Whether the policy has a set. Until then its `pick` must not be called. */
   isReady = false;
-  /** When `upkeep` has something to do. There are no timers: each pick compares this with the time. */
+  /** When `upkeep` is due. There are no timers: each pick compares this with the time. */
   dueAt: number = Infinity;
   /** The policy has not taken the latest change. */
   #stale = false;
@@ -48,7 +46,7 @@ export class Availability<E extends Endpoint> {
     this.#slowStart = parts.slowStart;
   }
 
-  /** Gives the policy the candidates there are now. @throws what the policy throws; then it is given them again */
+  /** Passes the current candidates to the policy. @throws what the policy throws; the next pick then repeats the update */
   update(now: number): void {
     this.#stale = true;
     this.dueAt = -Infinity;
@@ -73,7 +71,7 @@ export class Availability<E extends Endpoint> {
     this.#policy.update(eligible, this.#members.enabled());
   }
 
-  /** Does what is due; returns whether an update must follow. */
+  /** Ends due ejections and slow-start steps; returns whether an update must follow. */
   upkeep(now: number): boolean {
     const changed = this.#outlier?.upkeep(now) ?? false;
     if (changed || this.#stale || now >= (this.#slowStart?.dueAt ?? Infinity)) return true;
@@ -81,7 +79,7 @@ export class Availability<E extends Endpoint> {
     return false;
   }
 
-  /** A new array of those that take requests from now on. */
+  /** A new array of the endpoints that take requests from now on. */
   #eligible(): Member<E>[] {
     const enabled = this.#members.enabled();
     const counted = enabled.filter(({ health }) => health !== 'unchecked').length;

@@ -5,7 +5,7 @@ import { DrainTakenBackError } from '../errors.ts';
 import type { EndpointSet } from './endpoint-set.ts';
 import { Drain, type Member } from './member.ts';
 
-/** Takes endpoints out and puts them back by hand. */
+/** Drains endpoints and undrains them. */
 export class Drains<E extends Endpoint> {
   readonly #balancer: string;
   readonly #endpoints: EndpointSet<E>;

@@ -5,7 +5,14 @@ import type { Endpoint } from '../endpoint.ts';
 import { PolicyError } from '../errors.ts';
 import { type Concurrency, type Limiter, limitOf } from '../limits/limiter.ts';
 import type { OutlierEjection } from '../outlier/ejection.ts';
-import { type Outcome, outcomeOf, type PickRequest, type Policy, type Settlement } from '../policy.ts';
+import {
+  isExcused,
+  type Outcome,
+  outcomeOf,
+  type PickRequest,
+  type Policy,
+  type Settlement,
+} from '../policy.ts';
 import type { Picked } from '../request.ts';
 import { checkSettlement } from '../request-checks.ts';
 import type { Availability } from './availability.ts';
@@ -42,6 +49,7 @@ export class EndpointSet<E extends Endpoint> {
   readonly #request: { -readonly [K in keyof PickRequest<E>]: PickRequest<E>[K] };
   #exclude: readonly string[] = [];
   #inFlight = 0;
+  #lastResorts = 0;
 
   constructor(parts: EndpointSetParts<E>) {
     this.#balancer = parts.balancer;
@@ -77,7 +85,7 @@ export class EndpointSet<E extends Endpoint> {
   }
 
   /** Assigns a request to an endpoint; `undefined` when none can take it. @throws PolicyError, and what the policy throws */
-  pick(key: Key | undefined, exclude: readonly string[]): InFlightRequest<E> | undefined {
+  pick(key: Key | undefined, exclude: readonly string[], lastResort = true): InFlightRequest<E> | undefined {
     if (!this.#availability.isReady) return undefined;
     const now = this.now();
     if (now >= this.#availability.dueAt) this.refresh(now);
@@ -86,14 +94,32 @@ export class EndpointSet<E extends Endpoint> {
     request.now = now;
     this.#exclude = exclude;
     const member = this.#policy.pick(request) as Member<E> | undefined;
-    if (member === undefined) return undefined;
+    if (member === undefined) return lastResort ? this.#pickLastResort(exclude, now) : undefined;
     if (member.eligible !== true)
       throw new PolicyError(`the policy of ${this.#balancer} picked no candidate of its own`);
-    const picked = new InFlightRequest(this, member, now);
+    request.inFlight!++;
+    return this.#assign(member, now, false);
+  }
+
+  /** Before an error: an ejected endpoint, in turns. None while another endpoint is only at its limit. */
+  #pickLastResort(exclude: readonly string[], now: number): InFlightRequest<E> | undefined {
+    let found: Member<E> | undefined;
+    for (const member of this.members.values()) {
+      if (!member.isEnabled || exclude.includes(member.endpoint.id)) continue;
+      if (member.eligible && (member.isAtLimit || !member.isBusy)) return undefined;
+      if (member.state !== 'ejected' || member.health !== 'healthy' || member.isAtLimit) continue;
+      if (found === undefined || member.lastResort < found.lastResort) found = member;
+    }
+    if (found === undefined) return undefined;
+    found.lastResort = ++this.#lastResorts;
+    return this.#assign(found, now, true);
+  }
+
+  #assign(member: Member<E>, now: number, isLastResort: boolean): InFlightRequest<E> {
+    const picked = new InFlightRequest(this, member, now, isLastResort);
     if (member.state === 'probing') member.probe ??= picked;
     member.inFlight++;
     member.picked++;
-    request.inFlight!++;
     this.#inFlight++;
     if (channels.pick.hasSubscribers) {
       channels.pick.publish({ balancer: this.#balancer, endpoint: member.endpoint.id });
@@ -194,12 +220,12 @@ export class EndpointSet<E extends Endpoint> {
   }
 
   #record(request: InFlightRequest<E>, settlement: Settlement | undefined): void {
-    const { member, sequence, startedAt } = request;
+    const { member, sequence, startedAt, isLastResort } = request;
     this.#inFlight--;
     member.inFlight--;
     if (member.eligible) this.#request.inFlight!--;
-    const isProbe = member.probe === request;
-    if (isProbe) member.probe = undefined;
+    const isProbe = member.probe === request || isLastResort;
+    if (member.probe === request) member.probe = undefined;
     if (member.inFlight === 0) member.drain?.finish();
     const now = this.now();
     const outcome = settlement && outcomeOf(settlement, now - startedAt);
@@ -212,6 +238,7 @@ export class EndpointSet<E extends Endpoint> {
     }
     if (outcome.ok) member.succeeded++;
     else member.failed++;
+    if (isExcused(outcome)) member.excused++;
     if (member.state === 'gone') return;
     if (member.limiter !== undefined) this.#adaptLimit(member, member.limiter, outcome, now);
     this.#policy.settled?.(member, outcome, now);
@@ -246,14 +273,17 @@ export class InFlightRequest<E extends Endpoint> implements Picked<E> {
   readonly startedAt: number;
   /** How many requests the endpoint had got before. */
   readonly sequence: number;
+  /** Whether the endpoint was ejected, and no other one could take the request. */
+  readonly isLastResort: boolean;
   /** Until it has ended. */
   #endpoints: EndpointSet<E> | undefined;
 
-  constructor(endpoints: EndpointSet<E>, member: Member<E>, startedAt: number) {
+  constructor(endpoints: EndpointSet<E>, member: Member<E>, startedAt: number, isLastResort: boolean) {
     this.endpoint = member.endpoint;
     this.member = member;
     this.startedAt = startedAt;
     this.sequence = member.picked;
+    this.isLastResort = isLastResort;
     this.#endpoints = endpoints;
   }
 

@@ -4,17 +4,17 @@ import type { Candidate, Outcome } from '../policy.ts';
 import type { Picked } from '../request.ts';
 
 /**
- * `up`: takes requests. `ejected`: takes none until its time is over. `probing`: takes one at a time, and that one
- * decides. `gone`: not in the set any more.
+ * `up`: takes requests. `ejected`: takes none until its ejection ends. `probing`: takes one at a time, which decides.
+ * `gone`: no longer in the set.
  */
 export type MemberState = 'up' | 'ejected' | 'probing' | 'gone';
 
-/** What its checks say. `unchecked`: it must pass one before it takes requests. Without checks all are `healthy`. */
+/** The result of its checks. `unchecked`: it must pass one before it takes requests. Without checks all are `healthy`. */
 export type Health = 'healthy' | 'unhealthy' | 'unchecked';
 
-/** What a balancer knows of an endpoint: the candidate that policies see, and the rest. */
+/** The state of an endpoint: the candidate that policies see, and the rest. */
 export class Member<E extends Endpoint> implements Candidate<E> {
-  // First what every pick reads, so that it lies together in memory
+  // First the fields that every pick reads, so that they are adjacent in memory
   endpoint: E;
   /** Less than `fullWeight` during a slow start. */
   weight: number;
@@ -28,25 +28,29 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   state: MemberState = 'up';
   picked = 0;
   fullWeight: number;
-  /** Where the limit comes from, if it adapts. */
+  /** The source of the limit, if it adapts. */
   limiter: Limiter | undefined;
   health: Health;
   /** Why the latest check failed. */
   checkError: unknown;
-  /** While it is drained by hand. */
+  /** While it is drained by `drain`. */
   drain: Drain | undefined;
-  /** Whether it takes requests whatever is known of it, because of a panic. */
+  /** Whether it takes requests whatever its state, because of a panic. */
   inPanic = false;
-  /** How often it was ejected, less what is forgiven. */
+  /** How often it was ejected, less the forgiven ones. */
   ejections = 0;
   ejectedUntil = 0;
-  /** What the latest ejection would have lasted if the endpoint had asked for nothing. */
+  /** How long the latest ejection lasts, unless it ends early. */
   ejectedForMs = 0;
+  /** Orders the ejected endpoints by when each was the last resort. */
+  lastResort = 0;
   upSince = 0;
-  /** When it joined, or began to take requests again; a slow start counts from here. */
+  /** When it joined, or began to take requests again: the start of a slow start. */
   startedAt: number = -Infinity;
   succeeded = 0;
   failed = 0;
+  /** Failures without blame, which `failed` includes. */
+  excused = 0;
   canceled = 0;
 
   constructor(endpoint: E, health: Health) {
@@ -56,7 +60,7 @@ export class Member<E extends Endpoint> implements Candidate<E> {
     this.weight = this.fullWeight;
   }
 
-  /** Takes a new description over. A limiter that it has stays, with what it learned. */
+  /** Takes a new description over. An existing limiter stays, with what it has learned. */
   update(endpoint: E, limit: number | Limiter | undefined): void {
     this.endpoint = endpoint;
     this.fullWeight = weightOf(endpoint);
@@ -65,16 +69,16 @@ export class Member<E extends Endpoint> implements Candidate<E> {
     this.limit = typeof limit === 'object' ? this.limiter!.limit : limit;
   }
 
-  /** Gives the limiter a request that has just ended, and returns the limit from now on. */
+  /** Passes a request that has just ended to the limiter, and returns the new limit. */
   adaptLimit(limiter: Limiter, { ok, latencyMs }: Outcome, now: number): number {
     limiter.settled({ now, latencyMs, inFlight: this.inFlight + 1, dropped: !ok });
     const { limit } = limiter;
-    // Also what is no number at all: with less than one the endpoint would never be heard of again
+    // Also for NaN: with a limit below one the endpoint would never get a request again
     this.limit = limit >= 1 ? limit : 1;
     return this.limit;
   }
 
-  /** Whether it takes no more at the moment. */
+  /** Whether it takes no further request now. */
   get isBusy(): boolean {
     return this.isAtLimit || (this.probe !== undefined && !this.inPanic);
   }
@@ -99,7 +103,7 @@ export class Member<E extends Endpoint> implements Candidate<E> {
 
 /** A drain of one endpoint, and the wait for the requests it has in flight. */
 export class Drain {
-  /** Resolves when nothing is in flight, rejects when the drain is taken back before. */
+  /** Resolves when nothing is in flight; rejects when `undrain` comes before. */
   readonly idle: Promise<void>;
   finish: () => void = () => {};
   cancel: (error: Error) => void = () => {};
@@ -114,42 +118,42 @@ export class Drain {
   }
 }
 
-/** Ids of the endpoints in which a new set differs from the members. */
+/** The ids of the endpoints in which a new set differs from the members. */
 export interface Changes {
   readonly joined: readonly string[];
   readonly left: readonly string[];
   readonly changed: readonly string[];
 }
 
-/** The endpoints of a balancer by id, in the order in which they were given. */
+/** The endpoints of a balancer by id, in the order given. */
 export class Members<E extends Endpoint> extends Map<string, Member<E>> {
   get hasEnabled(): boolean {
     return this.#some(({ isEnabled }) => isEnabled);
   }
 
-  /** Whether any takes requests, now or when it has capacity. */
+  /** Whether any endpoint takes requests, now or when it has capacity. */
   get hasEligible(): boolean {
     return this.#some(({ eligible }) => eligible);
   }
 
-  /** Whether any takes a request now. */
+  /** Whether any endpoint takes a request now. */
   get hasCapacity(): boolean {
     return this.#some(({ eligible, isBusy }) => eligible && !isBusy);
   }
 
-  /** Whether one that could take requests otherwise is at its limit. */
+  /** Whether an endpoint that is eligible and not excluded is at its limit. */
   hasAtLimit(exclude: readonly string[]): boolean {
     return this.#some(
       ({ eligible, isAtLimit, endpoint }) => eligible && isAtLimit && !exclude.includes(endpoint.id),
     );
   }
 
-  /** A new array of those that may take requests at all, whether or not they do for now. */
+  /** A new array of the endpoints that are not drained, whether or not they take requests now. */
   enabled(): Member<E>[] {
     return [...this.values()].filter(({ isEnabled }) => isEnabled);
   }
 
-  /** What the set changes; `undefined` when that is nothing. */
+  /** The changes that the set brings; `undefined` when there are none. */
   changesTo(endpoints: readonly E[]): Changes | undefined {
     const ids = new Set(endpoints.map(({ id }) => id));
     const left = [...this.keys()].filter(id => !ids.has(id));

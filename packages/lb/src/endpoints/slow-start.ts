@@ -5,8 +5,8 @@ const steps = 10;
 
 /**
  * Gives endpoints that join later, or come back, a tenth of their weight, and the rest in equal steps over the window:
- * Envoy's slow start with an aggression of 1 and a least weight of 10 percent. No timers: a pick
- * compares `dueAt` with the time. However many endpoints are in it, at most ten steps are due in a window.
+ * Envoy's slow start with an aggression of 1 and a least weight of 10 percent. No timers: a pick compares `dueAt` with the
+ * time. A window has at most ten steps, for any number of endpoints.
  */
 export class SlowStart<E extends Endpoint> {
   readonly #windowMs: number;
@@ -18,12 +18,12 @@ export class SlowStart<E extends Endpoint> {
     this.#stepMs = windowMs / steps;
   }
 
-  /** When weights are to be set again. */
+  /** When weights change next. */
   get dueAt(): number {
     return this.#dueAt;
   }
 
-  /** Sets the weights as they should be now. */
+  /** Sets the current weights. */
   refresh(members: Iterable<Member<E>>, now: number): void {
     this.#dueAt = Infinity;
     for (const member of members) {
@@ -35,14 +35,14 @@ export class SlowStart<E extends Endpoint> {
     }
   }
 
-  /** Sets the weights as they are at the start of a slow start. */
+  /** Sets the weights of the start of a slow start. */
   reset(members: readonly Member<E>[]): void {
     for (const member of members) member.weight = member.fullWeight / steps;
   }
 
   #part({ startedAt }: Member<E>, now: number): number {
     if (now - startedAt >= this.#windowMs) return 1;
-    // What is within rounding of a step has made it
+    // Within rounding of a step, the step is done
     const stepsDone = Math.floor((now - startedAt) / this.#stepMs + 1e-6);
     return Math.max(1, Math.min(steps, stepsDone)) / steps;
   }

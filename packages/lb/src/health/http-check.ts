@@ -47,14 +47,15 @@ const bodyRule: Rule<string | RegExp | undefined> = (value, option) => {
   throw refused(option, 'a string or a RegExp', value);
 };
 
-const rules = {
-  path: pathRule,
-  method: text('GET'),
-  headers: headersRule,
-  expectStatus: statusRule,
-  expectBody: bodyRule,
-  fetch: functionOf<typeof fetch>(),
-} satisfies RulesFor<HttpCheckOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    path: pathRule,
+    method: text('GET'),
+    headers: headersRule,
+    expectStatus: statusRule,
+    expectBody: bodyRule,
+    fetch: functionOf<typeof fetch>(),
+  }) satisfies RulesFor<HttpCheckOptions>)();
 
 /** How much of a body is read. */
 const maxBodyBytes = 65_536;

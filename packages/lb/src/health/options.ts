@@ -17,7 +17,7 @@ export interface HealthOptions<E extends Endpoint = Endpoint> {
   readonly check: HealthCheck<E>;
   /** The time from the end of a check of an endpoint to the start of the next, in milliseconds. Default: 5 000. */
   readonly intervalMs?: number;
-  /** How long a check may take before it counts as failed, whether or not it heeds its signal. Default: 2 000 ms. */
+  /** How long a check may take before it counts as failed, even if it ignores its signal, in milliseconds. Default: 2 000. */
   readonly timeoutMs?: number;
   /** How many checks in a row must succeed before an unhealthy endpoint takes requests again. Default: 2. */
   readonly healthyAfter?: number;
@@ -40,18 +40,19 @@ export interface HealthOptions<E extends Endpoint = Endpoint> {
 
 export type HealthSettings<E extends Endpoint = Endpoint> = Required<HealthOptions<E>>;
 
-const rules = {
-  check: required(
-    functionOf<HealthCheck>('write `check: httpCheck()` or a function of your own'),
-    'a function, such as `httpCheck()`',
-  ),
-  intervalMs: durationMs(5_000, { above: 0 }),
-  timeoutMs: durationMs(2_000, { above: 0 }),
-  healthyAfter: integer(2, { min: 1 }),
-  unhealthyAfter: integer(3, { min: 1 }),
-  jitterPercent: number(10, { min: 0, max: 100 }),
-  serveUnchecked: boolean(true),
-  endsEjection: boolean(false),
-} satisfies RulesFor<HealthOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    check: required(
+      functionOf<HealthCheck>('write `check: httpCheck()` or a function of your own'),
+      'a function, such as `httpCheck()`',
+    ),
+    intervalMs: durationMs(5_000, { above: 0 }),
+    timeoutMs: durationMs(2_000, { above: 0 }),
+    healthyAfter: integer(2, { min: 1 }),
+    unhealthyAfter: integer(3, { min: 1 }),
+    jitterPercent: number(10, { min: 0, max: 100 }),
+    serveUnchecked: boolean(true),
+    endsEjection: boolean(false),
+  }) satisfies RulesFor<HealthOptions>)();
 
 export const healthRule: Rule<HealthSettings> = /* @__PURE__ */ record(rules);

@@ -10,11 +10,12 @@ export interface AimdOptions extends LimitBounds {
 
 type Settings = Required<AimdOptions>;
 
-const rules = {
-  ...limitRules,
-  backoff: number(0.9, { above: 0, max: 1 }),
-  slowMs: durationMs(5_000, { above: 0 }),
-} satisfies RulesFor<AimdOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    ...limitRules,
+    backoff: number(0.9, { above: 0, max: 1 }),
+    slowMs: durationMs(5_000, { above: 0 }),
+  }) satisfies RulesFor<AimdOptions>)();
 
 /**
  * A limit for each endpoint that grows by one for each round of requests that all succeeded, while at least half of it is

@@ -18,15 +18,16 @@ export interface Gradient2Options extends LimitBounds {
 
 type Settings = Required<Gradient2Options>;
 
-const rules = {
-  ...limitRules,
-  queue: number(4, { above: 0 }),
-  smoothing: number(0.2, { above: 0, max: 1 }),
-  tolerance: number(1.5, { min: 1 }),
-  longWindow: integer(600, { min: 1 }),
-  windowMs: durationMs(1_000),
-  windowSamples: integer(10, { min: 1 }),
-} satisfies RulesFor<Gradient2Options>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    ...limitRules,
+    queue: number(4, { above: 0 }),
+    smoothing: number(0.2, { above: 0, max: 1 }),
+    tolerance: number(1.5, { min: 1 }),
+    longWindow: integer(600, { min: 1 }),
+    windowMs: durationMs(1_000),
+    windowSamples: integer(10, { min: 1 }),
+  }) satisfies RulesFor<Gradient2Options>)();
 
 /**
  * A limit for each endpoint that grows while its latency stays near the usual, and shrinks when it rises above (Gradient2

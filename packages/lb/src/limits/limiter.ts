@@ -38,7 +38,7 @@ export function limitOf<E extends Endpoint>(
   return isLimiter(limit) ? limit : whole(limit, 'concurrency');
 }
 
-/** No limit if absent. */
+/** Default: no limit. */
 export const concurrencyRule: Rule<Concurrency> = (value = Number.POSITIVE_INFINITY, option) => {
   if (typeof value === 'function' || value === Number.POSITIVE_INFINITY) return value as Concurrency;
   if (typeof value === 'number') return whole(value, option);

@@ -2,23 +2,23 @@ import type { Endpoint } from '../endpoint.ts';
 import type { Member } from '../endpoints/member.ts';
 
 interface Run {
-  /** Since any success. */
+  /** Failures since any success. */
   inRow: number;
-  /** Since a success of a request that was picked after the first failure. */
+  /** Failures since a success of a request that was picked after the first failure. */
   failures: number;
   /** The sequence of the first request that failed. */
   readonly since: number;
 }
 
 /**
- * Ejects after so many failures in a row, of whatever kind. Keeps on saying so until one request succeeds.
+ * Ejects after a number of failures in a row, of any kind, and for each further failure until a request succeeds.
  *
- * Where much is in flight, answers to requests from before the first failure still come in between, and would hide an
- * endpoint that fails everything. So these are overlooked if at least half of what it was given since has failed.
+ * With many requests in flight, answers to requests from before the first failure arrive in between, and would hide an
+ * endpoint that fails everything. They do not count if at least half of the requests since the first failure have failed.
  */
 export class ConsecutiveFailures<E extends Endpoint> {
   readonly #limit: number;
-  /** Those whose last request failed; empty as a rule, so that a success costs nothing. */
+  /** Endpoints whose last request failed; usually empty, so that a success costs nothing. */
   readonly #runs = new Map<Member<E>, Run>();
 
   constructor(limit: number) {
@@ -28,7 +28,7 @@ export class ConsecutiveFailures<E extends Endpoint> {
   /**
    * Returns why the endpoint should be ejected; `undefined` when it need not be.
    *
-   * @param sequence how many requests the endpoint was given before this one
+   * @param sequence how many requests the endpoint got before this one
    */
   observe(member: Member<E>, sequence: number, ok: boolean): string | undefined {
     if (ok) {

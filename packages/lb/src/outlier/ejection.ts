@@ -1,7 +1,7 @@
 import { channels, type ReturnMessage } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { Member } from '../endpoints/member.ts';
-import type { Outcome } from '../policy.ts';
+import { isExcused, type Outcome } from '../policy.ts';
 import { ConsecutiveFailures } from './consecutive.ts';
 import { failurePercentOutliers } from './failure-percent.ts';
 import { Interval } from './interval.ts';
@@ -9,12 +9,12 @@ import type { OutlierSettings } from './options.ts';
 import { successRateOutliers } from './success-rate.ts';
 
 /**
- * Takes endpoints out that do badly, and lets them back: when the time of an ejection is over, one request at a time
- * goes to the endpoint; the first that succeeds brings it back, one that fails ejects it for twice as long.
+ * Ejects endpoints that keep failing, and brings them back. When an ejection is over, the endpoint gets one request at a
+ * time: a success brings it back, a failure ejects it for twice as long.
  *
  * Follows Envoy's outlier detection (consecutive failures, success rate, failure percentage, multiples of a base time,
- * a limit in percent), except that the limit always allows one of two to be away, and never all, and that there are
- * probes. No timers: a pick compares `dueAt` with the time.
+ * a limit in percent), with two differences: the limit always allows one of two to be ejected, and never all; and there
+ * are probes. No timers: a pick compares `dueAt` with the time.
  */
 export class OutlierEjection<E extends Endpoint> {
   readonly #balancer: string;
@@ -39,27 +39,31 @@ export class OutlierEjection<E extends Endpoint> {
   }
 
   /**
-   * A request ended. Returns whether the endpoint was ejected or came back by it.
+   * Records a request that ended. Returns whether the endpoint was ejected or came back by it.
    *
-   * @param sequence how many requests the endpoint was given before this one
+   * @param sequence how many requests the endpoint got before this one
+   * @param isProbe whether the request decides about an ejected endpoint: its probe, or one that had no other endpoint
    */
   observe(member: Member<E>, sequence: number, isProbe: boolean, outcome: Outcome, now: number): boolean {
+    const ok = outcome.ok || isExcused(outcome);
     if (member.isUsable) {
-      const reason = this.#consecutive.observe(member, sequence, outcome.ok);
+      const reason = this.#consecutive.observe(member, sequence, ok);
       return reason !== undefined && this.#judge(member, reason, now, outcome.retryAfterMs);
     }
-    // An ejected endpoint is judged by its probe alone: other answers are to questions from before
-    if (member.state !== 'probing' || !isProbe) return false;
-    if (outcome.ok) {
+    // Only its probe decides about an ejected endpoint: other answers are to requests from before
+    if (!isProbe || !member.isEjected) return false;
+    if (ok) {
       member.startedAt = now;
       this.#return(member, 'probe', now);
     } else {
+      // A failure as the last resort does not prolong the ejection
+      if (member.state === 'ejected') return false;
       this.#eject(member, 'the probe failed', 2 * member.ejectedForMs, now, outcome.retryAfterMs);
     }
     return true;
   }
 
-  /** Ends the ejections whose time is over, and judges the interval if it is. Returns whether any was ejected or came back. */
+  /** Ends the ejections and the interval that are due. Returns whether any endpoint was ejected or came back. */
   upkeep(now: number): boolean {
     let changed = false;
     if (now >= this.#returnDueAt) {
@@ -74,14 +78,14 @@ export class OutlierEjection<E extends Endpoint> {
     return changed;
   }
 
-  /** From now on a request decides. Returns whether the endpoint was ejected. */
+  /** The next request is a probe. Returns whether the endpoint was ejected. */
   endEarly(member: Member<E>): boolean {
     if (member.state !== 'ejected') return false;
     member.state = 'probing';
     return true;
   }
 
-  /** Brings back what exceeds the limit after the set has changed: those first that were due first. */
+  /** Brings endpoints back that exceed the limit after the set has changed: those first that are due first. */
   enforceLimit(now: number): void {
     const excess = -this.#headroom();
     if (excess > 0) {
@@ -92,7 +96,7 @@ export class OutlierEjection<E extends Endpoint> {
     this.#schedule();
   }
 
-  /** What it did so far does not count any more. */
+  /** Drops the counts of the endpoint so far. */
   startAnew(member: Member<E>): void {
     this.#consecutive.forget(member);
     this.#interval?.startAnew(member);
@@ -130,8 +134,8 @@ export class OutlierEjection<E extends Endpoint> {
     const { maxEjectionMs } = this.#settings;
     member.state = 'ejected';
     member.ejections++;
-    member.ejectedForMs = Math.min(forMs, maxEjectionMs);
-    const lastsMs = Math.min(Math.max(forMs, retryAfterMs), maxEjectionMs);
+    const lastsMs = Math.max(Math.min(forMs, maxEjectionMs), retryAfterMs);
+    member.ejectedForMs = lastsMs;
     member.ejectedUntil = now + lastsMs;
     this.#returnDueAt = Math.min(this.#returnDueAt, member.ejectedUntil);
     if (!channels.eject.hasSubscribers) return;
@@ -141,7 +145,7 @@ export class OutlierEjection<E extends Endpoint> {
 
   #return(member: Member<E>, reason: ReturnMessage['reason'], now: number): void {
     member.state = 'up';
-    // Without a probe it may be up, too: nothing hangs on the answer any more
+    // It may come back without its probe, whose answer then decides nothing
     member.probe = undefined;
     member.upSince = now;
     this.startAnew(member);
@@ -156,7 +160,7 @@ export class OutlierEjection<E extends Endpoint> {
     }
   }
 
-  /** How many more may be ejected; negative when more are than may be. */
+  /** How many more may be ejected; negative when too many are. */
   #headroom(): number {
     let enabled = 0;
     let healthy = 0;

@@ -15,11 +15,12 @@ export interface FailurePercentOptions {
 
 export type FailurePercentSettings = Required<FailurePercentOptions>;
 
-const rules = {
-  threshold: number(85, { above: 0, max: 100 }),
-  minEndpoints: integer(1, { min: 1 }),
-  minRequests: integer(20, { min: 1 }),
-} satisfies RulesFor<FailurePercentOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    threshold: number(85, { above: 0, max: 100 }),
+    minEndpoints: integer(1, { min: 1 }),
+    minRequests: integer(20, { min: 1 }),
+  }) satisfies RulesFor<FailurePercentOptions>)();
 
 export const failurePercentRule: Rule<FailurePercentSettings> = /* @__PURE__ */ record(rules);
 

@@ -9,13 +9,13 @@ interface Count {
 const none: Count = { succeeded: 0, failed: 0 };
 
 /**
- * Intervals without a timer: one ends with the first request after its time. What happened in it is the difference of
- * the counts that members keep anyway, so that a request costs nothing here.
+ * Intervals without a timer: one ends with the first request after its time. Its figures are the differences of counts that
+ * members keep anyway, so that a request costs nothing here.
  */
 export class Interval<E extends Endpoint> {
   readonly #lengthMs: number;
   #endsAt = -Infinity;
-  /** The counts when the interval began, or when the endpoint came back in it. Absent for those that have joined since. */
+  /** The counts when the interval began, or when the endpoint came back in it. Absent for endpoints that have joined since. */
   #before = new Map<Member<E>, Count>();
 
   constructor(lengthMs: number) {
@@ -27,8 +27,7 @@ export class Interval<E extends Endpoint> {
   }
 
   /**
-   * Begins the next one, and tells what happened in the one before; nothing if it ended so long ago that another would
-   * have passed.
+   * Begins the next interval and returns the tallies of the one before; none if it ended more than an interval ago.
    */
   next(members: Iterable<Member<E>>, now: number): Tally<Member<E>>[] {
     const tallies: Tally<Member<E>>[] = [];
@@ -38,20 +37,17 @@ export class Interval<E extends Endpoint> {
     this.#endsAt = now + this.#lengthMs;
     for (const member of members) {
       const { succeeded, failed } = before.get(member) ?? none;
-      this.startAnew(member);
+      const after = countOf(member);
+      this.#before.set(member, after);
       if (!isFresh) continue;
-      tallies.push({
-        of: member,
-        succeeded: member.succeeded - succeeded,
-        failed: member.failed - failed,
-      });
+      tallies.push({ of: member, succeeded: after.succeeded - succeeded, failed: after.failed - failed });
     }
     return tallies;
   }
 
-  /** Forgets what the endpoint did in this interval. */
+  /** Drops the counts of the endpoint in this interval. */
   startAnew(member: Member<E>): void {
-    this.#before.set(member, { succeeded: member.succeeded, failed: member.failed });
+    this.#before.set(member, countOf(member));
   }
 
   forget(member: Member<E>): void {
@@ -59,14 +55,19 @@ export class Interval<E extends Endpoint> {
   }
 }
 
-/** How the requests to one endpoint went within an interval. */
+/** A failure without blame counts as an answer. */
+function countOf<E extends Endpoint>({ succeeded, failed, excused }: Member<E>): Count {
+  return { succeeded: succeeded + excused, failed: failed - excused };
+}
+
+/** The requests to one endpoint within an interval. */
 export interface Tally<T> {
   readonly of: T;
   readonly succeeded: number;
   readonly failed: number;
 }
 
-/** One that should be ejected, and why. */
+/** An endpoint that should be ejected, and why. */
 export interface Outlier<T> {
   readonly of: T;
   readonly reason: string;

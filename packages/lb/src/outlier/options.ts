@@ -30,7 +30,10 @@ export interface OutlierOptions {
    * the one before. Default: 30 000.
    */
   readonly baseEjectionMs?: number;
-  /** The longest ejection, in milliseconds. Default: 300 000, or `baseEjectionMs` if that is more. */
+  /**
+   * The longest ejection, in milliseconds, unless the endpoint asks for a longer one by `Retry-After`. Default: 300 000, or
+   * `baseEjectionMs` if that is more.
+   */
   readonly maxEjectionMs?: number;
   /**
    * The largest percentage of the endpoints that may be ejected or probed at a time, above 0. Where two are healthy, one may
@@ -45,15 +48,16 @@ export interface OutlierSettings extends Required<Omit<OutlierOptions, 'successR
   readonly failurePercent: FailurePercentSettings | undefined;
 }
 
-const rules = {
-  consecutiveFailures: integer(5, { min: 1 }),
-  successRate: orFalse(successRateRule),
-  failurePercent: orFalse(failurePercentRule),
-  intervalMs: durationMs(10_000, { above: 0 }),
-  baseEjectionMs: durationMs(30_000, { above: 0 }),
-  maxEjectionMs: durationMs(),
-  maxEjectionPercent: number(50, { above: 0, max: 100 }),
-} satisfies RulesFor<OutlierOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    consecutiveFailures: integer(5, { min: 1 }),
+    successRate: orFalse(successRateRule),
+    failurePercent: orFalse(failurePercentRule),
+    intervalMs: durationMs(10_000, { above: 0 }),
+    baseEjectionMs: durationMs(30_000, { above: 0 }),
+    maxEjectionMs: durationMs(),
+    maxEjectionPercent: number(50, { above: 0, max: 100 }),
+  }) satisfies RulesFor<OutlierOptions>)();
 
 const fields = /* @__PURE__ */ record(rules);
 

@@ -20,12 +20,13 @@ export interface SuccessRateOptions {
 
 export type SuccessRateSettings = Required<SuccessRateOptions>;
 
-const rules = {
-  minEndpoints: integer(5, { min: 2 }),
-  minRequests: integer(100, { min: 1 }),
-  stdevFactor: number(1.9, { min: 0 }),
-  tolerancePercent: number(5, { min: 0, max: 100 }),
-} satisfies RulesFor<SuccessRateOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    minEndpoints: integer(5, { min: 2 }),
+    minRequests: integer(100, { min: 1 }),
+    stdevFactor: number(1.9, { min: 0 }),
+    tolerancePercent: number(5, { min: 0, max: 100 }),
+  }) satisfies RulesFor<SuccessRateOptions>)();
 
 export const successRateRule: Rule<SuccessRateSettings> = /* @__PURE__ */ record(rules);
 

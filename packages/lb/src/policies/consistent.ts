@@ -15,7 +15,8 @@ export interface ConsistentOptions {
 
 type Place = (endpoints: readonly Endpoint[]) => Placement;
 
-const rules = { loadFactor: number(undefined, { min: 1 }) } satisfies RulesFor<ConsistentOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({ loadFactor: number(undefined, { min: 1 }) }) satisfies RulesFor<ConsistentOptions>)();
 
 const placeRule = /* @__PURE__ */ functionOf<Place>(value =>
   typeof value === 'object' && value !== null && 'loadFactor' in value

@@ -12,10 +12,11 @@ export interface PeakEwmaOptions extends PenaltyOptions {
   readonly decayMs?: number;
 }
 
-const rules = {
-  ...penaltyRules,
-  decayMs: durationMs(10_000, { above: 0 }),
-} satisfies RulesFor<PeakEwmaOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    ...penaltyRules,
+    decayMs: durationMs(10_000, { above: 0 }),
+  }) satisfies RulesFor<PeakEwmaOptions>)();
 
 /**
  * Draws two endpoints. The one expected to answer sooner takes the request, by its latency times its requests in flight,

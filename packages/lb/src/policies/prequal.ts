@@ -36,14 +36,15 @@ export interface PrequalOptions extends PenaltyOptions {
   readonly coldPart?: number;
 }
 
-const rules = {
-  ...penaltyRules,
-  probe: required(functionOf<Probe>(), 'a function that asks an endpoint for its load'),
-  probesPerPick: number(3, { above: 0 }),
-  poolSize: integer(16, { min: 2, max: 1_024 }),
-  maxAgeMs: durationMs(1_000, { above: 0 }),
-  coldPart: number(2 ** -0.25, { min: 0, max: 1 }),
-} satisfies RulesFor<PrequalOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    ...penaltyRules,
+    probe: required(functionOf<Probe>(), 'a function that asks an endpoint for its load'),
+    probesPerPick: number(3, { above: 0 }),
+    poolSize: integer(16, { min: 2, max: 1_024 }),
+    maxAgeMs: durationMs(1_000, { above: 0 }),
+    coldPart: number(2 ** -0.25, { min: 0, max: 1 }),
+  }) satisfies RulesFor<PrequalOptions>)();
 
 /**
  * Chooses by the load that endpoints report themselves, so that load from all clients counts (Prequal; Wydrowski,

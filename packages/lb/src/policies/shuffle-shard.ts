@@ -24,10 +24,11 @@ export interface ShuffleShardOptions {
   readonly policy?: PolicyFactory;
 }
 
-const rules = {
-  size: required(integer(undefined, { min: 1 }), 'how many endpoints serve a key'),
-  policy: defaultTo(leastRequests(), policyRule),
-} satisfies RulesFor<ShuffleShardOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    size: required(integer(undefined, { min: 1 }), 'how many endpoints serve a key'),
+    policy: defaultTo(leastRequests(), policyRule),
+  }) satisfies RulesFor<ShuffleShardOptions>)();
 
 /**
  * The requests of a key go to its own few endpoints only, even when those are out: what one key does to them, a flood or a

@@ -35,12 +35,13 @@ export interface ZoneAwareOptions {
   readonly trafficShare?: number;
 }
 
-const rules = {
-  zone: required(text(), 'the zone of this client'),
-  policy: defaultTo(leastRequests(), policyRule),
-  overprovisioning: number(1.4, { min: 1 }),
-  trafficShare: number(undefined, { above: 0, max: 1 }),
-} satisfies RulesFor<ZoneAwareOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    zone: required(text(), 'the zone of this client'),
+    policy: defaultTo(leastRequests(), policyRule),
+    overprovisioning: number(1.4, { min: 1 }),
+    trafficShare: number(undefined, { above: 0, max: 1 }),
+  }) satisfies RulesFor<ZoneAwareOptions>)();
 
 /**
  * Requests stay in their zone while its endpoints can take them; the rest goes to all other zones alike. When a part of

@@ -23,7 +23,7 @@ export class Call implements DenseSetItem {
 
   /** @throws the signal's reason when it has aborted already */
   constructor(timers: Timers, options: AcquireOptions, what = 'the request') {
-    // Not in the parameters: declarations would name what is internal
+    // Not in the parameters: the declarations would show the internal option
     const { timeoutMs, signal, cancellation } = options;
     signal?.throwIfAborted();
     if (cancellation?.aborted) throw cancellation.reason;

@@ -10,10 +10,12 @@ interface ResponseLike {
 
 const good: Verdict = { ok: true };
 const bad: Verdict = { ok: false };
+const limited: Verdict = { ok: false, blame: false };
 
 /**
- * The verdict where the user gives none: every error is a failure, and so is a response with status 500 or more, or 429.
- * A response is an object with `headers` and a number as `status` or `statusCode`.
+ * The verdict without a `classify`: an error is a failure, and so is a response with status 500 or more. So is 429, but
+ * without blame: it limits this client, and the endpoint works. A response is an object with `headers` and a number as
+ * `status` or `statusCode`.
  */
 export function classifyByDefault(result: AttemptResult<unknown>): Verdict {
   if ('error' in result) return bad;
@@ -23,7 +25,8 @@ export function classifyByDefault(result: AttemptResult<unknown>): Verdict {
   if (typeof statusCode !== 'number' || typeof headers !== 'object' || headers === null) return good;
   if (statusCode < 500 && statusCode !== 429) return good;
   const retryAfterMs = retryAfter(header(headers, 'retry-after'));
-  return retryAfterMs === undefined ? bad : { ok: false, retryAfterMs };
+  const verdict = statusCode === 429 ? limited : bad;
+  return retryAfterMs === undefined ? verdict : { ...verdict, retryAfterMs };
 }
 
 /** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); `undefined` when it is neither. */
@@ -34,7 +37,7 @@ export function retryAfter(value: unknown): number | undefined {
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
-/** Frees what a value holds that nobody will read: it is, or has as its `body`, a stream of either kind. Never throws. */
+/** Frees an unused value that is, or has as its `body`, a stream of the web or of Node. Never throws. */
 export function discard(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
   try {
@@ -46,7 +49,7 @@ export function discard(value: unknown): void {
       body.destroy();
     }
   } catch {
-    // It only looked like a stream: nobody is there who could want to know
+    // It only looked like a stream
   }
 }
 
@@ -74,12 +77,13 @@ export function mayRetry(
   return verdict.retry ?? (idempotent === true || ('error' in result && notExecuted(result.error)));
 }
 
-/** What a verdict says of the endpoint. */
+/** The settlement of a request with this verdict. */
 export function settlementOf(
-  { ok, retryAfterMs, latencyMs }: Verdict,
+  { ok, blame, retryAfterMs, latencyMs }: Verdict,
   result: AttemptResult<unknown>,
 ): Settlement {
   const settlement: { -readonly [K in keyof Settlement]: Settlement[K] } = { ok };
+  if (blame === false) settlement.blame = false;
   if ('error' in result) settlement.error = result.error;
   if (retryAfterMs !== undefined) settlement.retryAfterMs = retryAfterMs;
   if (latencyMs !== undefined) settlement.latencyMs = latencyMs;
@@ -95,8 +99,8 @@ interface ErrorLike {
 }
 
 /**
- * Whether the error proves that the request was never sent: it says so itself (`outcome: 'NotExecuted'`), or no
- * connection was made. Looks through `cause`, as `fetch` wraps its errors, and through the addresses that were tried.
+ * Whether the error proves that the request was never sent: it has `outcome: 'NotExecuted'`, or no connection was made.
+ * Follows `cause`, as `fetch` wraps its errors, and `errors`, one for each address that was tried.
  */
 export function notExecuted(error: unknown, depth = 5): boolean {
   if (typeof error !== 'object' || error === null || depth === 0) return false;

@@ -102,7 +102,7 @@ export class Execution<E extends Endpoint, T> {
     const { retrying } = this.#setup;
     const next =
       retrying !== undefined && this.#tried.length < retrying.attempts
-        ? this.#pickAnother(retrying.budget)
+        ? this.#pickAnother(retrying.budget, true)
         : undefined;
     if (next === undefined) {
       this.#finish(failed, false, result);
@@ -125,7 +125,7 @@ export class Execution<E extends Endpoint, T> {
 
   #hedge({ budget }: Hedging, from: string, afterMs: number): void {
     try {
-      const picked = this.#pickAnother(budget);
+      const picked = this.#pickAnother(budget, false);
       if (picked === undefined) return;
       this.#hedges++;
       if (channels.hedge.hasSubscribers) {
@@ -139,14 +139,14 @@ export class Execution<E extends Endpoint, T> {
   }
 
   /** An untried endpoint for one more attempt, if there is one and the budget allows it. */
-  #pickAnother(budget: RetryBudget): InFlightRequest<E> | undefined {
+  #pickAnother(budget: RetryBudget, lastResort: boolean): InFlightRequest<E> | undefined {
     const { endpoints } = this.#setup;
     const now = endpoints.now();
     if (!budget.allows(now)) {
       budget.refused++;
       return undefined;
     }
-    const picked = endpoints.pick(this.#options.key, this.#tried);
+    const picked = endpoints.pick(this.#options.key, this.#tried, lastResort);
     if (picked !== undefined) budget.spend(now);
     return picked;
   }

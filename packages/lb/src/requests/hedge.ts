@@ -31,7 +31,7 @@ export interface HedgeOptions {
   readonly budgetPerSecond?: number;
 }
 
-const anyPercentile = number(undefined, { above: 0 });
+const anyPercentile = /* @__PURE__ */ number(undefined, { above: 0 });
 
 const belowHundred: Rule<number | undefined> = (value, option) => {
   const percentile = anyPercentile(value, option);
@@ -39,13 +39,14 @@ const belowHundred: Rule<number | undefined> = (value, option) => {
   throw refused(option, 'below 100', percentile);
 };
 
-const rules = {
-  delayMs: durationMs(),
-  percentile: belowHundred,
-  max: integer(1, { min: 1 }),
-  budgetPercent: number(10, { min: 0 }),
-  budgetPerSecond: number(1, { min: 0 }),
-} satisfies RulesFor<HedgeOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    delayMs: durationMs(),
+    percentile: belowHundred,
+    max: integer(1, { min: 1 }),
+    budgetPercent: number(10, { min: 0 }),
+    budgetPerSecond: number(1, { min: 0 }),
+  }) satisfies RulesFor<HedgeOptions>)();
 
 /** When the requests of one balancer are hedged, and how often. */
 export class Hedging {

@@ -5,7 +5,7 @@ import { NoEndpointError } from '../errors.ts';
 
 export type NoEndpointReason = NoEndpointError['reason'];
 
-/** Why there is no endpoint for a request, and whether there may be one later. */
+/** Why a request gets no endpoint, and whether it may get one later. */
 export class NoEndpoint<E extends Endpoint> {
   readonly #balancer: string;
   readonly #members: Members<E>;
@@ -26,7 +26,7 @@ export class NoEndpoint<E extends Endpoint> {
     return this.#follower === undefined || members.size > 0 ? 'empty' : 'undiscovered';
   }
 
-  /** Whether a request that waits may get one. */
+  /** Whether a waiting request may get an endpoint. */
   mayPass(reason: NoEndpointReason): boolean {
     return reason === 'full' || (reason === 'undiscovered' && this.#follower?.state === 'waiting');
   }

@@ -11,12 +11,13 @@ export interface RetryOptions {
   readonly budgetPerSecond?: number;
 }
 
-const rules = {
-  attempts: integer(3, { min: 1 }),
-  attemptTimeoutMs: durationMs(undefined, { above: 0 }),
-  budgetPercent: number(20, { min: 0 }),
-  budgetPerSecond: number(10, { min: 0 }),
-} satisfies RulesFor<RetryOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    attempts: integer(3, { min: 1 }),
+    attemptTimeoutMs: durationMs(undefined, { above: 0 }),
+    budgetPercent: number(20, { min: 0 }),
+    budgetPerSecond: number(10, { min: 0 }),
+  }) satisfies RulesFor<RetryOptions>)();
 
 /** When the requests of one balancer are retried, and how often. */
 export class Retrying {

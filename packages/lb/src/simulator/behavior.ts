@@ -32,7 +32,7 @@ export function serving(service: Distribution): Behavior {
   return random => ({ afterMs: service(random), works: true, response: ok });
 }
 
-const failingRules = { afterMs: durationMs(1), retryAfterMs: durationMs() };
+const failingRules = /* @__PURE__ */ (() => ({ afterMs: durationMs(1), retryAfterMs: durationMs() }))();
 
 /** Answers 503 without doing any work, after `afterMs`. `retryAfterMs` is sent in whole seconds, as HTTP requires. */
 export function failing(options: { afterMs?: number; retryAfterMs?: number } = {}): Behavior {

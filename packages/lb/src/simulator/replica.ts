@@ -24,19 +24,20 @@ export interface ReplicaOptions {
   readonly queue?: number;
 }
 
-const rules = {
-  id: required(text()),
-  weight: number(undefined, { min: 0 }),
-  zone: text(),
-  behavior: required(
-    functionOf<Behavior>('write `behavior: serving(constant(10))`'),
-    'such as `serving(constant(10))`',
-  ),
-  slots: integer(undefined, { min: 1 }),
-  queue: integer(undefined, { min: 0 }),
-} satisfies RulesFor<ReplicaOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    id: required(text()),
+    weight: number(undefined, { min: 0 }),
+    zone: text(),
+    behavior: required(
+      functionOf<Behavior>('write `behavior: serving(constant(10))`'),
+      'such as `serving(constant(10))`',
+    ),
+    slots: integer(undefined, { min: 1 }),
+    queue: integer(undefined, { min: 0 }),
+  }) satisfies RulesFor<ReplicaOptions>)();
 
-/** A server that only takes time. It does not notice when a client gives up. */
+/** A simulated server, which only takes time. It does not notice when a client cancels. */
 export class SimulatedReplica {
   readonly id: string;
   /** May be changed at any time; applies to later requests. */
@@ -108,4 +109,4 @@ export class SimulatedReplica {
   }
 }
 
-const overflow = failing({ afterMs: 0 });
+const overflow = /* @__PURE__ */ failing({ afterMs: 0 });

@@ -38,14 +38,18 @@ export interface SimulationOptions {
 
 const noOptions: NonNullable<SimulationOptions['request']> = () => ({});
 
-const rules = {
-  replicas: required(listOf(required(objectWith<ReplicaOptions>([]))), 'a list of replicas'),
-  arrivals: required(functionOf<Arrivals>('write `arrivals: poisson(perSecond)`'), 'such as `poisson(200)`'),
-  policy: policyRule,
-  balancer: defaultTo({}, objectWith<NonNullable<SimulationOptions['balancer']>>([])),
-  request: defaultTo(noOptions, functionOf<typeof noOptions>()),
-  seed: integer(1),
-} satisfies RulesFor<SimulationOptions>;
+const rules = /* @__PURE__ */ (() =>
+  ({
+    replicas: required(listOf(required(objectWith<ReplicaOptions>([]))), 'a list of replicas'),
+    arrivals: required(
+      functionOf<Arrivals>('write `arrivals: poisson(perSecond)`'),
+      'such as `poisson(200)`',
+    ),
+    policy: policyRule,
+    balancer: defaultTo({}, objectWith<NonNullable<SimulationOptions['balancer']>>([])),
+    request: defaultTo(noOptions, functionOf<typeof noOptions>()),
+    seed: integer(1),
+  }) satisfies RulesFor<SimulationOptions>)();
 
 const duration = /* @__PURE__ */ required(/* @__PURE__ */ durationMs(), 'milliseconds');
 const longest = /* @__PURE__ */ required(/* @__PURE__ */ durationMs(undefined, { endless: true }));

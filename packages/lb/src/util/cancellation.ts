@@ -1,12 +1,12 @@
 /**
- * What an AbortController is, for what is made by the thousand and seldom asked: its signal is made when somebody wants
- * it, since to make one and to listen to it cost more than all else that an attempt needs of the balancer.
+ * A cheap AbortController for objects made by the thousand: it makes its signal when it is first read. A signal and a
+ * listener cost more than everything else that an attempt needs from the balancer.
  */
 export class Cancellation {
   aborted = false;
   reason: unknown;
   #controller: AbortController | undefined;
-  /** Most have one listener at most. */
+  /** Most have at most one listener. */
   #listener: Listener | undefined;
   #more: Listener[] | undefined;
 
@@ -18,7 +18,7 @@ export class Cancellation {
     return this.#controller.signal;
   }
 
-  /** Listeners are told once, in the order in which they came; at once when it has aborted already. */
+  /** Calls the listener once on abort, in order of registration; at once when it has aborted already. */
   onAbort(listener: Listener): void {
     if (this.aborted) listener(this.reason);
     else if (this.#listener === undefined) this.#listener = listener;

@@ -1,12 +1,12 @@
-/** Keeps its index in a `DenseSet`; to be left alone by everything else. */
+/** Holds its index in a `DenseSet`; only the set writes it. */
 export interface DenseSetItem {
   index: number;
 }
 
 /**
- * A set for what is added and deleted all the time. Not a Set: such a one is copied again and again, and its discarded
- * tables, each of which refers to the next and to all that was in it, grow old before they are collected. For a balancer
- * that more than doubled the cost of a request.
+ * A set for frequent additions and deletions. A `Set` copies its table again and again; the discarded tables, which refer to
+ * each other and to all former items, reach the old generation before they are collected. In a balancer that more than
+ * doubled the cost of a request.
  */
 export class DenseSet<T extends DenseSetItem> implements Iterable<T> {
   readonly #items: T[] = [];
@@ -24,7 +24,7 @@ export class DenseSet<T extends DenseSetItem> implements Iterable<T> {
     this.#items[item.index] = last;
   }
 
-  /** Those of this moment, whatever is added or deleted meanwhile. */
+  /** A snapshot: later additions and deletions do not show. */
   [Symbol.iterator](): Iterator<T> {
     return [...this.#items][Symbol.iterator]();
   }

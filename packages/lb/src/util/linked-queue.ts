@@ -1,7 +1,7 @@
 /** An item in a queue. */
 export interface Entry<T> {
   readonly item: T;
-  /** The one behind it; of one that was removed, the one that was behind it then. */
+  /** The one behind it; of a removed entry, the one behind it at its removal. */
   readonly next: Entry<T> | undefined;
 }
 
@@ -11,7 +11,7 @@ interface Link<T> extends Entry<T> {
   isQueued: boolean;
 }
 
-/** First in, first out, and any may be removed: each step takes the same time however long the queue is. */
+/** A first-in, first-out queue with removal of any entry: each operation takes constant time. */
 export class LinkedQueue<T> {
   #first: Link<T> | undefined;
   #last: Link<T> | undefined;

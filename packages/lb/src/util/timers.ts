@@ -1,7 +1,7 @@
 import type { Clock } from '@ashlar/core';
 import { type Entry, LinkedQueue } from './linked-queue.ts';
 
-/** A timer that was started; `stop` may be called at any time. */
+/** A started timer; `stop` may be called at any time. */
 export interface Timer {
   stop(): void;
 }
@@ -12,9 +12,8 @@ interface Alarm {
 }
 
 /**
- * Timers for many requests over few sleeps of a clock. Those of one length end in the order in which they are started,
- * so of each length only one sleeps: under load a timer costs no more than an entry in a queue. None sleeps when none is
- * started.
+ * Timers for many requests over few sleeps of a clock. Timers of one length end in the order of their start, so each length
+ * needs one sleep only: under load a timer costs no more than an entry in a queue. Without timers nothing sleeps.
  */
 export class Timers {
   readonly #clock: Clock;
@@ -57,7 +56,7 @@ class TimerQueue {
   }
 
   #stop(entry: Entry<Alarm>): void {
-    // Another may be first now: the sleep goes on and finds that nothing is due yet
+    // Another may be first now: the sleep continues, finds nothing due, and sleeps again
     if (this.#alarms.remove(entry) && this.#alarms.length === 0) this.#end();
   }
 

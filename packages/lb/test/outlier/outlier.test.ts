@@ -82,17 +82,31 @@ describe('outlier ejection', () => {
     expect(await eject()).toBe(base);
   });
 
-  it('stays away for as long as the endpoint asked, within the limit', () => {
+  it('stays away for as long as the endpoint asked, also beyond the limit', () => {
     for (const [retryAfterMs, returnsInMs] of [
       [45_000, 45_000],
       [1_000, base],
-      [9e9, 300_000],
+      [9e9, 9e9],
     ] as const) {
       const { lb } = balancer(2);
       fail(lb, 'a', 4);
       pickOf(lb, 'a')!.done({ ok: false, retryAfterMs });
       expect(lb.snapshot().endpoints[0]).toMatchObject({ state: 'ejected', returnsInMs });
     }
+  });
+
+  it('ejects after a failed probe for twice as long as before, also when the endpoint had asked for that', async () => {
+    const { lb, clock } = balancer(2);
+    fail(lb, 'a', 4);
+    pickOf(lb, 'a')!.done({ ok: false, retryAfterMs: 120_000 });
+    await clock.advance(120_000);
+    pickOf(lb, 'a')!.done({ ok: false });
+    expect(lb.snapshot().endpoints[0]).toMatchObject({ ejections: 2, returnsInMs: 240_000 });
+    await clock.advance(240_000);
+    pickOf(lb, 'a')!.done({ ok: false, retryAfterMs: 400_000 });
+    await clock.advance(400_000);
+    pickOf(lb, 'a')!.done({ ok: false });
+    expect(lb.snapshot().endpoints[0]).toMatchObject({ returnsInMs: 300_000 });
   });
 
   it('sees through answers to requests from before the failures', () => {

@@ -3,7 +3,7 @@ import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../../endpoint.ts';
 import type { Candidate, PickRequest } from '../../policy.ts';
 
-/** A request as a policy within another one sees it, which has a part of the candidates; one object, used again. */
+/** A request as the policy within another one sees it, which has a part of the candidates. One object, reused. */
 export class InnerRequest<E extends Endpoint> implements PickRequest<E> {
   key: Key | undefined;
   now = 0;
@@ -11,7 +11,7 @@ export class InnerRequest<E extends Endpoint> implements PickRequest<E> {
   readonly skip: (candidate: Candidate<E>) => boolean;
   #outer: PickRequest<E> | undefined;
 
-  /** @param leaveOut what is skipped besides what the outer request skips */
+  /** @param leaveOut skips further candidates besides those of the outer request */
   constructor(leaveOut?: (candidate: Candidate<E>) => boolean) {
     this.skip =
       leaveOut === undefined
@@ -19,7 +19,7 @@ export class InnerRequest<E extends Endpoint> implements PickRequest<E> {
         : candidate => leaveOut(candidate) || this.#outer!.skip(candidate);
   }
 
-  /** This object, saying what the request says; how much is in flight on the part is not known. */
+  /** This object with the fields of the request, except `inFlight`, which is unknown for a part. */
   of(request: PickRequest<E>): PickRequest<E> {
     this.#outer = request;
     this.key = request.key;

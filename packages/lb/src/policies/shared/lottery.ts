@@ -2,21 +2,21 @@ import type { Random } from '@ashlar/core';
 import type { Endpoint } from '../../endpoint.ts';
 import type { Candidate, PickRequest } from '../../policy.ts';
 
-/** What a draw gives where there is none to give. */
+/** The result of a draw without candidates. */
 export const none = -1;
 
-/** Draws before all candidates are looked at: as many as make that rare when half of them are to be skipped. */
+/** Draws before a full scan: enough to make scans rare when half of the candidates must be skipped. */
 const maxDraws = 6;
 
 /**
- * Draws candidates in proportion to their weights, in constant time (the alias method, in Vose's form). A candidate that
- * does not suit is drawn again, so that the others keep their proportions.
+ * Draws candidates in proportion to their weights, in constant time (the alias method, in Vose's form). A draw of a skipped
+ * candidate is repeated, so that the others keep their proportions.
  */
 export class Lottery<E extends Endpoint> {
-  /** The two of the latest `drawTwo`: fields, so that it need not allocate. */
+  /** The result of the latest `drawTwo`, in fields, so that it need not allocate. */
   first: number = none;
   second: number = none;
-  /** A number from 0 up to 1 that is as random as those that were drawn, and independent of the two. */
+  /** A random number in [0, 1), independent of the two drawn. */
   lot = 0;
   readonly #weigh: (candidate: Candidate<E>) => number;
   #candidates: readonly Candidate<E>[] = [];
@@ -33,7 +33,7 @@ export class Lottery<E extends Endpoint> {
     this.#aliases = weights.every(weight => weight === weights[0]) ? undefined : new AliasTable(weights);
   }
 
-  /** The index of one that is not skipped; `none` when there is none. */
+  /** The index of a candidate that is not skipped; `none` when there is none. */
   draw(request: PickRequest<E>): number {
     const candidates = this.#candidates;
     const count = candidates.length;
@@ -45,8 +45,8 @@ export class Lottery<E extends Endpoint> {
   }
 
   /**
-   * Draws the `first` in proportion to the weights, and the `second` of the others with equal chances: then a choice of
-   * the two that is as their weights gives shares as the weights. Either is `none` where there is none to draw.
+   * Draws `first` in proportion to the weights, and `second` from the others with equal chances: a choice between the two in
+   * proportion to their weights then gives shares in proportion to the weights. Either is `none` without candidates.
    */
   drawTwo(request: PickRequest<E>): void {
     const candidates = this.#candidates;
@@ -72,7 +72,7 @@ export class Lottery<E extends Endpoint> {
     return this.#aliases === undefined ? column : this.#aliases.choose(column, scaled - column);
   }
 
-  /** Keeps each in turn with the probability that its weight has among those seen so far. */
+  /** Reservoir sampling: keeps each in turn with the probability of its weight among those seen so far. */
   #drawFromAll(
     request: PickRequest<E>,
     random: Random,
@@ -95,13 +95,13 @@ function equal(): number {
   return 1;
 }
 
-/** Parts of a column are counted in units so small that the sign of a difference is its bit 31. */
+/** Parts of a column are counted in units such that bit 31 is the sign of a difference. */
 const whole = 2 ** 31;
 
 class AliasTable {
-  /** What part of each column is its own candidate's. */
+  /** The part of each column that belongs to its own candidate. */
   readonly #own: Int32Array;
-  /** Whose the rest is. */
+  /** The candidate that has the rest. */
   readonly #alias: Int32Array;
 
   constructor(weights: readonly number[]) {
@@ -119,12 +119,12 @@ class AliasTable {
       own[more]! -= 1 - own[less]!;
       if (own[more]! < 1) small.push(large.pop()!);
     }
-    // What rounding leaves over is a full column
+    // Columns left over by rounding are full
     for (const index of [...small, ...large]) own[index] = 1;
     this.#own = Int32Array.from(own, part => Math.min(whole - 1, part * whole));
   }
 
-  /** Without a branch, as it would be mispredicted half of the time, which costs more than all of this. */
+  /** Without a branch: it would be mispredicted half of the time, which costs more. */
   choose(column: number, part: number): number {
     const alias = this.#alias[column]!;
     const isOwn = (((part * whole) | 0) - this.#own[column]!) >> 31;

@@ -12,26 +12,26 @@ interface Answer<E extends Endpoint> {
   readonly candidate: Candidate<E>;
   readonly at: number;
   readonly latencyMs: number;
-  /** As it said, and one more for each request that it was given since. */
+  /** As it answered, and one more for each request that it has got since. */
   inFlight: number;
   uses: number;
-  /** What it is compared by: the two above, and what is held against the candidate at the moment. */
+  /** What it is compared by: the two above, plus the held failures of the candidate. */
   busy: number;
   expectedMs: number;
 }
 
-/** How many uses more than new answers an answer may have; the δ of the paper. */
+/** How many more uses than new answers an answer may have; the δ of the paper. */
 const reuse = 1;
 
-/** The latest answers to probes, at most one of each candidate, the oldest first; and the choice among them. */
+/** The latest answers to probes, at most one of each candidate, oldest first, and the choice among them. */
 export class ProbePool<E extends Endpoint> {
   readonly #settings: PoolSettings;
   #answers: Answer<E>[] = [];
-  /** Of those that a pick may choose from; kept, so that it need not allocate. */
+  /** Scratch space of a pick: the answers it may choose from. */
   readonly #rated: Answer<E>[] = [];
   readonly #sorted: number[] = [];
   #eligible: ReadonlySet<Candidate<E>> = new Set();
-  /** After how many uses an answer is used up. */
+  /** How many uses an answer has. */
   #maxUses = Infinity;
   #removeOldest = true;
 
@@ -43,7 +43,7 @@ export class ProbePool<E extends Endpoint> {
     const { size, probesPerPick } = this.#settings;
     this.#eligible = new Set(eligible);
     this.#answers = this.#answers.filter(({ candidate }) => this.#eligible.has(candidate));
-    // New answers to a pick that are of use, less the one that is removed; a small set may use them again and again
+    // Useful new answers a pick, less the one that is removed; a small set may reuse answers without limit
     const gained = (1 - Math.min(size, eligible.length) / eligible.length) * probesPerPick - 1;
     this.#maxUses = gained > 0 ? Math.max(1, Math.floor((1 + reuse) / gained)) : Infinity;
   }
@@ -57,10 +57,10 @@ export class ProbePool<E extends Endpoint> {
   }
 
   /**
-   * The best by the hot-cold rule; `undefined` where fewer than two can be chosen from. Then one answer is removed: in
-   * turns the oldest and the worst, so that a bad one does not stay because nobody uses it.
+   * Returns the best by the hot-cold rule; `undefined` where fewer than two answers are usable. Then removes one answer: in
+   * turns the oldest and the worst, so that a bad one does not stay because it is never used.
    *
-   * @param held what is to be added to an answer
+   * @param held the load to add to an answer
    */
   take(request: PickRequest<E>, held: (candidate: Candidate<E>) => Load): Candidate<E> | undefined {
     this.#expire(request.now);
@@ -89,7 +89,7 @@ export class ProbePool<E extends Endpoint> {
     return rated;
   }
 
-  /** The most that a cold one has in flight: at least `coldPart` of all have no more (nearest rank). */
+  /** The greatest number in flight of a cold answer: the `coldPart` percentile by nearest rank. */
   #threshold(rated: readonly Answer<E>[]): number {
     const sorted = this.#sorted;
     for (let count = 0; count < rated.length; count++) {
@@ -106,7 +106,7 @@ export class ProbePool<E extends Endpoint> {
     while (this.#answers.length > 0 && now - this.#answers[0]!.at > maxAgeMs) this.#answers.shift();
   }
 
-  /** Only as many as probes bring: a pool that is not full keeps what it has. */
+  /** A pool that is not full keeps its answers. */
   #removeOne(rated: readonly Answer<E>[], threshold: number): void {
     if (this.#answers.length < Math.min(this.#settings.size, this.#eligible.size)) return;
     this.#removeOldest = !this.#removeOldest;
@@ -120,7 +120,7 @@ export class ProbePool<E extends Endpoint> {
   }
 }
 
-/** The hot-cold rule: cold before hot, of the cold the faster one, of the hot the one with less in flight. */
+/** The hot-cold rule: cold before hot; of two cold ones the faster, of two hot ones the one with fewer in flight. */
 function isBetter<E extends Endpoint>(a: Answer<E>, b: Answer<E>, threshold: number): boolean {
   const isCold = a.busy <= threshold;
   if (isCold !== b.busy <= threshold) return isCold;
