@@ -13,7 +13,7 @@ import { headerValue, hostOf, requestHeaders, writeHead } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
 import { RequestBody } from './request-body.ts';
-import { hasBody, pathOf } from './request-target.ts';
+import { hasBody, type RequestTarget, targetOf } from './request-target.ts';
 import { UpstreamAttempt, UpstreamRequest } from './upstream-attempt.ts';
 
 /** One request of a client and its response. It is also the options of the balancer's `run`. */
@@ -68,11 +68,11 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     if (this.#response.destroyed) return;
     this.#response.on('close', this.#onClose);
     try {
-      const path = pathOf(this.#request);
+      const target = targetOf(this.#request);
       this.key = this.#settings.key(this.#request);
       const gathering = this.#body?.gather(this.cancellation);
       if (gathering !== undefined) await gathering;
-      const held = await this.#balancer.run(context => this.#attempt(path, context), this);
+      const held = await this.#balancer.run(context => this.#attempt(target, context), this);
       held.end();
     } catch (error) {
       this.#fail(error);
@@ -87,7 +87,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#held = undefined;
   }
 
-  #attempt(path: string, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
+  #attempt(target: RequestTarget, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
     const upstream = this.#pools.of(endpoint);
     const request = this.#request;
     const { host, trustForwarded, responseBufferBytes } = this.#settings;
@@ -97,8 +97,8 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     cancellation.onAbort(() => attempt.abort());
     const sent = new UpstreamRequest(
       request.method!,
-      upstream.prefix + path,
-      requestHeaders(request, hostOf(request, upstream, host), trustForwarded),
+      upstream.prefix + target.path,
+      requestHeaders(request, target, hostOf(target, upstream, host), trustForwarded),
       this.#body?.open() ?? null,
       upstream.hostname,
     );

@@ -1,6 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { RequestTarget } from './request-target.ts';
 
 /** Names and values in turn, as on the wire. */
 export type RawHeaders = string[];
@@ -32,7 +33,12 @@ const forwarded = new Set([
  * What upstream is sent of the request's headers. `X-Forwarded-For`, `-Proto` and `-Host` tell of the client; of a
  * client that is trusted its own `-Proto` and `-Host` stay.
  */
-export function requestHeaders(request: IncomingMessage, host: string, trusted: boolean): RawHeaders {
+export function requestHeaders(
+  request: IncomingMessage,
+  target: RequestTarget,
+  host: string,
+  trusted: boolean,
+): RawHeaders {
   const { rawHeaders, headers, socket } = request;
   const named = connectionNames(headers.connection);
   const kept: RawHeaders = ['host', host];
@@ -51,8 +57,8 @@ export function requestHeaders(request: IncomingMessage, host: string, trusted: 
   if (!trusted || headers['x-forwarded-proto'] === undefined) {
     kept.push('x-forwarded-proto', (socket as Partial<TLSSocket>).encrypted ? 'https' : 'http');
   }
-  if (headers.host !== undefined && (!trusted || headers['x-forwarded-host'] === undefined)) {
-    kept.push('x-forwarded-host', headers.host);
+  if (target.host !== undefined && (!trusted || headers['x-forwarded-host'] === undefined)) {
+    kept.push('x-forwarded-host', target.host);
   }
   return kept;
 }
@@ -66,11 +72,11 @@ function addressOf({ remoteAddress }: Socket): string | undefined {
 
 /** The `Host` that the endpoint receives. */
 export function hostOf(
-  { headers }: IncomingMessage,
+  target: RequestTarget,
   endpoint: { readonly host: string },
   host: 'client' | 'endpoint',
 ): string {
-  return host === 'endpoint' ? endpoint.host : (headers.host ?? endpoint.host);
+  return host === 'endpoint' ? endpoint.host : (target.host ?? endpoint.host);
 }
 
 /** The response headers for the client, and what they say about the body. */
