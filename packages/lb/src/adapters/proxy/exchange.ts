@@ -6,11 +6,13 @@ import type { AttemptContext, AttemptResult, RunOptions, Verdict } from '../../r
 import { notExecuted, retryAfter } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
+import { UnforwardableError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { headerValue, hostOf, requestHeaders, writeHead } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
+import { finalAnswer, maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { RequestBody } from './request-body.ts';
 import { hasBody, type RequestTarget, targetOf } from './request-target.ts';
@@ -69,6 +71,11 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#response.on('close', this.#onClose);
     try {
       const target = targetOf(this.#request);
+      refuseLoop(this.#request, this.#settings.pseudonym);
+      if (this.#request.method === 'TRACE' && this.#body !== undefined) {
+        throw new UnforwardableError('a TRACE request has a body');
+      }
+      if (maxForwards(this.#request) === 0) return this.#answer();
       this.key = this.#settings.key(this.#request);
       const gathering = this.#body?.gather(this.cancellation);
       if (gathering !== undefined) await gathering;
@@ -87,10 +94,18 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#held = undefined;
   }
 
+  /** Answers in place of an endpoint. */
+  #answer(): void {
+    const { status, headers, body } = finalAnswer(this.#request);
+    writeHead(this.#response, status, undefined, headers);
+    this.#response.end(body, 'latin1');
+    this.#release();
+  }
+
   #attempt(target: RequestTarget, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
     const upstream = this.#pools.of(endpoint);
     const request = this.#request;
-    const { host, trustForwarded, responseBufferBytes } = this.#settings;
+    const { host, responseBufferBytes } = this.#settings;
     const held = new HeldResponse(this.#response, responseBufferBytes);
     this.#held = held;
     const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, error => this.giveUp(error));
@@ -98,7 +113,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     const sent = new UpstreamRequest(
       request.method!,
       upstream.prefix + target.path,
-      requestHeaders(request, target, hostOf(target, upstream, host), trustForwarded),
+      requestHeaders(request, target, hostOf(target, upstream, host), this.#settings),
       this.#body?.open() ?? null,
       upstream.hostname,
     );

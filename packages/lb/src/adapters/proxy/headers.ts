@@ -1,6 +1,8 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { maxForwards } from './hops.ts';
+import type { ProxySettings } from './options.ts';
 import type { RequestTarget } from './request-target.ts';
 
 /** Names and values in turn, as on the wire. */
@@ -21,34 +23,32 @@ const ofOneHop = new Set([
   'upgrade',
 ]);
 
-const forwarded = new Set([
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-proto',
-]);
-
 /**
- * What upstream is sent of the request's headers. `X-Forwarded-For`, `-Proto` and `-Host` tell of the client; of a
- * client that is trusted its own `-Proto` and `-Host` stay.
+ * The request headers for an endpoint. `X-Forwarded-For`, `-Proto` and `-Host` describe the client. All other
+ * `X-Forwarded-*` and `Forwarded` of the client are dropped; those of a trusted client pass, whatever its `Connection`
+ * names. Spellings with an underscore are always dropped: a CGI-like application does not tell them apart.
  */
 export function requestHeaders(
   request: IncomingMessage,
   target: RequestTarget,
   host: string,
-  trusted: boolean,
+  { trustForwarded: trusted, pseudonym }: Pick<ProxySettings, 'trustForwarded' | 'pseudonym'>,
 ): RawHeaders {
-  const { rawHeaders, headers, socket } = request;
+  const { rawHeaders, headers, socket, httpVersion } = request;
   const named = connectionNames(headers.connection);
+  const forwards = maxForwards(request);
   const kept: RawHeaders = ['host', host];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
     const lower = name.toLowerCase();
     if (lower === 'host' || ofOneHop.has(lower) || lower === 'x-forwarded-for') continue;
-    if ((!trusted && forwarded.has(lower)) || named.includes(lower)) continue;
-    kept.push(name, rawHeaders[at + 1]!);
+    if (isForwarded(lower)) {
+      if (!trusted || lower.includes('_')) continue;
+    } else if (named.includes(lower)) continue;
+    const isLimit = forwards !== undefined && lower === 'max-forwards';
+    kept.push(name, isLimit ? String(forwards - 1) : rawHeaders[at + 1]!);
   }
+  kept.push('via', `${httpVersion} ${pseudonym}`);
   const address = addressOf(socket);
   const before = trusted ? headers['x-forwarded-for'] : undefined;
   const addresses =
@@ -61,6 +61,10 @@ export function requestHeaders(
     kept.push('x-forwarded-host', target.host);
   }
   return kept;
+}
+
+function isForwarded(name: string): boolean {
+  return name === 'forwarded' || name.startsWith('x-forwarded') || name.startsWith('x_forwarded');
 }
 
 /** The client's address. An IPv4 address is written as one, also on a dual-stack socket. */

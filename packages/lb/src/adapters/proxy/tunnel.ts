@@ -12,6 +12,7 @@ import type { Pools } from '../http/pools.ts';
 import { servername, upstreamPath } from '../http/url.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { hostOf, type RawHeaders, reasonPhrase, requestHeaders, responseHead } from './headers.ts';
+import { maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { hasBody, type RequestTarget, targetOf } from './request-target.ts';
 
@@ -56,6 +57,8 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     try {
       if (hasBody(this.#request)) throw new UnforwardableError('a request to switch protocols has a body');
       const target = targetOf(this.#request);
+      refuseLoop(this.#request, this.#settings.pseudonym);
+      if (maxForwards(this.#request) === 0) throw new UnforwardableError('its Max-Forwards is 0');
       await this.#balancer.run(context => this.#attempt(target, context), {
         key: this.#settings.key(this.#request),
         idempotent: this.#request.method === 'GET',
@@ -77,7 +80,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       this.#request,
       target,
       hostOf(target, origin, this.#settings.host),
-      this.#settings.trustForwarded,
+      this.#settings,
     );
     headers.push('connection', 'upgrade', 'upgrade', this.#request.headers.upgrade ?? '');
     const request = {

@@ -1,16 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { front } from '../../support/front.ts';
+import { headOf } from '../../support/heads.ts';
 import { ask, raw } from '../../support/raw.ts';
-import { type Scripted, scripted } from '../../support/scripted.ts';
+import { scripted } from '../../support/scripted.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-
-/** The request line and the headers of a request, names in lower case. */
-function headOf({ requests }: Scripted): { line: string; headers: Record<string, string> } {
-  const [line = '', ...fields] = requests.at(-1)!.split('\r\n\r\n')[0]!.split('\r\n');
-  const pairs = fields.map(field => [field.split(':')[0]!.toLowerCase(), field.replace(/^[^:]*: */, '')]);
-  return { line, headers: Object.fromEntries(pairs) };
-}
 
 describe('the target of a request', () => {
   it.each([
