@@ -106,7 +106,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     const upstream = this.#pools.of(endpoint);
     const request = this.#request;
     const { host, responseBufferBytes } = this.#settings;
-    const held = new HeldResponse(this.#response, responseBufferBytes);
+    const held = new HeldResponse(this.#response, responseBufferBytes, () => this.#isRepeatable());
     this.#held = held;
     const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, error => this.giveUp(error));
     cancellation.onAbort(() => attempt.abort());
@@ -124,7 +124,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   /** A request is not repeated once the client has seen a part of the response, or without its whole body. */
   #classify(result: AttemptResult<HeldResponse>): Verdict {
     const mayRepeat = this.#held?.committed !== true && this.#body?.replayable !== false;
-    const repeatable = mayRepeat && this.idempotent;
+    const repeatable = mayRepeat && this.#isRepeatable();
     if ('error' in result)
       return { ok: false, retry: repeatable || (mayRepeat && notExecuted(result.error)) };
     const { status, headers, latencyMs } = result.value;
@@ -135,6 +135,11 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
       retryAfterMs: retryAfter(headerValue(headers, 'retry-after')),
       retry: repeatable && unavailable.has(status),
     };
+  }
+
+  /** Whether another endpoint may answer after this one has begun. */
+  #isRepeatable(): boolean {
+    return this.idempotent && this.#body?.replayable !== false;
   }
 
   #fail(error: unknown): void {

@@ -87,7 +87,7 @@ export function hostOf(
 export interface ResponseHead {
   readonly headers: RawHeaders;
   readonly hasLength: boolean;
-  /** Must not be held back: `text/event-stream`, or `X-Accel-Buffering: no`, as in nginx. */
+  /** Must not be held back: a type that is read piece by piece, or `X-Accel-Buffering: no`, as in nginx. */
   readonly live: boolean;
 }
 
@@ -105,8 +105,8 @@ export function responseHead(raw: readonly (Buffer | string)[]): ResponseHead {
       continue;
     }
     if (lower === 'content-length') hasLength = true;
-    else if (lower === 'content-type') live ||= value.startsWith('text/event-stream');
-    else if (lower === 'x-accel-buffering') live ||= value === 'no';
+    else if (lower === 'content-type') live ||= isLive(value);
+    else if (lower === 'x-accel-buffering') live ||= value.trim().toLowerCase() === 'no';
     headers.push(name, value);
   }
   const named = connectionNames(connection);
@@ -116,6 +116,21 @@ export function responseHead(raw: readonly (Buffer | string)[]): ResponseHead {
     hasLength: hasLength && !named.includes('content-length'),
     live,
   };
+}
+
+/** Types whose parts are read as they arrive. */
+const liveTypes: ReadonlySet<string> = new Set([
+  'application/json-seq',
+  'application/jsonl',
+  'application/ndjson',
+  'application/stream+json',
+  'application/x-ndjson',
+  'multipart/x-mixed-replace',
+  'text/event-stream',
+]);
+
+function isLive(contentType: string): boolean {
+  return liveTypes.has(contentType.split(';', 1)[0]!.trim().toLowerCase());
 }
 
 /** The headers without these names, which are in lower case. */
