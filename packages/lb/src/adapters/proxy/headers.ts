@@ -156,6 +156,9 @@ export function reasonPhrase(status: number, message: string | undefined): strin
 
 const plainPhrase = /^[\t\x20-\x7e]{1,256}$/;
 
+/** Headers that middleware and endpoint both contribute to; of others the endpoint's replace those set before. */
+const additive: ReadonlySet<string> = new Set(['link', 'server-timing', 'set-cookie', 'vary']);
+
 /** Node 20 keeps only the last header of a name once one was set, as by Express. */
 export function writeHead(
   response: ServerResponse,
@@ -168,7 +171,9 @@ export function writeHead(
     response.writeHead(status, reason, headers);
     return;
   }
-  for (let at = 0; at < headers.length; at += 2) response.removeHeader(headers[at]!);
+  for (let at = 0; at < headers.length; at += 2) {
+    if (!additive.has(headers[at]!.toLowerCase())) response.removeHeader(headers[at]!);
+  }
   for (let at = 0; at < headers.length; at += 2) response.appendHeader(headers[at]!, headers[at + 1]!);
   response.writeHead(status, reason);
 }
