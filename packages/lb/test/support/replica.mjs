@@ -55,6 +55,9 @@ const paths = {
       trailer: 'x-end',
       'x-latin': 'caf\xe9',
       'x-kept': 'yes',
+      vary: 'Accept',
+      link: '</b.css>',
+      'server-timing': 'app;dur=2',
     });
     response.end('ok');
   },

@@ -6,14 +6,16 @@ import type { AttemptContext, AttemptResult, RunOptions, Verdict } from '../../r
 import { notExecuted, retryAfter } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
+import { UnforwardableError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { headerValue, hostOf, requestHeaders, writeHead } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
+import { finalAnswer, maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { RequestBody } from './request-body.ts';
-import { hasBody, pathOf } from './request-target.ts';
+import { hasBody, type RequestTarget, targetOf } from './request-target.ts';
 import { UpstreamAttempt, UpstreamRequest } from './upstream-attempt.ts';
 
 /** One request of a client and its response. It is also the options of the balancer's `run`. */
@@ -68,11 +70,16 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     if (this.#response.destroyed) return;
     this.#response.on('close', this.#onClose);
     try {
-      const path = pathOf(this.#request);
+      const target = targetOf(this.#request);
+      refuseLoop(this.#request, this.#settings.pseudonym);
+      if (this.#request.method === 'TRACE' && this.#body !== undefined) {
+        throw new UnforwardableError('a TRACE request has a body');
+      }
+      if (maxForwards(this.#request) === 0) return this.#answer();
       this.key = this.#settings.key(this.#request);
       const gathering = this.#body?.gather(this.cancellation);
       if (gathering !== undefined) await gathering;
-      const held = await this.#balancer.run(context => this.#attempt(path, context), this);
+      const held = await this.#balancer.run(context => this.#attempt(target, context), this);
       held.end();
     } catch (error) {
       this.#fail(error);
@@ -87,18 +94,26 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#held = undefined;
   }
 
-  #attempt(path: string, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
+  /** Answers in place of an endpoint. */
+  #answer(): void {
+    const { status, headers, body } = finalAnswer(this.#request);
+    writeHead(this.#response, status, undefined, headers);
+    this.#response.end(body, 'latin1');
+    this.#release();
+  }
+
+  #attempt(target: RequestTarget, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
     const upstream = this.#pools.of(endpoint);
     const request = this.#request;
-    const { host, trustForwarded, responseBufferBytes } = this.#settings;
-    const held = new HeldResponse(this.#response, responseBufferBytes);
+    const { host, responseBufferBytes } = this.#settings;
+    const held = new HeldResponse(this.#response, responseBufferBytes, () => this.#isRepeatable());
     this.#held = held;
     const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, error => this.giveUp(error));
     cancellation.onAbort(() => attempt.abort());
     const sent = new UpstreamRequest(
       request.method!,
-      upstream.prefix + path,
-      requestHeaders(request, hostOf(request, upstream, host), trustForwarded),
+      upstream.prefix + target.path,
+      requestHeaders(request, target, hostOf(target, upstream, host), this.#settings),
       this.#body?.open() ?? null,
       upstream.hostname,
     );
@@ -109,7 +124,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   /** A request is not repeated once the client has seen a part of the response, or without its whole body. */
   #classify(result: AttemptResult<HeldResponse>): Verdict {
     const mayRepeat = this.#held?.committed !== true && this.#body?.replayable !== false;
-    const repeatable = mayRepeat && this.idempotent;
+    const repeatable = mayRepeat && this.#isRepeatable();
     if ('error' in result)
       return { ok: false, retry: repeatable || (mayRepeat && notExecuted(result.error)) };
     const { status, headers, latencyMs } = result.value;
@@ -120,6 +135,11 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
       retryAfterMs: retryAfter(headerValue(headers, 'retry-after')),
       retry: repeatable && unavailable.has(status),
     };
+  }
+
+  /** Whether another endpoint may answer after this one has begun. */
+  #isRepeatable(): boolean {
+    return this.idempotent && this.#body?.replayable !== false;
   }
 
   #fail(error: unknown): void {

@@ -1,6 +1,9 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { maxForwards } from './hops.ts';
+import type { ProxySettings } from './options.ts';
+import type { RequestTarget } from './request-target.ts';
 
 /** Names and values in turn, as on the wire. */
 export type RawHeaders = string[];
@@ -20,29 +23,32 @@ const ofOneHop = new Set([
   'upgrade',
 ]);
 
-const forwarded = new Set([
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-proto',
-]);
-
 /**
- * What upstream is sent of the request's headers. `X-Forwarded-For`, `-Proto` and `-Host` tell of the client; of a
- * client that is trusted its own `-Proto` and `-Host` stay.
+ * The request headers for an endpoint. `X-Forwarded-For`, `-Proto` and `-Host` describe the client. All other
+ * `X-Forwarded-*` and `Forwarded` of the client are dropped; those of a trusted client pass, whatever its `Connection`
+ * names. Spellings with an underscore are always dropped: a CGI-like application does not tell them apart.
  */
-export function requestHeaders(request: IncomingMessage, host: string, trusted: boolean): RawHeaders {
-  const { rawHeaders, headers, socket } = request;
+export function requestHeaders(
+  request: IncomingMessage,
+  target: RequestTarget,
+  host: string,
+  { trustForwarded: trusted, pseudonym }: Pick<ProxySettings, 'trustForwarded' | 'pseudonym'>,
+): RawHeaders {
+  const { rawHeaders, headers, socket, httpVersion } = request;
   const named = connectionNames(headers.connection);
+  const forwards = maxForwards(request);
   const kept: RawHeaders = ['host', host];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
     const lower = name.toLowerCase();
     if (lower === 'host' || ofOneHop.has(lower) || lower === 'x-forwarded-for') continue;
-    if ((!trusted && forwarded.has(lower)) || named.includes(lower)) continue;
-    kept.push(name, rawHeaders[at + 1]!);
+    if (isForwarded(lower)) {
+      if (!trusted || lower.includes('_')) continue;
+    } else if (named.includes(lower)) continue;
+    const isLimit = forwards !== undefined && lower === 'max-forwards';
+    kept.push(name, isLimit ? String(forwards - 1) : rawHeaders[at + 1]!);
   }
+  kept.push('via', `${httpVersion} ${pseudonym}`);
   const address = addressOf(socket);
   const before = trusted ? headers['x-forwarded-for'] : undefined;
   const addresses =
@@ -51,10 +57,14 @@ export function requestHeaders(request: IncomingMessage, host: string, trusted: 
   if (!trusted || headers['x-forwarded-proto'] === undefined) {
     kept.push('x-forwarded-proto', (socket as Partial<TLSSocket>).encrypted ? 'https' : 'http');
   }
-  if (headers.host !== undefined && (!trusted || headers['x-forwarded-host'] === undefined)) {
-    kept.push('x-forwarded-host', headers.host);
+  if (target.host !== undefined && (!trusted || headers['x-forwarded-host'] === undefined)) {
+    kept.push('x-forwarded-host', target.host);
   }
   return kept;
+}
+
+function isForwarded(name: string): boolean {
+  return name === 'forwarded' || name.startsWith('x-forwarded') || name.startsWith('x_forwarded');
 }
 
 /** The client's address. An IPv4 address is written as one, also on a dual-stack socket. */
@@ -66,18 +76,18 @@ function addressOf({ remoteAddress }: Socket): string | undefined {
 
 /** The `Host` that the endpoint receives. */
 export function hostOf(
-  { headers }: IncomingMessage,
+  target: RequestTarget,
   endpoint: { readonly host: string },
   host: 'client' | 'endpoint',
 ): string {
-  return host === 'endpoint' ? endpoint.host : (headers.host ?? endpoint.host);
+  return host === 'endpoint' ? endpoint.host : (target.host ?? endpoint.host);
 }
 
 /** The response headers for the client, and what they say about the body. */
 export interface ResponseHead {
   readonly headers: RawHeaders;
   readonly hasLength: boolean;
-  /** Must not be held back: `text/event-stream`, or `X-Accel-Buffering: no`, as in nginx. */
+  /** Must not be held back: a type that is read piece by piece, or `X-Accel-Buffering: no`, as in nginx. */
   readonly live: boolean;
 }
 
@@ -95,8 +105,8 @@ export function responseHead(raw: readonly (Buffer | string)[]): ResponseHead {
       continue;
     }
     if (lower === 'content-length') hasLength = true;
-    else if (lower === 'content-type') live ||= value.startsWith('text/event-stream');
-    else if (lower === 'x-accel-buffering') live ||= value === 'no';
+    else if (lower === 'content-type') live ||= isLive(value);
+    else if (lower === 'x-accel-buffering') live ||= value.trim().toLowerCase() === 'no';
     headers.push(name, value);
   }
   const named = connectionNames(connection);
@@ -106,6 +116,21 @@ export function responseHead(raw: readonly (Buffer | string)[]): ResponseHead {
     hasLength: hasLength && !named.includes('content-length'),
     live,
   };
+}
+
+/** Types whose parts are read as they arrive. */
+const liveTypes: ReadonlySet<string> = new Set([
+  'application/json-seq',
+  'application/jsonl',
+  'application/ndjson',
+  'application/stream+json',
+  'application/x-ndjson',
+  'multipart/x-mixed-replace',
+  'text/event-stream',
+]);
+
+function isLive(contentType: string): boolean {
+  return liveTypes.has(contentType.split(';', 1)[0]!.trim().toLowerCase());
 }
 
 /** The headers without these names, which are in lower case. */
@@ -131,6 +156,9 @@ export function reasonPhrase(status: number, message: string | undefined): strin
 
 const plainPhrase = /^[\t\x20-\x7e]{1,256}$/;
 
+/** Headers that middleware and endpoint both contribute to; of others the endpoint's replace those set before. */
+const additive: ReadonlySet<string> = new Set(['link', 'server-timing', 'set-cookie', 'vary']);
+
 /** Node 20 keeps only the last header of a name once one was set, as by Express. */
 export function writeHead(
   response: ServerResponse,
@@ -143,7 +171,9 @@ export function writeHead(
     response.writeHead(status, reason, headers);
     return;
   }
-  for (let at = 0; at < headers.length; at += 2) response.removeHeader(headers[at]!);
+  for (let at = 0; at < headers.length; at += 2) {
+    if (!additive.has(headers[at]!.toLowerCase())) response.removeHeader(headers[at]!);
+  }
   for (let at = 0; at < headers.length; at += 2) response.appendHeader(headers[at]!, headers[at + 1]!);
   response.writeHead(status, reason);
 }

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { type RawHeaders, type ResponseHead, responseHead, without, writeHead } from './headers.ts';
 
 /**
- * The response of one attempt on its way to the client. It is held back until it is complete or longer than the limit,
- * so that until then the response of another endpoint can replace it. Live responses are not held back.
+ * The response of one attempt on its way to the client. While another endpoint may still replace it, it is held back until
+ * it is complete or longer than the limit. A live response, and one that none can replace, is sent as it arrives.
  */
 export class HeldResponse {
   status = 0;
@@ -13,16 +13,20 @@ export class HeldResponse {
   committed = false;
   readonly #response: ServerResponse;
   readonly #limit: number;
+  readonly #mayBeReplaced: () => boolean;
   readonly #madeAt = performance.now();
   #message: string | undefined;
   #head: ResponseHead = none;
   /** Emptied after use, as this object may stay in memory for long: see `Fulfilled` in `requests/execution.ts`. */
   readonly #chunks: Buffer[] = [];
   #size = 0;
+  #complete = false;
 
-  constructor(response: ServerResponse, limit: number) {
+  /** @param mayBeReplaced whether another endpoint may answer in its place */
+  constructor(response: ServerResponse, limit: number, mayBeReplaced: () => boolean) {
     this.#response = response;
     this.#limit = limit;
+    this.#mayBeReplaced = mayBeReplaced;
   }
 
   get headers(): RawHeaders {
@@ -34,7 +38,9 @@ export class HeldResponse {
     this.status = status;
     this.#message = message;
     this.#head = responseHead(raw);
-    if (this.#head.live) this.#commit();
+    const held = this.#limit > 0 && !this.#head.live && this.#mayBeReplaced();
+    // After the chunks that came with the head, so that all is one write
+    if (!held) queueMicrotask(() => this.#sendHead());
   }
 
   /** Returns false when the next chunk should wait for `onDrain`. */
@@ -48,6 +54,11 @@ export class HeldResponse {
 
   onDrain(listener: () => void): void {
     this.#response.once('drain', listener);
+  }
+
+  /** All of it has arrived. */
+  complete(): void {
+    this.#complete = true;
   }
 
   /** Sends the complete response to the client. */
@@ -66,6 +77,12 @@ export class HeldResponse {
       this.#response.end();
     }
     this.#chunks.length = 0;
+  }
+
+  #sendHead(): void {
+    if (this.committed || this.#complete || this.#response.destroyed || this.#response.headersSent) return;
+    this.#commit();
+    if (this.#size === 0) this.#response.flushHeaders();
   }
 
   #commit(): void {

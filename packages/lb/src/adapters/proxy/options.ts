@@ -48,11 +48,14 @@ const rules = {
 } satisfies RulesFor<ReverseProxyOptions>;
 
 export interface ProxySettings extends Required<Omit<ReverseProxyOptions, 'connections' | 'timeoutMs'>> {
+  /** The name of this proxy in `Via`, unique among all, so that a loop is recognized. */
+  readonly pseudonym: string;
   readonly connections: number | undefined;
   readonly timeoutMs: number | undefined;
 }
 
 /** @throws InvalidOptionError */
 export function proxySettings(options: unknown): ProxySettings {
-  return readOptions('reverseProxy', options, rules);
+  const pseudonym = `ashlar-${crypto.randomUUID().slice(0, 13)}`;
+  return { ...readOptions('reverseProxy', options, rules), pseudonym };
 }

@@ -1,20 +1,57 @@
 import type { IncomingMessage } from 'node:http';
+import { describe } from '@ashlar/core';
 import { UnforwardableError } from '../http/errors.ts';
+
+/** What a request asks for, whatever the form of its target. */
+export interface RequestTarget {
+  /** The path and query, as they were sent. */
+  readonly path: string;
+  /** The host that the client asked for; `undefined` when an HTTP/1.0 request names none. */
+  readonly host: string | undefined;
+}
 
 /** Whether a body follows the head of the request. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-/** The path and query of the request's target. @throws UnforwardableError without a path, or when the body was read before */
-export function pathOf(request: IncomingMessage): string {
+/**
+ * The target of a request. The host of an absolute target replaces the `Host` header (RFC 9112, 3.2.2).
+ *
+ * @throws UnforwardableError for a target without a path or with another protocol, a malformed or second `Host`, or a
+ * body that was read before
+ */
+export function targetOf(request: IncomingMessage): RequestTarget {
   if (request.readableDidRead && hasBody(request)) {
     throw new UnforwardableError('the request body was read before the proxy got it, as by a body parser');
   }
+  const host = hostHeader(request);
   const { url = '' } = request;
-  if (url.startsWith('/')) return url;
-  if (!URL.canParse(url))
-    throw new UnforwardableError(`the request target ${JSON.stringify(url)} has no path`);
-  const { pathname, search } = new URL(url);
-  return pathname + search;
+  if (url.startsWith('/')) return { path: url, host };
+  const [, authority, rest = ''] = absolute.exec(url) ?? [];
+  if (authority === undefined) {
+    throw new UnforwardableError(`the request target ${describe(url)} has no path of http or https`);
+  }
+  return { path: rest.startsWith('/') ? rest : `/${rest}`, host: checkedHost(authority) };
+}
+
+const absolute = /^https?:\/\/([^/?#]+)(.*)$/i;
+
+/** `uri-host [ ":" port ]` (RFC 9110, 7.2). */
+const hostForm = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(?::\d*)?$/i;
+
+function hostHeader({ rawHeaders, headers: { host } }: IncomingMessage): string | undefined {
+  if (host === undefined) return undefined;
+  let lines = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') lines++;
+  }
+  if (lines > 1) throw new UnforwardableError('the request has more than one Host header');
+  return host === '' ? undefined : checkedHost(host);
+}
+
+function checkedHost(host: string): string {
+  if (hostForm.test(host)) return host;
+  throw new UnforwardableError(`the request has ${describe(host)} as its host`);
 }

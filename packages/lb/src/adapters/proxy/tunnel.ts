@@ -12,8 +12,9 @@ import type { Pools } from '../http/pools.ts';
 import { servername, upstreamPath } from '../http/url.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { hostOf, type RawHeaders, reasonPhrase, requestHeaders, responseHead } from './headers.ts';
+import { maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
-import { hasBody, pathOf } from './request-target.ts';
+import { hasBody, type RequestTarget, targetOf } from './request-target.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that follows. */
 export class Tunnel<E extends Endpoint> implements DenseSetItem {
@@ -55,8 +56,10 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     this.#socket.on('error', gone).on('close', gone);
     try {
       if (hasBody(this.#request)) throw new UnforwardableError('a request to switch protocols has a body');
-      const path = pathOf(this.#request);
-      await this.#balancer.run(context => this.#attempt(path, context), {
+      const target = targetOf(this.#request);
+      refuseLoop(this.#request, this.#settings.pseudonym);
+      if (maxForwards(this.#request) === 0) throw new UnforwardableError('its Max-Forwards is 0');
+      await this.#balancer.run(context => this.#attempt(target, context), {
         key: this.#settings.key(this.#request),
         idempotent: this.#request.method === 'GET',
         hedge: false,
@@ -70,16 +73,22 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   }
 
   /** The verdict is on the response; the request is in flight until the connection is over. */
-  async #attempt(path: string, { endpoint, signal }: AttemptContext<E>): Promise<Verdict> {
+  async #attempt(target: RequestTarget, { endpoint, signal }: AttemptContext<E>): Promise<Verdict> {
     const startedAt = performance.now();
     const { origin } = this.#pools.of(endpoint);
     const headers = requestHeaders(
       this.#request,
-      hostOf(this.#request, origin, this.#settings.host),
-      this.#settings.trustForwarded,
+      target,
+      hostOf(target, origin, this.#settings.host),
+      this.#settings,
     );
     headers.push('connection', 'upgrade', 'upgrade', this.#request.headers.upgrade ?? '');
-    const request = { origin, method: this.#request.method!, path: upstreamPath(origin, path), headers };
+    const request = {
+      origin,
+      method: this.#request.method!,
+      path: upstreamPath(origin, target.path),
+      headers,
+    };
     const answer = await handshake(endpoint.id, request, this.#settings, signal);
     const latencyMs = performance.now() - startedAt;
     try {

@@ -107,6 +107,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.#unlimit();
+    this.#held.complete();
     this.#resolve(this.#held);
   }
 

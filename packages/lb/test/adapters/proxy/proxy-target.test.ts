@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { front } from '../../support/front.ts';
+import { headOf } from '../../support/heads.ts';
+import { ask, raw } from '../../support/raw.ts';
+import { scripted } from '../../support/scripted.ts';
+
+const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+describe('the target of a request', () => {
+  it.each([
+    ['GET /x?y', 'shop:8080', 'GET /x?y', 'shop:8080'],
+    ['GET http://evil/x?y', 'shop', 'GET /x?y', 'evil'],
+    ['GET HTTP://evil:81', 'shop', 'GET /', 'evil:81'],
+    ['GET http://evil?q', 'shop', 'GET /?q', 'evil'],
+    ['GET http://[::1]:80/a//b', 'shop', 'GET /a//b', '[::1]:80'],
+    ['GET //evil/x', 'shop', 'GET //evil/x', 'shop'],
+  ])('%s with the host %s is sent as %s', async (line, host, sent, expected) => {
+    const endpoint = await scripted(ok);
+    const { port } = await front([endpoint]);
+    await ask(port, `${line} HTTP/1.1\r\nHost: ${host}`);
+    const seen = headOf(endpoint);
+    expect(seen.line).toBe(`${sent} HTTP/1.1`);
+    expect(seen.headers).toMatchObject({ host: expected, 'x-forwarded-host': expected });
+  });
+
+  it.each([
+    ['GET ftp://shop/x', 'Host: shop'],
+    ['GET x://shop?q', 'Host: shop'],
+    ['GET http:shop', 'Host: shop'],
+    ['GET http:///x', 'Host: shop'],
+    ['GET http://user:secret@shop/', 'Host: shop'],
+    ['GET http://sh%op^/', 'Host: shop'],
+    ['OPTIONS *', 'Host: shop'],
+    ['GET /', 'Host: shop\r\nHost: shop'],
+    ['GET /', 'Host: shop\r\nhOST: evil'],
+    ['GET /', 'Host: shop/evil'],
+    ['GET /', 'Host: a b'],
+    ['GET /', 'Host: user@shop'],
+    ['GET /', 'Host: shop:http'],
+    ['GET /', 'Host: [::1'],
+    ['GET /', 'Host: caf\xe9'],
+  ])('%s with %o is refused', async (line, headers) => {
+    const endpoint = await scripted(ok);
+    const { port, lb } = await front([endpoint]);
+    expect(await ask(port, `${line} HTTP/1.1\r\n${headers}`)).toMatch(/^HTTP\/1.1 400 /);
+    const switching = `${line} HTTP/1.1\r\n${headers}\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n`;
+    expect(await raw(port, switching)).toMatch(/^HTTP\/1.1 400 /);
+    expect(lb.snapshot().endpoints[0]).toMatchObject({ picked: 0 });
+    expect(endpoint.requests).toEqual([]);
+  });
+
+  it('may lack a host in HTTP/1.0', async () => {
+    const endpoint = await scripted(ok);
+    const { port } = await front([endpoint]);
+    expect(await raw(port, 'GET /x HTTP/1.0\r\n\r\n')).toContain('200 OK');
+    expect(headOf(endpoint).headers).toMatchObject({ host: new URL(endpoint.url).host });
+  });
+});
