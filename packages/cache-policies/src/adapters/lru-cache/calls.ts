@@ -1,4 +1,4 @@
-import { boolean, type Checked, durationMs, integer, readOptions, signal } from '@ashlar/core';
+import { boolean, durationMs, integer, readOptions, signal } from '@ashlar/core';
 
 /** How one value is stored. */
 export interface LRUSetOptions {
@@ -39,12 +39,22 @@ const fetchRules = {
 };
 
 const callRules = { set: setRules, peek: peekRules, get: getRules, has: {}, delete: {}, fetch: fetchRules };
-type CallRules = typeof callRules;
+
+interface CallOptions {
+  readonly set: LRUSetOptions;
+  readonly peek: LRUPeekOptions;
+  readonly get: LRUGetOptions;
+  readonly has: object;
+  readonly delete: object;
+  readonly fetch: LRUFetchOptions<unknown>;
+}
 
 /** @throws InvalidOptionError for an option of the call that is not honored */
-export function readCall<M extends keyof CallRules>(
+export function readCall<M extends keyof CallOptions>(
   method: M,
   options: object | undefined,
-): Partial<Checked<CallRules[M]>> {
-  return options === undefined ? {} : readOptions(method, options, callRules[method]);
+): Partial<CallOptions[M]> {
+  return options === undefined
+    ? {}
+    : (readOptions(method, options, callRules[method]) as Partial<CallOptions[M]>);
 }

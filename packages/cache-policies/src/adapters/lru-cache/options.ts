@@ -1,6 +1,5 @@
 import {
   boolean,
-  type Checked,
   defaultTo,
   durationMs,
   functionOf,
@@ -70,7 +69,7 @@ const rules = {
 
 /** The options, checked and complete. */
 export type LRUCacheSettings<K, V, C> = LRUCacheOptions<K, V, C> &
-  Pick<Checked<typeof rules>, 'eviction' | 'ttl' | 'updateAgeOnGet' | 'allowStale'>;
+  Required<Pick<LRUCacheOptions<K, V, C>, 'eviction' | 'ttl' | 'updateAgeOnGet' | 'allowStale'>>;
 
 const cacheInstead = 'use `Cache` with `staleIfErrorMs`';
 /** What to do instead. */

@@ -6,6 +6,7 @@ import {
   oneOf,
   type Rule,
   type RulesFor,
+  readOptions,
   record,
   required,
   text,
@@ -73,12 +74,17 @@ const journalRule = record({
 } satisfies RulesFor<JournalOptions>);
 
 /** Checked and complete. */
-export type JournalSettings = ReturnType<typeof journalRule>;
+export type JournalSettings = Required<JournalOptions>;
 
 const optionalJournal: Rule<JournalSettings | undefined> = (value, option) =>
   value === undefined ? undefined : journalRule(value, option);
 
-export const writeBehindRules = {
+/** Checked and complete; a journal is optional. */
+export type WriteBehindSettings<K, V> = Required<Omit<WriteBehindOptions<K, V>, 'journal'>> & {
+  readonly journal: JournalSettings | undefined;
+};
+
+const rules = {
   write: required(functionOf<WriteBatch<never, never>>(), 'what writes a batch to the source'),
   maxPending: integer(10_000, { min: 1 }),
   whenFull: oneOf('wait', ['wait', 'reject']),
@@ -89,3 +95,8 @@ export const writeBehindRules = {
   closeTimeoutMs: durationMs(10_000),
   journal: optionalJournal,
 } satisfies RulesFor<WriteBehindOptions<never, never>>;
+
+/** @throws InvalidOptionError */
+export function readWriteBehindOptions<K, V>(options: WriteBehindOptions<K, V>): WriteBehindSettings<K, V> {
+  return readOptions('writeBehind', options, rules) as WriteBehindSettings<K, V>;
+}

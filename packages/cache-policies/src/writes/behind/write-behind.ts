@@ -1,9 +1,9 @@
-import { type Checked, readOptions, systemClock } from '@ashlar/core';
+import { systemClock } from '@ashlar/core';
 import type { WriteStrategy } from '../write-strategy.ts';
-import { Backlog, type BacklogSettings } from './backlog.ts';
+import { Backlog } from './backlog.ts';
 import { BehindWriter } from './behind-writer.ts';
 import { Journal } from './journal.ts';
-import { type WriteBehindOptions, writeBehindRules } from './options.ts';
+import { readWriteBehindOptions, type WriteBehindOptions } from './options.ts';
 
 /**
  * `set` resolves when the write is accepted (and in the journal); the source gets it later, together with others. Of the
@@ -12,8 +12,7 @@ import { type WriteBehindOptions, writeBehindRules } from './options.ts';
  * @throws InvalidOptionError
  */
 export function writeBehind<K, V>(options: WriteBehindOptions<K, V>): WriteStrategy<K, V> {
-  const checked: Checked<typeof writeBehindRules> = readOptions('writeBehind', options, writeBehindRules);
-  const { journal: journalSettings, ...settings } = checked as typeof checked & BacklogSettings<K, V>;
+  const { journal: journalSettings, ...settings } = readWriteBehindOptions(options);
   return {
     kind: 'writeBehind',
     needsText: journalSettings !== undefined,
