@@ -1,6 +1,5 @@
 import { type IncomingMessage, METHODS } from 'node:http';
 import { UnforwardableError } from '../http/errors.ts';
-import type { RawHeaders } from './headers.ts';
 
 /** @throws UnforwardableError when `Via` says that the request has passed this proxy before (RFC 9110, 7.6.3) */
 export function refuseLoop({ headers: { via } }: IncomingMessage, pseudonym: string): void {
@@ -20,7 +19,7 @@ export function maxForwards({ method, headers }: IncomingMessage): number | unde
 /** The answer to a request that must not be forwarded any further. */
 export interface FinalAnswer {
   readonly status: number;
-  readonly headers: RawHeaders;
+  readonly headers: string[];
   readonly body: string;
 }
 
