@@ -37,6 +37,7 @@ import { Hedging } from './requests/hedge.ts';
 import { Requests } from './requests/requests.ts';
 import { Retrying } from './requests/retry.ts';
 import { type BalancerSnapshot, endpointSnapshot } from './snapshot.ts';
+import { textOf } from './util/text-of.ts';
 import { Timers } from './util/timers.ts';
 
 /**
@@ -167,7 +168,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
       name: this.name,
       closed: this.#closed,
       discovery: state,
-      ...(error === undefined ? {} : { discoveryError: String(error) }),
+      ...(error === undefined ? {} : { discoveryError: textOf(error) }),
       inFlight: this.#endpointSet.inFlight,
       panicking: this.#endpointSet.panicking,
       ...this.#requests.snapshot(),

@@ -1,6 +1,7 @@
 import type { DiscoveryState } from './discovery/follower.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Member } from './endpoints/member.ts';
+import { textOf } from './util/text-of.ts';
 
 /** Safe as JSON; without urls, which may hold credentials. */
 export interface EndpointSnapshot {
@@ -64,7 +65,7 @@ export function endpointSnapshot<E extends Endpoint>(member: Member<E>, now: num
     weight: fullWeight,
     ...(weight === fullWeight ? {} : { slowStartPercent: Math.round((weight / fullWeight) * 100) }),
     state: stateOf(member),
-    ...(checkError === undefined ? {} : { checkError: String(checkError) }),
+    ...(checkError === undefined ? {} : { checkError: textOf(checkError) }),
     inFlight,
     ...(limit === undefined ? {} : { limit }),
     picked,

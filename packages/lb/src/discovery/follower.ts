@@ -3,6 +3,7 @@ import { channels, type DiscoveryFailedMessage } from '../diagnostics.ts';
 import type { Discovery, Endpoint } from '../endpoint.ts';
 import { checkedEndpoints } from '../endpoint.ts';
 import { DiscoveryError } from '../errors.ts';
+import { textOf } from '../util/text-of.ts';
 
 /** `waiting`: no usable set yet. `live`: the last set is in use and more may come. */
 export type DiscoveryState = 'static' | 'waiting' | 'live' | 'ended' | 'failed' | 'closed';
@@ -77,7 +78,7 @@ export class Follower<E extends Endpoint> {
       this.state = 'live';
       this.error = undefined;
     } catch (cause) {
-      const message = `discovery of ${this.#balancer} delivered an unusable set: ${String(cause)}`;
+      const message = `discovery of ${this.#balancer} delivered an unusable set: ${textOf(cause)}`;
       this.#fail('refused', new DiscoveryError(message, { cause }));
     }
   }

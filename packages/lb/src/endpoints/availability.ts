@@ -86,7 +86,7 @@ export class Availability<E extends Endpoint> {
     const usable = enabled.filter(({ isUsable }) => isUsable).length;
     const share = counted === 0 ? 0 : (usable / counted) * 100;
     this.#setPanicking(enabled.length > 0 && share < this.#panicPercent, usable, counted);
-    if (this.panicking) return enabled;
+    if (this.panicking || counted === 0) return enabled;
     return enabled.filter(({ health, state }) => health === 'healthy' && state !== 'ejected');
   }
 

@@ -1,5 +1,6 @@
 import { describe, functionOf, type Rule, type RulesFor, readOptions, refused, text } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
+import { textOf } from '../util/text-of.ts';
 import { type CheckContext, type HealthCheck, HealthCheckError } from './check.ts';
 
 export interface HttpCheckOptions {
@@ -131,7 +132,7 @@ async function beginning({ body }: Response): Promise<string> {
 }
 
 function reasonOf(error: unknown): string {
-  const { cause = error } = error as { cause?: unknown };
-  const { code, message } = cause as { code?: unknown; message?: unknown };
-  return typeof code === 'string' ? code : String(message ?? cause);
+  const { cause = error } = (error ?? {}) as { cause?: unknown };
+  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown };
+  return typeof code === 'string' ? code : textOf(message ?? cause);
 }

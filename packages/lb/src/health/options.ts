@@ -26,8 +26,8 @@ export interface HealthOptions<E extends Endpoint = Endpoint> {
   /** By which percentage an interval is randomly longer or shorter, so that checks spread. Default: 10. */
   readonly jitterPercent?: number;
   /**
-   * Whether a new endpoint takes requests before its first check has ended. If false, that check alone decides. Where
-   * there are no other endpoints it takes requests all the same, unless `panicPercent` is 0. Default: true.
+   * Whether a new endpoint takes requests before its first check has ended. If false, that check alone decides. While no
+   * endpoint has had its first check, all take requests. Default: true.
    */
   readonly serveUnchecked?: boolean;
   /**

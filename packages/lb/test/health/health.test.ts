@@ -8,7 +8,6 @@ import {
   type HealthOptions,
   LoadBalancer,
   type LoadBalancerOptions,
-  NoEndpointError,
   type PolicyFactory,
   roundRobin,
 } from '../../src/index.ts';
@@ -250,14 +249,20 @@ describe('an endpoint before its first check', () => {
     await lb.close();
   });
 
-  it('takes requests where there is nobody else, unless there is no panic threshold', async () => {
+  it('takes requests where there is no other endpoint, also without a panic threshold', async () => {
     const hanging: HealthCheck = () => new Promise(() => {});
     const panicking = clinic(ids(2), { check: hanging, serveUnchecked: false });
     expect(panicking.lb.snapshot().panicking).toBe(true);
     expect(shares(panicking.lb, 20)).toEqual({ a: 10, b: 10 });
     await panicking.lb.close();
-    const calm = clinic(ids(2), { check: hanging, serveUnchecked: false }, { panicPercent: 0 });
-    expect(() => calm.lb.pick()).toThrow(NoEndpointError);
+    const failing: HealthCheck = ({ endpoint }) =>
+      endpoint.id === 'a' ? Promise.resolve(false) : hanging({} as never);
+    const calm = clinic(ids(2), { check: failing, serveUnchecked: false }, { panicPercent: 0 });
+    expect(calm.lb.snapshot().panicking).toBe(false);
+    expect(shares(calm.lb, 20)).toEqual({ a: 10, b: 10 });
+    // One that is unhealthy is another endpoint
+    await calm.clock.advance(0);
+    expect(['a', 'b'].map(id => stateOf(calm.lb, id))).toEqual(['unhealthy', 'unchecked']);
     expect(() => calm.lb.pick()).toThrow(expect.objectContaining({ reason: 'unhealthy' }));
     await calm.lb.close();
   });
