@@ -110,7 +110,9 @@ export class Cache<K, V> implements AsyncDisposable {
   /** Invalidates every value with one of these tags: O(1) for each tag. The source is not touched. */
   async invalidateTags(tags: readonly string[]): Promise<void> {
     this.#assertOpen();
-    await this.#updates.invalidateTags(checkTags(tags));
+    const checked = checkTags(tags);
+    this.#state.events.counters.invalidations += checked.length;
+    await this.#updates.invalidateTags(checked);
   }
 
   /** Invalidates every value of the tiers. The source and pending writes are not touched. */

@@ -4,18 +4,29 @@ import type { ResetReason } from './tiers/remote-tier.ts';
 
 /** Counts since the cache was created. */
 export class Counters {
+  /** Reads that a fresh value of the local tier answered. */
   hits = 0;
+  /** Reads that a fresh value of the shared tier answered; they are `misses` of the local tier too. */
   remoteHits = 0;
+  /** Reads that a pending write answered. */
   pendingHits = 0;
+  /** Reads for which the local tier had no value that may be served. */
   misses = 0;
+  /** Reads that a stale value answered. */
   staleServed = 0;
+  /** Loads of a key that ended, those that failed included. */
   loads = 0;
   loadFailures = 0;
+  /** Loads that were started to refresh a value that was served meanwhile. */
   refreshes = 0;
+  /** Entries that the eviction policy removed from the local tier, or did not admit. */
   evictions = 0;
+  /** Calls of `set` and `delete`, those that failed included. */
   writes = 0;
   writeFailures = 0;
+  /** Tags that this cache invalidated; and keys and tags that other caches changed. */
   invalidations = 0;
+  /** How often the shared tier emptied the local one. */
   resets = 0;
 }
 

@@ -43,9 +43,10 @@ export * from './policies/all.ts';
 export { type EvictionName, evictions } from './policies/evictions.ts';
 export { opt } from './policies/opt.ts';
 export { MissRatioCurve, type MissRatioCurveOptions } from './sampling/miss-ratio-curve.ts';
-export type { CacheSnapshot } from './snapshot.ts';
+export type { CacheSnapshot, WriteSnapshot } from './snapshot.ts';
 export { TierClosedError, TierUnavailableError, TierUnfitError } from './tiers/errors.ts';
 export { type MemoryTier, type MemoryTierOptions, memoryTier } from './tiers/memory-tier.ts';
+export type { RemoteSnapshot } from './tiers/remote-link.ts';
 export type {
   Fill,
   ReadOptions,
@@ -55,6 +56,7 @@ export type {
   TierListener,
   TierRead,
   TierSession,
+  TierSessionSnapshot,
 } from './tiers/remote-tier.ts';
 export { jsonSerializer, type Serializer } from './tiers/serializer.ts';
 export type { JournalOptions, WriteBatch, WriteBehindOptions } from './writes/behind/options.ts';

@@ -25,6 +25,7 @@ import { wTinyLfu } from './policies/w-tiny-lfu/w-tiny-lfu.ts';
 import { evictionRule } from './slots/bound.ts';
 import type { RemoteTier } from './tiers/remote-tier.ts';
 import { jsonSerializer, type Serializer } from './tiers/serializer.ts';
+import { isWellFormed } from './tiers/tier-rules.ts';
 import type { WriteStrategy } from './writes/write-strategy.ts';
 
 export interface LoadContext {
@@ -173,7 +174,7 @@ const rules = {
     if (typeof value === 'object' && value !== null) return serveRule(value, option);
     throw refused(option, "'bypass' or { serveMs }", value);
   }) satisfies Rule<{ readonly serveMs: number }>,
-  leaseMs: durationMs(10_000, { above: 0 }),
+  leaseMs: durationMs(10_000, { above: 0, max: 2 ** 31 - 1 }),
   leaseWaitMs: durationMs(2_000),
   observer: objectWith<AccessObserver<never>>(['accessed'], 'write `observer: new CacheAdvisor({ … })`'),
   clock: objectWith<Clock>(['now', 'sleep']),
@@ -240,8 +241,11 @@ export function checkTtl(ttlMs: unknown): number {
 
 /** @throws InvalidOptionError, also for a string, whose characters would pass for tags. */
 export function checkTags(tags: unknown): readonly string[] {
-  if (Array.isArray(tags) && tags.every(tag => typeof tag === 'string')) return tags;
-  throw refused('tags', 'an array of strings', tags);
+  if (!Array.isArray(tags) || !tags.every(tag => typeof tag === 'string')) {
+    throw refused('tags', 'an array of strings', tags);
+  }
+  if (tags.every(isWellFormed)) return tags;
+  throw refused('tags', 'an array of well-formed strings', tags, 'one has half a surrogate pair');
 }
 
 /** @throws InvalidOptionError, also for a string, whose characters would pass for keys. */

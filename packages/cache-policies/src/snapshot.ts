@@ -1,21 +1,46 @@
 import type { Counters } from './events.ts';
 import type { CacheState } from './state.ts';
+import type { RemoteSnapshot } from './tiers/remote-link.ts';
 import type { Writer } from './writes/write-strategy.ts';
 
-/** JSON-safe, for metrics and live pages. Counts are since the cache was made. */
+/**
+ * The write strategy of a cache. `writeBehind` has all of it, the other strategies of this package `kind` alone; a strategy of
+ * your own has what its writer returns.
+ */
+export interface WriteSnapshot {
+  readonly kind?: string;
+  /** Writes that the source has not taken yet. */
+  readonly pending?: number;
+  /** Writes that the source has taken. */
+  readonly written?: number;
+  /** Writes that a later write of the same key replaced before they were written. */
+  readonly coalesced?: number;
+  /** Batches that the source refused. */
+  readonly failures?: number;
+  /** The age of the oldest pending write, in milliseconds. */
+  readonly oldestMs?: number;
+  readonly lastError?: string;
+  /** The durability of the journal's store; `none` without a journal. */
+  readonly journal?: string;
+}
+
+/** JSON-safe, for metrics and live pages. Counts begin with the cache. */
 export interface CacheSnapshot extends Readonly<Counters> {
   readonly name: string;
   readonly closed: boolean;
-  /** Entries of the local tier, those included that are no longer fresh. */
+  /** Entries of the local tier, stale ones included. */
   readonly size: number;
-  /** Of local reads: `hits / (hits + misses)`; 0 when there were none. */
+  /** The hit ratio of the local tier, `hits / (hits + misses)`; 0 before the first read. */
   readonly hitRatio: number;
   /** Loads under way. */
   readonly loading: number;
   /** Writes under way. */
   readonly writing: number;
-  readonly remote?: object;
-  readonly write?: object;
+  /** The shared tier, with `remote`. */
+  readonly remote?: RemoteSnapshot;
+  /** The write strategy, with `write`. */
+  readonly write?: WriteSnapshot;
+  /** What the `observer` returns: of a CacheAdvisor, its `CacheAdvice`, with its name and `max`. */
   readonly observer?: object;
 }
 

@@ -7,6 +7,7 @@ import type { Entry } from './tiers/entry.ts';
 import { LocalTier } from './tiers/local-tier.ts';
 import { RemoteLink } from './tiers/remote-link.ts';
 import type { ResetReason, TierListener } from './tiers/remote-tier.ts';
+import { checkTierKey, isWellFormed } from './tiers/tier-rules.ts';
 import { WriteQueue } from './writes/write-queue.ts';
 
 /** All that the reads and writes of one cache share, and the invalidations that concern all of it. */
@@ -92,13 +93,14 @@ function idOfKeys<K>(keyOf: ((key: K) => string) | undefined, needsText: boolean
   if (keyOf !== undefined) {
     return key => {
       const id: unknown = keyOf(key);
-      if (typeof id === 'string') return id;
-      throw new InvalidOptionError('keyOf', `\`keyOf\` must return strings, got ${describe(id)}`);
+      if (typeof id === 'string' && (!needsText || isWellFormed(id))) return id;
+      const expected = typeof id === 'string' ? 'well-formed strings' : 'strings';
+      throw new InvalidOptionError('keyOf', `\`keyOf\` must return ${expected}, got ${describe(id)}`);
     };
   }
   if (!needsText) return key => key;
   return key => {
-    if (typeof key === 'string') return key;
+    if (typeof key === 'string') return checkTierKey(key);
     if (typeof key === 'number' || typeof key === 'bigint') return String(key);
     throw new InvalidOptionError('keyOf', `\`keyOf\` is needed to make a string of the key ${describe(key)}`);
   };

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { expect, it, onTestFinished } from 'vitest';
-import { type AccessObserver, cacheAside, lru, memoryTier } from '../src/index.ts';
+import { type AccessObserver, cacheAside, lru, memoryTier, writeBehind } from '../src/index.ts';
 import { manualCache, settle } from './support/caches.ts';
 import { nobody } from './support/tiers.ts';
 
@@ -105,4 +105,20 @@ it('lets an observer see every access and eviction', async () => {
   expect(seen).toEqual(['a miss', 'a hit', 'a hit', 'b miss', 'a evicted']);
   expect(cache.snapshot()).toMatchObject({ observer: { seen: 5 } });
   expect(() => JSON.stringify(cache.snapshot())).not.toThrow();
+});
+
+it('counts what it invalidates itself and what others do, and has types for all of a snapshot', async () => {
+  const remote = memoryTier();
+  const { cache } = manualCache({ remote, write: writeBehind({ write: async () => {} }) });
+  const { cache: other } = manualCache({ remote });
+  await cache.invalidateTags(['x', 'y']);
+  await other.invalidateTags(['z']);
+  await other.set('a', '1');
+  expect(await cache.get('a')).toBe('1');
+  const { invalidations, misses, remoteHits, write, remote: shared } = cache.snapshot();
+  expect({ invalidations, misses, remoteHits }).toEqual({ invalidations: 4, misses: 1, remoteHits: 1 });
+  expect(write?.pending).toBe(0);
+  expect(shared?.pendingInvalidations).toBe(0);
+  expect(shared?.session).toMatchObject({ tier: 'memory', connected: true, sequence: 3 });
+  expect(shared?.connected).toBe(true);
 });

@@ -3,6 +3,7 @@ import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AshlarError } from '@ashlar/core';
 import { TraceError } from '../trace/errors.ts';
+import { printable } from '../trace/printable.ts';
 import { Trace } from '../trace/trace.ts';
 import { UsageError } from './errors.ts';
 import { help, readOptions, type SimulateOptions } from './options.ts';
@@ -47,6 +48,6 @@ async function checkWritable(file: string): Promise<void> {
 
 function failed(error: unknown): number {
   const known = error instanceof AshlarError || (error instanceof Error && 'syscall' in error);
-  console.error(known ? `cache-policies: ${error.message}` : error);
+  console.error(known ? `cache-policies: ${printable(error.message)}` : error);
   return error instanceof UsageError || error instanceof TraceError ? 2 : 1;
 }

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { evictions } from '../policies/evictions.ts';
 import { opt } from '../policies/opt.ts';
 import { MissRatioCurve } from '../sampling/miss-ratio-curve.ts';
 import { KeyHash } from '../slots/key-hash.ts';
+import type { Key } from '../trace/line-formats.ts';
 import type { Trace } from '../trace/trace.ts';
 import { optimum, type SimulateOptions } from './options.ts';
 import { Recording } from './recording.ts';
@@ -11,6 +13,8 @@ import { sizesBetween, sizesUpTo } from './sizes.ts';
 
 /** The optimum of a trace this long takes some hundred megabytes and a second. */
 const shortTrace = 2_000_000;
+/** A longer key is replayed as its digest, so that the replay's memory does not depend on the length of keys. */
+const longestKey = 64;
 /** With so many keys followed, the curve of a trace with fewer keys is as good as exact. */
 const samples = 32_768;
 
@@ -36,7 +40,8 @@ export async function simulate(
   const recording = new Recording({ always: Infinity, short: shortTrace, never: 0 }[options.opt]);
   const hash = new KeyHash(1);
 
-  for await (const keys of trace.batches()) {
+  for await (const batch of trace.batches()) {
+    const keys = batch.map(shortened);
     const hashes = keys.map(key => hash.of(key));
     for (const key of hashes) curve.request(key);
     for (const { replay } of replays) replay.request(keys);
@@ -69,6 +74,11 @@ export async function simulate(
       points: lruSizes.map(max => ({ max, missRatio: 1 - curve.hitRatio(max), exact: false })),
     },
   };
+}
+
+function shortened(key: Key): Key {
+  if (typeof key !== 'string' || key.length <= longestKey) return key;
+  return createHash('sha1').update(key).digest('base64');
 }
 
 /** In the order of the results for the largest size. */

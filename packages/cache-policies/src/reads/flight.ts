@@ -1,5 +1,5 @@
-import { abortable } from '@ashlar/core';
 import type { Entry, Terms } from '../tiers/entry.ts';
+import { untilAbort } from './until-abort.ts';
 
 export interface FlightOptions<K, V> {
   /** The key as the tiers have it. */
@@ -99,15 +99,12 @@ export class Flight<K, V> {
   /** The answer for one caller. `abandon` is called when the caller's abort leaves no other. */
   wait(signal: AbortSignal | undefined, abandon: () => void): Promise<V | undefined> {
     this.#waiting++;
-    if (signal === undefined) return this.#answer;
-    const leave = () => {
+    return untilAbort(this.#answer, signal, reason => {
       if (--this.#waiting > 0 || this.background || this.answered) return;
       this.#answer.catch(() => {});
       abandon();
-      this.abort(signal.reason);
-    };
-    signal.addEventListener('abort', leave, { once: true });
-    return abortable(this.#answer, signal).finally(() => signal.removeEventListener('abort', leave));
+      this.abort(reason);
+    });
   }
 
   #open(): void {

@@ -1,4 +1,4 @@
-import { abortable, type Clock } from '@ashlar/core';
+import type { Clock } from '@ashlar/core';
 import type { Events } from '../events.ts';
 import type { GetManyOptions, GetOptions, Load } from '../options.ts';
 import type { CacheState } from '../state.ts';
@@ -9,6 +9,7 @@ import type { Writer } from '../writes/write-strategy.ts';
 import { Fetcher } from './fetcher.ts';
 import { Flight } from './flight.ts';
 import type { Source } from './source-loader.ts';
+import { untilAbort } from './until-abort.ts';
 
 /** Flights that are fetched together: those with callers, and refreshes. */
 interface Batch<K, V> {
@@ -62,7 +63,7 @@ export class Reader<K, V> {
 
   async getMany(keys: readonly K[], { signal }: GetManyOptions = noOptions): Promise<Map<K, V>> {
     const starting = this.#writer?.starting;
-    if (starting !== undefined) await abortable(starting, signal);
+    if (starting !== undefined) await untilAbort(starting, signal);
     const ids = keys.map(key => this.#idOf(key));
     const batch: Batch<K, V> = { awaited: [], refreshes: [] };
     const options = signal === undefined ? noOptions : { signal };
@@ -124,7 +125,7 @@ export class Reader<K, V> {
   ): V | undefined | Promise<V | undefined> {
     const { id, key, load, options } = request;
     const again = (first: Promise<void>) =>
-      abortable(first, options.signal).then(() => this.get(key, load, options));
+      untilAbort(first, options.signal).then(() => this.get(key, load, options));
     const { starting } = writer;
     if (starting !== undefined) return again(starting);
     const pending = writer.pending?.(id);

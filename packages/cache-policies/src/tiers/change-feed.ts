@@ -31,7 +31,7 @@ export interface FeedCheck {
  * Every change takes the next number in the step that makes it. If the server's position was n when it was read at time t,
  * and all changes up to n have been received, then every change from before t has been received, and local values may be
  * served until t + bound. Every failure on the way (a lost message, another history, a silent connection) shows as a missing
- * number, and causes a reset. After the loss of either connection the session takes the server's position, and resets for
+ * number, and causes a reset. So does a number beyond the server's, which no cache published. After the loss of either connection the session takes the server's position, and resets for
  * what lay in between.
  */
 export class ChangeFeed {
@@ -104,7 +104,8 @@ export class ChangeFeed {
   async check({ now, begin, ask, caughtUp }: FeedCheck): Promise<void> {
     const breaks = this.#breaks;
     const sentAt = now();
-    const isNew = this.#position === undefined;
+    const before = this.#position;
+    const isNew = before === undefined;
     if (isNew) await begin();
     const position = await ask();
     if (breaks !== this.#breaks) return;
@@ -114,7 +115,9 @@ export class ChangeFeed {
     const known = this.#position!;
     if (isNew) this.#listener.reset('reconnected');
     else if (known.epoch !== position.epoch) this.#resetTo(position, 'emptied');
-    else if (known.sequence < position.sequence) this.#resetTo(position, 'missed');
+    // what was received before the server was asked cannot be ahead of it, unless no cache published it
+    else if (known.sequence < position.sequence || before.sequence > position.sequence)
+      this.#resetTo(position, 'missed');
     this.confirmedUntil = sentAt + this.#boundMs;
     if (this.#connected === true) return;
     this.#connected = true;
@@ -127,10 +130,16 @@ export class ChangeFeed {
   }
 }
 
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
 function parsed(message: string): Change | undefined {
   try {
     const [epoch, sequence, session, kind, names] = JSON.parse(message);
-    return Array.isArray(names) ? { epoch, sequence, session, kind, names } : undefined;
+    const isChange = [epoch, session, kind].every(isText) && Number.isSafeInteger(sequence);
+    const hasNames = Array.isArray(names) && names.every(isText);
+    return isChange && hasNames ? { epoch, sequence, session, kind, names } : undefined;
   } catch {
     return undefined;
   }

@@ -10,6 +10,7 @@ import type {
   TierListener,
   TierRead,
   TierSession,
+  TierSessionSnapshot,
 } from './remote-tier.ts';
 import { checkListener, checkTierKey } from './tier-rules.ts';
 
@@ -145,7 +146,7 @@ class MemorySession implements TierSession {
     this.#each(listener => listener.reset('cleared' satisfies ResetReason));
   }
 
-  snapshot(): object {
+  snapshot(): TierSessionSnapshot {
     return {
       tier: this.#tier.name,
       connected: this.#tier.sessions.has(this),

@@ -2,12 +2,29 @@ import { type Clock, describe, type Random } from '@ashlar/core';
 import { SerializeError } from '../errors.ts';
 import type { SharedEntry } from './entry.ts';
 import { PendingInvalidations } from './pending-invalidations.ts';
-import type { ReadOptions, RemoteTier, TierListener, TierRead, TierSession } from './remote-tier.ts';
+import type {
+  ReadOptions,
+  RemoteTier,
+  TierListener,
+  TierRead,
+  TierSession,
+  TierSessionSnapshot,
+} from './remote-tier.ts';
 import type { Serializer } from './serializer.ts';
 
 /** A read of the shared tier, with its value decoded. */
 export interface SharedRead<V> extends Omit<TierRead, 'entry'> {
   readonly entry?: SharedEntry<V>;
+}
+
+/** The shared tier as one cache sees it. */
+export interface RemoteSnapshot {
+  readonly connected: boolean;
+  /** Operations that failed, and values that could not be serialized. */
+  readonly failures: number;
+  /** Keys whose invalidation failed and is retried; `everything` if a clear or tags are among them. */
+  readonly pendingInvalidations: number | 'everything';
+  readonly session: TierSessionSnapshot;
 }
 
 /** What the link publishes. */
@@ -130,7 +147,7 @@ export class RemoteLink<V> {
     await this.#change('clear', undefined, () => this.#session.clear());
   }
 
-  snapshot(): object {
+  snapshot(): RemoteSnapshot {
     const { size } = this.#pending;
     return {
       connected: this.#connected,

@@ -64,6 +64,15 @@ export interface TierListener {
 /** `cleared`: by another session. `missed`: a gap in the sequence. `reconnected`: a new connection. `emptied`: by the server. */
 export type ResetReason = 'cleared' | 'missed' | 'reconnected' | 'emptied';
 
+/** JSON-safe. A tier may add facts of its own. */
+export interface TierSessionSnapshot {
+  /** The name of the tier. */
+  readonly tier: string;
+  readonly connected: boolean;
+  /** The number of the last change that the session knows of. */
+  readonly sequence: number;
+}
+
 /**
  * The operations behind a cache. Each is atomic for each key, and bounded in time.
  *
@@ -118,7 +127,7 @@ export interface TierSession {
   clear(): Promise<void>;
 
   /** JSON-safe. */
-  snapshot(): object;
+  snapshot(): TierSessionSnapshot;
 
   /** Repeatable. The tier stays open for its other sessions. */
   close(): Promise<void>;

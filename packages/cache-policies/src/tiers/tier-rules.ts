@@ -14,6 +14,13 @@ export function checkListener(listener: unknown): TierListener {
 
 /** @throws InvalidOptionError */
 export function checkTierKey(key: unknown): string {
-  if (typeof key === 'string') return key;
-  throw refused('key', 'a string', key);
+  if (typeof key !== 'string') throw refused('key', 'a string', key);
+  if (isWellFormed(key)) return key;
+  throw refused('key', 'a well-formed string', key, 'it has half a surrogate pair, and so no UTF-8 form');
+}
+
+/** Strings with half a surrogate pair have no UTF-8 form: as bytes, different ones would be the same. */
+export function isWellFormed(text: string): boolean {
+  // in Node since 20, in the types of TypeScript with ES2024
+  return (text as string & { isWellFormed(): boolean }).isWellFormed();
 }

@@ -3,10 +3,11 @@ import { open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { TraceError } from './errors.ts';
+import { printable } from './printable.ts';
 
 /** A file or the standard input, unpacked if its first bytes are those of gzip. */
 export class Input {
-  /** Its name in messages. */
+  /** Its name in messages, fit for a terminal. */
   readonly name: string;
   /** Its stored length; `undefined` if it is unknown. */
   readonly bytes: number | undefined;
@@ -25,13 +26,13 @@ export class Input {
       }
       await handle.close();
     } catch (error) {
-      throw new TraceError(`${file}: ${reasonOf(error)}`, { cause: error });
+      throw new TraceError(`${printable(file)}: ${reasonOf(error)}`, { cause: error });
     }
-    throw new TraceError(`${file}: is a directory`);
+    throw new TraceError(`${printable(file)}: is a directory`);
   }
 
   private constructor(name: string, source: Readable, bytes: number | undefined) {
-    this.name = name;
+    this.name = printable(name);
     this.#source = source;
     this.bytes = bytes;
   }

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { redisTier } from '../../src/adapters/redis.ts';
 import { tierConformance } from '../../src/conformance.ts';
+import { Cache } from '../../src/index.ts';
 import { connections, patient } from '../support/redis/sessions.ts';
 import { redisSubject } from '../support/redis/tiers.ts';
 import { entry, nobody } from '../support/tiers.ts';
@@ -31,6 +32,20 @@ describeWith('redis', 'on Redis', () => {
     const make = () => redisSubject(admin, invalidation, { port: server.port, ...options })();
     tierConformance({ describe, it }, make, { name: `redisTier, ${name}`, features });
   }
+
+  it.each([Number.MAX_VALUE, 1e17, 1e14, 2 ** 53])('keeps what is fresh for %d ms', async ms => {
+    const redis = new Redis({ port: server.port, lazyConnect: true });
+    const remote = redisTier({ redis, prefix: `long ${ms}` });
+    const options = { max: 10, remote, load: async (key: string) => `row ${key}` };
+    await using cache = new Cache<string, string>({ ...options, ttlMs: ms });
+    await using stale = new Cache<string, string>({ ...options, ttlMs: 1_000, staleMs: ms });
+    for (const [key, each] of Object.entries({ a: cache, b: stale })) {
+      await each.get(key);
+      await expect.poll(() => remote.get(key)).toEqual(new TextEncoder().encode(`"row ${key}"`));
+      await each.set(key, 'set');
+      expect(await remote.get(key)).toEqual(new TextEncoder().encode('"set"'));
+    }
+  });
 
   it('lets others publish what they like on its channel', async () => {
     const redis = new Redis({ port: server.port, lazyConnect: true });

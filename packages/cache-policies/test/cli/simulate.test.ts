@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { seededRandom } from '@ashlar/core';
@@ -50,6 +52,44 @@ async function reportOf(args: readonly string[], input?: string | Uint8Array): P
   expect(code).toBe(0);
   return JSON.parse(stdout) as Report;
 }
+
+/** An access log of URLs of that many characters, each asked for twice. */
+function* longUrls(count: number, length: number): Generator<string> {
+  const tail = 'x'.repeat(length);
+  const line = (i: number) =>
+    `10.0.0.1 - - [10/Oct/2026:13:55:36 +0000] "GET /${i}/${tail} HTTP/1.1" 200 5\n`;
+  for (let i = 0; i < count; i++) yield line(i) + line(i);
+}
+
+it('replays long keys in memory that does not depend on their length', { timeout: 120_000 }, async () => {
+  const child = spawn(process.execPath, ['--max-old-space-size=96', main, 'simulate', '-', '--json'], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const sent = pipeline(Readable.from(longUrls(40_000, 8_000)), child.stdin).catch(() => {});
+  const { code, stdout } = await ended(child);
+  await sent;
+  expect(code).toBe(0);
+  const { trace, results } = JSON.parse(stdout) as Report;
+  expect(trace).toMatchObject({ requests: 80_000, keys: { count: 40_000, exact: true } });
+  expect(results.every(({ hits }) => hits === 40_000)).toBe(true);
+});
+
+it.each(['\u001b[31mred', 'a\u009b31m', 'two\nlines', 'bell\u0007'])(
+  'shows a file name %j without control characters',
+  async name => {
+    const missing = await run(['simulate', name]);
+    expect(missing.code).toBe(2);
+    const present = await run(['simulate', fileOf(name, 'a\nb\n')]);
+    expect(present.code).toBe(0);
+    const svg = await run(['simulate', name, '--svg', join(folder, `no ${name}`, name)]);
+    expect(svg.code).toBe(2);
+    for (const { stdout, stderr } of [missing, present, svg]) {
+      expect(stderr.replace(/\n$/, '')).not.toMatch(/\p{Cc}/u);
+      expect(stdout.split('\n', 1)[0]).not.toMatch(/\p{Cc}/u);
+    }
+  },
+);
 
 function hitsOf({ results }: Report): Record<string, number> {
   return Object.fromEntries(results.map(({ policy, max, hits }) => [`${policy} ${max}`, hits]));

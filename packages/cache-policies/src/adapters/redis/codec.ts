@@ -1,11 +1,14 @@
 import type { Argument } from '@ashlar/store/redis-connection';
 import type { TierEntry } from '../../tiers/remote-tier.ts';
 
+/** Some 300 years: what lasts longer has no end, since the scripts' times have 14 exact digits. */
+const longestMs = 1e13;
+
 /** An entry as the scripts take it: how long it is fresh and kept, cost, whether present, tags, bytes. */
 export function argumentsOf({ value, freshMs, keepMs, costMs, tags }: TierEntry): Argument[] {
   return [
-    freshMs === Number.POSITIVE_INFINITY ? 'inf' : Math.floor(freshMs),
-    keepMs === Number.POSITIVE_INFINITY ? 'inf' : Math.max(1, Math.ceil(keepMs)),
+    freshMs > longestMs ? 'inf' : Math.floor(freshMs),
+    keepMs > longestMs ? 'inf' : Math.max(1, Math.ceil(keepMs)),
     costMs,
     value === undefined ? 0 : 1,
     JSON.stringify(tags),

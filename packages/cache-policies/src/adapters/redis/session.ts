@@ -2,7 +2,7 @@ import { Backoff } from '@ashlar/core';
 import { Link } from '@ashlar/store/redis-connection';
 import { ChangeFeed } from '../../tiers/change-feed.ts';
 import { TierUnfitError } from '../../tiers/errors.ts';
-import type { TierListener, TierSession } from '../../tiers/remote-tier.ts';
+import type { TierListener, TierSession, TierSessionSnapshot } from '../../tiers/remote-tier.ts';
 import { linkOptions, RedisOperations, unavailable } from './operations.ts';
 import type { RedisTierSettings } from './settings.ts';
 import { publishedChanges, type Subscription } from './subscription.ts';
@@ -55,7 +55,7 @@ export class RedisSession extends RedisOperations implements TierSession {
     return this.#feed.confirmedUntil;
   }
 
-  snapshot(): object {
+  snapshot(): TierSessionSnapshot & Pick<RedisTierSettings, 'prefix' | 'invalidation'> {
     const { tier, prefix, invalidation } = this.#settings;
     const { connected, sequence } = this.#feed;
     return { tier, prefix, invalidation, connected, sequence };
