@@ -165,9 +165,9 @@ describe.each(Object.entries(entries))('%s refuses', (name, { make, options, fie
 
   it('options that are none, or unknown', () => {
     for (const bad of noObject) {
-      expect(refusal(() => make(['a'], bad)).message).toBe(
-        `${name} takes an object of options, got ${quoted(bad)}`,
-      );
+      const [said, names] = refusal(() => make(['a'], bad)).message.split('; it takes ');
+      expect(said).toBe(`${name} takes an object of options, got ${quoted(bad)}`);
+      expect(names?.split(', ').sort()).toEqual(Object.keys(options).sort());
     }
     const { message, option } = refusal(() => make(['a'], { nosuch: 1 }));
     expect([option, message]).toEqual([
