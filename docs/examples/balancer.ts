@@ -23,6 +23,6 @@ for (let request = 0; request < 20; request++) {
   if (!response.ok) throw new Error('the client saw a failure');
 }
 console.log(lb.snapshot().endpoints[0]?.succeeded); // 20
-// #endregion program
 await lb.close();
 for (const server of [healthy, failing]) server.close();
+// #endregion program

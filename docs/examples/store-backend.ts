@@ -1,5 +1,5 @@
-import { backgroundClock } from '@ashlar/core';
 // #region backend
+import { backgroundClock } from '@ashlar/core';
 import {
   type Backend,
   BackendStore,

@@ -1,8 +1,8 @@
+// #region conformance
 import { storeConformance } from '@ashlar/store/conformance';
 import { describe, it } from 'vitest';
 import { mapStore } from '../examples/store-backend.ts';
 
-// #region conformance
 storeConformance(
   { describe, it },
   async () => {

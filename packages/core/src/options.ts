@@ -1,6 +1,6 @@
 import { InvalidOptionError } from './errors.ts';
 import type { Checked, Rule } from './rules.ts';
-import { describe, nearest } from './values.ts';
+import { describe, isPlain, nearest } from './values.ts';
 
 type Rules = Readonly<Record<string, Rule<unknown>>>;
 
@@ -44,22 +44,34 @@ export function record<R extends Rules>(rules: R): Rule<Checked<R>> {
  */
 export function checkNames(where: string, options: unknown, rules: object, prefix = ''): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    const option = prefix === '' ? where : prefix.slice(0, -1);
-    throw new InvalidOptionError(option, `${where} takes an object of options, got ${describe(options)}`);
+    throw noOptions(where, options, rules, prefix);
   }
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(rules, name)) throw unknownOption(where, name, Object.keys(rules), prefix);
+    if (!Object.hasOwn(rules, name)) throw unknownOption(where, options, name, rules, prefix);
   }
+}
+
+function noOptions(where: string, options: unknown, rules: object, prefix: string): InvalidOptionError {
+  const option = prefix === '' ? where : prefix.slice(0, -1);
+  const text = `${where} takes an object of options, got ${describe(options)}; ${named(rules)}`;
+  return new InvalidOptionError(option, text);
 }
 
 function unknownOption(
   where: string,
+  options: object,
   name: string,
-  names: readonly string[],
+  rules: object,
   prefix: string,
 ): InvalidOptionError {
-  const meant = nearest(name, names);
-  const help = meant === undefined ? '' : `; did you mean \`${meant}\`?`;
-  const takes = names.length === 0 ? 'it takes none' : `it takes ${names.join(', ')}`;
-  return new InvalidOptionError(prefix + name, `${where} has no option \`${name}\`${help || ';'} ${takes}`);
+  const meant = nearest(name, Object.keys(rules));
+  // A client in place of `{ client }`: the names of its own fields would say nothing
+  if (meant === undefined && !isPlain(options)) return noOptions(where, options, rules, prefix);
+  const help = meant === undefined ? ';' : `; did you mean \`${meant}\`?`;
+  return new InvalidOptionError(prefix + name, `${where} has no option \`${name}\`${help} ${named(rules)}`);
+}
+
+function named(rules: object): string {
+  const names = Object.keys(rules);
+  return names.length === 0 ? 'it takes none' : `it takes ${names.join(', ')}`;
 }

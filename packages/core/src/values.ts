@@ -8,8 +8,13 @@ export function describe(value: unknown): string {
   return `${String(value)} (${typeof value})`;
 }
 
-/** The name that is fewest edits away, when that is few enough to have been meant: `timeout` for `timeoutMs` is. */
+/**
+ * The name that is fewest edits away, when that is few enough to have been meant: `timout` for `timeout` is. The same
+ * name without its unit is always meant: `ttl` for `ttlMs`.
+ */
 export function nearest(typed: string, names: readonly string[]): string | undefined {
+  const sameInMs = names.find(name => name.toLowerCase() === `${typed.toLowerCase()}ms`);
+  if (sameInMs !== undefined) return sameInMs;
   let best: string | undefined;
   let fewest = Math.max(1, Math.floor(typed.length / 2.5)) + 1;
   for (const name of names) {
@@ -21,11 +26,18 @@ export function nearest(typed: string, names: readonly string[]): string | undef
   return best;
 }
 
+/** Whether it is an instance of no class that has a name. */
+export function isPlain(value: object): boolean {
+  const type: unknown = value.constructor;
+  return typeof type !== 'function' || type === Object || type.name === '';
+}
+
 /** Its class or its names. The values stay out: they may be secrets. */
 function describeObject(value: object): string {
-  const type: unknown = value.constructor;
-  const isPlain = typeof type !== 'function' || type === Object || type.name === '';
-  if (!isPlain) return `${/^[AEIOU]/.test(type.name) ? 'an' : 'a'} ${type.name}`;
+  if (!isPlain(value)) {
+    const type = value.constructor.name;
+    return `${/^[AEIOU]/.test(type) ? 'an' : 'a'} ${type}`;
+  }
   const names = Object.keys(value);
   return names.length === 0 ? 'an empty object' : `an object with ${names.slice(0, 5).join(', ')}`;
 }

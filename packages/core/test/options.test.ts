@@ -36,6 +36,14 @@ const rules = {
   signal: signal(),
 } satisfies RulesFor<RetryOptions>;
 
+class Retry {
+  attempts = 2;
+}
+
+class Client {
+  socket = {};
+}
+
 const read = (options: unknown) => readOptions('retry', options, rules);
 
 describe('readOptions', () => {
@@ -94,8 +102,16 @@ describe('readOptions', () => {
     ['1s', '"1s"'],
     [[], 'an array'],
     [() => 1, 'a function'],
+    [new Client(), 'a Client'],
   ])('refuses what is no object of options: %s', (options, quoted) => {
-    expect(() => read(options)).toThrow(`retry takes an object of options, got ${quoted}`);
+    const message = `retry takes an object of options, got ${quoted}; it takes attempts, timeoutMs, mode, signal`;
+    expect(() => read(options)).toThrow(expect.objectContaining({ option: 'retry', message }));
+  });
+
+  it('reads options that are an instance of a class, and names a misspelled one', () => {
+    expect(read(new Retry()).attempts).toBe(2);
+    const misspelled = Object.assign(new Retry(), { timeout: 5 });
+    expect(() => read(misspelled)).toThrow('retry has no option `timeout`; did you mean `timeoutMs`?');
   });
 });
 

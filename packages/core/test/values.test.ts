@@ -7,9 +7,10 @@ describe('nearest', () => {
     ['idempotant', 'idempotent'],
     ['TIMEOUTMS', 'timeoutMs'],
     ['keys', 'key'],
+    ['ttl', 'ttlMs'],
     ['success', undefined],
     ['', undefined],
   ])('%s: %s', (typed, meant) => {
-    expect(nearest(typed, ['timeoutMs', 'idempotent', 'key'])).toBe(meant);
+    expect(nearest(typed, ['timeoutMs', 'idempotent', 'key', 'ttlMs'])).toBe(meant);
   });
 });

@@ -139,7 +139,8 @@ describe.each(Object.entries(entries))('%s refuses', (name, { make, options, fie
     for (const bad of noList) expectRefused(() => make(bad), 'nodes', bad);
     expect(refusal(() => make('ab')).message).toContain('write `["ab"]`');
     expect(refusal(() => make({ id: 'a' })).message).toContain('write `[node]`');
-    expect(refusal(() => make({ vnodes: 5 })).message).toContain('the options are the second argument');
+    expect(refusal(() => make({ vnodes: 5 })).message).toContain('options come second');
+    expect(refusal(() => make({ a: 1, b: 2 })).message).toContain('write `[{ id, weight }]`');
   });
 
   it('what is no node', () => {
@@ -165,9 +166,9 @@ describe.each(Object.entries(entries))('%s refuses', (name, { make, options, fie
 
   it('options that are none, or unknown', () => {
     for (const bad of noObject) {
-      expect(refusal(() => make(['a'], bad)).message).toBe(
-        `${name} takes an object of options, got ${quoted(bad)}`,
-      );
+      const [said, names] = refusal(() => make(['a'], bad)).message.split('; it takes ');
+      expect(said).toBe(`${name} takes an object of options, got ${quoted(bad)}`);
+      expect(names?.split(', ').sort()).toEqual(Object.keys(options).sort());
     }
     const { message, option } = refusal(() => make(['a'], { nosuch: 1 }));
     expect([option, message]).toEqual([

@@ -90,7 +90,18 @@ function wrongs(): Record<string, Wrong> {
     ],
     clientLike: [
       options => clientLike(redis, options),
-      [[{ connectTimeoutMs: 5 }, '`connectionName` is required']],
+      [
+        ...notAnObject('clientLike'),
+        [{ connectTimeoutMs: 5 }, '`connectionName` is required'],
+        [
+          { connectionName: 'mine', connectTimeoutMs: '5' },
+          '`connectTimeoutMs` must be a number of milliseconds',
+        ],
+        [
+          { connectionNme: 'mine' },
+          'clientLike has no option `connectionNme`; did you mean `connectionName`?',
+        ],
+      ],
     ],
     postgresStore: [
       options => postgresStore(options),
@@ -270,7 +281,7 @@ function wrongs(): Record<string, Wrong> {
     ],
     withLease: [
       options => withLease(store, 'name', options, work),
-      [...notAnObject('Lease.acquire'), [{ ttlMs, key: 'x' }, 'has no option `key`']],
+      [...notAnObject('withLease'), [{ ttlMs, key: 'x' }, 'withLease has no option `key`']],
     ],
     'withLease, work': [
       work => withLease(store, 'name', { ttlMs }, work),
@@ -324,7 +335,7 @@ function wrongs(): Record<string, Wrong> {
       lease => new Fence().admit(lease),
       [
         [undefined, '`lease` is required: pass the Lease, or `{ token, holder }`'],
-        [5n, '`lease` must be an object, got 5 (bigint)'],
+        [5n, '`lease` must be an object, got 5 (bigint); pass the Lease, or `{ token, holder }`'],
         [{ token: 5, holder: 'a' }, '`lease.token` must be a bigint, got 5 (number)'],
         [{ token: 5n }, '`lease.holder` must be a string, got undefined'],
       ],

@@ -79,7 +79,7 @@ function listFrom<T>(nodes: Iterable<T>): Iterable<T> {
 function adviceForList(value: unknown): string | undefined {
   if (typeof value === 'string') return `write \`[${describe(value)}]\``;
   if (typeof value !== 'object' || value === null) return undefined;
-  return 'id' in value ? 'write `[node]`' : 'the options are the second argument';
+  return 'id' in value ? 'write `[node]`' : 'write `[{ id, weight }]`; options come second';
 }
 
 /** Reads nodes of one list, and looks at each foreign field's name once. */

@@ -66,7 +66,9 @@ export class Fence {
   }
 }
 
-const fencing = required(objectWith<FencingToken>([]), 'pass the Lease, or `{ token, holder }`');
+const advice = 'pass the Lease, or `{ token, holder }`';
+
+const fencing = required(objectWith<FencingToken>([], advice), advice);
 
 /** The two fields alone: a lease has more to it than an error should keep. @throws InvalidOptionError */
 export function checkFencingToken(value: unknown, option: string): FencingToken {

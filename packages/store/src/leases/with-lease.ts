@@ -1,7 +1,7 @@
-import { functionOf, type Rule, required } from '@ashlar/core';
+import { checkNames, functionOf, type Rule, required } from '@ashlar/core';
 import type { Store } from '../store.ts';
 import { Lease } from './lease.ts';
-import type { AcquireOptions } from './lease-options.ts';
+import { type AcquireOptions, acquireRules } from './lease-options.ts';
 
 /** The work of `withLease` and `oncePer`: stop when `lease.signal` aborts, and present the lease to sinks. */
 export type LeasedWork<T> = (lease: Lease) => Promise<T> | T;
@@ -28,6 +28,7 @@ export async function withLease<T>(
   work: LeasedWork<T>,
 ): Promise<T> {
   leasedWork(work, 'work');
+  checkNames('withLease', options, acquireRules);
   const lease = await Lease.acquire(store, name, options);
   try {
     const result = await work(lease);

@@ -1,4 +1,15 @@
-import { type Advice, describe, InvalidOptionError, objectWith, refused, required, text } from '@ashlar/core';
+import {
+  type Advice,
+  describe,
+  durationMs,
+  InvalidOptionError,
+  objectWith,
+  type RulesFor,
+  readOptions,
+  refused,
+  required,
+  text,
+} from '@ashlar/core';
 import { withoutSecrets } from '../url.ts';
 
 /** A `Redis` (also through Sentinel) or `Cluster` of ioredis. It stays unused: connections are opened with its settings. */
@@ -46,15 +57,19 @@ export function redisClient(value: unknown, option: string): RedisLike {
   throw refused(option, 'a client of ioredis', withoutSecrets(value), advice);
 }
 
-const connectionNames = required(text());
+const rules = {
+  connectionName: required(text()),
+  connectTimeoutMs: required(durationMs(undefined, { above: 0 })),
+} satisfies RulesFor<ClientOptions>;
 
 /**
  * A client with the settings of the given one, for one connection: it never reconnects, sends nothing twice, queues
  * nothing, and reads from the primary. Credentials, TLS, Sentinels, database and key prefix stay.
  *
- * @throws InvalidOptionError for what is no client of ioredis
+ * @throws InvalidOptionError for what is no client of ioredis, and for wrong options
  */
-export function clientLike(redis: RedisLike, { connectionName, connectTimeoutMs }: ClientOptions): Client {
+export function clientLike(redis: RedisLike, options: ClientOptions): Client {
+  const { connectionName, connectTimeoutMs } = readOptions('clientLike', options, rules);
   const never = () => null;
   const connection = {
     lazyConnect: true,
@@ -70,7 +85,7 @@ export function clientLike(redis: RedisLike, { connectionName, connectTimeoutMs 
     commandTimeout: undefined,
     blockingTimeout: undefined,
     socketTimeout: undefined,
-    connectionName: connectionNames(connectionName, 'connectionName'),
+    connectionName,
     stringNumbers: false,
     protocol: 2,
     replyMapping: 'legacy',
