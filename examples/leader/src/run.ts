@@ -1,10 +1,10 @@
 import type { Running, Screen } from '@workspace/program';
 import type { Options } from './cli/options.ts';
+import { Election } from './election/election.ts';
+import { Keys, keysHelp } from './election/keys.ts';
+import { performScript } from './election/script.ts';
 import { eventLine, liveLine } from './output/lines.ts';
 import { type Report, reportOf } from './output/report.ts';
-import { Keys, keysHelp } from './stage/keys.ts';
-import { performScript } from './stage/script.ts';
-import { Stage } from './stage/stage.ts';
 
 const liveMs = 100;
 
@@ -12,31 +12,31 @@ export interface Surroundings extends Running {
   readonly screen: Screen;
 }
 
-/** Runs the script, or does what is typed until somebody quits. Rejects with the signal's reason. */
+/** Runs the script, or does what is typed until `q`. Rejects with the signal's reason. */
 export async function run(options: Options, around: Surroundings): Promise<Report> {
   const { screen, signal } = around;
   const { place, ttlMs } = options;
   const startedAt = performance.now();
-  await using stage = await Stage.open(options);
+  await using election = await Election.open(options);
   using keys = canType(options, screen)
-    ? new Keys(process.stdin, stage.contenders, around.interrupt)
+    ? new Keys(process.stdin, election.contenders, around.interrupt)
     : undefined;
 
   const where = place.backend === 'memory' ? "in this process's memory" : `in ${place.backend}`;
   screen.print(`Three processes, one lease of ${ttlMs} ms, ${where}; the leader adds to the counter.`);
   if (keys !== undefined) screen.print(keysHelp);
-  stage.on('happened', (contender, happening) => {
-    const line = eventLine(contender, happening, stage);
+  election.on('event', (contender, event) => {
+    const line = eventLine(contender, event, election);
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
     if (line !== undefined) screen.print(`${seconds.padStart(6)} s  ${line}`);
   });
-  using _line = changing(screen, () => liveLine(stage, keys?.chosen));
+  using _line = changing(screen, () => liveLine(election, keys?.chosen));
 
   let expected: number | undefined;
-  if (keys === undefined) expected = await performScript(stage, ttlMs, signal);
+  if (keys === undefined) expected = await performScript(election, ttlMs, signal);
   else await keys.untilQuit(signal);
-  const counter = await stage.look();
-  return reportOf(stage.ledger, { backend: place.backend, ttlMs, counter }, expected);
+  const counter = await election.readCounter();
+  return reportOf(election.ledger, { backend: place.backend, ttlMs, counter }, expected);
 }
 
 function canType({ script }: Options, screen: Screen): boolean {

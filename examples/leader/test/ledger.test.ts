@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
+import { Ledger } from '../src/election/ledger.ts';
 import { reportOf } from '../src/output/report.ts';
-import { Ledger } from '../src/stage/ledger.ts';
 
 /** Writes as [process, token, count], in the order in which they become known. */
 function after(...writes: readonly (readonly [number, bigint, number])[]): Ledger {
   const ledger = new Ledger();
-  for (const [contender, token, count] of writes) ledger.hear(contender, { told: 'wrote', token, count });
+  for (const [contender, token, count] of writes) ledger.record(contender, { type: 'wrote', token, count });
   return ledger;
 }
 
@@ -29,21 +29,21 @@ it.each([
 
 it('notices a counter that is lower than it was', () => {
   const ledger = after([1, 5n, 1], [1, 5n, 2]);
-  ledger.saw(3, ledger.highest);
+  ledger.recordRead(3, ledger.highest);
   expect(ledger.wentBack).toBe(0);
-  ledger.saw(2, ledger.highest);
+  ledger.recordRead(2, ledger.highest);
   expect(ledger.wentBack).toBe(1);
 });
 
 it('is content only when just the takeovers that were caused happened, and one write was refused', () => {
   const facts = { backend: 'memory', ttlMs: 1, counter: 2 } as const;
   const ledger = after([1, 5n, 1]);
-  ledger.hear(1, { told: 'stopped' });
-  ledger.hear(2, { told: 'wrote', token: 6n, count: 2 });
+  ledger.record(1, { type: 'stopped' });
+  ledger.record(2, { type: 'wrote', token: 6n, count: 2 });
   expect(reportOf(ledger, facts, 1).ok).toBe(false);
-  ledger.hear(1, { told: 'refused', token: 5n, seen: 6n });
+  ledger.record(1, { type: 'refused', token: 5n, seen: 6n });
   expect(reportOf(ledger, facts, 1)).toMatchObject({ ok: true, takeovers: [{ cause: 'stopped' }] });
   expect(reportOf(ledger, facts, 2).ok).toBe(false);
-  ledger.hear(3, { told: 'wrote', token: 7n, count: 3 });
+  ledger.record(3, { type: 'wrote', token: 7n, count: 3 });
   expect(reportOf(ledger, facts, 2)).toMatchObject({ ok: false, takeovers: [{}, { cause: 'lost' }] });
 });

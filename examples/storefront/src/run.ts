@@ -14,20 +14,21 @@ import { loadWorkload, type Workload } from './workload/load-workload.ts';
 export interface Surroundings {
   /** Where progress is shown. */
   readonly screen: Screen;
-  /** Told what was found, unless nothing is replayed. */
+  /** Called with what was found, unless nothing is replayed. */
   present(report: Report): void;
   readonly signal: AbortSignal;
 }
 
 /**
- * The main job. In an open loop the workload is replayed once for each policy, each time to replicas with cold caches, to
- * which things happen on the way; in a closed loop once, and nothing happens. Every process that it starts has ended when
+ * The main job. In an open loop the workload is replayed once for each policy, each time to new replicas with caches warmed
+ * alike, to which things happen on the way; in a closed loop once, and nothing happens. Every process that it starts has ended when
  * it settles. Rejects with the signal's reason when that aborts.
  *
  * @throws TraceError, ChildError, RedisError, OverloadError
  */
 export async function run(options: Options, { screen, present, signal }: Surroundings): Promise<void> {
-  const workload: Workload = options.requests === 0 ? { about: '', keys: [] } : await loadWorkload(options);
+  const workload: Workload =
+    options.requests === 0 ? { about: '', keys: [], warmUp: [] } : await loadWorkload(options);
   const [first, ...others] = options.policies;
   const isServing = options.servePort !== undefined;
   if (workload.keys.length > 0) screen.print(introduction(options, workload));
@@ -51,21 +52,21 @@ export async function run(options: Options, { screen, present, signal }: Surroun
 async function show(
   fleet: Fleet,
   { pace, plot, redisUrl }: Options,
-  { keys }: Workload,
+  { keys, warmUp }: Workload,
   screen: Screen,
   signal: AbortSignal,
 ): Promise<Replay> {
-  const tell = (event: Parameters<typeof eventLine>[0]) => screen.print(eventLine(event, screen));
+  const showEvent = (event: Parameters<typeof eventLine>[0]) => screen.print(eventLine(event, screen));
   const now = () => performance.now();
-  const tellOutage = (outage: Outage) => screen.print(outageLine(outage, screen));
-  const tier = redisUrl === undefined ? undefined : new TierWatch(fleet, now, tellOutage);
-  const events = 'rate' in pace ? new Events(fleet, plot, keys.length, now, tell) : undefined;
+  const showOutage = (outage: Outage) => screen.print(outageLine(outage, screen));
+  const tier = redisUrl === undefined ? undefined : new TierWatch(fleet, now, showOutage);
+  const events = 'rate' in pace ? new Events(fleet, plot, keys.length, now, showEvent) : undefined;
   let progress: Progress | undefined;
   const onStart = (tally: Replay['tally']) => {
     progress = new Progress(screen, titleOf(fleet.policy), keys.length, tally);
   };
   try {
-    return await replay(fleet, { keys, pace, events, tier, signal, onStart });
+    return await replay(fleet, { keys, warmUp, pace, events, tier, signal, onStart });
   } finally {
     progress?.[Symbol.dispose]();
   }
@@ -80,13 +81,14 @@ function titleOf(policy: PolicyName): string {
 
 function reportOf(
   { replicas, cache, eviction, pace, plot }: Options,
-  { about, keys }: Workload,
+  { about, keys, warmUp }: Workload,
   replays: readonly Replay[],
 ): Report {
   const products = new Set(keys);
   const sticky = replays.find(({ policy }) => policy === 'consistent');
   return {
     workload: about,
+    warmUp: warmUp.length,
     products: products.size,
     replicas,
     cache,
@@ -97,12 +99,18 @@ function reportOf(
   };
 }
 
-function introduction(options: Options, { about, keys }: Workload): string {
+function introduction(options: Options, { about, keys, warmUp }: Workload): string {
   const { pace, policies, replicas, cache, eviction } = options;
   const whom = replicas === 1 ? 'one replica' : `${replicas} replicas`;
   const speed = 'rate' in pace ? `${count(pace.rate)} a second` : `${count(pace.concurrency)} at a time`;
   const how = [...(policies.length > 1 ? [times(policies.length)] : []), speed].join(', ');
-  return `${count(keys.length)} requests of ${about}: ${how},\nto ${whom} with a cache of ${count(cache)} products each, ${eviction}`;
+  const start =
+    warmUp.length === 0
+      ? 'caches are cold at the start'
+      : `caches are warmed first, with the ${count(warmUp.length)} requests before those`;
+  return `${count(keys.length)} requests of ${about}: ${how},
+to ${whom} with a cache of ${count(cache)} products each, ${eviction};
+${start}`;
 }
 
 function times(number: number): string {

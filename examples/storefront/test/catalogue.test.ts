@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { lru } from '@ashlar/cache-policies';
 import { seededRandom } from '@ashlar/core';
 import { afterEach, describe, expect, it } from 'vitest';
-import { catalogue } from '../src/catalogue/catalogue.ts';
+import { type Catalogue, catalogue } from '../src/catalogue/catalogue.ts';
 import { type Database, simulatedDatabase } from '../src/catalogue/database.ts';
 import { productCache } from '../src/catalogue/product-cache.ts';
 import { productKey, productPath } from '../src/product-path.ts';
@@ -11,6 +11,7 @@ import { productKey, productPath } from '../src/product-path.ts';
 const database = simulatedDatabase({ loadMs: 0, random: seededRandom(1), sleep: async () => {} });
 let server: Server;
 let cache: ReturnType<typeof productCache>;
+let warm: Catalogue['warm'];
 afterEach(async () => {
   await new Promise(resolve => server.close(resolve));
   await cache.close();
@@ -19,7 +20,9 @@ afterEach(async () => {
 async function shop(max: number, from: Database = database, isTierAway = false): Promise<string> {
   cache = productCache({ replica: 'replica-1', max, eviction: lru, remote: undefined });
   const options = { replica: 'replica-1', cache, database: from, isTierAway: () => isTierAway };
-  server = createServer(catalogue(options));
+  const made = catalogue(options);
+  warm = made.warm;
+  server = createServer(made.handler);
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
@@ -38,6 +41,17 @@ describe('the catalogue', () => {
     expect(answers).toEqual(['miss', 'miss', 'hit', 'miss', 'miss', 'miss']);
     const stats = await (await fetch(`${url}/stats`)).json();
     expect(stats).toEqual({ replica: 'replica-1', hits: 1, misses: 5, tierHits: 0, cached: 2 });
+  });
+
+  it('is warmed without the database, and counts nothing of that', async () => {
+    const closed: Database = { load: () => Promise.reject(new Error('closed')) };
+    const url = await shop(2, closed);
+    await warm(['a', 'b', 'a', 'c']);
+    const stats = await (await fetch(`${url}/stats`)).json();
+    expect(stats).toEqual({ replica: 'replica-1', hits: 0, misses: 0, tierHits: 0, cached: 2 });
+    const answers = await Promise.all(['a', 'b', 'c'].map(key => fetch(url + productPath(key))));
+    expect(answers.map(({ status }) => status)).toEqual([200, 500, 200]);
+    expect(answers.map(({ headers }) => headers.get('x-cache'))).toEqual(['hit', null, 'hit']);
   });
 
   it('loads a product once for all who wait for it, also when it is pushed out meanwhile', async () => {

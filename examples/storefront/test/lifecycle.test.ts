@@ -5,8 +5,8 @@ import { childrenOf, ended, isAlive, signal, written } from '@workspace/services
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { run, start } from './program.ts';
 
-const short = ['--requests', '200', '--rate', '200', '--replicas', '2'];
-const endless = ['--requests', '100000', '--rate', '50', '--replicas', '2'];
+const short = ['--requests', '100', '--rate', '200', '--replicas', '2'];
+const endless = ['--requests', '100000', '--rate', '50', '--replicas', '2', '--cold'];
 const stopped = { timeout: 60_000 };
 
 /** The program in the middle of a replay, and its children. */
@@ -74,7 +74,7 @@ describe('how it ends', () => {
     expect(children.filter(isAlive)).toEqual([]);
   });
 
-  it('quietly when nobody reads on', async () => {
+  it('quietly when its output is no longer read', async () => {
     const { child, children } = await running(endless);
     const complaints = text(child.stderr!);
     child.stdout!.destroy();
@@ -91,17 +91,18 @@ describe('what it writes', () => {
     expect(stdout).not.toContain('\r');
     expect(stdout).not.toContain('\x1b');
     expect(stdout).toMatch(
-      /^200 requests of a generated december day of a shop, seed 1: twice, 200 a second/,
+      /^100 requests of a generated december day of a shop, seed 1: twice, 200 a second/,
     );
+    expect(stdout).toMatch(/^caches are warmed first, with the 20,000 requests before those\n/m);
     expect(stdout).toMatch(/replica-2 is killed with SIGKILL\n(.*\n)*.*replica-3 joins\n/);
-    expect(stdout).toMatch(/^requests +200 +200$/m);
+    expect(stdout).toMatch(/^requests +100 +100$/m);
     expect(stdout).toMatch(/^errors seen by the client +0 +0$/m);
     expect(stdout).toMatch(/^replica-2, killed( +\d+ +[\d.]+ % +[\d.]+ %){2}$/m);
     expect(stdout).toMatch(/^replica-2 is killed +\d+ of \d+ +[\d.]+ % +\d+ +all that it had +0$/m);
   });
 
   it('is the report alone on stdout with --json', async () => {
-    const { stdout, stderr } = await run([...short, '--json']);
+    const { stdout, stderr } = await run([...short, '--cold', '--policy', 'consistent', '--json']);
     expect(JSON.parse(stdout)).toHaveProperty('replays');
     expect(stderr).toMatch(/replica-3 joins/);
   });
@@ -126,7 +127,7 @@ describe('what it writes', () => {
   });
 
   it('is one line for a load that the machine cannot take, and no process is left', async () => {
-    const child = start(['--rate', '100000', '--requests', '200000', '--load-ms', '1000']);
+    const child = start(['--rate', '100000', '--requests', '200000', '--load-ms', '1000', '--cold']);
     const { code, stderr } = await ended(child);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^storefront: 25000 requests are open at once: .* try a lower --rate\n$/);

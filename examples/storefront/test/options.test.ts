@@ -9,6 +9,7 @@ describe('readOptions', () => {
       policies: ['peak-ewma', 'consistent'],
       plot: 'change',
       requests: 10_000,
+      warmUp: 20_000,
       replicas: 4,
       cache: 300,
       eviction: 'wTinyLfu',
@@ -23,6 +24,7 @@ describe('readOptions', () => {
     for (const usual of [
       '(peak-ewma,consistent)',
       '(10000;',
+      ' 20000 requests before',
       '(4)',
       '(300)',
       '(wTinyLfu)',
@@ -42,6 +44,7 @@ describe('readOptions', () => {
       policies: ['random'],
       plot: 'change',
       requests: Infinity,
+      warmUp: 0,
       replicas: 2,
       cache: 5,
       eviction: 'lru',
@@ -59,6 +62,7 @@ describe('readOptions', () => {
       requests: 4_000,
     });
     expect(readOptions(['--concurrency', '1'])).toMatchObject({ policies: ['peak-ewma'] });
+    expect(readOptions(['--cold'])).toMatchObject({ requests: 10_000, warmUp: 0 });
     expect(readOptions(['--help', '--rate', '5'])).toBeUndefined();
     expect(readOptions(['--serve', '--requests', '0'])?.requests).toBe(0);
   });

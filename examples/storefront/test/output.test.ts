@@ -73,6 +73,7 @@ describe('the report', () => {
   const replay = {
     policy: 'consistent' as const,
     keys: ['a', 'a'],
+    warmUp: new Map([['replica-1', ['a']]]),
     answeredBy: ['replica-1', undefined],
     replicasAtStart: ['replica-1', 'replica-2'],
     tally,
@@ -104,6 +105,7 @@ describe('the report', () => {
   it('names the reasons of errors', () => {
     const report = {
       workload: '',
+      warmUp: 1,
       products: 1,
       replicas: 2,
       cache: 1,

@@ -32,7 +32,7 @@ describe('openLoop', () => {
     await loop;
   });
 
-  it('tells late requests when they were due', async () => {
+  it('gives late requests the time when they were due', async () => {
     const clock = new ManualClock();
     const due: number[] = [];
     // The first request keeps the process from everything else for 100 ms, as a pause for garbage collection does.

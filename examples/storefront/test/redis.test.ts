@@ -42,7 +42,17 @@ describeWith({ own: 'redis' }, 'a tier in Redis', () => {
   }
 
   it('lets the replicas load each product once, however they are balanced, and is left clean', async () => {
-    const paced = ['--requests', '500', '--concurrency', '1', '--load-ms', '0', '--policy', 'round-robin'];
+    const paced = [
+      '--requests',
+      '500',
+      '--concurrency',
+      '1',
+      '--load-ms',
+      '0',
+      '--policy',
+      'round-robin',
+      '--cold',
+    ];
     const report = await reportOf([...paced, '--cache', '50', '--redis', server.url]);
     const [replay] = report.replays;
     const { requests, errors, misses, hits, tier, replayed } = replay!;

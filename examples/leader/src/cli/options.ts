@@ -1,5 +1,5 @@
 import { type Flags, flagsHelp, type GivenFlags, readFlags } from '@workspace/program';
-import type { Place } from '../ground/ground.ts';
+import type { Place } from '../backends/backend.ts';
 
 export interface Options {
   readonly place: Place;
@@ -10,7 +10,7 @@ export interface Options {
 }
 
 const flags: Flags = {
-  'ttl-ms': { value: 'MS', help: 'how long a leader is kept that is not heard of (2000)' },
+  'ttl-ms': { value: 'MS', help: 'how long a silent leader keeps the lease (2000)' },
   redis: { value: 'URL', help: 'lease and counter on this Redis, redis://host:port' },
   postgres: { value: 'URL', help: 'or on this PostgreSQL, postgres://user:password@host:port/database' },
   script: { help: 'the fixed sequence, as without a terminal: kill, stop, resume, a table' },

@@ -1,13 +1,13 @@
 import { sleep } from '@ashlar/core';
 import { Lease, LeaseLostError, StaleTokenError } from '@ashlar/store';
 import { endWithParent } from '@workspace/program';
-import type { Ground } from '../ground/ground.ts';
-import { memoryGuest } from '../ground/memory.ts';
-import { postgresGround } from '../ground/postgres.ts';
-import { redisGround } from '../ground/redis.ts';
-import type { Settings, Told } from './messages.ts';
+import type { Backend } from '../backends/backend.ts';
+import { childMemory } from '../backends/memory.ts';
+import { postgresBackend } from '../backends/postgres.ts';
+import { redisBackend } from '../backends/redis.ts';
+import type { Message, Settings } from './messages.ts';
 
-/** What the leader does between looking at its lease and writing. */
+/** What the leader does between checking its lease and writing. */
 const workMs = 90;
 /** After an error of the server. */
 const pauseMs = 500;
@@ -15,22 +15,22 @@ const pauseMs = 500;
 endWithParent();
 
 const { place, run, ttlMs } = JSON.parse(process.argv[2] ?? '{}') as Settings;
-const { store, counter } = ground();
+const { store, counter } = backend();
 let above = 0n;
 for (;;) {
-  tell({ told: 'waiting' });
+  send({ type: 'waiting' });
   await lead().catch(explain);
 }
 
 // #region wiring
 async function lead(): Promise<never> {
   await using lease = await Lease.acquire(store, run, { ttlMs, above });
-  tell({ told: 'leading', token: lease.token });
+  send({ type: 'leading', token: lease.token });
   for (;;) {
     lease.assertHeld();
-    await sleep(workMs); // who is stopped in here believes what it saw before
+    await sleep(workMs); // a process stopped in here still believes that it leads
     const count = await counter.increment(lease);
-    tell({ told: 'wrote', token: lease.token, count });
+    send({ type: 'wrote', token: lease.token, count });
   }
 }
 // #endregion
@@ -38,20 +38,20 @@ async function lead(): Promise<never> {
 async function explain(error: unknown): Promise<void> {
   if (error instanceof StaleTokenError) {
     above = error.seen.token;
-    tell({ told: 'refused', token: error.presented.token, seen: above });
+    send({ type: 'refused', token: error.presented.token, seen: above });
   } else if (error instanceof LeaseLostError) {
-    tell({ told: 'lost', token: error.token, reason: error.reason });
+    send({ type: 'lost', token: error.token, reason: error.reason });
   } else {
-    tell({ told: 'trouble', message: error instanceof Error ? error.message : String(error) });
+    send({ type: 'error', message: error instanceof Error ? error.message : String(error) });
     await sleep(pauseMs);
   }
 }
 
-function ground(): Ground {
-  if (place.backend === 'memory') return memoryGuest();
-  return place.backend === 'redis' ? redisGround(place.url, run) : postgresGround(place.url, run);
+function backend(): Backend {
+  if (place.backend === 'memory') return childMemory();
+  return place.backend === 'redis' ? redisBackend(place.url, run) : postgresBackend(place.url, run);
 }
 
-function tell(told: Told): void {
-  if (process.connected) process.send?.(told);
+function send(message: Message): void {
+  if (process.connected) process.send?.(message);
 }

@@ -1,5 +1,5 @@
 import type { LeaseLostError } from '@ashlar/store';
-import type { Place } from '../ground/ground.ts';
+import type { Place } from '../backends/backend.ts';
 
 export interface Settings {
   readonly place: Place;
@@ -9,10 +9,10 @@ export interface Settings {
 }
 
 /** What a contender reports to the process that started it. */
-export type Told =
-  | { readonly told: 'waiting' }
-  | { readonly told: 'leading'; readonly token: bigint }
-  | { readonly told: 'wrote'; readonly token: bigint; readonly count: number }
-  | { readonly told: 'refused'; readonly token: bigint; readonly seen: bigint }
-  | { readonly told: 'lost'; readonly token: bigint; readonly reason: LeaseLostError['reason'] }
-  | { readonly told: 'trouble'; readonly message: string };
+export type Message =
+  | { readonly type: 'waiting' }
+  | { readonly type: 'leading'; readonly token: bigint }
+  | { readonly type: 'wrote'; readonly token: bigint; readonly count: number }
+  | { readonly type: 'refused'; readonly token: bigint; readonly seen: bigint }
+  | { readonly type: 'lost'; readonly token: bigint; readonly reason: LeaseLostError['reason'] }
+  | { readonly type: 'error'; readonly message: string };

@@ -1,5 +1,5 @@
-import type { Happening } from '../stage/contender.ts';
-import type { Stage } from '../stage/stage.ts';
+import type { ContenderEvent } from '../election/contender.ts';
+import type { Election } from '../election/election.ts';
 
 const done = {
   killed: 'is killed (SIGKILL)',
@@ -8,35 +8,39 @@ const done = {
 };
 const ends = { expired: 'its time is over', taken: 'the store says so', released: 'it gave it back' };
 
-/** What happened, for people; `undefined` for what they see from the rest. */
-export function eventLine(contender: number, happening: Happening, { ledger }: Stage): string | undefined {
+/** An event in words; `undefined` for one that other lines make plain. */
+export function eventLine(
+  contender: number,
+  event: ContenderEvent,
+  { ledger }: Election,
+): string | undefined {
   const who = `process ${contender}`;
-  switch (happening.told) {
+  switch (event.type) {
     case 'waiting':
     case 'started':
       return undefined;
     case 'leading':
-      return `${who} leads, with token ${happening.token}`;
+      return `${who} leads, with token ${event.token}`;
     case 'wrote': {
-      const term = ledger.terms.find(({ token }) => token === happening.token);
+      const term = ledger.terms.find(({ token }) => token === event.token);
       if (term?.gapMs === undefined || term.writes > 1) return undefined;
-      return `${who} writes ${happening.count}, ${Math.round(term.gapMs)} ms after the last write before`;
+      return `${who} writes ${event.count}, ${Math.round(term.gapMs)} ms after the last write before`;
     }
     case 'refused':
-      return `${who} writes late, with token ${happening.token}: refused, the counter has seen ${happening.seen}`;
+      return `${who} writes late, with token ${event.token}: refused, the counter has seen ${event.seen}`;
     case 'lost':
-      return `${who} notices that its lease is over: ${ends[happening.reason]}`;
-    case 'trouble':
-      return `${who}: ${happening.message}`;
+      return `${who} notices that its lease is over: ${ends[event.reason]}`;
+    case 'error':
+      return `${who}: ${event.message}`;
     case 'ended':
-      return `${who} has ended: ${happening.how}`;
+      return `${who} has ended: ${event.how}`;
     default:
-      return `${who} ${done[happening.told]}`;
+      return `${who} ${done[event.type]}`;
   }
 }
 
 /** Everything at a glance, in less than 80 columns; `chosen` is an index. */
-export function liveLine({ ledger, contenders }: Stage, chosen: number | undefined): string {
+export function liveLine({ ledger, contenders }: Election, chosen: number | undefined): string {
   const states = contenders.map(({ number, state }, at) =>
     at === chosen ? `[${number} ${state}]` : ` ${number} ${state} `,
   );

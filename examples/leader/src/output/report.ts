@@ -1,5 +1,5 @@
-import type { Place } from '../ground/ground.ts';
-import type { Ledger } from '../stage/ledger.ts';
+import type { Place } from '../backends/backend.ts';
+import type { Ledger } from '../election/ledger.ts';
 
 export interface Takeover {
   readonly from: number;

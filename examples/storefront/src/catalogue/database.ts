@@ -43,7 +43,8 @@ export function simulatedDatabase({ loadMs, random, sleep }: SimulatedDatabaseOp
   };
 }
 
-function productOf(key: string): Product {
+/** The product that a key names. */
+export function productOf(key: string): Product {
   let number = 7;
   for (const character of key) number = (Math.imul(number, 31) + character.codePointAt(0)!) >>> 0;
   const adjective = adjectives[number % adjectives.length];

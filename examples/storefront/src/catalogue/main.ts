@@ -6,7 +6,7 @@ import { givenSettings, serve } from '../processes/lifeline.ts';
 import { catalogue } from './catalogue.ts';
 import { ailing, type Condition } from './condition.ts';
 import { simulatedDatabase } from './database.ts';
-import type { CatalogueSettings, TierNotice } from './messages.ts';
+import type { CatalogueSettings, ReplicaCommand, ReplicaNotice } from './messages.ts';
 import { productCache } from './product-cache.ts';
 import { onConnection, sharedTier } from './shared-tier.ts';
 
@@ -18,13 +18,23 @@ let condition: Condition = 'well';
 onConnection(state => {
   if (connected === state) return;
   connected = state;
-  process.send?.({ type: 'tier', connected } satisfies TierNotice);
-});
-process.on('message', (told: Condition) => {
-  condition = told;
+  send({ type: 'tier', connected });
 });
 
 const remote = tier && sharedTier(tier);
 const cache = productCache({ replica, max, eviction: evictionOf(eviction), remote });
-const handler = catalogue({ replica, cache, database, isTierAway: () => !connected });
+const { handler, warm } = catalogue({ replica, cache, database, isTierAway: () => !connected });
+process.on('message', async (command: ReplicaCommand) => {
+  if (command.type === 'condition') {
+    condition = command.condition;
+    return;
+  }
+  await warm(command.keys);
+  send({ type: 'warmed' });
+});
+
+function send(notice: ReplicaNotice): void {
+  process.send?.(notice);
+}
+
 await serve(createServer(ailing(handler, () => condition)), { onClose: () => cache.close() });

@@ -1,4 +1,5 @@
 import type { EvictionName } from '../evictions.ts';
+import type { Condition } from './condition.ts';
 import type { TierSettings } from './shared-tier.ts';
 
 export interface CatalogueSettings {
@@ -10,8 +11,12 @@ export interface CatalogueSettings {
   readonly tier?: TierSettings;
 }
 
-/** From a replica whose cache has a shared tier: it was lost, or is there again. */
-export interface TierNotice {
-  readonly type: 'tier';
-  readonly connected: boolean;
-}
+/** To a replica. `warm`: run these products through the cache, uncounted, and reply with `warmed`. */
+export type ReplicaCommand =
+  | { readonly type: 'condition'; readonly condition: Condition }
+  | { readonly type: 'warm'; readonly keys: readonly string[] };
+
+/** From a replica. `tier`: its cache has lost the shared tier, or has it again. */
+export type ReplicaNotice =
+  | { readonly type: 'tier'; readonly connected: boolean }
+  | { readonly type: 'warmed' };

@@ -22,7 +22,7 @@ export function productCache({
   return new Cache<string, Product>({
     name: replica,
     max,
-    eviction, // wTinyLfu, unless told otherwise
+    eviction, // wTinyLfu by default
     ttlMs: 10 * minuteMs,
     jitter: 0.1, // what was loaded together does not end together
     staleMs: minuteMs, // then still served, while one request loads it anew

@@ -12,6 +12,8 @@ export interface Options {
   readonly plot: Plot;
   /** Of each replay; Infinity for a whole trace. */
   readonly requests: number;
+  /** How many requests before those warm the caches, where there are as many. */
+  readonly warmUp: number;
   readonly replicas: number;
   /** Products that each replica's cache holds. */
   readonly cache: number;
@@ -31,6 +33,9 @@ export interface Options {
   readonly json: boolean;
 }
 
+/** Past the opening of either generated day, in which most keys are new. */
+const usualWarmUp = 20_000;
+
 const flags = {
   policy: {
     value: 'NAME',
@@ -39,6 +44,9 @@ const flags = {
   requests: {
     value: 'N',
     help: 'requests of each replay, or `all` of a trace (10000; 4000 with `--policy all`)',
+  },
+  cold: {
+    help: `start with the day or the trace, and cold caches; usually they are warmed with ${usualWarmUp} requests before`,
   },
   replicas: { value: 'N', help: 'catalogue processes; with 1 none is killed (4)' },
   rate: { value: 'N', help: 'requests a second, started on time whatever the answers take (700)' },
@@ -109,6 +117,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     policies: policiesOf(given.get('policy') ?? usualPolicies(given)),
     plot,
     requests: whole ? Infinity : given.integer('requests', usualRequests, [serve ? 0 : 1, 10_000_000]),
+    warmUp: given.has('cold') || whole ? 0 : usualWarmUp,
     replicas,
     cache: given.integer('cache', 300, [1, 10_000_000]),
     eviction: evictionOf(given.get('eviction') ?? 'wTinyLfu'),

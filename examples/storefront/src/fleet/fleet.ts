@@ -1,12 +1,13 @@
 import type { Endpoint } from '@ashlar/lb';
 import type { Condition } from '../catalogue/condition.ts';
-import type { CatalogueSettings, TierNotice } from '../catalogue/messages.ts';
+import type { CatalogueSettings, ReplicaCommand, ReplicaNotice } from '../catalogue/messages.ts';
 import type { EvictionName } from '../evictions.ts';
 import type { PolicyName } from '../policies.ts';
 import { Child } from '../processes/child.ts';
 import type { Announcement, Notice, ProxySettings } from '../proxy/messages.ts';
 import { SharedRedis } from './shared-redis.ts';
 import { TierStates } from './tier-states.ts';
+import { routed } from './warm-up.ts';
 
 export interface FleetOptions {
   readonly policy: PolicyName;
@@ -97,17 +98,36 @@ export class Fleet implements AsyncDisposable {
     this.#proxy.onMessage(message => listener(message as Notice));
   }
 
-  /** Told at once and at every change which replicas have lost the tier that they share. */
+  /** Calls back at once and at every change, with the replicas that have lost the tier that they share. */
   onTier(listener: (away: ReadonlySet<string>) => void): void {
     this.#shared.states.onChange(listener);
   }
 
-  /** A replica is not well any more, and tells nobody. */
-  afflict(replica: string, condition: Condition): void {
-    this.#running.get(replica)?.send(condition);
+  /**
+   * Fills the caches of the replicas by these requests, as the policy would have sent them. Returns the requests of each
+   * replica. @throws ChildError
+   */
+  async warm(keys: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { policy, seed } = this.#options;
+    const requests = routed(keys, { policy, endpoints: this.#announced, seed });
+    const isWarmed = (message: unknown) => (message as ReplicaNotice).type === 'warmed';
+    await Promise.all(
+      Array.from(requests, async ([replica, own]) => {
+        const child = this.#running.get(replica)!;
+        const warmed = child.heard(isWarmed);
+        child.send({ type: 'warm', keys: own } satisfies ReplicaCommand);
+        await warmed;
+      }),
+    );
+    return requests;
   }
 
-  /** Ends a replica with `SIGKILL` and tells nobody. */
+  /** Makes a replica slow or failing. Discovery does not notice. */
+  degrade(replica: string, condition: Condition): void {
+    this.#running.get(replica)?.send({ type: 'condition', condition } satisfies ReplicaCommand);
+  }
+
+  /** Ends a replica with `SIGKILL`. Discovery does not notice. */
   async kill(replica: string): Promise<void> {
     const child = this.#running.get(replica);
     this.#running.delete(replica);
@@ -158,7 +178,8 @@ function startReplica(number: number, options: FleetOptions, { redis, states }: 
   const common = { replica, cache, eviction, loadMs, seed: seed + number };
   const settings: CatalogueSettings = redis === undefined ? common : { ...common, tier: redis.settings };
   return Child.start(catalogueProgram, settings, message => {
-    states.note(replica, (message as TierNotice).connected);
+    const notice = message as ReplicaNotice;
+    if (notice.type === 'tier') states.note(replica, notice.connected);
   });
 }
 

@@ -18,7 +18,7 @@ export class SharedRedis implements AsyncDisposable {
     this.settings = settings;
   }
 
-  /** @throws RedisError when nobody answers. */
+  /** @throws RedisError when no server answers. */
   static async open(url: string): Promise<SharedRedis> {
     try {
       await once(url, redis => redis.ping());

@@ -70,6 +70,8 @@ export interface Change extends Moves {
 /** Everything that the main job finds out, safe as JSON. */
 export interface Report {
   readonly workload: string;
+  /** Requests that filled the caches before each replay; 0 when they were cold. */
+  readonly warmUp: number;
   readonly products: number;
   readonly replicas: number;
   readonly cache: number;
@@ -83,7 +85,7 @@ export interface Report {
 
 /** `cache` is the size of each replica's. */
 export function replayReport(replay: Replay, cache: number): ReplayReport {
-  const { policy, keys, answeredBy, tally, elapsedMs, retries, failures, events, counted, tier } = replay;
+  const { policy, tally, elapsedMs, retries, failures, events, counted, tier } = replay;
   const { requests, errors, hits, hitRatio, latency, late, copies } = tally;
   const answered = requests - errors;
   const fates = new Map<string, Fate>(
@@ -111,7 +113,7 @@ export function replayReport(replay: Replay, cache: number): ReplayReport {
     };
   });
   const replayed = comparedEvictions.map((eviction): Replayed => {
-    const again = hitsOf(evictionOf(eviction), cache, keys, answeredBy);
+    const again = hitsOf(evictionOf(eviction), cache, replay);
     return { eviction, hits: again, hitRatio: ratio(again, answered) };
   });
   return {

@@ -12,9 +12,8 @@ export function summary(report: Report, screen: Screen): string {
   if (changes.length > 0) parts.push(moves(changes));
   const meaning = verdict(report);
   if (meaning !== undefined) parts.push(meaning);
-  parts.push(
-    'Replayed alone: what a cache of that policy and size hits of the same requests, cold at the start, as all were.',
-  );
+  const start = report.warmUp === 0 ? 'cold at the start, as all were' : 'after the same warm-up';
+  parts.push(`Replayed alone: what a cache of that policy and size hits of the same requests, ${start}.`);
   return parts.join('\n\n');
 }
 

@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { endWithParent } from '@workspace/program';
 
-/** What a child tells its parent, once. */
+/** What a child reports to its parent, once. */
 export type Started = { readonly type: 'started'; readonly port: number } | Failed;
 
 interface Failed {
@@ -24,7 +24,7 @@ export interface ServeOptions {
 }
 
 /**
- * Runs an HTTP server of a child process: listens on loopback, tells the parent the port, and lives as long as the
+ * Runs an HTTP server of a child process: listens on loopback, reports the port to its parent, and lives as long as the
  * parent does.
  */
 export async function serve(server: Server, { port = 0, onClose }: ServeOptions = {}): Promise<void> {
@@ -34,7 +34,7 @@ export async function serve(server: Server, { port = 0, onClose }: ServeOptions 
       await onClose?.();
       process.exit();
     });
-    // Connections that were busy just now become idle one by one, and nobody else closes them.
+    // Connections that were busy just now become idle one by one, and nothing else closes them.
     setInterval(() => server.closeIdleConnections(), 20);
   });
   // An idle connection that the server closes can cross a request on the wire: leave closing to the client.
@@ -42,13 +42,13 @@ export async function serve(server: Server, { port = 0, onClose }: ServeOptions 
   try {
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
-    tell({ type: 'started', port: (server.address() as AddressInfo).port });
+    report({ type: 'started', port: (server.address() as AddressInfo).port });
   } catch (error) {
-    tell({ type: 'failed', why: (error as Error).message });
+    report({ type: 'failed', why: (error as Error).message });
     process.disconnect();
   }
 }
 
-function tell(started: Started): void {
+function report(started: Started): void {
   process.send?.(started);
 }

@@ -2,32 +2,15 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { on } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import {
-  consistent,
-  type EjectMessage,
-  type Endpoint,
-  LoadBalancer,
-  leastRequests,
-  type PolicyFactory,
-  peakEwma,
-  random,
-  roundRobin,
-} from '@ashlar/lb';
+import { type EjectMessage, type Endpoint, LoadBalancer } from '@ashlar/lb';
 import { reverseProxy } from '@ashlar/lb/proxy';
-import type { PolicyName } from '../policies.ts';
+import { balancerPolicies } from '../policies.ts';
 import { givenSettings, serve } from '../processes/lifeline.ts';
 import { productKey } from '../product-path.ts';
 import type { Announcement, Notice, ProxySettings } from './messages.ts';
 
 const { port, policy: name } = givenSettings<ProxySettings>();
-const policies: Readonly<Record<PolicyName, () => PolicyFactory>> = {
-  'peak-ewma': peakEwma,
-  consistent,
-  'least-requests': leastRequests,
-  'round-robin': roundRobin,
-  random,
-};
-const policy = policies[name]();
+const policy = balancerPolicies[name]();
 
 // #region wiring
 const balancer = new LoadBalancer({ name: 'storefront', endpoints: announced(), policy });
@@ -43,13 +26,13 @@ async function* announced(): AsyncGenerator<readonly Endpoint[]> {
   for await (const [message] of on(process, 'message')) yield (message as Announcement).endpoints;
 }
 
-subscribe('ashlar:lb:endpoints', () => tell({ type: 'endpoints' }));
+subscribe('ashlar:lb:endpoints', () => send({ type: 'endpoints' }));
 subscribe('ashlar:lb:eject', message => {
   const { endpoint } = message as EjectMessage;
-  tell({ type: 'ejected', replica: endpoint });
+  send({ type: 'ejected', replica: endpoint });
 });
 
-function tell(notice: Notice): void {
+function send(notice: Notice): void {
   process.send?.(notice);
 }
 

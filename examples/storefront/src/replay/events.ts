@@ -2,7 +2,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 
 /** What happened to the replicas on the way. */
 export interface Event {
-  /** `ejected` is the balancer's own finding; `forgotten` that discovery has told it. */
+  /** `ejected` is the balancer's own finding; `forgotten`: discovery has noticed. */
   readonly type: 'killed' | 'ejected' | 'forgotten' | 'joined' | 'slow' | 'failing';
   readonly replica: string;
   /** How many requests had been sent, and how long after the first. */
@@ -14,7 +14,7 @@ export interface Event {
 
 /**
  * `change`: a replica is killed, discovery forgets it a good while later, and a new one joins; where there is but one
- * replica it is not killed: nobody could answer. `trouble`: one replica is slow from some moment on, and another fails.
+ * replica it is not killed: no other could answer. `trouble`: one replica is slow from some moment on, and another fails.
  */
 export type Plot = 'change' | 'trouble';
 
@@ -49,8 +49,8 @@ export class Events {
     const at = (share: number) => Math.floor(requests * share);
     const [, victim, another] = fleet.announced;
     if (plot === 'trouble') {
-      this.#steps.push({ at: at(troubleAt), take: async () => this.#afflict(victim, 'slow') });
-      this.#steps.push({ at: at(troubleAt), take: async () => this.#afflict(another, 'failing') });
+      this.#steps.push({ at: at(troubleAt), take: async () => this.#degrade(victim, 'slow') });
+      this.#steps.push({ at: at(troubleAt), take: async () => this.#degrade(another, 'failing') });
     } else {
       if (victim !== undefined) {
         this.#steps.push({ at: at(killAt), take: () => this.#kill(victim) });
@@ -59,7 +59,7 @@ export class Events {
       this.#steps.push({ at: at(joinAt), take: () => this.#join() });
     }
     fleet.onNotice(notice => {
-      if (notice.type === 'ejected') this.#tell('ejected', notice.replica);
+      if (notice.type === 'ejected') this.#record('ejected', notice.replica);
     });
   }
 
@@ -82,26 +82,26 @@ export class Events {
 
   async #kill(replica: string): Promise<void> {
     const killed = this.#fleet.kill(replica);
-    this.#tell('killed', replica);
+    this.#record('killed', replica);
     await killed;
   }
 
   async #forget(replica: string): Promise<void> {
     await this.#fleet.forget(replica);
-    this.#tell('forgotten', replica);
+    this.#record('forgotten', replica);
   }
 
-  #afflict(replica: string | undefined, condition: 'slow' | 'failing'): void {
+  #degrade(replica: string | undefined, condition: 'slow' | 'failing'): void {
     if (replica === undefined) return;
-    this.#fleet.afflict(replica, condition);
-    this.#tell(condition, replica);
+    this.#fleet.degrade(replica, condition);
+    this.#record(condition, replica);
   }
 
   async #join(): Promise<void> {
-    this.#tell('joined', await this.#fleet.join());
+    this.#record('joined', await this.#fleet.join());
   }
 
-  #tell(type: Event['type'], replica: string): void {
+  #record(type: Event['type'], replica: string): void {
     const replicas = [...this.#fleet.replicaUrls.keys()];
     const event = { type, replica, request: this.#request, atMs: this.#now() - this.#startMs, replicas };
     this.#happened.push(event);

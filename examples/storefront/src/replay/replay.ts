@@ -1,4 +1,4 @@
-import { systemClock } from '@ashlar/core';
+import { abortable, systemClock } from '@ashlar/core';
 import type { BalancerSnapshot } from '@ashlar/lb';
 import type { CatalogueStats } from '../catalogue/catalogue.ts';
 import type { Fleet } from '../fleet/fleet.ts';
@@ -14,19 +14,23 @@ type Pace = { readonly rate: number } | { readonly concurrency: number };
 
 export interface ReplayOptions {
   readonly keys: readonly string[];
+  /** Requests that fill the caches before. */
+  readonly warmUp: readonly string[];
   readonly pace: Pace;
   /** What happens to the replicas on the way, if anything. */
   readonly events: Events | undefined;
   /** Follows the tier that the replicas share, if they do. */
   readonly tier: TierWatch | undefined;
   readonly signal: AbortSignal;
-  /** Called when the replay begins, for whoever shows how it goes. */
+  /** Called when the replay begins. */
   onStart?(tally: Tally): void;
 }
 
 export interface Replay {
   readonly policy: PolicyName;
   readonly keys: readonly string[];
+  /** By replica: the requests that filled its cache before. */
+  readonly warmUp: ReadonlyMap<string, readonly string[]>;
   /** By request: the replica that answered it. */
   readonly answeredBy: readonly (string | undefined)[];
   readonly replicasAtStart: readonly string[];
@@ -43,7 +47,7 @@ export interface Replay {
   readonly tier: TierWatch | undefined;
 }
 
-const warmUpRequests = 400;
+const homeRequests = 400;
 /** So many that wait are no load that a busy machine still works off, but one that it will never keep up with. */
 const maxOpen = 25_000;
 
@@ -63,7 +67,8 @@ export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Repl
     tier?.answered(seen);
     answeredBy[index] = seen.ok ? seen.replica : undefined;
   };
-  await warmUp(client, signal);
+  await warmProcesses(client, signal);
+  const warmUp = await abortable(fleet.warm(options.warmUp), signal);
   options.onStart?.(tally);
   tier?.start();
   const startMs = clock.now();
@@ -77,16 +82,16 @@ export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Repl
   const failures = new Map(endpoints.map(({ id, failed }) => [id, failed]));
   const counted = await Promise.all(Array.from(fleet.replicaUrls.values(), statsOf));
   const seen = { tally, elapsedMs, retries, failures, events: happened, counted: counted.flat(), tier };
-  return { policy, replicasAtStart, keys, answeredBy, ...seen };
+  return { policy, replicasAtStart, keys, warmUp, answeredBy, ...seen };
 }
 
 /**
  * A process runs its first requests many times slower than later ones, for want of compiled code and connections, which
- * would be all that the 99th percentile tells. The home page leaves the caches cold.
+ * would be all that the 99th percentile shows. The home page leaves the caches as they are.
  */
-async function warmUp(client: Client, signal: AbortSignal): Promise<void> {
+async function warmProcesses(client: Client, signal: AbortSignal): Promise<void> {
   const send = () => client.home();
-  await closedLoop({ requests: warmUpRequests, concurrency: 16, clock: systemClock, signal, send });
+  await closedLoop({ requests: homeRequests, concurrency: 16, clock: systemClock, signal, send });
 }
 
 /** Nothing of a replica that has ended by itself. */

@@ -26,13 +26,13 @@ export class TierWatch {
   };
   readonly #outages: { atMs: number; lastedMs: number | undefined; servedWithout: number }[] = [];
   readonly #now: () => number;
-  readonly #tell: (outage: Outage) => void;
+  readonly #onOutage: (outage: Outage) => void;
   #startMs: number;
 
-  /** `tell` is called when the tier is lost, and when it is back. */
-  constructor(fleet: Fleet, now: () => number, tell: (outage: Outage) => void) {
+  /** `onOutage` is called when the tier is lost, and when it is back. */
+  constructor(fleet: Fleet, now: () => number, onOutage: (outage: Outage) => void) {
     this.#now = now;
-    this.#tell = tell;
+    this.#onOutage = onOutage;
     this.#startMs = now();
     fleet.onTier(away => this.#changed(away));
   }
@@ -68,6 +68,6 @@ export class TierWatch {
     const atMs = this.#now() - this.#startMs;
     if (this.#isOn) this.#outages.at(-1)!.lastedMs = atMs - this.#outages.at(-1)!.atMs;
     else this.#outages.push({ atMs, lastedMs: undefined, servedWithout: 0 });
-    this.#tell(this.#outages.at(-1)!);
+    this.#onOutage(this.#outages.at(-1)!);
   }
 }

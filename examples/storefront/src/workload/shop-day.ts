@@ -25,7 +25,7 @@ export interface Season {
 
 /** Reuse distances of both shop traces fall off with about this exponent. */
 const returnExponent = 1.2;
-/** Nobody asks for the same page twice in a row in the shop traces: they have been cleaned of immediate repeats. */
+/** The shop traces have no page twice in a row: they have been cleaned of immediate repeats. */
 const shortestReturn = 2;
 
 /**

@@ -6,27 +6,27 @@ export type Place =
   | { readonly backend: 'memory' }
   | { readonly backend: 'redis' | 'postgres'; readonly url: string };
 
-/** A number that only grows, whoever writes. */
-export interface Fenced {
-  /** Adds one and gives what it became. @throws StaleTokenError; nothing was written then. */
+/** A number that only grows, whichever process writes. */
+export interface FencedCounter {
+  /** Adds one and returns the new count. @throws StaleTokenError; nothing was written then. */
   increment(lease: FencingToken): Promise<number>;
 }
 
-export interface Counter extends Fenced {
+export interface Counter extends FencedCounter {
   /** Sets it up, at 0. Rejects when the server cannot be used. */
   create(): Promise<void>;
   read(): Promise<number>;
   remove(): Promise<void>;
 }
 
-/** What a contender stands on: the store that its lease is a claim of, and what the leader writes to. */
-export interface Ground extends AsyncDisposable {
+/** What a contender uses: the store that keeps the lease, and the counter that the leader writes. */
+export interface Backend extends AsyncDisposable {
   readonly store: Store;
-  readonly counter: Fenced;
+  readonly counter: FencedCounter;
 }
 
-/** The same for the process that starts the contenders. */
-export interface Home extends Ground {
+/** The same in the process that starts the contenders. */
+export interface ParentBackend extends Backend {
   readonly counter: Counter;
   /** Lets a child reach what is in this process's memory. */
   attach?(child: ChildProcess): void;

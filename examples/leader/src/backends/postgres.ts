@@ -1,7 +1,7 @@
 import { type FencingToken, StaleTokenError } from '@ashlar/store';
 import { type PostgresStore, postgresStore, sqlFence } from '@ashlar/store/postgres';
 import pg from 'pg';
-import type { Counter, Home } from './ground.ts';
+import type { Counter, ParentBackend } from './backend.ts';
 
 const table = 'ashlar_leader_counter';
 
@@ -58,7 +58,7 @@ interface Row {
 }
 
 /** On a PostgreSQL server; the counter of each run has a row of its own. */
-export function postgresGround(url: string, run: string): Home {
+export function postgresBackend(url: string, run: string): ParentBackend {
   const pool = new pg.Pool({
     connectionString: url,
     max: 4,

@@ -3,11 +3,11 @@ import { StaleTokenError } from '@ashlar/store';
 import { startPostgres, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { expect, it, onTestFinished } from 'vitest';
-import type { Home } from '../src/ground/ground.ts';
-import { postgresGround } from '../src/ground/postgres.ts';
-import { redisGround } from '../src/ground/redis.ts';
+import type { ParentBackend } from '../src/backends/backend.ts';
+import { postgresBackend } from '../src/backends/postgres.ts';
+import { redisBackend } from '../src/backends/redis.ts';
 
-const grounds = { redis: redisGround, postgres: postgresGround };
+const factories = { redis: redisBackend, postgres: postgresBackend };
 const servers = { redis: startRedis, postgres: startPostgres };
 
 for (const name of ['redis', 'postgres'] as const) {
@@ -16,24 +16,24 @@ for (const name of ['redis', 'postgres'] as const) {
       const server = await servers[name]();
       onTestFinished(() => server.stop());
       const run = randomUUID();
-      const homes: Home[] = [0, 1].map(() => grounds[name](server.url, run));
+      const backends: ParentBackend[] = [0, 1].map(() => factories[name](server.url, run));
       onTestFinished(async () => {
-        for (const home of homes) await home[Symbol.asyncDispose]();
+        for (const backend of backends) await backend[Symbol.asyncDispose]();
       });
-      await homes[0]!.counter.create();
+      await backends[0]!.counter.create();
 
       const written: number[][] = [];
-      /** Writes until it is refused, and tells when it has begun. */
+      /** Writes until it is refused, and calls back when it has begun. */
       async function lead(token: number, begun: () => void): Promise<never> {
-        const { counter } = homes[token % 2]!;
+        const { counter } = backends[token % 2]!;
         const lease = { token: BigInt(token), holder: `holder ${token}` };
         const mine: number[] = [];
         written.push(mine);
         for (;;) {
           mine.push(await counter.increment(lease));
           begun();
-          // not so often that nobody else ever finds the counter at rest
-          for (let look = 0; look < 12; look++) await counter.read();
+          // not so often that no other ever finds the counter at rest
+          for (let reads = 0; reads < 12; reads++) await counter.read();
         }
       }
 
@@ -41,20 +41,20 @@ for (const name of ['redis', 'postgres'] as const) {
       const leaders: Promise<never>[] = [];
       for (let token = 1; token <= 40; token++) {
         // at another point of what the one before does, each time
-        for (let look = 0; look < token % 13; look++) await homes[token % 2]!.counter.read();
+        for (let reads = 0; reads < token % 13; reads++) await backends[token % 2]!.counter.read();
         await new Promise<void>((resolve, reject) => {
           const leading = lead(token, resolve);
           leading.catch(reject);
           leaders.push(leading);
         });
       }
-      const end = await homes[1]!.counter.increment({ token: 41n, holder: 'the last' });
+      const end = await backends[1]!.counter.increment({ token: 41n, holder: 'the last' });
       for (const leading of leaders) await expect(leading).rejects.toThrow(StaleTokenError);
 
       const counts = [...written.flat(), end];
       expect(counts).toEqual(counts.map((_, at) => at + 1));
-      expect(await homes[0]!.counter.read()).toBe(end);
-      await homes[0]!.counter.remove();
+      expect(await backends[0]!.counter.read()).toBe(end);
+      await backends[0]!.counter.remove();
     });
   });
 }

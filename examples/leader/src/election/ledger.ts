@@ -1,10 +1,10 @@
-import type { Happening } from './contender.ts';
+import type { ContenderEvent } from './contender.ts';
 
 /** The writes with one token. */
 export interface Term {
   readonly token: bigint;
   readonly contender: number;
-  /** From the last write of the term before to the first of this one, as this process heard of them. */
+  /** From the last write of the term before to the first of this one, as reported to this process. */
   readonly gapMs: number | undefined;
   readonly first: number;
   last: number;
@@ -14,12 +14,12 @@ export interface Term {
   cause: 'killed' | 'stopped' | undefined;
 }
 
-/** Knows every write that was acknowledged, and finds out whether the counter ever went back. */
+/** Records every acknowledged write, and checks that the counter never goes back. */
 export class Ledger {
   readonly #terms = new Map<bigint, Term>();
   acknowledged = 0;
   refused = 0;
-  /** A write, or a look at the counter, that gave no more than an earlier one must have left. */
+  /** A write, or a read of the counter, that gave no more than an earlier one must have left. */
   wentBack = 0;
   #highest = 0;
 
@@ -38,16 +38,16 @@ export class Ledger {
     return this.#highest;
   }
 
-  hear(contender: number, happening: Happening): void {
-    if (happening.told === 'refused') this.refused++;
-    if (happening.told === 'wrote') this.#wrote(contender, happening.token, happening.count);
-    if (happening.told === 'killed' || happening.told === 'stopped') {
-      if (this.term?.contender === contender) this.term.cause = happening.told;
+  record(contender: number, event: ContenderEvent): void {
+    if (event.type === 'refused') this.refused++;
+    if (event.type === 'wrote') this.#wrote(contender, event.token, event.count);
+    if (event.type === 'killed' || event.type === 'stopped') {
+      if (this.term?.contender === contender) this.term.cause = event.type;
     }
   }
 
-  /** Somebody looked; `floor` is what `highest` was before. */
-  saw(count: number, floor: number): void {
+  /** The counter was read; `floor` is what `highest` was before. */
+  recordRead(count: number, floor: number): void {
     if (count < floor) this.wentBack++;
     this.#highest = Math.max(this.#highest, count);
   }

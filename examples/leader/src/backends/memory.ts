@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { MessageChannel } from 'node:worker_threads';
 import { Fence, type FencingToken, memoryStore, StaleTokenError } from '@ashlar/store';
-import type { Counter, Ground, Home } from './ground.ts';
+import type { Backend, Counter, ParentBackend } from './backend.ts';
 
 /** What travels between a child and its parent: what a store's port carries, and the one question of the counter. */
 interface Asked {
@@ -32,7 +32,7 @@ class MemoryCounter implements Counter {
 }
 
 /** In this process, which answers for its children over the channels that `fork` made. */
-export function memoryHome(): Home {
+export function parentMemory(): ParentBackend {
   const store = memoryStore();
   const counter = new MemoryCounter();
   return {
@@ -57,7 +57,7 @@ export function memoryHome(): Home {
 }
 
 /** In the parent of this process: a port of the parent's store, carried on over the channel between the two. */
-export function memoryGuest(): Ground {
+export function childMemory(): Backend {
   const { port1: here, port2: port } = new MessageChannel();
   const ask = (message: Asked) => void process.send?.(message);
   let answered: (answer: NonNullable<Answered['counter']>) => void = () => {};

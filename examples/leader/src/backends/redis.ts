@@ -1,7 +1,7 @@
 import { type FencingToken, isStale, StaleTokenError, type Store } from '@ashlar/store';
 import { fencedSet, redisStore } from '@ashlar/store/redis';
 import { Redis } from 'ioredis';
-import type { Counter, Home } from './ground.ts';
+import type { Counter, ParentBackend } from './backend.ts';
 
 /** `fencedSet` writes a value and cannot add to one, so a leader must know what is there when it begins. */
 class RedisCounter implements Counter {
@@ -18,7 +18,7 @@ class RedisCounter implements Counter {
   }
 
   async create(): Promise<void> {
-    await this.#store.get(this.#key); // says what is wrong with a server
+    await this.#store.get(this.#key); // rejects when the server cannot be used
     await this.#redis.hset(this.#key, 'value', 0);
   }
 
@@ -61,7 +61,7 @@ class RedisCounter implements Counter {
 }
 
 /** On a Redis server; the counter of each run has a key of its own. */
-export function redisGround(url: string, run: string): Home {
+export function redisBackend(url: string, run: string): ParentBackend {
   const redis = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 1, commandTimeout: 1_000 });
   redis.on('error', () => {}); // The calls reject with it
   const store = redisStore({ redis, prefix: 'ashlar-leader' });

@@ -1,7 +1,7 @@
 import { AshlarError } from '@ashlar/core';
 import type { Contender } from './contender.ts';
+import type { Election } from './election.ts';
 import type { Term } from './ledger.ts';
-import type { Stage } from './stage.ts';
 
 /** A step of the script did not come about. */
 class ScriptError extends AshlarError {
@@ -12,19 +12,19 @@ const rounds = 3;
 const someWrites = 5;
 
 /**
- * Lets one lead, kills it; stops the next one until another leads, and lets it go on: its late write is refused. Gives
- * how many takeovers that must have been.
+ * Lets one lead, kills it; stops the next one until another leads, and lets it go on: its late write is refused. Returns
+ * how many takeovers that must have caused.
  *
  * @throws ScriptError, and the signal's reason.
  */
-export async function performScript(stage: Stage, ttlMs: number, signal: AbortSignal): Promise<number> {
-  const { ledger, contenders } = stage;
+export async function performScript(election: Election, ttlMs: number, signal: AbortSignal): Promise<number> {
+  const { ledger, contenders } = election;
   const limitMs = 20_000 + 3 * ttlMs;
 
   const until = async (what: string, isSo: () => boolean) => {
     const limit = AbortSignal.timeout(limitMs);
     try {
-      await stage.until(isSo, AbortSignal.any([signal, limit]));
+      await election.until(isSo, AbortSignal.any([signal, limit]));
     } catch (error) {
       signal.throwIfAborted();
       throw new ScriptError(`within ${limitMs} ms it did not come about that ${what}`, { cause: error });
@@ -43,7 +43,7 @@ export async function performScript(stage: Stage, ttlMs: number, signal: AbortSi
   await until('all three run again', allRun);
 
   let takeovers = 1;
-  // who happens to be stopped in the instant of a write has no late one to try
+  // a process that is stopped in the instant of a write has no late one to try
   for (let round = 1; round <= rounds && ledger.refused === 0; round++) {
     const { writes } = ledger.term!;
     await until('the leader writes', () => ledger.term!.writes > writes);

@@ -1,14 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Settings, Told } from '../contender/messages.ts';
-import type { Home } from '../ground/ground.ts';
+import type { ParentBackend } from '../backends/backend.ts';
+import type { Message, Settings } from '../contender/messages.ts';
 
-/** What a contender says, and what is done to it. */
-export type Happening =
-  | Told
-  | { readonly told: 'started' | 'killed' | 'stopped' | 'resumed' }
-  | { readonly told: 'ended'; readonly how: string };
+/** What a contender reports, and what is done to it. */
+export type ContenderEvent =
+  | Message
+  | { readonly type: 'started' | 'killed' | 'stopped' | 'resumed' }
+  | { readonly type: 'ended'; readonly how: string };
 
 export type State = 'starting' | 'waiting' | 'leading' | 'stopped' | 'dead';
 
@@ -20,18 +20,23 @@ const restartMs = 1_000;
 export class Contender implements AsyncDisposable {
   readonly number: number;
   readonly #settings: Settings;
-  readonly #home: Home;
-  readonly #happened: (happening: Happening) => void;
+  readonly #backend: ParentBackend;
+  readonly #onEvent: (event: ContenderEvent) => void;
   #child!: ChildProcess;
   #said: 'starting' | 'waiting' | 'leading' = 'starting';
   #state: 'running' | 'stopped' | 'dead' = 'running';
   #restart: NodeJS.Timeout | undefined;
 
-  constructor(number: number, settings: Settings, home: Home, happened: (happening: Happening) => void) {
+  constructor(
+    number: number,
+    settings: Settings,
+    backend: ParentBackend,
+    onEvent: (event: ContenderEvent) => void,
+  ) {
     this.number = number;
     this.#settings = settings;
-    this.#home = home;
-    this.#happened = happened;
+    this.#backend = backend;
+    this.#onEvent = onEvent;
     this.#start();
   }
 
@@ -42,7 +47,7 @@ export class Contender implements AsyncDisposable {
   /** `SIGKILL`: it ends between two instructions, and a new process takes its place after a second. */
   kill(): void {
     if (this.#state === 'dead') return;
-    this.#happened({ told: 'killed' });
+    this.#onEvent({ type: 'killed' });
     this.#child.kill('SIGKILL');
   }
 
@@ -51,7 +56,7 @@ export class Contender implements AsyncDisposable {
     if (this.#state !== 'running') return;
     this.#child.kill('SIGSTOP');
     this.#state = 'stopped';
-    this.#happened({ told: 'stopped' });
+    this.#onEvent({ type: 'stopped' });
   }
 
   /** `SIGCONT`, or a new process where there is none. */
@@ -59,7 +64,7 @@ export class Contender implements AsyncDisposable {
     if (this.#state === 'dead') this.#start();
     if (this.#state !== 'stopped') return;
     this.#state = 'running';
-    this.#happened({ told: 'resumed' });
+    this.#onEvent({ type: 'resumed' });
     this.#child.kill('SIGCONT');
   }
 
@@ -86,21 +91,21 @@ export class Contender implements AsyncDisposable {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#child = child;
-    this.#home.attach?.(child);
+    this.#backend.attach?.(child);
     child.on('error', () => {}); // such as a message to one that has just ended
-    child.on('message', (message: Partial<Told>) => {
-      if (message.told !== undefined) this.#hear(message as Told);
+    child.on('message', (message: Partial<Message>) => {
+      if (message.type !== undefined) this.#record(message as Message);
     });
     child.on('exit', (code, signal) => {
       this.#state = 'dead';
       this.#restart = setTimeout(() => this.#start(), restartMs);
-      this.#happened({ told: 'ended', how: signal ?? `exit code ${code}` });
+      this.#onEvent({ type: 'ended', how: signal ?? `exit code ${code}` });
     });
-    this.#happened({ told: 'started' });
+    this.#onEvent({ type: 'started' });
   }
 
-  #hear(told: Told): void {
-    if (told.told === 'waiting' || told.told === 'leading') this.#said = told.told;
-    this.#happened(told);
+  #record(message: Message): void {
+    if (message.type === 'waiting' || message.type === 'leading') this.#said = message.type;
+    this.#onEvent(message);
   }
 }
