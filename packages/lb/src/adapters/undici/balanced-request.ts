@@ -1,3 +1,4 @@
+import { describe } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
@@ -7,7 +8,7 @@ import { Cancellation } from '../../util/cancellation.ts';
 import { UnforwardableError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
-import { upstreamPath } from '../http/url.ts';
+import { climbs, upstreamPath } from '../http/url.ts';
 import { CallerHandler } from './caller-handler.ts';
 import type { DispatcherSettings } from './options.ts';
 import { ReplayBody } from './replay-body.ts';
@@ -71,6 +72,8 @@ export class BalancedRequest<E extends Endpoint> {
   async run(): Promise<void> {
     try {
       this.#caller.start();
+      const { path } = this.#options;
+      if (climbs(path)) throw new UnforwardableError(`the path ${describe(path)} leads above its root`);
       const response = await this.#balancer.run(context => this.#attempt(context), {
         key: this.#settings.key(this.#options),
         idempotent: this.#idempotent,
