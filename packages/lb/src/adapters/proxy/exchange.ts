@@ -108,16 +108,19 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     const { host, responseBufferBytes } = this.#settings;
     const held = new HeldResponse(this.#response, responseBufferBytes, () => this.#isRepeatable());
     this.#held = held;
-    const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, error => this.giveUp(error));
-    cancellation.onAbort(() => attempt.abort());
-    const sent = new UpstreamRequest(
-      request.method!,
-      upstream.prefix + target.path,
-      requestHeaders(request, target, hostOf(target, upstream, host), this.#settings),
-      this.#body?.open() ?? null,
-      upstream.hostname,
+    const attempt = new UpstreamAttempt(endpoint.id, upstream, held, this.#settings, error =>
+      this.giveUp(error),
     );
-    attempt.send(upstream.dispatcher, sent);
+    cancellation.onAbort(() => attempt.abort());
+    const made = () =>
+      new UpstreamRequest(
+        request.method!,
+        upstream.prefix + target.path,
+        requestHeaders(request, target, hostOf(target, upstream, host), this.#settings),
+        this.#body?.open() ?? null,
+        upstream.hostname,
+      );
+    attempt.send(made(), () => (this.#isRepeatable() ? made() : undefined));
     return attempt.finished;
   }
 
