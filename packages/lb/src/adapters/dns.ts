@@ -1,11 +1,11 @@
-import { Backoff, onAbort, withDeadline } from '@ashlar/core';
+import { Backoff } from '@ashlar/core';
 import { stoppable } from '../discovery/stoppable.ts';
 import { waitToRetry } from '../discovery/trouble.ts';
 import type { Discovery } from '../endpoint.ts';
 import { sameEndpoint } from '../endpoint.ts';
-import { DiscoveryError } from '../errors.ts';
 import { type DnsAnswer, type DnsEndpoint, lookUp } from './dns/lookup.ts';
 import { type DnsDiscoveryOptions, type DnsSettings, dnsSettings } from './dns/options.ts';
+import { Round } from './dns/round.ts';
 
 export type { DiscoveryTroubleMessage } from '../discovery/trouble.ts';
 export type { DnsEndpoint } from './dns/lookup.ts';
@@ -21,8 +21,9 @@ export type {
  * The endpoints that the DNS lists under a name, for `new LoadBalancer({ endpoints })`. The name is resolved again when
  * the shortest TTL of the answer expires, between `minIntervalMs` and `intervalMs`.
  *
- * An answer with the same endpoints in another order publishes nothing. A failed, late, partial or empty answer changes
- * nothing: the error is published on the channel `ashlar:lb:discovery-trouble`, and the next query follows after
+ * An answer with the same endpoints in another order publishes nothing. A query that fails or is late keeps its last
+ * records, none at first: where A answers and AAAA does not, the IPv4 addresses serve. A round without any endpoint
+ * changes nothing. The error is published on the channel `ashlar:lb:discovery-trouble`, and the next round follows after
  * `minIntervalMs` plus a random pause that doubles with each failure, at most `intervalMs` in all. Of SRV records only
  * the lowest priority counts, with its weights. Only the DNS is asked, not the machine's `hosts` file. Ends when the
  * signal aborts; never throws.
@@ -38,12 +39,16 @@ async function* poll(settings: DnsSettings, signal: AbortSignal): AsyncGenerator
   const { name, minIntervalMs, intervalMs, jitter, clock, random } = settings;
   const backoff = new Backoff({ firstMs: minIntervalMs, maxMs: intervalMs - minIntervalMs }, random);
   let last: readonly DnsEndpoint[] = [];
+  let round = new Round(settings, new Map(), signal);
   for (;;) {
     try {
-      const { endpoints, ttlMs } = await lookUpInTime(settings, signal);
-      backoff.reset();
+      round = new Round(settings, round.records, signal);
+      const { endpoints, ttlMs } = await finished(lookUp(settings, round), settings, round);
+      signal.throwIfAborted();
       if (!isSame(last, endpoints)) yield endpoints;
       last = endpoints;
+      if (round.error !== undefined) throw round.error;
+      backoff.reset();
       const pauseMs = Math.max(minIntervalMs, Math.min(ttlMs, intervalMs));
       await clock.sleep(pauseMs * (1 + jitter * random()), signal);
     } catch (error) {
@@ -53,14 +58,17 @@ async function* poll(settings: DnsSettings, signal: AbortSignal): AsyncGenerator
   }
 }
 
-/** One round of queries. A late round is canceled. */
-function lookUpInTime(settings: DnsSettings, signal: AbortSignal): Promise<DnsAnswer> {
-  const { name, timeoutMs, clock, resolver } = settings;
-  const late = () => new DiscoveryError(`the DNS did not answer for ${name} within ${timeoutMs} ms`);
-  return withDeadline({ timeoutMs, signal, clock, late }, ended => {
-    onAbort(ended, () => resolver.cancel?.());
-    return lookUp(settings);
-  });
+/** Cancels the queries that were late. */
+async function finished(
+  answer: Promise<DnsAnswer>,
+  { resolver }: DnsSettings,
+  round: Round,
+): Promise<DnsAnswer> {
+  try {
+    return await answer;
+  } finally {
+    if (round.error !== undefined) resolver.cancel?.();
+  }
 }
 
 function isSame(before: readonly DnsEndpoint[], after: readonly DnsEndpoint[]): boolean {

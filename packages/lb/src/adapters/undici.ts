@@ -79,6 +79,7 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
     if (typeof options !== 'object' || options === null) {
       throw new errors.InvalidArgumentError('opts must be an object');
     }
+    if (typeof options.path !== 'string') throw new errors.InvalidArgumentError('opts.path must be a string');
     const adapted = modernHandler(handler);
     const { origin: expected, otherwise } = this.#settings;
     const { origin } = options;

@@ -110,7 +110,7 @@ describe('discovery by DNS', () => {
     ['unknown', { 'A shop': 'unknown' }, 'the DNS has no A+AAAA records of shop'],
     ['empty', {}, 'the DNS has no A+AAAA records of shop'],
     ['failing', { 'A shop': 'failing' }, 'ESERVFAIL'],
-    ['failing in part', { 'A shop': a('shop', ['10.0.0.7']), 'AAAA shop': 'failing' }, 'ESERVFAIL'],
+    ['empty and failing', { 'A shop': 'unknown', 'AAAA shop': 'failing' }, 'ESERVFAIL'],
     ['silent', { 'A shop': 'silent' }, 'the DNS did not answer for shop within 5000 ms'],
   ] as const)(
     'keeps the last good set while the answer is %s, and says so',
@@ -133,6 +133,48 @@ describe('discovery by DNS', () => {
       expect(sets.ended).toBe(false);
     },
   );
+
+  it.each(['failing', 'not implemented', 'refused', 'silent'] as const)(
+    'serves what answered while the other family is %s, and goes on asking',
+    async reply => {
+      const { server, clock, discover, settled } = await site();
+      server.says({ 'A shop': a('shop', ['10.0.0.1']), 'AAAA shop': reply });
+      const { messages, stop } = heard('discovery-trouble');
+      const sets = discover('shop', { type: 'A+AAAA' });
+      const passed = async (ms: number) => {
+        await until(() => expect(server.asked.length % 2).toBe(0));
+        await until(() => expect(server.open).toBe(reply === 'silent' ? 1 : 0));
+        if (reply === 'silent') await clock.advance(5_000);
+        await settled();
+        await clock.advance(ms);
+      };
+      await until(() => expect(server.asked).toHaveLength(2));
+      await passed(0);
+      await until(() => expect(sets.ids).toEqual([['10.0.0.1:8080']]));
+      expect(messages).toMatchObject([{ source: 'dns shop', retryInMs: 1_500 }]);
+      server.says({ 'A shop': a('shop', ['10.0.0.2']), 'AAAA shop': aaaa('shop', ['fd00::1']) });
+      await clock.advance(1_500);
+      await until(() => expect(sets.ids.at(-1)).toEqual(['10.0.0.2:8080', '[fd00::1]:8080']));
+      await settled();
+      server.says({ 'A shop': a('shop', ['10.0.0.3']), 'AAAA shop': reply });
+      await clock.advance(5_000);
+      await until(() => expect(server.asked).toHaveLength(6));
+      await passed(0);
+      await until(() => expect(sets.ids.at(-1)).toEqual(['10.0.0.3:8080', '[fd00::1]:8080']));
+      expect(stop()).toHaveLength(2);
+    },
+  );
+
+  it('serves the targets of SRV that have an address while another has none', async () => {
+    const { server, discover } = await site();
+    server.says({
+      'SRV shop': srv('shop', [1, 1, 80, 'one'], [1, 1, 80, 'two']),
+      'A one': a('one', ['10.0.0.1']),
+      'A two': 'failing',
+    });
+    const sets = discover('shop', { type: 'SRV' });
+    await until(() => expect(sets.ids).toEqual([['10.0.0.1:80']]));
+  });
 
   it('asks ever less often while there is no answer, from the start on', async () => {
     const { server, clock, discover, settled } = await site();

@@ -180,6 +180,7 @@ describe('arguments', () => {
     expect(thrownBy(() => dispatcher.dispatch({ path: '/', method: 'GET' }, null as never))).toMatchObject(
       invalid,
     );
+    expect(thrownBy(() => dispatcher.dispatch({ method: 'GET' } as never, {}))).toMatchObject(invalid);
     const nowhere = { origin: 'shop', path: '/', method: 'GET' } as const;
     expect(thrownBy(() => dispatcher.dispatch(nowhere, {}))).toMatchObject(invalid);
   });

@@ -5,8 +5,10 @@ import { type Answer, decode, encode, type Packet } from 'dns-packet';
 import { onTestFinished } from 'vitest';
 import type { ResolverLike } from '../../src/adapters/dns.ts';
 
-/** NOERROR without records, as for a name that has others; NXDOMAIN; SERVFAIL; or nothing at all. */
-export type Reply = readonly Answer[] | 'unknown' | 'failing' | 'silent';
+/** NOERROR with these records; NXDOMAIN; SERVFAIL; NOTIMP; REFUSED; or nothing at all. */
+export type Reply = readonly Answer[] | keyof typeof codes | 'silent';
+
+const codes = { unknown: 3, failing: 2, 'not implemented': 4, refused: 5 };
 
 /** A name server on loopback that answers as a test says, and counts what it is asked. */
 export class NameServer {
@@ -59,7 +61,7 @@ export class NameServer {
     const reply = this.#replies.get(`${type} ${name}`) ?? [];
     if (reply === 'silent') return;
     // The low four bits of the flags are the code of the reply; the types of dns-packet do not name it
-    const flags = reply === 'unknown' ? 3 : reply === 'failing' ? 2 : 0;
+    const flags = typeof reply === 'string' ? codes[reply] : 0;
     const packet: Packet = { type: 'response', id, flags: flags | (1 << 7), questions };
     if (typeof reply !== 'string') packet.answers = [...reply];
     this.#socket.send(encode(packet), from.port, from.address);

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../endpoint.ts';
 import { DiscoveryError } from '../../errors.ts';
 import type { AddressRecord, DnsSettings } from './options.ts';
+import type { Round } from './round.ts';
 
 /** An endpoint from the DNS; its `id` is `address:port`. */
 export interface DnsEndpoint extends Endpoint {
@@ -23,19 +24,19 @@ interface Target {
   readonly weight: number | undefined;
 }
 
-/** One round of queries. Rejects when one of them fails, and with DiscoveryError when no endpoint is found. */
-export async function lookUp(settings: DnsSettings): Promise<DnsAnswer> {
+/** One round of queries. Rejects when no endpoint is found: with the error of the round, or DiscoveryError. */
+export async function lookUp(settings: DnsSettings, round: Round): Promise<DnsAnswer> {
   const { name, type, port } = settings;
-  if (type === 'SRV') return lookUpServices(settings);
-  const records = await addresses(settings, name, type);
+  if (type === 'SRV') return lookUpServices(settings, round);
+  const records = await addresses(settings, round, name, type);
   const targets = records.map(({ address }) => ({ host: address, port, weight: undefined }));
-  return answer(settings, targets, shortestTtlMs(records));
+  return answer(settings, round, targets, shortestTtlMs(records));
 }
 
 /** Only the lowest priority counts (RFC 2782). The addresses of a target share its weight. */
-async function lookUpServices(settings: DnsSettings): Promise<DnsAnswer> {
+async function lookUpServices(settings: DnsSettings, round: Round): Promise<DnsAnswer> {
   const { name, protocol, resolver } = settings;
-  const found = await existing(resolver.resolveSrv(name));
+  const found = await round.ask(`SRV ${name}`, () => resolver.resolveSrv(name));
   const best = Math.min(...found.map(({ priority }) => priority));
   // An empty target means that the service does not exist here
   const services = found.filter(
@@ -47,8 +48,8 @@ async function lookUpServices(settings: DnsSettings): Promise<DnsAnswer> {
       // Certificates hold the name
       if (protocol === 'https')
         return { targets: [{ host: target, port, weight: weights[index] }], ttlMs: Infinity };
-      const ipv4 = await addresses(settings, target, 'A');
-      const records = ipv4.length > 0 ? ipv4 : await addresses(settings, target, 'AAAA');
+      const ipv4 = await addresses(settings, round, target, 'A');
+      const records = ipv4.length > 0 ? ipv4 : await addresses(settings, round, target, 'AAAA');
       const weight = weights[index]! / records.length;
       const targets = records.map(({ address }) => ({ host: address, port, weight }));
       return { targets, ttlMs: shortestTtlMs(records) };
@@ -57,6 +58,7 @@ async function lookUpServices(settings: DnsSettings): Promise<DnsAnswer> {
   const ttlMs = Math.min(...resolved.map(service => service.ttlMs));
   return answer(
     settings,
+    round,
     resolved.flatMap(({ targets }) => targets),
     ttlMs,
   );
@@ -64,26 +66,22 @@ async function lookUpServices(settings: DnsSettings): Promise<DnsAnswer> {
 
 async function addresses(
   { resolver }: DnsSettings,
+  round: Round,
   name: string,
   type: 'A' | 'AAAA' | 'A+AAAA',
 ): Promise<readonly AddressRecord[]> {
-  const ipv4 = type === 'AAAA' ? [] : existing(resolver.resolve4(name, { ttl: true }));
-  const ipv6 = type === 'A' ? [] : existing(resolver.resolve6(name, { ttl: true }));
+  const ipv4 = type === 'AAAA' ? [] : round.ask(`A ${name}`, () => resolver.resolve4(name, { ttl: true }));
+  const ipv6 = type === 'A' ? [] : round.ask(`AAAA ${name}`, () => resolver.resolve6(name, { ttl: true }));
   return (await Promise.all([ipv4, ipv6])).flat();
 }
 
-/** No such records is an answer; every other failure is not. */
-async function existing<T>(answer: Promise<readonly T[]>): Promise<readonly T[]> {
-  try {
-    return await answer;
-  } catch (error) {
-    const { code } = error as { readonly code?: unknown };
-    if (code === 'ENODATA' || code === 'ENOTFOUND') return [];
-    throw error;
-  }
-}
-
-function answer({ name, type, protocol }: DnsSettings, targets: readonly Target[], ttlMs: number): DnsAnswer {
+function answer(
+  { name, type, protocol }: DnsSettings,
+  round: Round,
+  targets: readonly Target[],
+  ttlMs: number,
+): DnsAnswer {
+  if (targets.length === 0 && round.error !== undefined) throw round.error;
   if (targets.length === 0)
     throw new DiscoveryError(`the DNS has no ${type} records of ${name} with a usable target`);
   const endpoints = new Map<string, DnsEndpoint>();

@@ -14,6 +14,18 @@ export interface Upstream {
   /** The path that precedes the paths of requests. */
   readonly prefix: string;
   readonly dispatcher: Dispatcher;
+  /** Whether a connection was made just now, so that a request that starts now may be its first. */
+  isFresh: boolean;
+  /** Sends one request on a new connection, which closes afterwards. */
+  dispatchOnce(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
+}
+
+/** What breaks when an endpoint closes a kept connection just as a request goes out. */
+const closedCodes: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+
+/** Whether an error may come of a kept connection that the endpoint has closed. */
+export function isClosedConnection(error: unknown): boolean {
+  return closedCodes.has((error as { readonly code?: unknown } | null)?.code);
 }
 
 interface Timeouts {
@@ -23,7 +35,11 @@ interface Timeouts {
 
 interface Entry {
   readonly url: string | undefined;
-  upstream: (Upstream & { readonly dispatcher: Pool }) | undefined;
+  upstream: OpenUpstream | undefined;
+}
+
+interface OpenUpstream extends Upstream {
+  readonly dispatcher: Pool;
 }
 
 /** One pool of connections for each endpoint: opened by the first request, closed when the endpoint leaves or moves. */
@@ -67,21 +83,41 @@ export class Pools<E extends Endpoint> {
     return entries.flatMap(({ upstream }) => upstream?.dispatcher ?? []);
   }
 
-  #open(id: string, url: string | undefined): Upstream & { readonly dispatcher: Pool } {
+  #open(id: string, url: string | undefined): OpenUpstream {
     const origin = httpUrl(url);
     if (origin === undefined) throw new UpstreamError(id, 'url', 'NotExecuted');
-    const { connections, connectTimeoutMs, maxHeaderBytes, tls } = this.#settings;
+    const dispatcher = this.#pool(origin, this.#settings.connections, () => {
+      upstream.isFresh = true;
+      setImmediate(() => {
+        upstream.isFresh = false;
+      });
+    });
+    this.#onOpen(dispatcher);
+    const dispatchOnce: Upstream['dispatchOnce'] = (options, handler) => {
+      const once = this.#pool(origin, 1);
+      once.dispatch(options, handler);
+      once.close().catch(() => {});
+    };
+    const { host, hostname } = origin;
+    const prefix = pathPrefix(origin);
+    const upstream = { origin, host, hostname, prefix, dispatcher, isFresh: false, dispatchOnce };
+    return upstream;
+  }
+
+  #pool(origin: URL, connections: number | undefined, onConnect: () => void = () => {}): Pool {
+    const { connectTimeoutMs, maxHeaderBytes, tls } = this.#settings;
     const connect = buildConnector({ ...tls, timeout: connectTimeoutMs } as buildConnector.BuildOptions);
-    const dispatcher = new Pool(origin.origin, {
+    return new Pool(origin.origin, {
       ...this.#timeouts,
       connections: connections ?? null,
       maxHeaderSize: maxHeaderBytes,
       // Without it undici takes the Host of the request as the TLS name
-      connect: (target, callback) => connect({ ...target, servername: servername(origin) }, callback),
+      connect: (target, callback) =>
+        connect({ ...target, servername: servername(origin) }, (...result) => {
+          onConnect();
+          callback(...result);
+        }),
     });
-    this.#onOpen(dispatcher);
-    const { host, hostname } = origin;
-    return { origin, host, hostname, prefix: pathPrefix(origin), dispatcher };
   }
 
   #follow(endpoints: readonly E[]): void {

@@ -10,12 +10,14 @@ import { UnforwardableError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
-import { headerValue, hostOf, requestHeaders, writeHead } from './headers.ts';
+import { headerValue } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import { finalAnswer, maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { RequestBody } from './request-body.ts';
+import { hostOf, requestHeaders } from './request-headers.ts';
 import { hasBody, type RequestTarget, targetOf } from './request-target.ts';
+import { writeHead } from './response-head.ts';
 import { UpstreamAttempt, UpstreamRequest } from './upstream-attempt.ts';
 
 /** One request of a client and its response. It is also the options of the balancer's `run`. */
@@ -108,16 +110,19 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     const { host, responseBufferBytes } = this.#settings;
     const held = new HeldResponse(this.#response, responseBufferBytes, () => this.#isRepeatable());
     this.#held = held;
-    const attempt = new UpstreamAttempt(endpoint.id, held, this.#settings, error => this.giveUp(error));
-    cancellation.onAbort(() => attempt.abort());
-    const sent = new UpstreamRequest(
-      request.method!,
-      upstream.prefix + target.path,
-      requestHeaders(request, target, hostOf(target, upstream, host), this.#settings),
-      this.#body?.open() ?? null,
-      upstream.hostname,
+    const attempt = new UpstreamAttempt(endpoint.id, upstream, held, this.#settings, error =>
+      this.giveUp(error),
     );
-    attempt.send(upstream.dispatcher, sent);
+    cancellation.onAbort(() => attempt.abort());
+    const made = () =>
+      new UpstreamRequest(
+        request.method!,
+        upstream.prefix + target.path,
+        requestHeaders(request, target, hostOf(target, upstream, host), this.#settings),
+        this.#body?.open() ?? null,
+        upstream.hostname,
+      );
+    attempt.send(made(), () => (this.#isRepeatable() ? made() : undefined));
     return attempt.finished;
   }
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { type RawHeaders, type ResponseHead, responseHead, without, writeHead } from './headers.ts';
+import { type RawHeaders, without } from './headers.ts';
+import { type ResponseHead, responseHead, writeHead } from './response-head.ts';
 
 /**
  * The response of one attempt on its way to the client. While another endpoint may still replace it, it is held back until

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { describe } from '@ashlar/core';
 import { UnforwardableError } from '../http/errors.ts';
+import { climbs } from '../http/url.ts';
 
 /** What a request asks for, whatever the form of its target. */
 export interface RequestTarget {
@@ -18,8 +19,8 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 /**
  * The target of a request. The host of an absolute target replaces the `Host` header (RFC 9112, 3.2.2).
  *
- * @throws UnforwardableError for a target without a path or with another protocol, a malformed or second `Host`, or a
- * body that was read before
+ * @throws UnforwardableError for a target without a path, with a path above its root or another protocol, a malformed or
+ * second `Host`, or a body that was read before
  */
 export function targetOf(request: IncomingMessage): RequestTarget {
   if (request.readableDidRead && hasBody(request)) {
@@ -27,12 +28,12 @@ export function targetOf(request: IncomingMessage): RequestTarget {
   }
   const host = hostHeader(request);
   const { url = '' } = request;
-  if (url.startsWith('/')) return { path: url, host };
+  if (url.startsWith('/')) return { path: checkedPath(url), host };
   const [, authority, rest = ''] = absolute.exec(url) ?? [];
   if (authority === undefined) {
     throw new UnforwardableError(`the request target ${describe(url)} has no path of http or https`);
   }
-  return { path: rest.startsWith('/') ? rest : `/${rest}`, host: checkedHost(authority) };
+  return { path: checkedPath(rest.startsWith('/') ? rest : `/${rest}`), host: checkedHost(authority) };
 }
 
 const absolute = /^https?:\/\/([^/?#]+)(.*)$/i;
@@ -49,6 +50,11 @@ function hostHeader({ rawHeaders, headers: { host } }: IncomingMessage): string 
   }
   if (lines > 1) throw new UnforwardableError('the request has more than one Host header');
   return host === '' ? undefined : checkedHost(host);
+}
+
+function checkedPath(path: string): string {
+  if (!climbs(path)) return path;
+  throw new UnforwardableError(`the path ${describe(path)} leads above its root`);
 }
 
 function checkedHost(host: string): string {

@@ -11,10 +11,12 @@ import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors
 import type { Pools } from '../http/pools.ts';
 import { servername, upstreamPath } from '../http/url.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
-import { hostOf, type RawHeaders, reasonPhrase, requestHeaders, responseHead } from './headers.ts';
+import type { RawHeaders } from './headers.ts';
 import { maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
+import { hostOf, requestHeaders } from './request-headers.ts';
 import { hasBody, type RequestTarget, targetOf } from './request-target.ts';
+import { reasonPhrase, responseHead } from './response-head.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that follows. */
 export class Tunnel<E extends Endpoint> implements DenseSetItem {

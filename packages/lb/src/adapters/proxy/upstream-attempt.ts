@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { AshlarError } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
 import { isCompleteWithoutBody, UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
+import { isClosedConnection, type Upstream } from '../http/pools.ts';
 import { ClientGoneError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import type { HeldResponse } from './held-response.ts';
@@ -39,6 +40,10 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   readonly #held: HeldResponse;
   readonly #settings: ProxySettings;
   readonly #giveUp: (error: AshlarError) => void;
+  readonly #upstream: Upstream;
+  /** Sends the request on a new connection; absent when it must not be sent twice. */
+  #sendAgain: (() => boolean) | undefined;
+  #mayBeStale = false;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #timeoutMs = 0;
@@ -51,11 +56,13 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   /** @param giveUp fails the request for a reason that counts against no endpoint and allows no retry */
   constructor(
     endpoint: string,
+    upstream: Upstream,
     held: HeldResponse,
     settings: ProxySettings,
     giveUp: (error: AshlarError) => void,
   ) {
     this.#endpoint = endpoint;
+    this.#upstream = upstream;
     this.#held = held;
     this.#settings = settings;
     this.#giveUp = giveUp;
@@ -65,11 +72,23 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     });
   }
 
-  send(dispatcher: Dispatcher, request: UpstreamRequest): void {
+  /** @param again makes the request anew while it may be repeated; a kept connection may be closed just now */
+  send(request: UpstreamRequest, again: () => UpstreamRequest | undefined): void {
+    this.#sendAgain = () => {
+      const repeated = again();
+      if (repeated === undefined) return false;
+      this.#controller = undefined;
+      this.#upstream.dispatchOnce(this.#watching(repeated), this);
+      return true;
+    };
+    this.#upstream.dispatcher.dispatch(this.#watching(request), this);
+  }
+
+  #watching(request: UpstreamRequest): Dispatcher.DispatchOptions {
     const { body } = request;
     if (body !== null && !Buffer.isBuffer(body)) request.body = this.#watched(body);
     // Undici accepts any async iterable as a body; its types do not say so
-    dispatcher.dispatch(request as Dispatcher.DispatchOptions, this);
+    return request as Dispatcher.DispatchOptions;
   }
 
   abort(reason: Error = new Error('the attempt was abandoned')): void {
@@ -80,6 +99,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    this.#mayBeStale = !this.#upstream.isFresh;
     if (this.#aborted) this.abort();
     else this.#limit(this.#settings.headersTimeoutMs);
   }
@@ -114,6 +134,11 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   onResponseError(_controller: unknown, error: Error): void {
     if (this.#answered && isCompleteWithoutBody(this.#held.status, error)) return void this.onResponseEnd();
     this.#unlimit();
+    if (this.#mayBeStale && !this.#answered && !this.#aborted && isClosedConnection(error)) {
+      const sendAgain = this.#sendAgain;
+      this.#sendAgain = undefined;
+      if (sendAgain?.() === true) return;
+    }
     const progress = { started: this.#controller !== undefined, answered: this.#answered };
     const failure = upstreamError(this.#endpoint, error, progress);
     if (failure instanceof UnforwardableError) this.#giveUp(failure);

@@ -1,3 +1,4 @@
+import { describe } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
@@ -5,9 +6,9 @@ import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
 import { notExecuted } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
 import { UnforwardableError } from '../http/errors.ts';
-import type { Pools } from '../http/pools.ts';
+import { isClosedConnection, type Pools, type Upstream } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
-import { upstreamPath } from '../http/url.ts';
+import { climbs, upstreamPath } from '../http/url.ts';
 import { CallerHandler } from './caller-handler.ts';
 import type { DispatcherSettings } from './options.ts';
 import { ReplayBody } from './replay-body.ts';
@@ -27,6 +28,8 @@ const gone = new Set(['UND_ERR_CLOSED', 'UND_ERR_DESTROYED']);
 class NotSent extends Error {
   readonly outcome = 'NotExecuted';
 }
+
+type Send = Upstream['dispatchOnce'];
 
 /** One request and its response. */
 export class BalancedRequest<E extends Endpoint> {
@@ -71,6 +74,8 @@ export class BalancedRequest<E extends Endpoint> {
   async run(): Promise<void> {
     try {
       this.#caller.start();
+      const { path } = this.#options;
+      if (climbs(path)) throw new UnforwardableError(`the path ${describe(path)} leads above its root`);
       const response = await this.#balancer.run(context => this.#attempt(context), {
         key: this.#settings.key(this.#options),
         idempotent: this.#idempotent,
@@ -89,9 +94,26 @@ export class BalancedRequest<E extends Endpoint> {
   }
 
   async #attempt({ endpoint, cancellation }: AttemptContext<E>): Promise<UpstreamResponse> {
-    const { origin, dispatcher } = this.#pools.of(endpoint);
+    const upstream = this.#pools.of(endpoint);
+    const send: Send = (options, response) => upstream.dispatcher.dispatch(options, response);
+    const response = this.#send(upstream, send, cancellation);
+    try {
+      return await this.#answered(response);
+    } catch (error) {
+      const isStale = response.mayBeStale && !response.answered && isClosedConnection(error);
+      if (!isStale || !this.#mayRepeat() || this.#caller.aborted) throw error;
+      return this.#answered(this.#send(upstream, upstream.dispatchOnce, cancellation));
+    }
+  }
+
+  #send(upstream: Upstream, send: Send, cancellation: Cancellation): UpstreamResponse {
+    const { origin } = upstream;
     const { path, method } = this.#options;
-    const response = new UpstreamResponse(this.#caller, status => this.#mayGoElsewhere(status));
+    const response = new UpstreamResponse(
+      this.#caller,
+      () => upstream.isFresh,
+      status => this.#mayGoElsewhere(status),
+    );
     this.#response = response;
     cancellation.onAbort(reason => response.drop(reason as Error));
     const request = {
@@ -103,7 +125,12 @@ export class BalancedRequest<E extends Endpoint> {
       // The same for all requests to an endpoint: undici selects connections by it
       servername: origin.hostname,
     };
-    dispatcher.dispatch(request, response);
+    send(request, response);
+    return response;
+  }
+
+  /** Resolves with the response when it is ready. */
+  async #answered(response: UpstreamResponse): Promise<UpstreamResponse> {
     const refused = response.isOver && !response.started;
     try {
       await response.ready;
@@ -115,8 +142,12 @@ export class BalancedRequest<E extends Endpoint> {
     }
   }
 
+  #mayRepeat(): boolean {
+    return this.#idempotent && !this.#caller.committed && this.#body.replayable;
+  }
+
   #mayGoElsewhere(status: number): boolean {
-    return this.#idempotent && unavailable.has(status) && !this.#caller.committed && this.#body.replayable;
+    return unavailable.has(status) && this.#mayRepeat();
   }
 
   /** A request is not repeated once the caller has seen a part of the response, or without its whole body. */

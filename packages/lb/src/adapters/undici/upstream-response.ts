@@ -21,6 +21,9 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   /** Settles at the end of the response; after a switch of protocols, when the connection is over. */
   readonly over: Promise<void>;
   readonly #caller: CallerHandler;
+  /** Whether the endpoint may have closed the connection before it read the request. */
+  mayBeStale = false;
+  readonly #isFresh: () => boolean;
   readonly #mayBeHeld: (status: number) => boolean;
   readonly #madeAt = performance.now();
   #phase: 'waiting' | 'held' | 'handing' | 'dropping' | 'over' = 'waiting';
@@ -33,9 +36,13 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  /** @param mayBeHeld whether a response with that status is held until `deliver` or `drop` */
-  constructor(caller: CallerHandler, mayBeHeld: (status: number) => boolean) {
+  /**
+   * @param isFresh whether the connection may be a new one
+   * @param mayBeHeld whether a response with that status is held until `deliver` or `drop`
+   */
+  constructor(caller: CallerHandler, isFresh: () => boolean, mayBeHeld: (status: number) => boolean) {
     this.#caller = caller;
+    this.#isFresh = isFresh;
     this.#mayBeHeld = mayBeHeld;
     this.over = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -52,6 +59,11 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   /** Whether any part of the request may have been sent. */
   get started(): boolean {
     return this.#controller !== undefined;
+  }
+
+  /** Whether the head of the response has arrived. */
+  get answered(): boolean {
+    return this.status !== 0;
   }
 
   /** Whether the response has ended or failed. */
@@ -88,6 +100,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Controller): void {
     this.#controller = controller;
+    this.mayBeStale = !this.#isFresh();
     if (this.#reason !== undefined) controller.abort(this.#reason);
   }
 

@@ -1,10 +1,51 @@
 import { describe, expect, it } from 'vitest';
+import type { Endpoint } from '../../../src/index.ts';
+import { dispatching } from '../../support/dispatching.ts';
 import { front } from '../../support/front.ts';
 import { headOf } from '../../support/heads.ts';
 import { ask, raw } from '../../support/raw.ts';
 import { scripted } from '../../support/scripted.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+describe('a path with dot segments', () => {
+  it.each([
+    '/../secret',
+    '/a/../../secret',
+    '/%2e%2e/secret',
+    '/.%2E/secret',
+    '/./../secret',
+    '//../secret',
+    '/..',
+    '/..;x=1/secret',
+    '/..\\secret',
+    '/..%2fsecret',
+    '/..%5Csecret',
+    '/a%2f..%2F../secret',
+    '/a%2fb/../../secret',
+  ])('is refused when it leads above the root: %s', async path => {
+    const endpoint = await scripted(ok);
+    const { port, lb } = await front([{ id: 'a', url: `${endpoint.url}/base` }]);
+    expect(await ask(port, `GET ${path} HTTP/1.1\r\nHost: shop`)).toMatch(/^HTTP\/1.1 400 /);
+    expect(await ask(port, `GET http://shop${path} HTTP/1.1\r\nHost: shop`)).toMatch(/^HTTP\/1.1 400 /);
+    const { dispatcher } = dispatching(lb.endpoints as Endpoint[]);
+    await expect(dispatcher.request({ path, method: 'GET' })).rejects.toMatchObject({
+      code: 'ASHLAR_LB_UNFORWARDABLE',
+    });
+    expect(lb.snapshot().endpoints[0]).toMatchObject({ picked: 0 });
+    expect(endpoint.requests).toEqual([]);
+  });
+
+  it.each(['/a/../b', '/a/%2e%2e/b?/../../..', '/a..b/...', '/x?../../y', '/%2e'])(
+    'passes: %s',
+    async path => {
+      const endpoint = await scripted(ok);
+      const { port } = await front([{ id: 'a', url: `${endpoint.url}/base` }]);
+      await ask(port, `GET ${path} HTTP/1.1\r\nHost: shop`);
+      expect(headOf(endpoint).line).toBe(`GET /base${path} HTTP/1.1`);
+    },
+  );
+});
 
 describe('the target of a request', () => {
   it.each([
