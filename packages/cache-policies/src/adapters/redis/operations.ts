@@ -14,8 +14,10 @@ import {
   releaseScript,
   tagsScript,
   writeScript,
+  writtenPositionScript,
 } from './scripts.ts';
 import type { RedisTierSettings } from './settings.ts';
+import { refusesWrites } from './unfit.ts';
 
 type ReadReply = readonly [entry: EntryReply | null, given: number, busyMs: number];
 
@@ -30,6 +32,8 @@ export class RedisOperations {
   readonly #link: Link;
   readonly #commands: Commands;
   readonly #ending = new AbortController();
+  /** False after the server refused a write, until it has taken one. */
+  #takesWrites = true;
   #uniques = 0;
 
   constructor(settings: RedisTierSettings) {
@@ -102,7 +106,9 @@ export class RedisOperations {
 
   /** The position of the history, and the prefix of names on the server. */
   async position(): Promise<Position & { readonly root: string }> {
-    const reply = await this.#asked(positionScript, [], [], 'NotExecuted');
+    const script = this.#takesWrites ? positionScript : writtenPositionScript;
+    const reply = await this.#asked(script, [], [], 'NotExecuted');
+    this.#takesWrites = true;
     const [epoch, sequence, root] = (reply as readonly Buffer[]).map(String);
     return { epoch: epoch!, sequence: Number(sequence), root: root! };
   }
@@ -118,7 +124,7 @@ export class RedisOperations {
     await this.#link.close();
   }
 
-  /** The connection was lost. */
+  /** The connection was lost, or the server refuses writes. */
   protected lost(_cause: unknown): void {}
 
   /** @throws the error that refuses every operation */
@@ -157,7 +163,12 @@ export class RedisOperations {
       return await this.#commands.script(script, args, { outcome, asBytes: true, moreKeys: places.length });
     } catch (error) {
       if (this.ending.aborted) throw new TierClosedError(this.#settings.tier, outcomeOf(error, outcome));
-      throw unavailable(error, outcome);
+      const failure = unavailable(error, outcome);
+      if (this.#takesWrites && refusesWrites(error)) {
+        this.#takesWrites = false;
+        this.lost(failure);
+      }
+      throw failure;
     }
   }
 
