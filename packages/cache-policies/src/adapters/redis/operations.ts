@@ -22,8 +22,10 @@ import {
   releaseScript,
   tagsScript,
   writeScript,
+  writtenPositionScript,
 } from './scripts.ts';
 import type { RedisTierSettings } from './settings.ts';
+import { refusesWrites } from './unfit.ts';
 
 type ReadReply = readonly [entry: EntryReply | null, given: number, busyMs: number];
 
@@ -38,6 +40,8 @@ export class RedisOperations {
   readonly #link: Link;
   readonly #commands: Commands;
   readonly #ending = new AbortController();
+  /** False after the server refused a write, until it has taken one. */
+  #takesWrites = true;
   #uniques = 0;
 
   constructor(settings: RedisTierSettings) {
@@ -108,7 +112,9 @@ export class RedisOperations {
 
   /** The position of the history, and the prefix of names on the server. */
   async position(): Promise<Position & { readonly root: string }> {
-    const reply = await this.#asked(positionScript, [], [], 'NotExecuted');
+    const script = this.#takesWrites ? positionScript : writtenPositionScript;
+    const reply = await this.#asked(script, [], [], 'NotExecuted');
+    this.#takesWrites = true;
     const [epoch, sequence, root] = (reply as readonly Buffer[]).map(String);
     return { epoch: epoch!, sequence: Number(sequence), root: root! };
   }
@@ -124,7 +130,7 @@ export class RedisOperations {
     await this.#link.close();
   }
 
-  /** The connection was lost. */
+  /** The connection was lost, or the server refuses writes. */
   protected lost(_cause: unknown): void {}
 
   /** @throws the error that refuses every operation */
@@ -163,6 +169,10 @@ export class RedisOperations {
       return await this.#commands.script(script, args, { outcome, asBytes: true, moreKeys: places.length });
     } catch (error) {
       if (this.ending.aborted) throw new TierClosedError(this.#settings.tier, outcomeOf(error, outcome));
+      if (this.#takesWrites && refusesWrites(error)) {
+        this.#takesWrites = false;
+        this.lost(error);
+      }
       throw error;
     }
   }

@@ -83,6 +83,11 @@ function tierScript(source: string): Script {
 /** The position of the history, and the prefix of names on the server. */
 export const positionScript: Script = tierScript(`return { epoch, tostring(seq), root }`);
 
+/** The same, after a write, so that a server which refuses writes refuses it. */
+export const writtenPositionScript: Script = tierScript(`
+redis.call('HSET', meta, 'epoch', epoch)
+return { epoch, tostring(seq), root }`);
+
 /**
  * KEYS: value and lease of each. ARGV: how long a lease lasts or '', what counts as fresh, and a lease for each key. Gives
  * for each: the entry or false, whether the lease was given, and how long another one lasts.

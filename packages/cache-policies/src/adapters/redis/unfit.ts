@@ -25,6 +25,16 @@ export async function orUnfit<T>(settings: RedisTierSettings, work: Promise<T>):
   }
 }
 
+const isWriteRefusal = /\b(?:MISCONF|NOREPLICAS|OOM|READONLY)\b/u;
+
+/** Whether the server answers, but takes no writes: without them no lease can be had, so it is of no use. */
+export function refusesWrites(error: unknown): boolean {
+  for (let next = error; next instanceof Error; next = next.cause) {
+    if (next.name === 'ReplyError' && isWriteRefusal.test(next.message)) return true;
+  }
+  return false;
+}
+
 /** The server's refusal of a command that it does not know, that the user may not run, or that is for another server. */
 function refusalIn(error: unknown): string | undefined {
   for (let next = error; next instanceof Error; next = next.cause) {
