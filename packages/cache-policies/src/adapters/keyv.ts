@@ -39,7 +39,7 @@ export function keyvStore<V>(cache: Cache<string, V>): KeyvStore<V> {
       return keys.map(key => found.get(key));
     },
     async set(key, value, ttl) {
-      await cache.set(key, value, ttl === undefined ? {} : { ttlMs: ttl });
+      await cache.set(key, value, ttl === undefined ? {} : { ttlMs: Math.max(0, ttl) });
       return true;
     },
     async delete(key) {
