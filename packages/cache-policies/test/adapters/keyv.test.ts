@@ -36,6 +36,19 @@ describe('keyvStore', () => {
     expect(await keyv.get('a')).toBeUndefined();
   });
 
+  it('deletes without a load', async () => {
+    const loaded: string[] = [];
+    const { cache } = manualCache<string, string>({ load: async key => void loaded.push(key) as undefined });
+    const store = keyvStore(cache);
+    await cache.set('a', '1');
+    expect([await store.delete('a'), await store.delete('a'), await store.delete('b')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(loaded).toEqual([]);
+  });
+
   it.each([undefined, null, 'cache', { max: 5 }, new Map()])('needs a cache, not %o', cache => {
     expect(() => keyvStore(cache as never)).toThrow(InvalidOptionErrorOf('write `keyvStore(new Cache('));
   });
