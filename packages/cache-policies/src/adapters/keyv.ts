@@ -17,14 +17,14 @@ export interface KeyvStore<V> {
 
 const advice = 'write `keyvStore(new Cache({ max: 10_000 }))`';
 const cacheRule = required(
-  objectWith<Cache<string, never>>(['get', 'getMany', 'set', 'delete', 'clear', 'close'], advice),
+  objectWith<Cache<string, never>>(['get', 'peek', 'getMany', 'set', 'delete', 'clear', 'close'], advice),
   advice,
 );
 
 /**
  * A cache as a store of Keyv: `new Keyv({ store: keyvStore(cache) })`, and so of what builds on Keyv, such as
  * cache-manager. Keyv hands over strings, with its own namespace before the key. `clear` clears the whole cache,
- * `disconnect` closes it; `delete` returns true when the cache or its source had a value.
+ * `disconnect` closes it; `delete` loads nothing, and returns whether this process had a value.
  *
  * @throws InvalidOptionError
  */
@@ -39,11 +39,11 @@ export function keyvStore<V>(cache: Cache<string, V>): KeyvStore<V> {
       return keys.map(key => found.get(key));
     },
     async set(key, value, ttl) {
-      await cache.set(key, value, ttl === undefined ? {} : { ttlMs: ttl });
+      await cache.set(key, value, ttl === undefined ? {} : { ttlMs: Math.max(0, ttl) });
       return true;
     },
     async delete(key) {
-      const was = await has(key);
+      const was = cache.peek(key) !== undefined; // a `get` would load it
       await cache.delete(key);
       return was;
     },

@@ -1,4 +1,5 @@
-import { outcomeOf, WriteError } from '../errors.ts';
+import type { CallOutcome } from '@ashlar/core';
+import { outcomeOf, SerializeError, WriteError } from '../errors.ts';
 import type { CacheState } from '../state.ts';
 import type { Origin, SharedEntry } from '../tiers/entry.ts';
 import type { RemoteLink } from '../tiers/remote-link.ts';
@@ -18,21 +19,28 @@ export class TierUpdates<K, V> {
     this.#state = state;
   }
 
-  /** Places the value in all tiers, or deletes it from them. @throws WriteError */
+  /** Places the value in all tiers, or deletes it from them. After a failure no tier has the key. @throws WriteError */
   place(write: Write<K, V>): Promise<void> {
     const { writes, remote, settings } = this.#state;
     return writes.run(write.id, async queued => {
-      const placement = this.#placement(write, this.#origin());
       const id = write.id as string;
+      let isSharing = false;
       try {
+        const placement = this.#placement(write, this.#origin());
+        isSharing = true;
         if (remote !== undefined) {
           await (placement === undefined ? remote.invalidate([id]) : remote.write(id, placement.entry));
         }
+        isSharing = false;
+        this.#settle(queued, write, placement);
       } catch (error) {
         this.#settle(queued, write, undefined);
-        throw new WriteError(settings.name, write.key, outcomeOf(error), error);
+        const isTierFailure = isSharing && !(error instanceof SerializeError);
+        // the link makes up for what the tier did not take; here the tier was not asked, or took what is refused
+        if (!isTierFailure) await remote?.invalidate([id]).catch(() => {});
+        const outcome = isTierFailure ? outcomeOf(error) : 'NotExecuted';
+        throw new WriteError(settings.name, write.key, outcome, error);
       }
-      this.#settle(queued, write, placement);
     });
   }
 
@@ -41,10 +49,18 @@ export class TierUpdates<K, V> {
    * @throws WriteError
    */
   around(write: Write<K, V>, keep: boolean, source: () => Promise<void>): Promise<void> {
-    const { writes, remote, settings, events } = this.#state;
+    const { writes, remote, events } = this.#state;
     return writes.run(write.id, async queued => {
       const { id, key } = write;
-      const origin = this.#origin();
+      const failed = (outcome: CallOutcome, cause: unknown) =>
+        new WriteError(this.#state.settings.name, key, outcome, cause);
+      let prepared: Placement<V> | undefined;
+      try {
+        // before the source is written: what `ttlMs` or `tags` throws must not leave it ahead of the tiers
+        if (keep) prepared = this.#placement(write, this.#origin());
+      } catch (error) {
+        throw failed('NotExecuted', error);
+      }
       const lease = remote && (await this.#announce(remote, id));
       let failure: { readonly error: unknown } | undefined;
       try {
@@ -52,14 +68,18 @@ export class TierUpdates<K, V> {
       } catch (error) {
         failure = { error };
       }
-      const placement = keep && failure === undefined ? this.#placement(write, origin) : undefined;
+      const placement = failure === undefined ? prepared : undefined;
       const { isKept, unannounced } = await this.#conclude(id, lease, placement);
-      this.#settle(queued, write, isKept ? placement : undefined);
+      try {
+        this.#settle(queued, write, isKept ? placement : undefined);
+      } catch (error) {
+        throw failed('Executed', error);
+      }
       if (failure !== undefined) {
         events.writeFailed(key, failure.error);
-        throw new WriteError(settings.name, key, outcomeOf(failure.error), failure.error);
+        throw failed(outcomeOf(failure.error), failure.error);
       }
-      if (unannounced !== undefined) throw new WriteError(settings.name, key, 'Executed', unannounced.error);
+      if (unannounced !== undefined) throw failed('Executed', unannounced.error);
     });
   }
 

@@ -28,6 +28,27 @@ describe('keyvStore', () => {
     expect(cache.snapshot().closed).toBe(true);
   });
 
+  it('keeps nothing of a key that is set with a time that is over', async () => {
+    const { cache } = manualCache<string, string>();
+    const keyv = new Keyv({ store: keyvStore(cache) });
+    await keyv.set('a', 'old');
+    expect(await keyv.set('a', 'new', -1)).toBe(true);
+    expect(await keyv.get('a')).toBeUndefined();
+  });
+
+  it('deletes without a load', async () => {
+    const loaded: string[] = [];
+    const { cache } = manualCache<string, string>({ load: async key => void loaded.push(key) as undefined });
+    const store = keyvStore(cache);
+    await cache.set('a', '1');
+    expect([await store.delete('a'), await store.delete('a'), await store.delete('b')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(loaded).toEqual([]);
+  });
+
   it.each([undefined, null, 'cache', { max: 5 }, new Map()])('needs a cache, not %o', cache => {
     expect(() => keyvStore(cache as never)).toThrow(InvalidOptionErrorOf('write `keyvStore(new Cache('));
   });
