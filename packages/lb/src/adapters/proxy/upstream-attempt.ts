@@ -78,10 +78,17 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
       const repeated = again();
       if (repeated === undefined) return false;
       this.#controller = undefined;
+      this.#limitStart();
       this.#upstream.dispatchOnce(this.#watching(repeated), this);
       return true;
     };
+    this.#limitStart();
     this.#upstream.dispatcher.dispatch(this.#watching(request), this);
+  }
+
+  /** Limits the wait for a connection too, also for a free one of a full pool. */
+  #limitStart(): void {
+    this.#limit(this.#settings.connectTimeoutMs + this.#settings.headersTimeoutMs);
   }
 
   #watching(request: UpstreamRequest): Dispatcher.DispatchOptions {
@@ -169,7 +176,8 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
       attempt.#giveUp(new ClientGoneError('the client stopped taking the response'));
       return;
     }
-    const error = new UpstreamError(attempt.#endpoint, 'timeout', 'Unknown');
+    const outcome = attempt.#controller === undefined ? 'NotExecuted' : 'Unknown';
+    const error = new UpstreamError(attempt.#endpoint, 'timeout', outcome);
     attempt.#reject(error);
     attempt.abort(error);
   }

@@ -126,6 +126,7 @@ export class BalancedRequest<E extends Endpoint> {
       servername: origin.hostname,
     };
     send(request, response);
+    response.limitStart(this.#settings.connectTimeoutMs + this.#settings.headersTimeoutMs);
     return response;
   }
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import { errors } from '#undici';
 import { retryAfter } from '../../requests/classify.ts';
 import { isCompleteWithoutBody } from '../http/errors.ts';
 import type { CallerHandler } from './caller-handler.ts';
@@ -31,6 +32,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   #socket: Duplex | undefined;
   #handOn: () => void = () => {};
   #droppedBytes = 0;
+  #timer: NodeJS.Timeout | undefined;
   #reason: Error | undefined;
   #resolveReady: () => void = () => {};
   #resolve: () => void = () => {};
@@ -76,6 +78,12 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     return this.#phase === 'held';
   }
 
+  /** Drops the request unless it is sent in time; undici's own timeouts leave out the wait for a free connection. */
+  limitStart(timeoutMs: number): void {
+    if (this.started || this.isOver) return;
+    this.#timer = setTimeout(() => this.drop(new errors.HeadersTimeoutError()), timeoutMs);
+  }
+
   /** Passes the held response to the caller. */
   deliver(): void {
     if (this.#phase !== 'held') return;
@@ -100,6 +108,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Controller): void {
     this.#controller = controller;
+    clearTimeout(this.#timer);
     this.mayBeStale = !this.#isFresh();
     if (this.#reason !== undefined) controller.abort(this.#reason);
   }
@@ -168,6 +177,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
 
   #finish(error?: Error): void {
     this.#phase = 'over';
+    clearTimeout(this.#timer);
     if (error === undefined) this.#resolve();
     else this.#reject(error);
   }
