@@ -5,20 +5,7 @@ import { root } from '../.vitepress/pages/repository.ts';
 
 /** Options that only the comments of their types explain. The list is exact, so it cannot hide another one. */
 const inCommentsOnly: Readonly<Record<string, readonly string[]>> = {
-  'hash-ring': [
-    'EnvoyRingOptions.maxRingSize',
-    'EnvoyRingOptions.minRingSize',
-    'GrpcRingOptions.maxRingSize',
-    'GrpcRingOptions.minRingSize',
-    'GrpcRingOptions.order',
-    'GrpcRingOptions.ringSizeCap',
-    'HaproxyBoundedOptions.avalanche',
-    'HaproxyBoundedOptions.balanceFactor',
-    'HaproxyOptions.avalanche',
-    'KetamaOptions.weighted',
-    'TwemproxyOptions.distribution',
-    'TwemproxyOptions.hashTag',
-  ],
+  'hash-ring': [],
   lb: [
     'AcquireOptions.cancellation',
     'AimdOptions.backoff',
@@ -41,14 +28,7 @@ const inCommentsOnly: Readonly<Record<string, readonly string[]>> = {
     'SimulationOptions.seed',
   ],
   'cache-policies': [],
-  store: [
-    'AcquireOptions.random',
-    'LeaseOptions.random',
-    'LinkOptions.connectTimeoutMs',
-    'LinkOptions.make',
-    'SqlFenceOptions.columns',
-    'SqlFenceOptions.from',
-  ],
+  store: [],
 };
 
 // The site has its option tables from the READMEs, so what a README leaves out is nowhere
