@@ -93,7 +93,7 @@ describe('what it writes', () => {
     expect(stdout).toMatch(
       /^100 requests of a generated december day of a shop, seed 1: twice, 200 a second/,
     );
-    expect(stdout).toMatch(/^caches are warmed first, with the 20,000 requests before those\n/m);
+    expect(stdout).toMatch(/^caches are warmed first, with the 40,000 requests before those\n/m);
     expect(stdout).toMatch(/replica-2 is killed with SIGKILL\n(.*\n)*.*replica-3 joins\n/);
     expect(stdout).toMatch(/^requests +100 +100$/m);
     expect(stdout).toMatch(/^errors seen by the client +0 +0$/m);

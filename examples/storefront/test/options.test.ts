@@ -9,7 +9,7 @@ describe('readOptions', () => {
       policies: ['peak-ewma', 'consistent'],
       plot: 'change',
       requests: 10_000,
-      warmUp: 20_000,
+      warmUp: 40_000,
       replicas: 4,
       cache: 300,
       eviction: 'wTinyLfu',
@@ -24,7 +24,7 @@ describe('readOptions', () => {
     for (const usual of [
       '(peak-ewma,consistent)',
       '(10000;',
-      ' 20000 requests before',
+      'a warm-up of 40000 requests',
       '(4)',
       '(300)',
       '(wTinyLfu)',

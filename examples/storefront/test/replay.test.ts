@@ -5,6 +5,7 @@ import { seededRandom } from '@ashlar/core';
 import { HashRing } from '@ashlar/hash-ring';
 import { referenceRows, traceFile, withTraces } from '@workspace/services/traces';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { usualWarmUp } from '../src/cli/options.ts';
 import { evictionOf } from '../src/evictions.ts';
 import type { ReplayReport, Report } from '../src/output/report.ts';
 import { policyNames } from '../src/policies.ts';
@@ -17,8 +18,6 @@ import { reportOf } from './program.ts';
 
 /** A request at a time to one replica: its hits are exactly those of a policy. */
 const oneAfterAnother = ['--replicas', '1', '--concurrency', '1', '--load-ms', '0'];
-
-const usualWarmUp = 20_000;
 
 /** The hits of an LRU cache after the warm-up that the requests begin with. */
 function warmLruHits(keys: ArrayLike<string | number>, size: number): number {

@@ -33,8 +33,8 @@ export interface Options {
   readonly json: boolean;
 }
 
-/** Past the opening of either generated day, in which most keys are new. */
-const usualWarmUp = 20_000;
+/** To the middle of either generated day, well after its opening, in which most keys are new. */
+export const usualWarmUp = 40_000;
 
 const flags = {
   policy: {
@@ -46,7 +46,7 @@ const flags = {
     help: 'requests of each replay, or `all` of a trace (10000; 4000 with `--policy all`)',
   },
   cold: {
-    help: `start with the day or the trace, and cold caches; usually they are warmed with ${usualWarmUp} requests before`,
+    help: `begin where the day or the trace does, with cold caches, not after a warm-up of ${usualWarmUp} requests`,
   },
   replicas: { value: 'N', help: 'catalogue processes; with 1 none is killed (4)' },
   rate: { value: 'N', help: 'requests a second, started on time whatever the answers take (700)' },

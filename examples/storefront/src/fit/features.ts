@@ -15,7 +15,7 @@ export interface Features {
   readonly lru1200: number;
   readonly lru3000: number;
   readonly lru6000: number;
-  /** The same of the first 10 000 requests, which are what the main job replays. */
+  /** The same of the first 10 000 requests, the opening. */
   readonly earlyDistinct: number;
   readonly earlyOneTime: number;
   readonly earlyTop1: number;
