@@ -23,10 +23,16 @@ export function classifyByDefault(result: AttemptResult<unknown>): Verdict {
   if (typeof value !== 'object' || value === null) return good;
   const { status, statusCode = status, headers } = value as ResponseLike;
   if (typeof statusCode !== 'number' || typeof headers !== 'object' || headers === null) return good;
-  if (statusCode < 500 && statusCode !== 429) return good;
+  const verdict = verdictOf(statusCode);
+  if (verdict.ok) return good;
   const retryAfterMs = retryAfter(header(headers, 'retry-after'));
-  const verdict = statusCode === 429 ? limited : bad;
   return retryAfterMs === undefined ? verdict : { ...verdict, retryAfterMs };
+}
+
+/** What a status says of its endpoint: a failure from 500 on, and with 429, but then without blame. */
+export function verdictOf(status: number): Verdict {
+  if (status === 429) return limited;
+  return status < 500 ? good : bad;
 }
 
 /** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); `undefined` when it is neither. */

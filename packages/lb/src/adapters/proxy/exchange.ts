@@ -3,7 +3,7 @@ import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, RunOptions, Verdict } from '../../request.ts';
-import { notExecuted, retryAfter } from '../../requests/classify.ts';
+import { notExecuted, retryAfter, verdictOf } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError } from '../http/errors.ts';
@@ -133,9 +133,10 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     if ('error' in result)
       return { ok: false, retry: repeatable || (mayRepeat && notExecuted(result.error)) };
     const { status, headers, latencyMs } = result.value;
-    if (status < 500 && status !== 429) return { ok: true, latencyMs };
+    const verdict = verdictOf(status);
+    if (verdict.ok) return { ok: true, latencyMs };
     return {
-      ok: false,
+      ...verdict,
       latencyMs,
       retryAfterMs: retryAfter(headerValue(headers, 'retry-after')),
       retry: repeatable && unavailable.has(status),

@@ -5,7 +5,7 @@ import { finished } from 'node:stream/promises';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
-import { notExecuted } from '../../requests/classify.ts';
+import { notExecuted, verdictOf } from '../../requests/classify.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
@@ -98,8 +98,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     } catch (cause) {
       throw new UpstreamError(endpoint.id, 'truncated', 'Unknown', { cause });
     }
-    const status = answer.response.statusCode!;
-    return { ok: status < 500 && status !== 429, latencyMs };
+    return { ...verdictOf(answer.response.statusCode!), latencyMs };
   }
 
   async #relay({ response, socket, head }: UpgradeResponse, signal: AbortSignal): Promise<void> {

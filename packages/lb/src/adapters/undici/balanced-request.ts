@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
-import { notExecuted } from '../../requests/classify.ts';
+import { notExecuted, verdictOf } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
 import { UnforwardableError } from '../http/errors.ts';
 import { isClosedConnection, type Pools, type Upstream } from '../http/pools.ts';
@@ -158,7 +158,7 @@ export class BalancedRequest<E extends Endpoint> {
       return { ok: false, retry: mayRepeat && (this.#idempotent || notExecuted(result.error)) };
     }
     const { status, latencyMs, retryAfterMs, held } = result.value;
-    return { ok: status < 500 && status !== 429, latencyMs, retryAfterMs, retry: mayRepeat && held };
+    return { ...verdictOf(status), latencyMs, retryAfterMs, retry: mayRepeat && held };
   }
 
   #stop(reason: Error): void {
