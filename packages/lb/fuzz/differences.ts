@@ -1,4 +1,4 @@
-import { METHODS } from 'node:http';
+import { METHODS, STATUS_CODES } from 'node:http';
 import { answerBytes, type Case, methodOf, targetOf, valuesIn } from './case.ts';
 import { toMend } from './to-mend.ts';
 import type { Difference, Known } from './verdict/difference.ts';
@@ -23,7 +23,81 @@ function lastRequest({ head }: Case): boolean {
 
 const reached = 'requests at the endpoint';
 
+const idempotent = /^(GET|HEAD|OPTIONS|TRACE|PUT|DELETE)$/;
+
 const byDesign: readonly Known[] = [
+  {
+    name: 'Via',
+    reason: 'a gateway names itself in requests (RFC 9110, 7.6.3), which also shows loops; neither peer does',
+    explains: aspectIs(/^request header via$/),
+  },
+  {
+    name: 'Max-Forwards is counted down',
+    reason: 'by each hop (RFC 9110, 7.6.2); neither peer does',
+    explains: ({ aspect, ours, theirs }) =>
+      aspect === 'request header max-forwards' && Number(ours) === Number(theirs) - 1,
+  },
+  {
+    name: 'asked again on a new connection',
+    reason: 'an idempotent request is sent once more when the endpoint closes a kept connection under it',
+    explains: ({ aspect, ours }, each) =>
+      aspect === reached &&
+      ours === '2' &&
+      idempotent.test(methodOf(each)) &&
+      (!endsWell(each, sentAnswer(each)) || each.answer.head[0]!.includes(' 101 ')),
+  },
+  {
+    name: 'Max-Forwards: 0',
+    reason: 'TRACE and OPTIONS are answered here (RFC 9110, 7.6.2); neither peer does',
+    explains: ({ aspect, ours }, each) =>
+      (ours === 'refused' || (aspect === reached && ours === '0')) &&
+      /^(TRACE|OPTIONS)$/.test(methodOf(each)) &&
+      valuesIn(each.head, 'max-forwards')[0] === '0',
+  },
+  {
+    name: 'the length in a 204 or 101',
+    reason: 'is dropped (RFC 9110, 8.6); nginx sends it on',
+    explains: ({ aspect, ours }, each) =>
+      aspect === 'response header content-length' && ours === '' && / (204|101) /.test(each.answer.head[0]!),
+  },
+  {
+    name: 'zeros before a length at nginx',
+    reason: 'are dropped there; the number is the same',
+    explains: ({ aspect, ours, theirs }) =>
+      aspect === 'response header content-length' && ours !== '' && Number(ours) === Number(theirs),
+  },
+  {
+    name: 'standard reason phrases',
+    reason: 'replace those that are long or not of printable ASCII',
+    explains: ({ aspect, ours }, each) =>
+      aspect === 'reason phrase' && ours === STATUS_CODES[each.answer.head[0]!.split(' ')[1]!],
+  },
+  {
+    name: 'paths above the root',
+    reason: 'are refused, as they could leave the path of an endpoint; so is what names a user',
+    explains: ({ aspect, ours }, each) =>
+      (ours === 'refused' || (aspect === reached && ours === '0')) &&
+      /\.\.|%2e|%5c|\\|@/i.test(targetOf(each)),
+  },
+  {
+    name: 'TRACE with a body',
+    reason: 'is refused (RFC 9110, 9.3.8)',
+    explains: ({ aspect, ours }, each) =>
+      (ours === 'refused' || (aspect === reached && ours === '0')) &&
+      methodOf(each) === 'TRACE' &&
+      each.body !== '',
+  },
+  {
+    name: 'the host of an absolute target at the peers',
+    reason: 'replaces that of Host (RFC 9112, 3.2.2), also in X-Forwarded-Host; a peer takes Host',
+    explains: ({ aspect }, each) =>
+      /^request header (host|x-forwarded-host)$/.test(aspect) && /^https?:/i.test(targetOf(each)),
+  },
+  {
+    name: 'names that mean the same with underscores at HAProxy',
+    reason: 'X_Forwarded_For and its like are dropped, as CGI and WSGI read them as X-Forwarded-For',
+    explains: ({ aspect, ours }) => /^request header x[_-]forwarded/.test(aspect) && ours === '',
+  },
   {
     name: 'bodies with GET in HTTP/1.0 at HAProxy',
     reason: 'are refused there, also with HEAD and DELETE',
@@ -58,6 +132,15 @@ const byDesign: readonly Known[] = [
     reason: 'ours holds the answer back until it is whole, and says 502 where others hand on what there is',
     explains: ({ aspect, ours, theirs }, each) =>
       aspect === 'outcome' && ours === 'failed' && /^(answer|refused|hung)/.test(theirs) && oddAnswer(each),
+  },
+  {
+    name: 'answers that no other endpoint may give are streamed',
+    reason: 'so a broken answer to a POST begins, and is cut',
+    explains: ({ aspect, ours }, each) =>
+      aspect === 'outcome' &&
+      ours.startsWith('answer') &&
+      oddAnswer(each) &&
+      !idempotent.test(methodOf(each)),
   },
   {
     name: 'a broken answer is cut',

@@ -1,4 +1,4 @@
-import { type Case, valuesIn } from './case.ts';
+import { valuesIn } from './case.ts';
 import type { Difference, Known } from './verdict/difference.ts';
 import { oddities, otherCodings, sentAnswer } from './verdict/sent.ts';
 
@@ -17,8 +17,6 @@ function takes(oddity: string): Known['explains'] {
         (aspect === 'requests at the endpoint' && ours === '1' && theirs === '0')));
 }
 
-const statusLine = ({ answer }: Case): string => answer.head[0]!;
-
 /** Faults that are known; an entry goes when its fault is mended. */
 export const toMend: readonly Known[] = [
   {
@@ -28,32 +26,6 @@ export const toMend: readonly Known[] = [
       'must be discarded (RFC 9110, 15.2); undici takes it for a bad response, and the endpoint is blamed',
     explains: (difference, each) =>
       refuses(difference) && each.answer.interim.some(([line]) => / 10[01] /.test(line!)),
-  },
-  {
-    name: 'a 304 or 204 with a length',
-    toMend: true,
-    reason:
-      'in a 304 it is that of a 200 (RFC 9110, 8.6); undici misses the body, and the endpoint is blamed',
-    explains: (difference, each) =>
-      refuses(difference) &&
-      / [23]04 /.test(statusLine(each)) &&
-      valuesIn(each.answer.head, 'content-length').some(length => length !== '0'),
-  },
-  {
-    name: 'a length in a 204 or 101',
-    toMend: true,
-    reason: 'must not be sent on (RFC 9110, 8.6)',
-    explains: ({ aspect }, each) =>
-      aspect === 'length in a 204 or 101' ||
-      (aspect === 'response header content-length' && / (204|101) /.test(statusLine(each))),
-  },
-  {
-    name: 'reason phrases beyond ASCII',
-    toMend: true,
-    reason:
-      'may have any byte above 127 (RFC 9112, 4) and be handed on or dropped; read as UTF-8 they change or fail',
-    explains: (difference, each) =>
-      /[\x80-\xff]/.test(statusLine(each)) && (difference.aspect === 'reason phrase' || refuses(difference)),
   },
   {
     name: 'a reset that looks like an end',
@@ -124,12 +96,6 @@ export const toMend: readonly Known[] = [
     explains: takes('codings in HTTP/1.0'),
   },
   {
-    name: 'hosts that are none, or several',
-    toMend: true,
-    reason: '400 (RFC 9112, 3.2)',
-    explains: takes('host'),
-  },
-  {
     name: 'versions other than HTTP/1.x',
     toMend: true,
     reason: '505 or 400: Node takes HTTP/2.0, and none as HTTP/0.9 with headers',
@@ -169,24 +135,6 @@ export const toMend: readonly Known[] = [
     explains: ({ aspect, ours }, each) =>
       valuesIn(each.head, 'upgrade').length > 0 &&
       (aspect === 'cut response' || (/^(end of|outcome)/.test(aspect) && /^answer|^whole|^cut/.test(ours))),
-  },
-  {
-    name: 'names that mean the same with underscores',
-    toMend: true,
-    reason: 'X_Forwarded_For and its like are X-Forwarded-For to CGI and WSGI, and must be dropped with it',
-    explains: ({ aspect, ours }) => aspect === 'forwarded' && ours.includes('_'),
-  },
-  {
-    name: 'the host of an absolute target',
-    toMend: true,
-    reason: 'replaces that of Host (RFC 9112, 3.2.2)',
-    explains: ({ aspect }) => aspect === 'host of an absolute target',
-  },
-  {
-    name: 'Max-Forwards',
-    toMend: true,
-    reason: 'at 0 TRACE and OPTIONS are answered, above it is counted down (RFC 9110, 7.6.2)',
-    explains: ({ aspect }) => aspect === 'Max-Forwards: 0',
   },
   {
     name: 'a switch of protocols that stands still',

@@ -35,7 +35,7 @@ describe('writeBehind refuses', () => {
     [{ maxBackoffMs: Infinity }, '`maxBackoffMs` must be a number of milliseconds above 0, got Infinity'],
     [{ closeTimeoutMs: true }, '`closeTimeoutMs` must be a number of milliseconds of at least 0, got true'],
     [{ delayMs: 5 }, 'writeBehind has no option `delayMs`; it takes write, maxPending,'],
-    [{ journal: store }, '`journal` has no option'],
+    [{ journal: store }, '`journal` takes an object of options, got a LocalStore; it takes store'],
     [{ journal: 'journal:' }, '`journal` takes an object of options, got "journal:"'],
     [{ journal: null }, '`journal` takes an object of options, got null'],
     [{ journal: { prefix: 'x' } }, '`journal.store` is required'],

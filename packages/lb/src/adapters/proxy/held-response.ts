@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { type RawHeaders, without } from './headers.ts';
+import type { RawHeaders } from './headers.ts';
 import { type ResponseHead, responseHead, writeHead } from './response-head.ts';
 
 /**
@@ -38,7 +38,7 @@ export class HeldResponse {
     this.latencyMs = performance.now() - this.#madeAt;
     this.status = status;
     this.#message = message;
-    this.#head = responseHead(raw);
+    this.#head = responseHead(status, raw);
     const held = this.#limit > 0 && !this.#head.live && this.#mayBeReplaced();
     // After the chunks that came with the head, so that all is one write
     if (!held) queueMicrotask(() => this.#sendHead());
@@ -99,8 +99,6 @@ export class HeldResponse {
   #writeHead(): void {
     const response = this.#response;
     // The rest of an unfinished request body is not read
-    if (this.status === 204)
-      this.#head = { ...this.#head, headers: without(this.headers, ['content-length']) };
     if (!response.req.complete) this.headers.push('connection', 'close');
     writeHead(response, this.status, this.#message, this.headers);
     this.committed = true;

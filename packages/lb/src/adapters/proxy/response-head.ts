@@ -9,7 +9,8 @@ export interface ResponseHead {
   readonly live: boolean;
 }
 
-export function responseHead(raw: readonly (Buffer | string)[]): ResponseHead {
+/** A 204 or 101 has no length (RFC 9110, 8.6); an endpoint's is dropped. */
+export function responseHead(status: number, raw: readonly (Buffer | string)[]): ResponseHead {
   const headers: RawHeaders = [];
   let hasLength = false;
   let live = false;
@@ -27,7 +28,9 @@ export function responseHead(raw: readonly (Buffer | string)[]): ResponseHead {
     else if (lower === 'x-accel-buffering') live ||= value.trim().toLowerCase() === 'no';
     headers.push(name, value);
   }
-  const named = connectionNames(connection);
+  const withoutLength = status === 204 || status === 101;
+  const names = connectionNames(connection);
+  const named = withoutLength ? [...names, 'content-length'] : names;
   if (named.length === 0) return { headers, hasLength, live };
   return {
     headers: without(headers, named),

@@ -119,7 +119,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   }
 
   #begin(response: IncomingMessage, switches: boolean): void {
-    const { headers } = responseHead(response.rawHeaders);
+    const { headers } = responseHead(response.statusCode!, response.rawHeaders);
     if (switches) headers.push('connection', 'upgrade', 'upgrade', response.headers.upgrade ?? '');
     else headers.push('connection', 'close');
     this.#committed = true;
