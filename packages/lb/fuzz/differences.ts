@@ -277,6 +277,7 @@ const byDesign: readonly Known[] = [
       theirs === 'closed' &&
       (oddAnswer(each) ||
         sentAnswer(each)?.framing === 'close' ||
+        methodOf(each) === 'HEAD' ||
         each.answer.when === 'head' ||
         each.answer.head[0]!.startsWith('HTTP/1.0')),
   },

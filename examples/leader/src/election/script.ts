@@ -8,7 +8,7 @@ class ScriptError extends AshlarError {
   static override readonly code: string = 'LEADER_SCRIPT';
 }
 
-const rounds = 3;
+const rounds = 8;
 const someWrites = 5;
 
 /**

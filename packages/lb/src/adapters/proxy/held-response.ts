@@ -83,7 +83,8 @@ export class HeldResponse {
   #sendHead(): void {
     if (this.committed || this.#complete || this.#response.destroyed || this.#response.headersSent) return;
     this.#commit();
-    if (this.#size === 0) this.#response.flushHeaders();
+    // Unlike flushHeaders, which writes Latin-1 as UTF-8; where there is no body it does nothing, and `end` follows
+    if (this.#size === 0) this.#response.write('', 'latin1');
   }
 
   #commit(): void {

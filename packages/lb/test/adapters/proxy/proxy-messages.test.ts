@@ -30,6 +30,27 @@ describe('a response without a body that has a Content-Length', () => {
   });
 });
 
+describe('a header in Latin-1', () => {
+  it.each([
+    ['GET', 200, 'held back'],
+    ['POST', 200, 'streamed'],
+    ['POST', 304, 'streamed, without a body'],
+    ['HEAD', 200, 'without a body'],
+  ])('reaches the client byte for byte: %s %i, %s', async (method, status) => {
+    const length = status === 304 || method === 'HEAD' ? '' : 'Content-Length: 2\r\n';
+    const head = `HTTP/1.1 ${status} Fine\r\nX-Name: caf\xe9 \xff\r\n${length}\r\n`;
+    const endpoint = await scripted(socket => {
+      socket.write(head, 'latin1');
+      // Later, so that a streamed head goes out alone
+      if (length !== '') setTimeout(() => socket.write('ok'), 20);
+    });
+    const { port } = await front([endpoint]);
+    const answer = await ask(port, `${method} / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0`);
+    expect(answer).toMatch(/^x-name: caf\xe9 \xff\r$/im);
+    expect(answer.endsWith(length === '' ? '\r\n\r\n' : '\r\n\r\nok')).toBe(true);
+  });
+});
+
 describe('a reason phrase', () => {
   it.each([
     ['of one word', 'Fine', 'Fine'],
