@@ -123,6 +123,7 @@ describeWith({ own: 'postgres' }, 'watches of postgresStore', () => {
     expect(rings).toBe(0);
     const end = new AbortController();
     const changes = store.watch('', { signal: end.signal })[Symbol.asyncIterator]();
+    await store.get(''); // A watch has what is executed after the next call on its store
     await tables.store().set('key', value);
     await changes.next();
     await eventually(
