@@ -65,8 +65,12 @@ type Tests = Record<string, () => void>;
  *
  * @throws InvalidOptionError
  */
-export function conformance(runner: TestRunner, makePolicy: PolicyFactory, options: PolicyConformance): void {
-  const { name, features, skip } = readOptions('conformance', options, rules);
+export function policyConformance(
+  runner: TestRunner,
+  makePolicy: PolicyFactory,
+  options: PolicyConformance,
+): void {
+  const { name, features, skip } = readOptions('policyConformance', options, rules);
   const { tolerance } = features;
   policyFactory(makePolicy, 'makePolicy');
   const tests = {

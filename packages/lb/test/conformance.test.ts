@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { conformance } from '../src/conformance.ts';
+import { policyConformance } from '../src/conformance.ts';
 import type { Candidate, Endpoint, PickRequest, Policy, PolicyFactory } from '../src/index.ts';
 import { policies } from './policies.ts';
 
-for (const { policy, ...about } of policies) conformance({ describe, it }, policy, about);
+for (const { policy, ...about } of policies) policyConformance({ describe, it }, policy, about);
 
 class First<E extends Endpoint> implements Policy<E> {
   all: readonly Candidate<E>[] = [];
@@ -60,7 +60,7 @@ function failures(policy: PolicyFactory): string[] {
     }
   };
   const runner = { describe: (_: string, body: () => void) => body(), it: Object.assign(run, { skip() {} }) };
-  conformance(runner, policy, {
+  policyConformance(runner, policy, {
     name: 'broken',
     features: { keyed: true, weighted: true, failureAware: true },
   });

@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '@ashlar/core';
 import { describe, expect, it } from 'vitest';
-import { conformance } from '../src/conformance.ts';
+import { policyConformance } from '../src/conformance.ts';
 import {
   aimd,
   consistent,
@@ -159,10 +159,14 @@ const cases: Record<string, [make: () => unknown, option: string, message: strin
     [() => loosely(logNormal)(5, null), 'sigma', 'got null'],
     [() => loosely(failing)({ after: 5 }), 'after', 'did you mean `afterMs`?'],
   ],
-  conformance: [
-    [() => loosely(conformance)({ describe, it }, roundRobin(), {}), 'name', '`name` is required'],
+  policyConformance: [
+    [() => loosely(policyConformance)({ describe, it }, roundRobin(), {}), 'name', '`name` is required'],
     [
-      () => loosely(conformance)({ describe, it }, roundRobin(), { name: 'x', features: { weights: true } }),
+      () =>
+        loosely(policyConformance)({ describe, it }, roundRobin(), {
+          name: 'x',
+          features: { weights: true },
+        }),
       'features.weights',
       'did you mean `weighted`?',
     ],
