@@ -37,10 +37,10 @@ export function withDeadline<T>(
     };
     const unlink = signal && onAbort(signal, end);
     if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
-      clock.sleep(timeoutMs, timer.signal).then(
-        () => end(late()),
-        () => {},
-      );
+      const expired = clock.sleep(timeoutMs, timer.signal).then(late);
+      expired.then(end, error => {
+        if (!timer.signal.aborted) end(error); // `late` or the clock has thrown
+      });
     }
     // In an async function, so that a synchronous throw rejects too
     const result = (async () => work(stop.signal))();

@@ -68,6 +68,21 @@ describe('withDeadline', () => {
     await new Promise(resolve => setImmediate(resolve));
   });
 
+  it('rejects with what `late` or the clock throws', async () => {
+    const clock = new ManualClock();
+    const thrower = () => {
+      throw new Error('no error to be had');
+    };
+    const call = withDeadline({ late: thrower, timeoutMs: 10, clock }, () => never);
+    const checked = expect(call).rejects.toThrow('no error to be had');
+    await clock.advance(10);
+    await checked;
+    const broken = { now: () => 0, sleep: () => Promise.reject(new Error('no clock')) };
+    await expect(withDeadline({ late, timeoutMs: 10, clock: broken }, () => never)).rejects.toThrow(
+      'no clock',
+    );
+  });
+
   it('has no limit without a time-out, or with Infinity', async () => {
     const clock = new ManualClock();
     const controller = new AbortController();
