@@ -8,6 +8,7 @@ import { DenseSet } from '../util/dense-set.ts';
 import { checkBalancer } from './balancer-argument.ts';
 import { Pools } from './http/pools.ts';
 import { Exchange } from './proxy/exchange.ts';
+import { answered, handBack, protocolsOf } from './proxy/hand-back.ts';
 import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
 import { Tunnel } from './proxy/tunnel.ts';
 
@@ -29,6 +30,7 @@ export interface ReverseProxy extends AsyncDisposable {
   /**
    * For the server's `upgrade` event: forwards a request to switch protocols, as of a WebSocket, and then the bytes of
    * both sides. Resolves when the connection is over; never rejects. Nothing is held back, and there is no idle timeout.
+   * A request that is not to switch (it has a body, or asks for h2c) goes back to the server's `request` event.
    */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
   /** Aborts the requests in flight and closes all connections. For a graceful end close the server first. */
@@ -67,8 +69,13 @@ export function reverseProxy<E extends Endpoint>(
     }
     return follow(new Exchange(balancer, pools, settings, request, response));
   };
-  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> =>
-    follow(new Tunnel(balancer, pools, settings, request, socket, head));
+  const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
+    await answered(socket);
+    if (socket.destroyed) return;
+    const protocols = protocolsOf(request);
+    if (protocols === undefined && handBack(request, socket, head)) return;
+    await follow(new Tunnel(balancer, pools, settings, request, socket, head, protocols));
+  };
   const close = async (): Promise<void> => {
     closed = true;
     for (const one of inProgress) one.giveUp(closedError());

@@ -15,7 +15,7 @@ import type { RawHeaders } from './headers.ts';
 import { maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { hostOf, requestHeaders } from './request-headers.ts';
-import { hasBody, type RequestTarget, targetOf } from './request-target.ts';
+import { type RequestTarget, targetOf } from './request-target.ts';
 import { reasonPhrase, responseHead } from './response-head.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that follows. */
@@ -27,6 +27,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   readonly #request: IncomingMessage;
   readonly #socket: Duplex;
   readonly #head: Buffer;
+  readonly #protocols: string | undefined;
   readonly #stop = new AbortController();
   /** Whether the client has received a part of the response. */
   #committed = false;
@@ -38,6 +39,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
+    protocols: string | undefined,
   ) {
     this.#balancer = balancer;
     this.#pools = pools;
@@ -45,6 +47,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     this.#request = request;
     this.#socket = socket;
     this.#head = head;
+    this.#protocols = protocols;
   }
 
   /** Ends the tunnel. Counts against no endpoint. */
@@ -57,11 +60,12 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     const gone = () => this.giveUp(new ClientGoneError('the client closed the connection'));
     this.#socket.on('error', gone).on('close', gone);
     try {
-      if (hasBody(this.#request)) throw new UnforwardableError('a request to switch protocols has a body');
+      const protocols = this.#protocols;
+      if (protocols === undefined) throw new UnforwardableError('the request cannot switch protocols');
       const target = targetOf(this.#request);
       refuseLoop(this.#request, this.#settings.pseudonym);
       if (maxForwards(this.#request) === 0) throw new UnforwardableError('its Max-Forwards is 0');
-      await this.#balancer.run(context => this.#attempt(target, context), {
+      await this.#balancer.run(context => this.#attempt(target, protocols, context), {
         key: this.#settings.key(this.#request),
         idempotent: this.#request.method === 'GET',
         hedge: false,
@@ -75,7 +79,11 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   }
 
   /** The verdict is on the response; the request is in flight until the connection is over. */
-  async #attempt(target: RequestTarget, { endpoint, signal }: AttemptContext<E>): Promise<Verdict> {
+  async #attempt(
+    target: RequestTarget,
+    protocols: string,
+    { endpoint, signal }: AttemptContext<E>,
+  ): Promise<Verdict> {
     const startedAt = performance.now();
     const { origin } = this.#pools.of(endpoint);
     const headers = requestHeaders(
@@ -84,7 +92,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       hostOf(target, origin, this.#settings.host),
       this.#settings,
     );
-    headers.push('connection', 'upgrade', 'upgrade', this.#request.headers.upgrade ?? '');
+    headers.push('connection', 'upgrade', 'upgrade', protocols);
     const request = {
       origin,
       method: this.#request.method!,
