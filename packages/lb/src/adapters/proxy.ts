@@ -8,8 +8,8 @@ import { DenseSet } from '../util/dense-set.ts';
 import { checkBalancer } from './balancer-argument.ts';
 import { Pools } from './http/pools.ts';
 import { Exchange } from './proxy/exchange.ts';
-import { answered, handBack, protocolsOf } from './proxy/hand-back.ts';
 import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
+import { answered, handBack, protocolsOf } from './proxy/tunnel/hand-back.ts';
 import { Tunnel } from './proxy/tunnel.ts';
 
 export {

@@ -1,16 +1,34 @@
-import { once } from 'node:events';
 import { connect } from 'node:net';
 
-/** Sends these bytes, as latin1, and returns everything that comes back until the connection ends. */
-export async function raw(port: number, bytes: string): Promise<string> {
+/** What came back on a connection until it ended. */
+export interface Received {
+  readonly text: string;
+  /** Whether the other side ended it by a reset. */
+  readonly reset: boolean;
+}
+
+/** Sends these bytes, as latin1, and returns all that comes back and how the connection ended. */
+export async function exchanged(port: number, bytes: string): Promise<Received> {
   const socket = connect(port, '127.0.0.1').setEncoding('latin1');
-  let all = '';
-  socket.on('data', chunk => {
-    all += chunk;
-  });
+  let text = '';
+  let reset = false;
+  socket
+    .on('error', error => {
+      reset = (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+    })
+    .on('data', chunk => {
+      text += chunk;
+    });
   socket.write(bytes, 'latin1');
-  await once(socket, 'close');
-  return all;
+  await new Promise(resolve => socket.once('close', resolve));
+  return { text, reset };
+}
+
+/** Sends these bytes, as latin1, and returns everything that comes back until the connection ends; rejects for a reset. */
+export async function raw(port: number, bytes: string): Promise<string> {
+  const { text, reset } = await exchanged(port, bytes);
+  if (reset) throw new Error(`the connection was reset after ${JSON.stringify(text)}`);
+  return text;
 }
 
 /** One request on a connection that ends with its response. */

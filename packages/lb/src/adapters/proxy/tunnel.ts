@@ -1,5 +1,5 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Endpoint } from '../../endpoint.ts';
@@ -7,16 +7,17 @@ import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
 import { notExecuted, verdictOf } from '../../requests/classify.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
-import { UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
+import { UnforwardableError, UpstreamError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
-import { servername, upstreamPath } from '../http/url.ts';
+import { upstreamPath } from '../http/url.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import { maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { hostOf, requestHeaders } from './request-headers.ts';
 import { type RequestTarget, targetOf } from './request-target.ts';
-import { reasonPhrase, responseHead } from './response-head.ts';
+import { reasonPhrase, responseHead, writeHead } from './response-head.ts';
+import { handshake } from './tunnel/handshake.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that follows. */
 export class Tunnel<E extends Endpoint> implements DenseSetItem {
@@ -99,39 +100,70 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       path: upstreamPath(origin, target.path),
       headers,
     };
-    const answer = await handshake(endpoint.id, request, this.#settings, signal);
+    const { response, socket, head } = await handshake(endpoint.id, request, this.#settings, signal);
     const latencyMs = performance.now() - startedAt;
     try {
-      await this.#relay(answer, signal);
+      if (socket === undefined) await this.#refuse(endpoint.id, response, signal);
+      else await this.#join(response, socket, head, signal);
     } catch (cause) {
+      if (cause instanceof UpstreamError) throw cause;
       throw new UpstreamError(endpoint.id, 'truncated', 'Unknown', { cause });
     }
-    return { ...verdictOf(answer.response.statusCode!), latencyMs };
+    return { ...verdictOf(response.statusCode!), latencyMs };
   }
 
-  async #relay({ response, socket, head }: UpgradeResponse, signal: AbortSignal): Promise<void> {
-    const from = socket ?? response;
-    const onAbort = () => from.destroy();
+  /** Sends on the bytes of both sides until the endpoint ends, or the client has and the endpoint stays silent. */
+  async #join(response: IncomingMessage, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void> {
+    const onAbort = () => socket.destroy();
     signal.addEventListener('abort', onAbort, { once: true });
+    let timer: NodeJS.Timeout | undefined;
+    this.#socket.once('end', () => {
+      const gone = () => this.giveUp(new ClientGoneError('the client ended the connection'));
+      timer = setTimeout(gone, this.#settings.idleTimeoutMs);
+      socket.on('data', () => timer?.refresh());
+    });
     try {
-      this.#begin(response, socket !== undefined);
+      const { headers } = responseHead(response.statusCode!, response.rawHeaders);
+      headers.push('connection', 'upgrade', 'upgrade', response.headers.upgrade ?? '');
+      this.#committed = true;
+      this.#socket.write(headOf(response.statusCode!, response.statusMessage, headers), 'latin1');
       this.#socket.write(head);
-      from.pipe(this.#socket, { end: false });
-      socket?.write(this.#head);
-      if (socket !== undefined) this.#socket.pipe(socket);
-      await finished(from, { writable: false });
+      socket.pipe(this.#socket, { end: false });
+      socket.write(this.#head);
+      this.#socket.pipe(socket);
+      await finished(socket, { writable: false });
     } finally {
+      clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
-      from.destroy();
+      socket.destroy();
     }
   }
 
-  #begin(response: IncomingMessage, switches: boolean): void {
-    const { headers } = responseHead(response.statusCode!, response.rawHeaders);
-    if (switches) headers.push('connection', 'upgrade', 'upgrade', response.headers.upgrade ?? '');
-    else headers.push('connection', 'close');
+  /** Sends on a response that does not switch, framed so that the client sees whether it is whole. */
+  async #refuse(endpoint: string, response: IncomingMessage, signal: AbortSignal): Promise<void> {
+    const answer = new ServerResponse(this.#request);
+    const stalled = () => {
+      if (answer.writableNeedDrain)
+        this.giveUp(new ClientGoneError('the client stopped taking the response'));
+      else response.destroy(new UpstreamError(endpoint, 'timeout', 'Unknown'));
+    };
+    const timer = setTimeout(stalled, this.#settings.idleTimeoutMs);
+    response.on('data', () => timer.refresh());
+    answer.assignSocket(this.#socket as Socket);
+    answer.shouldKeepAlive = false;
     this.#committed = true;
-    this.#socket.write(headOf(response.statusCode!, response.statusMessage, headers), 'latin1');
+    const { headers } = responseHead(response.statusCode!, response.rawHeaders);
+    writeHead(answer, response.statusCode!, response.statusMessage, headers);
+    const onAbort = () => response.destroy();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      // Not by pipeline, which would end the connection of the client before the failure is the endpoint's
+      response.pipe(answer);
+      await finished(response);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    }
   }
 
   #classify(result: AttemptResult<Verdict>): Verdict {
@@ -159,58 +191,4 @@ function headOf(status: number, message: string | undefined, headers: RawHeaders
   let head = `HTTP/1.1 ${status} ${reasonPhrase(status, message)}\r\n`;
   for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   return `${head}\r\n`;
-}
-
-interface UpgradeRequest {
-  readonly origin: URL;
-  readonly method: string;
-  readonly path: string;
-  readonly headers: RawHeaders;
-}
-
-/** The response to a request to switch protocols; `socket` is present when the endpoint switches. */
-interface UpgradeResponse {
-  readonly response: IncomingMessage;
-  readonly socket: Duplex | undefined;
-  /** The bytes that followed the response. */
-  readonly head: Buffer;
-}
-
-/** Sends the request on a connection of its own; rejects with UpstreamError. */
-function handshake(
-  endpoint: string,
-  { origin, ...request }: UpgradeRequest,
-  { connectTimeoutMs, headersTimeoutMs, maxHeaderBytes, tls }: ProxySettings,
-  signal: AbortSignal,
-): Promise<UpgradeResponse> {
-  return new Promise((resolve, reject) => {
-    const send = origin.protocol === 'https:' ? httpsRequest : httpRequest;
-    // Without it Node takes the Host header, the client's, as the TLS name
-    const options = { ...tls, ...request, servername: servername(origin), maxHeaderSize: maxHeaderBytes };
-    const upstream = send(origin, { ...options, agent: false, signal });
-    let connected = false;
-    const expire = () => {
-      upstream.destroy(new UpstreamError(endpoint, 'timeout', connected ? 'Unknown' : 'NotExecuted'));
-    };
-    let timer = setTimeout(expire, connectTimeoutMs);
-    upstream.once('socket', socket => {
-      socket.once('connect', () => {
-        connected = true;
-        clearTimeout(timer);
-        timer = setTimeout(expire, headersTimeoutMs);
-      });
-    });
-    const answered = (response: IncomingMessage, socket: Duplex | undefined, head: Buffer) => {
-      clearTimeout(timer);
-      resolve({ response, socket, head });
-    };
-    upstream.once('upgrade', answered);
-    upstream.once('response', response => answered(response, undefined, Buffer.alloc(0)));
-    upstream.on('error', error => {
-      clearTimeout(timer);
-      const progress = { started: connected, answered: false };
-      reject(error instanceof UpstreamError ? error : upstreamError(endpoint, error, progress));
-    });
-    upstream.end();
-  });
 }

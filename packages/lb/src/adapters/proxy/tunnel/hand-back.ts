@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { hasBody } from './request-target.ts';
+import { hasBody } from '../request-target.ts';
 
 /** In these other requests would follow, past the proxy. */
 const carriesHttp = /^(h2c?(-.*)?|(http|tls)\/.*)$/i;

@@ -1,0 +1,70 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { UpstreamError, upstreamError } from '../../http/errors.ts';
+import { servername } from '../../http/url.ts';
+import type { RawHeaders } from '../headers.ts';
+import type { ProxySettings } from '../options.ts';
+
+export interface UpgradeRequest {
+  readonly origin: URL;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: RawHeaders;
+}
+
+/** The response to a request to switch protocols; `socket` is present when the endpoint switches. */
+export interface UpgradeResponse {
+  /** Fails when the endpoint breaks the connection, also where that ends the body. */
+  readonly response: IncomingMessage;
+  readonly socket: Duplex | undefined;
+  /** The bytes that followed the response. */
+  readonly head: Buffer;
+}
+
+/** Sends the request on a connection of its own; rejects with UpstreamError. */
+export function handshake(
+  endpoint: string,
+  { origin, ...request }: UpgradeRequest,
+  { connectTimeoutMs, headersTimeoutMs, maxHeaderBytes, tls }: ProxySettings,
+  signal: AbortSignal,
+): Promise<UpgradeResponse> {
+  return new Promise((resolve, reject) => {
+    const send = origin.protocol === 'https:' ? httpsRequest : httpRequest;
+    // Without it Node takes the Host header, the client's, as the TLS name
+    const options = { ...tls, ...request, servername: servername(origin), maxHeaderSize: maxHeaderBytes };
+    const upstream = send(origin, { ...options, agent: false, signal });
+    // Node would drop what is behind; the number of bytes is limited
+    upstream.maxHeadersCount = 0;
+    let connected = false;
+    const expire = () => {
+      upstream.destroy(new UpstreamError(endpoint, 'timeout', connected ? 'Unknown' : 'NotExecuted'));
+    };
+    let timer = setTimeout(expire, connectTimeoutMs);
+    upstream.once('socket', socket => {
+      socket.once('connect', () => {
+        connected = true;
+        clearTimeout(timer);
+        timer = setTimeout(expire, headersTimeoutMs);
+      });
+    });
+    const answered = (response: IncomingMessage, socket: Duplex | undefined, head: Buffer) => {
+      clearTimeout(timer);
+      if (response.statusCode! < 100) {
+        upstream.destroy(new UpstreamError(endpoint, 'malformed', 'Unknown'));
+        return;
+      }
+      // Node ends a body that lasts until the close by a reset too
+      upstream.on('error', error => response.destroy(error));
+      resolve({ response, socket, head });
+    };
+    upstream.once('upgrade', answered);
+    upstream.once('response', response => answered(response, undefined, Buffer.alloc(0)));
+    upstream.on('error', error => {
+      clearTimeout(timer);
+      const progress = { started: connected, answered: false };
+      reject(error instanceof UpstreamError ? error : upstreamError(endpoint, error, progress));
+    });
+    upstream.end();
+  });
+}
