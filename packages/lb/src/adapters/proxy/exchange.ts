@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
@@ -69,7 +70,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
 
   /** Never rejects: errors go to the client and the channel. */
   async run(): Promise<void> {
-    if (this.#response.destroyed) return;
+    if (this.#response.destroyed || refused.has(this.#request.socket)) return;
     this.#response.on('close', this.#onClose);
     try {
       const target = targetOf(this.#request);
@@ -163,8 +164,12 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
 /** Answers the client with an error. */
 function refuse(request: IncomingMessage, response: ServerResponse, status: number, error: unknown): void {
   const { headers, body } = problem(status, error);
+  if (error instanceof UnforwardableError) refused.add(request.socket);
   // The rest of an unfinished request body is not read
-  if (!request.complete) headers.push('connection', 'close');
+  if (!request.complete || refused.has(request.socket)) headers.push('connection', 'close');
   writeHead(response, status, undefined, headers);
   response.end(body);
 }
+
+/** Connections on which a request was refused: they end with the answer, as what follows may be no request at all. */
+const refused = new WeakSet<Socket>();

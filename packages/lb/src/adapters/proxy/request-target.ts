@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { describe } from '@ashlar/core';
 import { UnforwardableError } from '../http/errors.ts';
 import { climbs } from '../http/url.ts';
@@ -17,12 +17,43 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * The target of a request. The host of an absolute target replaces the `Host` header (RFC 9112, 3.2.2).
+ * Whether Node may have dropped lines of the head, and with them what frames the body: it stops when it has as many as its
+ * server's `maxHeadersCount`, 1 000 by default, or a few more.
+ */
+export function isTruncated({ rawHeaders, socket }: IncomingMessage): boolean {
+  const limit = (socket as { readonly server?: Server }).server?.maxHeadersCount ?? 1_000;
+  return limit > 0 && rawHeaders.length >= 2 * limit;
+}
+
+/** @throws UnforwardableError when it is not certain where the request ends, or what its body means (RFC 9112, 6) */
+function checkFraming(request: IncomingMessage): void {
+  const { headers, httpVersion } = request;
+  if (!httpVersion.startsWith('1.')) {
+    throw new UnforwardableError(`the request is of HTTP/${httpVersion}, not HTTP/1.1`, { status: 505 });
+  }
+  if (isTruncated(request)) {
+    throw new UnforwardableError('the request has too many header lines', { status: 431 });
+  }
+  const codings = headers['transfer-encoding'];
+  if (codings === undefined) return;
+  if (codings === '' || httpVersion === '1.0' || headers['content-length'] !== undefined) {
+    throw new UnforwardableError('the Transfer-Encoding of the request is faulty');
+  }
+  if (codings.toLowerCase() !== 'chunked') {
+    throw new UnforwardableError(`the request has ${describe(codings)} as its transfer coding`, {
+      status: 501,
+    });
+  }
+}
+
+/**
+ * The target of a request that can be forwarded. The host of an absolute target replaces the `Host` header (RFC 9112, 3.2.2).
  *
- * @throws UnforwardableError for a target without a path, with a path above its root or another protocol, a malformed or
+ * @throws UnforwardableError for a faulty framing, a target without a path, with a path above its root or another protocol, a malformed or
  * second `Host`, or a body that was read before
  */
 export function targetOf(request: IncomingMessage): RequestTarget {
+  checkFraming(request);
   if (request.readableDidRead && hasBody(request)) {
     throw new UnforwardableError('the request body was read before the proxy got it, as by a body parser');
   }

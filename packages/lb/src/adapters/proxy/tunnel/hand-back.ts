@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { hasBody } from '../request-target.ts';
+import { hasBody, isTruncated } from '../request-target.ts';
 
 /** In these other requests would follow, past the proxy. */
 const carriesHttp = /^(h2c?(-.*)?|(http|tls)\/.*)$/i;
@@ -35,11 +35,11 @@ export async function answered(socket: ServerSocket): Promise<void> {
 
 /**
  * Gives the connection back to the parser of its server, as a new one whose first request is this one without `Upgrade`.
- * Returns false when the server is not known.
+ * Returns false when the server is not known, or not the whole head.
  */
 export function handBack(request: IncomingMessage, socket: ServerSocket, head: Buffer): boolean {
   const { server } = socket;
-  if (server === undefined) return false;
+  if (server === undefined || isTruncated(request)) return false;
   socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), 'latin1'), head]));
   // Node may have set one for an idle connection
   socket.setTimeout?.(0);
