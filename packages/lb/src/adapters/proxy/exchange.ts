@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
@@ -154,7 +155,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     const gone = response.destroyed || error instanceof ClientGoneError;
     // After the head, a broken connection is the only sign of an incomplete response
     const status = gone || response.headersSent ? undefined : statusOf(error);
-    if (status === undefined) response.destroy();
+    if (status === undefined) cut(this.#request, response);
     else refuse(this.#request, response, status, error);
     if (!proxyErrors.hasSubscribers) return;
     proxyErrors.publish({ balancer: this.#balancer.name, request: this.#request, error, status });
@@ -169,6 +170,14 @@ function refuse(request: IncomingMessage, response: ServerResponse, status: numb
   if (!request.complete || refused.has(request.socket)) headers.push('connection', 'close');
   writeHead(response, status, undefined, headers);
   response.end(body);
+}
+
+/** Ends the connection so that the client sees that its response is not whole. */
+function cut({ httpVersion, socket }: IncomingMessage, response: ServerResponse): void {
+  // The end of the connection is the end of a response to HTTP/1.0. TLS says so itself, by the lack of its farewell
+  const asReset = httpVersion === '1.0' && (socket as Partial<TLSSocket>).encrypted !== true;
+  if (asReset && socket.remoteAddress !== undefined) socket.resetAndDestroy();
+  else response.destroy();
 }
 
 /** Connections on which a request was refused: they end with the answer, as what follows may be no request at all. */

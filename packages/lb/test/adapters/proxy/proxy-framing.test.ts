@@ -1,7 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { createServer as createHttpsServer } from 'node:https';
+import { connect as connectTls } from 'node:tls';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { reverseProxy } from '../../../src/adapters/proxy.ts';
+import { LoadBalancer } from '../../../src/index.ts';
 import { front } from '../../support/front.ts';
+import { listening } from '../../support/listening.ts';
 import { ask, exchanged, raw } from '../../support/raw.ts';
 import { scripted } from '../../support/scripted.ts';
+import { cert, key } from '../../support/tls.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const hidden = 'GET /smuggled HTTP/1.1\r\nHost: shop\r\n\r\n';
@@ -73,5 +80,46 @@ describe('a request whose framing is not understood', () => {
       `GET / HTTP/1.1\r\nHost: shop\r\n${lines(count)}Connection: close\r\n\r\n`,
     );
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  });
+});
+
+describe('a response that its endpoint cuts, when the client has seen a part of it', () => {
+  const begun = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n';
+  const cutting = () =>
+    scripted(socket => {
+      socket.write(begun);
+      setTimeout(() => socket.destroy(), 30);
+    });
+
+  it('is reset to a client of HTTP/1.0, to which an end would be its end', async () => {
+    const { port, lb } = await front([await cutting()], { responseBufferBytes: 0 });
+    const { text, reset } = await exchanged(port, 'GET / HTTP/1.0\r\n\r\n');
+    expect(text).toMatch(/^HTTP\/1.1 200 OK\r\n.*\r\n\r\nhello$/s);
+    expect(reset).toBe(true);
+    expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 1 }] });
+  });
+
+  it('is ended to a client of HTTP/1.1, without its last chunk', async () => {
+    const { port } = await front([await cutting()], { responseBufferBytes: 0 });
+    const { text, reset } = await exchanged(port, 'GET / HTTP/1.1\r\nHost: shop\r\n\r\n');
+    expect(text).toMatch(/^HTTP\/1.1 200 OK\r\n.*\r\n\r\n5\r\nhello\r\n$/s);
+    expect(reset).toBe(false);
+  });
+
+  it('is ended over TLS, without a farewell', async () => {
+    const endpoint = await cutting();
+    const lb = new LoadBalancer({ endpoints: [endpoint] });
+    const proxy = reverseProxy(lb, { responseBufferBytes: 0 });
+    const { port } = await listening(createHttpsServer({ key, cert }, proxy));
+    onTestFinished(() => Promise.all([proxy.close(), lb.close()]).then(() => {}));
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }).setEncoding('latin1');
+    onTestFinished(() => void socket.destroy());
+    let text = '';
+    socket.on('data', more => {
+      text += more;
+    });
+    socket.write('GET / HTTP/1.0\r\n\r\n');
+    await once(socket, 'close');
+    expect(text).toMatch(/\r\n\r\nhello$/);
   });
 });

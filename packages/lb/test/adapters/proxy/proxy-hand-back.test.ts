@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { createServer as createHttpsServer } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -11,6 +10,7 @@ import { listening } from '../../support/listening.ts';
 import { raw } from '../../support/raw.ts';
 import { Replica } from '../../support/replica.ts';
 import { scripted } from '../../support/scripted.ts';
+import { cert, key } from '../../support/tls.ts';
 import { until } from '../../support/until.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -79,11 +79,10 @@ describe('an upgrade that is not honored goes the ordinary way', () => {
   });
 
   it('over TLS', async () => {
-    const file = (name: string) => readFileSync(new URL(`../../support/tls/${name}.pem`, import.meta.url));
     const [a] = (await Replica.all('a')) as [Replica];
     const lb = new LoadBalancer({ endpoints: [a] });
     const proxy = reverseProxy(lb);
-    const server = createHttpsServer({ key: file('key'), cert: file('cert') }, proxy);
+    const server = createHttpsServer({ key, cert }, proxy);
     const { port } = await listening(server.on('upgrade', proxy.upgrade));
     onTestFinished(() => Promise.all([proxy.close(), lb.close()]).then(() => {}));
     const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }).setEncoding('latin1');

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { connect } from 'node:net';
@@ -9,10 +8,7 @@ import { reverseProxy } from '../../../src/adapters/proxy.ts';
 import { front } from '../../support/front.ts';
 import { heard } from '../../support/heard.ts';
 import { listening } from '../../support/listening.ts';
-
-// A key that everybody knows, for localhost and 127.0.0.1
-const file = (name: string) => readFileSync(new URL(`../../support/tls/${name}.pem`, import.meta.url));
-const [key, cert] = [file('key'), file('cert')];
+import { cert, key } from '../../support/tls.ts';
 
 /** The name that the connection was made for; none when it was made for an address. */
 const nameFor = ({ socket }: IncomingMessage) =>
