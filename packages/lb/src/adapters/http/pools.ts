@@ -1,6 +1,7 @@
 import { buildConnector, type Dispatcher, Pool } from '#undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
 import { UpstreamError } from './errors.ts';
 import type { UpstreamSettings } from './options.ts';
 import { httpUrl, pathPrefix, servername } from './url.ts';
@@ -14,8 +15,6 @@ export interface Upstream {
   /** The path that precedes the paths of requests. */
   readonly prefix: string;
   readonly dispatcher: Dispatcher;
-  /** Whether a connection was made just now, so that a request that starts now may be its first. */
-  isFresh: boolean;
   /** Sends one request on a new connection, which closes afterwards. */
   dispatchOnce(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
 }
@@ -86,12 +85,7 @@ export class Pools<E extends Endpoint> {
   #open(id: string, url: string | undefined): OpenUpstream {
     const origin = httpUrl(url);
     if (origin === undefined) throw new UpstreamError(id, 'url', 'NotExecuted');
-    const dispatcher = this.#pool(origin, this.#settings.connections, () => {
-      upstream.isFresh = true;
-      setImmediate(() => {
-        upstream.isFresh = false;
-      });
-    });
+    const dispatcher = this.#pool(origin, this.#settings.connections);
     this.#onOpen(dispatcher);
     const dispatchOnce: Upstream['dispatchOnce'] = (options, handler) => {
       const once = this.#pool(origin, 1);
@@ -100,11 +94,10 @@ export class Pools<E extends Endpoint> {
     };
     const { host, hostname } = origin;
     const prefix = pathPrefix(origin);
-    const upstream = { origin, host, hostname, prefix, dispatcher, isFresh: false, dispatchOnce };
-    return upstream;
+    return { origin, host, hostname, prefix, dispatcher, dispatchOnce };
   }
 
-  #pool(origin: URL, connections: number | undefined, onConnect: () => void = () => {}): Pool {
+  #pool(origin: URL, connections: number | undefined): Pool {
     const { connectTimeoutMs, maxHeaderBytes, tls } = this.#settings;
     const connect = buildConnector({ ...tls, timeout: connectTimeoutMs } as buildConnector.BuildOptions);
     return new Pool(origin.origin, {
@@ -112,11 +105,8 @@ export class Pools<E extends Endpoint> {
       connections: connections ?? null,
       maxHeaderSize: maxHeaderBytes,
       // Without it undici takes the Host of the request as the TLS name
-      connect: (target, callback) =>
-        connect({ ...target, servername: servername(origin) }, (...result) => {
-          onConnect();
-          callback(...result);
-        }),
+      connect: (target, callback) => connect({ ...target, servername: servername(origin) }, callback),
+      factory: (url, options) => new Connection(url, options as ConnectionOptions),
     });
   }
 

@@ -16,6 +16,7 @@ function load(): typeof import('undici') {
 const undici = load();
 
 export const buildConnector: typeof import('undici').buildConnector = undici.buildConnector;
+export const Client: typeof import('undici').Client = undici.Client;
 export const Dispatcher: typeof import('undici').Dispatcher = undici.Dispatcher;
 export const errors: typeof import('undici').errors = undici.errors;
 export const Pool: typeof import('undici').Pool = undici.Pool;

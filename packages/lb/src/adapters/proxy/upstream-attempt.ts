@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AshlarError } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
+import type { Connection, Placed } from '../http/connection.ts';
 import { isCompleteWithoutBody, UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
 import { isClosedConnection, type Upstream } from '../http/pools.ts';
 import { ClientGoneError } from './errors.ts';
@@ -9,7 +10,8 @@ import type { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
 
 /** The options of one dispatch. A class for the reason of `Fulfilled` in `requests/execution.ts`. */
-export class UpstreamRequest {
+export class UpstreamRequest implements Placed {
+  connection?: Connection;
   readonly method: string;
   readonly path: string;
   readonly headers: RawHeaders;
@@ -43,6 +45,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   readonly #upstream: Upstream;
   /** Sends the request on a new connection; absent when it must not be sent twice. */
   #sendAgain: (() => boolean) | undefined;
+  #request: UpstreamRequest | undefined;
   #mayBeStale = false;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -92,6 +95,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   }
 
   #watching(request: UpstreamRequest): Dispatcher.DispatchOptions {
+    this.#request = request;
     const { body } = request;
     if (body !== null && !Buffer.isBuffer(body)) request.body = this.#watched(body);
     // Undici accepts any async iterable as a body; its types do not say so
@@ -106,7 +110,8 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    this.#mayBeStale = !this.#upstream.isFresh;
+    this.#mayBeStale = this.#request?.connection?.begin() === false;
+    this.#request = undefined;
     if (this.#aborted) this.abort();
     else this.#limit(this.#settings.headersTimeoutMs);
   }

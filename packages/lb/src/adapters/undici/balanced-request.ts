@@ -5,6 +5,7 @@ import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
 import { notExecuted, verdictOf } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
+import type { Placed } from '../http/connection.ts';
 import { UnforwardableError } from '../http/errors.ts';
 import { isClosedConnection, type Pools, type Upstream } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
@@ -111,12 +112,12 @@ export class BalancedRequest<E extends Endpoint> {
     const { path, method } = this.#options;
     const response = new UpstreamResponse(
       this.#caller,
-      () => upstream.isFresh,
+      () => request.connection?.begin(),
       status => this.#mayGoElsewhere(status),
     );
     this.#response = response;
     cancellation.onAbort(reason => response.drop(reason as Error));
-    const request = {
+    const request: Dispatcher.DispatchOptions & Placed & { servername: string } = {
       ...this.#options,
       origin: origin.origin,
       path: method === 'CONNECT' || !path.startsWith('/') ? path : upstreamPath(origin, path),

@@ -24,7 +24,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   readonly #caller: CallerHandler;
   /** Whether the endpoint may have closed the connection before it read the request. */
   mayBeStale = false;
-  readonly #isFresh: () => boolean;
+  readonly #begin: () => boolean | undefined;
   readonly #mayBeHeld: (status: number) => boolean;
   readonly #madeAt = performance.now();
   #phase: 'waiting' | 'held' | 'handing' | 'dropping' | 'over' = 'waiting';
@@ -39,12 +39,16 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   #reject: (error: unknown) => void = () => {};
 
   /**
-   * @param isFresh whether the connection may be a new one
+   * @param begin is called as the request goes out; returns whether it is the first one on its connection
    * @param mayBeHeld whether a response with that status is held until `deliver` or `drop`
    */
-  constructor(caller: CallerHandler, isFresh: () => boolean, mayBeHeld: (status: number) => boolean) {
+  constructor(
+    caller: CallerHandler,
+    begin: () => boolean | undefined,
+    mayBeHeld: (status: number) => boolean,
+  ) {
     this.#caller = caller;
-    this.#isFresh = isFresh;
+    this.#begin = begin;
     this.#mayBeHeld = mayBeHeld;
     this.over = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -109,7 +113,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Controller): void {
     this.#controller = controller;
     clearTimeout(this.#timer);
-    this.mayBeStale = !this.#isFresh();
+    this.mayBeStale = this.#begin() === false;
     if (this.#reason !== undefined) controller.abort(this.#reason);
   }
 
