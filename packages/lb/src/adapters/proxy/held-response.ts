@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { RawHeaders } from './headers.ts';
-import { type ResponseHead, responseHead, writeHead } from './response-head.ts';
+import { isBodiless, type ResponseHead, responseHead, writeHead } from './response-head.ts';
 
 /**
  * The response of one attempt on its way to the client. While another endpoint may still replace it, it is held back until
@@ -34,14 +34,17 @@ export class HeldResponse {
     return this.#head.headers;
   }
 
-  start(status: number, message: string | undefined, raw: readonly (Buffer | string)[]): void {
+  /** Returns false when the response cannot be sent on. */
+  start(status: number, message: string | undefined, raw: readonly (Buffer | string)[]): boolean {
     this.latencyMs = performance.now() - this.#madeAt;
     this.status = status;
     this.#message = message;
     this.#head = responseHead(status, raw);
+    if (this.#head.coded && !this.#isBodiless()) return false;
     const held = this.#limit > 0 && !this.#head.live && this.#mayBeReplaced();
     // After the chunks that came with the head, so that all is one write
     if (!held) queueMicrotask(() => this.#sendHead());
+    return true;
   }
 
   /** Returns false when the next chunk should wait for `onDrain`. */
@@ -65,8 +68,7 @@ export class HeldResponse {
   /** Sends the complete response to the client. */
   end(): void {
     if (this.committed) return void this.#response.end();
-    const bodiless = this.status === 204 || this.status === 304 || this.#response.req.method === 'HEAD';
-    if (!bodiless && !this.#head.hasLength) this.headers.push('content-length', String(this.#size));
+    if (!this.#isBodiless() && !this.#head.hasLength) this.headers.push('content-length', String(this.#size));
     this.#writeHead();
     if (this.#size > longestText) {
       this.#flush();
@@ -78,6 +80,10 @@ export class HeldResponse {
       this.#response.end();
     }
     this.#chunks.length = 0;
+  }
+
+  #isBodiless(): boolean {
+    return isBodiless(this.status, this.#response.req.method);
   }
 
   #sendHead(): void {
@@ -106,7 +112,7 @@ export class HeldResponse {
   }
 }
 
-const none: ResponseHead = { headers: [], hasLength: false, live: false };
+const none: ResponseHead = { headers: [], hasLength: false, live: false, coded: false };
 
 /** A body up to this size is written as latin1 text, which Node joins with the head into one write. */
 const longestText = 16_384;

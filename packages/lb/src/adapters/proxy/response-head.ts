@@ -7,6 +7,13 @@ export interface ResponseHead {
   readonly hasLength: boolean;
   /** Must not be held back: a type that is read piece by piece, or `X-Accel-Buffering: no`, as in nginx. */
   readonly live: boolean;
+  /** The body is in a transfer coding beside chunked: its label is of one hop, and nothing here decodes it. */
+  readonly coded: boolean;
+}
+
+/** Whether a response ends with its head (RFC 9112, 6.3). */
+export function isBodiless(status: number, method: string | undefined): boolean {
+  return status < 200 || status === 204 || status === 304 || method === 'HEAD';
 }
 
 /** A 204 or 101 has no length (RFC 9110, 8.6); an endpoint's is dropped. */
@@ -15,12 +22,14 @@ export function responseHead(status: number, raw: readonly (Buffer | string)[]):
   let hasLength = false;
   let live = false;
   let connection: string | undefined;
+  let codings: string | undefined;
   for (let at = 0; at < raw.length; at += 2) {
     const name = latin1(raw[at]!);
     const value = latin1(raw[at + 1]!);
     const lower = name.toLowerCase();
     if (ofOneHop.has(lower)) {
       if (lower === 'connection') connection = connection === undefined ? value : `${connection},${value}`;
+      else if (lower === 'transfer-encoding') codings = codings === undefined ? value : `${codings},${value}`;
       continue;
     }
     if (lower === 'content-length') hasLength = true;
@@ -28,14 +37,16 @@ export function responseHead(status: number, raw: readonly (Buffer | string)[]):
     else if (lower === 'x-accel-buffering') live ||= value.trim().toLowerCase() === 'no';
     headers.push(name, value);
   }
+  const coded = codings !== undefined && codings.toLowerCase() !== 'chunked';
   const withoutLength = status === 204 || status === 101;
   const names = connectionNames(connection);
   const named = withoutLength ? [...names, 'content-length'] : names;
-  if (named.length === 0) return { headers, hasLength, live };
+  if (named.length === 0) return { headers, hasLength, live, coded };
   return {
     headers: without(headers, named),
     hasLength: hasLength && !named.includes('content-length'),
     live,
+    coded,
   };
 }
 

@@ -16,7 +16,7 @@ import { maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { hostOf, requestHeaders } from './request-headers.ts';
 import { type RequestTarget, targetOf } from './request-target.ts';
-import { reasonPhrase, responseHead, writeHead } from './response-head.ts';
+import { isBodiless, reasonPhrase, responseHead, writeHead } from './response-head.ts';
 import { handshake } from './tunnel/handshake.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that follows. */
@@ -141,6 +141,11 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
 
   /** Sends on a response that does not switch, framed so that the client sees whether it is whole. */
   async #refuse(endpoint: string, response: IncomingMessage, signal: AbortSignal): Promise<void> {
+    const { headers, coded } = responseHead(response.statusCode!, response.rawHeaders);
+    if (coded && !isBodiless(response.statusCode!, this.#request.method)) {
+      response.destroy();
+      throw new UpstreamError(endpoint, 'malformed', 'Unknown');
+    }
     const answer = new ServerResponse(this.#request);
     const stalled = () => {
       if (answer.writableNeedDrain)
@@ -152,7 +157,6 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     answer.assignSocket(this.#socket as Socket);
     answer.shouldKeepAlive = false;
     this.#committed = true;
-    const { headers } = responseHead(response.statusCode!, response.rawHeaders);
     writeHead(answer, response.statusCode!, response.statusMessage, headers);
     const onAbort = () => response.destroy();
     signal.addEventListener('abort', onAbort, { once: true });

@@ -1,8 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { AshlarError } from '@ashlar/core';
+import type { AshlarError, CallOutcome } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
 import type { Connection, Placed } from '../http/connection.ts';
-import { isCompleteWithoutBody, UnforwardableError, UpstreamError, upstreamError } from '../http/errors.ts';
+import {
+  isCompleteWithoutBody,
+  UnforwardableError,
+  UpstreamError,
+  type UpstreamFailure,
+  upstreamError,
+} from '../http/errors.ts';
 import { isClosedConnection, type Upstream } from '../http/pools.ts';
 import { ClientGoneError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
@@ -126,7 +132,8 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     this.#answered = true;
     this.#limit(this.#settings.idleTimeoutMs);
     // Early releases of undici 7 pass only the parsed headers
-    this.#held.start(status, message, Array.isArray(rawHeaders) ? rawHeaders : flat(headers));
+    const raw = Array.isArray(rawHeaders) ? rawHeaders : flat(headers);
+    if (!this.#held.start(status, message, raw)) this.#end('malformed', 'Unknown');
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -182,9 +189,13 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
       return;
     }
     const outcome = attempt.#controller === undefined ? 'NotExecuted' : 'Unknown';
-    const error = new UpstreamError(attempt.#endpoint, 'timeout', outcome);
-    attempt.#reject(error);
-    attempt.abort(error);
+    attempt.#end('timeout', outcome);
+  }
+
+  #end(reason: UpstreamFailure, outcome: CallOutcome): void {
+    const error = new UpstreamError(this.#endpoint, reason, outcome);
+    this.#reject(error);
+    this.abort(error);
   }
 
   /** Each chunk of the body that is sent restarts the timeout for the response. */

@@ -85,3 +85,56 @@ describe('a reason phrase', () => {
 });
 
 const upgrade = 'GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n';
+
+describe('a response in a coding that nobody asked for', () => {
+  const chunks = '2\r\nok\r\n0\r\n\r\n';
+
+  it.each([
+    'gzip, chunked',
+    'gzip\r\nTransfer-Encoding: chunked',
+    'gzip',
+    'identity',
+    'xchunked',
+    'chunked, gzip',
+  ])('is malformed, and never taken for plain: %o', async coding => {
+    for (const [line, head] of [
+      ['GET', 'Host: shop\r\nConnection: close'],
+      ['POST', 'Host: shop\r\nConnection: close\r\nContent-Length: 0'],
+      ['GET', upgrade.slice(upgrade.indexOf('Host'), -4)],
+    ]) {
+      const answer = `HTTP/1.1 200 OK\r\nTransfer-Encoding: ${coding}\r\n\r\n${chunks}`;
+      const { port, lb } = await front([await scripted(socket => void socket.end(answer))]);
+      expect(await raw(port, `${line} / HTTP/1.1\r\n${head}\r\n\r\n`)).toMatch(/^HTTP\/1.1 502 /);
+      expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 1 }] });
+    }
+  });
+
+  it.each([
+    ['GET', 200, 'Chunked', chunks, 'ok'],
+    ['HEAD', 200, 'gzip, chunked', '', ''],
+    ['GET', 304, 'gzip, chunked', '', ''],
+  ])(
+    'is none where there is no body, or it is chunked: %s, %i, %s',
+    async (method, status, coding, body, seen) => {
+      const { port } = await front([
+        await scripted(`HTTP/1.1 ${status} Fine\r\nTransfer-Encoding: ${coding}\r\n\r\n${body}`),
+      ]);
+      const answer = await ask(port, `${method} / HTTP/1.1\r\nHost: shop`);
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} Fine\r\n`));
+      expect(answer.slice(answer.indexOf('\r\n\r\n') + 4)).toBe(seen);
+      expect(answer).not.toContain('gzip');
+    },
+  );
+});
+
+describe('a status that is none', () => {
+  it.each(['20', '099', '000', '2000'])('is malformed: %s', async status => {
+    const bytes = `HTTP/1.1 ${status} Odd\r\nContent-Length: 2\r\n\r\nok`;
+    for (const method of ['GET', 'POST']) {
+      const { port, lb } = await front([await scripted(bytes)], { headersTimeoutMs: 1_000 });
+      const answer = await ask(port, `${method} / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0`);
+      expect(answer).toMatch(/^HTTP\/1.1 502 /);
+      expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 1 }] });
+    }
+  });
+});
