@@ -109,13 +109,13 @@ const byDesign: readonly Known[] = [
       each.body !== '',
   },
   {
-    name: 'Authorization twice at nginx',
+    name: 'Authorization or Expect twice at nginx',
     reason: 'is refused there',
     explains: ({ against, aspect, theirs }, each) =>
       against === 'nginx' &&
       /^(outcome|requests at)/.test(aspect) &&
       /^(refused|0)$/.test(theirs) &&
-      valuesIn(each.head, 'authorization').length > 1,
+      ['authorization', 'expect'].some(name => valuesIn(each.head, name).length > 1),
   },
   {
     name: 'Expect of HTTP/1.0',
@@ -134,13 +134,14 @@ const byDesign: readonly Known[] = [
       aspect === 'outcome' && ours === 'failed' && /^(answer|refused|hung)/.test(theirs) && oddAnswer(each),
   },
   {
-    name: 'answers that no other endpoint may give are streamed',
+    name: 'live answers, and those that no other endpoint may give, are streamed',
     reason: 'so a broken answer to a POST begins, and is cut',
     explains: ({ aspect, ours }, each) =>
       aspect === 'outcome' &&
       ours.startsWith('answer') &&
       oddAnswer(each) &&
-      !idempotent.test(methodOf(each)),
+      (!idempotent.test(methodOf(each)) ||
+        /event-stream|x-accel-buffering: no/i.test(each.answer.head.join())),
   },
   {
     name: 'a broken answer is cut',
@@ -165,6 +166,45 @@ const byDesign: readonly Known[] = [
       ((aspect === 'outcome' && ours === 'refused') ||
         (aspect === reached && ours === '0') ||
         (aspect === 'outcome' && theirs === 'refused' && ours === 'failed')),
+  },
+  {
+    name: '1 000 lines in a head',
+    reason: 'are 431, as Node may have dropped the rest, and with it the framing of the body',
+    explains: ({ aspect, ours }, each) =>
+      (ours === 'refused' || (aspect === reached && ours === '0')) && each.head.length > 1_000,
+  },
+  {
+    name: 'codings without a body at HAProxy',
+    reason: 'are refused there, also a 101 that closes; ours drops what is of one hop, and nothing is coded',
+    explains: ({ against, aspect, ours, theirs }, each) =>
+      against === 'haproxy' &&
+      aspect === 'outcome' &&
+      ours.startsWith('answer') &&
+      theirs === 'failed' &&
+      sentAnswer(each)?.framing === 'none' &&
+      (valuesIn(each.answer.head, 'transfer-encoding').length > 0 ||
+        valuesIn(each.answer.head, 'connection').includes('close')),
+  },
+  {
+    name: 'a switch of protocols that stands still',
+    reason: 'stays for as long as both sides do (see the limits in the README)',
+    explains: ({ aspect, ours }, { head, answer }) =>
+      /^(hung|stuck in flight|outcome)$/.test(aspect) &&
+      (aspect !== 'outcome' || ours === 'hung') &&
+      valuesIn(head, 'upgrade').length > 0 &&
+      answer.head[0]!.includes(' 101 ') &&
+      answer.after === 'keep',
+  },
+  {
+    name: 'WebSocket keys at HAProxy',
+    reason: 'are checked there; ours leaves that to the client (RFC 6455, 4.1)',
+    explains: ({ against, aspect, ours, theirs }, each) =>
+      against === 'haproxy' &&
+      aspect === 'outcome' &&
+      ours === 'answer 101' &&
+      theirs === 'failed' &&
+      valuesIn(each.head, 'sec-websocket-key').length > 0 &&
+      valuesIn(each.answer.head, 'sec-websocket-accept').length === 0,
   },
   {
     name: 'methods that Node does not know',

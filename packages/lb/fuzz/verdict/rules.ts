@@ -110,8 +110,13 @@ function answerRules(each: Case, seen: Observation, broken: Broken): void {
   const innocent = asked && wholly && sent.flaws.length === 0;
   const status = Number(sent?.line.split(' ')[1]);
   const short = answerBytes({ ...each.answer, body: '' }).length < maxHeaderBytes;
+  const coded = otherCodings(each.answer.head) && sent?.framing !== 'none';
   const well =
-    short && status !== 101 && /^HTTP\/1\.[01] [1-4]\d\d( |$)/.test(sent?.line ?? '') && status !== 429;
+    short &&
+    !coded &&
+    status !== 101 &&
+    /^HTTP\/1\.[01] [1-4]\d\d( |$)/.test(sent?.line ?? '') &&
+    status !== 429;
   if (innocent && well && seen.blamed > 0) broken('blame', `${seen.blamed} failures`, 'none');
   if (innocent && well && outcomeOf(seen) === 'failed') broken('answer', 'failed', 'handed on');
   if (response === undefined) return;
@@ -126,8 +131,7 @@ function answerRules(each: Case, seen: Observation, broken: Broken): void {
   if (valuesOf(response, marker).length > 1) broken('answers in one', response.line, 'one answer');
   if (!wholly) broken('cut response', end, 'the client sees that it is cut');
   if (!wholly || sent.flaws.length > 0) return;
-  if (otherCodings(each.answer.head) && sent.framing !== 'none')
-    broken('dropped codings', 'an answer', '502');
+  if (coded) broken('dropped codings', 'an answer', '502');
   const [reason, sentReason] = [response, sent].map(({ line }) => line.split(' ').slice(2).join(' '));
   if (sentReason !== '' && reason !== sentReason) broken('reason phrase', reason!, sentReason!);
   const sentBody = status === 101 ? each.answer.body.slice(0, response.body.length) : sent.body;

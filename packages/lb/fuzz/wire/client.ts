@@ -40,7 +40,8 @@ export class Client {
     this.#leaveAt = leaveAt;
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     this.#socket.on('data', chunk => this.#take(chunk.toString('latin1')));
-    this.#socket.on('end', () => this.#close('end'));
+    // Libuv takes a reset that comes with the last bytes for an end, but then there is no peer any more
+    this.#socket.on('end', () => this.#close(this.#socket.remoteAddress === undefined ? 'error' : 'end'));
     this.#socket.on('error', () => this.#close('error'));
     this.#socket.on('close', () => this.#close('end'));
   }

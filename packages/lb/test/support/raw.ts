@@ -16,6 +16,10 @@ export async function exchanged(port: number, bytes: string): Promise<Received> 
     .on('error', error => {
       reset = (error as NodeJS.ErrnoException).code === 'ECONNRESET';
     })
+    // Libuv takes a reset that comes with the last bytes for an end, but then there is no peer any more
+    .on('end', () => {
+      reset = socket.remoteAddress === undefined;
+    })
     .on('data', chunk => {
       text += chunk;
     });

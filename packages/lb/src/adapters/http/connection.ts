@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher, errors } from '#undici';
+import { seeResets } from './resets.ts';
 
 /** What a request leaves behind in its options: the connection that it goes out on. */
 export interface Placed {
@@ -33,6 +34,7 @@ export class Connection extends Client {
           if (error !== null) return callback(error, null);
           opened.heads = new Heads(socket!, options.maxHeaderSize);
           opened.isFresh = true;
+          seeResets(socket!);
           hideResets(socket!, opened.heads);
           callback(null, socket!);
         }),

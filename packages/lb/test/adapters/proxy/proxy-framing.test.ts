@@ -99,6 +99,13 @@ describe('a response that its endpoint cuts, when the client has seen a part of 
     expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 1 }] });
   });
 
+  it('is reset also when it breaks at once', async () => {
+    const endpoint = await scripted(begun.replace('5\r\n', 'fffffffffffffffff\r\n'));
+    const { port } = await front([endpoint]);
+    const { reset } = await exchanged(port, 'POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\nx');
+    expect(reset).toBe(true);
+  });
+
   it('is ended to a client of HTTP/1.1, without its last chunk', async () => {
     const { port } = await front([await cutting()], { responseBufferBytes: 0 });
     const { text, reset } = await exchanged(port, 'GET / HTTP/1.1\r\nHost: shop\r\n\r\n');

@@ -39,6 +39,14 @@ describe('an answer to an upgrade that does not switch', () => {
     ['with a length, by an end', `${refused}Content-Length: 10\r\n\r\nhello`, end],
     ['with a length, by a reset', `${refused}Content-Length: 10\r\n\r\nhello`, reset],
     ['until the close, by a reset', `${refused}\r\nhello`, reset],
+    [
+      'until the close, by a reset at once',
+      `${refused}\r\nhello`,
+      (socket: Socket, bytes: string) => {
+        socket.write(bytes);
+        socket.resetAndDestroy();
+      },
+    ],
   ])('is cut to the client when the endpoint cuts it %s', async (_, answer, how) => {
     const { port, lb } = await front([await scripted(socket => void how(socket, answer))]);
     const { text } = await exchanged(port, upgrade);
@@ -46,6 +54,14 @@ describe('an answer to an upgrade that does not switch', () => {
     expect(text).toMatch(/transfer-encoding: chunked\r\n|content-length: 10\r\n/i);
     expect(text).not.toMatch(/\r\n0\r\n\r\n$/);
     await until(() => expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 1 }] }));
+  });
+
+  it('is whole though more follows, as a body that HEAD must not have', async () => {
+    const { port, lb } = await front([await scripted(`${refused}Content-Length: 5\r\n\r\nhello`)]);
+    const text = await raw(port, upgrade.replace('GET', 'HEAD'));
+    expect(text).toMatch(/^HTTP\/1.1 403 Forbidden\r\nX-Why: no\r\nContent-Length: 5\r\n/);
+    expect(text).toMatch(/\r\n\r\n$/);
+    expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 0 }] });
   });
 
   it('is cut when the endpoint stalls', async () => {

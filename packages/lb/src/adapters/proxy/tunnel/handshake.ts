@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { UpstreamError, upstreamError } from '../../http/errors.ts';
+import { seeResets } from '../../http/resets.ts';
 import { servername } from '../../http/url.ts';
 import type { RawHeaders } from '../headers.ts';
 import type { ProxySettings } from '../options.ts';
@@ -44,6 +45,7 @@ export function handshake(
     upstream.once('socket', socket => {
       socket.once('connect', () => {
         connected = true;
+        seeResets(socket);
         clearTimeout(timer);
         timer = setTimeout(expire, headersTimeoutMs);
       });
@@ -54,8 +56,10 @@ export function handshake(
         upstream.destroy(new UpstreamError(endpoint, 'malformed', 'Unknown'));
         return;
       }
-      // Node ends a body that lasts until the close by a reset too
-      upstream.on('error', error => response.destroy(error));
+      // Node ends a body that lasts until the close by a reset too. What follows a whole response is no part of it
+      upstream.on('error', error => {
+        if (!response.complete) response.destroy(error);
+      });
       resolve({ response, socket, head });
     };
     upstream.once('upgrade', answered);
