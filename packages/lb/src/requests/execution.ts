@@ -226,6 +226,10 @@ class RunningAttempt<E extends Endpoint> extends AttemptContext<E> {
     return this.cancellation.signal;
   }
 
+  answered(): void {
+    if (!this.isOver) this.picked.answered();
+  }
+
   end(): void {
     this.isOver = true;
     this.timer?.stop();

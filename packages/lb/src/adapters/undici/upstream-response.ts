@@ -26,6 +26,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   mayBeStale = false;
   readonly #isFresh: () => boolean;
   readonly #mayBeHeld: (status: number) => boolean;
+  readonly #onHead: (status: number) => void;
   readonly #madeAt = performance.now();
   #phase: 'waiting' | 'held' | 'handing' | 'dropping' | 'over' = 'waiting';
   #controller: Controller | undefined;
@@ -41,11 +42,18 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   /**
    * @param isFresh whether the connection may be a new one
    * @param mayBeHeld whether a response with that status is held until `deliver` or `drop`
+   * @param onHead is called with the status of the response
    */
-  constructor(caller: CallerHandler, isFresh: () => boolean, mayBeHeld: (status: number) => boolean) {
+  constructor(
+    caller: CallerHandler,
+    isFresh: () => boolean,
+    mayBeHeld: (status: number) => boolean,
+    onHead: (status: number) => void,
+  ) {
     this.#caller = caller;
     this.#isFresh = isFresh;
     this.#mayBeHeld = mayBeHeld;
+    this.#onHead = onHead;
     this.over = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -173,6 +181,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     this.status = status;
     this.latencyMs = performance.now() - this.#madeAt;
     this.retryAfterMs = retryAfter(headers['retry-after']);
+    this.#onHead(status);
   }
 
   #finish(error?: Error): void {
