@@ -164,7 +164,10 @@ export class Execution<E extends Endpoint, T> {
     else this.#resolve(result.value);
   }
 
-  /** Ends all attempts from outside. Only a deadline counts against endpoints. */
+  /**
+   * Ends all attempts from outside. Only a deadline counts against endpoints, and only against those that had at least half
+   * of the time: not where a wait in line or an earlier attempt had used it up.
+   */
   #stop(reason: unknown): void {
     let error = reason;
     this.#hedgeTimer?.stop();
@@ -172,12 +175,18 @@ export class Execution<E extends Endpoint, T> {
       running.end();
       running.cancellation.abort(reason);
       try {
-        running.picked.settle(this.#call.expired ? { ok: false, error: reason } : undefined);
+        if (!this.#call.expired) running.picked.settle();
+        else if (this.#hadTime(running)) running.picked.settle({ ok: false, error: reason });
+        else running.picked.outrun();
       } catch (thrown) {
         error = thrown;
       }
     }
     this.#reject(error);
+  }
+
+  #hadTime({ picked }: RunningAttempt<E>): boolean {
+    return this.#setup.endpoints.now() - picked.startedAt >= this.#options.timeoutMs! / 2;
   }
 
   #expire(running: RunningAttempt<E>, timeoutMs: number): void {

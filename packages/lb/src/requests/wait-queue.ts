@@ -123,7 +123,12 @@ export class WaitQueue<E extends Endpoint> {
     const ms = Math.max(0, dueAt - this.#endpoints.now());
     this.#dueTimer = this.#timers.start(ms, () => {
       this.#dueAt = Infinity;
-      this.#endpoints.refresh();
+      try {
+        this.#endpoints.refresh();
+      } catch {
+        // Thrown by the policy, which throws it again to each who waits
+        this.serve(Infinity);
+      }
       this.#listen();
     });
   }
