@@ -74,7 +74,8 @@ export class Execution<E extends Endpoint, T> {
 
   #onResult(running: RunningAttempt<E>, result: AttemptResult<T>): void {
     if (running.isOver) {
-      discardValue(result);
+      // An attempt that ignores its signal may still return something that must be freed
+      discard(result);
       return;
     }
     try {
@@ -82,7 +83,7 @@ export class Execution<E extends Endpoint, T> {
     } catch (error) {
       // Thrown by `classify` or by the policy
       this.#stop(error);
-      discardValue(result);
+      discard(result);
     }
   }
 
@@ -93,7 +94,8 @@ export class Execution<E extends Endpoint, T> {
     if (verdict.ok) this.#recordLatency(running, verdict.latencyMs);
     running.end();
     running.picked.settle(settlementOf(verdict, result));
-    if (verdict.ok || !mayRetry(verdict, result, idempotent)) this.#finish(running, verdict.ok, result);
+    if (verdict.ok || !mayRetry(verdict, result, idempotent, running.endpoint))
+      this.#finish(running, verdict.ok, result);
     else if (this.#running.length > 0) abandon(running, result);
     else this.#retry(running, result);
   }
@@ -276,13 +278,8 @@ function invoke<E extends Endpoint, T>(attempt: Attempt<E, T>, context: AttemptC
   }
 }
 
-/** An attempt that ignores its signal may still return something that must be freed. */
-function discardValue(result: AttemptResult<unknown>): void {
-  if ('value' in result) discard(result.value);
-}
-
 /** Frees what a failed attempt left open. */
 function abandon<E extends Endpoint>(running: RunningAttempt<E>, result: AttemptResult<unknown>): void {
   running.cancellation.abort(unwanted);
-  discardValue(result);
+  discard(result);
 }

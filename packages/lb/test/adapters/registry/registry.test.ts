@@ -62,6 +62,22 @@ describe('a registry', () => {
     >();
   });
 
+  it('does not bring back who has left', async () => {
+    const { store, timing } = site();
+    const registration = await register<Endpoint>(store, { id: 'a' }, { ttlMs, ...timing });
+    const leaving = registration.close();
+    await expect(registration.update({ id: 'a', weight: 0 })).rejects.toMatchObject({
+      code: 'ASHLAR_LB_CLOSED',
+      outcome: 'NotExecuted',
+    });
+    await leaving;
+    await expect(registration.update({ id: 'a', weight: 0 })).rejects.toThrow(
+      'the registration of a is closed',
+    );
+    const sets = new Sets(discover(store, 'default', timing));
+    await until(() => expect(sets.ids).toEqual([[]]));
+  });
+
   it('tells who joins, changes and leaves, and keeps services apart', async () => {
     const { clock, store, timing } = site();
     const sets = new Sets(discover(store, 'shop', timing));
