@@ -105,6 +105,24 @@ describe('a registry', () => {
     await expect(b.update({ id: 'c' })).rejects.toThrow('endpoint 0 is not "b" but "c"');
   });
 
+  it('sends a heartbeat every third of the time, also after one that came late', async () => {
+    const { clock, store, timing } = site();
+    const written: number[] = [];
+    const counting: RegistryStore = {
+      get: key => store.get(key),
+      set: (...args) => {
+        written.push(clock.now());
+        return store.set(...args);
+      },
+      delete: (...args) => store.delete(...args),
+      list: prefix => store.list(prefix),
+      watch: (...args) => store.watch(...args),
+    };
+    closing(await register<Endpoint>(counting, { id: 'a' }, { ttlMs, ...timing }));
+    await clock.advance(ttlMs);
+    expect(written).toEqual([0, ttlMs / 3, (ttlMs / 3) * 2, ttlMs]);
+  });
+
   it('lets go of one that gives no sign of life, and takes it back', async () => {
     const { clock, store, timing } = site();
     const failing = fragile(store);
