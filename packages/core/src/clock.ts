@@ -14,6 +14,21 @@ function now(): number {
   return performance.now();
 }
 
+/** A sleep that wakes later than this was held up. */
+const heldUpMs = 20;
+/** Time enough to read what arrived in between. */
+const graceMs = 10;
+
+/**
+ * As `clock.sleep`, for deadlines. When the event loop stood still meanwhile, it resolves a moment later: timers come
+ * before I/O, and an answer that arrived in time would count as late.
+ */
+export async function timeUp(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  const endsAt = clock.now() + ms;
+  await clock.sleep(ms, signal);
+  if (clock.now() - endsAt > heldUpMs) await clock.sleep(graceMs, signal);
+}
+
 /** The machine's monotonic clock. */
 export const systemClock: Clock = { now, sleep: (ms, signal) => sleep(ms, signal) };
 

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, systemClock, timeUp } from './clock.ts';
 import { onAbort } from './shared-signal.ts';
 
 export interface DeadlineOptions {
@@ -15,7 +15,8 @@ export interface DeadlineOptions {
 /**
  * Settles as `work` does, or rejects as soon as its time is over or the signal aborts. Then the signal that the work
  * was given aborts with the same reason, before the call rejects. The work itself cannot be stopped: what it settles to
- * after that is dropped, also an error. Leaves no timer and no listener.
+ * after that is dropped, also an error. An answer that has arrived while the event loop stood still is in time. Leaves no
+ * timer and no listener.
  */
 export function withDeadline<T>(
   options: DeadlineOptions,
@@ -37,7 +38,7 @@ export function withDeadline<T>(
     };
     const unlink = signal && onAbort(signal, end);
     if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
-      const expired = clock.sleep(timeoutMs, timer.signal).then(late);
+      const expired = timeUp(clock, timeoutMs, timer.signal).then(late);
       expired.then(end, error => {
         if (!timer.signal.aborted) end(error); // `late` or the clock has thrown
       });

@@ -1,7 +1,7 @@
 export type { BackoffLimits } from './backoff.ts';
 export { Backoff } from './backoff.ts';
 export type { Clock } from './clock.ts';
-export { backgroundClock, systemClock } from './clock.ts';
+export { backgroundClock, systemClock, timeUp } from './clock.ts';
 export type { DeadlineOptions } from './deadline.ts';
 export { withDeadline } from './deadline.ts';
 export type { Channel } from './diagnostics.ts';

@@ -96,7 +96,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     else this.#replace(checkedEndpoints(endpoints));
   }
 
-  /** The current endpoints in the order given, including those that take no requests. */
+  /** The current endpoints in the order of the latest set that changed any, including those that take no requests. */
   get endpoints(): readonly E[] {
     return this.#endpointSet.endpoints;
   }

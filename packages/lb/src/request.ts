@@ -48,6 +48,8 @@ export abstract class AttemptContext<E extends Endpoint> {
   abstract readonly cancellation: Cancellation;
   /** 1 for the first; each retry and hedge has the next number. */
   abstract readonly attempt: number;
+  /** @internal For attempts that settle at the end of a stream: the endpoint has begun a good answer. */
+  abstract answered(): void;
 }
 
 export type Attempt<E extends Endpoint, T> = (context: AttemptContext<E>) => Promise<T>;

@@ -239,4 +239,15 @@ describe('the calls of lru-cache', () => {
     expect(mine).toEqual(real);
     expect(mine).toEqual([10, 10, 5, 1_000, 10, 5]);
   });
+
+  it('weigh what is fetched by the `size` of the call, as lru-cache does', async () => {
+    const fetchMethod = async (key: string) => key;
+    for (const one of [
+      new LRUCache<string, string>({ maxSize: 10, eviction: lru, fetchMethod }),
+      new Theirs<string, string>({ maxSize: 10, fetchMethod }),
+    ]) {
+      for (const key of ['a', 'b', 'c']) await one.fetch(key, { size: 4 });
+      expect([...one.keys()].sort()).toEqual(['b', 'c']);
+    }
+  });
 });

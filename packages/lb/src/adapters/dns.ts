@@ -1,3 +1,4 @@
+import { Resolver } from 'node:dns/promises';
 import { Backoff } from '@ashlar/core';
 import { stoppable } from '../discovery/stoppable.ts';
 import { waitToRetry } from '../discovery/trouble.ts';
@@ -43,7 +44,7 @@ async function* poll(settings: DnsSettings, signal: AbortSignal): AsyncGenerator
   for (;;) {
     try {
       round = new Round(settings, round.records, signal);
-      const { endpoints, ttlMs } = await finished(lookUp(settings, round), settings, round);
+      const { endpoints, ttlMs } = await answerOf(settings, round);
       signal.throwIfAborted();
       if (!isSame(last, endpoints)) yield endpoints;
       last = endpoints;
@@ -58,16 +59,14 @@ async function* poll(settings: DnsSettings, signal: AbortSignal): AsyncGenerator
   }
 }
 
-/** Cancels the queries that were late. */
-async function finished(
-  answer: Promise<DnsAnswer>,
-  { resolver }: DnsSettings,
-  round: Round,
-): Promise<DnsAnswer> {
+/** By a resolver of its own, which knows the name servers of now, and whose late queries are canceled. */
+async function answerOf(settings: DnsSettings, round: Round): Promise<DnsAnswer> {
+  if (settings.resolver !== undefined) return lookUp(settings.resolver, settings, round);
+  const resolver = new Resolver();
   try {
-    return await answer;
+    return await lookUp(resolver, settings, round);
   } finally {
-    if (round.error !== undefined) resolver.cancel?.();
+    if (round.error !== undefined) resolver.cancel();
   }
 }
 

@@ -19,8 +19,8 @@ export interface BalancedChannelOptions {
   readonly key?: (metadata: Metadata) => Key | undefined;
   /**
    * What the status of a call says about its endpoint; `undefined` counts neither way. Default: UNKNOWN,
-   * DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE and DATA_LOSS are failures, CANCELLED counts neither
-   * way, every other status is a success.
+   * DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and DATA_LOSS are failures; so is RESOURCE_EXHAUSTED, but without blame, as
+   * it may limit this client alone; CANCELLED counts neither way, every other status is a success.
    */
   readonly classify?: (status: CallStatus) => Settlement | undefined;
   /** The rest of the channel's service configuration, as `methodConfig` with a retry policy. Default: none. */
@@ -96,7 +96,11 @@ const failures: ReadonlySet<number> = new Set([
 function byCode({ code, details, metadata }: CallStatus): Settlement | undefined {
   if (code === status.CANCELLED) return undefined;
   if (!failures.has(code)) return { ok: true };
-  const error = new Error(details);
+  const failure = {
+    ok: false,
+    error: new Error(details),
+    ...(code === status.RESOURCE_EXHAUSTED && { blame: false }),
+  };
   const pushbackMs = Number(metadata.get('grpc-retry-pushback-ms')[0] ?? Number.NaN);
-  return pushbackMs >= 0 ? { ok: false, error, retryAfterMs: pushbackMs } : { ok: false, error };
+  return pushbackMs >= 0 ? { ...failure, retryAfterMs: pushbackMs } : failure;
 }

@@ -81,12 +81,21 @@ class SubsetDiscovery<E extends Endpoint> implements AsyncIterable<readonly E[]>
     const sets = this.#source[Symbol.asyncIterator]();
     const next = async (): Promise<IteratorResult<readonly E[]>> => {
       const item = await sets.next();
-      return item.done === true ? item : { done: false, value: this.#pick(item.value) };
+      return item.done === true ? item : { done: false, value: this.#of(item.value) };
     };
     const leave = async (): Promise<IteratorResult<readonly E[]>> => {
       await sets.return?.();
       return { done: true, value: undefined };
     };
     return { next, return: leave };
+  }
+
+  /** A set that cannot be read passes as it is, for the balancer to refuse it and to go on. */
+  #of(set: readonly E[]): readonly E[] {
+    try {
+      return this.#pick(checkedEndpoints(set));
+    } catch {
+      return set;
+    }
   }
 }

@@ -60,7 +60,7 @@ export class Availability<E extends Endpoint> {
       member.inPanic = this.panicking;
     }
     for (const member of eligible) member.eligible = true;
-    this.#schedule();
+    this.schedule();
   }
 
   /** A policy that cannot take a part of a weight throws here, rather than later when an endpoint comes back. */
@@ -75,7 +75,7 @@ export class Availability<E extends Endpoint> {
   upkeep(now: number): boolean {
     const changed = this.#outlier?.upkeep(now) ?? false;
     if (changed || this.#stale || now >= (this.#slowStart?.dueAt ?? Infinity)) return true;
-    this.#schedule();
+    this.schedule();
     return false;
   }
 
@@ -97,7 +97,8 @@ export class Availability<E extends Endpoint> {
     channels.panic.publish({ balancer: this.#balancer, panicking, usable, total });
   }
 
-  #schedule(): void {
+  /** Follows a change of what is due. */
+  schedule(): void {
     this.dueAt = Math.min(this.#outlier?.dueAt ?? Infinity, this.#slowStart?.dueAt ?? Infinity);
   }
 }

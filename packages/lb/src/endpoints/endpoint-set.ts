@@ -4,7 +4,7 @@ import { channels } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { PolicyError } from '../errors.ts';
 import { type Concurrency, type Limiter, limitOf } from '../limits/limiter.ts';
-import type { OutlierEjection } from '../outlier/ejection.ts';
+import type { Observed, OutlierEjection } from '../outlier/ejection.ts';
 import {
   isExcused,
   type Outcome,
@@ -98,26 +98,31 @@ export class EndpointSet<E extends Endpoint> {
     if (member.eligible !== true)
       throw new PolicyError(`the policy of ${this.#balancer} picked no candidate of its own`);
     request.inFlight!++;
-    return this.#assign(member, now, false);
+    const isProbe = member.state === 'probing' && member.probe === undefined;
+    return this.#assign(member, now, isProbe ? 'probe' : undefined);
   }
 
-  /** Before an error: an ejected endpoint, in turns. None while another endpoint is only at its limit. */
+  /** Before an error: an ejected endpoint, or one being probed, in turns. None while another one is only at its limit. */
   #pickLastResort(exclude: readonly string[], now: number): InFlightRequest<E> | undefined {
     let found: Member<E> | undefined;
     for (const member of this.members.values()) {
       if (!member.isEnabled || exclude.includes(member.endpoint.id)) continue;
       if (member.eligible && (member.isAtLimit || !member.isBusy)) return undefined;
-      if (member.state !== 'ejected' || member.health !== 'healthy' || member.isAtLimit) continue;
+      if (!member.isEjected || member.health !== 'healthy' || member.isAtLimit) continue;
       if (found === undefined || member.lastResort < found.lastResort) found = member;
     }
     if (found === undefined) return undefined;
     found.lastResort = ++this.#lastResorts;
-    return this.#assign(found, now, true);
+    return this.#assign(found, now, 'last resort');
   }
 
-  #assign(member: Member<E>, now: number, isLastResort: boolean): InFlightRequest<E> {
-    const picked = new InFlightRequest(this, member, now, isLastResort);
-    if (member.state === 'probing') member.probe ??= picked;
+  #assign(member: Member<E>, now: number, trial: Observed['trial']): InFlightRequest<E> {
+    const picked = new InFlightRequest(this, member, now, trial);
+    if (trial === 'probe') {
+      member.probe = picked;
+      this.#outlier?.probing(now);
+      this.#availability.schedule();
+    }
     member.inFlight++;
     member.picked++;
     this.#inFlight++;
@@ -149,6 +154,13 @@ export class EndpointSet<E extends Endpoint> {
     } finally {
       this.settle(request, undefined);
     }
+  }
+
+  /** The endpoint has begun a good answer; the request stays in flight until it is settled. */
+  answered(request: InFlightRequest<E>): void {
+    if (request.trial === undefined) return;
+    const now = this.now();
+    if (this.#outlier?.answered(request.member, request, now)) this.#changed(now);
   }
 
   /** Ends the ejections, and takes the steps of slow starts, that are due. */
@@ -220,11 +232,10 @@ export class EndpointSet<E extends Endpoint> {
   }
 
   #record(request: InFlightRequest<E>, settlement: Settlement | undefined): void {
-    const { member, sequence, startedAt, isLastResort } = request;
+    const { member, startedAt } = request;
     this.#inFlight--;
     member.inFlight--;
     if (member.eligible) this.#request.inFlight!--;
-    const isProbe = member.probe === request || isLastResort;
     if (member.probe === request) member.probe = undefined;
     if (member.inFlight === 0) member.drain?.finish();
     const now = this.now();
@@ -242,7 +253,7 @@ export class EndpointSet<E extends Endpoint> {
     if (member.state === 'gone') return;
     if (member.limiter !== undefined) this.#adaptLimit(member, member.limiter, outcome, now);
     this.#policy.settled?.(member, outcome, now);
-    if (this.#outlier?.observe(member, sequence, isProbe, outcome, now)) this.#changed(now);
+    if (this.#outlier?.observe(member, request, outcome, now)) this.#changed(now);
     else if (now >= this.#availability.dueAt) this.refresh(now);
   }
 
@@ -267,23 +278,22 @@ export class EndpointSet<E extends Endpoint> {
 }
 
 /** A request in flight to an endpoint. */
-export class InFlightRequest<E extends Endpoint> implements Picked<E> {
+export class InFlightRequest<E extends Endpoint> implements Picked<E>, Observed {
   readonly endpoint: E;
   readonly member: Member<E>;
   readonly startedAt: number;
   /** How many requests the endpoint had got before. */
   readonly sequence: number;
-  /** Whether the endpoint was ejected, and no other one could take the request. */
-  readonly isLastResort: boolean;
+  readonly trial: Observed['trial'];
   /** Until it has ended. */
   #endpoints: EndpointSet<E> | undefined;
 
-  constructor(endpoints: EndpointSet<E>, member: Member<E>, startedAt: number, isLastResort: boolean) {
+  constructor(endpoints: EndpointSet<E>, member: Member<E>, startedAt: number, trial: Observed['trial']) {
     this.endpoint = member.endpoint;
     this.member = member;
     this.startedAt = startedAt;
     this.sequence = member.picked;
-    this.isLastResort = isLastResort;
+    this.trial = trial;
     this.#endpoints = endpoints;
   }
 
@@ -298,6 +308,11 @@ export class InFlightRequest<E extends Endpoint> implements Picked<E> {
     const endpoints = this.#endpoints;
     this.#endpoints = undefined;
     endpoints?.settle(this, settlement);
+  }
+
+  /** The endpoint has begun a good answer. */
+  answered(): void {
+    this.#endpoints?.answered(this);
   }
 
   /** Ends it as canceled because another attempt was quicker. */

@@ -1,7 +1,6 @@
 import { type Endpoint, sameEndpoint, weightOf } from '../endpoint.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import type { Candidate, Outcome } from '../policy.ts';
-import type { Picked } from '../request.ts';
 
 /**
  * `up`: takes requests. `ejected`: takes none until its ejection ends. `probing`: takes one at a time, which decides.
@@ -12,6 +11,11 @@ export type MemberState = 'up' | 'ejected' | 'probing' | 'gone';
 /** The result of its checks. `unchecked`: it must pass one before it takes requests. Without checks all are `healthy`. */
 export type Health = 'healthy' | 'unhealthy' | 'unchecked';
 
+/** The latest request that decides whether a probing endpoint comes back. */
+export interface Probe {
+  readonly startedAt: number;
+}
+
 /** The state of an endpoint: the candidate that policies see, and the rest. */
 export class Member<E extends Endpoint> implements Candidate<E> {
   // First the fields that every pick reads, so that they are adjacent in memory
@@ -21,8 +25,8 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   inFlight = 0;
   /** How many may be in flight, if that is limited. */
   limit: number | undefined;
-  /** The request that decides whether a probing endpoint comes back. */
-  probe: Picked<E> | undefined;
+  /** While the endpoint is probed: no other request may have it. */
+  probe: Probe | undefined;
   /** Whether the policy has it as eligible. */
   eligible = false;
   state: MemberState = 'up';
@@ -39,6 +43,7 @@ export class Member<E extends Endpoint> implements Candidate<E> {
   inPanic = false;
   /** How often it was ejected, less the forgiven ones. */
   ejections = 0;
+  ejectedAt = 0;
   ejectedUntil = 0;
   /** How long the latest ejection lasts, unless it ends early. */
   ejectedForMs = 0;

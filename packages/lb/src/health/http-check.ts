@@ -1,6 +1,7 @@
 import { describe, functionOf, type Rule, type RulesFor, readOptions, refused, text } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import { textOf } from '../util/text-of.ts';
+import { type Answer, ask, askBy } from './ask.ts';
 import { type CheckContext, type HealthCheck, HealthCheckError } from './check.ts';
 
 export interface HttpCheckOptions {
@@ -8,13 +9,16 @@ export interface HttpCheckOptions {
   readonly path?: string;
   /** The method of the request. Default: `GET`. */
   readonly method?: string;
-  /** Headers of the request. Default: none. */
+  /** Headers of the request, `host` included. Default: none. */
   readonly headers?: Readonly<Record<string, string>>;
   /** The status, or the list of statuses, of a healthy endpoint. Redirects are not followed. Default: 200 to 299. */
   readonly expectStatus?: number | readonly number[];
   /** What the first 64 KiB of the body must contain, or match. Default: anything. */
   readonly expectBody?: string | RegExp;
-  /** Replaces the global `fetch`, as for certificates of your own. */
+  /**
+   * Makes the request, as for certificates of your own. `fetch` refuses some ports, such as 6000 and 10080, and ignores a
+   * `host` of yours. Default: `node:http`, in a browser the global `fetch`.
+   */
   readonly fetch?: typeof fetch;
 }
 
@@ -68,32 +72,23 @@ const maxBodyBytes = 65_536;
  * @throws InvalidOptionError
  */
 export function httpCheck(options: HttpCheckOptions = {}): HealthCheck<Endpoint> {
-  const {
-    path,
-    method,
-    headers,
-    expectStatus,
-    expectBody,
-    fetch = globalThis.fetch,
-  } = readOptions('httpCheck', options, rules);
+  const { path, method, headers, expectStatus, expectBody, fetch } = readOptions('httpCheck', options, rules);
+  if (method.toUpperCase() === 'HEAD' && expectBody !== undefined) {
+    throw refused('expectBody', 'absent', expectBody, 'a response to HEAD has no body');
+  }
   const bodyTest = bodyTestOf(expectBody);
+  const request = fetch === undefined ? ask : askBy(fetch);
   return async ({ endpoint, signal }) => {
     const { url, authorization } = target(endpoint, path);
-    const request = {
-      method,
-      headers: { ...authorization, ...headers },
-      redirect: 'manual',
-      signal,
-    } as const;
-    const response = await fetch(url, request).catch(error => {
+    const question = { method, headers: { ...authorization, ...headers }, signal };
+    const { status, body } = await request(url, question).catch(error => {
       throw new HealthCheckError(`it cannot be reached: ${reasonOf(error)}`, { cause: error });
     });
     // Read even when no test needs it, so that the connection can be used again
-    const body = await beginning(response);
-    const { status } = response;
-    if (!(expectStatus === undefined ? response.ok : expectStatus.includes(status)))
+    const text = await beginning(body);
+    if (!(expectStatus?.includes(status) ?? (status >= 200 && status < 300)))
       throw new HealthCheckError(`it answered with status ${status}`);
-    if (!bodyTest(body)) throw new HealthCheckError(`its body lacks ${String(expectBody)}`);
+    if (!bodyTest(text)) throw new HealthCheckError(`its body lacks ${String(expectBody)}`);
   };
 }
 
@@ -105,25 +100,38 @@ function bodyTestOf(expected: string | RegExp | undefined): (body: string) => bo
   return body => pattern.test(body);
 }
 
-/** `fetch` takes no credentials within a url. */
+/** The credentials of the url are a header, in UTF-8. */
 function target({ id, url }: CheckContext<Endpoint>['endpoint'], path: string) {
   if (url === undefined || !URL.canParse(url)) {
     throw new HealthCheckError(`endpoint ${describe(id)} has no valid url`);
   }
   const { protocol, host, pathname, username, password } = new URL(url);
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = `${decoded(username)}:${decoded(password)}`;
   return {
     url: `${protocol}//${host}${pathname.replace(/\/$/, '')}${path}`,
-    authorization: credentials === ':' ? {} : { authorization: `Basic ${btoa(credentials)}` },
+    authorization: credentials === ':' ? {} : { authorization: `Basic ${base64(credentials)}` },
   };
 }
 
-async function beginning({ body }: Response): Promise<string> {
+function base64(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+}
+
+/** Text that is not percent-encoded well is as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+async function beginning(body: Answer['body']): Promise<string> {
   if (body === null) return '';
   const decoder = new TextDecoder();
   let text = '';
   let left = maxBodyBytes;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body) {
     text += decoder.decode(chunk.subarray(0, left), { stream: true });
     left -= chunk.byteLength;
     if (left <= 0) break;

@@ -1,6 +1,6 @@
 import { channels, type ReturnMessage } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { Member } from '../endpoints/member.ts';
+import type { Member, Probe } from '../endpoints/member.ts';
 import { isExcused, type Outcome } from '../policy.ts';
 import { ConsecutiveFailures } from './consecutive.ts';
 import { failurePercentOutliers } from './failure-percent.ts';
@@ -8,9 +8,21 @@ import { Interval } from './interval.ts';
 import type { OutlierSettings } from './options.ts';
 import { successRateOutliers } from './success-rate.ts';
 
+/** What counts of a request. */
+export interface Observed {
+  /** How many requests the endpoint got before this one. */
+  readonly sequence: number;
+  readonly startedAt: number;
+  /**
+   * For an ejected endpoint. The success of a probe ends the ejection, and its failure prolongs it. The last resort, which
+   * had no other endpoint, can only end it.
+   */
+  readonly trial: 'probe' | 'last resort' | undefined;
+}
+
 /**
  * Ejects endpoints that keep failing, and brings them back. When an ejection is over, the endpoint gets one request at a
- * time: a success brings it back, a failure ejects it for twice as long.
+ * time, or one each `baseEjectionMs` while none has ended: a success brings it back, a failure ejects it for twice as long.
  *
  * Follows Envoy's outlier detection (consecutive failures, success rate, failure percentage, multiples of a base time,
  * a limit in percent), with two differences: the limit always allows one of two to be ejected, and never all; and there
@@ -40,35 +52,46 @@ export class OutlierEjection<E extends Endpoint> {
 
   /**
    * Records a request that ended. Returns whether the endpoint was ejected or came back by it.
-   *
-   * @param sequence how many requests the endpoint got before this one
-   * @param isProbe whether the request decides about an ejected endpoint: its probe, or one that had no other endpoint
    */
-  observe(member: Member<E>, sequence: number, isProbe: boolean, outcome: Outcome, now: number): boolean {
+  observe(member: Member<E>, request: Observed, outcome: Outcome, now: number): boolean {
     const ok = outcome.ok || isExcused(outcome);
     if (member.isUsable) {
-      const reason = this.#consecutive.observe(member, sequence, ok);
+      const reason = this.#consecutive.observe(member, request.sequence, ok);
       return reason !== undefined && this.#judge(member, reason, now, outcome.retryAfterMs);
     }
-    // Only its probe decides about an ejected endpoint: other answers are to requests from before
-    if (!isProbe || !member.isEjected) return false;
+    if (!decides(member, request)) return false;
     if (ok) {
-      member.startedAt = now;
       this.#return(member, 'probe', now);
-    } else {
-      // A failure as the last resort does not prolong the ejection
-      if (member.state === 'ejected') return false;
-      this.#eject(member, 'the probe failed', 2 * member.ejectedForMs, now, outcome.retryAfterMs);
+      return true;
     }
+    if (request.trial === 'last resort') return false;
+    this.#eject(member, 'the probe failed', 2 * member.ejectedForMs, now, outcome.retryAfterMs);
     return true;
   }
 
-  /** Ends the ejections and the interval that are due. Returns whether any endpoint was ejected or came back. */
+  /** A request has begun to be answered well, which is enough of a probe. Returns whether the endpoint came back by it. */
+  answered(member: Member<E>, request: Observed, now: number): boolean {
+    if (!decides(member, request)) return false;
+    this.#return(member, 'probe', now);
+    return true;
+  }
+
+  /** A probe has begun, and the next is due when it has taken too long. */
+  probing(now: number): void {
+    this.#returnDueAt = Math.min(this.#returnDueAt, now + this.#settings.baseEjectionMs);
+  }
+
+  /** Ends the ejections and the interval that are due. Returns whether any endpoint takes other requests than before. */
   upkeep(now: number): boolean {
     let changed = false;
     if (now >= this.#returnDueAt) {
       for (const member of this.#members.values()) {
         if (member.state === 'ejected' && member.ejectedUntil <= now) changed = this.endEarly(member);
+        if (member.probe !== undefined && this.#overdueAt(member.probe) <= now) {
+          // It still decides, but makes room for another one: it may be a stream, or never end
+          member.probe = undefined;
+          changed = true;
+        }
       }
       this.#schedule();
     }
@@ -135,8 +158,10 @@ export class OutlierEjection<E extends Endpoint> {
     member.state = 'ejected';
     member.ejections++;
     const lastsMs = Math.max(Math.min(forMs, maxEjectionMs), retryAfterMs);
+    member.ejectedAt = now;
     member.ejectedForMs = lastsMs;
     member.ejectedUntil = now + lastsMs;
+    member.probe = undefined;
     this.#returnDueAt = Math.min(this.#returnDueAt, member.ejectedUntil);
     if (!channels.eject.hasSubscribers) return;
     const about = { balancer: this.#balancer, endpoint: member.endpoint.id };
@@ -145,6 +170,7 @@ export class OutlierEjection<E extends Endpoint> {
 
   #return(member: Member<E>, reason: ReturnMessage['reason'], now: number): void {
     member.state = 'up';
+    if (reason === 'probe') member.startedAt = now;
     // It may come back without its probe, whose answer then decides nothing
     member.probe = undefined;
     member.upSince = now;
@@ -155,9 +181,14 @@ export class OutlierEjection<E extends Endpoint> {
 
   #schedule(): void {
     this.#returnDueAt = Infinity;
-    for (const member of this.#members.values()) {
-      if (member.state === 'ejected') this.#returnDueAt = Math.min(this.#returnDueAt, member.ejectedUntil);
+    for (const { state, ejectedUntil, probe } of this.#members.values()) {
+      if (state === 'ejected') this.#returnDueAt = Math.min(this.#returnDueAt, ejectedUntil);
+      if (probe !== undefined) this.#returnDueAt = Math.min(this.#returnDueAt, this.#overdueAt(probe));
     }
+  }
+
+  #overdueAt({ startedAt }: Probe): number {
+    return startedAt + this.#settings.baseEjectionMs;
   }
 
   /** How many more may be ejected; negative when too many are. */
@@ -174,6 +205,11 @@ export class OutlierEjection<E extends Endpoint> {
     const share = Math.floor((enabled * this.#settings.maxEjectionPercent) / 100);
     return Math.max(0, Math.min(healthy - 1, Math.max(1, share))) - ejected;
   }
+}
+
+/** Whether the request decides about the current ejection. All other answers are to requests from before. */
+function decides<E extends Endpoint>({ isEjected, ejectedAt }: Member<E>, request: Observed): boolean {
+  return isEjected && request.trial !== undefined && request.startedAt >= ejectedAt;
 }
 
 function countsAsEjected<E extends Endpoint>({ isEnabled, health, isEjected }: Member<E>): boolean {

@@ -74,7 +74,8 @@ export class Execution<E extends Endpoint, T> {
 
   #onResult(running: RunningAttempt<E>, result: AttemptResult<T>): void {
     if (running.isOver) {
-      discardValue(result);
+      // An attempt that ignores its signal may still return something that must be freed
+      discard(result);
       return;
     }
     try {
@@ -82,7 +83,7 @@ export class Execution<E extends Endpoint, T> {
     } catch (error) {
       // Thrown by `classify` or by the policy
       this.#stop(error);
-      discardValue(result);
+      discard(result);
     }
   }
 
@@ -93,7 +94,8 @@ export class Execution<E extends Endpoint, T> {
     if (verdict.ok) this.#recordLatency(running, verdict.latencyMs);
     running.end();
     running.picked.settle(settlementOf(verdict, result));
-    if (verdict.ok || !mayRetry(verdict, result, idempotent)) this.#finish(running, verdict.ok, result);
+    if (verdict.ok || !mayRetry(verdict, result, idempotent, running.endpoint))
+      this.#finish(running, verdict.ok, result);
     else if (this.#running.length > 0) abandon(running, result);
     else this.#retry(running, result);
   }
@@ -164,7 +166,10 @@ export class Execution<E extends Endpoint, T> {
     else this.#resolve(result.value);
   }
 
-  /** Ends all attempts from outside. Only a deadline counts against endpoints. */
+  /**
+   * Ends all attempts from outside. Only a deadline counts against endpoints, and only against those that had at least half
+   * of the time: not where a wait in line or an earlier attempt had used it up.
+   */
   #stop(reason: unknown): void {
     let error = reason;
     this.#hedgeTimer?.stop();
@@ -172,12 +177,18 @@ export class Execution<E extends Endpoint, T> {
       running.end();
       running.cancellation.abort(reason);
       try {
-        running.picked.settle(this.#call.expired ? { ok: false, error: reason } : undefined);
+        if (!this.#call.expired) running.picked.settle();
+        else if (this.#hadTime(running)) running.picked.settle({ ok: false, error: reason });
+        else running.picked.outrun();
       } catch (thrown) {
         error = thrown;
       }
     }
     this.#reject(error);
+  }
+
+  #hadTime({ picked }: RunningAttempt<E>): boolean {
+    return this.#setup.endpoints.now() - picked.startedAt >= this.#options.timeoutMs! / 2;
   }
 
   #expire(running: RunningAttempt<E>, timeoutMs: number): void {
@@ -226,6 +237,10 @@ class RunningAttempt<E extends Endpoint> extends AttemptContext<E> {
     return this.cancellation.signal;
   }
 
+  answered(): void {
+    if (!this.isOver) this.picked.answered();
+  }
+
   end(): void {
     this.isOver = true;
     this.timer?.stop();
@@ -263,13 +278,8 @@ function invoke<E extends Endpoint, T>(attempt: Attempt<E, T>, context: AttemptC
   }
 }
 
-/** An attempt that ignores its signal may still return something that must be freed. */
-function discardValue(result: AttemptResult<unknown>): void {
-  if ('value' in result) discard(result.value);
-}
-
 /** Frees what a failed attempt left open. */
 function abandon<E extends Endpoint>(running: RunningAttempt<E>, result: AttemptResult<unknown>): void {
   running.cancellation.abort(unwanted);
-  discardValue(result);
+  discard(result);
 }

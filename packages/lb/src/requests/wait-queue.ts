@@ -66,8 +66,12 @@ export class WaitQueue<E extends Endpoint> {
     this.#capacity += capacity;
     if (this.#serving) return;
     this.#serving = true;
-    for (let entry = this.#queue.first; entry !== undefined && this.#capacity > 0; entry = entry.next) {
+    for (let entry = this.#queue.first; entry !== undefined && this.#capacity > 0; ) {
+      const behind = entry.next;
       if (!this.#offer(entry)) break;
+      // Whoever gave up meanwhile has left the line
+      if (this.#queue.has(entry)) entry = entry.next;
+      else entry = behind !== undefined && this.#queue.has(behind) ? behind : this.#queue.first;
     }
     this.#serving = false;
     this.#capacity = 0;
@@ -123,7 +127,12 @@ export class WaitQueue<E extends Endpoint> {
     const ms = Math.max(0, dueAt - this.#endpoints.now());
     this.#dueTimer = this.#timers.start(ms, () => {
       this.#dueAt = Infinity;
-      this.#endpoints.refresh();
+      try {
+        this.#endpoints.refresh();
+      } catch {
+        // Thrown by the policy, which throws it again to each who waits
+        this.serve(Infinity);
+      }
       this.#listen();
     });
   }

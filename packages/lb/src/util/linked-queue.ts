@@ -1,7 +1,7 @@
 /** An item in a queue. */
 export interface Entry<T> {
   readonly item: T;
-  /** The one behind it; of a removed entry, the one behind it at its removal. */
+  /** The one behind it; none of a removed entry, which would keep all later ones in memory for as long as it is kept itself. */
   readonly next: Entry<T> | undefined;
 }
 
@@ -25,6 +25,10 @@ export class LinkedQueue<T> {
     return this.#length;
   }
 
+  has(entry: Entry<T>): boolean {
+    return (entry as Link<T>).isQueued;
+  }
+
   push(item: T): Entry<T> {
     const link: Link<T> = { item, next: undefined, previous: this.#last, isQueued: true };
     if (this.#last === undefined) this.#first = link;
@@ -43,6 +47,8 @@ export class LinkedQueue<T> {
     else link.previous.next = link.next;
     if (link.next === undefined) this.#last = link.previous;
     else link.next.previous = link.previous;
+    link.next = undefined;
+    link.previous = undefined;
     this.#length--;
     return true;
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '@ashlar/core';
+import { type Clock, timeUp } from '@ashlar/core';
 import { type Entry, LinkedQueue } from './linked-queue.ts';
 
 /** A started timer; `stop` may be called at any time. */
@@ -63,7 +63,7 @@ class TimerQueue {
   #sleepUntil(at: number): void {
     const sleep = new AbortController();
     this.#sleep = sleep;
-    this.#clock.sleep(at - this.#clock.now(), sleep.signal).then(
+    timeUp(this.#clock, at - this.#clock.now(), sleep.signal).then(
       () => {
         if (this.#sleep === sleep) this.#ring();
       },

@@ -125,6 +125,7 @@ describe('discovery by DNS', () => {
       await next(5_000, mode !== 'silent');
       if (mode === 'silent') await clock.advance(5_000);
       await until(() => expect(messages).toHaveLength(1));
+      server.giveUp();
       expect(messages[0]).toMatchObject({ source: 'dns shop', retryInMs: 1_500 });
       expect(String((stop()[0] as { error: unknown }).error)).toContain(message);
       server.says({ 'A shop': a('shop', ['10.0.0.2']) });
@@ -144,7 +145,10 @@ describe('discovery by DNS', () => {
       const passed = async (ms: number) => {
         await until(() => expect(server.asked.length % 2).toBe(0));
         await until(() => expect(server.open).toBe(reply === 'silent' ? 1 : 0));
-        if (reply === 'silent') await clock.advance(5_000);
+        if (reply === 'silent') {
+          await clock.advance(5_000);
+          server.giveUp();
+        }
         await settled();
         await clock.advance(ms);
       };
@@ -191,6 +195,21 @@ describe('discovery by DNS', () => {
     await settled();
     await clock.advance(15_500);
     await until(() => expect(sets.ids).toEqual([['10.0.0.1:8080']]));
+  });
+
+  it('leaves the queries of others alone that share its resolver', async () => {
+    const { server, clock, discover } = await site();
+    server.says({ 'A shop': 'silent', 'A search': 'silent' });
+    discover('search', { timeoutMs: 20_000 });
+    await until(() => expect(server.open).toBe(1));
+    const { messages, stop } = heard('discovery-trouble');
+    discover('shop');
+    await until(() => expect(server.open).toBe(2));
+    await clock.advance(5_000);
+    await until(() => expect(messages).toMatchObject([{ source: 'dns shop' }]));
+    await new Promise(resolve => setImmediate(resolve));
+    expect(server.open).toBe(2);
+    expect(stop()).toHaveLength(1);
   });
 
   it('spreads the questions of many clients', async () => {

@@ -12,6 +12,7 @@ import {
   roundRobin,
 } from '../../src/index.ts';
 import { Feed } from '../support/feed.ts';
+import { heard } from '../support/heard.ts';
 
 const failures: DiscoveryFailedMessage[] = [];
 const note = (message: unknown) => void failures.push(message as DiscoveryFailedMessage);
@@ -43,6 +44,17 @@ describe('discovery', () => {
     b.done({ ok: true });
     expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ inFlight: 0, succeeded: 1 }, {}] });
     await lb.close();
+  });
+
+  it('changes nothing for a set that differs in its order alone', async () => {
+    const { stop } = heard('endpoints');
+    const feed = new Feed<Endpoint>();
+    await using lb = new LoadBalancer({ endpoints: feed, policy: roundRobin() });
+    await feed.give([{ id: 'a' }, { id: 'b' }]);
+    await feed.give([{ id: 'b' }, { id: 'a' }]);
+    expect(lb.endpoints).toEqual([{ id: 'a' }, { id: 'b' }]);
+    expect(lb.pick().endpoint.id).toBe('a');
+    expect(stop()).toHaveLength(1);
   });
 
   it('begins anew with an endpoint that left and comes back', async () => {

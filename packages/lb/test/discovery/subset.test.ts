@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { type Discovery, type Endpoint, subset } from '../../src/index.ts';
+import { type Discovery, type Endpoint, LoadBalancer, subset } from '../../src/index.ts';
 import { Feed } from '../support/feed.ts';
 
 const backends = (count: number, from = 0): Endpoint[] =>
@@ -116,6 +116,25 @@ describe('a subset', () => {
     expect((await last).done).toBe(true);
     await sets.return?.();
     expect(feed.returned).toBe(1);
+  });
+
+  it.each([
+    ['null', null],
+    ['a text', 'abc'],
+    ['one with an entry that is none', [{ id: 'x' }, null, { id: 'y' }]],
+    ['one that lists an endpoint twice', [{ id: 'x' }, { id: 'x' }, { id: 'y' }]],
+  ])('of a discovery survives a set that is none: %s', async (_, set) => {
+    for (const client of [1, 'one']) {
+      const feed = new Feed<Endpoint>();
+      await using lb = new LoadBalancer({ endpoints: subset<Endpoint>(feed, { client, size: 2 }) });
+      await feed.give(backends(9));
+      const before = lb.endpoints;
+      await feed.give(set as readonly Endpoint[]);
+      expect(lb.snapshot()).toMatchObject({ discovery: 'live', discoveryError: expect.any(String) });
+      expect(lb.endpoints).toEqual(before);
+      await feed.give(backends(2));
+      expect(lb.endpoints).toEqual(backends(2));
+    }
   });
 
   it('refuses what it cannot honor', () => {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
+import { createServer as createNetServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { InvalidOptionError } from '@ashlar/core';
@@ -56,6 +57,63 @@ describe('httpCheck', () => {
     expect(connections).toBeLessThanOrEqual(2);
     const check = httpCheck({ expectBody: 'b' });
     await expect(check({ endpoint, signal: never })).rejects.toThrow('its body lacks b');
+  });
+
+  it('names the host that it is told', async () => {
+    const [replica] = (await Replica.all('a')) as [Replica];
+    const check = httpCheck({ headers: { host: 'shop.internal' }, expectBody: '"host":"shop.internal"' });
+    await check({ endpoint: { id: 'a', url: replica.url }, signal: never });
+  });
+
+  it('asks at any port, also those that `fetch` refuses', async () => {
+    for (const port of [6_666, 6_697, 10_080, 5_061]) {
+      const server = createServer((_, response) => response.end('fine'));
+      const isFree = await new Promise(resolve => {
+        server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+      });
+      if (!isFree) continue;
+      const url = `http://127.0.0.1:${port}`;
+      try {
+        await httpCheck({ expectBody: 'fine' })({ endpoint: { id: 'a', url }, signal: never });
+        const byFetch = httpCheck({ fetch })({ endpoint: { id: 'a', url }, signal: never });
+        await expect(byFetch).rejects.toThrow('it cannot be reached: bad port');
+        return;
+      } finally {
+        server.close().closeAllConnections();
+      }
+    }
+    throw new Error('no such port is free');
+  });
+
+  it.each([
+    ['us%C5%82r:p%C3%A9%F0%9F%94%91', 'usłr:pé🔑'],
+    ['100%:50%zz', '100%:50%zz'],
+  ])('sends the credentials of a url in UTF-8: %s', async (userinfo, expected) => {
+    const [replica] = (await Replica.all('a')) as [Replica];
+    const url = replica.url.replace('http://', `http://${userinfo}@`);
+    const expectBody = `"authorization":"Basic ${Buffer.from(expected).toString('base64')}"`;
+    await httpCheck({ expectBody })({ endpoint: { id: 'a', url }, signal: never });
+  });
+
+  it('does not fail for a kept connection that the endpoint closes as it asks', async () => {
+    let resets = 0;
+    const server = createNetServer(socket => {
+      let requests = 0;
+      socket
+        .on('error', () => {})
+        .on('data', () => {
+          if (++requests > 1) {
+            resets++;
+            socket.resetAndDestroy();
+          } else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+        });
+    });
+    const { url } = await listening(server);
+    for (let times = 0; times < 10; times++) {
+      await httpCheck()({ endpoint: { id: 'a', url }, signal: never });
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    expect(resets).toBeGreaterThan(0);
   });
 
   it('fails where nobody answers, as a connection or in HTTP', async () => {
@@ -136,6 +194,10 @@ describe('httpCheck', () => {
     [
       { expectStatus: [200, 'ok'] },
       '`expectStatus` must be a status from 200 to 599, or a list of such, got "ok"',
+    ],
+    [
+      { method: 'head', expectBody: 'ok' },
+      '`expectBody` must be absent, got "ok"; a response to HEAD has no body',
     ],
     [{ expectBody: 5 }, '`expectBody` must be a string or a RegExp, got 5 (number)'],
     [{ timeoutMs: 5 }, 'httpCheck has no option `timeoutMs`'],

@@ -47,6 +47,24 @@ describe('an ejected endpoint is the last resort', () => {
     expect(stateOf(lb, 'a')).toBe('up');
   });
 
+  it('but not while its checks fail', async () => {
+    const healthy: Record<string, boolean> = { a: false, b: true, c: true };
+    const health = {
+      check: async ({ endpoint }: { endpoint: Endpoint }) => healthy[endpoint.id]!,
+      intervalMs: 1_000,
+    };
+    const { lb, clock } = balancer(3, { health });
+    fail(lb, 'a', 5);
+    await clock.advance(5_000);
+    expect(stateOf(lb, 'a')).toBe('unhealthy');
+    expect(() => lb.pick({ exclude: ['b', 'c'] })).toThrow(expect.objectContaining({ reason: 'excluded' }));
+    healthy['a'] = true;
+    await clock.advance(5_000);
+    expect(stateOf(lb, 'a')).toBe('ejected');
+    expect(lb.pick({ exclude: ['b', 'c'] }).endpoint.id).toBe('a');
+    await lb.close();
+  });
+
   it('whose ejection a failure there does not prolong', async () => {
     const { lb, clock, refusing, request } = balancer(2);
     fail(lb, 'a', 5);

@@ -210,21 +210,24 @@ describe('hedging', () => {
     ]);
   });
 
-  it('ends both at the deadline, and holds it against both', async () => {
-    const { clock, attempts, counts, run } = balancer();
-    const { reason } = run({ timeoutMs: 80 });
-    await clock.advance(80);
-    const error = await reason();
-    expect(error).toBeInstanceOf(DeadlineError);
-    expect(error).toMatchObject({ outcome: 'Unknown', timeoutMs: 80 });
-    expect(attempts.map(({ signal }) => signal.reason)).toEqual([error, error]);
-    expect(counts().slice(0, 2)).toEqual([
-      { ...idle, failed: 1 },
-      { ...idle, failed: 1 },
-    ]);
-    await attempts[0]!.fail(new Error('late'));
-    expect(clock.sleeping).toBe(0);
-  });
+  it.each([
+    [100, { ...idle, failed: 1 }],
+    [80, { ...idle, canceled: 1 }],
+  ])(
+    'ends both at a deadline of %i ms, and holds it against who had half of it',
+    async (timeoutMs, hedged) => {
+      const { clock, attempts, counts, run } = balancer();
+      const { reason } = run({ timeoutMs });
+      await clock.advance(timeoutMs);
+      const error = await reason();
+      expect(error).toBeInstanceOf(DeadlineError);
+      expect(error).toMatchObject({ outcome: 'Unknown', timeoutMs });
+      expect(attempts.map(({ signal }) => signal.reason)).toEqual([error, error]);
+      expect(counts().slice(0, 2)).toEqual([{ ...idle, failed: 1 }, hedged]);
+      await attempts[0]!.fail(new Error('late'));
+      expect(clock.sleeping).toBe(0);
+    },
+  );
 
   it('ends both when the caller gives up or the balancer closes, and blames nobody', async () => {
     for (const end of ['abort', 'close'] as const) {

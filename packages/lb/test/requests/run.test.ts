@@ -7,6 +7,7 @@ import {
   type LoadBalancerOptions,
   roundRobin,
 } from '../../src/index.ts';
+import { retryAfter } from '../../src/requests/classify.ts';
 import { heard } from '../support/heard.ts';
 
 type E = { id: string };
@@ -128,6 +129,21 @@ describe('run', () => {
     expect(seconds?.outcome.retryAfterMs).toBe(7_000);
     expect(date?.outcome.retryAfterMs).toBeGreaterThan(50_000);
     expect(neither?.outcome).not.toHaveProperty('retryAfterMs');
+  });
+
+  it('takes for `Retry-After` what RFC 9110 does, and no other text', () => {
+    for (const none of ['5, 5', '-5', '1.5', 'in 2050', '2050-01-01', 'soon', '', undefined, ['5']]) {
+      expect([none, retryAfter(none)]).toEqual([none, undefined]);
+    }
+    const at = Date.UTC(2049, 10, 7, 8, 49, 37);
+    for (const date of [
+      'Sun, 07 Nov 2049 08:49:37 GMT',
+      'Sunday, 07-Nov-49 08:49:37 GMT',
+      'Sun Nov  7 08:49:37 2049',
+    ]) {
+      expect(Math.abs(retryAfter(date)! + Date.now() - at)).toBeLessThan(1_000);
+    }
+    expect(retryAfter('Sun, 06 Nov 1994 08:49:37 GMT')).toBe(0);
   });
 
   it('asks `classify`, which may also allow or forbid the retry', async () => {

@@ -222,6 +222,28 @@ describe('waiting for an endpoint', () => {
     expect([served, lb.snapshot().inFlight]).toEqual([['second'], 0]);
   });
 
+  it('passes over who gives up while the one before is being served', async () => {
+    class Growing implements Limiter {
+      limit = 1;
+      settled() {
+        this.limit = 3;
+      }
+    }
+    const { lb, acquire, served } = balancer({ endpoints: [{ id: 'a' }], concurrency: () => new Growing() });
+    const busy = lb.pick();
+    const caller = new AbortController();
+    const first = acquire('first');
+    const second = acquire('second', { signal: caller.signal }).catch(reason => reason);
+    const third = acquire('third');
+    const onPick = () => caller.abort('enough');
+    subscribe('ashlar:lb:pick', onPick);
+    onTestFinished(() => void unsubscribe('ashlar:lb:pick', onPick));
+    busy.done({ ok: true });
+    expect(await second).toBe('enough');
+    for (const picked of [await first, await third]) picked.done();
+    expect([served, lb.snapshot().inFlight, lb.snapshot().waiting]).toEqual([['first', 'third'], 0, 0]);
+  });
+
   it('ends for all when the balancer is closed', async () => {
     const { lb, clock, acquire } = balancer();
     lb.pick();

@@ -39,13 +39,20 @@ export class NameServer {
       this.open++;
       return answer.finally(() => this.open--);
     };
-    this.resolver = {
+    const resolver = {
       resolve4: (name, options) => counted(this.#resolver.resolve4(name, options)),
       resolve6: (name, options) => counted(this.#resolver.resolve6(name, options)),
       resolveSrv: name => counted(this.#resolver.resolveSrv(name)),
+      // As a `Resolver` has it
       cancel: () => this.#resolver.cancel(),
-    };
+    } satisfies ResolverLike & { cancel(): void };
+    this.resolver = resolver;
     this.#socket.on('message', (message, from) => this.#answer(message, from));
+  }
+
+  /** Ends the questions that nobody answers. */
+  giveUp(): void {
+    this.#resolver.cancel();
   }
 
   /** From now on; by type and name, as `A shop`. What it does not know has no records. */

@@ -79,7 +79,11 @@ describe('LinkedQueue', () => {
           }
           model = model.filter(each => each !== leaving);
         }
-        for (const { entry } of left) expect(queue.remove(entry)).toBe(false);
+        for (const { entry } of left) {
+          expect([queue.remove(entry), queue.has(entry)]).toEqual([false, false]);
+          // One that is kept must keep no other
+          expect(Object.values(entry).filter(value => typeof value === 'object')).toEqual([]);
+        }
         const items: number[] = [];
         for (let at = queue.first; at !== undefined; at = at.next) items.push(at.item);
         expect(items).toEqual(model.map(each => each.item));

@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../endpoint.ts';
 import { DiscoveryError } from '../../errors.ts';
-import type { AddressRecord, DnsSettings } from './options.ts';
+import type { AddressRecord, DnsSettings, ResolverLike } from './options.ts';
 import type { Round } from './round.ts';
 
 /** An endpoint from the DNS; its `id` is `address:port`. */
@@ -25,17 +25,25 @@ interface Target {
 }
 
 /** One round of queries. Rejects when no endpoint is found: with the error of the round, or DiscoveryError. */
-export async function lookUp(settings: DnsSettings, round: Round): Promise<DnsAnswer> {
+export async function lookUp(
+  resolver: ResolverLike,
+  settings: DnsSettings,
+  round: Round,
+): Promise<DnsAnswer> {
   const { name, type, port } = settings;
-  if (type === 'SRV') return lookUpServices(settings, round);
-  const records = await addresses(settings, round, name, type);
+  if (type === 'SRV') return lookUpServices(resolver, settings, round);
+  const records = await addresses(resolver, round, name, type);
   const targets = records.map(({ address }) => ({ host: address, port, weight: undefined }));
   return answer(settings, round, targets, shortestTtlMs(records));
 }
 
 /** Only the lowest priority counts (RFC 2782). The addresses of a target share its weight. */
-async function lookUpServices(settings: DnsSettings, round: Round): Promise<DnsAnswer> {
-  const { name, protocol, resolver } = settings;
+async function lookUpServices(
+  resolver: ResolverLike,
+  settings: DnsSettings,
+  round: Round,
+): Promise<DnsAnswer> {
+  const { name, protocol } = settings;
   const found = await round.ask(`SRV ${name}`, () => resolver.resolveSrv(name));
   const best = Math.min(...found.map(({ priority }) => priority));
   // An empty target means that the service does not exist here
@@ -48,8 +56,8 @@ async function lookUpServices(settings: DnsSettings, round: Round): Promise<DnsA
       // Certificates hold the name
       if (protocol === 'https')
         return { targets: [{ host: target, port, weight: weights[index] }], ttlMs: Infinity };
-      const ipv4 = await addresses(settings, round, target, 'A');
-      const records = ipv4.length > 0 ? ipv4 : await addresses(settings, round, target, 'AAAA');
+      const ipv4 = await addresses(resolver, round, target, 'A');
+      const records = ipv4.length > 0 ? ipv4 : await addresses(resolver, round, target, 'AAAA');
       const weight = weights[index]! / records.length;
       const targets = records.map(({ address }) => ({ host: address, port, weight }));
       return { targets, ttlMs: shortestTtlMs(records) };
@@ -65,7 +73,7 @@ async function lookUpServices(settings: DnsSettings, round: Round): Promise<DnsA
 }
 
 async function addresses(
-  { resolver }: DnsSettings,
+  resolver: ResolverLike,
   round: Round,
   name: string,
   type: 'A' | 'AAAA' | 'A+AAAA',

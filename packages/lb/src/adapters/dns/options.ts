@@ -1,5 +1,4 @@
 import { Resolver as CallbackResolver, type SrvRecord } from 'node:dns';
-import { Resolver } from 'node:dns/promises';
 import {
   backgroundClock,
   type Clock,
@@ -31,8 +30,6 @@ export interface ResolverLike {
   resolve4(name: string, options: { readonly ttl: true }): Promise<readonly AddressRecord[]>;
   resolve6(name: string, options: { readonly ttl: true }): Promise<readonly AddressRecord[]>;
   resolveSrv(name: string): Promise<readonly SrvRecord[]>;
-  /** Cancels the queries in flight. */
-  cancel?(): void;
 }
 
 export type RecordType = 'A' | 'AAAA' | 'A+AAAA' | 'SRV';
@@ -48,7 +45,7 @@ interface CommonOptions {
   readonly jitter?: number;
   /** The time for all queries of one round, in milliseconds. Default: 5 000. */
   readonly timeoutMs?: number;
-  /** Default: a new `Resolver` of `node:dns/promises`, with the name servers of this machine. */
+  /** Default: for each round a new `Resolver` of `node:dns/promises`, with the name servers that this machine has then. */
   readonly resolver?: ResolverLike;
   /** Ends the discovery. */
   readonly signal?: AbortSignal;
@@ -100,26 +97,27 @@ const nameRule: Rule<string> = (value, option) => {
 };
 
 /** The checked options and the name. */
-export interface DnsSettings extends Required<Omit<CommonOptions, 'signal'>> {
+export interface DnsSettings extends Required<Omit<CommonOptions, 'signal' | 'resolver'>> {
   readonly name: string;
   readonly type: RecordType;
   /** 0 where the records hold the port. */
   readonly port: number;
   readonly signal: AbortSignal | undefined;
+  /** Of the user. */
+  readonly resolver: ResolverLike | undefined;
 }
 
 /** @throws InvalidOptionError */
 export function dnsSettings(name: unknown, options: unknown): DnsSettings {
   const checkedName = nameRule(name, 'name');
   const checked = readOptions('dnsDiscovery', options, rules);
-  const { type, port, intervalMs, minIntervalMs, resolver = new Resolver() } = checked;
+  const { type, port, intervalMs, minIntervalMs } = checked;
   const atMost = durationMs(Math.min(1_000, intervalMs), { above: 0, max: intervalMs });
   return {
     ...checked,
     name: checkedName,
     port: type === 'SRV' ? noPort(port) : portRule(port, 'port'),
     minIntervalMs: atMost(minIntervalMs, 'minIntervalMs'),
-    resolver,
   };
 }
 

@@ -15,7 +15,7 @@ import {
 import { publishTrouble } from '../../discovery/trouble.ts';
 import type { Endpoint } from '../../endpoint.ts';
 import { checkedEndpoints } from '../../endpoint.ts';
-import { InvalidEndpointError } from '../../errors.ts';
+import { ClosedError, InvalidEndpointError } from '../../errors.ts';
 import { decode, encode, keyOf } from './entries.ts';
 import { isFinal, type RegistryStore } from './store-like.ts';
 
@@ -106,12 +106,13 @@ export class Registration<E extends Endpoint> implements AsyncDisposable {
 
   /**
    * Replaces the description of the endpoint, as with weight 0 before it leaves. The id must stay the same. Rejects with
-   * the store's error when the write fails; the next heartbeat writes it again.
+   * the store's error when the write fails; the next heartbeat writes it again. Rejects with ClosedError after `close`.
    *
    * @throws InvalidEndpointError
    */
   async update(endpoint: E): Promise<void> {
     const { id } = this;
+    if (this.#ended.signal.aborted) throw new ClosedError(`the registration of ${id}`, 'NotExecuted');
     checkedEndpoints([endpoint]);
     if (endpoint.id !== id) {
       throw new InvalidEndpointError(0, `is not ${JSON.stringify(id)} but ${JSON.stringify(endpoint.id)}`);

@@ -94,29 +94,32 @@ export class BalancedRequest<E extends Endpoint> {
     }
   }
 
-  async #attempt({ endpoint, cancellation }: AttemptContext<E>): Promise<UpstreamResponse> {
-    const upstream = this.#pools.of(endpoint);
+  async #attempt(context: AttemptContext<E>): Promise<UpstreamResponse> {
+    const upstream = this.#pools.of(context.endpoint);
     const send: Send = (options, response) => upstream.dispatcher.dispatch(options, response);
-    const response = this.#send(upstream, send, cancellation);
+    const response = this.#send(upstream, send, context);
     try {
       return await this.#answered(response);
     } catch (error) {
       const isStale = response.mayBeStale && !response.answered && isClosedConnection(error);
       if (!isStale || !this.#mayRepeat() || this.#caller.aborted) throw error;
-      return this.#answered(this.#send(upstream, upstream.dispatchOnce, cancellation));
+      return this.#answered(this.#send(upstream, upstream.dispatchOnce, context));
     }
   }
 
-  #send(upstream: Upstream, send: Send, cancellation: Cancellation): UpstreamResponse {
+  #send(upstream: Upstream, send: Send, context: AttemptContext<E>): UpstreamResponse {
     const { origin } = upstream;
     const { path, method } = this.#options;
     const response = new UpstreamResponse(
       this.#caller,
       () => request.connection?.begin(),
       status => this.#mayGoElsewhere(status),
+      status => {
+        if (verdictOf(status).ok) context.answered();
+      },
     );
     this.#response = response;
-    cancellation.onAbort(reason => response.drop(reason as Error));
+    context.cancellation.onAbort(reason => response.drop(reason as Error));
     const request: Dispatcher.DispatchOptions & Placed & { servername: string } = {
       ...this.#options,
       origin: origin.origin,

@@ -26,6 +26,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   mayBeStale = false;
   readonly #begin: () => boolean | undefined;
   readonly #mayBeHeld: (status: number) => boolean;
+  readonly #onHead: (status: number) => void;
   readonly #madeAt = performance.now();
   #phase: 'waiting' | 'held' | 'handing' | 'dropping' | 'over' = 'waiting';
   #controller: Controller | undefined;
@@ -41,15 +42,18 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   /**
    * @param begin is called as the request goes out; returns whether it is the first one on its connection
    * @param mayBeHeld whether a response with that status is held until `deliver` or `drop`
+   * @param onHead is called with the status of the response
    */
   constructor(
     caller: CallerHandler,
     begin: () => boolean | undefined,
     mayBeHeld: (status: number) => boolean,
+    onHead: (status: number) => void,
   ) {
     this.#caller = caller;
     this.#begin = begin;
     this.#mayBeHeld = mayBeHeld;
+    this.#onHead = onHead;
     this.over = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -177,6 +181,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     this.status = status;
     this.latencyMs = performance.now() - this.#madeAt;
     this.retryAfterMs = retryAfter(headers['retry-after']);
+    this.#onHead(status);
   }
 
   #finish(error?: Error): void {

@@ -62,6 +62,22 @@ describe('a registry', () => {
     >();
   });
 
+  it('does not bring back who has left', async () => {
+    const { store, timing } = site();
+    const registration = await register<Endpoint>(store, { id: 'a' }, { ttlMs, ...timing });
+    const leaving = registration.close();
+    await expect(registration.update({ id: 'a', weight: 0 })).rejects.toMatchObject({
+      code: 'ASHLAR_LB_CLOSED',
+      outcome: 'NotExecuted',
+    });
+    await leaving;
+    await expect(registration.update({ id: 'a', weight: 0 })).rejects.toThrow(
+      'the registration of a is closed',
+    );
+    const sets = new Sets(discover(store, 'default', timing));
+    await until(() => expect(sets.ids).toEqual([[]]));
+  });
+
   it('tells who joins, changes and leaves, and keeps services apart', async () => {
     const { clock, store, timing } = site();
     const sets = new Sets(discover(store, 'shop', timing));
@@ -87,6 +103,24 @@ describe('a registry', () => {
     await until(() => expect(sets.ids.at(-1)).toEqual(['b']));
     expect([a.snapshot().state, b.snapshot().state]).toEqual(['closed', 'registered']);
     await expect(b.update({ id: 'c' })).rejects.toThrow('endpoint 0 is not "b" but "c"');
+  });
+
+  it('sends a heartbeat every third of the time, also after one that came late', async () => {
+    const { clock, store, timing } = site();
+    const written: number[] = [];
+    const counting: RegistryStore = {
+      get: key => store.get(key),
+      set: (...args) => {
+        written.push(clock.now());
+        return store.set(...args);
+      },
+      delete: (...args) => store.delete(...args),
+      list: prefix => store.list(prefix),
+      watch: (...args) => store.watch(...args),
+    };
+    closing(await register<Endpoint>(counting, { id: 'a' }, { ttlMs, ...timing }));
+    await clock.advance(ttlMs);
+    expect(written).toEqual([0, ttlMs / 3, (ttlMs / 3) * 2, ttlMs]);
   });
 
   it('lets go of one that gives no sign of life, and takes it back', async () => {
