@@ -80,7 +80,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
           name,
           endpoints,
           set => this.#replace(set),
-          () => this.#requests.wake(),
+          () => this.#onDiscovery(),
         )
       : undefined;
     this.#requests = new Requests({
@@ -148,7 +148,8 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   }
 
   /**
-   * Calls the listener with the endpoints, now and after each change. Returns a function that stops it. For code that keeps
+   * Calls the listener with the endpoints, now and after each change; also, with none, when discovery is over without a
+   * set. Returns a function that stops it. For code that keeps
    * something for each endpoint, such as a connection pool. An error that a listener throws after the first call becomes an
    * uncaught exception; the other listeners are still called.
    *
@@ -187,6 +188,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     this.#requests.close();
     this.#checks?.close();
     this.#prober?.close();
+    if (this.endpoints.length === 0) this.#tell(this.endpoints);
     this.#watchers.clear();
   }
 
@@ -197,6 +199,16 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   #replace(endpoints: readonly E[]): void {
     this.#endpointSet.replace(endpoints);
     this.#checks?.follow();
+    this.#tell(endpoints);
+  }
+
+  #onDiscovery(): void {
+    this.#requests.wake();
+    const over = this.#follower?.state === 'ended' || this.#follower?.state === 'failed';
+    if (over && this.endpoints.length === 0) this.#tell(this.endpoints);
+  }
+
+  #tell(endpoints: readonly E[]): void {
     for (const listener of this.#watchers) {
       try {
         listener(endpoints);

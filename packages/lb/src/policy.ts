@@ -51,6 +51,11 @@ export interface Policy<E extends Endpoint = Endpoint> {
    * nor a failure, but it would have taken longer than that.
    */
   outrun?(candidate: Candidate<E>, afterMs: number, now: number): void;
+  /**
+   * Whether a request with this key may go to the candidate, which its caller prefers: then it does, and `pick` is not
+   * called. If absent, every one may.
+   */
+  serves?(candidate: Candidate<E>, key: Key | undefined): boolean;
   /** For a policy that needs probes: how the balancer makes them. */
   readonly probing?: Probing<E> | undefined;
 }

@@ -5,9 +5,9 @@ import type { AcquireOptions, DrainOptions, PickOptions, RunOptions, Verdict } f
 
 // By hand, as each request pays for it: a valid call allocates nothing
 
-const pickNames = { key: true, exclude: true };
+const pickNames = { key: true, prefer: true, exclude: true };
 const drainNames = { timeoutMs: true, signal: true };
-const acquireNames = { key: true, ...drainNames };
+const acquireNames = { key: true, prefer: true, ...drainNames };
 const runNames = { ...acquireNames, idempotent: true, hedge: true, classify: true };
 const settlementNames = { ok: true, blame: true, error: true, retryAfterMs: true, latencyMs: true };
 const verdictNames = { ok: true, blame: true, retryAfterMs: true, latencyMs: true, retry: true };
@@ -21,9 +21,10 @@ const classifier = /* @__PURE__ */ functionOf('write `classify: result => ({ ok 
 export function checkPickOptions(options: PickOptions): void {
   if (!isObject(options)) throw refusedCall('pick', options);
   for (const name in options) {
-    if (name !== 'key' && name !== 'exclude') checkNames('lb.pick', options, pickNames);
+    if (name !== 'key' && name !== 'prefer' && name !== 'exclude') checkNames('lb.pick', options, pickNames);
   }
   checkKey(options.key);
+  checkPrefer(options.prefer);
 }
 
 export function checkDrainOptions(options: DrainOptions): void {
@@ -90,6 +91,7 @@ const verdictOf = 'the verdict of `classify`';
 function isRunName(name: string): boolean {
   return (
     name === 'key' ||
+    name === 'prefer' ||
     name === 'timeoutMs' ||
     name === 'signal' ||
     name === 'idempotent' ||
@@ -110,10 +112,15 @@ function checkJudgment({ ok, blame, retryAfterMs, latencyMs }: Settlement | Verd
   if (latencyMs !== undefined && typeof latencyMs !== 'number') throw refusedMs('latencyMs', latencyMs);
 }
 
-function checkWait({ key, timeoutMs, signal }: AcquireOptions): void {
+function checkWait({ key, prefer, timeoutMs, signal }: AcquireOptions): void {
   checkKey(key);
+  checkPrefer(prefer);
   timeout(timeoutMs, 'timeoutMs');
   abortSignal(signal, 'signal');
+}
+
+function checkPrefer(prefer: string | undefined): void {
+  if (prefer !== undefined && typeof prefer !== 'string') throw refusedId('prefer', prefer);
 }
 
 function checkKey(key: Key | undefined): void {

@@ -6,6 +6,8 @@ import type { Cancellation } from './util/cancellation.ts';
 export interface PickOptions {
   /** What the request is about: `consistent` sends equal keys to the same endpoint. */
   readonly key?: Key | undefined;
+  /** The id of the endpoint that should take it, if it can: session affinity. Otherwise the policy chooses. */
+  readonly prefer?: string | undefined;
   /** Ids of endpoints that must not be picked. */
   readonly exclude?: Iterable<string> | undefined;
 }
@@ -13,6 +15,8 @@ export interface PickOptions {
 export interface AcquireOptions {
   /** As of `PickOptions`. */
   readonly key?: Key | undefined;
+  /** As of `PickOptions`; a retry goes elsewhere. */
+  readonly prefer?: string | undefined;
   /** The limit for the whole call, in milliseconds, above 0; then it rejects with DeadlineError. Default: none. */
   readonly timeoutMs?: number | undefined;
   /** Aborts the call, which rejects with the signal's reason. */

@@ -1,4 +1,4 @@
-import { defaultTo, functionOf, objectWith, type RulesFor, readOptions, text } from '@ashlar/core';
+import { boolean, defaultTo, functionOf, objectWith, type RulesFor, readOptions, text } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Metadata } from '@grpc/grpc-js';
 import { experimental, status } from '#grpc';
@@ -23,6 +23,11 @@ export interface BalancedChannelOptions {
    * it may limit this client alone; CANCELLED counts neither way, every other status is a success.
    */
   readonly classify?: (status: CallStatus) => Settlement | undefined;
+  /**
+   * Whether a call waits until its deadline while no endpoint can be connected to, as with gRPC's wait-for-ready; if false,
+   * it then fails at once with UNAVAILABLE. A call always waits for the first set of a discovery. Default: true.
+   */
+  readonly waitForReady?: boolean;
   /** The rest of the channel's service configuration, as `methodConfig` with a retry policy. Default: none. */
   readonly serviceConfig?: object;
 }
@@ -51,10 +56,11 @@ export function balancedChannel<E extends Endpoint>(
     authority = balancer.name,
     key,
     classify,
+    waitForReady,
     serviceConfig,
   } = readOptions('balancedChannel', options, rules);
   introduce();
-  const id = openChannel<E>({ balancer, authority, key, classify });
+  const id = openChannel<E>({ balancer, authority, key, classify, waitForReady });
   const config = { ...serviceConfig, loadBalancingConfig: [new BalancerConfig(id).toJsonObject()] };
   const close = () => closeChannel(id);
   return {
@@ -71,6 +77,7 @@ const rules = {
   authority: text(),
   key: defaultTo<Functions['key']>(() => undefined, functionOf()),
   classify: defaultTo<Functions['classify']>(byCode, functionOf()),
+  waitForReady: boolean(true),
   serviceConfig: defaultTo<object>({}, objectWith<object>([])),
 } satisfies RulesFor<BalancedChannelOptions>;
 

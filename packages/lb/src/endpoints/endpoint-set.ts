@@ -84,8 +84,17 @@ export class EndpointSet<E extends Endpoint> {
     return Array.from(this.members.values(), ({ endpoint }) => endpoint);
   }
 
-  /** Assigns a request to an endpoint; `undefined` when none can take it. @throws PolicyError, and what the policy throws */
-  pick(key: Key | undefined, exclude: readonly string[], lastResort = true): InFlightRequest<E> | undefined {
+  /**
+   * Assigns a request to an endpoint; `undefined` when none can take it. @throws PolicyError, and what the policy throws
+   *
+   * @param prefer the id of the endpoint that takes it if it can
+   */
+  pick(
+    key: Key | undefined,
+    exclude: readonly string[],
+    prefer?: string,
+    lastResort = true,
+  ): InFlightRequest<E> | undefined {
     if (!this.#availability.isReady) return undefined;
     const now = this.now();
     if (now >= this.#availability.dueAt) this.refresh(now);
@@ -93,13 +102,20 @@ export class EndpointSet<E extends Endpoint> {
     request.key = key;
     request.now = now;
     this.#exclude = exclude;
-    const member = this.#policy.pick(request) as Member<E> | undefined;
+    const preferred = prefer === undefined ? undefined : this.#preferred(prefer, key, exclude);
+    const member = preferred ?? (this.#policy.pick(request) as Member<E> | undefined);
     if (member === undefined) return lastResort ? this.#pickLastResort(exclude, now) : undefined;
     if (member.eligible !== true)
       throw new PolicyError(`the policy of ${this.#balancer} picked no candidate of its own`);
     request.inFlight!++;
     const isProbe = member.state === 'probing' && member.probe === undefined;
     return this.#assign(member, now, isProbe ? 'probe' : undefined);
+  }
+
+  #preferred(id: string, key: Key | undefined, exclude: readonly string[]): Member<E> | undefined {
+    const member = this.members.get(id);
+    if (member?.eligible !== true || member.isBusy || exclude.includes(id)) return undefined;
+    return this.#policy.serves?.(member, key) === false ? undefined : member;
   }
 
   /** Before an error: an ejected endpoint, or one being probed, in turns. None while another one is only at its limit. */

@@ -28,8 +28,11 @@ const placeRule = /* @__PURE__ */ functionOf<Place>(value =>
  * Sticky sessions: equal keys go to the same endpoint while it takes requests, otherwise to the next in the key's order of
  * preference. A request without a key goes where a random key would.
  *
- * @param place makes a placement whose nodes have the ids of the endpoints; called at each change of the eligible endpoints.
- *   Default: one `HashRing` with the weights of the endpoints that follows them step by step, which costs less.
+ * Weights are relative: all are divided by one power of 16, so that the greatest is at least 1 and below 16. Keys may move
+ * when the greatest weight passes such a power.
+ *
+ * @param place makes a placement whose nodes have the ids of the endpoints, with these weights; called at each change of
+ *   the eligible endpoints. Default: one `HashRing` that follows them step by step, which costs less.
  *
  * @throws InvalidOptionError
  */
@@ -57,10 +60,12 @@ class Consistent<E extends Endpoint> implements Policy<E> {
     this.#loadFactor = loadFactor;
   }
 
-  update(eligible: readonly Candidate<E>[]): void {
-    const endpoints = eligible.map(({ endpoint, weight }) =>
-      weightOf(endpoint) === weight ? endpoint : { ...endpoint, weight },
-    );
+  update(eligible: readonly Candidate<E>[], all: readonly Candidate<E>[] = eligible): void {
+    const unit = unitOf(all);
+    const endpoints = eligible.map(({ endpoint, weight }) => {
+      const placed = weight / unit;
+      return weightOf(endpoint) === placed ? endpoint : { ...endpoint, weight: placed };
+    });
     this.#found = undefined;
     this.#placement = endpoints.length === 0 ? undefined : this.#place(endpoints);
     this.#candidates = new Map(eligible.map(candidate => [candidate.endpoint.id, candidate]));
@@ -110,6 +115,27 @@ class Consistent<E extends Endpoint> implements Policy<E> {
     this.#randomKey[1] = random() * 2 ** 32;
     return this.#randomBytes;
   }
+}
+
+/** More weight does not fit the points of a `HashRing`. */
+const maxTotal = 100_000;
+
+/**
+ * The power of 16 that all weights are divided by. Wide steps, and the weights of all endpoints, eligible or not and
+ * before any slow start, so that it seldom changes: then keys move.
+ */
+function unitOf<E extends Endpoint>(all: readonly Candidate<E>[]): number {
+  let greatest = 0;
+  let total = 0;
+  for (const { endpoint } of all) {
+    greatest = Math.max(greatest, weightOf(endpoint));
+    total += weightOf(endpoint);
+  }
+  let unit = 1;
+  if (greatest === 0) return unit;
+  while (greatest / unit < 1) unit /= 16;
+  while (greatest / unit >= 16 || total / unit > maxTotal) unit *= 16;
+  return unit;
 }
 
 /** More changes at once cost about as much as a new ring. */

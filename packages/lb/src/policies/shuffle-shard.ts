@@ -80,6 +80,12 @@ class ShuffleShard<E extends Endpoint> implements Policy<E> {
     return this.#policy.pick(this.#request.of(request));
   }
 
+  serves(candidate: Candidate<E>, key: Key | undefined): boolean {
+    const isFree = key === undefined || this.#placement.size <= this.#size;
+    if (!isFree && !this.#shardOf(key).includes(candidate.endpoint.id)) return false;
+    return this.#policy.serves?.(candidate, key) ?? true;
+  }
+
   settled(candidate: Candidate<E>, outcome: Outcome, now: number): void {
     this.#policy.settled?.(candidate, outcome, now);
   }

@@ -1,4 +1,5 @@
 import { defaultTo, number, type RulesFor, readOptions, required, text } from '@ashlar/core';
+import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../endpoint.ts';
 import { weightOf } from '../endpoint.ts';
 import {
@@ -108,6 +109,10 @@ class ZoneAware<E extends Endpoint> implements Policy<E> {
       return this.#near.pick(inner) ?? this.#far.pick(inner);
     }
     return this.#far.pick(inner) ?? this.#near.pick(inner);
+  }
+
+  serves(candidate: Candidate<E>, key: Key | undefined): boolean {
+    return this.#of(candidate).serves?.(candidate, key) ?? true;
   }
 
   settled(candidate: Candidate<E>, outcome: Outcome, now: number): void {

@@ -148,7 +148,7 @@ export class Execution<E extends Endpoint, T> {
       budget.refused++;
       return undefined;
     }
-    const picked = endpoints.pick(this.#options.key, this.#tried, lastResort);
+    const picked = endpoints.pick(this.#options.key, this.#tried, undefined, lastResort);
     if (picked !== undefined) budget.spend(now);
     return picked;
   }

@@ -1,5 +1,4 @@
 import { functionOf, required } from '@ashlar/core';
-import type { Key } from '@ashlar/hash-ring';
 import type { Follower } from '../discovery/follower.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { InFlightRequest } from '../endpoints/endpoint-set.ts';
@@ -45,7 +44,7 @@ export class Requests<E extends Endpoint> {
     if (this.#closed) this.#assertOpen();
     const exclude = options?.exclude;
     const excluded = exclude === undefined ? none : checkExcluded(exclude);
-    const picked = this.#setup.endpoints.pick(options?.key, excluded);
+    const picked = this.#setup.endpoints.pick(options?.key, excluded, options?.prefer);
     if (picked === undefined) throw this.#noEndpoint.error(this.#noEndpoint.reason(excluded));
     return picked;
   }
@@ -54,7 +53,8 @@ export class Requests<E extends Endpoint> {
     checkAcquireOptions(options);
     const call = this.#begin(options);
     try {
-      return this.#setup.endpoints.pick(options.key, none) ?? (await this.#wait(call, options.key));
+      const { key, prefer } = options;
+      return this.#setup.endpoints.pick(key, none, prefer) ?? (await this.#wait(call, options));
     } finally {
       this.#end(call);
     }
@@ -65,8 +65,9 @@ export class Requests<E extends Endpoint> {
     checkRunOptions(options);
     const call = this.#begin(options);
     try {
-      const { endpoints, retrying, hedging } = this.#setup;
-      const picked = endpoints.pick(options.key, none) ?? (await this.#wait(call, options.key));
+      const { retrying, hedging } = this.#setup;
+      const picked =
+        this.#setup.endpoints.pick(options.key, none, options.prefer) ?? (await this.#wait(call, options));
       retrying?.budget.request(picked.startedAt);
       if (hedging !== undefined && mayHedge(options)) hedging.budget.request(picked.startedAt);
       return await new Execution(this.#setup, call, attempt, options).start(picked);
@@ -123,8 +124,8 @@ export class Requests<E extends Endpoint> {
     call.end();
   }
 
-  async #wait(call: Call, key: Key | undefined): Promise<InFlightRequest<E>> {
-    const picked = await this.#waiting.wait(call, key);
+  async #wait(call: Call, options: AcquireOptions): Promise<InFlightRequest<E>> {
+    const picked = await this.#waiting.wait(call, options);
     if (!call.stopped) return picked;
     // Stopped between the grant and here
     picked.done();

@@ -1,6 +1,7 @@
 import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../endpoint.ts';
 import type { EndpointSet, InFlightRequest } from '../endpoints/endpoint-set.ts';
+import type { AcquireOptions } from '../request.ts';
 import { type Entry, LinkedQueue } from '../util/linked-queue.ts';
 import type { Timer, Timers } from '../util/timers.ts';
 import type { Call } from './call.ts';
@@ -8,6 +9,7 @@ import type { NoEndpoint } from './no-endpoint.ts';
 
 interface Waiter<E extends Endpoint> {
   readonly key: Key | undefined;
+  readonly prefer: string | undefined;
   readonly resolve: (picked: InFlightRequest<E>) => void;
   readonly reject: (error: unknown) => void;
   timer: Timer | undefined;
@@ -46,13 +48,13 @@ export class WaitQueue<E extends Endpoint> {
   }
 
   /** Rejects with NoEndpointError, or with the reason why the call was stopped. */
-  wait(call: Call, key: Key | undefined): Promise<InFlightRequest<E>> {
+  wait(call: Call, { key, prefer }: AcquireOptions): Promise<InFlightRequest<E>> {
     return new Promise((resolve, reject) => {
       const reason = this.#noEndpoint.reason(none);
       if (!this.#noEndpoint.mayPass(reason) || this.#queue.length >= this.#settings.maxWaiting) {
         return reject(this.#noEndpoint.error(reason));
       }
-      const waiter: Waiter<E> = { key, resolve, reject, timer: undefined };
+      const waiter: Waiter<E> = { key, prefer, resolve, reject, timer: undefined };
       const entry = this.#queue.push(waiter);
       waiter.timer = this.#timers.start(this.#settings.maxWaitMs, () => this.#expire(entry));
       call.onStop = reason => this.#reject(entry, reason);
@@ -81,7 +83,8 @@ export class WaitQueue<E extends Endpoint> {
   /** Returns whether the requests behind may still get an endpoint. */
   #offer(entry: Entry<Waiter<E>>): boolean {
     try {
-      const picked = this.#endpoints.pick(entry.item.key, none);
+      const { key, prefer } = entry.item;
+      const picked = this.#endpoints.pick(key, none, prefer);
       if (picked !== undefined) {
         this.#capacity--;
         if (!this.#remove(entry)) picked.done();

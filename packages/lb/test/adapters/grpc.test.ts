@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   type CallOptions,
   type Client,
+  connectivityState,
   credentials,
   Metadata,
   makeGenericClientConstructor,
@@ -41,9 +43,9 @@ class Replica {
   authority = '';
   readonly #server = new Server();
 
-  static async start(id: string): Promise<Replica> {
+  static async start(id: string, port = 0): Promise<Replica> {
     const replica = new Replica(id);
-    await replica.#listen();
+    await replica.#listen(port);
     onTestFinished(() => replica.stop());
     return replica;
   }
@@ -68,9 +70,9 @@ class Replica {
     this.#server.forceShutdown();
   }
 
-  #listen(): Promise<void> {
+  #listen(port: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
+      this.#server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, port) => {
         this.url = `http://127.0.0.1:${port}`;
         if (error === null) resolve();
         else reject(error);
@@ -86,7 +88,8 @@ function connected(
 ) {
   const lb = new LoadBalancer<Endpoint>({ name: 'shop', endpoints, policy: roundRobin(), ...balancing });
   const channel = balancedChannel(lb, options);
-  const client = new Echo(channel.target, credentials.createInsecure(), channel.options);
+  const soon = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 100 };
+  const client = new Echo(channel.target, credentials.createInsecure(), { ...channel.options, ...soon });
   onTestFinished(async () => {
     client.close();
     channel.close();
@@ -203,11 +206,83 @@ describe('a balanced channel of grpc-js', () => {
     expect(lb.snapshot().inFlight).toBe(0);
   });
 
-  it('fails calls when nobody can be connected to', async () => {
-    const { client } = connected([{ id: 'a', url: 'http://127.0.0.1:1' }, { id: 'b' }]);
+  it('lets calls wait for the first set of a discovery', async () => {
+    const a = await Replica.start('a');
+    const feed = new Feed<Endpoint>();
+    const { client } = connected(feed);
+    const first = ask(client);
+    await aWhile(first);
+    await feed.give([a]);
+    expect(await first).toBe('a');
+  });
+
+  it.each([
+    ['ends', (feed: Feed<Endpoint>) => feed.end()],
+    ['fails', (feed: Feed<Endpoint>) => feed.fail(new Error('no such name'))],
+    ['is closed', (_: Feed<Endpoint>, lb: LoadBalancer<Endpoint>) => lb.close()],
+  ])('fails calls when a discovery %s without a set', async (_, over) => {
+    const feed = new Feed<Endpoint>();
+    const { client, lb } = connected(feed);
+    const first = ask(client);
+    await aWhile(first);
+    await over(feed, lb);
+    await expect(first).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    await expect(ask(client)).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  });
+
+  it('lets calls wait while all ports refuse, until their deadline', async () => {
+    const gone = await Replica.start('a');
+    gone.stop();
+    const { client } = connected([gone, { id: 'b' }]);
+    const first = ask(client);
+    await refused(client);
+    await aWhile(first);
+    await expect(ask(client, undefined, { deadline: Date.now() + 50 })).rejects.toMatchObject({
+      code: status.DEADLINE_EXCEEDED,
+    });
+    const back = await Replica.start('a', Number(new URL(gone.url).port));
+    expect([await first, back.url]).toEqual(['a', gone.url]);
+  });
+
+  it('lets calls wait for an endpoint that is not connected while the connected one is drained', async () => {
+    const [a, gone] = [await Replica.start('a'), await Replica.start('b')];
+    gone.stop();
+    const { client, lb } = connected([a, gone]);
+    expect(await ask(client)).toBe('a');
+    await lb.drain('a');
+    const waiting = ask(client);
+    await aWhile(waiting);
+    await Replica.start('b', Number(new URL(gone.url).port));
+    expect(await waiting).toBe('b');
+  });
+
+  it('fails calls at once with `waitForReady: false` while nobody can be connected to', async () => {
+    const { client } = connected([{ id: 'a', url: 'http://127.0.0.1:1' }, { id: 'b' }], undefined, {
+      waitForReady: false,
+    });
     await expect(ask(client)).rejects.toMatchObject({
       code: status.UNAVAILABLE,
       details: expect.stringContaining('no endpoint of shop could be connected to'),
     });
   });
+
+  it('fails calls at once when no endpoint has a url', async () => {
+    const { client } = connected([{ id: 'a' }]);
+    await expect(ask(client)).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  });
 });
+
+/** Turns of the event loop in which a call that does not wait would fail. */
+async function aWhile(call: Promise<unknown>): Promise<void> {
+  let failed: unknown;
+  call.catch((error: unknown) => {
+    failed = error;
+  });
+  for (let turn = 0; turn < 100 && failed === undefined; turn++) await setImmediate();
+  expect(failed).toBeUndefined();
+}
+
+function refused(client: Client): Promise<void> {
+  const state = () => client.getChannel().getConnectivityState(true);
+  return until(() => expect(state()).toBe(connectivityState.TRANSIENT_FAILURE));
+}

@@ -13,6 +13,7 @@ export interface ChannelSettings<E extends Endpoint> {
   readonly authority: string;
   readonly key: (metadata: Metadata) => Key | undefined;
   readonly classify: (status: CallStatus) => Settlement | undefined;
+  readonly waitForReady: boolean;
 }
 
 /** By id. Grpc-js constructs resolvers and load balancers itself and passes them no more than the target. */

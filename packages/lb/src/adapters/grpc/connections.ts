@@ -124,7 +124,10 @@ export class Connections implements Experimental.LoadBalancer {
       this.#helper.updateState(connectivityState.CONNECTING, new experimental.QueuePicker(this), null);
     } else {
       const details = `no endpoint of ${this.#channel?.balancer.name} could be connected to: ${this.#lastError}`;
-      const picker = new experimental.UnavailablePicker({ details });
+      const waits = this.#channel?.waitForReady === true && all.length > 0;
+      const picker = waits
+        ? new experimental.QueuePicker(this)
+        : new experimental.UnavailablePicker({ details });
       this.#helper.updateState(connectivityState.TRANSIENT_FAILURE, picker, details);
     }
     for (const [, { leaf }] of all) {

@@ -53,11 +53,13 @@ export class BalancedPicker implements Experimental.Picker {
   }
 
   pick(args: Experimental.PickArgs): Experimental.PickResult {
-    const { balancer, key } = this.#channel;
+    const { balancer, key, waitForReady } = this.#channel;
     let picked: Picked<Endpoint>;
     try {
       picked = balancer.pick({ key: key(args.metadata), exclude: this.#exclude });
     } catch (error) {
+      // All that may take it are not connected
+      if (waitForReady && error instanceof NoEndpointError && error.reason === 'excluded') return queued;
       const details = error instanceof NoEndpointError ? error.message : String(error);
       return new experimental.UnavailablePicker({ details }).pick(args);
     }
@@ -84,7 +86,7 @@ export class BalancedPicker implements Experimental.Picker {
   }
 }
 
-/** The endpoint is newer than the connections: grpc-js picks again when they are updated. */
+/** The endpoint has no connection yet: grpc-js picks again when connections are updated. */
 const queued: Experimental.PickResult = {
   pickResultType: experimental.PickResultType.QUEUE,
   subchannel: null,

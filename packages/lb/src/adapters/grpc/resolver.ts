@@ -20,7 +20,10 @@ export class BalancerResolver implements Experimental.Resolver {
 
   updateResolution(): void {
     if (this.#unwatch !== undefined || this.#channel === undefined) return;
-    this.#unwatch = this.#channel.balancer.watch(endpoints => {
+    const { balancer } = this.#channel;
+    this.#unwatch = balancer.watch(endpoints => {
+      // Without a resolution calls wait
+      if (endpoints.length === 0 && balancer.snapshot().discovery === 'waiting') return;
       // Grpc-js must not be called back within its own call
       queueMicrotask(() => {
         if (this.#unwatch === undefined) return;
