@@ -84,7 +84,7 @@ export class Reader<K, V> {
     const entry = this.#local.peek(id);
     if (entry === undefined) return undefined;
     const now = this.#clock.now();
-    const isThere = now < entry.freshUntil || this.#state.freshness.isUsable(entry, now);
+    const isThere = now < entry.freshUntil || this.#state.freshness.isServed(entry, now);
     return isThere && this.#mayServe(entry, now) ? entry.value : undefined;
   }
 
@@ -142,13 +142,11 @@ export class Reader<K, V> {
     const { freshness } = this.#state;
     const now = this.#clock.now();
     const stale = entry !== undefined && this.#mayServe(entry, now) ? entry : undefined;
-    if (stale !== undefined) {
-      const isUsable = freshness.isUsable(stale, now);
-      if (isUsable || (now < stale.retryAt && freshness.isKept(stale, now))) {
-        if (now >= stale.retryAt) this.#refresh(request, stale);
-        this.#events.staleHit(id, key, stale.isFollowed, isUsable ? 'refresh' : 'error');
-        return stale.value;
-      }
+    if (stale !== undefined && freshness.isServed(stale, now)) {
+      if (now >= stale.retryAt) this.#refresh(request, stale);
+      const reason = freshness.isUsable(stale, now) ? 'refresh' : 'error';
+      this.#events.staleHit(id, key, stale.isFollowed, reason);
+      return stale.value;
     }
     this.#events.miss(id, key);
     return this.#wait(request, stale, this.#local.stamp, now);
