@@ -114,7 +114,8 @@ export class RedisOperations {
   async position(): Promise<Position & { readonly root: string }> {
     const script = this.#takesWrites ? positionScript : writtenPositionScript;
     const reply = await this.#asked(script, [], [], 'NotExecuted');
-    this.#takesWrites = true;
+    // an answer to the other one, which was sent before a refusal, proves nothing
+    if (script === writtenPositionScript) this.#takesWrites = true;
     const [epoch, sequence, root] = (reply as readonly Buffer[]).map(String);
     return { epoch: epoch!, sequence: Number(sequence), root: root! };
   }
