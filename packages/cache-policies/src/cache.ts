@@ -152,6 +152,7 @@ export class Cache<K, V> implements AsyncDisposable {
   async #close(): Promise<void> {
     const { flights, writes, remote, local } = this.#state;
     flights.abortAll(new CacheClosedError(this.name));
+    await flights.ended();
     try {
       await writes.settled();
       await this.#writer?.close();
