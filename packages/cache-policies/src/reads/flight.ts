@@ -1,5 +1,5 @@
 import type { Entry, Terms } from '../tiers/entry.ts';
-import { untilAbort } from './until-abort.ts';
+import { untilAbort } from '../waits.ts';
 
 export interface FlightOptions<K, V> {
   /** The key as the tiers have it. */

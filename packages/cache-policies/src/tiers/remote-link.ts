@@ -157,9 +157,10 @@ export class RemoteLink<V> {
     };
   }
 
-  close(): Promise<void> {
+  /** What is pending is given up. Operations under way may end until the signal aborts. */
+  close(signal: AbortSignal): Promise<void> {
     this.#pending.close();
-    return this.#session.close();
+    return this.#session.close(signal);
   }
 
   /** A failed change rejects, and its invalidation stays pending. */

@@ -129,6 +129,6 @@ export interface TierSession {
   /** JSON-safe. */
   snapshot(): TierSessionSnapshot;
 
-  /** Repeatable. The tier stays open for its other sessions. */
-  close(): Promise<void>;
+  /** Repeatable. The tier stays open for its other sessions. Operations under way may end until the signal aborts. */
+  close(signal?: AbortSignal): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AshlarError, CallOutcome } from '@ashlar/core';
+import { type AshlarError, type CallOutcome, onAbort } from '@ashlar/core';
 import {
   type Argument,
   Commands,
@@ -125,10 +125,12 @@ export class RedisOperations {
     await this.#commands.reading('client', ['tracking', ...args], false);
   }
 
-  /** Waits for the calls under way, which have their deadlines. */
-  async close(): Promise<void> {
+  /** Waits for the calls under way, which have their deadlines, until the signal aborts. */
+  async close(signal?: AbortSignal): Promise<void> {
     this.#ending.abort();
+    const unlink = signal && onAbort(signal, () => this.#link.abort());
     await this.#link.close();
+    unlink?.();
   }
 
   /** The connection was lost, or the server refuses writes. */
