@@ -27,6 +27,7 @@ export {
   SerializeError,
   type Unwritten,
   UnwrittenError,
+  ValueTooLongError,
   WriteError,
 } from './errors.ts';
 export type {
