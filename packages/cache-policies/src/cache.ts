@@ -1,4 +1,4 @@
-import { describe, functionOf, InvalidOptionError } from '@ashlar/core';
+import { describe, functionOf, InvalidOptionError, withDeadline } from '@ashlar/core';
 import { CacheClosedError } from './errors.ts';
 import {
   type CacheOptions,
@@ -45,8 +45,8 @@ export class Cache<K, V> implements AsyncDisposable {
     this.#updates = updates;
     this.#writer = write?.open({
       ...{ name, random, clock, serializer },
-      place: one => updates.place(one),
-      around: (one, keep, change) => updates.around(one, keep, change),
+      place: (one, signal) => updates.place(one, signal),
+      around: (one, keep, change, signal) => updates.around(one, keep, change, signal),
       changed: ids => updates.changed(ids),
     });
     this.#reader = new Reader(state, this.#writer);
@@ -139,6 +139,10 @@ export class Cache<K, V> implements AsyncDisposable {
   /**
    * Rejects the calls that wait for a load with CacheClosedError, lets writes settle, and writes what is pending. Rejects
    * with UnwrittenError when the source does not take it in time. It may be called again, with the same result.
+   *
+   * Ends in time: writes that have not settled after `closeTimeoutMs` reject with a WriteError, 'Unknown'; then the write
+   * strategy has its own time, and the shared tier `closeTimeoutMs` again. Invalidations that the tier has not taken by then
+   * are given up, and reach nobody.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -150,15 +154,28 @@ export class Cache<K, V> implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { flights, writes, remote, local } = this.#state;
-    flights.abortAll(new CacheClosedError(this.name));
+    const { closing, ending, flights, writes, remote, local } = this.#state;
+    const closed = new CacheClosedError(this.name);
+    closing.abort(closed);
+    flights.abortAll(closed);
     try {
-      await writes.settled();
+      await this.#inTime(() => Promise.all([flights.ended(), writes.settled()]));
+      ending.abort(closed);
       await this.#writer?.close();
     } finally {
-      await remote?.close();
+      await this.#inTime(signal => remote?.close(signal));
       local.clear();
     }
+  }
+
+  /** Resolves when the work has, or after `closeTimeoutMs`, when its signal aborts. */
+  async #inTime(work: (signal: AbortSignal) => Promise<unknown> | undefined): Promise<void> {
+    const { settings, callerClock: clock } = this.#state;
+    const late = new CacheClosedError(this.name, 'Unknown');
+    const options = { timeoutMs: settings.closeTimeoutMs, clock, late: () => late };
+    await withDeadline(options, work).catch(error => {
+      if (error !== late) throw error;
+    });
   }
 
   async #write(key: K, value: V | undefined, options: SetOptions): Promise<void> {
@@ -170,7 +187,9 @@ export class Cache<K, V> implements AsyncDisposable {
     const write = { id: idOf(key), key, value, terms: { ttlMs, tags } };
     counters.writes++;
     try {
-      await (this.#writer === undefined ? this.#updates.place(write) : this.#writer.write(write, signal));
+      await (this.#writer === undefined
+        ? this.#updates.place(write, signal)
+        : this.#writer.write(write, signal));
     } catch (error) {
       counters.writeFailures++;
       throw error;

@@ -57,6 +57,19 @@ export class SerializeError extends AshlarError {
   }
 }
 
+/** A serialized value is longer than the shared tier takes. Nothing was sent. */
+export class ValueTooLongError extends SerializeError {
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_VALUE_TOO_LONG';
+  readonly bytes: number;
+  readonly maxBytes: number;
+
+  constructor(key: unknown, bytes: number, maxBytes: number) {
+    super(key, new RangeError(`it has ${bytes} bytes, and the tier takes at most ${maxBytes}`));
+    this.bytes = bytes;
+    this.maxBytes = maxBytes;
+  }
+}
+
 /** A compressed value in a shared tier is damaged, or longer than `maxBytes`; the `cause` says which. */
 export class DecompressError extends AshlarError {
   static override readonly code: string = 'ASHLAR_CACHE_POLICIES_DECOMPRESS';

@@ -27,6 +27,7 @@ export {
   SerializeError,
   type Unwritten,
   UnwrittenError,
+  ValueTooLongError,
   WriteError,
 } from './errors.ts';
 export type {
@@ -43,7 +44,7 @@ export * from './policies/all.ts';
 export { type EvictionName, evictions } from './policies/evictions.ts';
 export { opt } from './policies/opt.ts';
 export { MissRatioCurve, type MissRatioCurveOptions } from './sampling/miss-ratio-curve.ts';
-export type { CacheSnapshot, WriteSnapshot } from './snapshot.ts';
+export type { CacheSnapshot, ObserverSnapshot, WriteSnapshot } from './snapshot.ts';
 export { TierClosedError, TierUnavailableError, TierUnfitError } from './tiers/errors.ts';
 export { type MemoryTier, type MemoryTierOptions, memoryTier } from './tiers/memory-tier.ts';
 export type { RemoteSnapshot } from './tiers/remote-link.ts';

@@ -108,6 +108,12 @@ export interface CacheOptions<K, V> {
   /** How long a caller waits for another process's lease before it loads by itself, in milliseconds. Default: 2 000. */
   readonly leaseWaitMs?: number;
 
+  /**
+   * How long `close` waits for writes under way, for loads to give their leases back, and then for the shared tier, in
+   * milliseconds. It gives up what has not settled by then. Default: 10 000.
+   */
+  readonly closeTimeoutMs?: number;
+
   /** Observes every access, synchronously: a `CacheAdvisor`. Default: none. */
   readonly observer?: AccessObserver<K>;
   /** Default: the machine's. */
@@ -176,6 +182,7 @@ const rules = {
   }) satisfies Rule<{ readonly serveMs: number }>,
   leaseMs: durationMs(10_000, { above: 0, max: 2 ** 31 - 1 }),
   leaseWaitMs: durationMs(2_000),
+  closeTimeoutMs: durationMs(10_000),
   observer: objectWith<AccessObserver<never>>(['accessed'], 'write `observer: new CacheAdvisor({ … })`'),
   clock: objectWith<Clock>(['now', 'sleep']),
   random: random(),
@@ -195,6 +202,7 @@ type Defaulted =
   | 'localTtlMs'
   | 'leaseMs'
   | 'leaseWaitMs'
+  | 'closeTimeoutMs'
   | 'random';
 
 /** The options of a cache, checked and complete. */

@@ -1,3 +1,4 @@
+import type { CacheAdvice } from './advisor/cache-advisor.ts';
 import type { Counters } from './events.ts';
 import type { CacheState } from './state.ts';
 import type { RemoteSnapshot } from './tiers/remote-link.ts';
@@ -24,6 +25,13 @@ export interface WriteSnapshot {
   readonly journal?: string;
 }
 
+/** What the `observer` of a cache returns: a CacheAdvisor all of it, an observer of your own what its `snapshot` returns. */
+export interface ObserverSnapshot extends Partial<CacheAdvice> {
+  readonly name?: string;
+  /** The `max` of the cache that it watches. */
+  readonly max?: number;
+}
+
 /** JSON-safe, for metrics and live pages. Counts begin with the cache. */
 export interface CacheSnapshot extends Readonly<Counters> {
   readonly name: string;
@@ -40,8 +48,8 @@ export interface CacheSnapshot extends Readonly<Counters> {
   readonly remote?: RemoteSnapshot;
   /** The write strategy, with `write`. */
   readonly write?: WriteSnapshot;
-  /** What the `observer` returns: of a CacheAdvisor, its `CacheAdvice`, with its name and `max`. */
-  readonly observer?: object;
+  /** What an `observer` that has `snapshot` returns. */
+  readonly observer?: ObserverSnapshot;
 }
 
 export function snapshotOf<K, V>(

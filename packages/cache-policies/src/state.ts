@@ -23,7 +23,11 @@ export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'res
   /** L1. */
   readonly local: LocalTier<K, V>;
   readonly flights: Flights<K, V> = new Flights<K, V>();
-  readonly writes: WriteQueue = new WriteQueue();
+  /** Aborts when `close` begins: nothing waits for a start or a load any more. */
+  readonly closing: AbortController = new AbortController();
+  /** Aborts when `close` gives up what has not settled within `closeTimeoutMs`. */
+  readonly ending: AbortController = new AbortController();
+  readonly writes: WriteQueue = new WriteQueue(this.ending.signal);
   /** L2. */
   readonly remote: RemoteLink<V> | undefined;
 

@@ -4,6 +4,7 @@ import {
   clock,
   durationMs,
   InvalidOptionError,
+  integer,
   objectWith,
   oneOf,
   type Rule,
@@ -43,6 +44,11 @@ export interface RedisTierOptions {
    * Default: 1 000.
    */
   readonly boundMs?: number;
+  /**
+   * The longest serialized value, in bytes: a longer one is returned by its load and kept in that process, and a `set` of it
+   * rejects. A server that takes less, by its `proto-max-bulk-len`, has its own bound. Default: 67 108 864, 64 MiB.
+   */
+  readonly maxValueBytes?: number;
   /**
    * Who publishes changes. `pubsub`: the caches, each change with a number. `tracking`: the server itself (CLIENT
    * TRACKING), so that changes and deletes by other programs below the prefix are noticed too. The bound holds with both.
@@ -85,6 +91,7 @@ const rules = {
   name: text('redis'),
   timeoutMs: durationMs(1_000, { above: 0, max: longestMs }),
   boundMs: durationMs(1_000, { min: 20, max: longestMs }),
+  maxValueBytes: integer(64 * 1_048_576, { min: 1 }),
   invalidation: oneOf('pubsub', ['pubsub', 'tracking']),
   clock: clock(backgroundClock),
 } satisfies RulesFor<RedisTierOptions>;

@@ -46,19 +46,19 @@ export class Fetcher<K, V> {
     const options = { ...(source && { leaseMs: settings.leaseMs }), minFreshMs };
     const reads = await this.#read(remote, flights, options);
     const rights = new Map<Flight<K, V>, Right>();
-    const leasedByOthers: Promise<void>[] = [];
+    const busy = new Map<Flight<K, V>, number>();
     for (const flight of flights) {
       const read = reads.get(flight);
       if (read === undefined) rights.set(flight, remote.keepsUnprotected ? 'local' : 'none');
       else if (this.#take(flight, read, askedAt) || source === undefined) continue;
       else if (read.lease !== undefined) rights.set(flight, { lease: read.lease });
-      else leasedByOthers.push(this.#awaitLease(remote, flight, source, waitedMs, read.busyMs ?? 0));
+      else busy.set(flight, read.busyMs ?? 0);
     }
-    const toLoad = [...rights.keys()];
-    if (source !== undefined && toLoad.length > 0) {
-      await this.#loader.load(toLoad, source, flight => rights.get(flight)!);
-    }
-    await Promise.all(leasedByOthers);
+    if (source === undefined) return;
+    await Promise.all([
+      rights.size > 0 && this.#loader.load([...rights.keys()], source, flight => rights.get(flight)!),
+      busy.size > 0 && this.#awaitLeases(remote, busy, source, waitedMs),
+    ]);
   }
 
   async #read(
@@ -67,10 +67,12 @@ export class Fetcher<K, V> {
     options: ReadOptions,
   ): Promise<ReadonlyMap<Flight<K, V>, SharedRead<V>>> {
     const asked = flights.filter(({ id }) => remote.isUsable(id as string));
-    if (asked.length === 0) return new Map();
     const ids = asked.map(({ id }) => id as string);
-    const reads = (await remote.read(ids, options)) ?? [];
-    return new Map(reads.map((read, i) => [asked[i]!, read]));
+    const found = new Map<Flight<K, V>, SharedRead<V>>();
+    for (const [i, read] of (await remote.read(ids, options)).entries()) {
+      if (read !== undefined) found.set(asked[i]!, read);
+    }
+    return found;
   }
 
   /** As `#takeEntry`. What a callback throws ends this flight alone, and gives its lease back. */
@@ -105,24 +107,38 @@ export class Fetcher<K, V> {
     return false;
   }
 
-  /** Another process loads or writes the key. */
-  async #awaitLease(
+  /** Other processes load or write these keys, each for as many milliseconds more. They are polled together. */
+  async #awaitLeases(
     remote: RemoteLink<V>,
-    flight: Flight<K, V>,
+    busy: ReadonlyMap<Flight<K, V>, number>,
     source: Source<K, V>,
     waitedMs: number,
-    busyMs: number,
   ): Promise<void> {
-    const { callerClock, settings } = this.#state;
-    const { leaseWaitMs } = settings;
-    if (flight.answered || (flight.background && !flight.isAwaited)) {
-      postponeRefresh(this.#state, flight, Math.min(busyMs, longestPollMs));
-      return;
+    const { leaseWaitMs } = this.#state.settings;
+    const waiting: Flight<K, V>[] = [];
+    for (const [flight, busyMs] of busy) {
+      if (flight.answered || (flight.background && !flight.isAwaited)) {
+        postponeRefresh(this.#state, flight, Math.min(busyMs, longestPollMs));
+      } else if (!flight.isAborted) waiting.push(flight);
     }
-    if (waitedMs >= leaseWaitMs) return this.#loader.load([flight], source, () => 'none');
+    if (waiting.length === 0) return;
+    if (waitedMs >= leaseWaitMs) return this.#loader.load(waiting, source, () => 'none');
     const pollMs = Math.min(Math.max(waitedMs, firstPollMs), longestPollMs, leaseWaitMs - waitedMs);
-    await callerClock.sleep(pollMs, flight.signal).catch(() => {});
-    if (!flight.isAborted) await this.#fromRemote(remote, [flight], source, waitedMs + pollMs);
+    await this.#pause(waiting, pollMs);
+    const left = waiting.filter(({ isAborted }) => !isAborted);
+    if (left.length > 0) await this.#fromRemote(remote, left, source, waitedMs + pollMs);
+  }
+
+  /** Ends sooner when every flight has aborted. */
+  async #pause(flights: readonly Flight<K, V>[], ms: number): Promise<void> {
+    const over = new AbortController();
+    let left = flights.length;
+    for (const flight of flights) {
+      flight.onAbort = reason => {
+        if (--left === 0) over.abort(reason);
+      };
+    }
+    await this.#state.callerClock.sleep(ms, over.signal).catch(() => {});
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Entry, Terms } from '../tiers/entry.ts';
-import { untilAbort } from './until-abort.ts';
+import { untilAbort } from '../waits.ts';
 
 export interface FlightOptions<K, V> {
   /** The key as the tiers have it. */
@@ -122,6 +122,7 @@ export class Flight<K, V> {
 export class Flights<K, V> {
   readonly #byId = new Map<unknown, Flight<K, V>>();
   readonly #all = new Set<Flight<K, V>>();
+  #ended: (() => void) | undefined;
 
   /** The number under way, those that may not store included. */
   get size(): number {
@@ -158,6 +159,7 @@ export class Flights<K, V> {
   remove(flight: Flight<K, V>): void {
     this.detach(flight);
     this.#all.delete(flight);
+    if (this.#all.size === 0) this.#ended?.();
   }
 
   /** The result of the key's flight will not be stored, and no further caller joins it. */
@@ -171,8 +173,13 @@ export class Flights<K, V> {
 
   abortAll(reason: unknown): void {
     for (const flight of this.#all) {
-      flight.abort(reason);
       flight.reject(reason);
+      flight.abort(reason);
     }
+  }
+
+  /** Resolves when none is under way. */
+  ended(): Promise<void> {
+    return this.#all.size === 0 ? Promise.resolve() : new Promise(resolve => (this.#ended = resolve));
   }
 }

@@ -44,6 +44,11 @@ export class Freshness<K, V> {
     return entry.value !== undefined && now < this.usableUntil(entry);
   }
 
+  /** Whether it is served without waiting, though stale: while it is refreshed, or for `errorBackoffMs` after a failed load. */
+  isServed(entry: Entry<K, V>, now: number): boolean {
+    return this.isUsable(entry, now) || (now < entry.retryAt && this.isKept(entry, now));
+  }
+
   /** Whether it is served when the load fails or is slow (stale-if-error). */
   isKept(entry: Entry<K, V>, now: number): boolean {
     return entry.value !== undefined && now < this.keptUntil(entry);

@@ -5,11 +5,11 @@ import type { CacheState } from '../state.ts';
 import type { Entry } from '../tiers/entry.ts';
 import type { LocalTier } from '../tiers/local-tier.ts';
 import type { RemoteLink } from '../tiers/remote-link.ts';
+import { keepingAlive, untilAbort, withEither } from '../waits.ts';
 import type { Writer } from '../writes/write-strategy.ts';
 import { Fetcher } from './fetcher.ts';
 import { Flight } from './flight.ts';
 import type { Source } from './source-loader.ts';
-import { untilAbort } from './until-abort.ts';
 
 /** Flights that are fetched together: those with callers, and refreshes. */
 interface Batch<K, V> {
@@ -63,7 +63,7 @@ export class Reader<K, V> {
 
   async getMany(keys: readonly K[], { signal }: GetManyOptions = noOptions): Promise<Map<K, V>> {
     const starting = this.#writer?.starting;
-    if (starting !== undefined) await untilAbort(starting, signal);
+    if (starting !== undefined) await this.#waitFor(starting, signal);
     const ids = keys.map(key => this.#idOf(key));
     const batch: Batch<K, V> = { awaited: [], refreshes: [] };
     const options = signal === undefined ? noOptions : { signal };
@@ -84,7 +84,7 @@ export class Reader<K, V> {
     const entry = this.#local.peek(id);
     if (entry === undefined) return undefined;
     const now = this.#clock.now();
-    const isThere = now < entry.freshUntil || this.#state.freshness.isUsable(entry, now);
+    const isThere = now < entry.freshUntil || this.#state.freshness.isServed(entry, now);
     return isThere && this.#mayServe(entry, now) ? entry.value : undefined;
   }
 
@@ -125,7 +125,7 @@ export class Reader<K, V> {
   ): V | undefined | Promise<V | undefined> {
     const { id, key, load, options } = request;
     const again = (first: Promise<void>) =>
-      untilAbort(first, options.signal).then(() => this.get(key, load, options));
+      this.#waitFor(first, options.signal).then(() => this.get(key, load, options));
     const { starting } = writer;
     if (starting !== undefined) return again(starting);
     const pending = writer.pending?.(id);
@@ -136,19 +136,24 @@ export class Reader<K, V> {
     return pending.value;
   }
 
+  /** For the writer, until the caller aborts or the cache is closed. */
+  async #waitFor(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    const closing = this.#state.closing.signal;
+    await keepingAlive(withEither(signal, closing, either => untilAbort(work, either)));
+    closing.throwIfAborted();
+  }
+
   /** The local tier has nothing fresh: a stale value while it is refreshed, else a flight. */
   #miss(request: Request<K, V>, entry: Entry<K, V> | undefined): V | undefined | Promise<V | undefined> {
     const { id, key } = request;
     const { freshness } = this.#state;
     const now = this.#clock.now();
     const stale = entry !== undefined && this.#mayServe(entry, now) ? entry : undefined;
-    if (stale !== undefined) {
-      const isUsable = freshness.isUsable(stale, now);
-      if (isUsable || (now < stale.retryAt && freshness.isKept(stale, now))) {
-        if (now >= stale.retryAt) this.#refresh(request, stale);
-        this.#events.staleHit(id, key, stale.isFollowed, isUsable ? 'refresh' : 'error');
-        return stale.value;
-      }
+    if (stale !== undefined && freshness.isServed(stale, now)) {
+      if (now >= stale.retryAt) this.#refresh(request, stale);
+      const reason = freshness.isUsable(stale, now) ? 'refresh' : 'error';
+      this.#events.staleHit(id, key, stale.isFollowed, reason);
+      return stale.value;
     }
     this.#events.miss(id, key);
     return this.#wait(request, stale, this.#local.stamp, now);
@@ -202,6 +207,7 @@ export class Reader<K, V> {
     fallback: Entry<K, V> | undefined,
     background: boolean,
   ): Flight<K, V> | undefined {
+    this.#state.closing.signal.throwIfAborted();
     const source = load === undefined ? this.#source : { load };
     if (source === undefined && this.#remote === undefined) return undefined;
     const { stamp } = this.#local;

@@ -15,6 +15,18 @@ export interface Source<K, V> {
 export type Right = { readonly lease: string } | 'local' | 'none';
 
 type RightOf<K, V> = (flight: Flight<K, V>) => Right;
+type ValueOf<K, V> = (flight: Flight<K, V>) => V | undefined;
+
+/** One call of the source. */
+interface Loading<K, V> {
+  readonly flights: readonly Flight<K, V>[];
+  /** The key or keys, for errors. */
+  readonly key: unknown;
+  readonly work: () => Promise<ValueOf<K, V>>;
+  readonly rightOf: RightOf<K, V>;
+  /** Called when all flights have aborted. */
+  readonly aborted?: (reason: unknown) => void;
+}
 
 /** Loads keys from their source, each for one flight, within the timeouts. */
 export class SourceLoader<K, V> {
@@ -29,44 +41,73 @@ export class SourceLoader<K, V> {
     const { load, loadMany } = source;
     if (flights.length > 1 && loadMany !== undefined) return this.#loadMany(flights, loadMany, rightOf);
     const loadOne = load ?? this.#oneOf(loadMany!);
-    await Promise.all(flights.map(flight => this.#loadOne(flight, loadOne, rightOf(flight))));
+    await Promise.all(flights.map(flight => this.#loadOne(flight, loadOne, rightOf)));
   }
 
-  async #loadOne(flight: Flight<K, V>, load: Load<K, V>, right: Right): Promise<void> {
-    if (flight.isAborted) return this.#releaseLease(flight, right);
-    const startedAt = this.#state.clock.now();
-    const cancel = this.#serveStaleWhenSlow([flight]);
-    try {
-      const { key } = flight;
-      const value = await this.#limited([flight], key, async () => load(key, contextOf(flight)));
-      await this.#deliver(flight, value, startedAt, right);
-    } catch (error) {
-      await this.#failed(flight, error, startedAt, right);
-    } finally {
-      cancel();
-    }
+  #loadOne(flight: Flight<K, V>, load: Load<K, V>, rightOf: RightOf<K, V>): Promise<void> {
+    const { key } = flight;
+    const work = async () => {
+      const value = await load(key, contextOf(flight));
+      return () => value;
+    };
+    return this.#run({ flights: [flight], key, work, rightOf });
   }
 
-  async #loadMany(
+  #loadMany(
     flights: readonly Flight<K, V>[],
     loadMany: LoadMany<K, V>,
     rightOf: RightOf<K, V>,
   ): Promise<void> {
+    const keys = flights.map(({ key }) => key);
+    const group = new AbortController();
+    const work = async () => {
+      const values = this.#byId(await loadMany(keys, contextOf(group)));
+      return (flight: Flight<K, V>) => values.get(flight.id);
+    };
+    return this.#run({ flights, key: keys, work, rightOf, aborted: reason => group.abort(reason) });
+  }
+
+  /** Concludes each flight once: when the work has ended, or at the flight's abort, whether the work heeds that or not. */
+  async #run({ flights, key, work, rightOf, aborted }: Loading<K, V>): Promise<void> {
     const startedAt = this.#state.clock.now();
+    const open = new Set<Flight<K, V>>();
+    const concluded: Promise<void>[] = [];
+    for (const flight of flights) {
+      if (flight.isAborted) concluded.push(this.#releaseLease(flight, rightOf(flight)));
+      else open.add(flight);
+    }
+    const failed = (flight: Flight<K, V>, error: unknown) =>
+      this.#failed(flight, error, startedAt, rightOf(flight));
+    const all = (conclude: (flight: Flight<K, V>) => Promise<void>) => {
+      for (const flight of open) concluded.push(conclude(flight));
+      open.clear();
+    };
     const cancel = this.#serveStaleWhenSlow(flights);
-    const group = abortedWithAll(flights);
+    const ended = new AbortController();
     try {
-      const keys = flights.map(({ key }) => key);
-      const pairs = await this.#limited(flights, keys, async () => loadMany(keys, contextOf(group)));
-      const values = this.#byId(pairs);
-      await Promise.all(
-        flights.map(flight => this.#deliver(flight, values.get(flight.id), startedAt, rightOf(flight))),
-      );
+      const loaded = await new Promise<ValueOf<K, V>>((resolve, reject) => {
+        for (const flight of open) {
+          flight.onAbort = reason => {
+            if (!open.delete(flight)) return;
+            concluded.push(failed(flight, reason));
+            if (open.size > 0) return;
+            aborted?.(reason);
+            reject(reason);
+          };
+        }
+        if (open.size === 0) reject();
+        else this.#limited(flights, key, work, ended).then(resolve, reject);
+      });
+      const deliver = (flight: Flight<K, V>) =>
+        this.#deliver(flight, loaded(flight), startedAt, rightOf(flight));
+      all(flight => deliver(flight).catch(error => failed(flight, error)));
     } catch (error) {
-      await Promise.all(flights.map(flight => this.#failed(flight, error, startedAt, rightOf(flight))));
+      all(flight => failed(flight, error));
     } finally {
       cancel();
+      ended.abort();
     }
+    await Promise.all(concluded);
   }
 
   /** Resolves the flight at once, then stores the value where it may. */
@@ -93,7 +134,9 @@ export class SourceLoader<K, V> {
 
   async #failed(flight: Flight<K, V>, error: unknown, startedAt: number, right: Right): Promise<void> {
     this.#publishLoad(flight, this.#state.clock.now() - startedAt, { error });
-    fail(this.#state, flight, error);
+    // that nobody waits any more says nothing of the source
+    const isAbandoned = flight.isAborted && !flight.isAwaited && !(error instanceof LoadTimeoutError);
+    if (!isAbandoned) fail(this.#state, flight, error);
     await this.#releaseLease(flight, right);
   }
 
@@ -107,7 +150,12 @@ export class SourceLoader<K, V> {
   }
 
   /** Within `timeoutMs`, after which the flights are aborted. */
-  #limited<T>(flights: readonly Flight<K, V>[], key: unknown, work: () => Promise<T>): Promise<T> {
+  #limited<T>(
+    flights: readonly Flight<K, V>[],
+    key: unknown,
+    work: () => Promise<T>,
+    { signal }: AbortController,
+  ): Promise<T> {
     const { timeoutMs, name } = this.#state.settings;
     if (timeoutMs === undefined) return work();
     const late = () => {
@@ -115,7 +163,7 @@ export class SourceLoader<K, V> {
       for (const flight of flights) flight.abort(error);
       return error;
     };
-    return withDeadline({ timeoutMs, clock: this.#clockFor(flights[0]!), late }, work);
+    return withDeadline({ timeoutMs, signal, clock: this.#clockFor(flights[0]!), late }, work);
   }
 
   #clockFor({ background }: Flight<K, V>): Clock {
@@ -164,16 +212,4 @@ function contextOf(holder: { readonly signal: AbortSignal }): LoadContext {
       return holder.signal;
     },
   };
-}
-
-/** A signal that aborts when all of the flights have. */
-function abortedWithAll<K, V>(flights: readonly Flight<K, V>[]): { readonly signal: AbortSignal } {
-  const controller = new AbortController();
-  let left = flights.length;
-  for (const flight of flights) {
-    flight.onAbort = reason => {
-      if (--left === 0) controller.abort(reason);
-    };
-  }
-  return controller;
 }

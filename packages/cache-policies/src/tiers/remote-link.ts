@@ -1,8 +1,10 @@
 import { type Clock, describe, type Random } from '@ashlar/core';
-import { SerializeError } from '../errors.ts';
+import { SerializeError, ValueTooLongError } from '../errors.ts';
+import { Batches, type BatchLimits } from './batches.ts';
 import type { SharedEntry } from './entry.ts';
 import { PendingInvalidations } from './pending-invalidations.ts';
 import type {
+  Fill,
   ReadOptions,
   RemoteTier,
   TierListener,
@@ -20,7 +22,7 @@ export interface SharedRead<V> extends Omit<TierRead, 'entry'> {
 /** The shared tier as one cache sees it. */
 export interface RemoteSnapshot {
   readonly connected: boolean;
-  /** Operations that failed, and values that could not be serialized. */
+  /** Operations that failed, a batch of keys as one, and values that could not be serialized or are too long. */
   readonly failures: number;
   /** Keys whose invalidation failed and is retried; `everything` if a clear or tags are among them. */
   readonly pendingInvalidations: number | 'everything';
@@ -44,6 +46,19 @@ export interface LinkOptions<V> {
   readonly random: Random;
 }
 
+interface KeyRead {
+  readonly key: string;
+  readonly options: ReadOptions;
+}
+
+type KeyLease = Pick<Fill, 'key' | 'lease'>;
+
+const limits: BatchLimits<unknown> = {
+  ...{ most: 500, mostBytes: 1_048_576, atOnce: 4 },
+  bytesOf: () => 0,
+  fits: () => true,
+};
+
 /** A cache's side of the shared tier (L2): encodes values, counts failures, and retries failed invalidations. */
 export class RemoteLink<V> {
   readonly #events: LinkEvents;
@@ -51,6 +66,9 @@ export class RemoteLink<V> {
   readonly #serializer: Serializer<V>;
   readonly #serveMs: number;
   readonly #pending: PendingInvalidations;
+  readonly #reads: Batches<KeyRead, TierRead>;
+  readonly #fills: Batches<Fill, boolean>;
+  readonly #releases: Batches<KeyLease, boolean>;
   #connected = true;
   #failures = 0;
 
@@ -64,6 +82,25 @@ export class RemoteLink<V> {
       connection: (state, error) => this.#connection(state, error),
     });
     this.#pending = new PendingInvalidations(this.#session, clock, random);
+    this.#reads = new Batches<KeyRead, TierRead>(
+      reads => {
+        const keys = reads.map(({ key }) => key);
+        return this.#counted('read', () => this.#session.read(keys, reads[0]!.options));
+      },
+      {
+        ...limits,
+        fits: (first, { options }) =>
+          first.options.leaseMs === options.leaseMs && first.options.minFreshMs === options.minFreshMs,
+      },
+    );
+    this.#fills = new Batches<Fill, boolean>(
+      fills => this.#counted('fill', () => this.#session.fill(fills)),
+      { ...limits, bytesOf: ({ entry }) => entry.value?.length ?? 0 },
+    );
+    this.#releases = new Batches<KeyLease, boolean>(
+      leases => this.#counted('release', () => this.#session.release(leases)),
+      limits,
+    );
   }
 
   /** Whether a local value that was requested `at` may be served. */
@@ -89,44 +126,34 @@ export class RemoteLink<V> {
     return this.#connected && !this.#pending.has(key);
   }
 
-  /** Undefined when the read fails. */
-  async read(keys: readonly string[], options: ReadOptions): Promise<readonly SharedRead<V>[] | undefined> {
-    try {
-      const reads = await this.#session.read(keys, options);
-      return await Promise.all(reads.map((read, i) => this.#decoded(keys[i]!, read, options)));
-    } catch (error) {
-      this.#failed('read', error);
-      return undefined;
-    }
+  /** Undefined for each key whose read fails. */
+  read(keys: readonly string[], options: ReadOptions): Promise<readonly (SharedRead<V> | undefined)[]> {
+    return Promise.all(keys.map(key => this.#readOne(key, options).catch(() => undefined)));
   }
 
-  /** Whether it was stored: false after a failure too. */
+  /**
+   * Whether it may be kept in this process: it was stored, or else it cannot be, and the lease was held until now. False after
+   * a failure too.
+   */
   async fill(key: string, lease: string, entry: SharedEntry<V>): Promise<boolean> {
     try {
       const value = await this.#encode(key, entry.value);
-      const [stored] = await this.#session.fill([{ key, lease, entry: { ...entry, value } }]);
-      return stored === true;
+      return await this.#fills.add({ key, lease, entry: { ...entry, value } });
     } catch (error) {
+      if (!(error instanceof SerializeError)) return false;
       this.#failed('fill', error);
       // else other callers would wait for a value that never comes
-      if (error instanceof SerializeError) await this.release(key, lease);
-      return false;
+      return this.release(key, lease);
     }
   }
 
   /** Whether the lease was still held: false after a failure too. */
-  async release(key: string, lease: string): Promise<boolean> {
-    try {
-      const [released] = await this.#session.release([{ key, lease }]);
-      return released === true;
-    } catch (error) {
-      this.#failed('release', error);
-      return false;
-    }
+  release(key: string, lease: string): Promise<boolean> {
+    return this.#releases.add({ key, lease }).catch(() => false);
   }
 
   async write(key: string, entry: SharedEntry<V>): Promise<void> {
-    const value = await this.#encode(key, entry.value);
+    const value = await this.#counted('write', () => this.#encode(key, entry.value));
     await this.#change('write', [key], () => this.#session.write(new Map([[key, { ...entry, value }]])));
   }
 
@@ -157,9 +184,10 @@ export class RemoteLink<V> {
     };
   }
 
-  close(): Promise<void> {
+  /** What is pending is given up. Operations under way may end until the signal aborts. */
+  close(signal: AbortSignal): Promise<void> {
     this.#pending.close();
-    return this.#session.close();
+    return this.#session.close(signal);
   }
 
   /** A failed change rejects, and its invalidation stays pending. */
@@ -174,6 +202,16 @@ export class RemoteLink<V> {
       this.#failed(operation, error);
       if (keys === undefined) this.#pending.addAll();
       else this.#pending.add(keys);
+      throw error;
+    }
+  }
+
+  /** Counts the failure of a batch once, however many keys it has. */
+  async #counted<T>(operation: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#failed(operation, error);
       throw error;
     }
   }
@@ -193,11 +231,19 @@ export class RemoteLink<V> {
     try {
       if (value === undefined) return undefined;
       const bytes: unknown = await this.#serializer.encode(value);
-      if (bytes instanceof Uint8Array) return bytes;
-      throw new TypeError(`\`encode\` must return a Uint8Array, got ${describe(bytes)}`);
+      if (!(bytes instanceof Uint8Array)) {
+        throw new TypeError(`\`encode\` must return a Uint8Array, got ${describe(bytes)}`);
+      }
+      const { maxValueBytes = Number.POSITIVE_INFINITY } = this.#session;
+      if (bytes.length > maxValueBytes) throw new ValueTooLongError(key, bytes.length, maxValueBytes);
+      return bytes;
     } catch (error) {
-      throw new SerializeError(key, error);
+      throw error instanceof ValueTooLongError ? error : new SerializeError(key, error);
     }
+  }
+
+  async #readOne(key: string, options: ReadOptions): Promise<SharedRead<V>> {
+    return this.#decoded(key, await this.#reads.add({ key, options }), options);
   }
 
   async #decoded(key: string, { entry, ...rest }: TierRead, options: ReadOptions): Promise<SharedRead<V>> {
@@ -212,7 +258,7 @@ export class RemoteLink<V> {
       this.#failed('decode', error);
       if (options.leaseMs === undefined || rest.lease !== undefined) return rest;
       const again = { ...options, minFreshMs: Number.POSITIVE_INFINITY };
-      const [{ entry: _, ...right } = {}] = await this.#session.read([key], again);
+      const { entry: _, ...right } = await this.#reads.add({ key, options: again });
       return right;
     }
   }

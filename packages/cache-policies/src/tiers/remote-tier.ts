@@ -99,7 +99,13 @@ export interface TierSession {
    */
   readonly confirmedUntil: number;
 
-  /** One result for each key, in the order of the keys. */
+  /**
+   * The most bytes of a value, as far as it is known by now: the cache does not send longer ones. It is read before each
+   * `fill` and `write`. Default: no limit.
+   */
+  readonly maxValueBytes?: number;
+
+  /** One result for each key, in the order of the keys. A cache sends at most 500 keys at once, as with `fill` and `release`. */
   read(keys: readonly string[], options?: ReadOptions): Promise<readonly TierRead[]>;
 
   /** Whether each was stored. Refused also when one of its tags was invalidated after its lease was granted. Notifies no session. */
@@ -129,6 +135,6 @@ export interface TierSession {
   /** JSON-safe. */
   snapshot(): TierSessionSnapshot;
 
-  /** Repeatable. The tier stays open for its other sessions. */
-  close(): Promise<void>;
+  /** Repeatable. The tier stays open for its other sessions. Operations under way may end until the signal aborts. */
+  close(signal?: AbortSignal): Promise<void>;
 }

@@ -1,8 +1,9 @@
 import type { CallOutcome } from '@ashlar/core';
-import { outcomeOf, SerializeError, WriteError } from '../errors.ts';
+import { CacheClosedError, outcomeOf, SerializeError, WriteError } from '../errors.ts';
 import type { CacheState } from '../state.ts';
 import type { Origin, SharedEntry } from '../tiers/entry.ts';
 import type { RemoteLink } from '../tiers/remote-link.ts';
+import { untilAbort, withEither } from '../waits.ts';
 import type { QueuedWrite } from './write-queue.ts';
 import type { Write } from './write-strategy.ts';
 
@@ -20,9 +21,9 @@ export class TierUpdates<K, V> {
   }
 
   /** Places the value in all tiers, or deletes it from them. After a failure no tier has the key. @throws WriteError */
-  place(write: Write<K, V>): Promise<void> {
+  place(write: Write<K, V>, signal?: AbortSignal): Promise<void> {
     const { writes, remote, settings } = this.#state;
-    return writes.run(write.id, async queued => {
+    const work = async (queued: QueuedWrite) => {
       const id = write.id as string;
       let isSharing = false;
       try {
@@ -41,19 +42,25 @@ export class TierUpdates<K, V> {
         const outcome = isTierFailure ? outcomeOf(error) : 'NotExecuted';
         throw new WriteError(settings.name, write.key, outcome, error);
       }
-    });
+    };
+    return writes.run(write.id, work, signal);
   }
 
   /**
    * Announces the write, makes it, and keeps the value if `keep` is true and no other cache wrote the key meanwhile.
    * @throws WriteError
    */
-  around(write: Write<K, V>, keep: boolean, source: () => Promise<void>): Promise<void> {
-    const { writes, remote, events } = this.#state;
-    return writes.run(write.id, async queued => {
+  around(
+    write: Write<K, V>,
+    keep: boolean,
+    source: (signal: AbortSignal) => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { writes, remote, events, ending, settings } = this.#state;
+    const work = async (queued: QueuedWrite) => {
       const { id, key } = write;
       const failed = (outcome: CallOutcome, cause: unknown) =>
-        new WriteError(this.#state.settings.name, key, outcome, cause);
+        new WriteError(settings.name, key, outcome, cause);
       let prepared: Placement<V> | undefined;
       try {
         // before the source is written: what `ttlMs` or `tags` throws must not leave it ahead of the tiers
@@ -62,11 +69,16 @@ export class TierUpdates<K, V> {
         throw failed('NotExecuted', error);
       }
       const lease = remote && (await this.#announce(remote, id));
+      let isBegun = false;
       let failure: { readonly error: unknown } | undefined;
       try {
-        await source();
+        // `close` has ended without it: the source must not be written any more
+        ending.signal.throwIfAborted();
+        isBegun = true;
+        await withEither(signal, ending.signal, either => untilAbort(source(either), ending.signal));
       } catch (error) {
-        failure = { error };
+        const isGivenUp = isBegun && error === ending.signal.reason;
+        failure = { error: isGivenUp ? new CacheClosedError(settings.name, 'Unknown') : error };
       }
       const placement = failure === undefined ? prepared : undefined;
       const { isKept, unannounced } = await this.#conclude(id, lease, placement);
@@ -80,7 +92,8 @@ export class TierUpdates<K, V> {
         throw failed(outcomeOf(failure.error), failure.error);
       }
       if (unannounced !== undefined) throw failed('Executed', unannounced.error);
-    });
+    };
+    return writes.run(write.id, work, signal);
   }
 
   /** Invalidates keys whose source has changed. The link tries an invalidation that fails again. */

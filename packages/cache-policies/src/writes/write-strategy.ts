@@ -32,7 +32,7 @@ export interface Writer<K, V> {
   flush?(): Promise<void>;
   /** JSON-safe. */
   snapshot(): object;
-  /** Rejects when something could not be written. */
+  /** Rejects when something could not be written. Ends in time: the cache waits for it. */
   close(): Promise<void>;
 }
 
@@ -42,13 +42,19 @@ export interface WriterContext<K, V> {
   readonly clock: Clock | undefined;
   readonly random: Random;
   readonly serializer: Serializer<V>;
-  /** Places the value in all tiers, or deletes it from them. */
-  place(write: Write<K, V>): Promise<void>;
+  /** Places the value in all tiers, or deletes it from them. The signal ends the wait for earlier writes of the key. */
+  place(write: Write<K, V>, signal?: AbortSignal): Promise<void>;
   /**
    * Writes the source so that no cache keeps the old value: announces the key to the shared tier before, and places or
-   * deletes it after.
+   * deletes it after. The signal ends the wait for earlier writes of the key; the one that `source` is given aborts with
+   * it, or when `close` gives the write up.
    */
-  around(write: Write<K, V>, keep: boolean, source: () => Promise<void>): Promise<void>;
+  around(
+    write: Write<K, V>,
+    keep: boolean,
+    source: (signal: AbortSignal) => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<void>;
   /** Notifies the shared tier that the source has changed under these keys; tries again until that succeeds. */
   changed(ids: readonly unknown[]): Promise<void>;
 }

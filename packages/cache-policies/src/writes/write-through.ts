@@ -2,8 +2,8 @@ import { functionOf, type RulesFor, readOptions, required } from '@ashlar/core';
 import type { Write, Writer, WriteStrategy } from './write-strategy.ts';
 
 export interface WriteContext {
-  /** Aborts when the caller's signal does. */
-  readonly signal: AbortSignal | undefined;
+  /** Aborts when the caller's signal does, and when `close` gives the write up after `closeTimeoutMs`. */
+  readonly signal: AbortSignal;
 }
 
 /** Writes the source; deletes there when the value is `undefined`. */
@@ -45,8 +45,8 @@ function sourceWrite<K, V>(
   return {
     kind,
     open: ({ around }): Writer<K, V> => ({
-      write: (write: Write<K, V>, signal) =>
-        around(write, keep, async () => writeSource(write.key, write.value, { signal })),
+      write: (write: Write<K, V>, own) =>
+        around(write, keep, async signal => writeSource(write.key, write.value, { signal }), own),
       snapshot: () => ({ kind }),
       close: async () => {},
     }),

@@ -83,10 +83,12 @@ describe('stale if error', () => {
     source.calls[0]!.answer.reject(new Error('down'));
     expect(await waiting).toBe('old');
     await clock.advance(199);
+    expect(cache.peek('a')).toBe('old');
     expect(await cache.get('a')).toBe('old');
     expect(source.calls.length).toBe(1);
     expect(reasons).toEqual(['error', 'error']);
     await clock.advance(1);
+    expect(cache.peek('a')).toBeUndefined();
     const recovered = cache.get('a');
     await settle();
     source.resolve(1, 'new');

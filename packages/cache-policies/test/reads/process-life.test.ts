@@ -16,10 +16,12 @@ it.concurrent.each([
   ['another instance loads', 'loaded'],
   ['the load takes too long', 'ASHLAR_CACHE_POLICIES_LOAD_TIMEOUT'],
   ['the load is slow, and there is an old value', 'old'],
+  ['its journal is taken', 'ASHLAR_CACHE_POLICIES_JOURNAL_TAKEN '.repeat(3).trim()],
 ])('a process lives as long as somebody waits for a read: %s', async (scenario, answer) => {
   expect(await said(scenario)).toBe(answer);
 });
 
 it('a process does not live for what nobody waits for', async () => {
   expect(await said('nobody waits for a refresh')).toBe('old');
+  expect(await said('nobody waits for a journal that is taken')).toBe('0');
 });

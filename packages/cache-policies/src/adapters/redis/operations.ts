@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { AshlarError, CallOutcome } from '@ashlar/core';
+import { type AshlarError, type CallOutcome, onAbort } from '@ashlar/core';
 import {
   type Argument,
+  type Client,
   Commands,
   clientLike,
   Link,
@@ -29,6 +30,9 @@ import { refusesWrites } from './unfit.ts';
 
 type ReadReply = readonly [entry: EntryReply | null, given: number, busyMs: number];
 
+/** The most keys of one call, so that none takes the server long. */
+const mostKeys = 500;
+
 /** The operations of the tier, each a script, over one connection. */
 export class RedisOperations {
   /** The session's name in the changes that it makes. */
@@ -43,13 +47,18 @@ export class RedisOperations {
   /** False after the server refused a write, until it has taken one. */
   #takesWrites = true;
   #uniques = 0;
+  #serverMaxBytes = Number.POSITIVE_INFINITY;
 
   constructor(settings: RedisTierSettings) {
     const { prefix, timeoutMs, invalidation } = settings;
     this.#settings = settings;
     this.channel = invalidation === 'pubsub' ? `{${prefix}}:feed` : '';
     this.#meta = `{${prefix}}:meta`;
-    this.#link = new Link({ ...linkOptions(settings), disconnected: cause => this.lost(cause) });
+    this.#link = new Link({
+      ...linkOptions(settings),
+      prepare: client => this.#learn(client),
+      disconnected: cause => this.lost(cause),
+    });
     this.#commands = new Commands(this.#link, timeoutMs);
   }
 
@@ -58,7 +67,22 @@ export class RedisOperations {
     return this.#ending.signal;
   }
 
-  async read(keys: readonly string[], options: ReadOptions = {}): Promise<readonly TierRead[]> {
+  /** Of the option, and of the server as far as it says. */
+  get maxValueBytes(): number {
+    return Math.min(this.#settings.maxValueBytes, this.#serverMaxBytes);
+  }
+
+  /** In as many calls as the length of the values needs. */
+  async read(keys: readonly string[], options?: ReadOptions): Promise<readonly TierRead[]> {
+    const reads: TierRead[] = [];
+    do {
+      const next = keys.slice(reads.length, reads.length + mostKeys);
+      reads.push(...(await this.#readSome(next, options)));
+    } while (reads.length < keys.length);
+    return reads;
+  }
+
+  async #readSome(keys: readonly string[], options: ReadOptions = {}): Promise<readonly TierRead[]> {
     const { leaseMs, minFreshMs = 0 } = options;
     const minFresh = minFreshMs === Number.POSITIVE_INFINITY ? 'inf' : minFreshMs;
     const leases = leaseMs === undefined ? [] : keys.map(() => this.#unique());
@@ -83,7 +107,9 @@ export class RedisOperations {
   }
 
   async invalidate(keys: readonly string[]): Promise<void> {
-    await this.#call(invalidateScript, keys, ['', ...keys.flatMap(key => [key, ''])]);
+    for (const some of chunks(keys)) {
+      await this.#call(invalidateScript, some, ['', ...some.flatMap(key => [key, ''])]);
+    }
   }
 
   async announce(keys: readonly string[], leaseMs: number): Promise<readonly string[]> {
@@ -103,7 +129,8 @@ export class RedisOperations {
   }
 
   async invalidateTags(tags: readonly string[]): Promise<void> {
-    if (tags.length > 0) await this.#run(tagsScript, [], tags);
+    if (tags.length === 0) return;
+    for (const some of chunks(tags)) await this.#run(tagsScript, [], some);
   }
 
   async clear(): Promise<void> {
@@ -114,7 +141,8 @@ export class RedisOperations {
   async position(): Promise<Position & { readonly root: string }> {
     const script = this.#takesWrites ? positionScript : writtenPositionScript;
     const reply = await this.#asked(script, [], [], 'NotExecuted');
-    this.#takesWrites = true;
+    // an answer to the other one, which was sent before a refusal, proves nothing
+    if (script === writtenPositionScript) this.#takesWrites = true;
     const [epoch, sequence, root] = (reply as readonly Buffer[]).map(String);
     return { epoch: epoch!, sequence: Number(sequence), root: root! };
   }
@@ -124,10 +152,12 @@ export class RedisOperations {
     await this.#commands.reading('client', ['tracking', ...args], false);
   }
 
-  /** Waits for the calls under way, which have their deadlines. */
-  async close(): Promise<void> {
+  /** Waits for the calls under way, which have their deadlines, until the signal aborts. */
+  async close(signal?: AbortSignal): Promise<void> {
     this.#ending.abort();
+    const unlink = signal && onAbort(signal, () => this.#link.abort());
     await this.#link.close();
+    unlink?.();
   }
 
   /** The connection was lost, or the server refuses writes. */
@@ -135,6 +165,16 @@ export class RedisOperations {
 
   /** @throws the error that refuses every operation */
   protected assertFit(): void {}
+
+  /** A longer value would end the connection. A server that does not say has the default, 512 MiB. */
+  async #learn(client: Client): Promise<void> {
+    try {
+      const [, bytes] = (await client.call('config', ['get', 'proto-max-bulk-len'])) as readonly string[];
+      this.#serverMaxBytes = Number(bytes) || Number.POSITIVE_INFINITY;
+    } catch {
+      this.#serverMaxBytes = Number.POSITIVE_INFINITY;
+    }
+  }
 
   async #call(
     script: Script,
@@ -208,6 +248,11 @@ export function linkOptions({ tier, redis, timeoutMs }: RedisTierSettings): Link
       closed: outcome => new TierClosedError(tier, outcome),
     },
   };
+}
+
+/** At least one. */
+function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at === 0 || at < items.length; at += mostKeys) yield items.slice(at, at + mostKeys);
 }
 
 /** As Redis takes it. */

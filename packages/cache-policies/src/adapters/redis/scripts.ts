@@ -88,13 +88,16 @@ export const writtenPositionScript: Script = tierScript(`
 redis.call('HSET', meta, 'epoch', epoch)
 return { epoch, tostring(seq), root }`);
 
+/** When the values of one answer are so long together, it has no further key, in bytes. */
+const answerBytes = 1_048_576;
+
 /**
  * KEYS: value and lease of each. ARGV: how long a lease lasts or '', what counts as fresh, and a lease for each key. Gives
- * for each: the entry or false, whether the lease was given, and how long another one lasts.
+ * for each of the first keys, at least one: the entry or false, whether the lease was given, and how long another one lasts.
  */
 export const readScript: Script = tierScript(`
 local leaseMs, minFresh = ARGV[${common + 1}], ARGV[${common + 2}]
-local reads, over = {}, {}
+local reads, over, length = {}, {}, 0
 for i = 1, (#KEYS - 1) / 2 do
   local place, leasePlace = KEYS[2 * i], KEYS[2 * i + 1]
   local raw, entry, left = redis.pcall('GET', place), false, nil
@@ -122,6 +125,8 @@ for i = 1, (#KEYS - 1) / 2 do
     end
   end
   reads[i] = { entry, given, busy }
+  if entry then length = length + #entry[6] end
+  if length >= ${answerBytes} then break end
 end
 quiet(over)
 return reads`);

@@ -61,9 +61,9 @@ export class RedisSession extends RedisOperations implements TierSession {
     return { tier, prefix, invalidation, connected, sequence };
   }
 
-  override async close(): Promise<void> {
+  override async close(signal?: AbortSignal): Promise<void> {
     if (this.ending.aborted) return;
-    const closed = super.close();
+    const closed = super.close(signal);
     this.#pause.abort();
     this.#feed.confirmedUntil = Number.NEGATIVE_INFINITY;
     this.#subscriber.abort();

@@ -11,6 +11,7 @@ export interface RedisTierSettings {
   readonly prefix: string;
   readonly timeoutMs: number;
   readonly boundMs: number;
+  readonly maxValueBytes: number;
   readonly invalidation: RedisInvalidation;
   readonly clock: Clock;
 }

@@ -39,6 +39,8 @@ export class Backlog<K, V> {
   #pauseMs: number | undefined;
   #closing = false;
   #lastError: unknown;
+  /** What `close` has rejected with. */
+  #unwritten: UnwrittenError<K, V> | undefined;
   #written = 0;
   #coalesced = 0;
 
@@ -93,9 +95,10 @@ export class Backlog<K, V> {
     this.#start();
   }
 
-  /** Resolves when the source has taken the writes that were accepted before the call. */
-  flush(): Promise<void> {
-    if (this.size === 0) return Promise.resolve();
+  /** Resolves when the source has taken the writes that were accepted before the call. @throws UnwrittenError */
+  async flush(): Promise<void> {
+    if (this.#unwritten !== undefined) throw this.#unwritten;
+    if (this.size === 0) return;
     return new Promise((resolve, reject) => {
       this.#flushes.add({ upTo: this.#lastSequence, resolve, reject });
       this.#hurry();
@@ -125,15 +128,18 @@ export class Backlog<K, V> {
   /** After `acceptNoMore`: writes what it can within `closeTimeoutMs`. @throws UnwrittenError */
   async close(journaled: boolean): Promise<void> {
     const { cache, clock, closeTimeoutMs: timeoutMs } = this.options;
-    const running = this.#running;
-    if (running === undefined) return;
     const closed = new CacheClosedError(cache, 'Unknown');
-    await withDeadline({ timeoutMs, clock, late: () => closed }, () => running).catch(() => {});
+    const running = this.#running;
+    if (running !== undefined) {
+      await withDeadline({ timeoutMs, clock, late: () => closed }, () => running).catch(() => {});
+    }
     this.#stop.abort(closed);
     this.#pause.abort();
     if (this.size === 0) return;
     const unwritten = [...this.#pending].map(({ key, value }) => ({ key, value }));
-    throw new UnwrittenError(cache, unwritten, journaled, this.#lastError);
+    this.#unwritten = new UnwrittenError(cache, unwritten, journaled, this.#lastError);
+    this.#rejectFlushes(this.#unwritten);
+    throw this.#unwritten;
   }
 
   /**
@@ -143,8 +149,7 @@ export class Backlog<K, V> {
   async abandon(reason: unknown): Promise<void> {
     this.acceptNoMore(reason);
     this.#stop.abort(reason);
-    for (const { reject } of this.#flushes) reject(reason);
-    this.#flushes.clear();
+    this.#rejectFlushes(reason);
     await this.#running;
   }
 
@@ -224,6 +229,11 @@ export class Backlog<K, V> {
       kept: true,
       error,
     });
+  }
+
+  #rejectFlushes(reason: unknown): void {
+    for (const { reject } of this.#flushes) reject(reason);
+    this.#flushes.clear();
   }
 
   #resolveFlushes(): void {

@@ -1,5 +1,6 @@
-import { abortable } from '@ashlar/core';
+import { abortable, withDeadline } from '@ashlar/core';
 import { CacheClosedError, WriteError } from '../../errors.ts';
+import { keepingAlive, untilAbort } from '../../waits.ts';
 import { WriteQueue } from '../write-queue.ts';
 import type { Write, Writer, WriterContext } from '../write-strategy.ts';
 import type { Backlog } from './backlog.ts';
@@ -10,8 +11,10 @@ export class BehindWriter<K, V> implements Writer<K, V> {
   readonly #context: WriterContext<K, V>;
   readonly #newBacklog: () => Backlog<K, V>;
   readonly #journal: Journal<K, V> | undefined;
-  readonly #queue = new WriteQueue();
   readonly #ending = new AbortController();
+  /** Aborts when `close` waits no longer for writes to be accepted. */
+  readonly #late = new AbortController();
+  readonly #queue = new WriteQueue(this.#late.signal);
   #backlog: Backlog<K, V>;
   /** The batch under way when a journal was lost; it must have ended before another batch is written. */
   #abandoned: Promise<void> = Promise.resolve();
@@ -31,7 +34,10 @@ export class BehindWriter<K, V> implements Writer<K, V> {
     this.starting?.catch(() => {});
   }
 
-  /** Present while the journal is taken and replayed. After a failure, the next read or write tries again. */
+  /**
+   * Present while the journal is taken and replayed, which does not keep the process alive. After a failure, the next read
+   * or write tries again.
+   */
   get starting(): Promise<void> | undefined {
     if (this.#isStarted) return undefined;
     this.#starting ??= this.#start(this.#journal!).finally(() => {
@@ -45,8 +51,8 @@ export class BehindWriter<K, V> implements Writer<K, V> {
   }
 
   async write(write: Write<K, V>, signal: AbortSignal | undefined): Promise<void> {
-    if (this.starting !== undefined) await abortable(this.starting, signal);
-    await this.#queue.run(write.id, async () => {
+    if (this.starting !== undefined) await keepingAlive(untilAbort(this.starting, signal));
+    const work = async () => {
       const { id, key, value } = write;
       const backlog = this.#backlog;
       const hasPermit = await backlog.reserve(id, signal);
@@ -66,11 +72,14 @@ export class BehindWriter<K, V> implements Writer<K, V> {
           ? new WriteError(this.#context.name, key, 'Executed', error.cause)
           : error;
       }
-    });
+    };
+    await this.#queue.run(write.id, work, signal);
   }
 
-  flush(): Promise<void> {
-    return this.#backlog.flush();
+  /** What an earlier process left in the journal was accepted too. */
+  async flush(): Promise<void> {
+    if (this.starting !== undefined) await keepingAlive(this.starting);
+    await this.#backlog.flush();
   }
 
   snapshot(): object {
@@ -82,10 +91,14 @@ export class BehindWriter<K, V> implements Writer<K, V> {
   }
 
   async close(): Promise<void> {
-    this.#ending.abort(new CacheClosedError(this.#context.name));
-    await this.#starting?.catch(() => {});
+    const { name } = this.#context;
+    this.#ending.abort(new CacheClosedError(name));
+    const { clock, closeTimeoutMs: timeoutMs } = this.#backlog.options;
+    const late = () => new CacheClosedError(name);
+    await withDeadline({ timeoutMs, clock, late }, () => this.#accepted()).catch(error =>
+      this.#late.abort(error),
+    );
     this.#backlog.acceptNoMore();
-    await this.#queue.settled();
     try {
       await this.#backlog.close(this.#journal !== undefined);
     } finally {
@@ -93,10 +106,18 @@ export class BehindWriter<K, V> implements Writer<K, V> {
     }
   }
 
+  /** Resolves when what was begun is accepted or has failed. */
+  async #accepted(): Promise<void> {
+    await this.#starting?.catch(() => {});
+    this.#backlog.acceptNoMore();
+    await this.#queue.settled();
+  }
+
   async #start(journal: Journal<K, V>): Promise<void> {
-    await abortable(this.#abandoned, this.#ending.signal);
+    const ending = this.#ending.signal;
+    await abortable(this.#abandoned, ending);
     const backlog = this.#backlog;
-    const left = await journal.open(reason => this.#lost(backlog, reason), this.#ending.signal);
+    const left = await journal.open(reason => this.#lost(backlog, reason), ending);
     for (const accepted of left) backlog.add(accepted, false);
     // asking may find the journal lost, which replaces the backlog
     this.#isStarted = journal.isHeld && this.#backlog === backlog;

@@ -1,4 +1,4 @@
-import { systemClock, withDeadline } from '@ashlar/core';
+import { backgroundClock, withDeadline } from '@ashlar/core';
 import type { Lease, Store } from '@ashlar/store';
 import { JournalError, JournalTakenError } from '../../errors.ts';
 import type { WriterContext } from '../write-strategy.ts';
@@ -60,6 +60,7 @@ export class Journal<K, V> {
     const lease = await this.#acquire(ending);
     try {
       const pending = await this.#takeOver(lease);
+      if (ending.aborted) throw ending.reason;
       this.#lease = lease;
       lease.signal.addEventListener('abort', () => {
         if (this.#lease === lease) lost(new JournalError(this.#name, 'lost', lease.signal.reason));
@@ -69,6 +70,7 @@ export class Journal<K, V> {
     } catch (error) {
       this.#lease = undefined;
       await lease.release().catch(() => {});
+      if (ending.aborted) throw ending.reason;
       throw new JournalError(this.#name, 'could not read', error);
     }
   }
@@ -125,8 +127,8 @@ export class Journal<K, V> {
   async #acquire(ending: AbortSignal): Promise<Lease> {
     const { Lease } = await import('./lease.ts');
     const { store, prefix, leaseMs, waitMs, context } = this.#parts;
-    const { name, clock } = context;
-    const terms = { ttlMs: leaseMs, ...(clock === undefined ? {} : { clock }) };
+    const { name, clock = backgroundClock } = context;
+    const terms = { ttlMs: leaseMs, clock };
     const taken = new JournalTakenError(name, prefix, waitMs);
     const wait = async (signal: AbortSignal) => {
       const lease = await Lease.acquire(store, prefix, { ...terms, signal });
@@ -138,10 +140,7 @@ export class Journal<K, V> {
       const lease =
         waitMs === 0
           ? await Lease.tryAcquire(store, prefix, terms)
-          : await withDeadline(
-              { timeoutMs: waitMs, signal: ending, clock: clock ?? systemClock, late: () => taken },
-              wait,
-            );
+          : await withDeadline({ timeoutMs: waitMs, signal: ending, clock, late: () => taken }, wait);
       if (lease !== undefined) return lease;
     } catch (error) {
       if (ending.aborted) throw ending.reason;

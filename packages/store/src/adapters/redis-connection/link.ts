@@ -114,12 +114,14 @@ export class Link {
         if (--this.#pending === 0) this.#idle?.();
         return true;
       };
-      const timer = setTimeout(() => {
-        settle();
+      const late = () => {
+        if (!settle()) return;
         const error = this.#errors.timedOut(command, timeoutMs, outcome);
         connection.end(error);
         reject(error);
-      }, leftMs);
+      };
+      // Where this process itself was late, the answer may have arrived: it is read before `setImmediate`
+      const timer = setTimeout(() => setImmediate(late), leftMs);
       const ask = (name: string, rest: readonly Argument[]) =>
         asBytes ? client.callBuffer(name, rest) : client.call(name, rest);
       const answered = (result: unknown) => {

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { Batches, type BatchLimits } from '../../src/tiers/batches.ts';
+import { type Deferred, deferred, settle } from '../support/caches.ts';
+
+/** Batches of numbers, answered by hand with their tenfold. */
+function numbers(limits: Partial<BatchLimits<number>> = {}) {
+  const sent: { readonly items: readonly number[]; readonly answer: Deferred<readonly number[]> }[] = [];
+  const send = (items: readonly number[]) => {
+    const answer = deferred<readonly number[]>();
+    sent.push({ items, answer });
+    return answer.promise;
+  };
+  const usual = { most: 3, mostBytes: 100, atOnce: 2, bytesOf: () => 1, fits: () => true };
+  const batches = new Batches<number, number>(send, { ...usual, ...limits });
+  const addAll = (...items: readonly number[]) => items.map(item => batches.add(item));
+  const answer = (batch: number) => {
+    const { items, answer: answering } = sent[batch]!;
+    answering.resolve(items.map(item => 10 * item));
+    return settle();
+  };
+  return { addAll, answer, sent, asked: () => sent.map(({ items }) => items.join()) };
+}
+
+describe('batches', () => {
+  it('send what is added in one step together, and what comes meanwhile with the next', async () => {
+    const { addAll, answer, asked } = numbers();
+    const results = addAll(1, 2);
+    await settle();
+    results.push(...addAll(3));
+    await settle();
+    results.push(...addAll(4));
+    await settle();
+    results.push(...addAll(5, 6, 7));
+    await settle();
+    expect(asked()).toEqual(['1,2', '3']);
+    await answer(1);
+    expect(asked()).toEqual(['1,2', '3', '4,5,6']);
+    for (const batch of [0, 2, 3]) await answer(batch);
+    expect(await Promise.all(results)).toEqual([10, 20, 30, 40, 50, 60, 70]);
+  });
+
+  it('are bounded in bytes, but for one item, and hold only what fits the first', async () => {
+    const large = numbers({ atOnce: 9, mostBytes: 10, bytesOf: item => item });
+    large.addAll(4, 6, 1, 50, 2);
+    await settle();
+    expect(large.asked()).toEqual(['4,6', '1', '50', '2']);
+    const alike = numbers({ atOnce: 9, fits: (first, item) => first % 2 === item % 2 });
+    alike.addAll(1, 3, 2, 5);
+    await settle();
+    expect(alike.asked()).toEqual(['1,3', '2', '5']);
+  });
+
+  it('fail with what waits behind them, and go on', async () => {
+    const { addAll, answer, sent, asked } = numbers({ atOnce: 1 });
+    const results = addAll(1, 2, 3, 4, 5);
+    await settle();
+    sent[0]!.answer.reject(new Error('down'));
+    for (const result of results) await expect(result).rejects.toThrow('down');
+    const [next] = addAll(6);
+    await settle();
+    await answer(1);
+    expect(await next).toBe(60);
+    expect(asked()).toEqual(['1,2,3', '6']);
+  });
+});
