@@ -10,6 +10,7 @@ export {
   type HitMessage,
   type LoadMessage,
   type MissMessage,
+  type OwedMessage,
   type ResetMessage,
   type StaleServedMessage,
   type ThrashMessage,
@@ -28,6 +29,7 @@ export {
   type Unwritten,
   UnwrittenError,
   WriteError,
+  type WriteOperation,
 } from './errors.ts';
 export type {
   CacheOptions,
