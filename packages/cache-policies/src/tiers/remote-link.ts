@@ -123,9 +123,9 @@ export class RemoteLink<V> {
       const [stored] = await this.#session.fill([{ key, lease, entry: { ...entry, value } }]);
       return stored === true;
     } catch (error) {
-      this.#failed('fill', error);
       // else other callers would wait for a value that never comes
       if (error instanceof SerializeError) await this.release(key, lease);
+      else this.#failed('fill', error);
       return false;
     }
   }
@@ -223,8 +223,10 @@ export class RemoteLink<V> {
       const bytes: unknown = await this.#serializer.encode(value);
       if (bytes instanceof Uint8Array) return bytes;
       throw new TypeError(`\`encode\` must return a Uint8Array, got ${describe(bytes)}`);
-    } catch (error) {
-      throw new SerializeError(key, error);
+    } catch (cause) {
+      const error = new SerializeError(key, cause);
+      this.#failed('encode', error);
+      throw error;
     }
   }
 
