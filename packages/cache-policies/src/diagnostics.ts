@@ -44,6 +44,16 @@ export interface TierFailedMessage {
   readonly operation: string;
   readonly error: unknown;
 }
+/** The shared tier did not take a change, so that its invalidation is owed. */
+export interface OwedMessage {
+  readonly cache: string;
+  /** `owed`: with this change. `done`: the tier has taken all of them. `dropped`: the cache was closed before. */
+  readonly state: 'owed' | 'done' | 'dropped';
+  /** The keys and tags that are owed now; `everything` if a clear is among them. */
+  readonly pending: number | 'everything';
+  /** With `owed`: why. */
+  readonly error?: unknown;
+}
 /** The source refused a write; the first `attempt` is 1. A write that is `kept` pending is retried. */
 export interface WriteFailedMessage {
   readonly cache: string;
@@ -81,6 +91,7 @@ export const channels: {
   readonly reset: Channel<ResetMessage>;
   readonly connection: Channel<ConnectionMessage>;
   readonly tierFailed: Channel<TierFailedMessage>;
+  readonly owed: Channel<OwedMessage>;
   readonly writeFailed: Channel<WriteFailedMessage>;
   readonly flush: Channel<FlushMessage>;
   readonly thrash: Channel<ThrashMessage>;
@@ -93,6 +104,7 @@ export const channels: {
   reset: channel('ashlar:cache-policies:reset'),
   connection: channel('ashlar:cache-policies:connection'),
   tierFailed: channel('ashlar:cache-policies:tier-failed'),
+  owed: channel('ashlar:cache-policies:owed'),
   writeFailed: channel('ashlar:cache-policies:write-failed'),
   flush: channel('ashlar:cache-policies:flush'),
   thrash: channel('ashlar:cache-policies:thrash'),

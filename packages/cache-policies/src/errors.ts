@@ -26,20 +26,38 @@ export class LoadTimeoutError extends AshlarError {
   }
 }
 
+/** What a WriteError says could not be done. */
+export type WriteOperation = 'set' | 'delete' | 'invalidateTags' | 'clear';
+
+const done = { set: 'set', delete: 'deleted' } as const;
+const verbs = {
+  set: 'set',
+  delete: 'delete',
+  invalidateTags: 'invalidate the tags',
+  clear: 'clear the tiers',
+};
+
 /**
- * A `set` or `delete` failed; the `cause` says how. 'Executed': the source has it, but the shared tier was not updated, so
- * other processes may serve the old value until an invalidation succeeds, which is retried. 'Unknown': the source may have
- * it.
+ * A `set`, `delete`, `invalidateTags` or `clear` failed; the `cause` says how. 'Executed': the source has it, but the shared
+ * tier was not updated, so other processes may serve the old value until an invalidation succeeds, which is retried.
+ * 'Unknown': the source may have it.
  */
 export class WriteError extends AshlarError {
   static override readonly code: string = 'ASHLAR_CACHE_POLICIES_WRITE';
+  readonly operation: WriteOperation;
+  /** Of `invalidateTags` its tags, of `clear` undefined. */
   readonly key: unknown;
   readonly outcome: CallOutcome;
 
-  constructor(cache: string, key: unknown, outcome: CallOutcome, cause: unknown) {
+  constructor(cache: string, operation: WriteOperation, key: unknown, outcome: CallOutcome, cause: unknown) {
+    const names = operation === 'invalidateTags' && Array.isArray(key) ? key.slice(0, 5) : [key];
+    const name = operation === 'clear' ? '' : ` ${names.map(describe).join(', ')}`;
     const what =
-      outcome === 'Executed' ? 'wrote, but could not invalidate in the shared tier,' : 'could not write';
-    super(`${cache} ${what} ${describe(key)}: ${reasonOf(cause)}`, { cause });
+      outcome === 'Executed' && (operation === 'set' || operation === 'delete')
+        ? `${done[operation]}${name} in its source, but could not invalidate it in the shared tier`
+        : `could not ${verbs[operation]}${name}`;
+    super(`${cache} ${what}: ${reasonOf(cause)}`, { cause });
+    this.operation = operation;
     this.key = key;
     this.outcome = outcome;
   }

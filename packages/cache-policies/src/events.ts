@@ -1,5 +1,11 @@
 import type { AccessObserver, HitCount } from './advisor/access-observer.ts';
-import { type ConnectionMessage, channels, type HitMessage, type StaleServedMessage } from './diagnostics.ts';
+import {
+  type ConnectionMessage,
+  channels,
+  type HitMessage,
+  type OwedMessage,
+  type StaleServedMessage,
+} from './diagnostics.ts';
 import type { ResetReason } from './tiers/remote-tier.ts';
 
 /** Counts since the cache was created. */
@@ -102,6 +108,12 @@ export class Events<K> {
   tierFailed(operation: string, error: unknown): void {
     const { tierFailed } = channels;
     if (tierFailed.hasSubscribers) tierFailed.publish({ cache: this.#cache, operation, error });
+  }
+
+  owed(state: OwedMessage['state'], pending: OwedMessage['pending'], error?: unknown): void {
+    const { owed } = channels;
+    if (!owed.hasSubscribers) return;
+    owed.publish({ cache: this.#cache, state, pending, ...(error === undefined ? {} : { error }) });
   }
 
   /** A write that is not kept: its `set` or `delete` rejects. */

@@ -10,6 +10,7 @@ export {
   type HitMessage,
   type LoadMessage,
   type MissMessage,
+  type OwedMessage,
   type ResetMessage,
   type StaleServedMessage,
   type ThrashMessage,
@@ -29,6 +30,7 @@ export {
   UnwrittenError,
   ValueTooLongError,
   WriteError,
+  type WriteOperation,
 } from './errors.ts';
 export type {
   CacheOptions,

@@ -8,6 +8,7 @@ import {
   integer,
   number,
   objectWith,
+  oneOf,
   type Random,
   type Rule,
   type RulesFor,
@@ -103,6 +104,11 @@ export interface CacheOptions<K, V> {
    * `bypass`.
    */
   readonly onDisconnect?: 'bypass' | { readonly serveMs: number };
+  /**
+   * What a change does that `remote` does not take, though the source may have it. `reject`: rejects with WriteError. `owe`:
+   * succeeds; the cache owes the invalidation to `remote` and makes it when that is back. Default: `reject`.
+   */
+  readonly whenAway?: 'reject' | 'owe';
   /** The lease of one process on loading or writing a key, in milliseconds; make it longer than a load. Default: 10 000. */
   readonly leaseMs?: number;
   /** How long a caller waits for another process's lease before it loads by itself, in milliseconds. Default: 2 000. */
@@ -180,6 +186,7 @@ const rules = {
     if (typeof value === 'object' && value !== null) return serveRule(value, option);
     throw refused(option, "'bypass' or { serveMs }", value);
   }) satisfies Rule<{ readonly serveMs: number }>,
+  whenAway: oneOf('reject', ['reject', 'owe']),
   leaseMs: durationMs(10_000, { above: 0, max: 2 ** 31 - 1 }),
   leaseWaitMs: durationMs(2_000),
   closeTimeoutMs: durationMs(10_000),
@@ -200,6 +207,7 @@ type Defaulted =
   | 'errorBackoffMs'
   | 'negativeTtlMs'
   | 'localTtlMs'
+  | 'whenAway'
   | 'leaseMs'
   | 'leaseWaitMs'
   | 'closeTimeoutMs'
@@ -216,7 +224,7 @@ export type Settings<K, V> = Omit<CacheOptions<K, V>, Defaulted | 'refreshAhead'
 export function readSettings<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
   const settings: unknown = readOptions('Cache', options, rules);
   if (options.remote === undefined) {
-    for (const option of ['localTtlMs', 'onDisconnect', 'leaseMs', 'leaseWaitMs'] as const) {
+    for (const option of ['localTtlMs', 'onDisconnect', 'whenAway', 'leaseMs', 'leaseWaitMs'] as const) {
       if (options[option] === undefined) continue;
       throw new InvalidOptionError(option, `\`${option}\` needs a \`remote\` tier`);
     }

@@ -34,7 +34,7 @@ export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'res
   /** @throws InvalidOptionError */
   constructor(options: CacheOptions<K, V>) {
     const settings = readSettings(options);
-    const { name, clock, remote: tier, serializer, onDisconnect, observer, random } = settings;
+    const { name, clock, remote: tier, serializer, onDisconnect, whenAway, observer, random } = settings;
     this.settings = settings;
     this.idOf = idOfKeys(settings.keyOf, tier !== undefined || settings.write?.needsText === true);
     this.clock = clock ?? backgroundClock;
@@ -44,9 +44,9 @@ export class CacheState<K, V> implements Pick<TierListener, 'invalidated' | 'res
     this.freshness = new Freshness(settings);
     this.local = new LocalTier(settings, events);
     const { serveMs } = onDisconnect;
-    this.remote =
-      tier &&
-      new RemoteLink<V>({ tier, serializer, listener: this, events, serveMs, random, clock: this.clock });
+    const owes = whenAway === 'owe';
+    const own = { listener: this, events, clock: this.clock };
+    this.remote = tier && new RemoteLink<V>({ tier, serializer, serveMs, owes, random, ...own });
   }
 
   /** Keeps the result of a flight in this process, unless the key was changed since the flight began. */

@@ -8,6 +8,7 @@ export type { Channel } from './diagnostics.ts';
 export { channel } from './diagnostics.ts';
 export type { CallOutcome } from './errors.ts';
 export { AshlarError, InvalidOptionError, MissingPeerError } from './errors.ts';
+export { jsonOf, type Keeps, lostIn } from './json.ts';
 export { checkNames, readOptions, record } from './options.ts';
 export type { Random } from './random.ts';
 export { seededRandom } from './random.ts';

@@ -1,4 +1,4 @@
-import { describe, InvalidOptionError, objectWith, refused, required } from '@ashlar/core';
+import { InvalidOptionError, jsonOf, objectWith, refused, required } from '@ashlar/core';
 import { InvalidValueError } from './errors.ts';
 import { anyStore } from './limits.ts';
 import type { Entry, SetOptions, Store, Version } from './store.ts';
@@ -13,16 +13,17 @@ export interface JsonEntry<T> {
   readonly version: Version;
 }
 
-/** The JSON of a value, as bytes. @throws InvalidOptionError for what JSON cannot hold, such as `undefined` or a bigint */
+/**
+ * The JSON of a value, as bytes. @throws InvalidOptionError for what does not come back from JSON as it was, such as
+ * `undefined`, NaN, a bigint, a Date or a Map
+ */
 export function toJson(value: unknown): Uint8Array {
-  let text: string | undefined;
   try {
-    text = JSON.stringify(value);
+    return encoder.encode(jsonOf(value));
   } catch (cause) {
-    throw new InvalidOptionError('value', `\`value\` cannot be written as JSON: ${String(cause)}`, { cause });
+    const why = (cause as Error).message;
+    throw new InvalidOptionError('value', `\`value\` cannot be written as JSON: ${why}`, { cause });
   }
-  if (text !== undefined) return encoder.encode(text);
-  throw new InvalidOptionError('value', `\`value\` cannot be written as JSON: ${describe(value)}`);
 }
 
 /** The entry with its value read from JSON; `T` is not checked. @throws InvalidValueError, InvalidOptionError */

@@ -31,8 +31,9 @@ export interface FeedCheck {
  * Every change takes the next number in the step that makes it. If the server's position was n when it was read at time t,
  * and all changes up to n have been received, then every change from before t has been received, and local values may be
  * served until t + bound. Every failure on the way (a lost message, another history, a silent connection) shows as a missing
- * number, and causes a reset. So does a number beyond the server's, which no cache published. After the loss of either connection the session takes the server's position, and resets for
- * what lay in between.
+ * number, and causes a reset. So does a number beyond the server's, which no cache published. After the loss of either
+ * connection the session takes the server's position, and resets for what lay in between: in the check that confirms the
+ * new connections to the end, however many fail before.
  */
 export class ChangeFeed {
   confirmedUntil: number = Number.NEGATIVE_INFINITY;
@@ -40,6 +41,8 @@ export class ChangeFeed {
   readonly #boundMs: number;
   readonly #listener: TierListener;
   #position: Position | undefined;
+  /** Changes may have been missed, and there was no reset for them yet. */
+  #isBehind = true;
   /** Counts events that void a check that is under way. */
   #breaks = 0;
   #connected: boolean | undefined;
@@ -62,6 +65,7 @@ export class ChangeFeed {
   disconnected(error: Error): void {
     this.#breaks++;
     this.#position = undefined;
+    this.#isBehind = true;
     if (this.#connected === false) return;
     this.#connected = false;
     this.#listener.connection('disconnected', error);
@@ -105,18 +109,20 @@ export class ChangeFeed {
     const breaks = this.#breaks;
     const sentAt = now();
     const before = this.#position;
-    const isNew = before === undefined;
-    if (isNew) await begin();
+    const isBehind = this.#isBehind;
+    if (isBehind) await begin();
     const position = await ask();
     if (breaks !== this.#breaks) return;
-    if (isNew) this.#position = position;
+    if (isBehind) this.#position = position;
     await caughtUp();
     if (breaks !== this.#breaks) return;
     const known = this.#position!;
-    if (isNew) this.#listener.reset('reconnected');
-    else if (known.epoch !== position.epoch) this.#resetTo(position, 'emptied');
+    if (isBehind) {
+      this.#isBehind = false;
+      this.#listener.reset('reconnected');
+    } else if (known.epoch !== position.epoch) this.#resetTo(position, 'emptied');
     // what was received before the server was asked cannot be ahead of it, unless no cache published it
-    else if (known.sequence < position.sequence || before.sequence > position.sequence)
+    else if (known.sequence < position.sequence || before!.sequence > position.sequence)
       this.#resetTo(position, 'missed');
     this.confirmedUntil = sentAt + this.#boundMs;
     if (this.#connected === true) return;

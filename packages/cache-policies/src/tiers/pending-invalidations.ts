@@ -2,49 +2,65 @@ import { Backoff, type Clock, type Random } from '@ashlar/core';
 import type { TierSession } from './remote-tier.ts';
 
 const pauses = { firstMs: 100, maxMs: 5_000 };
-const maxKeys = 10_000;
+const maxNames = 10_000;
+
+/** What is to be invalidated. */
+export type Invalidation =
+  | { readonly keys: readonly string[] }
+  | { readonly tags: readonly string[] }
+  | 'everything';
+
+type Invalidating = Pick<TierSession, 'invalidate' | 'invalidateTags' | 'clear'>;
+
+export interface PendingInvalidationsOptions {
+  readonly tier: Invalidating;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The tier has taken all of them. */
+  done(): void;
+}
 
 /**
- * Failed invalidations, which are retried until they succeed. Until then their keys are not read from the tier. More than
- * 10 000 keys become one clear.
+ * Invalidations that the tier did not take, which are retried until it takes them. Until then their keys are not read from
+ * the tier, and none while tags are among them: which keys have those is not known. More than 10 000 keys and tags become
+ * one clear.
  */
 export class PendingInvalidations {
-  readonly #tier: Pick<TierSession, 'invalidate' | 'clear'>;
-  readonly #clock: Clock;
-  readonly #random: Random;
-  /** The keys, each with the number of its last failure. */
+  readonly #options: PendingInvalidationsOptions;
+  /** Each with the number of the last invalidation that was added for it. */
   readonly #keys = new Map<string, number>();
+  readonly #tags = new Map<string, number>();
   #all = 0;
-  #failures = 0;
+  #added = 0;
   #wake = new AbortController();
   #isRetrying = false;
   #isClosed = false;
 
-  constructor(tier: Pick<TierSession, 'invalidate' | 'clear'>, clock: Clock, random: Random) {
-    this.#tier = tier;
-    this.#clock = clock;
-    this.#random = random;
+  constructor(options: PendingInvalidationsOptions) {
+    this.#options = options;
   }
 
   get size(): number {
-    return this.#all > 0 ? Number.POSITIVE_INFINITY : this.#keys.size;
+    return this.#all > 0 ? Number.POSITIVE_INFINITY : this.#keys.size + this.#tags.size;
   }
 
   has(key: string): boolean {
-    return this.#all > 0 || this.#keys.has(key);
+    return this.#all > 0 || this.#tags.size > 0 || this.#keys.has(key);
   }
 
-  add(keys: Iterable<string>): void {
-    this.#failures++;
-    for (const key of keys) this.#keys.set(key, this.#failures);
-    if (this.#keys.size > maxKeys) this.addAll();
-    else this.#start();
-  }
-
-  addAll(): void {
-    this.#all = ++this.#failures;
-    this.#keys.clear();
-    this.#start();
+  add(invalidation: Invalidation): void {
+    const number = ++this.#added;
+    if (invalidation !== 'everything') {
+      const [names, into] =
+        'keys' in invalidation ? [invalidation.keys, this.#keys] : [invalidation.tags, this.#tags];
+      for (const name of names) into.set(name, number);
+    }
+    if (invalidation === 'everything' || this.size > maxNames) {
+      this.#all = number;
+      this.#keys.clear();
+      this.#tags.clear();
+    }
+    if (!this.#isRetrying && !this.#isClosed) void this.#retry();
   }
 
   /** The tier may be back: retries now. */
@@ -57,29 +73,34 @@ export class PendingInvalidations {
     this.#wake.abort();
   }
 
-  #start(): void {
-    if (this.#isRetrying || this.#isClosed) return;
-    this.#isRetrying = true;
-    this.#retry().finally(() => {
-      this.#isRetrying = false;
-    });
-  }
-
   async #retry(): Promise<void> {
-    const backoff = new Backoff(pauses, this.#random);
+    const { clock, random, done } = this.#options;
+    const backoff = new Backoff(pauses, random);
+    this.#isRetrying = true;
     while (this.size > 0) {
       this.#wake = new AbortController();
-      await this.#clock.sleep(backoff.nextMs(), this.#wake.signal).catch(() => {});
+      await clock.sleep(backoff.nextMs(), this.#wake.signal).catch(() => {});
       if (this.#isClosed) return;
-      const [all, keys] = [this.#all, [...this.#keys]];
-      try {
-        if (all > 0) await this.#tier.clear();
-        else await this.#tier.invalidate(keys.map(([key]) => key));
-      } catch {
-        continue;
-      }
-      if (this.#all === all) this.#all = 0;
-      for (const [key, failure] of keys) if (this.#keys.get(key) === failure) this.#keys.delete(key);
+      await this.#send().catch(() => {});
     }
+    // at once, so that what is added from now on is retried too
+    this.#isRetrying = false;
+    done();
   }
+
+  /** What is added meanwhile stays. */
+  async #send(): Promise<void> {
+    const { tier } = this.#options;
+    const [all, tags, keys] = [this.#all, [...this.#tags], [...this.#keys]];
+    if (all > 0) await tier.clear();
+    if (this.#all === all) this.#all = 0;
+    if (tags.length > 0) await tier.invalidateTags(tags.map(([tag]) => tag));
+    forget(this.#tags, tags);
+    if (keys.length > 0) await tier.invalidate(keys.map(([key]) => key));
+    forget(this.#keys, keys);
+  }
+}
+
+function forget(names: Map<string, number>, sent: readonly (readonly [string, number])[]): void {
+  for (const [name, number] of sent) if (names.get(name) === number) names.delete(name);
 }

@@ -2,7 +2,8 @@ import { type Clock, describe, type Random } from '@ashlar/core';
 import { SerializeError, ValueTooLongError } from '../errors.ts';
 import { Batches, type BatchLimits } from './batches.ts';
 import type { SharedEntry } from './entry.ts';
-import { PendingInvalidations } from './pending-invalidations.ts';
+import { TierClosedError, TierUnavailableError } from './errors.ts';
+import { type Invalidation, PendingInvalidations } from './pending-invalidations.ts';
 import type {
   Fill,
   ReadOptions,
@@ -24,8 +25,10 @@ export interface RemoteSnapshot {
   readonly connected: boolean;
   /** Operations that failed, a batch of keys as one, and values that could not be serialized or are too long. */
   readonly failures: number;
-  /** Keys whose invalidation failed and is retried; `everything` if a clear or tags are among them. */
+  /** Keys and tags whose invalidation is owed: it is retried until the tier takes it. `everything` if a clear is among them. */
   readonly pendingInvalidations: number | 'everything';
+  /** Changes that the tier did not take when they were made. */
+  readonly owed: number;
   readonly session: TierSessionSnapshot;
 }
 
@@ -33,6 +36,8 @@ export interface RemoteSnapshot {
 export interface LinkEvents {
   connection(state: 'connected' | 'disconnected', error: Error | undefined): void;
   tierFailed(operation: string, error: unknown): void;
+  /** Invalidations are owed to the tier, were made up for, or were given up when the cache was closed. */
+  owed(state: 'owed' | 'done' | 'dropped', pending: number | 'everything', error?: unknown): void;
 }
 
 export interface LinkOptions<V> {
@@ -42,6 +47,8 @@ export interface LinkOptions<V> {
   readonly events: LinkEvents;
   /** How long a local value may be served beyond its confirmation while the tier is away, in milliseconds. */
   readonly serveMs: number;
+  /** Whether a change that the tier does not take succeeds all the same. */
+  readonly owes: boolean;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -59,29 +66,33 @@ const limits: BatchLimits<unknown> = {
   fits: () => true,
 };
 
-/** A cache's side of the shared tier (L2): encodes values, counts failures, and retries failed invalidations. */
+/** A cache's side of the shared tier (L2): encodes values, counts failures, and owes the invalidations that fail. */
 export class RemoteLink<V> {
   readonly #events: LinkEvents;
   readonly #session: TierSession;
   readonly #serializer: Serializer<V>;
   readonly #serveMs: number;
+  readonly #owes: boolean;
   readonly #pending: PendingInvalidations;
   readonly #reads: Batches<KeyRead, TierRead>;
   readonly #fills: Batches<Fill, boolean>;
   readonly #releases: Batches<KeyLease, boolean>;
   #connected = true;
   #failures = 0;
+  #owed = 0;
 
-  constructor({ tier, serializer, listener, events, serveMs, clock, random }: LinkOptions<V>) {
+  constructor({ tier, serializer, listener, events, serveMs, owes, clock, random }: LinkOptions<V>) {
     this.#events = events;
     this.#serializer = serializer;
     this.#serveMs = serveMs;
+    this.#owes = owes;
     this.#session = tier.open({
       invalidated: change => listener.invalidated(change),
       reset: reason => listener.reset(reason),
       connection: (state, error) => this.#connection(state, error),
     });
-    this.#pending = new PendingInvalidations(this.#session, clock, random);
+    const done = () => events.owed('done', 0);
+    this.#pending = new PendingInvalidations({ tier: this.#session, clock, random, done });
     this.#reads = new Batches<KeyRead, TierRead>(
       reads => {
         const keys = reads.map(({ key }) => key);
@@ -121,6 +132,11 @@ export class RemoteLink<V> {
     return !this.#connected && this.#serveMs > 0;
   }
 
+  /** Whether the change that failed so succeeds all the same, because its invalidation is owed. */
+  isOwed(error: unknown): boolean {
+    return this.#owes && !(error instanceof SerializeError) && !(error instanceof TierClosedError);
+  }
+
   /** Whether the key may be read from the tier. */
   isUsable(key: string): boolean {
     return this.#connected && !this.#pending.has(key);
@@ -141,7 +157,6 @@ export class RemoteLink<V> {
       return await this.#fills.add({ key, lease, entry: { ...entry, value } });
     } catch (error) {
       if (!(error instanceof SerializeError)) return false;
-      this.#failed('fill', error);
       // else other callers would wait for a value that never comes
       return this.release(key, lease);
     }
@@ -153,55 +168,67 @@ export class RemoteLink<V> {
   }
 
   async write(key: string, entry: SharedEntry<V>): Promise<void> {
-    const value = await this.#counted('write', () => this.#encode(key, entry.value));
-    await this.#change('write', [key], () => this.#session.write(new Map([[key, { ...entry, value }]])));
+    const value = await this.#encode(key, entry.value);
+    const work = () => this.#session.write(new Map([[key, { ...entry, value }]]));
+    await this.#change('write', { keys: [key] }, work);
   }
 
-  async announce(key: string, leaseMs: number): Promise<string> {
-    const [lease] = await this.#change('announce', [key], () => this.#session.announce([key], leaseMs));
-    return lease!;
+  /** A lease on the key; undefined after a failure. The source may be written all the same: the tier is notified afterwards. */
+  async announce(key: string, leaseMs: number): Promise<string | undefined> {
+    try {
+      const work = () => this.#session.announce([key], leaseMs);
+      const [lease] = await this.#change('announce', { keys: [key] }, work);
+      return lease;
+    } catch {
+      return undefined;
+    }
   }
 
   invalidate(keys: readonly string[]): Promise<void> {
-    return this.#change('invalidate', keys, () => this.#session.invalidate(keys));
+    return this.#change('invalidate', { keys }, () => this.#session.invalidate(keys));
   }
 
-  async invalidateTags(tags: readonly string[]): Promise<void> {
-    await this.#change('invalidateTags', undefined, () => this.#session.invalidateTags(tags));
+  invalidateTags(tags: readonly string[]): Promise<void> {
+    return this.#change('invalidateTags', { tags }, () => this.#session.invalidateTags(tags));
   }
 
-  async clear(): Promise<void> {
-    await this.#change('clear', undefined, () => this.#session.clear());
+  clear(): Promise<void> {
+    return this.#change('clear', 'everything', () => this.#session.clear());
   }
 
   snapshot(): RemoteSnapshot {
-    const { size } = this.#pending;
     return {
       connected: this.#connected,
       failures: this.#failures,
-      pendingInvalidations: Number.isFinite(size) ? size : 'everything',
+      pendingInvalidations: this.#pendingCount,
+      owed: this.#owed,
       session: this.#session.snapshot(),
     };
   }
 
   /** What is pending is given up. Operations under way may end until the signal aborts. */
   close(signal: AbortSignal): Promise<void> {
+    if (this.#pending.size > 0) this.#events.owed('dropped', this.#pendingCount);
     this.#pending.close();
     return this.#session.close(signal);
   }
 
-  /** A failed change rejects, and its invalidation stays pending. */
-  async #change<T>(
-    operation: string,
-    keys: readonly string[] | undefined,
-    work: () => Promise<T>,
-  ): Promise<T> {
+  get #pendingCount(): number | 'everything' {
+    const { size } = this.#pending;
+    return Number.isFinite(size) ? size : 'everything';
+  }
+
+  /** A failed change rejects, and its invalidation is owed. One that may be owed does not wait for a tier that is away. */
+  async #change<T>(operation: string, invalidation: Invalidation, work: () => Promise<T>): Promise<T> {
+    const isAway = this.#owes && !this.#connected;
     try {
+      if (isAway) throw new TierUnavailableError('the tier is away', 'NotExecuted');
       return await work();
     } catch (error) {
-      this.#failed(operation, error);
-      if (keys === undefined) this.#pending.addAll();
-      else this.#pending.add(keys);
+      if (!isAway) this.#failed(operation, error);
+      this.#owed++;
+      this.#pending.add(invalidation);
+      this.#events.owed('owed', this.#pendingCount, error);
       throw error;
     }
   }
@@ -237,8 +264,10 @@ export class RemoteLink<V> {
       const { maxValueBytes = Number.POSITIVE_INFINITY } = this.#session;
       if (bytes.length > maxValueBytes) throw new ValueTooLongError(key, bytes.length, maxValueBytes);
       return bytes;
-    } catch (error) {
-      throw error instanceof ValueTooLongError ? error : new SerializeError(key, error);
+    } catch (cause) {
+      const error = cause instanceof ValueTooLongError ? cause : new SerializeError(key, cause);
+      this.#failed('encode', error);
+      throw error;
     }
   }
 

@@ -1,3 +1,5 @@
+import { jsonOf } from '@ashlar/core';
+
 /** Makes bytes of values, for shared tiers and journals, and values of bytes. */
 export interface Serializer<V> {
   encode(value: V): Uint8Array | Promise<Uint8Array>;
@@ -7,14 +9,14 @@ export interface Serializer<V> {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** JSON in UTF-8. Dates become strings. A value that JSON cannot represent, as `undefined` or a function, is refused. */
+/**
+ * JSON in UTF-8. Refuses what would come back as something else, as Date, Map, NaN, bigint or an instance of a class with
+ * methods, with an error that names its place: use `structuredSerializer` of `@ashlar/cache-policies/structured` for it, or
+ * give the cache plain data. An `undefined` property is left out.
+ */
 export function jsonSerializer<V>(): Serializer<V> {
   return {
-    encode(value) {
-      const text = JSON.stringify(value) as string | undefined;
-      if (text === undefined) throw new TypeError('JSON cannot represent this value');
-      return encoder.encode(text);
-    },
+    encode: value => encoder.encode(jsonOf(value)),
     decode: bytes => JSON.parse(decoder.decode(bytes)) as V,
   };
 }

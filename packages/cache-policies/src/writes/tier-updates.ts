@@ -1,5 +1,5 @@
 import type { CallOutcome } from '@ashlar/core';
-import { CacheClosedError, outcomeOf, SerializeError, WriteError } from '../errors.ts';
+import { CacheClosedError, outcomeOf, SerializeError, WriteError, type WriteOperation } from '../errors.ts';
 import type { CacheState } from '../state.ts';
 import type { Origin, SharedEntry } from '../tiers/entry.ts';
 import type { RemoteLink } from '../tiers/remote-link.ts';
@@ -10,6 +10,10 @@ import type { Write } from './write-strategy.ts';
 /** A value as it goes into the tiers. */
 interface Placement<V> extends Origin {
   readonly entry: SharedEntry<V>;
+}
+
+function operationOf<K, V>({ value }: Write<K, V>): WriteOperation {
+  return value === undefined ? 'delete' : 'set';
 }
 
 /** Brings writes and invalidations into the tiers, so that no load that began before can put an old value back. */
@@ -29,18 +33,16 @@ export class TierUpdates<K, V> {
       try {
         const placement = this.#placement(write, this.#origin());
         isSharing = true;
-        if (remote !== undefined) {
-          await (placement === undefined ? remote.invalidate([id]) : remote.write(id, placement.entry));
-        }
+        const isKept = remote === undefined || (await this.#share(remote, id, placement));
         isSharing = false;
-        this.#settle(queued, write, placement);
+        this.#settle(queued, write, isKept ? placement : undefined);
       } catch (error) {
-        this.#settle(queued, write, undefined);
         const isTierFailure = isSharing && !(error instanceof SerializeError);
+        this.#settle(queued, write, undefined);
         // the link makes up for what the tier did not take; here the tier was not asked, or took what is refused
         if (!isTierFailure) await remote?.invalidate([id]).catch(() => {});
         const outcome = isTierFailure ? outcomeOf(error) : 'NotExecuted';
-        throw new WriteError(settings.name, write.key, outcome, error);
+        throw new WriteError(settings.name, operationOf(write), write.key, outcome, error);
       }
     };
     return writes.run(write.id, work, signal);
@@ -60,7 +62,7 @@ export class TierUpdates<K, V> {
     const work = async (queued: QueuedWrite) => {
       const { id, key } = write;
       const failed = (outcome: CallOutcome, cause: unknown) =>
-        new WriteError(settings.name, key, outcome, cause);
+        new WriteError(settings.name, operationOf(write), key, outcome, cause);
       let prepared: Placement<V> | undefined;
       try {
         // before the source is written: what `ttlMs` or `tags` throws must not leave it ahead of the tiers
@@ -68,7 +70,7 @@ export class TierUpdates<K, V> {
       } catch (error) {
         throw failed('NotExecuted', error);
       }
-      const lease = remote && (await this.#announce(remote, id));
+      const lease = await remote?.announce(id as string, settings.leaseMs);
       let isBegun = false;
       let failure: { readonly error: unknown } | undefined;
       try {
@@ -104,7 +106,8 @@ export class TierUpdates<K, V> {
   /** @throws WriteError when the shared tier did not take it */
   invalidateTags(tags: readonly string[]): Promise<void> {
     return this.#everywhere(
-      `tags ${tags.join(', ')}`,
+      'invalidateTags',
+      tags,
       () => this.#state.dropTags(tags),
       remote => remote.invalidateTags(tags),
     );
@@ -113,7 +116,8 @@ export class TierUpdates<K, V> {
   /** @throws WriteError when the shared tier did not take it */
   clear(): Promise<void> {
     return this.#everywhere(
-      'everything',
+      'clear',
+      undefined,
       () => this.#state.dropAll(),
       remote => remote.clear(),
     );
@@ -121,7 +125,8 @@ export class TierUpdates<K, V> {
 
   /** Drops before and after: a value that was read from the shared tier meanwhile may be from before the change. */
   async #everywhere(
-    what: string,
+    operation: WriteOperation,
+    key: unknown,
     drop: () => void,
     change: (remote: RemoteLink<V>) => Promise<void>,
   ): Promise<void> {
@@ -131,15 +136,12 @@ export class TierUpdates<K, V> {
     try {
       await change(remote);
     } catch (error) {
-      throw new WriteError(settings.name, what, outcomeOf(error), error);
+      if (!remote.isOwed(error)) {
+        throw new WriteError(settings.name, operation, key, outcomeOf(error), error);
+      }
     } finally {
       drop();
     }
-  }
-
-  /** After a failure the source may be written all the same: the tier is notified afterwards. */
-  #announce(remote: RemoteLink<V>, id: unknown): Promise<string | undefined> {
-    return remote.announce(id as string, this.#state.settings.leaseMs).catch(() => undefined);
   }
 
   /** Ends an announcement, and finds out whether another cache wrote the key since. */
@@ -160,7 +162,20 @@ export class TierUpdates<K, V> {
       await remote.invalidate([key]);
       return { isKept: false };
     } catch (error) {
-      return { isKept: false, unannounced: { error } };
+      return remote.isOwed(error)
+        ? { isKept: remote.keepsUnprotected }
+        : { isKept: false, unannounced: { error } };
+    }
+  }
+
+  /** Whether this cache may keep the value: where the tier did not take it, only as long as a loaded one. */
+  async #share(remote: RemoteLink<V>, key: string, placement: Placement<V> | undefined): Promise<boolean> {
+    try {
+      await (placement === undefined ? remote.invalidate([key]) : remote.write(key, placement.entry));
+      return true;
+    } catch (error) {
+      if (remote.isOwed(error)) return remote.keepsUnprotected;
+      throw error;
     }
   }
 

@@ -1,6 +1,14 @@
 import { ManualClock } from '@ashlar/core/testing';
 import type { TierSubject } from '../../src/conformance.ts';
-import { type MemoryTier, memoryTier, type TierEntry, type TierListener } from '../../src/index.ts';
+import {
+  type MemoryTier,
+  memoryTier,
+  type RemoteTier,
+  type TierEntry,
+  type TierListener,
+  type TierSession,
+  TierUnavailableError,
+} from '../../src/index.ts';
 
 export const nobody: TierListener = { invalidated() {}, reset() {}, connection() {} };
 
@@ -25,4 +33,41 @@ export function manualTier(): ManualTier {
     empty: async () => tier.empty(),
     async [Symbol.asyncDispose]() {},
   };
+}
+
+/** A tier that can be away, and tells so, or stay silent about it. */
+export function failingTier(tier: MemoryTier): {
+  readonly remote: RemoteTier;
+  readonly state: { away: boolean; confirmedUntil: number };
+  tell(connection: 'connected' | 'disconnected'): void;
+} {
+  const listeners: TierListener[] = [];
+  const state = { away: false, confirmedUntil: Number.POSITIVE_INFINITY };
+  const remote: RemoteTier = {
+    name: 'failing',
+    get: key => tier.get(key),
+    open: listener => {
+      listeners.push(listener);
+      return new Proxy(tier.open(listener), {
+        get(target, property) {
+          if (property === 'confirmedUntil') return state.confirmedUntil;
+          const value = Reflect.get(target, property, target) as unknown;
+          if (typeof value !== 'function') return value;
+          if (property === 'snapshot' || property === 'close') return value.bind(target);
+          return async (...args: unknown[]) => {
+            if (state.away) throw new TierUnavailableError('away', 'NotExecuted');
+            return (value as (...args: unknown[]) => unknown).apply(target, args);
+          };
+        },
+      }) as TierSession;
+    },
+  };
+  const tell = (connection: 'connected' | 'disconnected') => {
+    state.away = connection === 'disconnected';
+    for (const listener of listeners) {
+      if (connection === 'connected') listener.reset('reconnected');
+      listener.connection(connection);
+    }
+  };
+  return { remote, state, tell };
 }

@@ -1,19 +1,9 @@
 import { ManualClock } from '@ashlar/core/testing';
 import { describe, expect, it, vi } from 'vitest';
-import {
-  type CacheOptions,
-  cacheAside,
-  type MemoryTier,
-  memoryTier,
-  type RemoteTier,
-  type TierListener,
-  type TierSession,
-  TierUnavailableError,
-  writeThrough,
-} from '../../src/index.ts';
+import { type CacheOptions, cacheAside, memoryTier, type RemoteTier, writeThrough } from '../../src/index.ts';
 import { deferred, ManualSource, manualCache, settle } from '../support/caches.ts';
 import { Gates, gatedTier } from '../support/schedule.ts';
-import { entry, nobody } from '../support/tiers.ts';
+import { entry, failingTier, nobody } from '../support/tiers.ts';
 
 type Options = Partial<CacheOptions<string, string>>;
 
@@ -23,39 +13,6 @@ function pair(options: Options = {}, remote?: RemoteTier) {
   const shared = { clock, remote: remote ?? tier, ...options };
   const [a, b] = [manualCache({ name: 'a', ...shared }).cache, manualCache({ name: 'b', ...shared }).cache];
   return { a, b, clock, tier };
-}
-
-/** A tier that can be away, and tells so, or stay silent about it. */
-function failingTier(tier: MemoryTier) {
-  const listeners: TierListener[] = [];
-  const state = { away: false, confirmedUntil: Number.POSITIVE_INFINITY };
-  const remote: RemoteTier = {
-    name: 'failing',
-    get: key => tier.get(key),
-    open: listener => {
-      listeners.push(listener);
-      return new Proxy(tier.open(listener), {
-        get(target, property) {
-          if (property === 'confirmedUntil') return state.confirmedUntil;
-          const value = Reflect.get(target, property, target) as unknown;
-          if (typeof value !== 'function') return value;
-          if (property === 'snapshot' || property === 'close') return value.bind(target);
-          return async (...args: unknown[]) => {
-            if (state.away) throw new TierUnavailableError('away', 'NotExecuted');
-            return (value as (...args: unknown[]) => unknown).apply(target, args);
-          };
-        },
-      }) as TierSession;
-    },
-  };
-  const tell = (connection: 'connected' | 'disconnected') => {
-    state.away = connection === 'disconnected';
-    for (const listener of listeners) {
-      if (connection === 'connected') listener.reset('reconnected');
-      listener.connection(connection);
-    }
-  };
-  return { remote, state, tell };
 }
 
 describe('two caches over one tier', () => {

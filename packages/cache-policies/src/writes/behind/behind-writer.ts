@@ -69,7 +69,7 @@ export class BehindWriter<K, V> implements Writer<K, V> {
       } catch (error) {
         // the write is accepted; only the shared tier was not notified
         throw error instanceof WriteError
-          ? new WriteError(this.#context.name, key, 'Executed', error.cause)
+          ? new WriteError(this.#context.name, error.operation, key, 'Executed', error.cause)
           : error;
       }
     };
