@@ -70,3 +70,21 @@ export const channels: {
   leaseRenewalFailed: channel('ashlar:store:lease-renewal-failed'),
   leaseEnded: channel('ashlar:store:lease-ended'),
 };
+
+/** The warnings of one subject: each is published once, until there is another. */
+export class Warnings {
+  readonly #store: string;
+  #last: string | undefined;
+
+  constructor(store: string) {
+    this.#store = store;
+  }
+
+  /** @param warning undefined when there is nothing to warn of any more */
+  publish(warning: string | undefined): void {
+    if (warning !== undefined && warning !== this.#last && channels.warning.hasSubscribers) {
+      channels.warning.publish({ store: this.#store, warning });
+    }
+    this.#last = warning;
+  }
+}

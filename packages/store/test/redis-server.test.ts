@@ -263,4 +263,15 @@ describeWith('redis', 'a Redis as it may be found', () => {
     expect(mirror.state.get('key')).toBe('1');
     expect(published).toEqual([expect.stringMatching(/does not let a watch follow changes.*NOPERM.*xread/)]);
   });
+
+  it('shows a user who may only read what has expired', async () => {
+    await admin.call('ACL', 'SETUSER', 'reader', 'on', '>secret', '~*', '+@all', '-@write');
+    const published = warnings();
+    const writer = open();
+    await using mirror = new Mirror(open({}, { username: 'reader', password: 'secret' }), '');
+    await writer.set('expires', bytes('1'), { ttlMs: 300 });
+    await eventually(async () => expect(mirror.state.has('expires')).toBe(true), soon);
+    await eventually(async () => expect(mirror.state.has('expires')).toBe(false), soon);
+    expect(published).toEqual([expect.stringMatching(/does not let a watch follow changes/)]);
+  });
 });

@@ -57,6 +57,24 @@ describeWith('postgres', 'a fence in SQL', () => {
     ).toBe(false);
   });
 
+  it('refuses what its columns cannot hold, before anything is sent', async () => {
+    const tables = await counters();
+    const row = { table: tables.table, key: { id: 'a' }, set: { count: 1 } };
+    for (const [presented, option] of [
+      [{ token: 1n, holder: 'a\0' }, 'lease.holder'],
+      [{ token: 2n ** 63n, holder: 'a' }, 'lease.token'],
+      [{ token: -(2n ** 63n) - 1n, holder: 'a' }, 'lease.token'],
+    ] as const) {
+      const error: unknown = await fencedUpdate(tables.admin, row, presented).catch(
+        (reason: unknown) => reason,
+      );
+      expect(error).toBeInstanceOf(InvalidOptionError);
+      expect(error).toMatchObject({ option });
+      expect(() => sqlFence(presented, { from: 1 })).toThrow(InvalidOptionError);
+    }
+    expect(await fencedUpdate(tables.admin, row, { token: 2n ** 63n - 1n, holder: '\ud83d' })).toBe(true);
+  });
+
   it('is part of a statement of one’s own, also one that inserts', async () => {
     const tables = await counters();
     const put = async (id: string, count: number, token: bigint, holder: string) => {

@@ -86,6 +86,19 @@ export const valueTests: Tests = {
     assert.equal(await store.delete('key'), true);
     assert.deepEqual(await all(store.list('')), []);
   },
+  'a version is any text, also one that no write has had': async ({ store }) => {
+    const version = await store.set('key', bytes('1'));
+    const strangers = ['', '\0', `${version}\0`, `${version} `, '\ud800', "'", 'x'.repeat(10_000)];
+    for (const ifVersion of strangers) {
+      await assert.rejects(store.set('key', bytes('2'), { ifVersion }), error => {
+        assert(error instanceof VersionConflictError);
+        assert.deepEqual([error.expected, error.found], [ifVersion, version]);
+        return true;
+      });
+      assert.equal(await store.delete('key', { ifVersion }), false);
+    }
+    assert.equal(textOf(await store.get('key')), '1');
+  },
   'of many that create a key, one succeeds': async ({ store }) => {
     const attempts = times(100, i => store.set('key', bytes(String(i)), { ifVersion: 'absent' }));
     const done = (await Promise.allSettled(attempts)).map(({ status }) => status);

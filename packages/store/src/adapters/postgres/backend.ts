@@ -1,5 +1,6 @@
 import type { CallOutcome } from '@ashlar/core';
 import type { Backend, ChangeListener, Page } from '../../backend.ts';
+import { Warnings } from '../../diagnostics.ts';
 import { VersionConflictError } from '../../errors.ts';
 import { checkAhead, maxAheadUs } from '../../limits.ts';
 import type { Claim, Entry, Version } from '../../store.ts';
@@ -8,7 +9,7 @@ import { ChangeFeed, Notifier } from './change-feed.ts';
 import { Connections, type ConnectionsOptions } from './connections.ts';
 import { keepConnection, type PoolLike } from './pool-like.ts';
 import { ServerCheck, serverQuery } from './server-check.ts';
-import { bytesOf, endOf, entryOf, textOf } from './sql-text.ts';
+import { bytesOf, comparable, endOf, entryOf, textOf } from './sql-text.ts';
 import { type Statement, type Statements, statementsFor, type WriteRow } from './statements.ts';
 import { creation, type Table } from './table.ts';
 import { isWhole, shapeOf } from './table-shape.ts';
@@ -37,6 +38,7 @@ export class PostgresBackend implements Backend {
   readonly window = 1;
   readonly #table: Table;
   readonly #statements: Statements;
+  readonly #warnings: Warnings;
   readonly #connections: Connections;
   readonly #check: ServerCheck;
   readonly #watchConnections: Connections;
@@ -52,6 +54,7 @@ export class PostgresBackend implements Backend {
     this.durability = durability;
     this.#table = table;
     this.#statements = statementsFor(table, durability);
+    this.#warnings = new Warnings(options.store);
     this.#watchPool = watchPool;
     this.#isSharedPool = watchPool === options.pool;
     this.#connections = new Connections(options);
@@ -95,7 +98,7 @@ export class PostgresBackend implements Backend {
       this.#wrote(await this.#run('set', 'Unknown', this.#statements.write, values));
     } else {
       const { create, replace } = this.#statements;
-      const [statement, more] = ifVersion === 'absent' ? [create, []] : [replace, [ifVersion]];
+      const [statement, more] = ifVersion === 'absent' ? [create, []] : [replace, [comparable(ifVersion)]];
       await this.#writeIf(key, statement, [...values, ...more], ifVersion);
     }
     if (ttlMs !== undefined) this.#sweepSometimes();
@@ -120,7 +123,7 @@ export class PostgresBackend implements Backend {
   async remove(key: string, ifVersion: Version | undefined): Promise<boolean> {
     const rows = await this.#run('delete', 'Unknown', this.#statements.remove, [
       bytesOf(key),
-      ifVersion ?? null,
+      ifVersion === undefined ? null : comparable(ifVersion),
     ]);
     this.#wrote(rows);
     this.#sweepSometimes();
@@ -146,7 +149,7 @@ export class PostgresBackend implements Backend {
     const values = [bytesOf(name), bytesOf(holder), ttlMs, String(above ?? 0n), String(maxAheadUs)];
     const [row] = await this.#run('claim', 'Unknown', this.#statements.claim, values);
     const { token, remaining, now } = row!;
-    if (token !== null) return { token: BigInt(token), remainingMs: Number(remaining) };
+    if (token !== null) return { token: BigInt(token), remainingMs: Math.max(0, Number(remaining)) };
     checkAhead(above, BigInt(now));
     return undefined;
   }
@@ -168,6 +171,10 @@ export class PostgresBackend implements Backend {
       watcher: this.#watcher,
       listener,
       notifier: this.#notifier,
+      forbidden: reason =>
+        this.#warnings.publish(
+          `PostgreSQL does not let a watch do all that it should, so it may list again every few seconds: ${reason}`,
+        ),
     });
     this.#feed = feed;
     return () => {

@@ -58,6 +58,12 @@ export function isPassing(error: unknown): boolean {
   return state === '40001' || state === '40P01';
 }
 
+/** The user may not do it, or nobody may write at the time: insufficient privilege, a read-only transaction. */
+export function isForbidden(error: unknown): boolean {
+  const state = stateOf(error);
+  return state === '42501' || state === '25006';
+}
+
 /** A prepared statement exists unexpectedly, or does not exist: sessions do not stay on their connections. */
 export function isMixedUp(error: unknown): boolean {
   const state = stateOf(error);

@@ -1,6 +1,7 @@
 import { Backoff, backgroundClock } from '@ashlar/core';
 import type { ChangeListener } from '../../backend.ts';
 import { StoreUnavailableError } from '../../errors.ts';
+import { isForbidden } from './call.ts';
 import type { Connections } from './connections.ts';
 import type { PoolClientLike } from './pool-like.ts';
 import { textOf } from './sql-text.ts';
@@ -20,6 +21,9 @@ const longestSilenceMs = deletedForMs / 2;
 /** The pauses between two attempts to listen. */
 const pauses = { firstMs: 200, maxMs: 2_000 };
 
+/** The pauses between two resets while the server does not allow what finds changes. */
+const forbiddenPauses = { firstMs: 200, maxMs: 5_000 };
+
 export interface ChangeFeedOptions {
   readonly connections: Connections;
   readonly statements: Statements;
@@ -28,6 +32,8 @@ export interface ChangeFeedOptions {
   readonly watcher: Buffer;
   readonly listener: ChangeListener;
   readonly notifier: Notifier;
+  /** The server does not allow what a watch needs. */
+  forbidden(reason: string): void;
 }
 
 /** Publishes the changes of the table until it is stopped, over one connection after the other. */
@@ -58,7 +64,9 @@ export class ChangeFeed {
   async #follow(options: ChangeFeedOptions, tried: () => void): Promise<void> {
     const { signal } = this.#stop;
     const backoff = new Backoff(pauses);
+    const forbidden = new Backoff(forbiddenPauses);
     for (let lost: string | undefined; !signal.aborted; ) {
+      let next = backoff;
       try {
         const poller = await Poller.begin(options);
         backoff.reset();
@@ -71,9 +79,16 @@ export class ChangeFeed {
         }
       } catch (error) {
         lost = error instanceof Error ? error.message : String(error);
+        // It may stay so, and readers must not wait for its end in vain
+        if (isForbidden((error as Error).cause) && !signal.aborted) {
+          next = forbidden;
+          options.forbidden(lost);
+          options.listener.missed(lost);
+        }
       }
       tried();
-      await backgroundClock.sleep(backoff.nextMs(), signal);
+      if (next !== forbidden) forbidden.reset();
+      await backgroundClock.sleep(next.nextMs(), signal);
     }
   }
 }
@@ -174,8 +189,14 @@ class Poller {
     return row;
   }
 
+  /** Without it nobody rings for this watch, which still finds changes with each beat while others keep the epoch. */
   async #attend(): Promise<void> {
-    await this.#ask(this.#options.statements.attend, [this.#options.watcher]);
+    try {
+      await this.#ask(this.#options.statements.attend, [this.#options.watcher]);
+    } catch (error) {
+      if (this.#last?.epoch === null || !isForbidden((error as Error).cause)) throw error;
+      this.#options.forbidden((error as Error).message);
+    }
     this.#attendedAt = performance.now();
   }
 

@@ -1,4 +1,4 @@
-import { channels } from '../../diagnostics.ts';
+import { Warnings } from '../../diagnostics.ts';
 import { StoreUnavailableError, UnsafeBackendError } from '../../errors.ts';
 import type { Connections } from './connections.ts';
 import type { Statement } from './statements.ts';
@@ -40,15 +40,16 @@ export class ServerCheck {
   readonly #connections: Connections;
   readonly #options: ServerCheckOptions;
   readonly #query: Statement<ServerRow>;
+  readonly #warnings: Warnings;
   #checking: Promise<void> | undefined;
   #isPassed = false;
   #checkedAt = 0;
-  #warned: string | undefined;
 
   constructor(connections: Connections, options: ServerCheckOptions) {
     this.#connections = connections;
     this.#options = options;
     this.#query = serverQuery(options.table);
+    this.#warnings = new Warnings(options.store);
   }
 
   /** Whether operations may be sent. From time to time it checks again beside them, so that none waits for it. */
@@ -83,16 +84,13 @@ export class ServerCheck {
   }
 
   #judge(row: ServerRow): void {
-    const { store, table, durability } = this.#options;
+    const { table, durability } = this.#options;
     const shape = wholeShapeOf(table, row.shape);
     if (row.recovering === 'true') {
       throw new StoreUnavailableError('the server is a standby, which cannot be written to', 'NotExecuted');
     }
     const warning = weakness(row, shape);
-    if (warning !== undefined && warning !== this.#warned && channels.warning.hasSubscribers) {
-      channels.warning.publish({ store, warning });
-    }
-    this.#warned = warning;
+    this.#warnings.publish(warning);
     if (warning === undefined || durability === 'asynchronous') return;
     throw new UnsafeBackendError(`${warning}; where that will do, write \`durability: 'asynchronous'\``);
   }

@@ -6,6 +6,7 @@ import {
   type RulesFor,
   readOptions,
   record,
+  refused,
   required,
   text,
 } from '@ashlar/core';
@@ -55,6 +56,14 @@ export interface SqlFence {
  */
 export function sqlFence(lease: FencingToken, options: SqlFenceOptions): SqlFence {
   const { token, holder } = checkFencingToken(lease, 'lease');
+  if (BigInt.asIntN(64, token) !== token) throw refused('lease.token', 'a bigint of 64 bits', token);
+  if (holder.includes('\0')) {
+    throw refused(
+      'lease.holder',
+      'a string without zero characters, which no text of PostgreSQL has',
+      holder,
+    );
+  }
   const { from, table, columns } = readOptions('sqlFence', options, rules);
   const [own, other] = [quote(columns.token), quote(columns.holder)];
   const of = table === undefined ? '' : `${quotePath(table)}.`;

@@ -23,6 +23,11 @@ export function textOf(hex: string): string {
   return Buffer.from(hex, 'hex').toString();
 }
 
+/** A parameter that is compared with versions, of which none has a zero byte: PostgreSQL takes no text with one. */
+export function comparable(version: string): string {
+  return version.includes('\0') ? '' : version;
+}
+
 /** The end of the keys that begin with the prefix: no byte of UTF-8 is 255, so the last one can grow. */
 export function endOf(prefix: string): Buffer {
   if (prefix === '') return Buffer.of(255);

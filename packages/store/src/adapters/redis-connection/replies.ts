@@ -40,6 +40,12 @@ export function replyCode(error: unknown): string {
   return isReply(error) ? (error.message.split(' ', 1)[0] ?? '') : '';
 }
 
+/** Whether the user may not do it: the command itself, or one that a script runs. */
+export function isForbidden(error: unknown): boolean {
+  const code = replyCode(error);
+  return code === 'NOPERM' || (code === 'ERR' && /\bNOPERM\b|user executing the script/.test(String(error)));
+}
+
 /** Whether the connection is of no more use. */
 export function isFatal(error: unknown): boolean {
   return !isReply(error) || elsewhere.has(replyCode(error));

@@ -1,6 +1,6 @@
 import type { Random } from '@ashlar/core';
 import type { Backend, ChangeListener, Page, Stored } from '../../backend.ts';
-import { channels } from '../../diagnostics.ts';
+import { channels, Warnings } from '../../diagnostics.ts';
 import {
   StoreClosedError,
   StoreTimeoutError,
@@ -59,14 +59,17 @@ export class RedisBackend implements Backend {
   readonly #link: Link;
   readonly #commands: Commands;
   readonly #nextVersion = versionSource();
+  readonly #policyWarnings: Warnings;
+  readonly #watchWarnings: Warnings;
   #connections = 0;
   #reader: LogReader | undefined;
   #missed: ((reason: string) => void) | undefined;
-  #warned: string | undefined;
 
   constructor(options: RedisBackendOptions) {
     this.#options = options;
     this.#keys = keysUnder(options.prefix);
+    this.#policyWarnings = new Warnings(options.name);
+    this.#watchWarnings = new Warnings(options.name);
     const { name: store, timeoutMs, checkAgainMs = usualCheckAgainMs } = options;
     this.#link = new Link({
       ...this.#linkOptions(),
@@ -170,7 +173,7 @@ export class RedisBackend implements Backend {
       start,
       disconnected: () => this.#probe(),
       forbidden: reason =>
-        this.#warn(
+        this.#watchWarnings.publish(
           `Redis does not let a watch follow changes, so it lists again every few seconds: ${reason}`,
         ),
     });
@@ -209,23 +212,13 @@ export class RedisBackend implements Backend {
 
   async #checkPolicy(client: Client): Promise<void> {
     const policy = await client.call('EVAL', [policyScript.source, 1, this.#keys.meta]);
-    if (policy === 'noeviction') {
-      this.#warned = undefined;
-      return;
-    }
+    if (policy === 'noeviction') return this.#policyWarnings.publish(undefined);
     const warning =
       typeof policy === 'string'
         ? `Redis may evict what it was given to keep: its maxmemory-policy is ${policy}, not noeviction`
         : 'Redis does not let its maxmemory-policy be seen, which must be noeviction';
-    this.#warn(warning);
+    this.#policyWarnings.publish(warning);
     if (typeof policy === 'string' && !this.#options.allowEviction) throw new UnsafeBackendError(warning);
-  }
-
-  /** Once, until there is something else to warn of. */
-  #warn(warning: string): void {
-    if (warning === this.#warned || !channels.warning.hasSubscribers) return;
-    this.#warned = warning;
-    channels.warning.publish({ store: this.#options.name, warning });
   }
 }
 

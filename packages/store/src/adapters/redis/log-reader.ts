@@ -2,7 +2,7 @@ import { Backoff, backgroundClock } from '@ashlar/core';
 import type { ChangeListener } from '../../backend.ts';
 import { Commands } from '../redis-connection/commands.ts';
 import { Link, type LinkOptions } from '../redis-connection/link.ts';
-import { replyCode } from '../redis-connection/replies.ts';
+import { isForbidden, isRefusal } from '../redis-connection/replies.ts';
 import type { Keys } from './keys.ts';
 import { Position } from './position.ts';
 import { sweepScript } from './scripts.ts';
@@ -69,7 +69,7 @@ export class LogReader {
       } catch (error) {
         if (this.#stopped) return;
         this.#gap = error instanceof Error ? error.message : String(error);
-        if (error instanceof Error && replyCode(error.cause) === 'NOPERM') forbidden(this.#gap);
+        if (isForbidden((error as Error).cause)) forbidden(this.#gap);
         await clock.sleep(this.#backoff.nextMs());
       }
     }
@@ -114,7 +114,13 @@ export class LogReader {
 
   /** Logs what has expired, and returns where to read on: at the position, unless the log is another one by now. */
   async #sweep(position: Position | undefined): Promise<Position> {
-    const reply = await this.#commands.script(sweepScript, [...this.#options.keys.common, sweepAtOnce]);
+    const reply = await this.#commands
+      .script(sweepScript, [...this.#options.keys.common, sweepAtOnce])
+      .catch((error: Error) => {
+        // It may stay so, and readers must not wait in vain for what has expired
+        if (isRefusal(error.cause)) this.#missed(error.message);
+        throw error;
+      });
     const [due, epoch, seq] = reply as [number, string | null, string | null];
     this.#sweepAt = due < sweepAtOnce ? performance.now() + beatMs : 0;
     const end = new Position(epoch, seq);

@@ -1,0 +1,144 @@
+import fc from 'fast-check';
+import type { Plan } from './plan/plan.ts';
+import { plansFor } from './plan/plans.ts';
+import { play } from './play/play.ts';
+import type { Site, Wrap } from './sites/site.ts';
+import { type SiteName, sites, startSite } from './sites/sites.ts';
+
+export interface FuzzOptions {
+  readonly seed: number;
+  /** How many cases on each site. */
+  readonly runs: number;
+  /** No case begins later than so. */
+  readonly withinMs: number;
+  readonly only?: readonly SiteName[];
+  /** The only case, on each of these sites. */
+  readonly plan?: Plan;
+  readonly wrap?: Wrap;
+  /** A site ends with its first finding; else one of each kind is found. */
+  readonly first?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onCase?: (done: number) => void;
+}
+
+export interface Finding {
+  readonly site: SiteName;
+  /** Makes the same plan, with the path of the shrunk one. */
+  readonly seed: number;
+  readonly path: string;
+  readonly smallest: Plan;
+  readonly complaints: readonly string[];
+}
+
+export interface FuzzReport {
+  readonly cases: Readonly<Record<string, number>>;
+  readonly tookMs: number;
+  /** Why a site did not take part. */
+  readonly skipped: readonly string[];
+  readonly findings: readonly Finding[];
+  readonly uncaught: readonly string[];
+}
+
+/** How long a finding is made smaller. */
+const shrinkMs = 20_000;
+
+/** Plays cases on all sites beside each other. Cleans up whatever happens. */
+export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const startedAt = performance.now();
+  const fuzzer = new Fuzzer(options, startedAt);
+  const uncaught: string[] = [];
+  const onUncaught = (error: unknown) => {
+    uncaught.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  };
+  const events = ['uncaughtException', 'unhandledRejection', 'warning'] as const;
+  for (const event of events) process.on(event, onUncaught);
+  try {
+    await Promise.all((options.only ?? sites).map(name => fuzzer.site(name)));
+  } finally {
+    for (const event of events) process.off(event, onUncaught);
+  }
+  options.signal?.throwIfAborted();
+  const { cases, skipped, findings } = fuzzer;
+  return { cases, tookMs: performance.now() - startedAt, skipped, findings, uncaught };
+}
+
+class Fuzzer {
+  readonly cases: Record<string, number> = {};
+  readonly skipped: string[] = [];
+  readonly findings: Finding[] = [];
+  readonly #options: FuzzOptions;
+  readonly #endsAt: number;
+
+  constructor(options: FuzzOptions, startedAt: number) {
+    this.#options = options;
+    this.#endsAt = startedAt + options.withinMs;
+  }
+
+  async site(name: SiteName): Promise<void> {
+    const site = await startSite(name);
+    if (typeof site === 'string') return void this.skipped.push(site);
+    try {
+      await this.#fuzz(name, site);
+    } finally {
+      await site[Symbol.asyncDispose]();
+    }
+  }
+
+  async #fuzz(name: SiteName, site: Site): Promise<void> {
+    const { seed, runs, plan, first } = this.#options;
+    const known = new Set<string>();
+    const arbitrary = plan === undefined ? plansFor(site) : fc.constant(plan);
+    const all = plan === undefined ? runs : 1;
+    this.cases[name] = 0;
+    for (let round = 0; this.cases[name] < all && !this.#isOver(); round++) {
+      const finding = await this.#check(name, site, arbitrary, seed + round, all - this.cases[name], known);
+      if (finding === undefined) return;
+      this.findings.push(finding);
+      for (const complaint of finding.complaints) known.add(kindOf(complaint));
+      if (first) return;
+    }
+  }
+
+  /** Until the first case with a complaint of a new kind, which is made smaller. */
+  async #check(
+    name: SiteName,
+    site: Site,
+    arbitrary: fc.Arbitrary<Plan>,
+    seed: number,
+    numRuns: number,
+    known: ReadonlySet<string>,
+  ): Promise<Finding | undefined> {
+    const { wrap, onCase } = this.#options;
+    let until = this.#endsAt;
+    let smallest: { readonly plan: Plan; readonly complaints: readonly string[] } | undefined;
+    const property = fc.asyncProperty(arbitrary, async plan => {
+      if (performance.now() > until || this.#options.signal?.aborted) return;
+      const complaints = await play(site, plan, wrap);
+      const unknown = complaints.filter(complaint => !known.has(kindOf(complaint)));
+      if (smallest === undefined) {
+        this.cases[name]!++;
+        onCase?.(Object.values(this.cases).reduce((sum, count) => sum + count));
+      }
+      if (unknown.length === 0) return;
+      if (smallest === undefined) until = performance.now() + shrinkMs;
+      smallest = { plan, complaints: unknown };
+      throw new Error(unknown[0]);
+    });
+    const { failed, counterexamplePath } = await fc.check(property, { seed, numRuns });
+    if (!failed || smallest === undefined) return undefined;
+    const { plan, complaints } = smallest as { plan: Plan; complaints: readonly string[] };
+    return { site: name, seed, path: counterexamplePath ?? '', smallest: plan, complaints };
+  }
+
+  #isOver(): boolean {
+    return performance.now() > this.#endsAt || this.#options.signal?.aborted === true;
+  }
+}
+
+/** A complaint without what differs from case to case. */
+export function kindOf(complaint: string): string {
+  return complaint
+    .split('\n', 1)[0]!
+    .replace(/"[^"]*"/g, '…')
+    .replace(/\d+(\.\d+)?/g, '#');
+}

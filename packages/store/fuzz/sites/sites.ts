@@ -1,0 +1,25 @@
+import { available } from '@workspace/services';
+import { memorySite } from './memory.ts';
+import { postgresSite } from './postgres.ts';
+import { redisSite } from './redis.ts';
+import type { Site } from './site.ts';
+import { threadsSite } from './threads.ts';
+
+export const sites = ['memory', 'threads', 'redis', 'postgres'] as const;
+export type SiteName = (typeof sites)[number];
+
+const starters: Record<SiteName, () => Promise<Site>> = {
+  memory: memorySite,
+  threads: threadsSite,
+  redis: redisSite,
+  postgres: postgresSite,
+};
+
+/** Starts it, or says why that cannot be. */
+export async function startSite(name: SiteName): Promise<Site | string> {
+  if (name === 'redis' || name === 'postgres') {
+    const found = await available({ own: name });
+    if (!found.ok) return found.reason;
+  }
+  return starters[name]();
+}
