@@ -52,6 +52,11 @@ export class Heap<T> {
     this.#items = kept; // sorted, so a heap
   }
 
+  /** All items, in no particular order. */
+  [Symbol.iterator](): IterableIterator<T> {
+    return this.#items[Symbol.iterator]();
+  }
+
   clear(): void {
     this.#items = [];
   }
