@@ -167,3 +167,32 @@ export class GroupGoneError extends AshlarError {
     this.group = group;
   }
 }
+
+/** Two messages with different payloads under one idempotency key: one of them would be dropped. Not retried. */
+export class IdempotencyConflictError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_QUEUE_IDEMPOTENCY_CONFLICT';
+  readonly topic: string;
+  readonly id: string;
+  readonly key: string;
+
+  constructor(topic: string, id: string, key: string) {
+    super(`message ${describe(id)} has another payload than the one that was handled as ${describe(key)}`);
+    this.topic = topic;
+    this.id = id;
+    this.key = key;
+  }
+}
+
+/** The store of the idempotency records did not answer: it is not known whether the message was handled. No failure is counted. */
+export class OnceUnavailableError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_QUEUE_ONCE_UNAVAILABLE';
+  static override readonly retryable: boolean = true;
+
+  constructor(id: string | undefined, options: ErrorOptions) {
+    const what =
+      id === undefined
+        ? 'it is not known whether the message was handled'
+        : `message ${describe(id)} was handled and has no record`;
+    super(`the store of the idempotency records does not answer: ${what}`, options);
+  }
+}

@@ -24,7 +24,9 @@ export {
   DrainTimeoutError,
   GroupGoneError,
   HandlerTimeoutError,
+  IdempotencyConflictError,
   InvalidPayloadError,
+  OnceUnavailableError,
   PublishError,
   QueueClosedError,
   QueueFullError,
@@ -33,6 +35,8 @@ export {
   UnroutedError,
   UnsupportedError,
 } from './errors.ts';
+export type { KeyOf } from './idempotency/once.ts';
+export type { IdempotencyOptions } from './idempotency/options.ts';
 export type { MemoryCapabilities, MemoryDriverOptions } from './memory/memory-driver.ts';
 export { memoryDriver } from './memory/memory-driver.ts';
 export type { Schemas, Typed } from './messages.ts';

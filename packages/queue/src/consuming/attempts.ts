@@ -7,8 +7,12 @@ import {
   DoNotRetryError,
   DrainTimeoutError,
   HandlerTimeoutError,
+  IdempotencyConflictError,
   InvalidPayloadError,
+  OnceUnavailableError,
 } from '../errors.ts';
+import type { Once } from '../idempotency/once.ts';
+import { StoreOnce } from '../idempotency/store-once.ts';
 import type { MessageTypes } from '../messages.ts';
 import type { HandlerContext, Running } from './context.ts';
 import type { Settings } from './options.ts';
@@ -26,10 +30,14 @@ interface Parts {
   readonly random: Random;
 }
 
+/** Errors that another attempt would meet again. */
+const hopeless = [DoNotRetryError, InvalidPayloadError, IdempotencyConflictError];
 /** How often a process may die under a message, where the backend can count that. */
 const defaultCrashes = 5;
 /** Milliseconds until a message of a newer version is offered again, to this or a newer worker. */
 const newerWorkerMs = 5_000;
+/** Milliseconds until a message is offered again whose idempotency record could not be read or written. */
+const onceAgainMs = 1_000;
 const maxReasonLength = 1_000;
 
 /** Runs handlers and settles their messages: acknowledged, tried again later, or dead. */
@@ -37,11 +45,15 @@ export class Attempts {
   readonly counts = { handled: 0, failed: 0, dead: 0, lost: 0 };
   readonly #parts: Parts;
   readonly #crashes: number;
+  readonly #once: Once | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    const { settings, clock, random } = parts;
+    const { idempotency } = settings;
+    this.#once = idempotency && new StoreOnce({ settings: idempotency, clock, random });
     const countsCrashes = parts.driver.capabilities.crashCount === true;
-    this.#crashes = countsCrashes ? (parts.settings.crashes ?? defaultCrashes) : Infinity;
+    this.#crashes = countsCrashes ? (settings.crashes ?? defaultCrashes) : Infinity;
   }
 
   /** Settles the message, whatever happens. Never rejects. */
@@ -66,7 +78,13 @@ export class Attempts {
     const { delivery, startedAt } = running;
     try {
       const payload = await this.#payload(running);
-      await this.#call(payload, running);
+      if (this.#once === undefined) await this.#call(payload, running);
+      else {
+        const result = await this.#once.run(running, payload, () => this.#call(payload, running));
+        if (result.kind === 'busy') {
+          return await this.#nack(running, { requeueAfterMs: result.retryMs, charge: false });
+        }
+      }
     } catch (error) {
       return await this.#failed(running, error);
     }
@@ -106,6 +124,9 @@ export class Attempts {
     if (running.abortReason instanceof DrainTimeoutError) {
       return await this.#nack(running, { charge: false });
     }
+    if (error instanceof OnceUnavailableError) {
+      return await this.#nack(running, { requeueAfterMs: onceAgainMs, charge: false });
+    }
     this.counts.failed++;
     const retryInMs = this.#retryInMs(running, error);
     if (channels.failed.hasSubscribers) {
@@ -121,7 +142,7 @@ export class Attempts {
   #retryInMs(running: Running, error: unknown): number | undefined {
     const { attempts, backoff, retryIf } = this.#parts.settings;
     const failures = running.failures + 1;
-    if (error instanceof DoNotRetryError || error instanceof InvalidPayloadError) return undefined;
+    if (hopeless.some(type => error instanceof type)) return undefined;
     if (failures >= attempts || !mayRetry(error, retryIf)) return undefined;
     return Math.round(new Backoff(backoff, this.#parts.random, failures - 1).nextMs());
   }

@@ -1,3 +1,4 @@
+import type { FencingToken } from '@ashlar/store';
 import type { Delivery } from '../driver.ts';
 
 /** What a handler knows of its message. */
@@ -11,10 +12,12 @@ export interface HandlerContext {
   readonly attempt: number;
   /** Aborts when the handler's time is over, when its lease is lost, and when a closing subscription does not wait longer. */
   readonly signal: AbortSignal;
-  /** The same for each attempt at the message, in this group; for services that take an idempotency key. */
+  /** The same for each attempt at the message, and for no other message; for services that take an idempotency key. */
   readonly idempotencyKey: string;
-  /** With `idempotency`: greater than that of every earlier attempt; for sinks that refuse a lower one. */
+  /** With `idempotency`: greater than that of every earlier attempt. */
   readonly token?: bigint;
+  /** With `idempotency`: what a write presents to a sink that refuses older attempts, such as `fencedUpdate` of @ashlar/store. */
+  readonly fence?: FencingToken;
 }
 
 /** A message whose handler runs, or is about to. */
@@ -26,7 +29,8 @@ export class Running implements HandlerContext {
   leaseEndsAt: number;
   /** When its time is over. */
   readonly startedAt: number;
-  token?: bigint;
+  fence?: FencingToken;
+  #idempotencyKey: string | undefined;
   /** Made when asked for: a controller for each message would cost more than all else. */
   #controller: AbortController | undefined;
   #aborted: { readonly reason: Error } | undefined;
@@ -60,8 +64,16 @@ export class Running implements HandlerContext {
     return this.delivery.failures ?? this.delivery.deliveries - 1;
   }
 
+  get token(): bigint {
+    return this.fence?.token as bigint;
+  }
+
   get idempotencyKey(): string {
-    return `${this.group}:${this.id}`;
+    return this.#idempotencyKey ?? `${this.group}:${this.topic}:${this.id}`;
+  }
+
+  set idempotencyKey(key: string) {
+    this.#idempotencyKey = key;
   }
 
   get signal(): AbortSignal {

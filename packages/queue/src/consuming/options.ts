@@ -13,6 +13,7 @@ import {
 } from '@ashlar/core';
 import type { Capabilities, Limits, Rate } from '../driver.ts';
 import { UnsupportedError } from '../errors.ts';
+import { type IdempotencyOptions, type IdempotencySettings, idempotency } from '../idempotency/options.ts';
 import { topicName } from '../names.ts';
 
 export interface BackoffOptions {
@@ -35,6 +36,8 @@ interface AnySubscribeOptions {
   readonly backoff?: BackoffOptions;
   /** Whether another attempt makes sense after this error. Default: unless it is a DoNotRetryError. */
   readonly retryIf?: (error: unknown) => boolean;
+  /** Handles each message once, as far as its `mode` can. Default: at least once. */
+  readonly idempotency?: IdempotencyOptions;
   /** The newest version of the payload's form that the handler knows; newer messages wait. Default: any. */
   readonly version?: number;
 }
@@ -76,6 +79,7 @@ export interface Settings {
   readonly timeoutMs: number | undefined;
   readonly backoff: { readonly firstMs: number; readonly maxMs: number };
   readonly retryIf: ((error: unknown) => boolean) | undefined;
+  readonly idempotency: IdempotencySettings | undefined;
   readonly version: number | undefined;
   readonly ordered: boolean | undefined;
   readonly fair: boolean | undefined;
@@ -103,6 +107,7 @@ const subscribeRules = {
   timeoutMs: durationMs(undefined, { above: 0 }),
   backoff: record({ firstMs: durationMs(1_000), maxMs: durationMs(60_000) }),
   retryIf: functionOf<(error: unknown) => boolean>(),
+  idempotency,
   version: integer(undefined, { min: 1 }),
   ordered: boolean(),
   fair: boolean(),
@@ -113,7 +118,7 @@ const subscribeRules = {
       keyConcurrency: integer(undefined, { min: 1 }),
     } satisfies RulesFor<Limits>),
   ),
-} satisfies RulesFor<EverySubscribeOption>;
+} satisfies RulesFor<Omit<EverySubscribeOption, 'idempotency'>> & { idempotency: unknown };
 
 const drainRules = { timeoutMs: number(30_000, { min: 0 }) } satisfies RulesFor<DrainOptions>;
 

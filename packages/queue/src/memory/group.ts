@@ -108,13 +108,13 @@ export class Group {
 
   nack(held: Held, { requeueAfterMs = 0, dead, charge = true }: NackOptions): void {
     const { item } = held;
-    const pauses = dead === undefined && charge && requeueAfterMs > 0;
+    const pauses = dead === undefined && requeueAfterMs > 0;
     this.#remove(held, pauses);
     if (dead !== undefined) this.#bury(item, dead, charge);
     else if (charge) item.failures++;
     else item.deliveries--;
-    if (pauses || (dead === undefined && requeueAfterMs > 0)) {
-      this.#later.push({ item, at: this.#now + requeueAfterMs, isRetry: pauses });
+    if (pauses) {
+      this.#later.push({ item, at: this.#now + requeueAfterMs, isRetry: true });
     } else if (dead === undefined) {
       this.#ready.push(item, this.#now, !charge || this.#isOrdered);
     }

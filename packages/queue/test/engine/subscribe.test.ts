@@ -48,7 +48,7 @@ describe('Queue.subscribe', () => {
         id: 'a',
         key: 'tenant',
         attempt: 1,
-        idempotencyKey: 'default:a',
+        idempotencyKey: 'default:work:a',
         aborted: false,
       },
     ]);
