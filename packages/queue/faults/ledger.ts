@@ -53,7 +53,7 @@ export class Ledger {
   }
 
   /** Waits until every confirmed message is done, for as long as that may take, and counts. */
-  async judge(tally: Tally, patienceMs = usualPatienceMs): Promise<void> {
+  async judge(tally: Tally, patienceMs: number = usualPatienceMs): Promise<void> {
     const missing = () => [...this.#confirmed].filter(n => !this.#done.has(n));
     await within(patienceMs, async () => (missing().length === 0 ? true : undefined));
     tally.operations += this.#confirmed.size;
