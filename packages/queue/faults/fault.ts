@@ -10,7 +10,6 @@ type Measure = 'noticedMs' | 'outageMs';
 
 export type Finding = shared.Finding<Count, Measure>;
 export type Fault = shared.Fault<Count, Measure>;
-export type Scene = shared.Scene<Count, Measure>;
 export type Round = shared.Round;
 
 export const report: shared.Report<Count, Measure> = {

@@ -18,7 +18,7 @@ export interface Messages {
 
 export const leaseMs = 3_000;
 
-export function driverAt({ port }: Address): Driver {
+function driverAt({ port }: Address): Driver {
   return redisStreams({ redis: new Redis({ port, lazyConnect: true }), leaseMs, timeoutMs: 2_000 });
 }
 

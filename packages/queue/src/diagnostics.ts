@@ -47,7 +47,8 @@ export interface ConsumeFailedMessage extends OfQueue {
 }
 /** The backend's state or configuration breaks, or will break, what the driver promises. */
 export interface WarningMessage {
-  readonly queue: string;
+  /** As its `kind` calls it. */
+  readonly driver: string;
   readonly warning: string;
 }
 

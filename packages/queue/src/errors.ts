@@ -49,6 +49,13 @@ export class QueueFullError extends AshlarError {
   }
 }
 
+/** The backend's configuration would lose what the driver promises to keep. Retryable, because an operator mends it. */
+export class UnsafeBackendError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_QUEUE_UNSAFE_BACKEND';
+  static override readonly retryable: boolean = true;
+  readonly outcome: CallOutcome = 'NotExecuted';
+}
+
 /** The backend did not confirm a message; the `cause` says why. Publishing it again with this `id` makes it one message. */
 export class PublishError extends AshlarError {
   static override readonly code: string = 'ASHLAR_QUEUE_NOT_PUBLISHED';

@@ -33,6 +33,7 @@ export {
   QueueTimeoutError,
   QueueUnavailableError,
   UnroutedError,
+  UnsafeBackendError,
   UnsupportedError,
 } from './errors.ts';
 export type { KeyOf } from './idempotency/once.ts';

@@ -43,7 +43,7 @@ describeWith('redis', 'on Redis', () => {
         const prefix = randomUUID();
         const drivers: Driver[] = [];
         const open = () => {
-          const driver = redisStreams({ redis: client(), prefix, leaseMs: 500 });
+          const driver = redisStreams({ redis: client(), prefix, leaseMs: 2_000 });
           drivers.push(driver);
           return driver;
         };

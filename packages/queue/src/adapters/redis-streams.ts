@@ -21,6 +21,7 @@ import {
 } from '../driver.ts';
 import { GroupGoneError, QueueClosedError, QueueFullError, UnroutedError } from '../errors.ts';
 import { redisErrors } from './redis-errors.ts';
+import { RedisSafety } from './redis-safety.ts';
 import { consume } from './redis-streams/consumer.ts';
 import { keysOf, prefixRule, type TopicKeys } from './redis-streams/keys.ts';
 import {
@@ -117,11 +118,13 @@ class RedisStreamsDriver implements Driver<RedisStreamsCapabilities> {
   readonly #link: Link;
   readonly #commands: Commands;
   readonly #links = new Set<Link>();
+  readonly #safety: RedisSafety;
   #isClosed = false;
 
   constructor(settings: Settings) {
     this.#settings = settings;
     this.leaseMs = settings.leaseMs;
+    this.#safety = new RedisSafety('redisStreams', settings.allowEviction);
     this.#link = this.#open(() => {});
     this.#commands = new Commands(this.#link, settings.timeoutMs);
   }
@@ -224,12 +227,14 @@ class RedisStreamsDriver implements Driver<RedisStreamsCapabilities> {
   }
 
   #open(lost: () => void): Link {
-    const { redis, timeoutMs } = this.#settings;
+    const { redis, prefix, timeoutMs } = this.#settings;
     const connectTimeoutMs = Math.max(1_000, timeoutMs);
     let connections = 0;
     const link = new Link({
       connectTimeoutMs,
       errors: redisErrors('the redisStreams driver'),
+      prepare: client => this.#safety.check(client, keysOf(prefix, 'any').stream),
+      checkAgainMs: 10_000,
       make: (): Client => clientLike(redis, { connectionName: 'ashlar-queue', connectTimeoutMs }),
       connected: () => {
         if (connections++ > 0) lost();

@@ -24,6 +24,8 @@ export interface ConsumerParts {
 const blockMs = 1_000;
 /** How often a consumer looks for the messages of consumers that died: at least four times a lease. */
 const searchesPerLease = 4;
+/** How often a waiting consumer looks for delays that end: how late one may be that another process has published. */
+const lookMs = 500;
 /** How often a consumer deletes what all groups are done with. */
 const trimMs = 1_000;
 
@@ -55,6 +57,7 @@ class Consumer {
   #freed: (() => void) | undefined;
   /** Messages may have been handed out that never arrived, as the connection was lost. */
   #mayHoldMore = false;
+  #lookedAt = 0;
   #searchedAt = 0;
   #trimmedAt = performance.now();
   #dueAt = 0;
@@ -102,7 +105,8 @@ class Consumer {
   }
 
   get #nextLookAt(): number {
-    return Math.min(this.#dueAt, this.#searchedAt + this.#parts.leaseMs / searchesPerLease);
+    const searchAt = this.#searchedAt + this.#parts.leaseMs / searchesPerLease;
+    return Math.min(this.#dueAt, searchAt, this.#lookedAt + lookMs);
   }
 
   #hold(message: Fetched): Delivery {
@@ -145,6 +149,7 @@ class Consumer {
     const args = [keys.stream, group, this.#name, places, leaseMs, searches ? 1 : 0, again ? 1 : 0];
     const reply = await this.#asked(commands.script(fetchScript, [...args, ...known], { asBytes: true }));
     const [dueInMs, found] = reply as [number, RawFetched[]];
+    this.#lookedAt = now;
     if (searches) this.#searchedAt = now;
     if (again) this.#mayHoldMore = false;
     this.#dueAt = dueInMs < 0 ? Infinity : performance.now() + dueInMs;
