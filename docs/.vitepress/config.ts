@@ -27,6 +27,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       { text: 'lb', link: '/packages/lb' },
       { text: 'cache-policies', link: '/packages/cache-policies' },
       { text: 'store', link: '/packages/store' },
+      { text: 'queue', link: '/packages/queue' },
     ],
   },
   {

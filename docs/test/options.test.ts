@@ -29,6 +29,7 @@ const inCommentsOnly: Readonly<Record<string, readonly string[]>> = {
   ],
   'cache-policies': [],
   store: [],
+  queue: [],
 };
 
 // The site has its option tables from the READMEs, so what a README leaves out is nowhere

@@ -46,7 +46,7 @@ test('every ts block of the pages is a program of its own that type-checks', () 
   expect(typeErrors(root, files, read)).toEqual([]);
 });
 
-describe.each(['hash-ring', 'lb', 'cache-policies', 'store'])('the page of %s', name => {
+describe.each(['hash-ring', 'lb', 'cache-policies', 'store', 'queue'])('the page of %s', name => {
   const page = withTables(markdownOf(`packages/${name}.md`));
   test.each(['default', 'code'])('shows every row of the tables of the README with a column `%s`', column => {
     const rows = tablesWith(name, column).flatMap(({ lines }) =>

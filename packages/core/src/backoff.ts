@@ -15,11 +15,13 @@ export interface BackoffLimits {
 export class Backoff {
   readonly #limits: BackoffLimits;
   readonly #random: Random;
-  #failures = 0;
+  #failures: number;
 
-  constructor(limits: BackoffLimits, random: Random = Math.random) {
+  /** @param failures how many there were before */
+  constructor(limits: BackoffLimits, random: Random = Math.random, failures = 0) {
     this.#limits = limits;
     this.#random = random;
+    this.#failures = failures;
   }
 
   /** Failures since the start or the last `reset`. */

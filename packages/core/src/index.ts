@@ -1,3 +1,4 @@
+export { Alarm } from './alarm.ts';
 export type { BackoffLimits } from './backoff.ts';
 export { Backoff } from './backoff.ts';
 export type { Clock } from './clock.ts';
@@ -8,6 +9,7 @@ export type { Channel } from './diagnostics.ts';
 export { channel } from './diagnostics.ts';
 export type { CallOutcome } from './errors.ts';
 export { AshlarError, InvalidOptionError, MissingPeerError } from './errors.ts';
+export { Heap } from './heap.ts';
 export { jsonOf, type Keeps, lostIn } from './json.ts';
 export { checkNames, readOptions, record } from './options.ts';
 export type { Random } from './random.ts';

@@ -14,3 +14,4 @@ export { Commands, type ScriptOptions } from './redis-connection/commands.ts';
 export { type Call, Link, type LinkOptions } from './redis-connection/link.ts';
 export { type LinkErrors, replyCode } from './redis-connection/replies.ts';
 export { type Script, script } from './redis-connection/script.ts';
+export { type ServerFacts, serverFacts } from './redis-connection/server-facts.ts';

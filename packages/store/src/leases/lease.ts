@@ -1,5 +1,4 @@
-import { abortable } from '@ashlar/core';
-import { Alarm } from '../alarm.ts';
+import { Alarm, abortable } from '@ashlar/core';
 import { channels, type LeaseEndedMessage } from '../diagnostics.ts';
 import { isRetryable, LeaseLostError } from '../errors.ts';
 import type { Claim, Store } from '../store.ts';

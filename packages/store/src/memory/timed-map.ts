@@ -1,5 +1,4 @@
-import type { Clock } from '@ashlar/core';
-import { Alarm } from '../alarm.ts';
+import { Alarm, type Clock, Heap } from '@ashlar/core';
 
 interface Held<V> {
   readonly value: V;
@@ -20,8 +19,8 @@ export class TimedMap<V> {
   readonly #clock: Clock;
   readonly #expired: (key: string) => void;
   readonly #alarm: Alarm;
-  /** A binary heap, the earliest first. An end is stale when its entry is gone or ends at another time. */
-  #ends: End[] = [];
+  /** The earliest first. An end is stale when its entry is gone or ends at another time. */
+  readonly #ends = new Heap<End>((a, b) => a.at - b.at);
 
   constructor(clock: Clock, expired: (key: string) => void) {
     this.#clock = clock;
@@ -41,10 +40,10 @@ export class TimedMap<V> {
     const endsAt = ttlMs === undefined ? Infinity : this.#clock.now() + ttlMs;
     this.#held.set(key, { value, endsAt });
     if (endsAt === Infinity) return;
-    if (this.#ends.length > 64 + 2 * this.#held.size) {
-      this.#ends = this.#ends.filter(({ key, at }) => this.#held.get(key)?.endsAt === at).sort(byTime);
+    if (this.#ends.size > 64 + 2 * this.#held.size) {
+      this.#ends.filter(({ key, at }) => this.#held.get(key)?.endsAt === at);
     }
-    push(this.#ends, { key, at: endsAt });
+    this.#ends.push({ key, at: endsAt });
     if (endsAt < this.#alarm.at) this.#alarm.set(endsAt);
   }
 
@@ -54,7 +53,7 @@ export class TimedMap<V> {
 
   clear(): void {
     this.#held.clear();
-    this.#ends = [];
+    this.#ends.clear();
     this.#alarm.clear();
   }
 
@@ -68,40 +67,9 @@ export class TimedMap<V> {
 
   #sweep(): void {
     const now = this.#clock.now();
-    for (let i = 0; i < step && this.#ends[0] !== undefined && this.#ends[0].at <= now; i++) {
-      this.#live(pop(this.#ends).key);
+    for (let i = 0; i < step && (this.#ends.peek()?.at ?? Infinity) <= now; i++) {
+      this.#live(this.#ends.pop()!.key);
     }
-    this.#alarm.set(this.#ends[0]?.at ?? Infinity);
+    this.#alarm.set(this.#ends.peek()?.at ?? Infinity);
   }
-}
-
-function byTime(a: End, b: End): number {
-  return a.at - b.at;
-}
-
-function push(heap: End[], end: End): void {
-  let at = heap.push(end) - 1;
-  while (at > 0) {
-    const parent = (at - 1) >> 1;
-    if (heap[parent]!.at <= end.at) break;
-    heap[at] = heap[parent]!;
-    at = parent;
-  }
-  heap[at] = end;
-}
-
-function pop(heap: End[]): End {
-  const top = heap[0]!;
-  const last = heap.pop()!;
-  if (heap.length === 0) return top;
-  let at = 0;
-  for (;;) {
-    let child = 2 * at + 1;
-    if (child + 1 < heap.length && heap[child + 1]!.at < heap[child]!.at) child++;
-    if (child >= heap.length || heap[child]!.at >= last.at) break;
-    heap[at] = heap[child]!;
-    at = child;
-  }
-  heap[at] = last;
-  return top;
 }

@@ -15,19 +15,12 @@ import { type Client, clientLike, type RedisLike } from '../redis-connection/cli
 import { Commands } from '../redis-connection/commands.ts';
 import { Link } from '../redis-connection/link.ts';
 import type { LinkErrors } from '../redis-connection/replies.ts';
+import { serverFacts } from '../redis-connection/server-facts.ts';
 import { decode, encode } from './codec.ts';
 import { type Keys, keysUnder } from './keys.ts';
 import { LogReader } from './log-reader.ts';
 import { Position } from './position.ts';
-import {
-  claimScript,
-  deleteScript,
-  pageScript,
-  policyScript,
-  releaseScript,
-  setManyScript,
-  setScript,
-} from './scripts.ts';
+import { claimScript, deleteScript, pageScript, releaseScript, setManyScript, setScript } from './scripts.ts';
 
 const pageKeys = 256;
 const pageBytes = 2 ** 20;
@@ -211,14 +204,14 @@ export class RedisBackend implements Backend {
   }
 
   async #checkPolicy(client: Client): Promise<void> {
-    const policy = await client.call('EVAL', [policyScript.source, 1, this.#keys.meta]);
+    const { maxmemoryPolicy: policy } = await serverFacts(client, this.#keys.meta);
     if (policy === 'noeviction') return this.#policyWarnings.publish(undefined);
     const warning =
-      typeof policy === 'string'
+      policy !== undefined
         ? `Redis may evict what it was given to keep: its maxmemory-policy is ${policy}, not noeviction`
         : 'Redis does not let its maxmemory-policy be seen, which must be noeviction';
     this.#policyWarnings.publish(warning);
-    if (typeof policy === 'string' && !this.#options.allowEviction) throw new UnsafeBackendError(warning);
+    if (policy !== undefined && !this.#options.allowEviction) throw new UnsafeBackendError(warning);
   }
 }
 

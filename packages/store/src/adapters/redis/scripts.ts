@@ -177,14 +177,6 @@ if held and string.sub(held, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then return redi
 return 0`,
 );
 
-/** What the server does when its memory runs out. KEYS: any of the store's, so that its node answers. */
-export const policyScript: Script = script(
-  1,
-  `local info = redis.pcall('INFO', 'memory')
-if type(info) ~= 'string' then return false end
-return string.match(info, 'maxmemory_policy:([%w-]+)')`,
-);
-
 /**
  * Writes a value under a fence. KEYS: a hash. ARGV: value, token, holder. Returns what it has seen when that is newer.
  * Compares tokens as decimal digits, which is exact at any size.

@@ -1,4 +1,4 @@
-import type { Clock } from '@ashlar/core';
+import type { Clock } from './clock.ts';
 
 /** A timer whose time can be moved. It rings once, never early. */
 export class Alarm {

@@ -1,0 +1,99 @@
+import {
+  boolean,
+  functionOf,
+  listOf,
+  objectWith,
+  type RulesFor,
+  readOptions,
+  record,
+  required,
+  text,
+} from '@ashlar/core';
+import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import { abilityTests } from './conformance/abilities.ts';
+import { basicTests } from './conformance/basics.ts';
+import { deadLetterTests, leaseTests, settlingTests } from './conformance/settling.ts';
+import type { MakeSubject, QueueFeatures, Test } from './conformance/subject.ts';
+import type { Capabilities } from './driver.ts';
+
+export type { Skip, TestRunner } from '@ashlar/core/testing';
+export type { MakeSubject, QueueFeatures, Subject } from './conformance/subject.ts';
+
+export interface QueueConformanceOptions {
+  /** What the suite is called. */
+  readonly name: string;
+  /** What the driver says that it can do; a test compares the two. */
+  readonly capabilities: Capabilities;
+  /** Whether deliveries have a lease. Default: true. */
+  readonly leases?: boolean;
+  /** What the subject offers. Default: none of them. */
+  readonly features?: QueueFeatures;
+  /** Tests to leave out, each with its reason. Default: none. */
+  readonly skip?: readonly Skip[];
+}
+
+const rules = {
+  name: required(text(), 'the name of the driver'),
+  capabilities: required(objectWith<Capabilities>([])),
+  leases: boolean(true),
+  features: record({ others: boolean(false), breaks: boolean(false) }),
+  skip: listOf(
+    (value, option) =>
+      readOptions(
+        `\`${option}\``,
+        value,
+        { test: required(text()), reason: required(text()) },
+        `${option}.`,
+      ) as Skip,
+  ),
+} satisfies RulesFor<QueueConformanceOptions>;
+const anyRunner = required(
+  objectWith<TestRunner>(['describe', 'it'], 'write `{ describe, it }`, imported from the test runner'),
+  'write `{ describe, it }`',
+);
+const maker = required(functionOf<MakeSubject>('write `async () => ({ driver, [Symbol.asyncDispose]: … })`'));
+
+/**
+ * The tests that every `Driver` must pass, for any test runner. Each test makes a subject of its own, whose topics must
+ * be empty, and disposes of it. What a driver cannot do, by its capabilities, is not tested.
+ *
+ * @throws InvalidOptionError
+ */
+export function queueConformance(
+  runner: TestRunner,
+  makeSubject: MakeSubject,
+  options: QueueConformanceOptions,
+): void {
+  const { name, capabilities, leases, skip } = readOptions('queueConformance', options, rules);
+  const make = maker(makeSubject, 'makeSubject');
+  const abilities = Object.entries(abilityTests).filter(
+    ([ability]) => capabilities[ability as keyof Capabilities] === true,
+  );
+  const tests: Record<string, Test> = {
+    'the driver can do what the suite was given': async ({ driver }) => {
+      const said = JSON.stringify(sorted(driver.capabilities));
+      if (said !== JSON.stringify(sorted(capabilities))) throw new Error(`the driver says ${said}`);
+    },
+    ...basicTests,
+    ...settlingTests,
+    ...(leases ? leaseTests : {}),
+    ...(capabilities.deadLetters === true ? deadLetterTests : {}),
+    ...Object.assign({}, ...abilities.map(([, abilityTests]) => abilityTests)),
+  };
+  const bound = Object.entries(tests).map(([title, test]) => {
+    const body = async () => {
+      const subject = await make();
+      try {
+        await test(subject);
+      } finally {
+        await subject[Symbol.asyncDispose]();
+      }
+    };
+    return [title, body] as const;
+  });
+  suite(anyRunner(runner, 'runner'), `the queue driver ${name}`, Object.fromEntries(bound), skip);
+}
+
+function sorted(capabilities: Capabilities): [string, boolean][] {
+  return Object.entries(capabilities).sort(([a], [b]) => (a < b ? -1 : 1)) as [string, boolean][];
+}

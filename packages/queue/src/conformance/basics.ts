@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { GroupGoneError, UnroutedError } from '../errors.ts';
+import { drain, message, Reader, send, type Tests, textOf, times, until } from './subject.ts';
+
+const topic = 'topic';
+const group = 'group';
+
+/** Roundtrips, isolation and the ends of iterations. */
+export const basicTests: Tests = {
+  'a message arrives as it was published': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    const bodies = [
+      new Uint8Array(),
+      Uint8Array.of(0, 255, 10, 13),
+      new TextEncoder().encode('Grüße, 世界 😀'),
+      new Uint8Array(1_000_000).map((_, index) => index % 251),
+    ];
+    const headers = {
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      'ce-type': topic,
+    };
+    const sent = bodies.map(body => message('', { body, headers, key: 'tenant' }));
+    for (const each of sent) await send(driver, topic, each);
+    await using reader = new Reader(driver, topic, group);
+    const received = await reader.has(subject, sent.length);
+    for (const each of sent) {
+      const found = received.find(({ id }) => id === each.id);
+      assert(found, `${each.id} is missing`);
+      assert.deepEqual(Buffer.from(found.body), Buffer.from(each.body));
+      assert.equal(found.headers['traceparent'], headers.traceparent);
+      assert.equal(found.headers['ce-type'], topic);
+      assert.equal(found.deliveries, 1);
+      await found.ack();
+    }
+  },
+  'what the publisher changes afterwards is not published': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    const body = Buffer.from('before');
+    await send(driver, topic, message('', { body }));
+    body.write('after!');
+    assert.deepEqual(await drain(subject, driver, topic, group, 1), ['before']);
+  },
+  'a message without a group is refused, or dropped when that is allowed': async ({ driver }) => {
+    const [refused] = await driver.publish('nobody', [message('lost')]);
+    assert(refused?.ok === false && refused.error instanceof UnroutedError, 'it must be refused');
+    assert.equal(refused.outcome, 'NotExecuted');
+    assert.deepEqual(await driver.publish('nobody', [message('lost')], { allowUnrouted: true }), [
+      { ok: true },
+    ]);
+  },
+  'a batch is reported in its order, and arrives whole': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    const batch = times(500, index => message(`${index}`));
+    const published = await driver.publish(topic, batch);
+    assert.deepEqual(
+      published,
+      batch.map(() => ({ ok: true })),
+    );
+    const texts = await drain(subject, driver, topic, group, 500);
+    assert.deepEqual(
+      texts.map(Number).sort((a, b) => a - b),
+      times(500, index => index),
+    );
+  },
+  'topics do not mix': async subject => {
+    const { driver } = subject;
+    const topics = times(10, index => `topic-${index}`);
+    for (const each of topics) await driver.declare(each, group);
+    for (const each of topics) await send(driver, each, ...times(20, () => message(each)));
+    for (const each of topics) {
+      assert.deepEqual(new Set(await drain(subject, driver, each, group, 20)), new Set([each]));
+    }
+  },
+  'messages wait for their consumer': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('early'));
+    assert.deepEqual(await drain(subject, driver, topic, group, 1), ['early']);
+  },
+  'declaring again changes nothing': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('kept'));
+    await Promise.all(times(10, () => driver.declare(topic, group)));
+    assert.deepEqual(await drain(subject, driver, topic, group, 1), ['kept']);
+  },
+  'consumers of a group share its messages': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    const readers = times(20, () => new Reader(driver, topic, group, { each: each => each.ack() }));
+    try {
+      for (let round = 0; round < 10; round++) {
+        await send(driver, topic, ...times(100, index => message(`${round * 100 + index}`)));
+      }
+      const all = () => readers.flatMap(reader => reader.texts);
+      await until(subject, () => all().length >= 1_000, 'a thousand messages');
+      assert.equal(all().length, 1_000);
+      assert.equal(new Set(all()).size, 1_000);
+    } finally {
+      await Promise.all(readers.map(reader => reader[Symbol.asyncDispose]()));
+    }
+  },
+  'no consumer holds more than its prefetch': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, ...times(30, index => message(`${index}`)));
+    await using reader = new Reader(driver, topic, group, { prefetch: 3 });
+    await reader.has(subject, 3);
+    for (let settled = 0; settled < 27; settled++) {
+      await reader.received[settled]!.ack();
+      await reader.has(subject, settled + 4);
+      assert.equal(reader.received.length, settled + 4);
+    }
+    for (const each of reader.received.slice(27)) await each.ack();
+    assert.equal(new Set(reader.texts).size, 30);
+  },
+  'one that ends leaves the rest to the next': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, ...times(100, index => message(`${index}`)));
+    const seen = new Set<string>();
+    while (seen.size < 100) {
+      const before = seen.size;
+      await using reader = new Reader(driver, topic, group, {
+        prefetch: 1,
+        each: async delivery => {
+          seen.add(textOf(delivery));
+          await delivery.ack();
+        },
+      });
+      await reader.has(subject, Math.min(7, 100 - before));
+    }
+    assert.equal(seen.size, 100);
+  },
+  'many may begin and end at once': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await Promise.all(
+      times(10, async () => {
+        await using _ = new Reader(driver, topic, group);
+      }),
+    );
+    await send(driver, topic, ...times(50, index => message(`${index}`)));
+    assert.equal((await drain(subject, driver, topic, group, 50)).length, 50);
+  },
+  'a signal that has aborted yields nothing': async ({ driver }) => {
+    await driver.declare(topic, group);
+    const options = { prefetch: 1, signal: AbortSignal.abort() };
+    for await (const _ of driver.consume(topic, group, options)) assert.fail('it must end');
+  },
+  'a group that nobody declared is an error': async ({ driver }) => {
+    const options = { prefetch: 1, signal: new AbortController().signal };
+    await assert.rejects(async () => {
+      for await (const _ of driver.consume(topic, 'unheard-of', options)) return;
+    }, GroupGoneError);
+  },
+};

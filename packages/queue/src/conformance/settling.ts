@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { DeliveryLostError } from '../errors.ts';
+import { drain, message, Reader, send, type Test, type Tests, textOf, times } from './subject.ts';
+
+const topic = 'topic';
+const group = 'group';
+
+/** What acknowledging, failing and giving back do. */
+export const settlingTests: Tests = {
+  'what is acknowledged does not come again': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('once'), message('twice'));
+    await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+    const [first] = await reader.has(subject, 1);
+    await first!.ack();
+    await reader.has(subject, 2);
+    await reader.received[1]!.ack();
+    await send(driver, topic, message('last'));
+    await reader.has(subject, 3);
+    assert.deepEqual(new Set(reader.texts).size, 3);
+    await reader.received[2]!.ack();
+  },
+  'what fails comes again, and its failures are counted': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('stubborn'));
+    await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+    for (let failures = 0; failures < 4; failures++) {
+      const delivery = (await reader.has(subject, failures + 1))[failures]!;
+      assert.equal(textOf(delivery), 'stubborn');
+      assert.equal(delivery.failures ?? failures, failures);
+      assert.equal(delivery.deliveries, failures + 1);
+      await delivery.nack({ requeueAfterMs: failures % 2 === 0 ? 0 : 20 });
+    }
+    await (await reader.has(subject, 5))[4]!.ack();
+  },
+  'what fails waits for its pause, and holds up no other': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('poison'));
+    await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+    await (await reader.has(subject, 1))[0]!.nack({ requeueAfterMs: 300 });
+    await send(driver, topic, ...times(3, index => message(`healthy ${index}`)));
+    for (let index = 1; index <= 3; index++) await (await reader.has(subject, index + 1))[index]!.ack();
+    assert.equal(reader.texts.slice(1).includes('poison'), false);
+    await (await reader.has(subject, 5))[4]!.ack();
+    assert.equal(reader.texts[4], 'poison');
+  },
+  'what is given back counts as never handed out': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('returned'));
+    await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+    for (let index = 0; index < 3; index++) {
+      const delivery = (await reader.has(subject, index + 1))[index]!;
+      assert.equal(delivery.deliveries, 1);
+      assert.equal(delivery.failures ?? 0, 0);
+      await delivery.nack({ charge: false });
+    }
+    await (await reader.has(subject, 4))[3]!.ack();
+  },
+  'settling twice does nothing': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('acknowledged'));
+    await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+    const [first] = await reader.has(subject, 1);
+    await first!.ack();
+    await first!.ack();
+    await first!.nack({});
+    await first!.extend(1_000);
+    await send(driver, topic, message('next'));
+    const [, second] = await reader.has(subject, 2);
+    assert.equal(textOf(second!), 'next');
+    await second!.ack();
+  },
+};
+
+/** For drivers whose deliveries have a lease. */
+export const leaseTests: Tests = {
+  'a lease that ends gives the message to another': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('orphan'));
+    const dead = new Reader(driver, topic, group, { prefetch: 1 });
+    const [lost] = await dead.has(subject, 1);
+    await dead[Symbol.asyncDispose]();
+    await using living = new Reader(driver, topic, group, { prefetch: 1 });
+    const [found] = await living.has(subject, 1);
+    assert.equal(textOf(found!), 'orphan');
+    assert.equal(found!.deliveries, 2);
+    assert.equal(found!.failures ?? 0, 0);
+    // The zombie settles nothing
+    await assert.rejects(lost!.ack(), DeliveryLostError);
+    await assert.rejects(lost!.nack({ requeueAfterMs: 0 }), DeliveryLostError);
+    await assert.rejects(lost!.extend(60_000), DeliveryLostError);
+    await found!.ack();
+    await send(driver, topic, message('after'));
+    await (await living.has(subject, 2))[1]!.ack();
+  },
+  'an extended lease holds': async subject => {
+    const { driver } = subject;
+    const leaseMs = driver.leaseMs!;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('long'));
+    await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+    const [delivery] = await reader.has(subject, 1);
+    await using other = new Reader(driver, topic, group, { prefetch: 1 });
+    let waitedMs = 0;
+    for (let beat = 0; beat < 12; beat++) {
+      await delivery!.extend(leaseMs);
+      const until = waitedMs + leaseMs / 4;
+      for (; waitedMs < until; waitedMs += 10) await passOn(subject, 10);
+    }
+    assert.equal(other.received.length, 0);
+    await delivery!.ack();
+  },
+};
+
+/** For drivers that keep dead letters. */
+export const deadLetterTests: Tests = {
+  'a dead letter keeps all that is known, and is not delivered': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    const sent = message('doomed', { headers: { traceparent: 'abc' } });
+    await send(driver, topic, sent);
+    await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+    await (await reader.has(subject, 1))[0]!.nack({ requeueAfterMs: 0 });
+    await (await reader.has(subject, 2))[1]!.nack({ dead: 'Error: no such order' });
+    const letters = await driver.inspect!(topic, group, { limit: 10 });
+    assert.equal(letters.length, 1);
+    const [letter] = letters;
+    assert.equal(textOf(letter!), 'doomed');
+    assert.equal(letter!.id, sent.id);
+    assert.equal(letter!.headers['traceparent'], 'abc');
+    assert.equal(letter!.reason, 'Error: no such order');
+    assert.equal(letter!.deliveries, 2);
+    assert.equal(letter!.failures, 2);
+    await send(driver, topic, message('next'));
+    await (await reader.has(subject, 3))[2]!.ack();
+    assert.equal(reader.texts[2], 'next');
+  },
+  'dead letters come page by page, oldest first': async subject => {
+    const { driver } = subject;
+    await bury(subject, 25);
+    const found: string[] = [];
+    let after: string | undefined;
+    for (;;) {
+      const page = await driver.inspect!(topic, group, { limit: 10, after });
+      found.push(...page.map(textOf));
+      if (page.length < 10) break;
+      after = page.at(-1)!.id;
+    }
+    assert.deepEqual(
+      found,
+      times(25, index => `${index}`),
+    );
+  },
+  'dead letters are sent again with new budgets': async subject => {
+    const { driver } = subject;
+    await bury(subject, 5);
+    const letters = await driver.inspect!(topic, group, { limit: 10 });
+    assert.equal(await driver.redrive!(topic, group, { ids: [letters[1]!.id, 'no such id'] }), 1);
+    await using reader = new Reader(driver, topic, group);
+    const [again] = await reader.has(subject, 1);
+    assert.equal(textOf(again!), '1');
+    assert.equal(again!.deliveries, 1);
+    assert.equal(again!.failures ?? 0, 0);
+    await again!.ack();
+    assert.equal(await driver.redrive!(topic, group, { limit: 2 }), 2);
+    assert.equal(await driver.redrive!(topic, group, {}), 2);
+    assert.equal(await driver.redrive!(topic, group, {}), 0);
+    for (const each of (await reader.has(subject, 5)).slice(1)) await each.ack();
+    assert.deepEqual([...reader.texts].sort(), ['0', '1', '2', '3', '4']);
+  },
+  'purged dead letters are gone': async subject => {
+    const { driver } = subject;
+    await bury(subject, 4);
+    const [first] = await driver.inspect!(topic, group, { limit: 1 });
+    assert.equal(await driver.purge!(topic, group, { ids: [first!.id] }), 1);
+    assert.equal(await driver.purge!(topic, group, {}), 3);
+    assert.deepEqual(await driver.inspect!(topic, group, { limit: 10 }), []);
+    await send(driver, topic, message('alive'));
+    assert.deepEqual(await drain(subject, driver, topic, group, 1), ['alive']);
+  },
+};
+
+async function bury(subject: Parameters<Test>[0], count: number): Promise<void> {
+  const { driver } = subject;
+  await driver.declare(topic, group);
+  await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+  for (let index = 0; index < count; index++) {
+    await send(driver, topic, message(`${index}`));
+    await (await reader.has(subject, index + 1))[index]!.nack({ dead: 'for the test' });
+  }
+}
+
+async function passOn(subject: Parameters<Test>[0], ms: number): Promise<void> {
+  if (subject.pass !== undefined) return subject.pass(ms);
+  await new Promise(resolve => setTimeout(resolve, ms));
+}

@@ -1,0 +1,134 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Delivery, Driver, OutgoingMessage } from '../driver.ts';
+
+/** A driver under test, and what can be done to it. Disposing ends all drivers that it made. */
+export interface Subject extends AsyncDisposable {
+  readonly driver: Driver;
+  /** Another driver over the same state, as another process would have it. With the feature `others`. */
+  other?(): Promise<Driver>;
+  /** Lets time pass for the driver. Without it, it is waited for. */
+  pass?(ms: number): Promise<void>;
+  /** Breaks every connection of the drivers, which may come back at once. With the feature `breaks`. */
+  break?(): Promise<void>;
+}
+
+export type MakeSubject = () => Promise<Subject>;
+
+/** What the subject offers, so that no test is left out in silence. */
+export interface QueueFeatures {
+  readonly others?: boolean;
+  readonly breaks?: boolean;
+}
+
+export type Test = (subject: Subject) => Promise<void>;
+export type Tests = Readonly<Record<string, Test>>;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+let made = 0;
+
+/** A message with an id of its own. */
+export function message(text: string, more: Partial<OutgoingMessage> = {}): OutgoingMessage {
+  return { id: `message-${++made}`, body: encoder.encode(text), headers: {}, ...more };
+}
+
+export function textOf({ body }: { readonly body: Uint8Array }): string {
+  return decoder.decode(body);
+}
+
+export function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index));
+}
+
+/** Waits until `isSo`, letting little time pass in between; for twenty seconds at most when time is real. */
+export async function until(
+  { pass = ms => delay(ms) }: Subject,
+  isSo: () => Promise<boolean> | boolean,
+  what = 'it',
+): Promise<void> {
+  for (let attempt = 0; attempt < 2_000; attempt++) {
+    if (await isSo()) return;
+    await pass(10);
+  }
+  throw new Error(`${what} did not come to be within 2 000 attempts`);
+}
+
+/** Publishes to a topic and throws what was not confirmed. */
+export async function send(
+  driver: Driver,
+  topic: string,
+  ...batch: readonly OutgoingMessage[]
+): Promise<void> {
+  for (const published of await driver.publish(topic, batch)) {
+    if (!published.ok) throw published.error;
+  }
+}
+
+/** A consumer that collects deliveries and settles none by itself, unless it was given `each`. */
+export class Reader implements AsyncDisposable {
+  readonly received: Delivery[] = [];
+  error: unknown;
+  readonly #stop = new AbortController();
+  readonly #reading: Promise<void>;
+
+  constructor(
+    driver: Driver,
+    topic: string,
+    group: string,
+    {
+      prefetch = 10,
+      each,
+      ...more
+    }: {
+      readonly prefetch?: number;
+      readonly each?: (delivery: Delivery) => Promise<void>;
+      readonly ordered?: boolean;
+      readonly fair?: boolean;
+    } = {},
+  ) {
+    const options = { prefetch, signal: this.#stop.signal, ...more };
+    this.#reading = (async () => {
+      for await (const delivery of driver.consume(topic, group, options)) {
+        this.received.push(delivery);
+        await each?.(delivery);
+      }
+    })().catch(error => {
+      this.error = error;
+    });
+  }
+
+  get texts(): string[] {
+    return this.received.map(textOf);
+  }
+
+  /** Resolves when it has received so many. */
+  async has(subject: Subject, count: number): Promise<readonly Delivery[]> {
+    await until(
+      subject,
+      () => {
+        if (this.error !== undefined) throw this.error;
+        return this.received.length >= count;
+      },
+      `delivery ${count} after ${this.received.length}`,
+    );
+    return this.received;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#reading;
+  }
+}
+
+/** Reads and acknowledges so many messages, and returns their texts. */
+export async function drain(
+  subject: Subject,
+  driver: Driver,
+  topic: string,
+  group: string,
+  count: number,
+): Promise<string[]> {
+  await using reader = new Reader(driver, topic, group, { each: delivery => delivery.ack() });
+  await reader.has(subject, count);
+  return reader.texts;
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import { type Clock, describe, type Random } from '@ashlar/core';
+import { getJson, Lease, setJson, VersionConflictError } from '@ashlar/store';
+import type { Running } from '../consuming/context.ts';
+import { settle } from '../consuming/settle.ts';
+import { DeliveryLostError, IdempotencyConflictError, OnceUnavailableError } from '../errors.ts';
+import type { Once, OnceResult } from './once.ts';
+import type { IdempotencySettings } from './options.ts';
+
+/** What a store keeps of a message that was handled. */
+interface Record {
+  /** Of the body, so that another message under the same key is not taken for this one. */
+  readonly fingerprint: string;
+}
+
+interface Parts {
+  readonly settings: IdempotencySettings;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * A lease while the message is handled and a record once it was, both in a `Store`. A lease alone makes duplicates rare:
+ * after a crash between effect and record the handler runs again, with the same `idempotencyKey` and a greater token.
+ */
+export class StoreOnce implements Once {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async run(running: Running, payload: unknown, work: () => Promise<unknown>): Promise<OnceResult> {
+    const { store, leaseMs } = this.#parts.settings;
+    const name = this.#nameOf(running, payload);
+    const fingerprint = fingerprintOf(running.delivery.body);
+    running.idempotencyKey = name;
+    const lease = await asked(Lease.tryAcquire(store, name, { ttlMs: leaseMs }));
+    if (lease === undefined) return { kind: 'busy', retryMs: leaseMs / 10 };
+    try {
+      // Only under the lease: whoever finished before has released it after its record
+      const found = (await asked(getJson<Record>(store, name)))?.value;
+      if (found !== undefined) {
+        if (found.fingerprint !== fingerprint)
+          throw new IdempotencyConflictError(running.topic, running.id, name);
+        return { kind: 'done' };
+      }
+      await this.#work(running, lease, work);
+      await this.#record(running, lease, name, { fingerprint });
+      return { kind: 'done' };
+    } finally {
+      // At once, so that a failure does not hold up the next attempt; a store that does not answer frees it in time
+      await lease[Symbol.asyncDispose]().catch(() => {});
+    }
+  }
+
+  async #work(running: Running, lease: Lease, work: () => Promise<unknown>): Promise<void> {
+    running.fence = lease;
+    const lost = () => running.abort(new DeliveryLostError(running.id));
+    lease.signal.addEventListener('abort', lost, { once: true });
+    try {
+      await work();
+    } finally {
+      lease.signal.removeEventListener('abort', lost);
+    }
+  }
+
+  /** The effect has happened: without its record it would happen again, so the store is asked for as long as the lease holds. */
+  async #record(running: Running, lease: Lease, name: string, record: Record): Promise<void> {
+    const { clock, random, settings } = this.#parts;
+    const { store, retentionMs, leaseMs } = settings;
+    const write = async () => {
+      lease.assertHeld();
+      await setJson(store, name, record, { ttlMs: retentionMs, ifVersion: 'absent' }).catch(error => {
+        // An earlier try was executed and its answer lost, or another has handled it meanwhile
+        if (!(error instanceof VersionConflictError)) throw error;
+      });
+    };
+    try {
+      await settle(write, { clock, random, untilMs: clock.now() + leaseMs });
+    } catch (error) {
+      throw new OnceUnavailableError(running.id, { cause: error });
+    }
+  }
+
+  #nameOf(running: Running, payload: unknown): string {
+    const { key } = this.#parts.settings;
+    const own = key === undefined ? running.id : key(payload as never, running);
+    if (typeof own === 'string' && own !== '') return `${running.group}:${running.topic}:${own}`;
+    throw new TypeError(`\`idempotency.key\` must return a string that is not empty, got ${describe(own)}`);
+  }
+}
+
+async function asked<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new OnceUnavailableError(undefined, { cause: error });
+  }
+}
+
+function fingerprintOf(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('base64url').slice(0, 22);
+}

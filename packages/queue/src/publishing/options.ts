@@ -1,0 +1,65 @@
+import { boolean, checkNames, durationMs, integer, type RulesFor } from '@ashlar/core';
+import type { Capabilities } from '../driver.ts';
+import { UnsupportedError } from '../errors.ts';
+import { headers, idText } from '../names.ts';
+
+interface AnyPublishOptions {
+  /** Unique among all messages. The same id again, within the window that the driver states, is the same message. Default: a random UUID. */
+  readonly id?: string;
+  /** Partition and tenant: what `ordered`, `fair` and the limits of a key are about. Default: none. */
+  readonly key?: string;
+  /** More headers; lower-case names, such as `traceparent`. Default: none. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The version of the payload's form. A subscription with a lower `version` leaves the message to a newer one. Default: none. */
+  readonly version?: number;
+  /** Accept a message that no group receives; it is dropped. Default: false. */
+  readonly allowUnrouted?: boolean;
+}
+interface DelayOptions {
+  /** Milliseconds until the message may be handed out. Default: 0. */
+  readonly delayMs?: number;
+}
+interface PriorityOptions {
+  /** An integer from 0 to 9; higher is handed out first. Default: 0. */
+  readonly priority?: number;
+}
+interface ExpiryOptions {
+  /** Milliseconds after which the message is dropped instead of handed out. Default: never. */
+  readonly expiresInMs?: number;
+}
+
+/** Options of one message. An option that the driver cannot honor is a type error. */
+export type PublishOptions<K extends Capabilities> = AnyPublishOptions &
+  (K extends { readonly delay: true } ? DelayOptions : unknown) &
+  (K extends { readonly priority: true } ? PriorityOptions : unknown) &
+  (K extends { readonly expiry: true } ? ExpiryOptions : unknown);
+
+export type EveryPublishOption = AnyPublishOptions & DelayOptions & PriorityOptions & ExpiryOptions;
+
+const publishRules = {
+  id: idText,
+  key: idText,
+  headers,
+  version: integer(undefined, { min: 1 }),
+  allowUnrouted: boolean(),
+  delayMs: durationMs(undefined, { max: 3_155_760_000_000 }),
+  priority: integer(undefined, { min: 0, max: 9 }),
+  expiresInMs: durationMs(undefined, { above: 0, max: 3_155_760_000_000 }),
+} satisfies RulesFor<EveryPublishOption>;
+
+/** Checks what is given, without a copy. @throws InvalidOptionError */
+export function checkPublish(options: EveryPublishOption): void {
+  checkNames('publish', options, publishRules);
+  for (const name of Object.keys(options) as (keyof EveryPublishOption)[]) {
+    publishRules[name](options[name], name);
+  }
+}
+
+/** @throws UnsupportedError */
+export function checkCapabilities(options: EveryPublishOption, can: Capabilities, driver: string): void {
+  if (options.delayMs !== undefined && !can.delay) throw new UnsupportedError('delayMs', driver, 'delays');
+  if (options.priority !== undefined && !can.priority)
+    throw new UnsupportedError('priority', driver, 'priorities');
+  if (options.expiresInMs !== undefined && can.expiry !== true)
+    throw new UnsupportedError('expiresInMs', driver, 'expiry');
+}

@@ -1,0 +1,218 @@
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import {
+  type Capabilities,
+  channels,
+  type Driver,
+  InvalidPayloadError,
+  memoryDriver,
+  messages,
+  PublishError,
+  type Published,
+  Queue,
+  QueueClosedError,
+  QueueFullError,
+  UnroutedError,
+  UnsupportedError,
+} from '../../src/index.ts';
+
+interface Messages {
+  'order.placed': { id: string };
+  bytes: Uint8Array;
+}
+
+function queueOf(driver = memoryDriver()) {
+  return new Queue(driver, { messages: messages<Messages>(), name: 'shop' });
+}
+
+describe('Queue.publish', () => {
+  it('publishes a CloudEvent', async () => {
+    const driver = memoryDriver();
+    await using queue = queueOf(driver);
+    await queue.declare('order.placed');
+    const options = { id: 'order 1', key: 'acme', version: 3, headers: { traceparent: '00-1-2-01' } };
+    expect(await queue.publish('order.placed', { id: '1' }, options)).toEqual({ id: 'order 1' });
+    const signal = new AbortController().signal;
+    const [delivery] = await take(driver.consume('order.placed', 'default', { prefetch: 1, signal }), 1);
+    expect(delivery!.headers).toEqual({
+      'ce-specversion': '1.0',
+      'ce-id': 'order 1',
+      'ce-source': '/shop',
+      'ce-type': 'order.placed',
+      'ce-time': expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      'ce-partitionkey': 'acme',
+      'ce-schemaversion': '3',
+      'content-type': 'application/json',
+      traceparent: '00-1-2-01',
+    });
+    expect(new TextDecoder().decode(delivery!.body)).toBe('{"id":"1"}');
+    await delivery!.ack();
+  });
+
+  it('refuses a topic that no group receives, unless that is allowed', async () => {
+    await using queue = queueOf();
+    await expect(queue.publish('order.placed', { id: '1' })).rejects.toThrow(UnroutedError);
+    await queue.publish('order.placed', { id: '1' }, { allowUnrouted: true });
+  });
+
+  it('refuses what JSON cannot hold', async () => {
+    await using queue = queueOf();
+    await queue.declare('order.placed');
+    const cycle: Record<string, unknown> = {};
+    cycle['self'] = cycle;
+    for (const payload of [undefined, () => {}, 1n, cycle, Symbol('x')]) {
+      await expect(queue.publish('order.placed', payload as never)).rejects.toThrow(InvalidPayloadError);
+    }
+  });
+
+  it('refuses wrong options, and says which', async () => {
+    await using queue = queueOf();
+    await queue.declare('order.placed');
+    const wrong = [
+      { id: '' },
+      { id: '\ud800' },
+      { id: 'x'.repeat(257) },
+      { key: 1 },
+      { priority: 10 },
+      { priority: 0.5 },
+      { delayMs: -1 },
+      { delayMs: Number.NaN },
+      { expiresInMs: 0 },
+      { version: 0 },
+      { headers: { 'Not-Lower': 'x' } },
+      { headers: { 'ce-id': 'x' } },
+      { headers: { n: 1 } },
+      { delay: 1 },
+      'fast',
+      null,
+    ];
+    for (const options of wrong) {
+      await expect(queue.publish('order.placed', { id: '1' }, options as never)).rejects.toThrow(
+        expect.objectContaining({ code: 'ASHLAR_CORE_INVALID_OPTION' }),
+      );
+    }
+    for (const topic of ['', 'a b', 'a/b', 'ä', 'x'.repeat(129), 5]) {
+      await expect(queue.publish(topic as never, { id: '1' } as never)).rejects.toThrow(/`topic` must be/);
+    }
+  });
+
+  it('says of a message that was not confirmed with which id to publish it again', async () => {
+    const lost = new Error('connection reset');
+    const driver: Driver = {
+      capabilities: { delay: false, priority: false, fanout: true, durable: true, orderedKeys: false },
+      declare: async () => {},
+      publish: async () => {
+        throw lost;
+      },
+      consume: () => take([], 0) as never,
+      [Symbol.asyncDispose]: async () => {},
+    };
+    await using queue = new Queue(driver, { messages: messages<Messages>() });
+    const error = await queue.publish('order.placed', { id: '1' }).catch(error => error);
+    expect(error).toBeInstanceOf(PublishError);
+    expect(error).toMatchObject({ outcome: 'Unknown', cause: lost, retryable: true, topic: 'order.placed' });
+    expect(error.id).toMatch(/^[0-9a-f-]{36}$/);
+    const all = await queue.publishMany('order.placed', [{ id: '1' }, { id: '2' }]);
+    expect(all).toEqual([1, 2].map(() => ({ ok: false, outcome: 'Unknown', error: lost })));
+    // @ts-expect-error the driver has no priorities
+    const refused = queue.publish('order.placed', { id: '1' }, { priority: 1 });
+    await expect(refused).rejects.toThrow(UnsupportedError);
+    // @ts-expect-error the driver has no order of keys
+    const subscribed = queue.subscribe('order.placed', () => {}, { ordered: true });
+    await expect(subscribed).rejects.toThrow('needs order of keys, which the custom driver does not have');
+  });
+
+  it('rejects when a group is full', async () => {
+    await using queue = queueOf(memoryDriver({ maxMessages: 2 }));
+    await queue.declare('order.placed');
+    const published = await queue.publishMany('order.placed', [{ id: '1' }, { id: '2' }, { id: '3' }]);
+    expect(published.map(({ ok }) => ok)).toEqual([true, true, false]);
+    await expect(queue.publish('order.placed', { id: '4' })).rejects.toThrow(QueueFullError);
+  });
+
+  it('takes options for each message of many', async () => {
+    const driver = memoryDriver();
+    await using queue = queueOf(driver);
+    await queue.declare('order.placed');
+    const payloads = [{ id: '1' }, { id: '2' }];
+    await queue.publishMany('order.placed', payloads, ({ id }, index) => ({
+      id: `order ${id}`,
+      priority: index,
+    }));
+    const signal = new AbortController().signal;
+    const received = await take(driver.consume('order.placed', 'default', { prefetch: 2, signal }), 2);
+    expect(received.map(({ id }) => id)).toEqual(['order 2', 'order 1']);
+  });
+
+  it('publishes on its channels', async () => {
+    await using queue = queueOf(memoryDriver({ maxMessages: 1 }));
+    await queue.declare('order.placed');
+    const heard: unknown[] = [];
+    const hear = (message: unknown) => heard.push(message);
+    const { subscribe, unsubscribe } = await import('node:diagnostics_channel');
+    subscribe('ashlar:queue:published', hear);
+    subscribe('ashlar:queue:publish-failed', hear);
+    try {
+      expect(channels.published.hasSubscribers).toBe(true);
+      await queue.publishMany('order.placed', [{ id: '1' }, { id: '2' }], (_, index) => ({
+        id: `m${index}`,
+      }));
+    } finally {
+      unsubscribe('ashlar:queue:published', hear);
+      unsubscribe('ashlar:queue:publish-failed', hear);
+    }
+    expect(heard).toEqual([
+      { queue: 'shop', topic: 'order.placed', count: 1 },
+      {
+        queue: 'shop',
+        topic: 'order.placed',
+        id: 'm1',
+        outcome: 'NotExecuted',
+        error: expect.any(QueueFullError),
+      },
+    ]);
+  });
+
+  it('rejects when it is closed', async () => {
+    const queue = queueOf();
+    await queue.declare('order.placed');
+    await queue.close();
+    await queue.close();
+    await expect(queue.publish('order.placed', { id: '1' })).rejects.toThrow(QueueClosedError);
+    await expect(queue.declare('order.placed')).rejects.toThrow(QueueClosedError);
+    await expect(queue.subscribe('order.placed', () => {})).rejects.toThrow(QueueClosedError);
+  });
+
+  it('refuses wrong construction', () => {
+    const wrong: [unknown, unknown][] = [
+      [undefined, { messages: messages() }],
+      [{}, { messages: messages() }],
+      [memoryDriver(), undefined],
+      [memoryDriver(), {}],
+      [memoryDriver(), { messages: {} }],
+      [memoryDriver(), { messages: messages, name: 'x' }],
+      [memoryDriver(), { messages: messages(), nam: 'x' }],
+    ];
+    for (const [driver, options] of wrong) {
+      expect(() => new Queue(driver as never, options as never)).toThrow(
+        expect.objectContaining({ code: 'ASHLAR_CORE_INVALID_OPTION' }),
+      );
+    }
+    expect(() => memoryDriver({ leaseMs: 0 })).toThrow(/leaseMs/);
+  });
+
+  it('has the types of its messages and its driver', () => {
+    type Plain = Queue<Messages, Capabilities & { readonly delay: true; readonly priority: false }>;
+    expectTypeOf<Plain['publishMany']>().returns.resolves.toEqualTypeOf<readonly Published[]>();
+    type Options = NonNullable<Parameters<Plain['publish']>[2]>;
+    expectTypeOf<Options>().toHaveProperty('delayMs');
+    expectTypeOf<Options>().not.toHaveProperty('priority');
+    expectTypeOf<Options>().not.toHaveProperty('expiresInMs');
+  });
+});
+
+async function take<T>(items: AsyncIterable<T> | Iterable<T>, count: number): Promise<T[]> {
+  const taken: T[] = [];
+  if (count === 0) return taken;
+  for await (const item of items) if (taken.push(item) === count) break;
+  return taken;
+}
