@@ -18,6 +18,8 @@ export interface Capabilities {
   /** Counts deliveries apart from failures, so that crashes have a budget of their own: `crashes`. */
   readonly crashCount?: boolean;
   /** Takes a message that is published again with the same `id`, within the window it states, as one. */
+  readonly uniqueIds?: boolean;
+  /** Keeps one message of those with the same key: `deduplication`. */
   readonly deduplication?: boolean;
   /** Takes turns between keys, so that one with many messages does not hold up the others: `fair`. */
   readonly fairness?: boolean;
@@ -25,6 +27,8 @@ export interface Capabilities {
   readonly limits?: boolean;
   /** Drops a message whose time is over before it is handed out: `expiresInMs`. */
   readonly expiry?: boolean;
+  /** Knows single messages by their id: state, progress, result, and can cancel them. */
+  readonly jobs?: boolean;
 }
 
 /** A message on its way to a backend. */
@@ -42,16 +46,35 @@ export interface OutgoingMessage {
   readonly priority?: number | undefined;
   /** Milliseconds from now, after which the message is dropped if it was not handed out. */
   readonly expiresInMs?: number | undefined;
+  readonly deduplication?: Deduplication | undefined;
 }
+
+/**
+ * Which of several messages with one key a group receives. The key is freed when its message is settled for good or its
+ * time is over, in one step with that, so that it never outlives its message.
+ */
+export type Deduplication =
+  /** The first, until it is acknowledged or dead; those published meanwhile are dropped. */
+  | { readonly key: string; readonly mode: 'simple' }
+  /** The first; those published within `ttlMs` after it are dropped. */
+  | { readonly key: string; readonly mode: 'throttle'; readonly ttlMs: number }
+  /** The last: each replaces the one that waits and is handed out `ttlMs` later, unless another follows. */
+  | { readonly key: string; readonly mode: 'debounce'; readonly ttlMs: number };
 
 /** What became of one message of a batch. `Unknown` may have been published: with the same id, it may be published again. */
 export type Published =
-  | { readonly ok: true }
+  /** `isDuplicate`: every group had it, or one with the key of its `deduplication`, already. */
+  | { readonly ok: true; readonly isDuplicate?: boolean }
   | { readonly ok: false; readonly outcome: 'NotExecuted' | 'Unknown'; readonly error: Error };
 
 export interface PublishSettings {
   /** Accept messages that no group receives. They are dropped. Default: false. */
   readonly allowUnrouted?: boolean | undefined;
+}
+
+export interface AckOptions {
+  /** What the handler returned, to be kept for `find`. With the capability `jobs`. */
+  readonly result?: Uint8Array;
 }
 
 export interface NackOptions {
@@ -78,10 +101,12 @@ export interface Delivery {
   /** How many of them ended in a charged `nack`. Absent where the backend cannot count: then all but this one are. */
   readonly failures?: number;
   readonly key?: string | undefined;
-  ack(): Promise<void>;
+  ack(options?: AckOptions): Promise<void>;
   nack(options: NackOptions): Promise<void>;
   /** The lease ends `ms` milliseconds from now, by the backend's clock. */
   extend(ms: number): Promise<void>;
+  /** Keeps how far the handler is, for `find`. With the capability `jobs`. */
+  progress?(value: Uint8Array): Promise<void>;
 }
 
 /** At most `count` in any `perMs` milliseconds. */
@@ -109,6 +134,18 @@ export interface ConsumeOptions {
   readonly limits?: Limits | undefined;
   /** To be called whenever the backend has answered that it is there and has the group, with or without a message. */
   readonly alive?: (() => void) | undefined;
+}
+
+/** What is known of one message of a group. */
+export interface Job {
+  /** `done` only while its result is kept. */
+  readonly state: 'waiting' | 'delayed' | 'active' | 'done' | 'dead';
+  readonly deliveries: number;
+  readonly failures: number;
+  readonly progress?: Uint8Array | undefined;
+  readonly result?: Uint8Array | undefined;
+  /** Why it is dead. */
+  readonly reason?: string | undefined;
 }
 
 export interface GroupStats {
@@ -159,6 +196,10 @@ export interface Driver<K extends Capabilities = Capabilities> extends AsyncDisp
   /** Stops handing out messages of the group, to all consumers, until it is resumed. */
   pause?(topic: string, group: string): Promise<void>;
   resume?(topic: string, group: string): Promise<void>;
+  /** Undefined when the message is unknown, or was acknowledged without a result. */
+  find?(topic: string, group: string, id: string): Promise<Job | undefined>;
+  /** Takes a message away that is not dead: whether there was one. The delivery of one in hands is lost. */
+  cancel?(topic: string, group: string, id: string): Promise<boolean>;
 }
 
 /** What an error of a driver says of the call behind it. */

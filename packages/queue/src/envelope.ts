@@ -1,4 +1,4 @@
-import { describe } from '@ashlar/core';
+import { jsonOf } from '@ashlar/core';
 import { InvalidPayloadError } from './errors.ts';
 
 const json = 'application/json';
@@ -36,19 +36,14 @@ export class Envelope {
   }
 }
 
-/** @throws InvalidPayloadError for what JSON cannot hold */
+/** @throws InvalidPayloadError for what JSON does not keep as it is, such as a Date */
 export function encode(topic: string, payload: unknown): Uint8Array {
   if (payload instanceof Uint8Array) return payload;
-  let text: string | undefined;
   try {
-    text = JSON.stringify(payload);
+    return Buffer.from(jsonOf(payload));
   } catch (error) {
-    throw new InvalidPayloadError(topic, [error instanceof Error ? error.message : String(error)], {
-      cause: error,
-    });
+    throw new InvalidPayloadError(topic, [(error as Error).message], { cause: error });
   }
-  if (text === undefined) throw new InvalidPayloadError(topic, [`${describe(payload)} has no JSON form`]);
-  return Buffer.from(text);
 }
 
 /** @throws InvalidPayloadError for what is no JSON */

@@ -15,7 +15,7 @@ const capabilities: RedisStreamsCapabilities = {
   orderedKeys: false,
   deadLetters: true,
   crashCount: true,
-  deduplication: true,
+  uniqueIds: true,
   expiry: true,
 };
 

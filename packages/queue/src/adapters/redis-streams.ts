@@ -66,7 +66,7 @@ export interface RedisStreamsCapabilities extends Capabilities {
   readonly orderedKeys: false;
   readonly deadLetters: true;
   readonly crashCount: true;
-  readonly deduplication: true;
+  readonly uniqueIds: true;
   readonly expiry: true;
 }
 
@@ -78,7 +78,7 @@ const capabilities: RedisStreamsCapabilities = {
   orderedKeys: false,
   deadLetters: true,
   crashCount: true,
-  deduplication: true,
+  uniqueIds: true,
   expiry: true,
 };
 

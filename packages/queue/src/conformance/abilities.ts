@@ -93,7 +93,7 @@ export const abilityTests: { readonly [Ability in keyof Capabilities]?: Tests } 
       assert.deepEqual(await drain(subject, driver, topic, group, 1), ['fresh']);
     },
   },
-  deduplication: {
+  uniqueIds: {
     'the same id again is the same message': async subject => {
       const { driver } = subject;
       await driver.declare(topic, group);

@@ -1,30 +1,24 @@
 import { Backoff, type Clock, describe, type Random } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import type { Driver, NackOptions } from '../driver.ts';
-import { decode, versionHeader } from '../envelope.ts';
+import { decode, encode, versionHeader } from '../envelope.ts';
 import {
   DeliveryLostError,
   DoNotRetryError,
   DrainTimeoutError,
-  HandlerTimeoutError,
   IdempotencyConflictError,
   InvalidPayloadError,
   OnceUnavailableError,
 } from '../errors.ts';
-import type { Once } from '../idempotency/once.ts';
-import { StoreOnce } from '../idempotency/store-once.ts';
 import type { MessageTypes } from '../messages.ts';
-import type { HandlerContext, Running } from './context.ts';
+import type { Running } from './context.ts';
 import type { Settings } from './options.ts';
 import { settle } from './settle.ts';
-
-export type Handler = (payload: unknown, context: HandlerContext) => unknown;
 
 interface Parts {
   readonly queue: string;
   readonly driver: Driver;
   readonly types: MessageTypes;
-  readonly handler: Handler;
   readonly settings: Settings;
   readonly clock: Clock;
   readonly random: Random;
@@ -40,59 +34,69 @@ const newerWorkerMs = 5_000;
 const onceAgainMs = 1_000;
 const maxReasonLength = 1_000;
 
-/** Runs handlers and settles their messages: acknowledged, tried again later, or dead. */
+/** What becomes of messages: handled, acknowledged, tried again later, dead, given back or lost. */
 export class Attempts {
   readonly counts = { handled: 0, failed: 0, dead: 0, lost: 0 };
   readonly #parts: Parts;
   readonly #crashes: number;
-  readonly #once: Once | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const { settings, clock, random } = parts;
-    const { idempotency } = settings;
-    this.#once = idempotency && new StoreOnce({ settings: idempotency, clock, random });
     const countsCrashes = parts.driver.capabilities.crashCount === true;
-    this.#crashes = countsCrashes ? (settings.crashes ?? defaultCrashes) : Infinity;
+    this.#crashes = countsCrashes ? (parts.settings.crashes ?? defaultCrashes) : Infinity;
   }
 
-  /** Settles the message, whatever happens. Never rejects. */
-  async run(running: Running): Promise<void> {
+  /** The payload of a message that may be handled; undefined when it was settled instead, or is lost. Never rejects. */
+  async admit(running: Running): Promise<{ readonly payload: unknown } | undefined> {
     const { delivery } = running;
     try {
       const crashes = delivery.deliveries - 1 - running.failures;
       if (crashes > this.#crashes) {
         const reason = `its process died, or its lease ended, ${crashes} times while it was handled`;
-        return await this.#bury(running, reason, false);
+        await this.#bury(running, reason, false);
+      } else if (this.#isTooNew(delivery.headers)) {
+        await this.giveBack(running, newerWorkerMs);
+      } else {
+        return { payload: await this.#payload(running) };
       }
-      if (this.#isTooNew(delivery.headers)) {
-        return await this.#nack(running, { requeueAfterMs: newerWorkerMs, charge: false });
-      }
-      await this.#handle(running);
     } catch (error) {
-      this.#lost(running, error);
+      await this.failed(running, error);
+    }
+    return undefined;
+  }
+
+  /** Never rejects. */
+  async succeeded(running: Running, result: unknown): Promise<void> {
+    try {
+      const options = this.#parts.settings.results ? { result: encode(running.topic, result) } : undefined;
+      await settle(() => running.delivery.ack(options), this.#patience(running));
+    } catch (error) {
+      if (error instanceof InvalidPayloadError) await this.failed(running, error);
+      else this.#lost(running, error);
+      return;
+    }
+    this.counts.handled++;
+    if (channels.handled.hasSubscribers) {
+      const durationMs = this.#parts.clock.now() - running.startedAt;
+      channels.handled.publish({ ...this.#facts(running), durationMs });
     }
   }
 
-  async #handle(running: Running): Promise<void> {
-    const { delivery, startedAt } = running;
+  /** Tried again later, or dead; given back when it was ended by us. Never rejects. */
+  async failed(running: Running, error: unknown): Promise<void> {
     try {
-      const payload = await this.#payload(running);
-      if (this.#once === undefined) await this.#call(payload, running);
-      else {
-        const result = await this.#once.run(running, payload, () => this.#call(payload, running));
-        if (result.kind === 'busy') {
-          return await this.#nack(running, { requeueAfterMs: result.retryMs, charge: false });
-        }
-      }
-    } catch (error) {
-      return await this.#failed(running, error);
+      await this.#failed(running, error);
+    } catch (unsettled) {
+      this.#lost(running, unsettled);
     }
-    await settle(() => delivery.ack(), this.#patience(running));
-    this.counts.handled++;
-    if (channels.handled.hasSubscribers) {
-      const durationMs = this.#parts.clock.now() - startedAt;
-      channels.handled.publish({ ...this.#facts(running), durationMs });
+  }
+
+  /** Without a charge. Never rejects. */
+  async giveBack(running: Running, requeueAfterMs = 0): Promise<void> {
+    try {
+      await this.#nack(running, { requeueAfterMs, charge: false });
+    } catch (error) {
+      this.#lost(running, error);
     }
   }
 
@@ -102,31 +106,13 @@ export class Attempts {
     return types.checks ? types.check(topic, payload) : payload;
   }
 
-  #call(payload: unknown, running: Running): Promise<unknown> {
-    const { handler, settings } = this.#parts;
-    // In an async function, so that a synchronous throw rejects too
-    const result = (async () => handler(payload, running))();
-    if (settings.timeoutMs !== undefined) this.#limit(running, result, settings.timeoutMs);
-    return running.untilAbort(result);
-  }
-
-  #limit(running: Running, result: Promise<unknown>, timeoutMs: number): void {
-    const { clock } = this.#parts;
-    const timer = new AbortController();
-    const expired = () => running.abort(new HandlerTimeoutError(running.topic, timeoutMs));
-    clock.sleep(timeoutMs, timer.signal).then(expired, () => {});
-    result.catch(() => {}).finally(() => timer.abort());
-  }
-
   async #failed(running: Running, error: unknown): Promise<void> {
     if (error instanceof DeliveryLostError && running.abortReason === error) throw error;
     // Ended by us, not by itself
     if (running.abortReason instanceof DrainTimeoutError) {
-      return await this.#nack(running, { charge: false });
+      return await this.giveBack(running);
     }
-    if (error instanceof OnceUnavailableError) {
-      return await this.#nack(running, { requeueAfterMs: onceAgainMs, charge: false });
-    }
+    if (error instanceof OnceUnavailableError) return await this.giveBack(running, onceAgainMs);
     this.counts.failed++;
     const retryInMs = this.#retryInMs(running, error);
     if (channels.failed.hasSubscribers) {

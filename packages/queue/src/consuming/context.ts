@@ -1,5 +1,7 @@
 import type { FencingToken } from '@ashlar/store';
 import type { Delivery } from '../driver.ts';
+import { encode } from '../envelope.ts';
+import { UnsupportedError } from '../errors.ts';
 
 /** What a handler knows of its message. */
 export interface HandlerContext {
@@ -14,10 +16,20 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   /** The same for each attempt at the message, and for no other message; for services that take an idempotency key. */
   readonly idempotencyKey: string;
+  /** Keeps a value of how far the handler is, for `queue.find`. @throws UnsupportedError where the driver keeps no jobs */
+  progress(value: unknown): Promise<void>;
   /** With `idempotency`: greater than that of every earlier attempt. */
   readonly token?: bigint;
   /** With `idempotency`: what a write presents to a sink that refuses older attempts, such as `fencedUpdate` of @ashlar/store. */
   readonly fence?: FencingToken;
+}
+
+/** What a handler of batches knows of its messages. */
+export interface BatchContext {
+  /** One for each payload, in their order; the signal of one aborts when its own lease is lost. */
+  readonly items: readonly HandlerContext[];
+  /** Aborts with the first of them. */
+  readonly signal: AbortSignal;
 }
 
 /** A message whose handler runs, or is about to. */
@@ -74,6 +86,12 @@ export class Running implements HandlerContext {
 
   set idempotencyKey(key: string) {
     this.#idempotencyKey = key;
+  }
+
+  async progress(value: unknown): Promise<void> {
+    if (this.delivery.progress === undefined)
+      throw new UnsupportedError('progress', 'this', 'a record of jobs');
+    await this.delivery.progress(encode(this.topic, value));
   }
 
   get signal(): AbortSignal {

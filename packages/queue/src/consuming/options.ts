@@ -3,6 +3,7 @@ import {
   defaultTo,
   durationMs,
   functionOf,
+  InvalidOptionError,
   integer,
   number,
   type Rule,
@@ -15,6 +16,7 @@ import type { Capabilities, Limits, Rate } from '../driver.ts';
 import { UnsupportedError } from '../errors.ts';
 import { type IdempotencyOptions, type IdempotencySettings, idempotency } from '../idempotency/options.ts';
 import { topicName } from '../names.ts';
+import type { BatchOptions } from './batches.ts';
 
 export interface BackoffOptions {
   /** The longest pause after the first failure, in milliseconds; it doubles with each further one. Default: 1 000. */
@@ -38,8 +40,14 @@ interface AnySubscribeOptions {
   readonly retryIf?: (error: unknown) => boolean;
   /** Handles each message once, as far as its `mode` can. Default: at least once. */
   readonly idempotency?: IdempotencyOptions;
+  /** Hands many messages to the handler at once. Not with `idempotency` or `ordered`. Default: one by one. */
+  readonly batch?: BatchOptions;
   /** The newest version of the payload's form that the handler knows; newer messages wait. Default: any. */
   readonly version?: number;
+}
+interface JobOptions {
+  /** Keeps what the handler returns, as JSON, for `queue.find`. Default: false. */
+  readonly results?: boolean;
 }
 interface CrashOptions {
   /** How often the process may die, or the lease end, under a message before it is dead. Default: 5. */
@@ -60,6 +68,7 @@ interface LimitOptions {
 
 /** Options of a subscription. An option that the driver cannot honor is a type error. */
 export type SubscribeOptions<K extends Capabilities> = AnySubscribeOptions &
+  (K extends { readonly jobs: true } ? JobOptions : unknown) &
   (K extends { readonly crashCount: true } ? CrashOptions : unknown) &
   (K extends { readonly orderedKeys: true } ? OrderOptions : unknown) &
   (K extends { readonly fairness: true } ? FairOptions : unknown) &
@@ -80,13 +89,20 @@ export interface Settings {
   readonly backoff: { readonly firstMs: number; readonly maxMs: number };
   readonly retryIf: ((error: unknown) => boolean) | undefined;
   readonly idempotency: IdempotencySettings | undefined;
+  readonly batch: Required<BatchOptions> | undefined;
+  readonly results: boolean;
   readonly version: number | undefined;
   readonly ordered: boolean | undefined;
   readonly fair: boolean | undefined;
   readonly limits: Limits | undefined;
 }
 
-type EverySubscribeOption = AnySubscribeOptions & CrashOptions & OrderOptions & FairOptions & LimitOptions;
+type EverySubscribeOption = AnySubscribeOptions &
+  JobOptions &
+  CrashOptions &
+  OrderOptions &
+  FairOptions &
+  LimitOptions;
 
 const rate = record({
   count: required(integer(undefined, { min: 1 })),
@@ -108,6 +124,13 @@ const subscribeRules = {
   backoff: record({ firstMs: durationMs(1_000), maxMs: durationMs(60_000) }),
   retryIf: functionOf<(error: unknown) => boolean>(),
   idempotency,
+  batch: orAbsent(
+    record({
+      size: required(integer(undefined, { min: 1, max: 10_000 })),
+      waitMs: durationMs(20),
+    } satisfies RulesFor<BatchOptions>),
+  ),
+  results: boolean(false),
   version: integer(undefined, { min: 1 }),
   ordered: boolean(),
   fair: boolean(),
@@ -124,7 +147,12 @@ const drainRules = { timeoutMs: number(30_000, { min: 0 }) } satisfies RulesFor<
 
 /** @throws InvalidOptionError */
 export function readSubscribe(options: unknown): Settings {
-  return readOptions('subscribe', options, subscribeRules);
+  const settings = readOptions('subscribe', options, subscribeRules);
+  for (const other of ['idempotency', 'ordered'] as const) {
+    if (settings.batch === undefined || !settings[other]) continue;
+    throw new InvalidOptionError('batch', `\`batch\` and \`${other}\` exclude each other: choose one`);
+  }
+  return settings;
 }
 
 /** @throws InvalidOptionError */
@@ -140,5 +168,6 @@ export function checkCapabilities(options: Settings, can: Capabilities, driver: 
   need(options.ordered === true, can.orderedKeys, 'ordered', 'order of keys');
   need(options.fair === true, can.fairness, 'fair', 'fairness');
   need(options.limits !== undefined, can.limits, 'limits', 'limits over all consumers');
+  need(options.results, can.jobs, 'results', 'a record of jobs');
   need(options.crashes !== undefined, can.crashCount, 'crashes', 'a count of deliveries');
 }

@@ -2,9 +2,12 @@ import { Backoff, type Clock, type Random } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import type { Delivery, Driver } from '../driver.ts';
 import { DeliveryLostError, DrainTimeoutError } from '../errors.ts';
+import { StoreOnce } from '../idempotency/store-once.ts';
 import type { MessageTypes } from '../messages.ts';
-import { Attempts, type Handler } from './attempts.ts';
+import { Attempts } from './attempts.ts';
+import { Gathering } from './batches.ts';
 import { Running } from './context.ts';
+import { type BatchHandler, BatchRun, type Handler, SingleHandler } from './handlers.ts';
 import { type DrainOptions, readDrain, type Settings } from './options.ts';
 
 export interface SubscriptionSnapshot {
@@ -30,7 +33,7 @@ export interface SubscriptionParts {
   readonly driver: Driver;
   readonly types: MessageTypes;
   readonly topic: string;
-  readonly handler: Handler;
+  readonly handler: Handler | BatchHandler;
   readonly settings: Settings;
   readonly clock: Clock;
   readonly random: Random;
@@ -50,6 +53,8 @@ export class Subscription implements AsyncDisposable {
   readonly #parts: SubscriptionParts;
   readonly #leaseMs: number;
   readonly #attempts: Attempts;
+  readonly #handle: (running: Running) => void;
+  #gathering: Gathering | undefined;
   readonly #running = new Set<Running>();
   /** Ends the claiming of messages. */
   readonly #stop = new AbortController();
@@ -66,6 +71,7 @@ export class Subscription implements AsyncDisposable {
     this.#parts = parts;
     this.#leaseMs = parts.driver.leaseMs ?? defaultLeaseMs;
     this.#attempts = new Attempts(parts);
+    this.#handle = this.#handling();
     this.#consuming = this.#consume();
     void this.#beat();
   }
@@ -110,7 +116,7 @@ export class Subscription implements AsyncDisposable {
 
   async #consume(): Promise<void> {
     const { queue, driver, topic, settings, clock, random } = this.#parts;
-    const { group, concurrency, ordered, fair, limits } = settings;
+    const { group, concurrency, batch, ordered, fair, limits } = settings;
     const { signal } = this.#stop;
     const backoff = new Backoff(again, random);
     const alive = () => {
@@ -121,10 +127,10 @@ export class Subscription implements AsyncDisposable {
     while (!signal.aborted) {
       let error: unknown = new Error('the driver ended the iteration');
       try {
-        const options = { prefetch: concurrency, signal, ordered, fair, limits, alive };
+        const options = { prefetch: concurrency * (batch?.size ?? 1), signal, ordered, fair, limits, alive };
         for await (const delivery of driver.consume(topic, group, options)) {
           alive();
-          void this.#run(delivery);
+          this.#begin(delivery);
         }
       } catch (thrown) {
         error = thrown;
@@ -139,13 +145,34 @@ export class Subscription implements AsyncDisposable {
     }
   }
 
-  async #run(delivery: Delivery): Promise<void> {
+  #begin(delivery: Delivery): void {
     const { topic, settings, clock } = this.#parts;
     const now = clock.now();
     const running = new Running(topic, settings.group, delivery, now, now + this.#leaseMs);
     this.#running.add(running);
-    await this.#attempts.run(running);
-    this.#running.delete(running);
+    this.#handle(running);
+  }
+
+  #handling(): (running: Running) => void {
+    const { settings, handler, clock, random } = this.#parts;
+    const { batch, idempotency, results, timeoutMs } = settings;
+    const limits = { clock, timeoutMs };
+    if (batch !== undefined) {
+      const batches = new BatchRun(handler as BatchHandler, this.#attempts, limits);
+      const gathering = new Gathering(clock, batch, all => {
+        void batches.run(all).then(() => this.#over(all));
+      });
+      this.#gathering = gathering;
+      return running => gathering.add(running);
+    }
+    const once =
+      idempotency && new StoreOnce({ settings: idempotency, clock, random, keepsResults: results });
+    const single = new SingleHandler(handler as Handler, this.#attempts, once, limits);
+    return running => void single.run(running).then(() => this.#over([running]));
+  }
+
+  #over(ended: readonly Running[]): void {
+    for (const running of ended) this.#running.delete(running);
     if (this.#running.size === 0) this.#idle?.();
   }
 
@@ -177,6 +204,7 @@ export class Subscription implements AsyncDisposable {
     const { clock, topic, closed } = this.#parts;
     this.#stop.abort(new Error('the subscription closes'));
     await this.#consuming;
+    this.#gathering?.flush();
     const done = new AbortController();
     const idle = new Promise<void>(resolve => {
       this.#idle = resolve;

@@ -3,7 +3,7 @@ import type { HandlerContext, Running } from '../consuming/context.ts';
 /** What became of a message whose handler runs at most once with success. */
 export type OnceResult =
   /** Its handler has ended, now or before: it can be acknowledged. */
-  | { readonly kind: 'done' }
+  | { readonly kind: 'done'; readonly result: unknown }
   /** It is being handled elsewhere: try again after so many milliseconds. */
   | { readonly kind: 'busy'; readonly retryMs: number };
 

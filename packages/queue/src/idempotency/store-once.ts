@@ -11,12 +11,15 @@ import type { IdempotencySettings } from './options.ts';
 interface Record {
   /** Of the body, so that another message under the same key is not taken for this one. */
   readonly fingerprint: string;
+  /** What its handler returned, with `results`. */
+  readonly result?: unknown;
 }
 
 interface Parts {
   readonly settings: IdempotencySettings;
   readonly clock: Clock;
   readonly random: Random;
+  readonly keepsResults: boolean;
 }
 
 /**
@@ -43,23 +46,24 @@ export class StoreOnce implements Once {
       if (found !== undefined) {
         if (found.fingerprint !== fingerprint)
           throw new IdempotencyConflictError(running.topic, running.id, name);
-        return { kind: 'done' };
+        return { kind: 'done', result: found.result };
       }
-      await this.#work(running, lease, work);
-      await this.#record(running, lease, name, { fingerprint });
-      return { kind: 'done' };
+      const result = await this.#work(running, lease, work);
+      const kept = this.#parts.keepsResults && { result };
+      await this.#record(running, lease, name, { fingerprint, ...kept });
+      return { kind: 'done', result };
     } finally {
       // At once, so that a failure does not hold up the next attempt; a store that does not answer frees it in time
       await lease[Symbol.asyncDispose]().catch(() => {});
     }
   }
 
-  async #work(running: Running, lease: Lease, work: () => Promise<unknown>): Promise<void> {
+  async #work(running: Running, lease: Lease, work: () => Promise<unknown>): Promise<unknown> {
     running.fence = lease;
     const lost = () => running.abort(new DeliveryLostError(running.id));
     lease.signal.addEventListener('abort', lost, { once: true });
     try {
-      await work();
+      return await work();
     } finally {
       lease.signal.removeEventListener('abort', lost);
     }

@@ -13,6 +13,10 @@ export class Graveyard {
     return this.#letters.size;
   }
 
+  get(id: string): DeadLetter | undefined {
+    return this.#letters.get(id);
+  }
+
   add(letter: DeadLetter): void {
     this.#letters.delete(letter.id);
     this.#letters.set(letter.id, letter);

@@ -15,12 +15,14 @@ import type {
   Delivery,
   Driver,
   GroupStats,
+  Job,
   OutgoingMessage,
   Published,
   PublishSettings,
 } from '../driver.ts';
 import { GroupGoneError, QueueClosedError, QueueFullError, UnroutedError } from '../errors.ts';
 import { Group } from './group.ts';
+import { stored } from './ready.ts';
 import { RecentIds } from './recent-ids.ts';
 
 export interface MemoryDriverOptions {
@@ -30,6 +32,8 @@ export interface MemoryDriverOptions {
   readonly maxMessages?: number;
   /** The most dead letters that a group keeps; the oldest go first. Default: 10 000. */
   readonly maxDead?: number;
+  /** The results of handlers that a group keeps; the oldest go first. Default: 1 000. */
+  readonly maxResults?: number;
   /** Milliseconds within which a message published again with the same id is one message. Default: 300 000. */
   readonly deduplicationMs?: number;
   /** How many ids of a topic are kept for that, at most. Default: 100 000. */
@@ -49,10 +53,12 @@ export interface MemoryCapabilities extends Capabilities {
   readonly orderedKeys: true;
   readonly deadLetters: true;
   readonly crashCount: true;
+  readonly uniqueIds: true;
   readonly deduplication: true;
   readonly fairness: true;
   readonly limits: true;
   readonly expiry: true;
+  readonly jobs: true;
 }
 
 const capabilities: MemoryCapabilities = {
@@ -63,16 +69,19 @@ const capabilities: MemoryCapabilities = {
   orderedKeys: true,
   deadLetters: true,
   crashCount: true,
+  uniqueIds: true,
   deduplication: true,
   fairness: true,
   limits: true,
   expiry: true,
+  jobs: true,
 };
 
 const rules = {
   leaseMs: durationMs(10_000, { above: 0 }),
   maxMessages: integer(1_000_000, { min: 1 }),
   maxDead: integer(10_000, { min: 0 }),
+  maxResults: integer(1_000, { min: 0 }),
   deduplicationMs: durationMs(300_000),
   maxIds: integer(100_000, { min: 0 }),
   clone: boolean(true),
@@ -85,6 +94,7 @@ interface Topic {
 }
 
 const ok: Published = { ok: true };
+const duplicate: Published = { ok: true, isDuplicate: true };
 
 /**
  * Messages in the memory of this process, for one process and for tests: the semantics of the other drivers, without
@@ -116,8 +126,8 @@ class MemoryDriver implements Driver<MemoryCapabilities> {
   async declare(topic: string, group: string): Promise<void> {
     this.#checkOpen();
     const { groups } = this.#topic(topic);
-    const { clock, leaseMs, maxDead } = this.#options;
-    const settings = { clock, leaseMs, maxDead, epochMs: this.#epochMs };
+    const { clock, leaseMs, maxDead, maxResults } = this.#options;
+    const settings = { clock, leaseMs, maxDead, maxResults, epochMs: this.#epochMs };
     if (!groups.has(group)) groups.set(group, new Group(topic, group, settings));
   }
 
@@ -159,6 +169,14 @@ class MemoryDriver implements Driver<MemoryCapabilities> {
     this.#group(topic, group);
   }
 
+  async find(topic: string, group: string, id: string): Promise<Job | undefined> {
+    return this.#group(topic, group).find(id);
+  }
+
+  async cancel(topic: string, group: string, id: string): Promise<boolean> {
+    return this.#group(topic, group).cancel(id);
+  }
+
   async pause(topic: string, group: string): Promise<void> {
     this.#group(topic, group).pause();
   }
@@ -177,19 +195,20 @@ class MemoryDriver implements Driver<MemoryCapabilities> {
   #publishOne(topic: string, { groups, recent }: Topic, message: OutgoingMessage): Published {
     const { clock, clone, maxMessages } = this.#options;
     const now = clock.now();
-    const { id, headers, key, delayMs = 0, priority = 0, expiresInMs = Infinity } = message;
-    if (recent.has(id, now)) return ok;
+    const { id, headers, key, delayMs = 0, priority = 0, expiresInMs = Infinity, deduplication } = message;
+    if (recent.has(id, now)) return duplicate;
     for (const group of groups.values()) {
       if (group.size >= maxMessages) return refusal(new QueueFullError(topic, group.name, maxMessages));
     }
     const body = clone ? new Uint8Array(message.body) : message.body;
     const sequence = this.#sequence++;
+    let isKept = false;
     for (const group of groups.values()) {
-      const item = { id, body, headers, key, priority, sequence, expiresAt: now + expiresInMs };
-      group.add({ ...item, deliveries: 0, failures: 0 }, delayMs);
+      const item = stored({ id, body, headers, key, priority, sequence, expiresAt: now + expiresInMs });
+      if (group.add(item, delayMs, deduplication)) isKept = true;
     }
     recent.add(id, now);
-    return ok;
+    return isKept ? ok : duplicate;
   }
 
   #topic(name: string): Topic {

@@ -13,8 +13,15 @@ export interface Stored {
   /** In the order of publishing. */
   readonly sequence: number;
   readonly expiresAt: number;
+  state: 'new' | 'waiting' | 'delayed' | 'active' | 'gone';
   deliveries: number;
   failures: number;
+  progress: Uint8Array | undefined;
+}
+
+/** A message that was just published. */
+export function stored(message: Omit<Stored, 'state' | 'deliveries' | 'failures' | 'progress'>): Stored {
+  return { ...message, state: 'new', deliveries: 0, failures: 0, progress: undefined };
 }
 
 export type Sharing = Pick<ConsumeOptions, 'ordered' | 'fair' | 'limits'>;
@@ -108,6 +115,13 @@ export class Ready {
     lane.active--;
     if (pausing) lane.pausing++;
     else this.#place(lane, now);
+  }
+
+  /** A failed message of the key does not come back from its pause. */
+  abandoned(key: string | undefined, now: number): void {
+    const lane = this.#laneOf(key);
+    lane.pausing--;
+    this.#place(lane, now);
   }
 
   /** A failed message of the key comes back from its pause. */

@@ -59,7 +59,16 @@ describe('Queue.publish', () => {
     await queue.declare('order.placed');
     const cycle: Record<string, unknown> = {};
     cycle['self'] = cycle;
-    for (const payload of [undefined, () => {}, 1n, cycle, Symbol('x')]) {
+    for (const payload of [
+      undefined,
+      () => {},
+      1n,
+      cycle,
+      Symbol('x'),
+      { at: new Date() },
+      [Number.NaN],
+      new Map(),
+    ]) {
       await expect(queue.publish('order.placed', payload as never)).rejects.toThrow(InvalidPayloadError);
     }
   });
