@@ -1,16 +1,25 @@
-export type { HandlerContext } from './consuming/context.ts';
-export type { BackoffOptions, DrainOptions, SubscribeOptions } from './consuming/options.ts';
+export type { BatchOptions } from './consuming/batches.ts';
+export type { BatchContext, HandlerContext } from './consuming/context.ts';
+export type {
+  BackoffOptions,
+  BatchSubscribeOptions,
+  DrainOptions,
+  SubscribeOptions,
+} from './consuming/options.ts';
 export type { Subscription, SubscriptionSnapshot } from './consuming/subscription.ts';
 export type { DeadLetterBox, ReadDeadLetter } from './dead-letter-box.ts';
 export type { DeadLetter, DeadLetterPage, DeadLetterSelection } from './dead-letters.ts';
 export type * from './diagnostics.ts';
 export { channels } from './diagnostics.ts';
 export type {
+  AckOptions,
   Capabilities,
   ConsumeOptions,
+  Deduplication,
   Delivery,
   Driver,
   GroupStats,
+  Job,
   Limits,
   NackOptions,
   OutgoingMessage,
@@ -43,5 +52,6 @@ export { memoryDriver } from './memory/memory-driver.ts';
 export type { Schemas, Typed } from './messages.ts';
 export { messages } from './messages.ts';
 export type { PublishOptions } from './publishing/options.ts';
-export type { QueueHealth, QueueOptions, QueueSnapshot, SubscriptionHealth } from './queue.ts';
+export type { PublishResult } from './publishing/publisher.ts';
+export type { FoundJob, QueueHealth, QueueOptions, QueueSnapshot, SubscriptionHealth } from './queue.ts';
 export { Queue } from './queue.ts';

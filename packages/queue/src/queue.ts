@@ -12,8 +12,10 @@ import {
   systemClock,
   text,
 } from '@ashlar/core';
-import type { HandlerContext } from './consuming/context.ts';
+import type { BatchContext, HandlerContext } from './consuming/context.ts';
+import type { Handler } from './consuming/handlers.ts';
 import {
+  type BatchSubscribeOptions,
   checkCapabilities,
   type DrainOptions,
   readSubscribe,
@@ -21,12 +23,13 @@ import {
 } from './consuming/options.ts';
 import { Subscription, type SubscriptionSnapshot } from './consuming/subscription.ts';
 import { DeadLetterBox } from './dead-letter-box.ts';
-import type { Capabilities, Driver, Published } from './driver.ts';
-import { QueueClosedError } from './errors.ts';
+import type { Capabilities, Driver, GroupStats, Job, Published } from './driver.ts';
+import { decode } from './envelope.ts';
+import { QueueClosedError, UnsupportedError } from './errors.ts';
 import { MessageTypes, type Typed } from './messages.ts';
-import { topicName } from './names.ts';
+import { idText, topicName } from './names.ts';
 import type { EveryPublishOption, PublishOptions } from './publishing/options.ts';
-import { Publisher } from './publishing/publisher.ts';
+import { Publisher, type PublishResult } from './publishing/publisher.ts';
 
 export interface QueueOptions<In, Out = In> {
   /** Topics and their payloads: `messages<{ 'order.placed': { id: string } }>()`, or `messages({ topic: schema })`. */
@@ -37,6 +40,15 @@ export interface QueueOptions<In, Out = In> {
   readonly clock?: Clock;
   /** Default: `Math.random`. */
   readonly random?: Random;
+}
+
+/** What is known of one message of a group. */
+export interface FoundJob extends Omit<Job, 'progress' | 'result'> {
+  readonly id: string;
+  /** What its handler last passed to `context.progress`. */
+  readonly progress: unknown;
+  /** What its handler returned, with the option `results`. */
+  readonly result: unknown;
 }
 
 export interface SubscriptionHealth {
@@ -75,6 +87,8 @@ const anyDriver = required(
   'write `new Queue(memoryDriver(), { … })`',
 );
 const anyHandler = required(functionOf<(...args: never[]) => unknown>(), 'the handler');
+
+const requiredId = required(idText);
 
 /** Milliseconds without an answer of the backend after which a subscription is no longer healthy. */
 const maxSilenceMs = 15_000;
@@ -116,7 +130,7 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
     topic: T,
     payload: In[T],
     options?: PublishOptions<K>,
-  ): Promise<{ readonly id: string }> {
+  ): Promise<PublishResult> {
     this.#checkOpen();
     return this.#publisher.publish(topic, payload, options as EveryPublishOption | undefined);
   }
@@ -152,14 +166,30 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
   }
 
   /**
+   * With `batch`, each call of the handler gets many messages. An Error in the array that it returns is a failure of its
+   * message; when it throws, all have failed.
+   *
+   * @throws InvalidOptionError, UnsupportedError
+   */
+  subscribe<T extends keyof In & keyof Out & string>(
+    topic: T,
+    handler: (payloads: readonly Out[T][], context: BatchContext) => unknown,
+    options: BatchSubscribeOptions<K>,
+  ): Promise<Subscription>;
+  /**
    * Declares the group and hands its messages to the handler. A message is acknowledged when the handler has ended, tried
    * again later when it throws, and sent to the dead letters after `attempts`.
    *
    * @throws InvalidOptionError, UnsupportedError
    */
-  async subscribe<T extends keyof In & keyof Out & string>(
+  subscribe<T extends keyof In & keyof Out & string>(
     topic: T,
     handler: (payload: Out[T], context: HandlerContext) => unknown,
+    options?: SubscribeOptions<K>,
+  ): Promise<Subscription>;
+  async subscribe<T extends keyof In & keyof Out & string>(
+    topic: T,
+    handler: (payload: never, context: never) => unknown,
     options: SubscribeOptions<K> = {} as SubscribeOptions<K>,
   ): Promise<Subscription> {
     this.#checkOpen();
@@ -174,7 +204,7 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
       driver: this.#driver,
       types: this.#types,
       topic,
-      handler: handler as (payload: unknown, context: HandlerContext) => unknown,
+      handler: handler as Handler,
       settings,
       clock: this.#clock,
       random: this.#random,
@@ -182,6 +212,40 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
     });
     this.#subscriptions.add(subscription);
     return subscription;
+  }
+
+  /** What is known of one message of a group. @throws UnsupportedError where the driver keeps no jobs */
+  async find(topic: keyof (In | Out) & string, id: string, group = 'default'): Promise<FoundJob | undefined> {
+    const find = this.#able('find', 'a record of jobs');
+    const job = await find(topicName(topic, 'topic'), topicName(group, 'group'), requiredId(id, 'id'));
+    if (job === undefined) return undefined;
+    const read = (bytes: Uint8Array | undefined) => bytes && decode(topic, bytes, {});
+    return { ...job, id, progress: read(job.progress), result: read(job.result) };
+  }
+
+  /**
+   * Takes a message away from a group: whether there was one. When its handler runs, its signal aborts within a third of a
+   * lease, and what it did stays done.
+   *
+   * @throws UnsupportedError where the driver keeps no jobs
+   */
+  async cancel(topic: keyof (In | Out) & string, id: string, group = 'default'): Promise<boolean> {
+    const cancel = this.#able('cancel', 'a record of jobs');
+    return cancel(topicName(topic, 'topic'), topicName(group, 'group'), requiredId(id, 'id'));
+  }
+
+  /** Stops handing out messages of a group, in every process, until `resume`. Handlers that run go on. */
+  async pause(topic: keyof (In | Out) & string, group = 'default'): Promise<void> {
+    await this.#able('pause', 'a pause')(topicName(topic, 'topic'), topicName(group, 'group'));
+  }
+
+  async resume(topic: keyof (In | Out) & string, group = 'default'): Promise<void> {
+    await this.#able('resume', 'a pause')(topicName(topic, 'topic'), topicName(group, 'group'));
+  }
+
+  /** How many messages of a group wait, are held back, are in hands, and dead. */
+  async stats(topic: keyof (In | Out) & string, group = 'default'): Promise<GroupStats> {
+    return this.#able('stats', 'counts')(topicName(topic, 'topic'), topicName(group, 'group'));
   }
 
   /** The dead letters of a group. */
@@ -215,6 +279,16 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #able<M extends 'find' | 'cancel' | 'pause' | 'resume' | 'stats'>(
+    method: M,
+    needs: string,
+  ): NonNullable<Driver[M]> {
+    this.#checkOpen();
+    const found = this.#driver[method];
+    if (found === undefined) throw new UnsupportedError(method, this.#kind, needs);
+    return found.bind(this.#driver) as NonNullable<Driver[M]>;
   }
 
   get #kind(): string {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Capabilities, Delivery, Limits, Rate } from '../driver.ts';
+import { DeliveryLostError } from '../errors.ts';
 import { drain, message, Reader, type Subject, send, type Tests, textOf, times, until } from './subject.ts';
 
 const topic = 'topic';
@@ -104,6 +105,123 @@ export const abilityTests: { readonly [Ability in keyof Capabilities]?: Tests } 
       assert.deepEqual(first.sort(), ['other', 'twice']);
       await send(driver, topic, twice, message('last'));
       assert.deepEqual(await drain(subject, driver, topic, group, 1), ['last']);
+    },
+  },
+  deduplication: {
+    'simple: while a message with the key is not settled, no other comes': async subject => {
+      const { driver } = subject;
+      await driver.declare(topic, group);
+      const deduplication = { key: 'report', mode: 'simple' } as const;
+      const publish = (text: string) => driver.publish(topic, [message(text, { deduplication })]);
+      assert.deepEqual(await publish('first'), [{ ok: true }]);
+      assert.deepEqual(await publish('dropped while it waits'), [{ ok: true, isDuplicate: true }]);
+      await using reader = new Reader(driver, topic, group, { prefetch: 5 });
+      await reader.has(subject, 1);
+      assert.deepEqual(await publish('dropped while it runs'), [{ ok: true, isDuplicate: true }]);
+      await reader.received[0]!.nack({ requeueAfterMs: 0 });
+      await reader.has(subject, 2);
+      assert.deepEqual(await publish('dropped while it is tried again'), [{ ok: true, isDuplicate: true }]);
+      await reader.received[1]!.ack();
+      assert.deepEqual(await publish('second'), [{ ok: true }]);
+      await (await reader.has(subject, 3))[2]!.nack({ dead: 'for the test' });
+      assert.deepEqual(await publish('third'), [{ ok: true }]);
+      await (await reader.has(subject, 4))[3]!.ack();
+      assert.deepEqual(reader.texts, ['first', 'first', 'second', 'third']);
+    },
+    'throttle: the first, and then none for its time': async subject => {
+      const { driver } = subject;
+      await driver.declare(topic, group);
+      const deduplication = { key: 'report', mode: 'throttle', ttlMs: 400 } as const;
+      const publish = (text: string) => driver.publish(topic, [message(text, { deduplication })]);
+      await using reader = new Reader(driver, topic, group, { each: each => each.ack() });
+      assert.deepEqual(await publish('first'), [{ ok: true }]);
+      await reader.has(subject, 1);
+      assert.deepEqual(await publish('dropped'), [{ ok: true, isDuplicate: true }]);
+      await until(
+        subject,
+        async () => (await publish('second'))[0]?.ok === true && reader.texts.includes('second'),
+      );
+      assert.deepEqual(reader.texts.slice(0, 2), ['first', 'second']);
+    },
+    'debounce: the last, after its time': async subject => {
+      const { driver } = subject;
+      await driver.declare(topic, group);
+      const deduplication = { key: 'search', mode: 'debounce', ttlMs: 300 } as const;
+      await using reader = new Reader(driver, topic, group, { each: each => each.ack() });
+      for (const text of ['a', 'ab', 'abc']) await send(driver, topic, message(text, { deduplication }));
+      await reader.has(subject, 1);
+      await send(driver, topic, message('other', { deduplication: { ...deduplication, key: 'other' } }));
+      await reader.has(subject, 2);
+      assert.deepEqual(reader.texts, ['abc', 'other']);
+    },
+    'a key is free again after its consumer died and the message was handled': async subject => {
+      const { driver } = subject;
+      await driver.declare(topic, group);
+      const deduplication = { key: 'report', mode: 'simple' } as const;
+      await send(driver, topic, message('orphan', { deduplication }));
+      const dead = new Reader(driver, topic, group, { prefetch: 1 });
+      await dead.has(subject, 1);
+      await dead[Symbol.asyncDispose]();
+      await using living = new Reader(driver, topic, group, { each: each => each.ack() });
+      await living.has(subject, 1);
+      await send(driver, topic, message('next', { deduplication }));
+      await living.has(subject, 2);
+      assert.deepEqual(living.texts, ['orphan', 'next']);
+    },
+  },
+  jobs: {
+    'a message is known by its id, from its publishing to its end': async subject => {
+      const { driver } = subject;
+      await driver.declare(topic, group);
+      const find = async (id: string) => driver.find!(topic, group, id);
+      const [now, later] = [message('now'), message('later', { delayMs: 60_000 })];
+      assert.equal(await find(now.id), undefined);
+      await send(driver, topic, now, later);
+      assert.equal((await find(now.id))?.state, 'waiting');
+      assert.equal((await find(later.id))?.state, 'delayed');
+      await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+      const [first] = await reader.has(subject, 1);
+      await first!.progress!(new TextEncoder().encode('"half"'));
+      const active = await find(now.id);
+      assert.equal(active?.state, 'active');
+      assert.equal(active.deliveries, 1);
+      assert.equal(new TextDecoder().decode(active.progress), '"half"');
+      await first!.nack({ requeueAfterMs: 60_000 });
+      assert.equal((await find(now.id))?.state, 'delayed');
+      assert.equal((await find(now.id))?.failures, 1);
+      await send(driver, topic, message('done'), message('dead'));
+      const [, second] = await reader.has(subject, 2);
+      await second!.ack({ result: new TextEncoder().encode('42') });
+      const done = await find(second!.id);
+      assert.equal(done?.state, 'done');
+      assert.equal(new TextDecoder().decode(done.result), '42');
+      const [, , third] = await reader.has(subject, 3);
+      await third!.nack({ dead: 'for the test' });
+      const dead = await find(third!.id);
+      assert.equal(dead?.state, 'dead');
+      assert.equal(dead.reason, 'for the test');
+    },
+    'a canceled message does not come, and is lost to whom it was given': async subject => {
+      const { driver } = subject;
+      await driver.declare(topic, group);
+      const cancel = (id: string) => driver.cancel!(topic, group, id);
+      const [waiting, delayed, active] = [
+        message('waiting'),
+        message('delayed', { delayMs: 50 }),
+        message('active'),
+      ];
+      await send(driver, topic, active);
+      await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+      const [held] = await reader.has(subject, 1);
+      await send(driver, topic, waiting, delayed, message('last', { delayMs: 200 }));
+      assert.equal(await cancel(waiting.id), true);
+      assert.equal(await cancel(delayed.id), true);
+      assert.equal(await cancel(active.id), true);
+      assert.equal(await cancel(active.id), false);
+      assert.equal(await cancel('unheard of'), false);
+      await assert.rejects(held!.ack(), DeliveryLostError);
+      await (await reader.has(subject, 2))[1]!.ack();
+      assert.deepEqual(reader.texts, ['active', 'last']);
     },
   },
   orderedKeys: {

@@ -17,7 +17,7 @@ export interface HandlerContext {
   /** The same for each attempt at the message, and for no other message; for services that take an idempotency key. */
   readonly idempotencyKey: string;
   /** Keeps a value of how far the handler is, for `queue.find`. @throws UnsupportedError where the driver keeps no jobs */
-  progress(value: unknown): Promise<void>;
+  readonly progress: (value: unknown) => Promise<void>;
   /** With `idempotency`: greater than that of every earlier attempt. */
   readonly token?: bigint;
   /** With `idempotency`: what a write presents to a sink that refuses older attempts, such as `fencedUpdate` of @ashlar/store. */
@@ -88,10 +88,13 @@ export class Running implements HandlerContext {
     this.#idempotencyKey = key;
   }
 
-  async progress(value: unknown): Promise<void> {
-    if (this.delivery.progress === undefined)
-      throw new UnsupportedError('progress', 'this', 'a record of jobs');
-    await this.delivery.progress(encode(this.topic, value));
+  /** A function of its own, as handlers take their context apart. */
+  get progress(): (value: unknown) => Promise<void> {
+    return async value => {
+      if (this.delivery.progress === undefined)
+        throw new UnsupportedError('progress', 'this', 'a record of jobs');
+      await this.delivery.progress(encode(this.topic, value));
+    };
   }
 
   get signal(): AbortSignal {

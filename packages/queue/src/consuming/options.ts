@@ -40,8 +40,6 @@ interface AnySubscribeOptions {
   readonly retryIf?: (error: unknown) => boolean;
   /** Handles each message once, as far as its `mode` can. Default: at least once. */
   readonly idempotency?: IdempotencyOptions;
-  /** Hands many messages to the handler at once. Not with `idempotency` or `ordered`. Default: one by one. */
-  readonly batch?: BatchOptions;
   /** The newest version of the payload's form that the handler knows; newer messages wait. Default: any. */
   readonly version?: number;
 }
@@ -97,8 +95,12 @@ export interface Settings {
   readonly limits: Limits | undefined;
 }
 
-type EverySubscribeOption = AnySubscribeOptions &
-  JobOptions &
+/** Options of a subscription whose handler gets many messages at once; not with `idempotency` or `ordered`. */
+export type BatchSubscribeOptions<K extends Capabilities> = SubscribeOptions<K> & {
+  readonly batch: BatchOptions;
+};
+
+type EverySubscribeOption = AnySubscribeOptions & { readonly batch?: BatchOptions } & JobOptions &
   CrashOptions &
   OrderOptions &
   FairOptions &

@@ -1,5 +1,17 @@
-import { boolean, checkNames, durationMs, integer, type RulesFor } from '@ashlar/core';
-import type { Capabilities } from '../driver.ts';
+import {
+  boolean,
+  checkNames,
+  describe,
+  durationMs,
+  integer,
+  oneOf,
+  type Rule,
+  type RulesFor,
+  readOptions,
+  refused,
+  required,
+} from '@ashlar/core';
+import type { Capabilities, Deduplication } from '../driver.ts';
 import { UnsupportedError } from '../errors.ts';
 import { headers, idText } from '../names.ts';
 
@@ -28,13 +40,39 @@ interface ExpiryOptions {
   readonly expiresInMs?: number;
 }
 
+interface DeduplicationOptions {
+  /** Keeps one message of those with the same key. Default: all are kept. */
+  readonly deduplication?: Deduplication;
+}
+
 /** Options of one message. An option that the driver cannot honor is a type error. */
 export type PublishOptions<K extends Capabilities> = AnyPublishOptions &
   (K extends { readonly delay: true } ? DelayOptions : unknown) &
   (K extends { readonly priority: true } ? PriorityOptions : unknown) &
-  (K extends { readonly expiry: true } ? ExpiryOptions : unknown);
+  (K extends { readonly expiry: true } ? ExpiryOptions : unknown) &
+  (K extends { readonly deduplication: true } ? DeduplicationOptions : unknown);
 
-export type EveryPublishOption = AnyPublishOptions & DelayOptions & PriorityOptions & ExpiryOptions;
+export type EveryPublishOption = AnyPublishOptions &
+  DelayOptions &
+  PriorityOptions &
+  ExpiryOptions &
+  DeduplicationOptions;
+
+const deduplicationRules = {
+  key: required(idText),
+  mode: required(oneOf(undefined, ['simple', 'throttle', 'debounce'])),
+  ttlMs: durationMs(undefined, { above: 0, max: 3_155_760_000_000 }),
+};
+
+/** @throws InvalidOptionError */
+const deduplication: Rule<Deduplication | undefined> = (value, option) => {
+  if (value === undefined) return undefined;
+  const { key, mode, ttlMs } = readOptions(`\`${option}\``, value, deduplicationRules, `${option}.`);
+  if ((mode === 'simple') === (ttlMs === undefined)) return value as Deduplication;
+  const expected =
+    mode === 'simple' ? 'absent with mode `simple`' : `a number of milliseconds with mode \`${mode}\``;
+  throw refused(`${option}.ttlMs`, expected, ttlMs, `the key is ${describe(key)}`);
+};
 
 const publishRules = {
   id: idText,
@@ -45,6 +83,7 @@ const publishRules = {
   delayMs: durationMs(undefined, { max: 3_155_760_000_000 }),
   priority: integer(undefined, { min: 0, max: 9 }),
   expiresInMs: durationMs(undefined, { above: 0, max: 3_155_760_000_000 }),
+  deduplication,
 } satisfies RulesFor<EveryPublishOption>;
 
 /** Checks what is given, without a copy. @throws InvalidOptionError */
@@ -62,4 +101,6 @@ export function checkCapabilities(options: EveryPublishOption, can: Capabilities
     throw new UnsupportedError('priority', driver, 'priorities');
   if (options.expiresInMs !== undefined && can.expiry !== true)
     throw new UnsupportedError('expiresInMs', driver, 'expiry');
+  if (options.deduplication !== undefined && can.deduplication !== true)
+    throw new UnsupportedError('deduplication', driver, 'keys of deduplication');
 }

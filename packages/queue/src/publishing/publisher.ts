@@ -8,6 +8,12 @@ import type { MessageTypes } from '../messages.ts';
 import { topicName } from '../names.ts';
 import { checkCapabilities, checkPublish, type EveryPublishOption } from './options.ts';
 
+export interface PublishResult {
+  readonly id: string;
+  /** Every group had it already, or another with the key of its `deduplication`: it was dropped. */
+  readonly isDuplicate?: boolean;
+}
+
 const none: EveryPublishOption = {};
 
 /** What one call of `publishMany` sends at once, so that no batch is without bound. */
@@ -27,16 +33,12 @@ export class Publisher {
     this.#envelope = new Envelope(`/${encodeURIComponent(queue)}`);
   }
 
-  async publish(
-    topic: string,
-    payload: unknown,
-    options: EveryPublishOption = none,
-  ): Promise<{ readonly id: string }> {
+  async publish(topic: string, payload: unknown, options: EveryPublishOption = none): Promise<PublishResult> {
     topicName(topic, 'topic');
     const message = await this.#message(topic, payload, options);
     const [published] = await this.#send(topic, [message], options.allowUnrouted);
     if (published?.ok !== true) throw asError(topic, message.id, published);
-    return { id: message.id };
+    return published.isDuplicate ? { id: message.id, isDuplicate: true } : { id: message.id };
   }
 
   async publishMany(
@@ -65,12 +67,12 @@ export class Publisher {
     }
     if (this.#types.checks) await this.#types.check(topic, payload);
     const body = encode(topic, payload);
-    const { id = randomUUID(), key, delayMs, priority, expiresInMs, version } = options;
+    const { id = randomUUID(), key, delayMs, priority, expiresInMs, version, deduplication } = options;
     const headers = this.#envelope.headers(id, topic, body === payload);
     if (key !== undefined) headers['ce-partitionkey'] = key;
     if (version !== undefined) headers[versionHeader] = String(version);
     Object.assign(headers, options.headers);
-    return { id, body, headers, key, delayMs, priority, expiresInMs };
+    return { id, body, headers, key, delayMs, priority, expiresInMs, deduplication };
   }
 
   async #send(

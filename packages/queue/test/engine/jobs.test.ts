@@ -1,0 +1,208 @@
+import { ManualClock } from '@ashlar/core/testing';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { DeliveryLostError, memoryDriver, messages, Queue, UnsupportedError } from '../../src/index.ts';
+
+interface Messages {
+  work: { n: number };
+}
+
+function setUp(options: { readonly leaseMs?: number } = {}) {
+  const clock = new ManualClock();
+  const driver = memoryDriver({ clock, ...options });
+  return {
+    clock,
+    driver,
+    queue: new Queue(driver, { messages: messages<Messages>(), clock, random: () => 1 }),
+  };
+}
+
+const payloads = (count: number) => Array.from({ length: count }, (_, n) => ({ n }));
+
+describe('batches', () => {
+  it('gathers messages until there are enough, or the first has waited', async () => {
+    const { queue, clock } = setUp();
+    const seen: number[][] = [];
+    await queue.subscribe(
+      'work',
+      (batch, context) => {
+        expectTypeOf(batch).toEqualTypeOf<readonly { n: number }[]>();
+        expect(context.items.map(({ attempt }) => attempt)).toEqual(batch.map(() => 1));
+        seen.push(batch.map(({ n }) => n));
+      },
+      { batch: { size: 4, waitMs: 50 } },
+    );
+    await queue.publishMany('work', payloads(10));
+    await clock.advance(10);
+    expect(seen).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+    ]);
+    await clock.advance(50);
+    expect(seen[2]).toEqual([8, 9]);
+    expect(queue.snapshot().subscriptions[0]).toMatchObject({ handled: 10, running: 0 });
+    await queue.close();
+  });
+
+  it('settles each message by its own result', async () => {
+    const { queue, clock } = setUp();
+    const seen: number[][] = [];
+    await queue.subscribe(
+      'work',
+      batch => {
+        seen.push(batch.map(({ n }) => n));
+        return batch.map(({ n }) => (n % 2 === 1 ? new Error(`odd: ${n}`) : undefined));
+      },
+      { batch: { size: 4 }, attempts: 2, backoff: { firstMs: 100 } },
+    );
+    await queue.publishMany('work', payloads(4));
+    await clock.advance(1_000);
+    expect(seen).toEqual([
+      [0, 1, 2, 3],
+      [1, 3],
+    ]);
+    const reasons: string[] = [];
+    for await (const { reason } of queue.dead('work')) reasons.push(reason);
+    expect(reasons).toEqual(['Error: odd: 1', 'Error: odd: 3']);
+    await queue.close();
+  });
+
+  it('fails all of a batch whose handler throws, is late, or returns nonsense', async () => {
+    for (const [handler, reason] of [
+      [() => Promise.reject(new Error('down')), 'Error: down'],
+      [() => new Promise(() => {}), 'HandlerTimeoutError: the handler of "work" did not end within 50 ms'],
+      [
+        () => [1],
+        'TypeError: a handler of batches must return nothing, or an array of 2 results; got an array of 1',
+      ],
+    ] as const) {
+      const { queue, clock } = setUp();
+      await queue.subscribe('work', handler, { batch: { size: 2 }, attempts: 1, timeoutMs: 50 });
+      await queue.publishMany('work', payloads(2));
+      await clock.advance(1_000);
+      const reasons: string[] = [];
+      for await (const letter of queue.dead('work')) reasons.push(letter.reason);
+      expect(reasons).toEqual([reason, reason]);
+      await queue.close();
+    }
+  });
+
+  it('drains what it has gathered', async () => {
+    const { queue, clock } = setUp();
+    const seen: number[][] = [];
+    await queue.subscribe('work', batch => void seen.push(batch.map(({ n }) => n)), {
+      batch: { size: 100, waitMs: 60_000 },
+    });
+    await queue.publishMany('work', payloads(3));
+    await clock.advance(1);
+    await queue.close();
+    expect(seen).toEqual([[0, 1, 2]]);
+    expect(clock.sleeping).toBe(0);
+  });
+
+  it('refuses what it cannot combine', async () => {
+    const { queue } = setUp();
+    for (const options of [{ ordered: true }, { idempotency: {} }]) {
+      const subscribed = queue.subscribe('work', () => {}, { batch: { size: 2 }, ...options } as never);
+      await expect(subscribed).rejects.toThrow(
+        expect.objectContaining({ code: 'ASHLAR_CORE_INVALID_OPTION' }),
+      );
+    }
+    await queue.close();
+  });
+});
+
+describe('jobs', () => {
+  it('are found by their id, with progress and result', async () => {
+    const { queue, clock } = setUp();
+    await queue.subscribe(
+      'work',
+      async ({ n }, { progress }) => {
+        await progress({ percent: 50 });
+        await clock.sleep(100);
+        return { doubled: 2 * n };
+      },
+      { results: true },
+    );
+    await queue.publish('work', { n: 21 }, { id: 'job' });
+    await clock.advance(10);
+    expect(await queue.find('work', 'job')).toMatchObject({ state: 'active', progress: { percent: 50 } });
+    await clock.advance(100);
+    expect(await queue.find('work', 'job')).toMatchObject({
+      id: 'job',
+      state: 'done',
+      result: { doubled: 42 },
+    });
+    expect(await queue.find('work', 'unheard of')).toBeUndefined();
+    await queue.close();
+  });
+
+  it('are canceled, also while they run', async () => {
+    const { queue, clock } = setUp({ leaseMs: 300 });
+    const reasons: unknown[] = [];
+    await queue.subscribe('work', async (_, { signal }) => {
+      await clock.sleep(60_000, signal).catch(error => reasons.push(error));
+    });
+    await queue.publish('work', { n: 1 }, { id: 'job' });
+    await clock.advance(10);
+    expect(await queue.cancel('work', 'job')).toBe(true);
+    await clock.advance(100);
+    expect(reasons).toEqual([expect.any(DeliveryLostError)]);
+    expect(await queue.cancel('work', 'job')).toBe(false);
+    await queue.close();
+  });
+
+  it('stop coming while their group is paused', async () => {
+    const { queue, clock } = setUp();
+    const seen: number[] = [];
+    await queue.subscribe('work', ({ n }) => void seen.push(n));
+    await queue.pause('work');
+    await queue.publish('work', { n: 1 });
+    await clock.advance(1_000);
+    expect(seen).toEqual([]);
+    expect(await queue.stats('work')).toEqual({ waiting: 1, delayed: 0, active: 0, dead: 0 });
+    await queue.resume('work');
+    await clock.advance(1);
+    expect(seen).toEqual([1]);
+    await queue.close();
+  });
+
+  it('are refused where the driver keeps none', async () => {
+    const { driver } = setUp();
+    const { find: _, cancel: __, ...methods } = driver;
+    const plain = {
+      ...methods,
+      capabilities: { ...driver.capabilities, jobs: false as const },
+      declare: driver.declare.bind(driver),
+      publish: driver.publish.bind(driver),
+      consume: driver.consume.bind(driver),
+      [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
+    };
+    await using queue = new Queue(plain, { messages: messages<Messages>() });
+    await expect(queue.find('work', 'id')).rejects.toThrow(UnsupportedError);
+    // @ts-expect-error the driver keeps no jobs
+    await expect(queue.subscribe('work', () => {}, { results: true })).rejects.toThrow(UnsupportedError);
+  });
+
+  it('are dropped for another with the same key', async () => {
+    const { queue, clock } = setUp();
+    await queue.declare('work');
+    const deduplication = { key: 'report', mode: 'simple' } as const;
+    expect(await queue.publish('work', { n: 1 }, { id: 'a', deduplication })).toEqual({ id: 'a' });
+    expect(await queue.publish('work', { n: 2 }, { id: 'b', deduplication })).toEqual({
+      id: 'b',
+      isDuplicate: true,
+    });
+    for (const wrong of [
+      { key: 'x' },
+      { key: 'x', mode: 'throttle' },
+      { key: 'x', mode: 'simple', ttlMs: 5 },
+      'x',
+    ]) {
+      await expect(queue.publish('work', { n: 1 }, { deduplication: wrong as never })).rejects.toThrow(
+        expect.objectContaining({ code: 'ASHLAR_CORE_INVALID_OPTION' }),
+      );
+    }
+    await clock.advance(1);
+    await queue.close();
+  });
+});
