@@ -161,6 +161,8 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     answer.shouldKeepAlive = false;
     this.#committed = true;
     writeHead(answer, response.statusCode!, response.statusMessage, headers);
+    // At once; see HeldResponse
+    answer.write('', 'latin1');
     const onAbort = () => response.destroy();
     signal.addEventListener('abort', onAbort, { once: true });
     try {

@@ -41,6 +41,7 @@ describe('an answer to an upgrade that does not switch', () => {
     ['with a length, by an end', `${refused}Content-Length: 10\r\n\r\nhello`, end],
     ['with a length, by a reset', `${refused}Content-Length: 10\r\n\r\nhello`, reset],
     ['until the close, by a reset', `${refused}\r\nhello`, reset],
+    ['before its body, by a reset', `${refused}\r\n`, reset],
     [
       'until the close, by a reset at once',
       `${refused}\r\nhello`,
