@@ -29,7 +29,7 @@ const flags: Flags = {
 const what = `npm run fuzz -w @ashlar/lb -- [--seed S] [--runs N] [--case N|FILE] [--json]
 
 The same bytes go through reverseProxy, nginx and HAProxy to an endpoint that records what reaches it. What differs, or
-breaks a rule, and does not stand in fuzz/differences.ts, is printed with its smallest case. The exit code is 1 then.
+breaks a rule, and does not stand in fuzz/differences, is printed with its smallest case. The exit code is 1 then.
 
 ${quirkNames.join(', ')}`;
 
@@ -70,7 +70,7 @@ function told({ cases, tookMs, against, skipped, findings, explained, uncaught }
   const lines = [
     `${cases} cases against ${against.join(' and ') || 'the rules alone'}, ${rate} a second`,
     ...skipped.map(reason => `without a peer: ${reason}`),
-    ...known.map(({ name, toMend }) => `  ${explained[name] ?? 0} × ${toMend ? 'TO MEND ' : ''}${name}`),
+    ...known.map(({ name }) => `  ${explained[name] ?? 0} × ${name}`),
     ...uncaught.map(stack => `uncaught: ${stack}`),
     ...findings.map(toldFinding),
   ];

@@ -2,7 +2,7 @@ import { type Case, marker } from '../case.ts';
 import { type Message, valuesOf } from '../wire/message.ts';
 import type { Observation } from '../wire/observe.ts';
 import type { PeerName } from '../wire/subjects.ts';
-import type { Difference } from './difference.ts';
+import { type Difference, reached } from './difference.ts';
 
 /** How a case ended for the client; what a proxy says itself is told apart from what the endpoint said. */
 export function outcomeOf({ received: { response, end } }: Observation): string {
@@ -41,7 +41,7 @@ type Compare = (aspect: string, mine: string, other: string) => void;
 
 function compareEndpoint(ours: Observation, theirs: Observation, compare: Compare): void {
   const [mine, other] = [requestsOf(ours), requestsOf(theirs)];
-  compare('requests at the endpoint', `${mine.length}`, `${other.length}`);
+  compare(reached, `${mine.length}`, `${other.length}`);
   const [a, b] = [mine[0], other[0]];
   if (a === undefined || b === undefined) return;
   // Each speaks the version that it speaks

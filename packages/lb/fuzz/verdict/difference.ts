@@ -21,10 +21,8 @@ export function kindOf({ against, aspect, ours, theirs }: Difference): string {
 /** An entry of the table of what is known. */
 export interface Known {
   readonly name: string;
-  /** Why it is as it is; for one `toMend`, what would be right. */
+  /** Why it is as it is. */
   readonly reason: string;
-  /** A fault that is known and is still there. */
-  readonly toMend?: true;
   explains(difference: Difference, each: Case): boolean;
 }
 
@@ -35,3 +33,11 @@ export function shown(text: string): string {
     .replace(/((?:a:b(?:\r\n)?){20,})/g, run => `[${run.length} bytes of a:b]`);
   return JSON.stringify(short).slice(0, 1_200);
 }
+
+/** How many requests came to the endpoint. */
+export const reached = 'requests at the endpoint';
+
+export const aspectIs =
+  (pattern: RegExp): Known['explains'] =>
+  ({ aspect }) =>
+    pattern.test(aspect);

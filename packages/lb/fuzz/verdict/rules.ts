@@ -2,7 +2,7 @@ import { answerBytes, type Case, marker, methodOf, targetOf, valuesIn } from '..
 import { type Message, valuesOf } from '../wire/message.ts';
 import type { Observation } from '../wire/observe.ts';
 import { outcomeOf, requestsOf } from './comparison.ts';
-import type { Difference } from './difference.ts';
+import { type Difference, reached } from './difference.ts';
 import { endsWell, oddities, otherCodings, sentAnswer, sentRequest } from './sent.ts';
 
 /** What our proxy promises or RFC 9110 and 9112 ask of any; what of it a case broke. */
@@ -35,7 +35,7 @@ function requestRules(each: Case, seen: Observation, broken: Broken): void {
     const hosts = valuesOf(request, 'host').length;
     if (hosts !== 1) broken('malformed request: host', `${hosts} of them`, 'one Host');
   }
-  if (requests.length > 1) broken('requests at the endpoint', `${requests.length}`, 'one');
+  if (requests.length > 1) broken(reached, `${requests.length}`, 'one');
   const [request] = requests;
   if (request === undefined) return;
   if (sent?.complete !== true) broken('cut request', 'whole', 'not whole');

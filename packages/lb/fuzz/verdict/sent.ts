@@ -23,6 +23,21 @@ export function endsWell({ answer }: Case, sent: Message | undefined): boolean {
   return sent.complete || (sent.framing === 'close' && (answer.cut?.how ?? answer.after) === 'end');
 }
 
+/** Whether an endpoint's answer breaks a rule or off. */
+export function oddAnswer(each: Case): boolean {
+  const answer = sentAnswer(each);
+  return (
+    answer === undefined ||
+    !endsWell(each, answer) ||
+    answer.flaws.length > 0 ||
+    otherCodings(each.answer.head)
+  );
+}
+
+export function isIdempotent(each: Case): boolean {
+  return /^(GET|HEAD|OPTIONS|TRACE|PUT|DELETE)$/.test(methodOf(each));
+}
+
 /** What a client may not send (RFC 9110, 9112), by a word for each; empty for a request that has to be taken. */
 export function oddities(each: Case): string[] {
   const request = sentRequest(each);

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
@@ -11,6 +10,7 @@ import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
+import { reset } from '../http/resets.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { headerValue } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
@@ -174,9 +174,8 @@ function refuse(request: IncomingMessage, response: ServerResponse, status: numb
 
 /** Ends the connection so that the client sees that its response is not whole. */
 function cut({ httpVersion, socket }: IncomingMessage, response: ServerResponse): void {
-  // The end of the connection is the end of a response to HTTP/1.0. TLS says so itself, by the lack of its farewell
-  const asReset = httpVersion === '1.0' && (socket as Partial<TLSSocket>).encrypted !== true;
-  if (asReset && socket.remoteAddress !== undefined) socket.resetAndDestroy();
+  // To HTTP/1.0 the end of the connection is the end of the response
+  if (httpVersion === '1.0') reset(socket);
   else response.destroy();
 }
 

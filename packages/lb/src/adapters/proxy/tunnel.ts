@@ -9,6 +9,7 @@ import { notExecuted, verdictOf } from '../../requests/classify.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError, UpstreamError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
+import { reset } from '../http/resets.ts';
 import { upstreamPath } from '../http/url.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
@@ -32,6 +33,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   readonly #stop = new AbortController();
   /** Whether the client has received a part of the response. */
   #committed = false;
+  #switched = false;
 
   constructor(
     balancer: LoadBalancer<E>,
@@ -114,7 +116,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
 
   /** Sends on the bytes of both sides until the endpoint ends, or the client has and the endpoint stays silent. */
   async #join(response: IncomingMessage, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void> {
-    const onAbort = () => socket.destroy();
+    const onAbort = () => reset(socket);
     signal.addEventListener('abort', onAbort, { once: true });
     let timer: NodeJS.Timeout | undefined;
     this.#socket.once('end', () => {
@@ -125,6 +127,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     try {
       const { headers } = responseHead(response.statusCode!, response.rawHeaders);
       headers.push('connection', 'upgrade', 'upgrade', response.headers.upgrade ?? '');
+      this.#switched = true;
       this.#committed = true;
       this.#socket.write(headOf(response.statusCode!, response.statusMessage, headers), 'latin1');
       this.#socket.write(head);
@@ -158,6 +161,8 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     answer.shouldKeepAlive = false;
     this.#committed = true;
     writeHead(answer, response.statusCode!, response.statusMessage, headers);
+    // At once; see HeldResponse
+    answer.write('', 'latin1');
     const onAbort = () => response.destroy();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
@@ -180,7 +185,9 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     const socket = this.#socket;
     const status = this.#committed || error instanceof ClientGoneError ? undefined : statusOf(error);
     if (status === undefined) {
-      socket.destroy();
+      // In a tunnel an end may have a meaning
+      if (this.#switched && error instanceof UpstreamError) reset(socket);
+      else socket.destroy();
     } else {
       const { headers, body } = problem(status, error);
       socket.write(headOf(status, undefined, [...headers, 'connection', 'close']), 'latin1');

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { connect } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import * as undici from 'undici';
 import { describe, expect, it } from 'vitest';
 import { reverseProxy } from '../../../src/adapters/proxy.ts';
@@ -27,6 +28,19 @@ async function replica() {
 }
 
 describe('an endpoint with an https url', () => {
+  it('may end its responses with the connection', async () => {
+    const server = createTlsServer({ key, cert }, socket => {
+      socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nhello'));
+    });
+    const { port } = await listening(server);
+    const { url, lb } = await front([{ id: 'a', url: `https://localhost:${port}` }], { tls: { ca: cert } });
+    const texts = await Promise.all(
+      Array.from({ length: 20 }, async () => (await undici.request(url)).body.text()),
+    );
+    expect(new Set(texts)).toEqual(new Set(['hello']));
+    expect(lb.snapshot()).toMatchObject({ retries: 0, endpoints: [{ failed: 0 }] });
+  });
+
   it.each([
     ['localhost', 'localhost'],
     ['127.0.0.1', null],

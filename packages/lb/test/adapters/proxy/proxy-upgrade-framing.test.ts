@@ -10,6 +10,8 @@ const upgrade = 'GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade:
 const refused = 'HTTP/1.1 403 Forbidden\r\nX-Why: no\r\n';
 const chunked = `${refused}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`;
 
+const switched = 'HTTP/1.1 101 Fine\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\nhello';
+
 /** Ends by a reset when what was written is on its way. */
 const reset = (socket: Socket, bytes: string) =>
   socket.write(bytes, () => setTimeout(() => socket.resetAndDestroy(), 30));
@@ -39,6 +41,7 @@ describe('an answer to an upgrade that does not switch', () => {
     ['with a length, by an end', `${refused}Content-Length: 10\r\n\r\nhello`, end],
     ['with a length, by a reset', `${refused}Content-Length: 10\r\n\r\nhello`, reset],
     ['until the close, by a reset', `${refused}\r\nhello`, reset],
+    ['before its body, by a reset', `${refused}\r\n`, reset],
     [
       'until the close, by a reset at once',
       `${refused}\r\nhello`,
@@ -95,9 +98,7 @@ describe('an answer to an upgrade', () => {
 describe('a switch of protocols', () => {
   it('ends some time after the client has, and blames nobody', async () => {
     const silent = createServer({ allowHalfOpen: true }, socket => {
-      socket.once('data', () =>
-        socket.write('HTTP/1.1 101 Fine\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\nhello'),
-      );
+      socket.once('data', () => socket.write(switched));
     });
     const endpoint = { id: 'a', ...(await listening(silent)) };
     const { port, lb } = await front([endpoint], { idleTimeoutMs: 200 });
@@ -111,6 +112,33 @@ describe('a switch of protocols', () => {
     await until(() => expect(text).toContain('hello'));
     expect(lb.snapshot().inFlight).toBe(1);
     socket.end();
+    await until(() => expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 0 }] }));
+  });
+
+  it.each([
+    ['at once', 0],
+    ['later', 30],
+  ])('is reset to its client when the endpoint resets it %s, as an end may have a meaning', async (_, ms) => {
+    const endpoint = await scripted(socket => {
+      socket.write(switched);
+      if (ms === 0) socket.resetAndDestroy();
+      else setTimeout(() => socket.resetAndDestroy(), ms);
+    });
+    const { port, lb } = await front([endpoint]);
+    const { reset } = await exchanged(port, upgrade);
+    expect(reset).toBe(true);
+    await until(() => expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 1 }] }));
+  });
+
+  it('is reset to its endpoint when the client resets it', async () => {
+    const failed: unknown[] = [];
+    const endpoint = await scripted(socket => {
+      socket.on('error', ({ code }: NodeJS.ErrnoException) => failed.push(code)).write(switched);
+    });
+    const { port, lb } = await front([endpoint]);
+    const socket = connect(port, '127.0.0.1');
+    socket.on('data', () => socket.resetAndDestroy()).write(upgrade);
+    await until(() => expect(failed).toEqual(['ECONNRESET']));
     await until(() => expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 0 }] }));
   });
 });
