@@ -69,6 +69,11 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.cancellation.abort(reason);
   }
 
+  /** The connection of the client ends with this response. */
+  isLast(): void {
+    if (!this.#response.headersSent) this.#response.shouldKeepAlive = false;
+  }
+
   /** Never rejects: errors go to the client and the channel. */
   async run(): Promise<void> {
     if (this.#response.destroyed || refused.has(this.#request.socket)) return;
