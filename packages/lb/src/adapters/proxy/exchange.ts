@@ -47,6 +47,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   readonly #body: RequestBody | undefined;
   /** Of the attempt in flight, or the last one. */
   #held: HeldResponse | undefined;
+  #attempted: UpstreamAttempt | undefined;
   #uptake: StallWatch | undefined;
   #isOver = false;
 
@@ -111,6 +112,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     response.off('close', this.#onClose);
     this.#body?.free();
     this.#held = undefined;
+    this.#attempted = undefined;
     if (response.socket === null || response.socket.writableLength === 0) {
       this.#uptake?.end();
       return;
@@ -145,13 +147,23 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#release();
   }
 
-  #attempt(target: RequestTarget, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
+  #attempt(target: RequestTarget, context: AttemptContext<E>): Promise<HeldResponse> {
+    const { endpoint, cancellation } = context;
+    this.#attempted = undefined;
     const upstream = this.#pools.of(endpoint);
     const request = this.#request;
     const { host, responseBufferBytes } = this.#settings;
-    const held = new HeldResponse(this.#response, responseBufferBytes, () => this.#isRepeatable());
+    const held = new HeldResponse(
+      this.#response,
+      responseBufferBytes,
+      () => this.#isRepeatable(),
+      status => {
+        if (verdictOf(status).ok) context.answered();
+      },
+    );
     this.#held = held;
     const attempt = new UpstreamAttempt(endpoint.id, upstream, held, this.#settings, this);
+    this.#attempted = attempt;
     cancellation.onAbort(() => attempt.abort());
     const made = () =>
       new UpstreamRequest(
@@ -169,8 +181,11 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   #classify(result: AttemptResult<HeldResponse>): Verdict {
     const mayRepeat = this.#held?.committed !== true && this.#body?.replayable !== false;
     const repeatable = mayRepeat && this.#isRepeatable();
-    if ('error' in result)
-      return { ok: false, retry: repeatable || (mayRepeat && notExecuted(result.error)) };
+    if ('error' in result) {
+      const waiting = this.#attempted?.isWaiting === true;
+      const unsent = waiting || notExecuted(result.error);
+      return { ok: false, blame: !waiting, retry: repeatable || (mayRepeat && unsent) };
+    }
     const { status, headers, latencyMs } = result.value;
     const verdict = verdictOf(status);
     if (verdict.ok) return { ok: true, latencyMs };

@@ -88,6 +88,11 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     });
   }
 
+  /** Whether no part of the request was sent, as all connections to the endpoint were in use. */
+  get isWaiting(): boolean {
+    return this.#controller === undefined && this.#upstream.isFull;
+  }
+
   /** @param again makes the request anew while it may be repeated; a kept connection may be closed just now */
   send(request: UpstreamRequest, again: () => UpstreamRequest | undefined): void {
     this.#sendAgain = () => {
