@@ -16,6 +16,10 @@ const lb = new LoadBalancer({
 });
 const proxy = reverseProxy(lb);
 const server = createServer(proxy).on('upgrade', proxy.upgrade).listen(0); // your port
+process.once('SIGTERM', async () => {
+  await proxy.shutdown(server); // serves what is in flight to its end
+  await lb.close();
+});
 // #endregion program
 
 const { port: proxyPort } = server.address() as AddressInfo;
@@ -24,7 +28,6 @@ const answers = await Promise.all(
 );
 console.log(new Set(answers)); // Set(1) { 'hello' }
 
-server.close();
+await proxy.shutdown(server);
 replica.close();
-await proxy.close();
 await lb.close();

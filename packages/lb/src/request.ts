@@ -52,7 +52,10 @@ export abstract class AttemptContext<E extends Endpoint> {
   abstract readonly cancellation: Cancellation;
   /** 1 for the first; each retry and hedge has the next number. */
   abstract readonly attempt: number;
-  /** @internal For attempts that settle at the end of a stream: the endpoint has begun a good answer. */
+  /**
+   * @internal For attempts that settle at the end of a stream: the endpoint has begun a good answer, which no other may replace
+   * any more. The timeout of the attempt ends.
+   */
   abstract answered(): void;
 }
 

@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type InvalidOptionError, refused } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
@@ -7,6 +8,7 @@ import type { LoadBalancer } from '../load-balancer.ts';
 import { DenseSet } from '../util/dense-set.ts';
 import { checkBalancer } from './balancer-argument.ts';
 import { Pools } from './http/pools.ts';
+import { drained, type ShutdownOptions } from './proxy/client/shutdown.ts';
 import { Exchange } from './proxy/exchange.ts';
 import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
 import { answered, handBack, protocolsOf } from './proxy/tunnel/hand-back.ts';
@@ -19,6 +21,7 @@ export {
   type UpstreamFailure,
 } from './http/errors.ts';
 export type { TlsOptions, UpstreamOptions } from './http/options.ts';
+export type { ShutdownOptions } from './proxy/client/shutdown.ts';
 export type { ProxyErrorMessage } from './proxy/errors.ts';
 export { ClientGoneError } from './proxy/errors.ts';
 export type { ReverseProxyOptions } from './proxy/options.ts';
@@ -33,7 +36,15 @@ export interface ReverseProxy extends AsyncDisposable {
    * A request that is not to switch (it has a body, or asks for h2c) goes back to the server's `request` event.
    */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
-  /** Aborts the requests in flight and closes all connections. For a graceful end close the server first. */
+  /**
+   * The graceful end: the server accepts nothing new, what is in flight is served to its end, then all connections close,
+   * and the proxy too. Tunnels count as in flight. Resolves also when the time was over and what was left was aborted.
+   *
+   * @param server the one that the proxy is a handler of, also of a framework on top
+   * @throws InvalidOptionError
+   */
+  shutdown(server: Server | HttpsServer, options?: ShutdownOptions): Promise<void>;
+  /** Aborts the requests in flight and closes all connections to endpoints. For a graceful end see `shutdown`. */
   close(): Promise<void>;
 }
 
@@ -57,12 +68,21 @@ export function reverseProxy<E extends Endpoint>(
   const inProgress = new DenseSet<Exchange<E> | Tunnel<E>>();
   const closedError = () => new ClosedError(balancer.name, 'NotExecuted');
   let closed = false;
+  const whenIdle: (() => void)[] = [];
 
   const follow = (one: Exchange<E> | Tunnel<E>): Promise<void> => {
     inProgress.add(one);
     if (closed) one.giveUp(closedError());
-    return one.run().then(() => inProgress.delete(one));
+    return one.run().then(() => {
+      inProgress.delete(one);
+      if (inProgress.size === 0) for (const resolve of whenIdle.splice(0)) resolve();
+    });
   };
+  const idle = (): Promise<void> =>
+    new Promise(resolve => {
+      if (inProgress.size === 0) resolve();
+      else whenIdle.push(resolve);
+    });
   const handle = (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (!Array.isArray(request?.rawHeaders) || typeof response?.writeHead !== 'function') {
       throw notOfNode(request);
@@ -81,7 +101,15 @@ export function reverseProxy<E extends Endpoint>(
     for (const one of inProgress) one.giveUp(closedError());
     await pools.destroy();
   };
-  return Object.assign(handle, { upgrade, close, [Symbol.asyncDispose]: close });
+  const shutdown: ReverseProxy['shutdown'] = async (server, options = {}) => {
+    await drained(server, options, () => {
+      for (const one of inProgress) if (one instanceof Exchange) one.isLast();
+      return idle();
+    });
+    await close();
+    server.closeAllConnections();
+  };
+  return Object.assign(handle, { upgrade, shutdown, close, [Symbol.asyncDispose]: close });
 }
 
 function notOfNode(request: unknown): InvalidOptionError {

@@ -238,7 +238,9 @@ class RunningAttempt<E extends Endpoint> extends AttemptContext<E> {
   }
 
   answered(): void {
-    if (!this.isOver) this.picked.answered();
+    if (this.isOver) return;
+    this.timer?.stop();
+    this.picked.answered();
   }
 
   end(): void {

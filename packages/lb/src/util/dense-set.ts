@@ -11,6 +11,10 @@ export interface DenseSetItem {
 export class DenseSet<T extends DenseSetItem> implements Iterable<T> {
   readonly #items: T[] = [];
 
+  get size(): number {
+    return this.#items.length;
+  }
+
   add(item: T): void {
     item.index = this.#items.length;
     this.#items.push(item);

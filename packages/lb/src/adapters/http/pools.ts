@@ -15,6 +15,8 @@ export interface Upstream {
   /** The path that precedes the paths of requests. */
   readonly prefix: string;
   readonly dispatcher: Dispatcher;
+  /** Whether all the connections that it may have are in use, so that requests wait in this process. */
+  readonly isFull: boolean;
   /** Sends one request on a new connection, which closes afterwards. */
   dispatchOnce(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
 }
@@ -94,7 +96,18 @@ export class Pools<E extends Endpoint> {
     };
     const { host, hostname } = origin;
     const prefix = pathPrefix(origin);
-    return { origin, host, hostname, prefix, dispatcher, dispatchOnce };
+    const { connections = Infinity } = this.#settings;
+    return {
+      origin,
+      host,
+      hostname,
+      prefix,
+      dispatcher,
+      dispatchOnce,
+      get isFull() {
+        return dispatcher.stats.connected >= connections;
+      },
+    };
   }
 
   #pool(origin: URL, connections: number | undefined): Pool {

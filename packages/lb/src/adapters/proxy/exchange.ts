@@ -11,6 +11,9 @@ import { UnforwardableError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
 import { reset } from '../http/resets.ts';
+import { sent } from './client/sent.ts';
+import { StallWatch } from './client/stall-watch.ts';
+import { turnOf } from './client/turn.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import { headerValue } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
@@ -34,7 +37,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   readonly classify = (result: AttemptResult<HeldResponse>): Verdict => this.#classify(result);
   readonly #onClose = (): void => {
     if (this.#response.writableFinished) return;
-    this.giveUp(new ClientGoneError('the client closed the connection'));
+    this.giveUp(clientLeft());
   };
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
@@ -44,6 +47,9 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   readonly #body: RequestBody | undefined;
   /** Of the attempt in flight, or the last one. */
   #held: HeldResponse | undefined;
+  #attempted: UpstreamAttempt | undefined;
+  #uptake: StallWatch | undefined;
+  #isOver = false;
 
   constructor(
     balancer: LoadBalancer<E>,
@@ -69,11 +75,19 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.cancellation.abort(reason);
   }
 
+  /** The connection of the client ends with this response. */
+  isLast(): void {
+    if (!this.#response.headersSent) this.#response.shouldKeepAlive = false;
+  }
+
   /** Never rejects: errors go to the client and the channel. */
   async run(): Promise<void> {
+    const turn = turnOf(this.#request, this.#response, this.cancellation);
+    if (turn !== undefined) await turn;
     if (this.#response.destroyed || refused.has(this.#request.socket)) return;
     this.#response.on('close', this.#onClose);
     try {
+      if (this.#request.socket.destroyed) throw clientLeft();
       const target = targetOf(this.#request);
       refuseLoop(this.#request, this.#settings.pseudonym);
       if (this.#request.method === 'TRACE' && this.#body !== undefined) {
@@ -93,9 +107,36 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
 
   /** Node's request and response may stay in memory for long; see `Fulfilled` in `requests/execution.ts`. */
   #release(): void {
-    this.#response.off('close', this.#onClose);
+    this.#isOver = true;
+    const response = this.#response;
+    response.off('close', this.#onClose);
     this.#body?.free();
     this.#held = undefined;
+    this.#attempted = undefined;
+    if (response.socket === null || response.socket.writableLength === 0) {
+      this.#uptake?.end();
+      return;
+    }
+    // Not all of it has reached the kernel
+    this.uptake.start();
+    response.once('close', () => this.#uptake?.end());
+  }
+
+  /** Watches whether the client takes what is sent; started while something waits. */
+  get uptake(): StallWatch {
+    const { socket } = this.#request;
+    this.#uptake ??= new StallWatch(
+      this.#settings.idleTimeoutMs,
+      maxAgeMs => sent(socket, maxAgeMs),
+      () => this.#onStall(),
+    );
+    return this.#uptake;
+  }
+
+  #onStall(): void {
+    const error = new ClientGoneError('the client stopped taking the response');
+    if (this.#isOver) this.#fail(error);
+    else this.giveUp(error);
   }
 
   /** Answers in place of an endpoint. */
@@ -106,15 +147,23 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#release();
   }
 
-  #attempt(target: RequestTarget, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
+  #attempt(target: RequestTarget, context: AttemptContext<E>): Promise<HeldResponse> {
+    const { endpoint, cancellation } = context;
+    this.#attempted = undefined;
     const upstream = this.#pools.of(endpoint);
     const request = this.#request;
     const { host, responseBufferBytes } = this.#settings;
-    const held = new HeldResponse(this.#response, responseBufferBytes, () => this.#isRepeatable());
-    this.#held = held;
-    const attempt = new UpstreamAttempt(endpoint.id, upstream, held, this.#settings, error =>
-      this.giveUp(error),
+    const held = new HeldResponse(
+      this.#response,
+      responseBufferBytes,
+      () => this.#isRepeatable(),
+      status => {
+        if (verdictOf(status).ok) context.answered();
+      },
     );
+    this.#held = held;
+    const attempt = new UpstreamAttempt(endpoint.id, upstream, held, this.#settings, this);
+    this.#attempted = attempt;
     cancellation.onAbort(() => attempt.abort());
     const made = () =>
       new UpstreamRequest(
@@ -132,8 +181,11 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   #classify(result: AttemptResult<HeldResponse>): Verdict {
     const mayRepeat = this.#held?.committed !== true && this.#body?.replayable !== false;
     const repeatable = mayRepeat && this.#isRepeatable();
-    if ('error' in result)
-      return { ok: false, retry: repeatable || (mayRepeat && notExecuted(result.error)) };
+    if ('error' in result) {
+      const waiting = this.#attempted?.isWaiting === true;
+      const unsent = waiting || notExecuted(result.error);
+      return { ok: false, blame: !waiting, retry: repeatable || (mayRepeat && unsent) };
+    }
     const { status, headers, latencyMs } = result.value;
     const verdict = verdictOf(status);
     if (verdict.ok) return { ok: true, latencyMs };
@@ -160,6 +212,10 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     if (!proxyErrors.hasSubscribers) return;
     proxyErrors.publish({ balancer: this.#balancer.name, request: this.#request, error, status });
   }
+}
+
+function clientLeft(): ClientGoneError {
+  return new ClientGoneError('the client closed the connection');
 }
 
 /** Answers the client with an error. */

@@ -15,6 +15,7 @@ export class HeldResponse {
   readonly #response: ServerResponse;
   readonly #limit: number;
   readonly #mayBeReplaced: () => boolean;
+  readonly #onBegun: (status: number) => void;
   readonly #madeAt = performance.now();
   #message: string | undefined;
   #head: ResponseHead = none;
@@ -23,11 +24,20 @@ export class HeldResponse {
   #size = 0;
   #complete = false;
 
-  /** @param mayBeReplaced whether another endpoint may answer in its place */
-  constructor(response: ServerResponse, limit: number, mayBeReplaced: () => boolean) {
+  /**
+   * @param mayBeReplaced whether another endpoint may answer in its place
+   * @param onBegun is called when the client receives the first part of a response that is not complete
+   */
+  constructor(
+    response: ServerResponse,
+    limit: number,
+    mayBeReplaced: () => boolean,
+    onBegun: (status: number) => void,
+  ) {
     this.#response = response;
     this.#limit = limit;
     this.#mayBeReplaced = mayBeReplaced;
+    this.#onBegun = onBegun;
   }
 
   get headers(): RawHeaders {
@@ -96,6 +106,7 @@ export class HeldResponse {
   #commit(): void {
     this.#writeHead();
     this.#flush();
+    this.#onBegun(this.status);
   }
 
   #flush(): void {

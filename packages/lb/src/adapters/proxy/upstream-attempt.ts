@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { AshlarError, CallOutcome } from '@ashlar/core';
+import type { CallOutcome } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
 import type { Connection, Placed } from '../http/connection.ts';
 import {
@@ -10,7 +10,7 @@ import {
   upstreamError,
 } from '../http/errors.ts';
 import { isClosedConnection, type Upstream } from '../http/pools.ts';
-import { ClientGoneError } from './errors.ts';
+import type { StallWatch } from './client/stall-watch.ts';
 import type { RawHeaders } from './headers.ts';
 import type { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
@@ -40,6 +40,14 @@ export class UpstreamRequest implements Placed {
   }
 }
 
+/** Whom the response is for. */
+interface Client {
+  /** Runs while the client should take what is sent. */
+  readonly uptake: StallWatch;
+  /** Fails the request for a reason that counts against no endpoint and allows no retry. */
+  giveUp(error: unknown): void;
+}
+
 /** One request to one endpoint: turns undici's callbacks into a promise for the end of the response. */
 export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   /** Resolves at the end of the response; rejects with UpstreamError or UnforwardableError. */
@@ -47,7 +55,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   readonly #endpoint: string;
   readonly #held: HeldResponse;
   readonly #settings: ProxySettings;
-  readonly #giveUp: (error: AshlarError) => void;
+  readonly #client: Client;
   readonly #upstream: Upstream;
   /** Sends the request on a new connection; absent when it must not be sent twice. */
   #sendAgain: (() => boolean) | undefined;
@@ -62,23 +70,27 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   #resolve: (held: HeldResponse) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  /** @param giveUp fails the request for a reason that counts against no endpoint and allows no retry */
   constructor(
     endpoint: string,
     upstream: Upstream,
     held: HeldResponse,
     settings: ProxySettings,
-    giveUp: (error: AshlarError) => void,
+    client: Client,
   ) {
     this.#endpoint = endpoint;
     this.#upstream = upstream;
     this.#held = held;
     this.#settings = settings;
-    this.#giveUp = giveUp;
+    this.#client = client;
     this.finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+  }
+
+  /** Whether no part of the request was sent, as all connections to the endpoint were in use. */
+  get isWaiting(): boolean {
+    return this.#controller === undefined && this.#upstream.isFull;
   }
 
   /** @param again makes the request anew while it may be repeated; a kept connection may be closed just now */
@@ -141,6 +153,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     if (this.#held.write(chunk)) return;
     this.#paused = true;
     controller.pause();
+    this.#client.uptake.start();
     this.#held.onDrain(() => this.#resume());
   }
 
@@ -160,14 +173,15 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     }
     const progress = { started: this.#controller !== undefined, answered: this.#answered };
     const failure = upstreamError(this.#endpoint, error, progress);
-    if (failure instanceof UnforwardableError) this.#giveUp(failure);
+    if (failure instanceof UnforwardableError) this.#client.giveUp(failure);
     this.#reject(failure);
   }
 
   #resume(): void {
     this.#paused = false;
+    this.#client.uptake.stop();
     if (this.#aborted) return;
-    this.#timer?.refresh();
+    this.#limit(this.#settings.idleTimeoutMs);
     this.#controller?.resume();
   }
 
@@ -184,10 +198,8 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   }
 
   static #expire(attempt: UpstreamAttempt): void {
-    if (attempt.#paused) {
-      attempt.#giveUp(new ClientGoneError('the client stopped taking the response'));
-      return;
-    }
+    attempt.#timer = undefined;
+    if (attempt.#paused) return;
     const outcome = attempt.#controller === undefined ? 'NotExecuted' : 'Unknown';
     attempt.#end('timeout', outcome);
   }

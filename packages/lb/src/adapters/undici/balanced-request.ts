@@ -44,6 +44,7 @@ export class BalancedRequest<E extends Endpoint> {
   readonly #cancellation = new Cancellation();
   /** Of the attempt in flight, or the last one. */
   #response: UpstreamResponse | undefined;
+  #upstream: Upstream | undefined;
 
   constructor(
     balancer: LoadBalancer<E>,
@@ -95,7 +96,9 @@ export class BalancedRequest<E extends Endpoint> {
   }
 
   async #attempt(context: AttemptContext<E>): Promise<UpstreamResponse> {
+    this.#response = undefined;
     const upstream = this.#pools.of(context.endpoint);
+    this.#upstream = upstream;
     const send: Send = (options, response) => upstream.dispatcher.dispatch(options, response);
     const response = this.#send(upstream, send, context);
     try {
@@ -159,7 +162,10 @@ export class BalancedRequest<E extends Endpoint> {
   #classify(result: AttemptResult<UpstreamResponse>): Verdict {
     const mayRepeat = !this.#caller.committed && this.#body.replayable;
     if ('error' in result) {
-      return { ok: false, retry: mayRepeat && (this.#idempotent || notExecuted(result.error)) };
+      // In this process, as all connections to the endpoint were in use
+      const waiting = this.#response?.started === false && this.#upstream?.isFull === true;
+      const unsent = waiting || notExecuted(result.error);
+      return { ok: false, blame: !waiting, retry: mayRepeat && (this.#idempotent || unsent) };
     }
     const { status, latencyMs, retryAfterMs, held } = result.value;
     return { ...verdictOf(status), latencyMs, retryAfterMs, retry: mayRepeat && held };
