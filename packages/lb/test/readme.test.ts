@@ -42,7 +42,8 @@ const rules: Readonly<Record<string, readonly string[]>> = {
 /** The default in the rule of an option, as code: `''` where that is no literal. */
 function defaultOf(option: string, files: readonly string[]): string[] {
   const [group, name = group] = option.split('.');
-  const own = files.filter(file => files.length === 1 || (name === group) === file.endsWith('/options.ts'));
+  const room = group!.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
+  const own = files.filter(file => name === group || file.endsWith(`/${room}.ts`));
   const rule = new RegExp(`^ +${name}: \\w+\\(((?:[\\d_.]+|true|false|'[^']*'|undefined)?)[,)]`, 'm');
   return own.flatMap(file => rule.exec(read(file))?.[1] ?? []);
 }
