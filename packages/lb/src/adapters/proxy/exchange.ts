@@ -106,11 +106,19 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#release();
   }
 
-  #attempt(target: RequestTarget, { endpoint, cancellation }: AttemptContext<E>): Promise<HeldResponse> {
+  #attempt(target: RequestTarget, context: AttemptContext<E>): Promise<HeldResponse> {
+    const { endpoint, cancellation } = context;
     const upstream = this.#pools.of(endpoint);
     const request = this.#request;
     const { host, responseBufferBytes } = this.#settings;
-    const held = new HeldResponse(this.#response, responseBufferBytes, () => this.#isRepeatable());
+    const held = new HeldResponse(
+      this.#response,
+      responseBufferBytes,
+      () => this.#isRepeatable(),
+      status => {
+        if (verdictOf(status).ok) context.answered();
+      },
+    );
     this.#held = held;
     const attempt = new UpstreamAttempt(endpoint.id, upstream, held, this.#settings, error =>
       this.giveUp(error),

@@ -15,6 +15,7 @@ export class HeldResponse {
   readonly #response: ServerResponse;
   readonly #limit: number;
   readonly #mayBeReplaced: () => boolean;
+  readonly #onHead: (status: number) => void;
   readonly #madeAt = performance.now();
   #message: string | undefined;
   #head: ResponseHead = none;
@@ -23,11 +24,20 @@ export class HeldResponse {
   #size = 0;
   #complete = false;
 
-  /** @param mayBeReplaced whether another endpoint may answer in its place */
-  constructor(response: ServerResponse, limit: number, mayBeReplaced: () => boolean) {
+  /**
+   * @param mayBeReplaced whether another endpoint may answer in its place
+   * @param onHead is called with the status of the response
+   */
+  constructor(
+    response: ServerResponse,
+    limit: number,
+    mayBeReplaced: () => boolean,
+    onHead: (status: number) => void,
+  ) {
     this.#response = response;
     this.#limit = limit;
     this.#mayBeReplaced = mayBeReplaced;
+    this.#onHead = onHead;
   }
 
   get headers(): RawHeaders {
@@ -41,6 +51,7 @@ export class HeldResponse {
     this.#message = message;
     this.#head = responseHead(status, raw);
     if (this.#head.coded && !this.#isBodiless()) return false;
+    this.#onHead(status);
     const held = this.#limit > 0 && !this.#head.live && this.#mayBeReplaced();
     // After the chunks that came with the head, so that all is one write
     if (!held) queueMicrotask(() => this.#sendHead());
