@@ -5,7 +5,7 @@ import { DeadlineError } from '../errors.ts';
 import { type Attempt, AttemptContext, type AttemptResult, type RunOptions } from '../request.ts';
 import { checkedVerdict } from '../request-checks.ts';
 import { Cancellation } from '../util/cancellation.ts';
-import type { Timer, Timers } from '../util/timers.ts';
+import { inThisContext, type Timer, type Timers } from '../util/timers.ts';
 import type { Call } from './call.ts';
 import { classifyByDefault, discard, mayRetry, settlementOf } from './classify.ts';
 import { type Hedging, mayHedge } from './hedge.ts';
@@ -63,7 +63,8 @@ export class Execution<E extends Endpoint, T> {
     const { timers, retrying } = this.#setup;
     const timeoutMs = retrying?.attemptTimeoutMs;
     if (timeoutMs !== undefined) {
-      running.timer = timers.start(timeoutMs, () => this.#expire(running, timeoutMs));
+      const expire = inThisContext(() => this.#expire(running, timeoutMs));
+      running.timer = timers.start(timeoutMs, expire);
     }
     this.#scheduleHedge(picked);
     invoke(this.#attempt, running).then(
@@ -117,12 +118,20 @@ export class Execution<E extends Endpoint, T> {
 
   #scheduleHedge(picked: InFlightRequest<E>): void {
     const { hedging, timers } = this.#setup;
-    this.#hedgeTimer?.stop();
-    this.#hedgeTimer = undefined;
+    this.#endHedgeTimer();
     if (hedging === undefined || !mayHedge(this.#options) || this.#hedges >= hedging.max) return;
     const delayMs = hedging.delayMs(picked.startedAt);
     if (delayMs === undefined) return;
-    this.#hedgeTimer = timers.start(delayMs, () => this.#hedge(hedging, picked.endpoint.id, delayMs));
+    const hedge = inThisContext(() => {
+      if (this.#hedgeTimer === timer) this.#hedge(hedging, picked.endpoint.id, delayMs);
+    });
+    const timer = timers.start(delayMs, hedge);
+    this.#hedgeTimer = timer;
+  }
+
+  #endHedgeTimer(): void {
+    this.#hedgeTimer?.stop();
+    this.#hedgeTimer = undefined;
   }
 
   #hedge({ budget }: Hedging, from: string, afterMs: number): void {
@@ -154,7 +163,7 @@ export class Execution<E extends Endpoint, T> {
   }
 
   #finish(running: RunningAttempt<E>, ok: boolean, result: AttemptResult<T>): void {
-    this.#hedgeTimer?.stop();
+    this.#endHedgeTimer();
     if (ok && running.isHedge) this.#setup.hedging!.won++;
     for (let loser = this.#running.pop(); loser !== undefined; loser = this.#running.pop()) {
       this.#recordLatency(loser);
@@ -172,7 +181,7 @@ export class Execution<E extends Endpoint, T> {
    */
   #stop(reason: unknown): void {
     let error = reason;
-    this.#hedgeTimer?.stop();
+    this.#endHedgeTimer();
     for (let running = this.#running.pop(); running !== undefined; running = this.#running.pop()) {
       running.end();
       running.cancellation.abort(reason);
@@ -192,6 +201,7 @@ export class Execution<E extends Endpoint, T> {
   }
 
   #expire(running: RunningAttempt<E>, timeoutMs: number): void {
+    if (running.isOver) return;
     const error = new DeadlineError('the attempt', timeoutMs, 'Unknown');
     running.cancellation.abort(error);
     this.#onResult(running, new Rejected(error));

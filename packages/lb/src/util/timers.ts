@@ -6,6 +6,19 @@ export interface Timer {
   stop(): void;
 }
 
+/**
+ * For what a timer calls that belongs to one caller: a function that calls `act` a moment later, in the async context of
+ * now. Timers of many requests ring in that of one of them, whose `AsyncLocalStorage` is none of the others' business.
+ */
+export function inThisContext(act: () => void): () => void {
+  let ring = () => {};
+  const rung = new Promise<void>(resolve => {
+    ring = resolve;
+  });
+  void rung.then(act);
+  return ring;
+}
+
 interface Alarm {
   readonly at: number;
   readonly act: () => void;

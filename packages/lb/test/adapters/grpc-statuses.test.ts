@@ -22,7 +22,7 @@ const Client = makeGenericClientConstructor({ With: end }, 'test.End');
 type Answer = (error: object | null, value?: Buffer) => void;
 
 /** A client of a server that ends each call with the status that the request names. */
-async function client() {
+async function client(options: { readonly concurrency?: number } = {}) {
   const server = new Server();
   server.addService(
     { With: end },
@@ -42,7 +42,7 @@ async function client() {
       error === null ? resolve(port) : reject(error),
     );
   });
-  const lb = new LoadBalancer({ endpoints: [{ id: 'a', url: `http://127.0.0.1:${port}` }] });
+  const lb = new LoadBalancer({ endpoints: [{ id: 'a', url: `http://127.0.0.1:${port}` }], ...options });
   const channel = balancedChannel(lb);
   const made = new Client(channel.target, credentials.createInsecure(), channel.options);
   onTestFinished(async () => {
@@ -51,18 +51,22 @@ async function client() {
     await lb.close();
     server.forceShutdown();
   });
+  let details = '';
   const call = (code: number, metadata = new Metadata()) =>
     new Promise<number>(resolve => {
       const options = { deadline: Date.now() + 30_000 };
-      const done = (error: { code: number } | null) => resolve(error?.code ?? status.OK);
+      const done = (error: { code: number; details: string } | null) => {
+        details = error?.details ?? '';
+        resolve(error?.code ?? status.OK);
+      };
       made.makeUnaryRequest(end.path, same, same, Buffer.from(String(code)), metadata, options, done);
     });
   await until(async () => expect(await call(status.OK)).toBe(status.OK));
-  return call;
+  return { lb, call, details: () => details };
 }
 
 it('tells by the status of a call how its endpoint did', async () => {
-  const call = await client();
+  const { call } = await client();
   const { stop } = heard('outcome');
   const names = Object.keys(status).filter(name => Number.isNaN(Number(name)));
   const codeOf = (name: string) => status[name as keyof typeof status];
@@ -83,7 +87,7 @@ it('tells by the status of a call how its endpoint did', async () => {
 });
 
 it('takes the pushback of a server for how long it asks to be left alone', async () => {
-  const call = await client();
+  const { call } = await client();
   const { stop } = heard('outcome');
   for (const pushback of ['7000', '-1', 'x']) {
     const metadata = new Metadata();
@@ -92,4 +96,13 @@ it('takes the pushback of a server for how long it asks to be left alone', async
   }
   const outcomes = stop() as { outcome: { retryAfterMs?: number } }[];
   expect(outcomes.map(({ outcome }) => outcome.retryAfterMs)).toEqual([7_000, undefined, undefined]);
+});
+
+it('fails a call at once when all endpoints are at their limit', async () => {
+  const { lb, call, details } = await client({ concurrency: 1 });
+  const held = lb.pick();
+  expect(await call(status.OK)).toBe(status.UNAVAILABLE);
+  expect(details()).toContain('all are at their limit');
+  held.done({ ok: true });
+  expect(await call(status.OK)).toBe(status.OK);
 });

@@ -1,6 +1,8 @@
-import { createServer } from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { createServer, request as httpRequest } from 'node:http';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { dispatching } from '../support/dispatching.ts';
+import { front } from '../support/front.ts';
 import { listening } from '../support/listening.ts';
 import { fail, stateOf } from '../support/picking.ts';
 import { until } from '../support/until.ts';
@@ -33,6 +35,26 @@ describe('an ejected endpoint comes back with the head of a stream that its prob
         : dispatcher.request({ path: '/', method: 'GET' }).then(({ body }) => body.on('error', () => {}));
     await until(async () => {
       await ask().catch(() => {}); // `b` has no url
+      expect(stateOf(lb, 'a')).toBe('up');
+    });
+    expect(lb.snapshot().inFlight).toBeGreaterThan(0);
+  });
+
+  it.each(['event stream', 'upgrade'])('through the proxy: %s', async kind => {
+    const { url } = await streaming();
+    const { lb, port } = await front([{ id: 'a', url }, { id: 'b' }], {}, { outlier });
+    fail(lb, 'a', 5);
+    expect(stateOf(lb, 'a')).toBe('ejected');
+    const headers = kind === 'upgrade' ? { connection: 'upgrade', upgrade: 'echo' } : {};
+    const ask = async () => {
+      const request = httpRequest({ host: '127.0.0.1', port, headers, agent: false }).end();
+      onTestFinished(() => void request.destroy());
+      const answered = [once(request, 'response'), once(request, 'upgrade')];
+      const [answer] = await Promise.race(answered);
+      answer.on('error', () => {});
+    };
+    await until(async () => {
+      await ask();
       expect(stateOf(lb, 'a')).toBe('up');
     });
     expect(lb.snapshot().inFlight).toBeGreaterThan(0);

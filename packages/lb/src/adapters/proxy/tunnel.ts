@@ -82,11 +82,8 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   }
 
   /** The verdict is on the response; the request is in flight until the connection is over. */
-  async #attempt(
-    target: RequestTarget,
-    protocols: string,
-    { endpoint, signal }: AttemptContext<E>,
-  ): Promise<Verdict> {
+  async #attempt(target: RequestTarget, protocols: string, context: AttemptContext<E>): Promise<Verdict> {
+    const { endpoint, signal } = context;
     const startedAt = performance.now();
     const { origin } = this.#pools.of(endpoint);
     const headers = requestHeaders(
@@ -104,6 +101,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     };
     const { response, socket, head } = await handshake(endpoint.id, request, this.#settings, signal);
     const latencyMs = performance.now() - startedAt;
+    if (verdictOf(response.statusCode!).ok) context.answered();
     try {
       if (socket === undefined) await this.#refuse(endpoint.id, response, signal);
       else await this.#join(response, socket, head, signal);
