@@ -1,6 +1,6 @@
 import { type Redis as Server, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { redisTier } from '../../src/adapters/redis.ts';
 import { Cache, type CacheOptions } from '../../src/index.ts';
@@ -28,8 +28,8 @@ describeWith('redis', 'dead values', () => {
   });
 
   describe.each(['pubsub', 'tracking'] as const)('with %s', invalidation => {
-    async function start(options: Options = {}, redisOptions: RedisOptions = {}) {
-      const redis = new Redis({ port: server.port, lazyConnect: true, ...redisOptions });
+    async function start(options: Options = {}, user: { username?: string; password?: string } = {}) {
+      const redis = new Redis({ port: server.port, lazyConnect: true, ...user });
       const remote = redisTier({ redis, prefix, invalidation, boundMs: 100 });
       const load = async (key: string) => `row ${key}`;
       const cache = new Cache<string, string>({ max: 10_000, remote, load, ...options });
