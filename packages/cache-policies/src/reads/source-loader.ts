@@ -4,6 +4,7 @@ import type { Load, LoadContext, LoadMany } from '../options.ts';
 import type { CacheState } from '../state.ts';
 import { fail, serveStale } from './fallback.ts';
 import type { Flight } from './flight.ts';
+import { LoadScope } from './load-scope.ts';
 
 /** Where a key is loaded from when no tier has it. At least one of both. */
 export interface Source<K, V> {
@@ -84,6 +85,10 @@ export class SourceLoader<K, V> {
     };
     const cancel = this.#serveStaleWhenSlow(flights);
     const ended = new AbortController();
+    const { remote } = this.#state.settings;
+    const scope = new LoadScope(flights, flight =>
+      typeof rightOf(flight as Flight<K, V>) === 'object' ? remote : undefined,
+    );
     try {
       const loaded = await new Promise<ValueOf<K, V>>((resolve, reject) => {
         for (const flight of open) {
@@ -96,7 +101,7 @@ export class SourceLoader<K, V> {
           };
         }
         if (open.size === 0) reject();
-        else this.#limited(flights, key, work, ended).then(resolve, reject);
+        else this.#limited(flights, key, () => scope.run(work), ended).then(resolve, reject);
       });
       const deliver = (flight: Flight<K, V>) =>
         this.#deliver(flight, loaded(flight), startedAt, rightOf(flight));
@@ -106,6 +111,7 @@ export class SourceLoader<K, V> {
     } finally {
       cancel();
       ended.abort();
+      scope.end();
     }
     await Promise.all(concluded);
   }
