@@ -84,7 +84,7 @@ export class SourceLoader<K, V> {
       open.clear();
     };
     const cancel = this.#serveStaleWhenSlow(flights);
-    const ended = new AbortController();
+    const ended = this.#state.settings.timeoutMs === undefined ? undefined : new AbortController();
     const { remote } = this.#state.settings;
     const scope = new LoadScope(flights, flight =>
       typeof rightOf(flight as Flight<K, V>) === 'object' ? remote : undefined,
@@ -110,7 +110,7 @@ export class SourceLoader<K, V> {
       all(flight => failed(flight, error));
     } finally {
       cancel();
-      ended.abort();
+      ended?.abort();
       scope.end();
     }
     await Promise.all(concluded);
@@ -160,7 +160,7 @@ export class SourceLoader<K, V> {
     flights: readonly Flight<K, V>[],
     key: unknown,
     work: () => Promise<T>,
-    { signal }: AbortController,
+    ended: AbortController | undefined,
   ): Promise<T> {
     const { timeoutMs, name } = this.#state.settings;
     if (timeoutMs === undefined) return work();
@@ -169,7 +169,7 @@ export class SourceLoader<K, V> {
       for (const flight of flights) flight.abort(error);
       return error;
     };
-    return withDeadline({ timeoutMs, signal, clock: this.#clockFor(flights[0]!), late }, work);
+    return withDeadline({ timeoutMs, signal: ended?.signal, clock: this.#clockFor(flights[0]!), late }, work);
   }
 
   #clockFor({ background }: Flight<K, V>): Clock {

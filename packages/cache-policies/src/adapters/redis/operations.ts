@@ -14,10 +14,10 @@ import type { Position } from '../../tiers/change-feed.ts';
 import { TierClosedError, TierUnavailableError } from '../../tiers/errors.ts';
 import type { Fill, ReadOptions, TierEntry, TierRead } from '../../tiers/remote-tier.ts';
 import { argumentsOf, type EntryReply, entryFrom } from './codec.ts';
+import { collectScript } from './collect-script.ts';
 import type { Collected } from './collector.ts';
 import {
   clearScript,
-  collectScript,
   fillScript,
   invalidateScript,
   positionScript,

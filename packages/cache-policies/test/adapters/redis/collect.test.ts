@@ -2,9 +2,9 @@ import { type Redis as Server, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { redisTier } from '../../src/adapters/redis.ts';
-import { Cache, type CacheOptions } from '../../src/index.ts';
-import { patient } from '../support/redis/sessions.ts';
+import { redisTier } from '../../../src/adapters/redis.ts';
+import { Cache, type CacheOptions } from '../../../src/index.ts';
+import { patient } from '../../support/redis/sessions.ts';
 
 type Options = Partial<CacheOptions<string, string>>;
 
