@@ -12,6 +12,20 @@ export class LoadError extends AshlarError {
   }
 }
 
+/**
+ * A load waits for itself: it gets the key that it loads, or what waits for it. That call of `get` or `getMany` rejects; and
+ * if the load lets it pass, so do those that wait for the load.
+ */
+export class LoadCycleError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_CACHE_POLICIES_LOAD_CYCLE';
+  readonly key: unknown;
+
+  constructor(cache: string, key: unknown) {
+    super(`${cache} cannot get ${describe(key)} here: its load waits for this call`);
+    this.key = key;
+  }
+}
+
 /** A load took longer than `timeoutMs`, and no stale value may be served. Its signal was aborted. */
 export class LoadTimeoutError extends AshlarError {
   static override readonly code: string = 'ASHLAR_CACHE_POLICIES_LOAD_TIMEOUT';

@@ -23,6 +23,7 @@ export {
   DecompressError,
   JournalError,
   JournalTakenError,
+  LoadCycleError,
   LoadError,
   LoadTimeoutError,
   SerializeError,

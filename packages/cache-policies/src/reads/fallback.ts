@@ -1,5 +1,5 @@
 import type { StaleServedMessage } from '../diagnostics.ts';
-import { LoadError, LoadTimeoutError } from '../errors.ts';
+import { LoadCycleError, LoadError, LoadTimeoutError } from '../errors.ts';
 import type { CacheState } from '../state.ts';
 import type { Flight } from './flight.ts';
 
@@ -33,5 +33,6 @@ export function fail<K, V>(state: CacheState<K, V>, flight: Flight<K, V>, error:
   postponeRefresh(state, flight, errorBackoffMs);
   if (serveStale(state, flight, 'error')) return;
   state.flights.detach(flight);
-  flight.reject(error instanceof LoadTimeoutError ? error : new LoadError(name, flight.key, error));
+  const isOwn = error instanceof LoadTimeoutError || error instanceof LoadCycleError;
+  flight.reject(isOwn ? error : new LoadError(name, flight.key, error));
 }

@@ -1,8 +1,10 @@
+import { LoadCycleError } from '../errors.ts';
 import type { CacheState } from '../state.ts';
 import type { RemoteLink, SharedRead } from '../tiers/remote-link.ts';
 import type { ReadOptions } from '../tiers/remote-tier.ts';
 import { fail, postponeRefresh, serveStale } from './fallback.ts';
 import type { Flight } from './flight.ts';
+import { LoadScope } from './load-scope.ts';
 import { type Right, type Source, SourceLoader } from './source-loader.ts';
 
 const firstPollMs = 5;
@@ -52,7 +54,9 @@ export class Fetcher<K, V> {
       if (read === undefined) rights.set(flight, remote.keepsUnprotected ? 'local' : 'none');
       else if (this.#take(flight, read, askedAt) || source === undefined) continue;
       else if (read.lease !== undefined) rights.set(flight, { lease: read.lease });
-      else busy.set(flight, read.busyMs ?? 0);
+      else if (LoadScope.current()?.holdsLease(settings.remote, flight.id)) {
+        fail(this.#state, flight, new LoadCycleError(settings.name, flight.key));
+      } else busy.set(flight, read.busyMs ?? 0);
     }
     if (source === undefined) return;
     await Promise.all([

@@ -1,5 +1,6 @@
 import type { Entry, Terms } from '../tiers/entry.ts';
 import { untilAbort } from '../waits.ts';
+import type { Loaded, LoadScope } from './load-scope.ts';
 
 export interface FlightOptions<K, V> {
   /** The key as the tiers have it. */
@@ -20,7 +21,7 @@ export interface FlightOptions<K, V> {
  * The single read or load of a key that all its callers wait for. It aborts when all of them have aborted, unless it runs in
  * the background.
  */
-export class Flight<K, V> {
+export class Flight<K, V> implements Loaded {
   readonly id: unknown;
   readonly key: K;
   readonly terms: Terms;
@@ -30,6 +31,7 @@ export class Flight<K, V> {
   fallback: Entry<K, V> | undefined;
   /** Those of the value that it answered with. */
   tags: readonly string[] = [];
+  scope: LoadScope | undefined;
   /** Set when it has settled; its work may go on after that. */
   answered = false;
   /** Called once, at its abort. */

@@ -1,4 +1,5 @@
 import type { Clock } from '@ashlar/core';
+import { LoadCycleError } from '../errors.ts';
 import type { Events } from '../events.ts';
 import type { GetManyOptions, GetOptions, Load } from '../options.ts';
 import type { CacheState } from '../state.ts';
@@ -9,6 +10,7 @@ import { keepingAlive, untilAbort, withEither } from '../waits.ts';
 import type { Writer } from '../writes/write-strategy.ts';
 import { Fetcher } from './fetcher.ts';
 import { Flight } from './flight.ts';
+import { LoadScope } from './load-scope.ts';
 import type { Source } from './source-loader.ts';
 
 /** Flights that are fetched together: those with callers, and refreshes. */
@@ -170,12 +172,26 @@ export class Reader<K, V> {
     const { flights } = this.#state;
     let flight = flights.find(id);
     if (flight !== undefined && this.#remote?.mayJoin(flight.startedAt, now) === false) flight = undefined;
-    flight?.reopenAt(now);
+    const scope = LoadScope.current();
+    if (flight !== undefined) {
+      if (scope?.isAwaitedBy(flight)) return this.#refuse(request);
+      flight.reopenAt(now);
+      scope?.waits(flight);
+    }
     flight ??= this.#start(request, stale, false);
     if (flight === undefined) return undefined;
     const joined = flight;
     const answer = flight.wait(options.signal, () => flights.detach(joined));
+    if (scope !== undefined) {
+      const over = () => scope.waitsNoMore(joined);
+      answer.then(over, over);
+    }
     return joined.stamp >= since ? answer : this.#orAgain(answer, joined, request, since);
+  }
+
+  /** As a promise, so that the other keys of a `getMany` are fetched. */
+  #refuse({ key }: Request<K, V>): Promise<never> {
+    return Promise.reject(new LoadCycleError(this.#state.settings.name, key));
   }
 
   /**
@@ -214,6 +230,7 @@ export class Reader<K, V> {
     const startedAt = this.#clock.now();
     const flight = new Flight<K, V>({ id, key, terms, fallback, stamp, startedAt, background });
     this.#state.flights.add(flight);
+    if (!background) LoadScope.current()?.waits(flight); // before its load, which may wait for that scope
     if (batch === undefined) void this.#fetcher.fetch([flight], source);
     else (background ? batch.refreshes : batch.awaited).push(flight);
     return flight;

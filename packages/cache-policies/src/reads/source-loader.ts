@@ -4,6 +4,7 @@ import type { Load, LoadContext, LoadMany } from '../options.ts';
 import type { CacheState } from '../state.ts';
 import { fail, serveStale } from './fallback.ts';
 import type { Flight } from './flight.ts';
+import { LoadScope } from './load-scope.ts';
 
 /** Where a key is loaded from when no tier has it. At least one of both. */
 export interface Source<K, V> {
@@ -83,7 +84,11 @@ export class SourceLoader<K, V> {
       open.clear();
     };
     const cancel = this.#serveStaleWhenSlow(flights);
-    const ended = new AbortController();
+    const ended = this.#state.settings.timeoutMs === undefined ? undefined : new AbortController();
+    const { remote } = this.#state.settings;
+    const scope = new LoadScope(flights, flight =>
+      typeof rightOf(flight as Flight<K, V>) === 'object' ? remote : undefined,
+    );
     try {
       const loaded = await new Promise<ValueOf<K, V>>((resolve, reject) => {
         for (const flight of open) {
@@ -96,7 +101,7 @@ export class SourceLoader<K, V> {
           };
         }
         if (open.size === 0) reject();
-        else this.#limited(flights, key, work, ended).then(resolve, reject);
+        else this.#limited(flights, key, () => scope.run(work), ended).then(resolve, reject);
       });
       const deliver = (flight: Flight<K, V>) =>
         this.#deliver(flight, loaded(flight), startedAt, rightOf(flight));
@@ -105,7 +110,8 @@ export class SourceLoader<K, V> {
       all(flight => failed(flight, error));
     } finally {
       cancel();
-      ended.abort();
+      ended?.abort();
+      scope.end();
     }
     await Promise.all(concluded);
   }
@@ -154,7 +160,7 @@ export class SourceLoader<K, V> {
     flights: readonly Flight<K, V>[],
     key: unknown,
     work: () => Promise<T>,
-    { signal }: AbortController,
+    ended: AbortController | undefined,
   ): Promise<T> {
     const { timeoutMs, name } = this.#state.settings;
     if (timeoutMs === undefined) return work();
@@ -163,7 +169,7 @@ export class SourceLoader<K, V> {
       for (const flight of flights) flight.abort(error);
       return error;
     };
-    return withDeadline({ timeoutMs, signal, clock: this.#clockFor(flights[0]!), late }, work);
+    return withDeadline({ timeoutMs, signal: ended?.signal, clock: this.#clockFor(flights[0]!), late }, work);
   }
 
   #clockFor({ background }: Flight<K, V>): Clock {

@@ -1,11 +1,10 @@
 import { type Clock, describe, type Random } from '@ashlar/core';
 import { SerializeError, ValueTooLongError } from '../errors.ts';
-import { Batches, type BatchLimits } from './batches.ts';
+import { SessionBatches } from './batches/session-batches.ts';
 import type { SharedEntry } from './entry.ts';
 import { TierClosedError, TierUnavailableError } from './errors.ts';
 import { type Invalidation, PendingInvalidations } from './pending-invalidations.ts';
 import type {
-  Fill,
   ReadOptions,
   RemoteTier,
   TierListener,
@@ -53,19 +52,6 @@ export interface LinkOptions<V> {
   readonly random: Random;
 }
 
-interface KeyRead {
-  readonly key: string;
-  readonly options: ReadOptions;
-}
-
-type KeyLease = Pick<Fill, 'key' | 'lease'>;
-
-const limits: BatchLimits<unknown> = {
-  ...{ most: 500, mostBytes: 1_048_576, atOnce: 4 },
-  bytesOf: () => 0,
-  fits: () => true,
-};
-
 /** A cache's side of the shared tier (L2): encodes values, counts failures, and owes the invalidations that fail. */
 export class RemoteLink<V> {
   readonly #events: LinkEvents;
@@ -74,9 +60,7 @@ export class RemoteLink<V> {
   readonly #serveMs: number;
   readonly #owes: boolean;
   readonly #pending: PendingInvalidations;
-  readonly #reads: Batches<KeyRead, TierRead>;
-  readonly #fills: Batches<Fill, boolean>;
-  readonly #releases: Batches<KeyLease, boolean>;
+  readonly #batches: SessionBatches;
   #connected = true;
   #failures = 0;
   #owed = 0;
@@ -93,25 +77,7 @@ export class RemoteLink<V> {
     });
     const done = () => events.owed('done', 0);
     this.#pending = new PendingInvalidations({ tier: this.#session, clock, random, done });
-    this.#reads = new Batches<KeyRead, TierRead>(
-      reads => {
-        const keys = reads.map(({ key }) => key);
-        return this.#counted('read', () => this.#session.read(keys, reads[0]!.options));
-      },
-      {
-        ...limits,
-        fits: (first, { options }) =>
-          first.options.leaseMs === options.leaseMs && first.options.minFreshMs === options.minFreshMs,
-      },
-    );
-    this.#fills = new Batches<Fill, boolean>(
-      fills => this.#counted('fill', () => this.#session.fill(fills)),
-      { ...limits, bytesOf: ({ entry }) => entry.value?.length ?? 0 },
-    );
-    this.#releases = new Batches<KeyLease, boolean>(
-      leases => this.#counted('release', () => this.#session.release(leases)),
-      limits,
-    );
+    this.#batches = new SessionBatches(this.#session, (operation, error) => this.#failed(operation, error));
   }
 
   /** Whether a local value that was requested `at` may be served. */
@@ -154,7 +120,7 @@ export class RemoteLink<V> {
   async fill(key: string, lease: string, entry: SharedEntry<V>): Promise<boolean> {
     try {
       const value = await this.#encode(key, entry.value);
-      return await this.#fills.add({ key, lease, entry: { ...entry, value } });
+      return await this.#batches.fill({ key, lease, entry: { ...entry, value } });
     } catch (error) {
       if (!(error instanceof SerializeError)) return false;
       // else other callers would wait for a value that never comes
@@ -164,7 +130,7 @@ export class RemoteLink<V> {
 
   /** Whether the lease was still held: false after a failure too. */
   release(key: string, lease: string): Promise<boolean> {
-    return this.#releases.add({ key, lease }).catch(() => false);
+    return this.#batches.release(key, lease).catch(() => false);
   }
 
   async write(key: string, entry: SharedEntry<V>): Promise<void> {
@@ -233,16 +199,6 @@ export class RemoteLink<V> {
     }
   }
 
-  /** Counts the failure of a batch once, however many keys it has. */
-  async #counted<T>(operation: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      this.#failed(operation, error);
-      throw error;
-    }
-  }
-
   #failed(operation: string, error: unknown): void {
     this.#failures++;
     this.#events.tierFailed(operation, error);
@@ -272,7 +228,7 @@ export class RemoteLink<V> {
   }
 
   async #readOne(key: string, options: ReadOptions): Promise<SharedRead<V>> {
-    return this.#decoded(key, await this.#reads.add({ key, options }), options);
+    return this.#decoded(key, await this.#batches.read(key, options), options);
   }
 
   async #decoded(key: string, { entry, ...rest }: TierRead, options: ReadOptions): Promise<SharedRead<V>> {
@@ -287,7 +243,7 @@ export class RemoteLink<V> {
       this.#failed('decode', error);
       if (options.leaseMs === undefined || rest.lease !== undefined) return rest;
       const again = { ...options, minFreshMs: Number.POSITIVE_INFINITY };
-      const { entry: _, ...right } = await this.#reads.add({ key, options: again });
+      const { entry: _, ...right } = await this.#batches.read(key, again);
       return right;
     }
   }

@@ -60,7 +60,8 @@ const faults: readonly (readonly [what: string, where: keyof typeof setups, sow:
 it.each(faults)('finds an engine in which %s', { timeout: 60_000 }, async (_, where, sow) => {
   sow();
   try {
-    await expect(holds(where, 400, true)).rejects.toThrow('Property failed');
+    // it ends with the first that it finds, mostly within some hundred
+    await expect(holds(where, 5_000, true)).rejects.toThrow('Property failed');
   } finally {
     vi.restoreAllMocks();
   }

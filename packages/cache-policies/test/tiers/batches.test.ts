@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Batches, type BatchLimits } from '../../src/tiers/batches.ts';
+import { Batches, type BatchLimits } from '../../src/tiers/batches/batches.ts';
 import { type Deferred, deferred, settle } from '../support/caches.ts';
 
 /** Batches of numbers, answered by hand with their tenfold. */

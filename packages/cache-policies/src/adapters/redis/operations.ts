@@ -14,6 +14,8 @@ import type { Position } from '../../tiers/change-feed.ts';
 import { TierClosedError, TierUnavailableError } from '../../tiers/errors.ts';
 import type { Fill, ReadOptions, TierEntry, TierRead } from '../../tiers/remote-tier.ts';
 import { argumentsOf, type EntryReply, entryFrom } from './codec.ts';
+import { collectScript } from './collect-script.ts';
+import type { Collected } from './collector.ts';
 import {
   clearScript,
   fillScript,
@@ -137,14 +139,19 @@ export class RedisOperations {
     await this.#run(clearScript, [], []);
   }
 
-  /** The position of the history, and the prefix of names on the server. */
-  async position(): Promise<Position & { readonly root: string }> {
+  /** The position of the history, the prefix of names on the server, and whether there may be dead values. */
+  async position(): Promise<Position & { readonly root: string; readonly hasDead: boolean }> {
     const script = this.#takesWrites ? positionScript : writtenPositionScript;
     const reply = await this.#asked(script, [], [], 'NotExecuted');
     // an answer to the other one, which was sent before a refusal, proves nothing
     if (script === writtenPositionScript) this.#takesWrites = true;
-    const [epoch, sequence, root] = (reply as readonly Buffer[]).map(String);
-    return { epoch: epoch!, sequence: Number(sequence), root: root! };
+    const [epoch, sequence, root, dead] = (reply as readonly Buffer[]).map(String);
+    return { epoch: epoch!, sequence: Number(sequence), root: root!, hasDead: dead === 'dead' };
+  }
+
+  /** One step of the collection of dead values. */
+  async collect(): Promise<Collected> {
+    return String(await this.#run(collectScript, [], [])) as Collected;
   }
 
   /** `CLIENT TRACKING` with these arguments, on the present connection. */

@@ -9,7 +9,8 @@ const slackMs = 1_000;
 /**
  * What all scripts begin with. KEYS[1] is the history: a hash with its `epoch` (random, so that an emptied server has
  * another), `seq` (how many changes there were), `cleared` (the last clear), `floor` (of tags older than it nothing is
- * known) and a field `t:TAG` for each invalidated tag: the change that did it. All in one key, so that a server that
+ * known), `dropped` (the last clear or invalidation of tags), `swept` (the change up to which dead values were collected) and
+ * a field `t:TAG` for each invalidated tag: the change that did it. All in one key, so that a server that
  * evicts loses all of it or nothing. ARGV[1] is the epoch if there is none, ARGV[2] the channel, ARGV[3] the session.
  *
  * A change is published on the channel. Without one it is a mark: a key that is set and deleted at once, whose name carries
@@ -21,9 +22,10 @@ const slackMs = 1_000;
  */
 const prelude = `
 local meta, channel, session = KEYS[1], ARGV[2], ARGV[3]
-local history = redis.call('HMGET', meta, 'epoch', 'seq', 'cleared', 'floor')
+local history = redis.call('HMGET', meta, 'epoch', 'seq', 'cleared', 'floor', 'dropped', 'swept')
 local epoch, seq = history[1], tonumber(history[2] or 0)
 local cleared, floor = tonumber(history[3] or 0), tonumber(history[4] or 0)
+local dropped, swept = tonumber(history[5] or 0), tonumber(history[6] or -1)
 if not epoch then
   epoch = ARGV[1]
   redis.call('HSET', meta, 'epoch', epoch, 'seq', 0)
@@ -76,17 +78,20 @@ end
 /** How many arguments come before those of the script itself. */
 const common = 3;
 
-function tierScript(source: string): Script {
+/** What all scripts begin with, and this. */
+export function tierScript(source: string): Script {
   return script(1, `${prelude}${source}`);
 }
 
-/** The position of the history, and the prefix of names on the server. */
-export const positionScript: Script = tierScript(`return { epoch, tostring(seq), root }`);
+/** The position of the history, the prefix of names on the server, and whether there may be dead values. */
+export const positionScript: Script = tierScript(
+  `return { epoch, tostring(seq), root, dropped > swept and 'dead' or '' }`,
+);
 
 /** The same, after a write, so that a server which refuses writes refuses it. */
 export const writtenPositionScript: Script = tierScript(`
 redis.call('HSET', meta, 'epoch', epoch)
-return { epoch, tostring(seq), root }`);
+return { epoch, tostring(seq), root, '' }`);
 
 /** When the values of one answer are so long together, it has no further key, in bytes. */
 const answerBytes = 1_048_576;
@@ -196,6 +201,7 @@ for i = ${common + 1}, #ARGV do
   names[#names + 1] = ARGV[i]
   redis.call('HSET', meta, 't:' .. ARGV[i], seq)
 end
+redis.call('HSET', meta, 'dropped', seq)
 publish('tags', names)
 return 1`);
 
@@ -203,6 +209,6 @@ return 1`);
 export const clearScript: Script = tierScript(`
 change()
 redis.call('UNLINK', meta)
-redis.call('HSET', meta, 'epoch', epoch, 'seq', seq, 'cleared', seq, 'floor', seq)
+redis.call('HSET', meta, 'epoch', epoch, 'seq', seq, 'cleared', seq, 'floor', seq, 'dropped', seq)
 publish('clear', { '' })
 return 1`);

@@ -3,6 +3,7 @@ import { Link } from '@ashlar/store/redis-connection';
 import { ChangeFeed } from '../../tiers/change-feed.ts';
 import { TierUnfitError } from '../../tiers/errors.ts';
 import type { TierListener, TierSession, TierSessionSnapshot } from '../../tiers/remote-tier.ts';
+import { Collector } from './collector.ts';
 import { linkOptions, RedisOperations, unavailable } from './operations.ts';
 import type { RedisTierSettings } from './settings.ts';
 import { publishedChanges, type Subscription } from './subscription.ts';
@@ -83,10 +84,15 @@ export class RedisSession extends RedisOperations implements TierSession {
   /** Checks until `close` that no change was missed. */
   async #watch(): Promise<void> {
     const { clock } = this.#settings;
+    const collector = new Collector(() => this.collect(), clock, this.ending);
     const check = {
       now: () => clock.now(),
       begin: () => this.#subscription.begin(),
-      ask: () => orUnfit(this.#settings, this.position()),
+      ask: async () => {
+        const position = await orUnfit(this.#settings, this.position());
+        if (position.hasDead) collector.wake();
+        return position;
+      },
       caughtUp: () => this.#caughtUp(),
     };
     while (!this.ending.aborted) {

@@ -3,10 +3,10 @@ import { type Redis as Server, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { type RedisTierOptions, redisTier } from '../../src/adapters/redis.ts';
-import { Cache, type CacheOptions } from '../../src/index.ts';
-import { deferred, settle } from '../support/caches.ts';
-import { patient } from '../support/redis/sessions.ts';
+import { type RedisTierOptions, redisTier } from '../../../src/adapters/redis.ts';
+import { Cache, type CacheOptions } from '../../../src/index.ts';
+import { deferred, settle } from '../../support/caches.ts';
+import { patient } from '../../support/redis/sessions.ts';
 
 type Options = Partial<CacheOptions<string, string>>;
 

@@ -4,9 +4,9 @@ import { type Redis as Server, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { redisTier } from '../../src/adapters/redis.ts';
-import { Cache } from '../../src/index.ts';
-import { patient } from '../support/redis/sessions.ts';
+import { redisTier } from '../../../src/adapters/redis.ts';
+import { Cache } from '../../../src/index.ts';
+import { patient } from '../../support/redis/sessions.ts';
 
 type Step = (admin: Redis) => Promise<unknown>;
 

@@ -3,9 +3,9 @@ import { type Redis as Server, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { redisTier } from '../../src/adapters/redis.ts';
-import { Cache, writeThrough } from '../../src/index.ts';
-import { connections, patient } from '../support/redis/sessions.ts';
+import { redisTier } from '../../../src/adapters/redis.ts';
+import { Cache, writeThrough } from '../../../src/index.ts';
+import { connections, patient } from '../../support/redis/sessions.ts';
 
 const minuteMs = 60_000;
 
