@@ -1,10 +1,11 @@
+import { Socket } from 'node:net';
 import { AshlarError } from '@ashlar/core';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { fencedUpdate, postgresStore, postgresTable, sqlFence } from '../src/adapters/postgres.ts';
 import { fencedSet, redisStore } from '../src/adapters/redis.ts';
-import { clientLike } from '../src/adapters/redis-connection.ts';
+import { Commands, clientLike, Link, script } from '../src/adapters/redis-connection.ts';
 import { storeConformance } from '../src/conformance.ts';
 import {
   BackendStore,
@@ -45,6 +46,14 @@ function wrongs(): Record<string, Wrong> {
   const store = ending(memoryStore());
   const pool = new pg.Pool({ max: 2 });
   const redis = lazy();
+  const fail = () => new Error();
+  const linkOptions = {
+    connectTimeoutMs: 5,
+    errors: { timedOut: fail, unavailable: fail, refused: fail, closed: fail },
+    make: () => clientLike(redis, { connectionName: 'mine', connectTimeoutMs: 5 }),
+  };
+  const link = new Link(linkOptions);
+  link.abort();
   return {
     memoryStore: [
       options => memoryStore(options),
@@ -103,6 +112,37 @@ function wrongs(): Record<string, Wrong> {
         ],
       ],
     ],
+    Link: [
+      options => new Link(options).abort(),
+      [
+        ...notAnObject('Link'),
+        [{}, '`connectTimeoutMs` is required'],
+        [{ ...linkOptions, errors: undefined }, '`errors` is required'],
+        [{ ...linkOptions, errors: {} }, '`errors` must be an object with timedOut(), unavailable()'],
+        [{ ...linkOptions, make: undefined }, '`make` is required'],
+        [{ ...linkOptions, make: redis }, '`make` must be a function, got an EventEmitter'],
+        [{ ...linkOptions, make: () => redis.options }, '`make` must return a client, as `clientLike` does'],
+        [{ ...linkOptions, checkAgainMs: '5' }, '`checkAgainMs` must be a number of milliseconds'],
+        [{ ...linkOptions, conected() {} }, 'did you mean `connected`?'],
+      ],
+    ],
+    Commands: [
+      (args: readonly [never, never]) => new Commands(...args),
+      [
+        [[undefined, 5], '`link` is required'],
+        [[redis, 5], '`link` must be an object with close(), abort(), call(), got an EventEmitter'],
+        [[link, '5'], '`timeoutMs` must be a number of milliseconds'],
+        [[link, undefined], '`timeoutMs` is required'],
+      ],
+    ],
+    script: [
+      (args: readonly [never, never]) => script(...args),
+      [
+        [['1', 'return 1'], '`keys` must be an integer of at least 0, got "1"'],
+        [[1], '`source` is required'],
+        [[1, ''], '`source` must be a string that is not empty'],
+      ],
+    ],
     postgresStore: [
       options => postgresStore(options),
       [
@@ -114,6 +154,13 @@ function wrongs(): Record<string, Wrong> {
         ],
         [{ pool: new pg.Client() }, '`pool` must be a Pool of pg, got a Client; write `new pg.Pool('],
         [{ pool: null }, '`pool` must be an object with connect(), got null'],
+        [{ pool: redis }, '`pool` must be a Pool of pg, got an EventEmitter; write `new pg.Pool('],
+        [
+          { pool: new Cluster([], { lazyConnect: true }) },
+          '`pool` must be a Pool of pg, got an EventEmitter',
+        ],
+        [{ pool: new Socket() }, '`pool` must be a Pool of pg, got a Socket'],
+        [{ pool, watchPool: redis }, '`watchPool` must be a Pool of pg, got an EventEmitter'],
         [{ pool: new pg.Pool({ max: 1 }) }, '`pool` has room for 1 connection, which a watch keeps'],
         [{ pool, watchPool: 'x' }, '`watchPool` must be a Pool of pg, got "x"'],
         [{ pool, tabel: 'x' }, 'did you mean `table`?'],

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { type Advice, InvalidOptionError, objectWith, type Rule, refused, required } from '@ashlar/core';
 import { withoutSecrets } from '../url.ts';
 
@@ -49,10 +50,16 @@ const connects = objectWith<PoolLike>(['connect'], advice);
 export const pool: Rule<PoolLike | undefined> = (value, option) => {
   if (typeof value === 'string') throw refused(option, 'a Pool of pg', withoutSecrets(value), advice(value));
   const checked = connects(value, option);
-  // A Client of pg has connect() too, which returns nothing
-  if (checked === undefined || !('processID' in checked)) return checked;
+  if (checked === undefined || !isOther(checked)) return checked;
   throw refused(option, 'a Pool of pg', value, advice(value));
 };
+
+/** A Client of pg, clients of Redis, sockets and the like have connect() too, which returns no connection to query. */
+function isOther(value: object): boolean {
+  return (
+    'processID' in value || 'duplicate' in value || (value instanceof EventEmitter && !('query' in value))
+  );
+}
 
 export const requiredPool: Rule<PoolLike> = required(pool, `write \`${example}\``);
 

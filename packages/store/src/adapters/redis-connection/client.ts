@@ -116,7 +116,8 @@ export function clientLike(redis: RedisLike, options: ClientOptions): Client {
   );
 }
 
-function isClient(client: unknown): client is Client {
+/** Whether it has what a link calls. */
+export function isClient(client: unknown): client is Client {
   const { callBuffer, connect, disconnect } = (client ?? {}) as Partial<Client>;
   return [callBuffer, connect, disconnect].every(method => typeof method === 'function');
 }

@@ -1,4 +1,4 @@
-import type { CallOutcome } from '@ashlar/core';
+import { type CallOutcome, durationMs, objectWith, required } from '@ashlar/core';
 import type { Argument } from './client.ts';
 import type { Link } from './link.ts';
 import type { Script } from './script.ts';
@@ -12,15 +12,21 @@ export interface ScriptOptions {
   readonly moreKeys?: number;
 }
 
+const linkRule = required(objectWith<Link>(['close', 'abort', 'call']), 'write `new Link(options)`');
+const timeoutRule = required(durationMs(undefined, { above: 0, max: 2 ** 31 - 1 }));
+
 /** Commands and scripts over a link, each with the same deadline. They reject with the errors of the link. */
 export class Commands {
   readonly #link: Link;
   readonly #timeoutMs: number;
 
-  /** @param timeoutMs milliseconds for each call, the wait for a connection included */
+  /**
+   * @param timeoutMs milliseconds for each call, the wait for a connection included
+   * @throws InvalidOptionError
+   */
   constructor(link: Link, timeoutMs: number) {
-    this.#link = link;
-    this.#timeoutMs = timeoutMs;
+    this.#link = linkRule(link, 'link');
+    this.#timeoutMs = timeoutRule(timeoutMs, 'timeoutMs');
   }
 
   /** A command that changes nothing, so its outcome without an answer is `NotExecuted`. */

@@ -1,5 +1,22 @@
-import { Backoff, backgroundClock, type CallOutcome, type Clock, type Random } from '@ashlar/core';
-import type { Argument, Client } from './client.ts';
+import {
+  Backoff,
+  backgroundClock,
+  type CallOutcome,
+  type Checked,
+  type Clock,
+  clock,
+  describe,
+  durationMs,
+  functionOf,
+  InvalidOptionError,
+  objectWith,
+  type Random,
+  type RulesFor,
+  random,
+  readOptions,
+  required,
+} from '@ashlar/core';
+import { type Argument, type Client, isClient } from './client.ts';
 import { Connection } from './connection.ts';
 import { failureOf, isFatal, isRefusal, type LinkErrors, replyCode } from './replies.ts';
 
@@ -37,6 +54,18 @@ export interface Call {
   readonly timeoutMs: number;
 }
 
+const rules = {
+  connectTimeoutMs: required(durationMs(undefined, { above: 0 })),
+  errors: required(objectWith<LinkErrors>(['timedOut', 'unavailable', 'refused', 'closed'])),
+  make: required(functionOf<LinkOptions['make']>(), 'write `make: () => clientLike(redis, options)`'),
+  prepare: functionOf<NonNullable<LinkOptions['prepare']>>(),
+  checkAgainMs: durationMs(Number.POSITIVE_INFINITY, { above: 0, endless: true }),
+  connected: functionOf<NonNullable<LinkOptions['connected']>>(),
+  disconnected: functionOf<NonNullable<LinkOptions['disconnected']>>(),
+  random: random(),
+  clock: clock(backgroundClock),
+} satisfies RulesFor<LinkOptions>;
+
 /** The pauses between two attempts to connect. */
 const reconnecting = { firstMs: 20, maxMs: 500 };
 
@@ -55,7 +84,7 @@ interface Waiter {
  * most half a second apart, until `close`. While the server refuses, as with a wrong password, calls reject at once.
  */
 export class Link {
-  readonly #options: LinkOptions;
+  readonly #options: Checked<typeof rules>;
   readonly #errors: LinkErrors;
   readonly #stopping = new AbortController();
   readonly #waiters = new Set<Waiter>();
@@ -66,11 +95,16 @@ export class Link {
   #pending = 0;
   #idle: (() => void) | undefined;
 
-  /** Begins to connect. @throws what the first `make` throws */
+  /** Begins to connect. @throws InvalidOptionError, and what the first `make` throws */
   constructor(options: LinkOptions) {
-    this.#options = options;
-    this.#errors = options.errors;
-    this.#run(options.make()).catch(() => {}); // It ends by `close`, and has reported every failure
+    this.#options = readOptions('Link', options, rules);
+    this.#errors = this.#options.errors;
+    const first: unknown = this.#options.make();
+    if (!isClient(first)) {
+      const message = `\`make\` must return a client, as \`clientLike\` does, got ${describe(first)}`;
+      throw new InvalidOptionError('make', message);
+    }
+    this.#run(first).catch(() => {}); // It ends by `close`, and has reported every failure
   }
 
   get connected(): boolean {
@@ -172,7 +206,7 @@ export class Link {
   }
 
   async #run(first: Client): Promise<void> {
-    const { make, connected, disconnected, random, clock = backgroundClock } = this.#options;
+    const { make, connected, disconnected, random, clock } = this.#options;
     const { signal } = this.#stopping;
     const backoff = new Backoff(reconnecting, random);
     let client = first;
@@ -216,7 +250,7 @@ export class Link {
 
   /** A server may have been configured otherwise since it was found fit. */
   #checkAgain(connection: Connection): void {
-    const { prepare, checkAgainMs = Infinity } = this.#options;
+    const { prepare, checkAgainMs } = this.#options;
     const now = performance.now();
     if (prepare === undefined || now - connection.checkedAt < checkAgainMs) return;
     connection.checkedAt = now;

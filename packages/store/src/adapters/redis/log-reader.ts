@@ -43,10 +43,11 @@ export class LogReader {
   #gap = 'the end of the log was not known';
 
   constructor(options: LogReaderOptions) {
+    const { keys: _keys, listener: _listener, start: _start, forbidden: _forbidden, ...own } = options;
     this.#options = options;
     this.#backoff = new Backoff(pauses, options.random);
     this.#link = new Link({
-      ...options,
+      ...own,
       connected: () => {
         this.#connections++;
       },
