@@ -11,7 +11,9 @@ export { AshlarError, InvalidOptionError, MissingPeerError } from './errors.ts';
 export { checkNames, readOptions, record } from './options.ts';
 export type { Random } from './random.ts';
 export { seededRandom } from './random.ts';
-export type { Advice, Checked, NumberRange, Rule, RulesFor } from './rules.ts';
+export type { Advice } from './refused.ts';
+export { refused } from './refused.ts';
+export type { Checked, NumberRange, Rule, RulesFor } from './rules.ts';
 export {
   boolean,
   clock,
@@ -25,7 +27,6 @@ export {
   oneOf,
   orFalse,
   random,
-  refused,
   required,
   signal,
   text,

@@ -45,15 +45,17 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const startedAt = performance.now();
   const fuzzer = new Fuzzer(options);
   const uncaught: string[] = [];
-  const onUncaught = (error: unknown) => {
-    uncaught.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  };
   const events = ['uncaughtException', 'unhandledRejection', 'warning'] as const;
-  for (const event of events) process.on(event, onUncaught);
+  const listeners = events.map(event => {
+    const note = (error: unknown) =>
+      void uncaught.push(`${event}: ${error instanceof Error ? error.stack : String(error)}`);
+    process.on(event, note);
+    return () => process.off(event, note);
+  });
   try {
     await Promise.all((options.only ?? sites).map(name => fuzzer.site(name)));
   } finally {
-    for (const event of events) process.off(event, onUncaught);
+    for (const stop of listeners) stop();
   }
   options.signal?.throwIfAborted();
   const { cases, skipped, findings } = fuzzer;

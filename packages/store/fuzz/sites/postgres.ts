@@ -176,9 +176,9 @@ class PostgresStage implements Stage {
     await eventually(
       async () => {
         const client = new pg.Client({ connectionString: this.#url });
+        client.on('error', ignore);
         await client.connect();
-        const { rows } = await client.query(`SHOW ${name}`);
-        await client.end();
+        const { rows } = await client.query(`SHOW ${name}`).finally(() => client.end());
         if (rows[0][name] !== value) throw new Error(`${name} is ${rows[0][name]}`);
       },
       { withinMs: 20_000 },
