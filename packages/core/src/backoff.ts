@@ -1,4 +1,6 @@
+import { readOptions } from './options.ts';
 import type { Random } from './random.ts';
+import { durationMs, type RulesFor, random, required } from './rules.ts';
 
 export interface BackoffLimits {
   /** The longest pause after the first failure, in milliseconds; it doubles with each further one. */
@@ -6,6 +8,12 @@ export interface BackoffLimits {
   /** The longest pause of all, in milliseconds. */
   readonly maxMs: number;
 }
+
+const rules = {
+  firstMs: required(durationMs()),
+  maxMs: required(durationMs()),
+} satisfies RulesFor<BackoffLimits>;
+const anyRandom = random();
 
 /**
  * Exponential back-off with full jitter: the pause after failure n is drawn evenly between 0 and
@@ -17,10 +25,13 @@ export class Backoff {
   readonly #random: Random;
   #failures: number;
 
-  /** @param failures how many there were before */
-  constructor(limits: BackoffLimits, random: Random = Math.random, failures = 0) {
-    this.#limits = limits;
-    this.#random = random;
+  /**
+   * @param failures how many there were before
+   * @throws InvalidOptionError
+   */
+  constructor(limits: BackoffLimits, random?: Random, failures = 0) {
+    this.#limits = readOptions('Backoff', limits, rules);
+    this.#random = anyRandom(random, 'random');
     this.#failures = failures;
   }
 

@@ -1,4 +1,5 @@
 import { type Clock, systemClock, timeUp } from './clock.ts';
+import { checkMs, refused } from './refused.ts';
 import { onAbort } from './shared-signal.ts';
 
 export interface DeadlineOptions {
@@ -16,7 +17,7 @@ export interface DeadlineOptions {
  * Settles as `work` does, or rejects as soon as its time is over or the signal aborts. Then the signal that the work
  * was given aborts with the same reason, before the call rejects. The work itself cannot be stopped: what it settles to
  * after that is dropped, also an error. An answer that has arrived while the event loop stood still is in time. Leaves no
- * timer and no listener.
+ * timer and no listener. Rejects with InvalidOptionError for a `timeoutMs` that is no number, and without `late`.
  */
 export function withDeadline<T>(
   options: DeadlineOptions,
@@ -24,6 +25,8 @@ export function withDeadline<T>(
 ): Promise<T> {
   const { timeoutMs, signal, clock = systemClock, late } = options;
   return new Promise((resolve, reject) => {
+    if (timeoutMs !== undefined) checkMs(timeoutMs, 'timeoutMs');
+    if (typeof late !== 'function') throw refused('late', 'a function', late);
     if (signal?.aborted) return reject(signal.reason);
     const stop = new AbortController();
     const timer = new AbortController();

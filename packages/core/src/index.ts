@@ -14,7 +14,9 @@ export { jsonOf, type Keeps, lostIn } from './json.ts';
 export { checkNames, readOptions, record } from './options.ts';
 export type { Random } from './random.ts';
 export { seededRandom } from './random.ts';
-export type { Advice, Checked, NumberRange, Rule, RulesFor } from './rules.ts';
+export type { Advice } from './refused.ts';
+export { refused } from './refused.ts';
+export type { Checked, NumberRange, Rule, RulesFor } from './rules.ts';
 export {
   boolean,
   clock,
@@ -28,7 +30,6 @@ export {
   oneOf,
   orFalse,
   random,
-  refused,
   required,
   signal,
   text,

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from './clock.ts';
 import { InvalidOptionError } from './errors.ts';
-import { describe } from './values.ts';
+import { type Advice, isSignal, refused } from './refused.ts';
 
 /** Checks one option and fills in its default. @throws InvalidOptionError that names the option and quotes the value. */
 export type Rule<T> = (value: unknown, option: string) => T;
@@ -20,9 +20,6 @@ export interface NumberRange {
   readonly above?: number;
   readonly max?: number;
 }
-
-/** What to write instead, as `eviction: lru, imported from '@ashlar/cache-policies'`; may depend on the refused value. */
-export type Advice = string | ((value: unknown) => string | undefined);
 
 /** A finite number in the range. */
 export function number<D extends number | undefined = undefined>(
@@ -86,10 +83,8 @@ export function objectWith<T extends object>(
 
 /** An `AbortSignal`, recognized by its shape: another realm's passes as well. */
 export function signal(): Rule<AbortSignal | undefined> {
-  const isSignal = (value: Partial<AbortSignal>) =>
-    typeof value.aborted === 'boolean' && typeof value.addEventListener === 'function';
   const advice = 'an AbortController has one as `controller.signal`';
-  return ruleOf(undefined, 'an AbortSignal', value => isObject(value) && isSignal(value), advice);
+  return ruleOf(undefined, 'an AbortSignal', isSignal, advice);
 }
 
 export function clock(orElse: Clock = systemClock): Rule<Clock> {
@@ -126,18 +121,6 @@ export function required<T>(rule: Rule<T | undefined>, advice?: string): Rule<T>
       `\`${option}\` is required${advice === undefined ? '' : `: ${advice}`}`,
     );
   };
-}
-
-/** An error that names the option, says what it must be, quotes the value and says what to write. */
-export function refused(
-  option: string,
-  expected: string,
-  value: unknown,
-  advice?: Advice,
-): InvalidOptionError {
-  const help = typeof advice === 'function' ? advice(value) : advice;
-  const message = `\`${option}\` must be ${expected}, got ${describe(value)}`;
-  return new InvalidOptionError(option, help === undefined ? message : `${message}; ${help}`);
 }
 
 function ruleOf<T, D>(

@@ -1,6 +1,7 @@
 export { type Skip, suite, type TestRunner } from './suite.ts';
 
 import type { Clock } from './clock.ts';
+import { checkMs, refused } from './refused.ts';
 
 interface Sleeper {
   readonly at: number;
@@ -12,7 +13,9 @@ export class ManualClock implements Clock {
   #now: number;
   #sleepers: Sleeper[] = [];
 
+  /** @throws InvalidOptionError */
   constructor(startMs = 0) {
+    checkMs(startMs, 'startMs');
     this.#now = startMs;
   }
 
@@ -27,6 +30,7 @@ export class ManualClock implements Clock {
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      checkMs(ms, 'ms');
       if (signal?.aborted) return reject(signal.reason);
       const sleeper: Sleeper = {
         at: this.#now + ms,
@@ -47,6 +51,7 @@ export class ManualClock implements Clock {
 
   /** Moves time on. What wakes has run as far as it can without I/O, and may have slept again, before the next. */
   async advance(ms: number): Promise<void> {
+    if (!(Number.isFinite(ms) && ms >= 0)) throw refused('ms', 'a number of milliseconds of at least 0', ms);
     const until = this.#now + ms;
     await settle();
     for (let next = this.#sleepers[0]; next !== undefined && next.at <= until; next = this.#sleepers[0]) {

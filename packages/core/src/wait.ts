@@ -1,9 +1,16 @@
+import { checkMs, isSignal, refused } from './refused.ts';
+
 /** A timer of Node or a browser fires at once when asked to wait longer than this. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** Resolves after `ms` milliseconds, no sooner. Rejects with the signal's reason as soon as it aborts. */
+/**
+ * Resolves after `ms` milliseconds, no sooner; at once when that is negative, never when it is `Infinity`. Rejects with
+ * the signal's reason as soon as it aborts, and with InvalidOptionError for what is no number or no signal.
+ */
 export function sleep(ms: number, signal?: AbortSignal, background = false): Promise<void> {
   return new Promise((resolve, reject) => {
+    checkMs(ms, 'ms');
+    if (signal !== undefined && !isSignal(signal)) throw refused('signal', 'an AbortSignal', signal);
     if (signal?.aborted) return reject(signal.reason);
     const endsAt = performance.now() + ms;
     let timer: ReturnType<typeof setTimeout>;

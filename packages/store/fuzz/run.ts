@@ -1,22 +1,23 @@
 import fc from 'fast-check';
 import type { Plan } from './plan/plan.ts';
 import { plansFor } from './plan/plans.ts';
-import { play } from './play/play.ts';
-import type { Site, Wrap } from './sites/site.ts';
+import { type PlayOptions, play } from './play/play.ts';
+import type { Site } from './sites/site.ts';
 import { type SiteName, sites, startSite } from './sites/sites.ts';
 
-export interface FuzzOptions {
+export interface FuzzOptions extends PlayOptions {
   readonly seed: number;
   /** How many cases on each site. */
   readonly runs: number;
-  /** No case begins later than so. */
+  /** No case of a site begins later than so, from its start. */
   readonly withinMs: number;
   readonly only?: readonly SiteName[];
   /** The only case, on each of these sites. */
   readonly plan?: Plan;
-  readonly wrap?: Wrap;
   /** A site ends with its first finding; else one of each kind is found. */
   readonly first?: boolean;
+  /** How long a finding is made smaller. Default: 20 000. */
+  readonly shrinkMs?: number;
   readonly signal?: AbortSignal;
   readonly onCase?: (done: number) => void;
 }
@@ -39,23 +40,22 @@ export interface FuzzReport {
   readonly uncaught: readonly string[];
 }
 
-/** How long a finding is made smaller. */
-const shrinkMs = 20_000;
-
 /** Plays cases on all sites beside each other. Cleans up whatever happens. */
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const startedAt = performance.now();
-  const fuzzer = new Fuzzer(options, startedAt);
+  const fuzzer = new Fuzzer(options);
   const uncaught: string[] = [];
-  const onUncaught = (error: unknown) => {
-    uncaught.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  };
   const events = ['uncaughtException', 'unhandledRejection', 'warning'] as const;
-  for (const event of events) process.on(event, onUncaught);
+  const listeners = events.map(event => {
+    const note = (error: unknown) =>
+      void uncaught.push(`${event}: ${error instanceof Error ? error.stack : String(error)}`);
+    process.on(event, note);
+    return () => process.off(event, note);
+  });
   try {
     await Promise.all((options.only ?? sites).map(name => fuzzer.site(name)));
   } finally {
-    for (const event of events) process.off(event, onUncaught);
+    for (const stop of listeners) stop();
   }
   options.signal?.throwIfAborted();
   const { cases, skipped, findings } = fuzzer;
@@ -67,11 +67,9 @@ class Fuzzer {
   readonly skipped: string[] = [];
   readonly findings: Finding[] = [];
   readonly #options: FuzzOptions;
-  readonly #endsAt: number;
 
-  constructor(options: FuzzOptions, startedAt: number) {
+  constructor(options: FuzzOptions) {
     this.#options = options;
-    this.#endsAt = startedAt + options.withinMs;
   }
 
   async site(name: SiteName): Promise<void> {
@@ -90,8 +88,10 @@ class Fuzzer {
     const arbitrary = plan === undefined ? plansFor(site) : fc.constant(plan);
     const all = plan === undefined ? runs : 1;
     this.cases[name] = 0;
-    for (let round = 0; this.cases[name] < all && !this.#isOver(); round++) {
-      const finding = await this.#check(name, site, arbitrary, seed + round, all - this.cases[name], known);
+    const endsAt = performance.now() + this.#options.withinMs;
+    for (let round = 0; this.cases[name] < all && !this.#isOver(endsAt); round++) {
+      const left = { numRuns: all - this.cases[name], endsAt };
+      const finding = await this.#check(name, site, arbitrary, seed + round, left, known);
       if (finding === undefined) return;
       this.findings.push(finding);
       for (const complaint of finding.complaints) known.add(kindOf(complaint));
@@ -105,22 +105,22 @@ class Fuzzer {
     site: Site,
     arbitrary: fc.Arbitrary<Plan>,
     seed: number,
-    numRuns: number,
+    { numRuns, endsAt }: { readonly numRuns: number; readonly endsAt: number },
     known: ReadonlySet<string>,
   ): Promise<Finding | undefined> {
-    const { wrap, onCase } = this.#options;
-    let until = this.#endsAt;
+    const { onCase } = this.#options;
+    let until = endsAt;
     let smallest: { readonly plan: Plan; readonly complaints: readonly string[] } | undefined;
     const property = fc.asyncProperty(arbitrary, async plan => {
       if (performance.now() > until || this.#options.signal?.aborted) return;
-      const complaints = await play(site, plan, wrap);
+      const complaints = await play(site, plan, this.#options);
       const unknown = complaints.filter(complaint => !known.has(kindOf(complaint)));
       if (smallest === undefined) {
         this.cases[name]!++;
         onCase?.(Object.values(this.cases).reduce((sum, count) => sum + count));
       }
       if (unknown.length === 0) return;
-      if (smallest === undefined) until = performance.now() + shrinkMs;
+      if (smallest === undefined) until = performance.now() + (this.#options.shrinkMs ?? 20_000);
       smallest = { plan, complaints: unknown };
       throw new Error(unknown[0]);
     });
@@ -130,8 +130,8 @@ class Fuzzer {
     return { site: name, seed, path: counterexamplePath ?? '', smallest: plan, complaints };
   }
 
-  #isOver(): boolean {
-    return performance.now() > this.#endsAt || this.#options.signal?.aborted === true;
+  #isOver(endsAt: number): boolean {
+    return performance.now() > endsAt || this.#options.signal?.aborted === true;
   }
 }
 

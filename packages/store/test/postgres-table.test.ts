@@ -4,9 +4,12 @@ import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { PostgresBackend } from '../src/adapters/postgres/backend.ts';
+import { table } from '../src/adapters/postgres/table.ts';
 import { postgresTable, TableShapeError } from '../src/adapters/postgres.ts';
 import { Mirror } from '../src/conformance/tools.ts';
 import { UnsafeBackendError } from '../src/errors.ts';
+import { BackendStore } from '../src/index.ts';
 import { Tables } from './postgres-tables.ts';
 import { ending } from './support.ts';
 
@@ -203,5 +206,35 @@ describeWith({ own: 'postgres' }, 'a linearizable postgresStore', () => {
       withinMs: 10_000,
     });
     expect((await after.claim('name', 'holder', 60_000))?.token).toBe(claim?.token);
+  });
+
+  it('is refused again when its server is configured to lose what it acknowledged after it was found fit', async () => {
+    const server = await startPostgres({ own: true, config: { fsync: true, full_page_writes: true } });
+    onTestFinished(() => server.stop());
+    const tables = ending(new Tables(server.url));
+    await tables.store().migrate();
+    const pool = new pg.Pool({ connectionString: server.url, max: 2 });
+    onTestFinished(() => pool.end());
+    const backend = new PostgresBackend({
+      store: 'postgres',
+      pool,
+      watchPool: pool,
+      table: table(tables.table, 'table'),
+      timeoutMs: 10_000,
+      prepare: true,
+      durability: 'linearizable',
+      checkAgainMs: 10,
+    });
+    const store = ending(new BackendStore('postgres', backend));
+    await store.set('key', value);
+    const configure = async (setting: string) => {
+      await tables.sql(`ALTER SYSTEM SET full_page_writes = ${setting}`);
+      await tables.sql('SELECT pg_reload_conf()');
+    };
+    await configure('off');
+    const refused = expect.objectContaining({ code: UnsafeBackendError.code, outcome: 'NotExecuted' });
+    await eventually(() => expect(store.set('key', value)).rejects.toEqual(refused), { withinMs: 20_000 });
+    await configure('on');
+    await eventually(() => store.set('key', value), { withinMs: 20_000 });
   });
 });

@@ -38,6 +38,7 @@ describeWith({ own: 'rabbitmq' }, 'RabbitMQ', () => {
     });
     expect(consumed?.content.toString()).toBe('hello');
 
+    await rabbit.persist();
     const tree = processTree(rabbit.pid);
     await rabbit.kill();
     expect(tree.filter(isAlive)).toEqual([]);

@@ -1,4 +1,4 @@
-import { AshlarError } from '@ashlar/core';
+import { AshlarError, systemClock } from '@ashlar/core';
 import { type ManagedStore, StoreClosedError } from '../../src/index.ts';
 import type { Call, Plan, Step } from '../plan/plan.ts';
 import type { Site, Stage, Wrap } from '../sites/site.ts';
@@ -9,16 +9,19 @@ import { made, Sight } from './calls.ts';
 import { Follower } from './follower.ts';
 import type { Done, Result } from './history.ts';
 
-/** What never ends is given up after so long; nothing that ends needs it. */
-const patienceMs = 25_000;
+export interface PlayOptions {
+  readonly wrap?: Wrap;
+  /** What never ends is given up after so long; nothing that ends needs it. Default: 25 000. */
+  readonly patienceMs?: number;
+}
 
 /** A step does not wait longer for its calls: they may have to wait for `calm`. */
 const stepMs = 150;
 
 /** Plays a case and says what breaks a promise; nothing when all is well. */
-export async function play(site: Site, plan: Plan, wrap: Wrap = store => store): Promise<string[]> {
+export async function play(site: Site, plan: Plan, options: PlayOptions = {}): Promise<string[]> {
   const stage = await site.begin(plan.stores);
-  const player = new Player(stage, plan, wrap);
+  const player = new Player(stage, plan, options);
   try {
     await player.perform();
   } finally {
@@ -31,6 +34,7 @@ export async function play(site: Site, plan: Plan, wrap: Wrap = store => store):
 class Player {
   readonly complaints: string[] = [];
   readonly #stage: Stage;
+  readonly #patienceMs: number;
   readonly #plan: Plan;
   readonly #stores: readonly ManagedStore[];
   readonly #history: Done[] = [];
@@ -41,8 +45,9 @@ class Player {
   #isTroubled = false;
   #isAllClosed = false;
 
-  constructor(stage: Stage, plan: Plan, wrap: Wrap) {
+  constructor(stage: Stage, plan: Plan, { wrap = store => store, patienceMs = 25_000 }: PlayOptions) {
     this.#stage = stage;
+    this.#patienceMs = patienceMs;
     this.#plan = plan;
     this.#stores = stage.stores.map(wrap);
   }
@@ -64,11 +69,11 @@ class Player {
 
   async close(): Promise<void> {
     for (const follower of this.#followers.values()) {
-      if (!(await settles(follower.stop()))) this.complaints.push('follow: it did not end');
+      if (!(await this.#settles(follower.stop()))) this.complaints.push('follow: it did not end');
     }
     for (const index of this.#stores.keys()) this.#close(index);
     for (const closing of this.#closed.values()) {
-      if (!(await settles(closing))) this.complaints.push('close: it never settled');
+      if (!(await this.#settles(closing))) this.complaints.push('close: it never settled');
     }
     for (const store of this.#stores) await this.#refuses(store);
     this.complaints.push(
@@ -76,7 +81,7 @@ class Player {
       ...aboutValues(this.#history),
       ...aboutClaims(this.#history),
     );
-    const left = await untilNothing(() => this.#stage.leftovers());
+    const left = await this.#untilNothing(() => this.#stage.leftovers());
     this.complaints.push(...left.map(each => `left behind: ${each}`));
   }
 
@@ -119,7 +124,7 @@ class Player {
     if (sent === undefined) return;
     const sentAt = performance.now();
     const attempt = (async () => made(this.#stores[call.store]!, call, sent, this.#sight))();
-    const result = await within(attempt.catch((error: unknown): Result => ({ error })));
+    const result = await this.#within(attempt.catch((error: unknown): Result => ({ error })));
     this.#history.push({
       call,
       sent,
@@ -139,7 +144,7 @@ class Player {
   async #unwatch(store: number): Promise<void> {
     const follower = this.#followers.get(store);
     this.#followers.delete(store);
-    if (follower !== undefined && !(await settles(follower.stop()))) {
+    if (follower !== undefined && !(await this.#settles(follower.stop()))) {
       this.complaints.push('follow: it did not end when its signal aborted');
     }
   }
@@ -160,7 +165,7 @@ class Player {
         if (this.#isClosed(index) || !this.#stage.allows(index, { store: index, op: 'get', key: 'a' }))
           continue;
         const all = () => Promise.all(Array.from({ length: this.#stage.width(index) }, () => store.get('a')));
-        const error = await untilItWorks(all);
+        const error = await this.#untilItWorks(all);
         if (error !== undefined) this.complaints.push(`calm: it did not come back: ${error}`);
       }
     }
@@ -175,7 +180,7 @@ class Player {
         if (!isMeant) this.complaints.push(`follow: it ended with ${follower.failure}`);
       } else if (!this.#isClosed(store)) {
         let difference: string | undefined;
-        const left = await untilNothing(async () => {
+        const left = await this.#untilNothing(async () => {
           difference = await follower.difference().catch((error: unknown) => String(error));
           return difference === undefined ? [] : [difference];
         });
@@ -192,49 +197,45 @@ class Player {
     if (error instanceof StoreClosedError && error instanceof AshlarError) return;
     this.complaints.push(`close: a later call rejected with ${error}`);
   }
-}
 
-/** Undefined when it is not settled in time. */
-async function within<T>(work: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>(resolve => {
-    timer = setTimeout(() => resolve(undefined), patienceMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function settles(work: Promise<unknown>): Promise<boolean> {
-  return (
-    (await within(
-      work.then(
-        () => true,
-        () => true,
-      ),
-    )) ?? false
-  );
-}
-
-async function untilNothing(look: () => Promise<readonly string[]>): Promise<readonly string[]> {
-  for (const until = performance.now() + patienceMs; ; ) {
-    const found = await look();
-    if (found.length === 0 || performance.now() > until) return found;
-    await pause(20);
-  }
-}
-
-async function untilItWorks(attempt: () => Promise<unknown>): Promise<unknown> {
-  for (const until = performance.now() + patienceMs; ; ) {
+  /** Undefined when it is not settled in time. */
+  async #within<T>(work: Promise<T>): Promise<T | undefined> {
+    const end = new AbortController();
+    const late = systemClock.sleep(this.#patienceMs, end.signal).catch(() => {});
     try {
-      await attempt();
-      return undefined;
-    } catch (error) {
-      if (performance.now() > until) return error;
+      return (await Promise.race([work, late])) as T | undefined;
+    } finally {
+      end.abort();
+    }
+  }
+
+  async #settles(work: Promise<unknown>): Promise<boolean> {
+    const settled = work.then(
+      () => true,
+      () => true,
+    );
+    return (await this.#within(settled)) ?? false;
+  }
+
+  async #untilNothing(look: () => Promise<readonly string[]>): Promise<readonly string[]> {
+    for (const until = performance.now() + this.#patienceMs; ; ) {
+      const found = await look();
+      if (found.length === 0 || performance.now() > until) return found;
       await pause(20);
     }
+  }
+
+  async #untilItWorks(attempt: () => Promise<unknown>): Promise<unknown> {
+    let failure: unknown;
+    const failures = async () => {
+      failure = await attempt().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      return failure === undefined ? [] : ['failed'];
+    };
+    await this.#untilNothing(failures);
+    return failure;
   }
 }
 

@@ -22,16 +22,21 @@ type Trouble = readonly [
   end?: (stage: PostgresStage) => Promise<unknown>,
 ];
 
-const setting = (name: string, value: string): Trouble => [
+const setting = (name: string, value: string, usual: string): Trouble => [
   stage => stage.configure(`SET ${name} = ${value}`),
-  stage => stage.configure(`RESET ${name}`),
+  async stage => {
+    await stage.configure(`RESET ${name}`);
+    await stage.shows(name, usual);
+    // The old ones may hear of it late
+    await stage.endSessions();
+  },
 ];
 
 const troubles: Readonly<Record<string, Trouble>> = {
-  'read only': setting('default_transaction_read_only', 'on'),
-  'asynchronous commit': setting('synchronous_commit', 'off'),
-  'strict isolation': setting('default_transaction_isolation', 'serializable'),
-  'statements are short': setting('statement_timeout', '1'),
+  'read only': setting('default_transaction_read_only', 'on', 'off'),
+  'asynchronous commit': setting('synchronous_commit', 'off', 'on'),
+  'strict isolation': setting('default_transaction_isolation', 'serializable', 'read committed'),
+  'statements are short': setting('statement_timeout', '1', '0'),
   'sessions end': [stage => stage.endSessions()],
   'statements are canceled': [stage => stage.cancelStatements()],
   'the table is locked': [stage => stage.lock(), stage => stage.unlock()],
@@ -78,6 +83,7 @@ class PostgresStage implements Stage {
   /** What the server calls the connections of the case. */
   readonly #session: string;
   readonly #admin: pg.Pool;
+  readonly #url: string;
   readonly #specs: readonly StoreSpec[];
   readonly #pools: pg.Pool[] = [];
   readonly #ends = new Map<string, () => Promise<unknown>>();
@@ -91,6 +97,7 @@ class PostgresStage implements Stage {
     specs: readonly StoreSpec[],
   ) {
     this.#session = session;
+    this.#url = server.url;
     this.proxy = proxy;
     this.#admin = admin;
     this.#specs = specs;
@@ -164,6 +171,20 @@ class PostgresStage implements Stage {
     await this.sql('SELECT pg_reload_conf()');
   }
 
+  /** Waits until new sessions begin so. */
+  async shows(name: string, value: string): Promise<void> {
+    await eventually(
+      async () => {
+        const client = new pg.Client({ connectionString: this.#url });
+        client.on('error', ignore);
+        await client.connect();
+        const { rows } = await client.query(`SHOW ${name}`).finally(() => client.end());
+        if (rows[0][name] !== value) throw new Error(`${name} is ${rows[0][name]}`);
+      },
+      { withinMs: 20_000 },
+    );
+  }
+
   async lock(): Promise<void> {
     if (this.#holder !== undefined) return;
     this.#holder = await this.#admin.connect();
@@ -181,7 +202,8 @@ class PostgresStage implements Stage {
     for (const pool of this.#pools) {
       if (pool.totalCount > pool.idleCount) left.push('a borrowed connection');
       if (pool.waitingCount > 0) left.push('a wait for a connection');
-      if (pool.listeners('error').some(each => each !== ignore)) left.push('a listener of the pool');
+      const listeners = [...pool.listeners('error'), ...pool.listeners('acquire')];
+      if (listeners.some(each => each !== ignore)) left.push('a listener of the pool');
     }
     return left;
   }

@@ -164,6 +164,10 @@ class RedisStage implements Stage {
 
   async trouble(name: string): Promise<{ readonly closes: boolean }> {
     const [begin, end] = troubles[name]!;
+    // Both together evict
+    if ((name === 'OOM' && this.#ends.has('may evict')) || (name === 'may evict' && this.#ends.has('OOM'))) {
+      return { closes: false };
+    }
     if (end !== undefined) this.#ends.set(name, () => end(this.#site));
     await begin(this.#site);
     return { closes: false };

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { freePorts } from '../network/ports.ts';
 import { accepts, exchange } from '../network/ready.ts';
 import { temporaryDirectory } from '../processes/temporary.ts';
@@ -13,12 +15,17 @@ export interface RabbitServer extends Server {
   /** As `guest`. */
   readonly url: string;
   readonly port: number;
+  /**
+   * Resolves when all queues that were declared are on the disk. RabbitMQ 3.10 confirms a durable queue earlier than that:
+   * about one in seven was gone after a kill that followed at once. Takes seconds; only of a server that runs here.
+   */
+  persist(): Promise<void>;
 }
 
 /** Starts RabbitMQ on loopback, with a name, cookie, data and port mapper of its own. It takes about ten seconds. */
 export async function startRabbit(options: { own?: boolean; config?: string } = {}): Promise<RabbitServer> {
   const given = Object.keys(options).length === 0 ? givenServer('rabbitmq') : undefined;
-  if (given !== undefined) return given;
+  if (given !== undefined) return Object.assign(given, { persist: async () => {} });
   const program = await provide('rabbitmq');
   const [port, distributionPort, mapperPort] = (await freePorts(3)) as [number, number, number];
   return together(async member => {
@@ -27,19 +34,27 @@ export async function startRabbit(options: { own?: boolean; config?: string } = 
     const directory = temporaryDirectory('rabbitmq');
     const configFile = join(directory, 'rabbitmq.conf');
     await writeFile(configFile, `${options.config ?? ''}\n`);
+    const env = environment({ directory, configFile, port, distributionPort, mapperPort });
     const broker = await member(
       startServer({
         name: 'rabbitmq',
         program,
         directory,
         args: [],
-        env: environment({ directory, configFile, port, distributionPort, mapperPort }),
+        env,
         ready: () => exchange(port, 'AMQP\0\0\x09\x01', reply => reply.includes('RabbitMQ')),
         readyWithinMs: 90_000,
         stopSignal: 'SIGKILL', // an orderly end takes seconds, and its data goes anyway
       }),
     );
-    return [Object.assign(broker, { port, url: `amqp://guest:guest@127.0.0.1:${port}` }), {}] as const;
+    const persist = async () => {
+      if (program.kind !== 'local') throw new Error('the queues of a container cannot be persisted');
+      const control = join(dirname(program.path), 'rabbitmqctl');
+      const dump = ['-n', nodeName(port), 'eval', 'mnesia:dump_log().'];
+      await promisify(execFile)(control, dump, { env: { ...process.env, ...env } });
+    };
+    const url = `amqp://guest:guest@127.0.0.1:${port}`;
+    return [Object.assign(broker, { port, url, persist }), {}] as const;
   });
 }
 
@@ -52,6 +67,10 @@ function startPortMapper(port: number): Promise<Server> {
     args: ['-port', String(port), '-address', '127.0.0.1'],
     ready: () => accepts(port),
   });
+}
+
+function nodeName(port: number): string {
+  return `ashlar-${port}@localhost`;
 }
 
 interface Place {
@@ -77,7 +96,7 @@ function environment({
     RABBITMQ_CONFIG_FILE: configFile,
     RABBITMQ_ADVANCED_CONFIG_FILE: join(directory, 'none.config'),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(directory, 'enabled_plugins'),
-    RABBITMQ_NODENAME: `ashlar-${port}@localhost`,
+    RABBITMQ_NODENAME: nodeName(port),
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
     RABBITMQ_NODE_PORT: String(port),
     RABBITMQ_DIST_PORT: String(distributionPort),

@@ -19,6 +19,8 @@ export interface PostgresBackendOptions extends ConnectionsOptions {
   readonly durability: 'linearizable' | 'asynchronous';
   /** Where watches listen. */
   readonly watchPool: PoolLike;
+  /** Milliseconds of use after which the server is checked again. */
+  readonly checkAgainMs?: number;
 }
 
 const pageKeys = 1_000;
@@ -50,7 +52,7 @@ export class PostgresBackend implements Backend {
   #feed: ChangeFeed | undefined;
   #sweptAt = performance.now();
 
-  constructor({ table, durability, watchPool, ...options }: PostgresBackendOptions) {
+  constructor({ table, durability, watchPool, checkAgainMs, ...options }: PostgresBackendOptions) {
     this.durability = durability;
     this.#table = table;
     this.#statements = statementsFor(table, durability);
@@ -58,7 +60,12 @@ export class PostgresBackend implements Backend {
     this.#watchPool = watchPool;
     this.#isSharedPool = watchPool === options.pool;
     this.#connections = new Connections(options);
-    this.#check = new ServerCheck(this.#connections, { store: options.store, table, durability });
+    this.#check = new ServerCheck(this.#connections, {
+      store: options.store,
+      table,
+      durability,
+      checkAgainMs,
+    });
     this.#watchConnections = this.#isSharedPool
       ? this.#connections
       : new Connections({ ...options, pool: watchPool });

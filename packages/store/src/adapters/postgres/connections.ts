@@ -31,6 +31,7 @@ export class Connections {
     this.#options = options;
     // An idle connection that breaks would otherwise end the process
     options.pool.on?.('error', this.#onIdleError);
+    options.pool.on?.('acquire', guard);
   }
 
   /** Whether the server answered last. */
@@ -89,6 +90,7 @@ export class Connections {
   close(): void {
     this.#closing.abort(new StoreClosedError(this.#options.store));
     this.#options.pool.removeListener?.('error', this.#onIdleError);
+    this.#options.pool.removeListener?.('acquire', guard);
   }
 
   async #call<T>(
@@ -195,6 +197,15 @@ export class Connections {
   }
 
   readonly #onIdleError = (error: unknown): void => this.#note(error);
+}
+
+/**
+ * The pool takes its listener off a connection before the borrower can add one, and the end of a session may come in the
+ * same packet as its beginning: an error that nobody listens for would end the process.
+ */
+function guard(client: PoolClientLike): void {
+  client.on('error', ignore);
+  setImmediate(() => client.removeListener('error', ignore));
 }
 
 function ignore(): void {}

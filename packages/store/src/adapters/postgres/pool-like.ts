@@ -5,8 +5,10 @@ import { withoutSecrets } from '../url.ts';
 /** The part of `pg`'s Pool that is used; `pg` 8.11 and later fits, and so does a wrapper of it. */
 export interface PoolLike {
   connect(): Promise<PoolClientLike>;
-  on?(event: 'error', listener: (error: Error) => void): unknown;
-  removeListener?(event: 'error', listener: (error: Error) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
+  on?(event: 'error' | 'acquire', listener: (about: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
+  removeListener?(event: 'error' | 'acquire', listener: (about: any) => void): unknown;
   readonly options?: {
     readonly max?: number | undefined;
     readonly connectionTimeoutMillis?: number | undefined;

@@ -24,12 +24,13 @@ export function serverQuery(table: Table): Statement<ServerRow> {
 }
 
 /** How often a server that passed is checked again while it is used. */
-const checkAgainMs = 10_000;
+const usualCheckAgainMs = 10_000;
 
 export interface ServerCheckOptions {
   readonly store: string;
   readonly table: Table;
   readonly durability: 'linearizable' | 'asynchronous';
+  readonly checkAgainMs?: number | undefined;
 }
 
 /**
@@ -54,6 +55,7 @@ export class ServerCheck {
 
   /** Whether operations may be sent. From time to time it checks again beside them, so that none waits for it. */
   isPassed(): boolean {
+    const { checkAgainMs = usualCheckAgainMs } = this.#options;
     if (this.#isPassed && performance.now() - this.#checkedAt > checkAgainMs) {
       this.#checkedAt = performance.now();
       this.#check().catch((error: unknown) => {
