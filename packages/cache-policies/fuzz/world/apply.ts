@@ -1,6 +1,6 @@
 import { type Cache, UnwrittenError, WriteError } from '../../src/index.ts';
 import type { Step } from '../case.ts';
-import { type Call, reads } from '../verdict/calls.ts';
+import { reads } from '../verdict/calls.ts';
 import { tagOf } from './cache-options.ts';
 import { idOf, isShareable, makeValue, type Value } from './values.ts';
 import type { Member, World } from './world.ts';
