@@ -22,7 +22,8 @@ function broken(harm: (request: IncomingMessage, response: ServerResponse) => vo
 }
 
 const short = { seed: 1, known, withinMs: 10_000, shrinkSteps: 30 };
-const rules = { ...short, shrinkSteps: 0, runs: 1_500, peers: [], first: true };
+// It ends with the first finding; a busy machine takes its time
+const rules = { ...short, withinMs: 25_000, shrinkSteps: 0, runs: 1_500, peers: [], first: true };
 
 describe('fuzzing the proxy', () => {
   it('finds nothing beside nginx and HAProxy that is not known', async () => {
