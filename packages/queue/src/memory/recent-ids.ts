@@ -1,9 +1,14 @@
-/** The ids of the last publishes: at most so many, for at most so long. */
+/**
+ * The ids of the last publishes, in two generations: each is kept for a window at least, and for two at most, unless more
+ * than the maximum have come since. One map in the order of insertion would do, but to delete its oldest entry takes a walk
+ * over those that were deleted before.
+ */
 export class RecentIds {
   readonly #windowMs: number;
   readonly #max: number;
-  /** Oldest first. */
-  readonly #at = new Map<string, number>();
+  #current = new Set<string>();
+  #previous = new Set<string>();
+  #turnsAt = -Infinity;
 
   constructor(windowMs: number, max: number) {
     this.#windowMs = windowMs;
@@ -11,16 +16,19 @@ export class RecentIds {
   }
 
   has(id: string, now: number): boolean {
-    const at = this.#at.get(id);
-    return at !== undefined && now - at < this.#windowMs;
+    if (now >= this.#turnsAt) this.#turn(now);
+    return this.#current.has(id) || this.#previous.has(id);
   }
 
   add(id: string, now: number): void {
-    this.#at.delete(id);
-    this.#at.set(id, now);
-    for (const [oldest, at] of this.#at) {
-      if (this.#at.size <= this.#max && now - at < this.#windowMs) break;
-      this.#at.delete(oldest);
-    }
+    if (now >= this.#turnsAt || this.#current.size >= this.#max) this.#turn(now);
+    this.#current.add(id);
+  }
+
+  #turn(now: number): void {
+    // After a long silence, the current ones are too old as well
+    this.#previous = now >= this.#turnsAt + this.#windowMs ? new Set() : this.#current;
+    this.#current = new Set();
+    this.#turnsAt = now + this.#windowMs;
   }
 }

@@ -6,7 +6,7 @@ import { DeliveryLostError, GroupGoneError } from '../../errors.ts';
 import type { TopicKeys } from './keys.ts';
 import { fetchScript, leaveScript, trimScript } from './scripts.ts';
 import { Settler } from './settler.ts';
-import { type Fetched, fetched, type RawFetched, type RawFields } from './wire.ts';
+import { type Fetched, fetched, fetchedNew, type RawFetched, type RawFields } from './wire.ts';
 
 export interface ConsumerParts {
   readonly topic: string;
@@ -176,8 +176,8 @@ class Consumer {
       | null;
     return (reply ?? []).flatMap(([stream, entries]) => {
       // With the key prefix of the client
-      const flag = String(stream).endsWith(keys.stream) ? 0 : 1;
-      return entries.map(([entry, fields]) => fetched([flag, entry, 1, fields]));
+      const isRetry = !String(stream).endsWith(keys.stream);
+      return entries.map(([entry, fields]) => fetchedNew(isRetry, entry, fields));
     });
   }
 

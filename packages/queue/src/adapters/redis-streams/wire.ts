@@ -17,50 +17,66 @@ export interface Fetched {
   readonly failures: number;
 }
 
+/** The fields of an entry: names and values in turns. */
 export type RawFields = readonly Buffer[];
-export type RawFetched = readonly [number, Buffer, number, RawFields];
+/** As the script for fetching answers. */
+export type RawFetched = readonly [number, Buffer, number, Buffer, Buffer, Buffer, Buffer, number, number];
 
 export function outgoing(message: OutgoingMessage): (string | number | Buffer)[] {
   const { id, headers, body, key = '', delayMs = 0, expiresInMs } = message;
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  return [
-    id,
-    JSON.stringify(headers),
-    bytes,
-    key,
-    Math.ceil(delayMs),
-    expiresInMs === undefined ? '' : Math.ceil(expiresInMs),
-  ];
+  const expiry = expiresInMs === undefined ? '' : Math.ceil(expiresInMs);
+  return [id, JSON.stringify(headers), bytes, key, Math.ceil(delayMs), expiry];
 }
 
-export function fetched([flag, entry, count, raw]: RawFetched): Fetched {
-  const message = messageOf(raw);
-  return { isRetry: flag === 1, entry: String(entry), count: Number(count), ...message };
-}
-
-export function deadLetter(topic: string, group: string, raw: RawFields): DeadLetter {
-  const { entries, ...message } = messageOf(raw);
+export function fetched([
+  flag,
+  entry,
+  count,
+  id,
+  headers,
+  body,
+  key,
+  deliveries,
+  failures,
+]: RawFetched): Fetched {
   return {
-    ...message,
-    topic,
-    group,
-    reason: String(entries['reason'] ?? ''),
-    diedAtMs: Number(entries['at']),
+    isRetry: flag === 1,
+    entry: entry.toString('latin1'),
+    count,
+    id: id.toString(),
+    body,
+    headers: headersOf(headers),
+    key: key.length === 0 ? undefined : key.toString(),
+    deliveries,
+    failures,
   };
 }
 
-function messageOf(raw: RawFields) {
+/** A new entry, as a read of the stream answers. */
+export function fetchedNew(isRetry: boolean, entry: Buffer, raw: RawFields): Fetched {
+  const { n, f, ...message } = fieldsOf(raw);
+  return { isRetry, entry: entry.toString('latin1'), count: 1, ...message, deliveries: n, failures: f };
+}
+
+export function deadLetter(topic: string, group: string, raw: RawFields): DeadLetter {
+  const { n, f, reason, at, ...message } = fieldsOf(raw);
+  return { ...message, topic, group, reason, deliveries: n, failures: f, diedAtMs: at };
+}
+
+function fieldsOf(raw: RawFields) {
   const entries: Record<string, Buffer | undefined> = {};
   for (let at = 0; at < raw.length; at += 2) entries[String(raw[at])] = raw[at + 1];
-  const { i, h, b, k, n, f } = entries;
+  const { i, h, b, k, n, f, reason, at } = entries;
   return {
     id: String(i),
     body: b ?? new Uint8Array(),
     headers: headersOf(h),
     key: k === undefined ? undefined : String(k),
-    deliveries: Number(n ?? 0),
-    failures: Number(f ?? 0),
-    entries,
+    n: Number(n ?? 0),
+    f: Number(f ?? 0),
+    reason: String(reason ?? ''),
+    at: Number(at ?? 0),
   };
 }
 

@@ -1,0 +1,152 @@
+import { type Bench, figures, median, noiseFloor } from '@workspace/bench';
+import { startRedis } from '@workspace/services';
+import { Queue as Bull, Worker as BullWorker } from 'bullmq';
+import { Redis } from 'ioredis';
+import { redisStreams } from '../src/adapters/redis-streams.ts';
+import { messages, Queue } from '../src/index.ts';
+
+const count = 10_000;
+const rounds = 5;
+const concurrency = 100;
+const payload = { order: '17', items: ['a', 'b', 'c'], note: 'x'.repeat(100) };
+
+/** Microseconds a message: of the wall, of this process, of the server. */
+interface Cost {
+  readonly wallUs: number;
+  readonly clientUs: number;
+  readonly serverUs: number;
+}
+
+/** Publishes and drains; the two are measured apart. */
+interface Contender extends AsyncDisposable {
+  publish(): Promise<void>;
+  drain(): Promise<void>;
+}
+
+function ours(port: number, name: string): Contender {
+  const redis = new Redis({ port, lazyConnect: true });
+  const make = () =>
+    new Queue(redisStreams({ redis, prefix: name }), { messages: messages<{ work: typeof payload }>() });
+  const producer = make();
+  return {
+    async publish() {
+      await producer.declare('work');
+      for (let n = 0; n < count; n += 500) {
+        await producer.publishMany('work', new Array<typeof payload>(500).fill(payload));
+      }
+    },
+    async drain() {
+      const consumer = make();
+      await new Promise<void>(resolve => {
+        let handled = 0;
+        const handler = async () => {
+          if (++handled === count) resolve();
+        };
+        void consumer.subscribe('work', handler, { concurrency });
+      });
+      await consumer.close();
+    },
+    async [Symbol.asyncDispose]() {
+      await producer.close();
+    },
+  };
+}
+
+function bull(port: number, name: string): Contender {
+  const connection = { port, host: '127.0.0.1', maxRetriesPerRequest: null };
+  const queue = new Bull(name, { connection });
+  return {
+    async publish() {
+      for (let n = 0; n < count; n += 500) {
+        const job = { name: 'work', data: payload, opts: { removeOnComplete: true } };
+        await queue.addBulk(new Array<typeof job>(500).fill(job));
+      }
+    },
+    async drain() {
+      const worker = new BullWorker(name, async () => {}, { connection, concurrency, autorun: false });
+      await new Promise<void>(resolve => {
+        let handled = 0;
+        worker.on('completed', () => {
+          if (++handled === count) resolve();
+        });
+        void worker.run();
+      });
+      await worker.close();
+    },
+    async [Symbol.asyncDispose]() {
+      await queue.close();
+    },
+  };
+}
+
+async function costOf(admin: Redis, work: () => Promise<void>): Promise<Cost> {
+  const server = async () => {
+    const info = await admin.info('cpu');
+    const field = (name: string) => Number(new RegExp(`${name}:([\\d.]+)`).exec(info)![1]);
+    return (field('used_cpu_user') + field('used_cpu_sys')) * 1e6;
+  };
+  const [serverBefore, clientBefore, before] = [await server(), process.cpuUsage(), performance.now()];
+  await work();
+  const wallUs = ((performance.now() - before) * 1_000) / count;
+  const { user, system } = process.cpuUsage(clientBefore);
+  return { wallUs, clientUs: (user + system) / count, serverUs: ((await server()) - serverBefore) / count };
+}
+
+type Part = 'publish' | 'drain';
+type Samples = Record<Part, Record<keyof Cost, number[]>>;
+
+let measured: Promise<Record<'ours' | 'again' | 'bull', Samples>> | undefined;
+
+/** All of them in turns, once for all benches. */
+function measure(): Promise<Record<'ours' | 'again' | 'bull', Samples>> {
+  measured ??= (async () => {
+    await using server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'everysec' } });
+    const admin = new Redis(server.port);
+    const empty = (): Samples => ({
+      publish: { wallUs: [], clientUs: [], serverUs: [] },
+      drain: { wallUs: [], clientUs: [], serverUs: [] },
+    });
+    const all = { ours: empty(), again: empty(), bull: empty() };
+    try {
+      for (let round = 0; round < rounds + 1; round++) {
+        for (const [name, make] of [
+          ['ours', ours],
+          ['bull', bull],
+          ['again', ours],
+        ] as const) {
+          await using contender = make(server.port, `${name}-${round}`);
+          for (const part of ['publish', 'drain'] as const) {
+            const cost = await costOf(admin, () => contender[part]());
+            if (round === 0) continue;
+            for (const each of ['wallUs', 'clientUs', 'serverUs'] as const)
+              all[name][part][each].push(cost[each]);
+          }
+        }
+      }
+    } finally {
+      admin.disconnect();
+    }
+    return all;
+  })();
+  return measured;
+}
+
+function bench(name: string, unit: string, part: Part, cost: keyof Cost): Bench {
+  return figures(name, unit, async () => {
+    const all = await measure();
+    const value = (of: 'ours' | 'again' | 'bull') => median(all[of][part][cost]);
+    return {
+      ours: ['redisStreams', value('ours')],
+      peers: { [noiseFloor]: value('again'), 'BullMQ 6.7': value('bull') },
+    };
+  });
+}
+
+/** BullMQ keeps a record of each job, with its progress and result, which these streams do not. */
+export const redis: readonly Bench[] = [
+  bench('Redis: publishing in batches of 500, server', 'µs of CPU', 'publish', 'serverUs'),
+  bench('Redis: publishing in batches of 500, client', 'µs of CPU', 'publish', 'clientUs'),
+  bench('Redis: draining with 100 handlers at once, server', 'µs of CPU', 'drain', 'serverUs'),
+  bench('Redis: draining with 100 handlers at once, client', 'µs of CPU', 'drain', 'clientUs'),
+  bench('Redis: draining with 100 handlers at once, wall', 'µs', 'drain', 'wallUs'),
+];
