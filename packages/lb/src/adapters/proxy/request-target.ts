@@ -49,7 +49,7 @@ function checkFraming(request: IncomingMessage): void {
 /**
  * The target of a request that can be forwarded. The host of an absolute target replaces the `Host` header (RFC 9112, 3.2.2).
  *
- * @throws UnforwardableError for a faulty framing, a target without a path, with a path above its root or another protocol, a malformed or
+ * @throws UnforwardableError for a faulty framing, a target without a path, with a path above its root or another protocol, a malformed, missing or
  * second `Host`, or a body that was read before
  */
 export function targetOf(request: IncomingMessage): RequestTarget {
@@ -72,8 +72,12 @@ const absolute = /^https?:\/\/([^/?#]+)(.*)$/i;
 /** `uri-host [ ":" port ]` (RFC 9110, 7.2). */
 const hostForm = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(?::\d*)?$/i;
 
-function hostHeader({ rawHeaders, headers: { host } }: IncomingMessage): string | undefined {
-  if (host === undefined) return undefined;
+function hostHeader({ rawHeaders, httpVersion, headers: { host } }: IncomingMessage): string | undefined {
+  if (host === undefined) {
+    if (httpVersion === '1.0') return undefined;
+    // Node asks for one itself, but not of upgrades
+    throw new UnforwardableError('the request has no Host header');
+  }
   let lines = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;

@@ -55,6 +55,7 @@ describe('the target of a request', () => {
     ['GET http://evil?q', 'shop', 'GET /?q', 'evil'],
     ['GET http://[::1]:80/a//b', 'shop', 'GET /a//b', '[::1]:80'],
     ['GET //evil/x', 'shop', 'GET //evil/x', 'shop'],
+    ['GET http://evil/%7E"<>`{|}/./?//#x', 'shop', 'GET /%7E"<>`{|}/./?//#x', 'evil'],
   ])('%s with the host %s is sent as %s', async (line, host, sent, expected) => {
     const endpoint = await scripted(ok);
     const { port } = await front([endpoint]);
@@ -72,6 +73,7 @@ describe('the target of a request', () => {
     ['GET http://user:secret@shop/', 'Host: shop'],
     ['GET http://sh%op^/', 'Host: shop'],
     ['OPTIONS *', 'Host: shop'],
+    ['GET /', 'X-None: 1'],
     ['GET /', 'Host: shop\r\nHost: shop'],
     ['GET /', 'Host: shop\r\nhOST: evil'],
     ['GET /', 'Host: shop/evil'],
