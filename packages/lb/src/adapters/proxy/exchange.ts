@@ -14,7 +14,7 @@ import { reset } from '../http/resets.ts';
 import { sent } from './client/sent.ts';
 import { StallWatch } from './client/stall-watch.ts';
 import { turnOf } from './client/turn.ts';
-import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
+import { ClientGoneError, clientLeft, problem, proxyErrors, statusOf } from './errors.ts';
 import { headerValue } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import { finalAnswer, maxForwards, refuseLoop } from './hops.ts';
@@ -212,10 +212,6 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     if (!proxyErrors.hasSubscribers) return;
     proxyErrors.publish({ balancer: this.#balancer.name, request: this.#request, error, status });
   }
-}
-
-function clientLeft(): ClientGoneError {
-  return new ClientGoneError('the client closed the connection');
 }
 
 /** Answers the client with an error. */
