@@ -20,7 +20,7 @@ import { HeldResponse } from './held-response.ts';
 import { finalAnswer, maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { RequestBody } from './request-body.ts';
-import { hostOf, requestHeaders } from './request-headers.ts';
+import { requestHeaders } from './request-headers.ts';
 import { hasBody, type RequestTarget, targetOf } from './request-target.ts';
 import { writeHead } from './response-head.ts';
 import { UpstreamAttempt, UpstreamRequest } from './upstream-attempt.ts';
@@ -152,7 +152,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#attempted = undefined;
     const upstream = this.#pools.of(endpoint);
     const request = this.#request;
-    const { host, responseBufferBytes } = this.#settings;
+    const { responseBufferBytes } = this.#settings;
     const held = new HeldResponse(
       this.#response,
       responseBufferBytes,
@@ -168,8 +168,8 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     const made = () =>
       new UpstreamRequest(
         request.method!,
-        upstream.prefix + target.path,
-        requestHeaders(request, target, hostOf(target, upstream, host), this.#settings),
+        upstream.target(target.path),
+        requestHeaders(request, target, upstream, this.#settings),
         this.#body?.open() ?? null,
         upstream.hostname,
       );

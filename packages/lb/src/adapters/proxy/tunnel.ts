@@ -10,14 +10,13 @@ import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError, UpstreamError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { reset } from '../http/resets.ts';
-import { upstreamPath } from '../http/url.ts';
 import { sent } from './client/sent.ts';
 import { StallWatch } from './client/stall-watch.ts';
 import { ClientGoneError, clientLeft, problem, proxyErrors, statusOf, TunnelIdleError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import { maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
-import { hostOf, requestHeaders } from './request-headers.ts';
+import { requestHeaders } from './request-headers.ts';
 import { type RequestTarget, targetOf } from './request-target.ts';
 import { isBodiless, reasonPhrase, responseHead, writeHead } from './response-head.ts';
 import { EarlyBytes } from './tunnel/early.ts';
@@ -89,18 +88,13 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   async #attempt(target: RequestTarget, protocols: string, context: AttemptContext<E>): Promise<Verdict> {
     const { endpoint, signal } = context;
     const startedAt = performance.now();
-    const { origin } = this.#pools.of(endpoint);
-    const headers = requestHeaders(
-      this.#request,
-      target,
-      hostOf(target, origin, this.#settings.host),
-      this.#settings,
-    );
+    const upstream = this.#pools.of(endpoint);
+    const headers = requestHeaders(this.#request, target, upstream, this.#settings);
     headers.push('connection', 'upgrade', 'upgrade', protocols);
     const request = {
-      origin,
+      origin: upstream.origin,
       method: this.#request.method!,
-      path: upstreamPath(origin, target.path),
+      path: upstream.target(target.path),
       headers,
     };
     const { response, socket, head } = await handshake(endpoint.id, request, this.#settings, signal);
