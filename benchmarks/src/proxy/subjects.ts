@@ -32,6 +32,9 @@ export async function startBackends(count: number): Promise<{ urls: string[]; st
 
 export const starters: Readonly<Record<string, (backends: readonly string[]) => Promise<Subject>>> = {
   '@ashlar/lb reverseProxy': backends => program('@ashlar/lb reverseProxy', 'ashlar', backends),
+  // What no proxy on these libraries can do without
+  'floor: node:http and undici': backends => program('floor: node:http and undici', 'bare-undici', backends),
+  'floor: bytes over node:net': backends => program('floor: bytes over node:net', 'bytes', backends),
   'http-proxy': backends => program('http-proxy', 'http-proxy', backends),
   'http-proxy-3': backends => program('http-proxy-3', 'http-proxy-3', backends),
   '@fastify/reply-from': backends => program('@fastify/reply-from', 'reply-from', backends),

@@ -5,7 +5,10 @@ import { DuplicateEndpointError, InvalidEndpointError } from './errors.ts';
 export interface Endpoint {
   /** Any non-empty string, unique within a balancer. Identifies the endpoint when the set changes. */
   readonly id: string;
-  /** Where it listens. The adapters and `httpCheck` read it; the balancer itself does not. */
+  /**
+   * Where it listens. The adapters and `httpCheck` read it; the balancer itself does not. Requests over HTTP go below its path,
+   * with its query before their own, and with its credentials unless they have an `Authorization`.
+   */
   readonly url?: string;
   /** Its share of the traffic relative to the others, at most 2^53 - 1. At 0 it gets no new requests. Default: 1. */
   readonly weight?: number;

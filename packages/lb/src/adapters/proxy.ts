@@ -23,7 +23,7 @@ export {
 export type { TlsOptions, UpstreamOptions } from './http/options.ts';
 export type { ShutdownOptions } from './proxy/client/shutdown.ts';
 export type { ProxyErrorMessage } from './proxy/errors.ts';
-export { ClientGoneError } from './proxy/errors.ts';
+export { ClientGoneError, TunnelIdleError } from './proxy/errors.ts';
 export type { ReverseProxyOptions } from './proxy/options.ts';
 
 /** A handler for the requests of a `node:http` or `node:https` server, or a framework on top of one. */
@@ -32,7 +32,7 @@ export interface ReverseProxy extends AsyncDisposable {
   (request: IncomingMessage, response: ServerResponse): Promise<void>;
   /**
    * For the server's `upgrade` event: forwards a request to switch protocols, as of a WebSocket, and then the bytes of
-   * both sides. Resolves when the connection is over; never rejects. Nothing is held back, and there is no idle timeout.
+   * both sides. Resolves when the connection is over; never rejects. Nothing is held back; `tunnelIdleTimeoutMs` limits silence.
    * A request that is not to switch (it has a body, or asks for h2c) goes back to the server's `request` event.
    */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;

@@ -1,5 +1,6 @@
 import { describe, functionOf, type Rule, type RulesFor, readOptions, refused, text } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
+import { authorizationIn, targetBelow } from '../util/endpoint-url.ts';
 import { textOf } from '../util/text-of.ts';
 import { type Answer, ask, askBy } from './ask.ts';
 import { type CheckContext, type HealthCheck, HealthCheckError } from './check.ts';
@@ -77,10 +78,11 @@ export function httpCheck(options: HttpCheckOptions = {}): HealthCheck<Endpoint>
     throw refused('expectBody', 'absent', expectBody, 'a response to HEAD has no body');
   }
   const bodyTest = bodyTestOf(expectBody);
+  const named = Object.keys(headers).some(name => name.toLowerCase() === 'authorization');
   const request = fetch === undefined ? ask : askBy(fetch);
   return async ({ endpoint, signal }) => {
     const { url, authorization } = target(endpoint, path);
-    const question = { method, headers: { ...authorization, ...headers }, signal };
+    const question = { method, headers: named ? headers : { ...authorization, ...headers }, signal };
     const { status, body } = await request(url, question).catch(error => {
       throw new HealthCheckError(`it cannot be reached: ${reasonOf(error)}`, { cause: error });
     });
@@ -100,30 +102,16 @@ function bodyTestOf(expected: string | RegExp | undefined): (body: string) => bo
   return body => pattern.test(body);
 }
 
-/** The credentials of the url are a header, in UTF-8. */
 function target({ id, url }: CheckContext<Endpoint>['endpoint'], path: string) {
   if (url === undefined || !URL.canParse(url)) {
     throw new HealthCheckError(`endpoint ${describe(id)} has no valid url`);
   }
-  const { protocol, host, pathname, username, password } = new URL(url);
-  const credentials = `${decoded(username)}:${decoded(password)}`;
+  const parsed = new URL(url);
+  const authorization = authorizationIn(parsed);
   return {
-    url: `${protocol}//${host}${pathname.replace(/\/$/, '')}${path}`,
-    authorization: credentials === ':' ? {} : { authorization: `Basic ${base64(credentials)}` },
+    url: `${parsed.protocol}//${parsed.host}${targetBelow(parsed, path)}`,
+    authorization: authorization === undefined ? {} : { authorization },
   };
-}
-
-function base64(text: string): string {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-}
-
-/** Text that is not percent-encoded well is as it is. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 async function beginning(body: Answer['body']): Promise<string> {

@@ -26,7 +26,7 @@ export interface UpstreamSettings extends Required<Omit<UpstreamOptions, 'connec
 }
 
 /** A timer of Node with a longer delay fires at once. */
-const timer = { above: 0, max: 2 ** 31 - 1 };
+export const timer: { readonly above: number; readonly max: number } = { above: 0, max: 2 ** 31 - 1 };
 
 const pem: Rule<TlsOptions['ca']> = (value, option) => {
   const isText = (each: unknown) => typeof each === 'string' || each instanceof Uint8Array;

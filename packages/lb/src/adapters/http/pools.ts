@@ -1,10 +1,11 @@
 import { buildConnector, type Dispatcher, Pool } from '#undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
+import { authorizationIn, targetBelow } from '../../util/endpoint-url.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { UpstreamError } from './errors.ts';
 import type { UpstreamSettings } from './options.ts';
-import { httpUrl, pathPrefix, servername } from './url.ts';
+import { httpUrl, servername } from './url.ts';
 
 /** Where an endpoint listens, and the connections to it. */
 export interface Upstream {
@@ -12,8 +13,10 @@ export interface Upstream {
   /** Of `origin`, whose getters compute them at each access. */
   readonly host: string;
   readonly hostname: string;
-  /** The path that precedes the paths of requests. */
-  readonly prefix: string;
+  /** For requests without one: the credentials of its url. */
+  readonly authorization: string | undefined;
+  /** The target of a request there. */
+  target(path: string): string;
   readonly dispatcher: Dispatcher;
   /** Whether all the connections that it may have are in use, so that requests wait in this process. */
   readonly isFull: boolean;
@@ -94,14 +97,14 @@ export class Pools<E extends Endpoint> {
       once.dispatch(options, handler);
       once.close().catch(() => {});
     };
-    const { host, hostname } = origin;
-    const prefix = pathPrefix(origin);
+    const { host, hostname, pathname, search } = origin;
     const { connections = Infinity } = this.#settings;
     return {
       origin,
       host,
       hostname,
-      prefix,
+      authorization: authorizationIn(origin),
+      target: path => targetBelow({ pathname, search }, path),
       dispatcher,
       dispatchOnce,
       get isFull() {

@@ -9,6 +9,21 @@ export class ClientGoneError extends AshlarError {
   static override readonly code: string = 'ASHLAR_LB_CLIENT_GONE';
 }
 
+export function clientLeft(): ClientGoneError {
+  return new ClientGoneError('the client closed the connection');
+}
+
+/** Both sides of a tunnel, as of a WebSocket, were silent for too long. */
+export class TunnelIdleError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_LB_TUNNEL_IDLE';
+  readonly idleTimeoutMs: number;
+
+  constructor(idleTimeoutMs: number) {
+    super(`both sides of the tunnel were silent for ${idleTimeoutMs} ms`);
+    this.idleTimeoutMs = idleTimeoutMs;
+  }
+}
+
 interface ErrorFields {
   readonly status?: number;
   readonly outcome?: unknown;

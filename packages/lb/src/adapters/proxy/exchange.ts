@@ -14,13 +14,13 @@ import { reset } from '../http/resets.ts';
 import { sent } from './client/sent.ts';
 import { StallWatch } from './client/stall-watch.ts';
 import { turnOf } from './client/turn.ts';
-import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
+import { ClientGoneError, clientLeft, problem, proxyErrors, statusOf } from './errors.ts';
 import { headerValue } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import { finalAnswer, maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { RequestBody } from './request-body.ts';
-import { hostOf, requestHeaders } from './request-headers.ts';
+import { requestHeaders } from './request-headers.ts';
 import { hasBody, type RequestTarget, targetOf } from './request-target.ts';
 import { writeHead } from './response-head.ts';
 import { UpstreamAttempt, UpstreamRequest } from './upstream-attempt.ts';
@@ -152,7 +152,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#attempted = undefined;
     const upstream = this.#pools.of(endpoint);
     const request = this.#request;
-    const { host, responseBufferBytes } = this.#settings;
+    const { responseBufferBytes } = this.#settings;
     const held = new HeldResponse(
       this.#response,
       responseBufferBytes,
@@ -168,8 +168,8 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     const made = () =>
       new UpstreamRequest(
         request.method!,
-        upstream.prefix + target.path,
-        requestHeaders(request, target, hostOf(target, upstream, host), this.#settings),
+        upstream.target(target.path),
+        requestHeaders(request, target, upstream, this.#settings),
         this.#body?.open() ?? null,
         upstream.hostname,
       );
@@ -212,10 +212,6 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     if (!proxyErrors.hasSubscribers) return;
     proxyErrors.publish({ balancer: this.#balancer.name, request: this.#request, error, status });
   }
-}
-
-function clientLeft(): ClientGoneError {
-  return new ClientGoneError('the client closed the connection');
 }
 
 /** Answers the client with an error. */

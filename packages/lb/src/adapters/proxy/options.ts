@@ -10,7 +10,7 @@ import {
   readOptions,
 } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
-import { type UpstreamOptions, upstreamRules } from '../http/options.ts';
+import { timer, type UpstreamOptions, upstreamRules } from '../http/options.ts';
 
 export interface ReverseProxyOptions extends UpstreamOptions {
   /** The key of a request, for policies with sticky sessions. Default: no key. */
@@ -32,6 +32,11 @@ export interface ReverseProxyOptions extends UpstreamOptions {
    * client. Default: 30 000.
    */
   readonly idleTimeoutMs?: number;
+  /**
+   * How long both sides of a tunnel, as of a WebSocket, may be silent, in milliseconds. Its end counts against no endpoint.
+   * Default: no limit.
+   */
+  readonly tunnelIdleTimeoutMs?: number;
   /** The time for all attempts together, to the last byte of the response, in milliseconds. Default: no limit. */
   readonly timeoutMs?: number;
 }
@@ -43,15 +48,19 @@ const rules = {
   host: oneOf('client', ['client', 'endpoint']),
   trustForwarded: boolean(false),
   responseBufferBytes: integer(65_536, { min: 0 }),
+  tunnelIdleTimeoutMs: durationMs(undefined, timer),
   timeoutMs: durationMs(undefined, { above: 0 }),
   ...upstreamRules,
 } satisfies RulesFor<ReverseProxyOptions>;
 
-export interface ProxySettings extends Required<Omit<ReverseProxyOptions, 'connections' | 'timeoutMs'>> {
+type Optional = 'connections' | 'timeoutMs' | 'tunnelIdleTimeoutMs';
+
+export interface ProxySettings extends Required<Omit<ReverseProxyOptions, Optional>> {
   /** The name of this proxy in `Via`, unique among all, so that a loop is recognized. */
   readonly pseudonym: string;
   readonly connections: number | undefined;
   readonly timeoutMs: number | undefined;
+  readonly tunnelIdleTimeoutMs: number | undefined;
 }
 
 /** @throws InvalidOptionError */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { Upstream } from '../http/pools.ts';
 import { connectionNames, ofOneHop, type RawHeaders } from './headers.ts';
 import { maxForwards } from './hops.ts';
 import type { ProxySettings } from './options.ts';
@@ -14,13 +15,13 @@ import type { RequestTarget } from './request-target.ts';
 export function requestHeaders(
   request: IncomingMessage,
   target: RequestTarget,
-  host: string,
-  { trustForwarded: trusted, pseudonym }: Pick<ProxySettings, 'trustForwarded' | 'pseudonym'>,
+  endpoint: Pick<Upstream, 'host' | 'authorization'>,
+  { trustForwarded: trusted, pseudonym, host }: Pick<ProxySettings, 'trustForwarded' | 'pseudonym' | 'host'>,
 ): RawHeaders {
   const { rawHeaders, headers, socket, httpVersion } = request;
   const named = connectionNames(headers.connection);
   const forwards = maxForwards(request);
-  const kept: RawHeaders = ['host', host];
+  const kept: RawHeaders = ['host', hostOf(target, endpoint, host)];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
     const lower = name.toLowerCase();
@@ -30,6 +31,9 @@ export function requestHeaders(
     } else if (named.includes(lower)) continue;
     const isLimit = forwards !== undefined && lower === 'max-forwards';
     kept.push(name, isLimit ? String(forwards - 1) : rawHeaders[at + 1]!);
+  }
+  if (endpoint.authorization !== undefined && headers.authorization === undefined) {
+    kept.push('authorization', endpoint.authorization);
   }
   kept.push('via', `${httpVersion} ${pseudonym}`);
   const address = addressOf(socket);
@@ -58,7 +62,7 @@ function addressOf({ remoteAddress }: Socket): string | undefined {
 }
 
 /** The `Host` that the endpoint receives. */
-export function hostOf(
+function hostOf(
   target: RequestTarget,
   endpoint: { readonly host: string },
   host: 'client' | 'endpoint',

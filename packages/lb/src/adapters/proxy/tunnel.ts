@@ -10,15 +10,18 @@ import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError, UpstreamError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { reset } from '../http/resets.ts';
-import { upstreamPath } from '../http/url.ts';
-import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
+import { sent } from './client/sent.ts';
+import { StallWatch } from './client/stall-watch.ts';
+import { ClientGoneError, clientLeft, problem, proxyErrors, statusOf, TunnelIdleError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import { maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
-import { hostOf, requestHeaders } from './request-headers.ts';
+import { requestHeaders } from './request-headers.ts';
 import { type RequestTarget, targetOf } from './request-target.ts';
 import { isBodiless, reasonPhrase, responseHead, writeHead } from './response-head.ts';
+import { EarlyBytes } from './tunnel/early.ts';
 import { handshake } from './tunnel/handshake.ts';
+import { endWith, relay } from './tunnel/relay.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that follows. */
 export class Tunnel<E extends Endpoint> implements DenseSetItem {
@@ -28,7 +31,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   readonly #settings: ProxySettings;
   readonly #request: IncomingMessage;
   readonly #socket: Duplex;
-  readonly #head: Buffer;
+  readonly #early: EarlyBytes;
   readonly #protocols: string | undefined;
   readonly #stop = new AbortController();
   /** Whether the client has received a part of the response. */
@@ -49,7 +52,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     this.#settings = settings;
     this.#request = request;
     this.#socket = socket;
-    this.#head = head;
+    this.#early = new EarlyBytes(socket, head, () => this.giveUp(clientLeft()));
     this.#protocols = protocols;
   }
 
@@ -60,7 +63,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
 
   /** Resolves when the connection is over; never rejects. */
   async run(): Promise<void> {
-    const gone = () => this.giveUp(new ClientGoneError('the client closed the connection'));
+    const gone = () => this.giveUp(clientLeft());
     this.#socket.on('error', gone).on('close', gone);
     try {
       const protocols = this.#protocols;
@@ -75,7 +78,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
         signal: this.#stop.signal,
         classify: result => this.#classify(result),
       });
-      this.#socket.end(() => this.#socket.destroy());
+      endWith(this.#socket, '', this.#settings.idleTimeoutMs);
     } catch (error) {
       this.#fail(error);
     }
@@ -85,26 +88,25 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   async #attempt(target: RequestTarget, protocols: string, context: AttemptContext<E>): Promise<Verdict> {
     const { endpoint, signal } = context;
     const startedAt = performance.now();
-    const { origin } = this.#pools.of(endpoint);
-    const headers = requestHeaders(
-      this.#request,
-      target,
-      hostOf(target, origin, this.#settings.host),
-      this.#settings,
-    );
+    const upstream = this.#pools.of(endpoint);
+    const headers = requestHeaders(this.#request, target, upstream, this.#settings);
     headers.push('connection', 'upgrade', 'upgrade', protocols);
     const request = {
-      origin,
+      origin: upstream.origin,
       method: this.#request.method!,
-      path: upstreamPath(origin, target.path),
+      path: upstream.target(target.path),
       headers,
     };
     const { response, socket, head } = await handshake(endpoint.id, request, this.#settings, signal);
     const latencyMs = performance.now() - startedAt;
     if (verdictOf(response.statusCode!).ok) context.answered();
     try {
-      if (socket === undefined) await this.#refuse(endpoint.id, response, signal);
-      else await this.#join(response, socket, head, signal);
+      if (socket === undefined) {
+        await this.#refuse(endpoint.id, response, signal);
+      } else {
+        context.answered();
+        await this.#join(response, socket, head, signal);
+      }
     } catch (cause) {
       if (cause instanceof UpstreamError) throw cause;
       throw new UpstreamError(endpoint.id, 'truncated', 'Unknown', { cause });
@@ -112,16 +114,11 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     return { ...verdictOf(response.statusCode!), latencyMs };
   }
 
-  /** Sends on the bytes of both sides until the endpoint ends, or the client has and the endpoint stays silent. */
+  /** Sends on the bytes of both sides until the endpoint ends, or they are silent for too long. */
   async #join(response: IncomingMessage, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void> {
     const onAbort = () => reset(socket);
     signal.addEventListener('abort', onAbort, { once: true });
-    let timer: NodeJS.Timeout | undefined;
-    this.#socket.once('end', () => {
-      const gone = () => this.giveUp(new ClientGoneError('the client ended the connection'));
-      timer = setTimeout(gone, this.#settings.idleTimeoutMs);
-      socket.on('data', () => timer?.refresh());
-    });
+    const { tunnelIdleTimeoutMs, idleTimeoutMs } = this.#settings;
     try {
       const { headers } = responseHead(response.statusCode!, response.rawHeaders);
       headers.push('connection', 'upgrade', 'upgrade', response.headers.upgrade ?? '');
@@ -129,12 +126,13 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       this.#committed = true;
       this.#socket.write(headOf(response.statusCode!, response.statusMessage, headers), 'latin1');
       this.#socket.write(head);
-      socket.pipe(this.#socket, { end: false });
-      socket.write(this.#head);
-      this.#socket.pipe(socket);
-      await finished(socket, { writable: false });
+      socket.write(this.#early.stop());
+      await relay(this.#socket, socket, {
+        idleTimeoutMs: tunnelIdleTimeoutMs,
+        endedTimeoutMs: idleTimeoutMs,
+        onIdle: timeoutMs => this.giveUp(new TunnelIdleError(timeoutMs)),
+      });
     } finally {
-      clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       socket.destroy();
     }
@@ -153,8 +151,14 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
         this.giveUp(new ClientGoneError('the client stopped taking the response'));
       else response.destroy(new UpstreamError(endpoint, 'timeout', 'Unknown'));
     };
-    const timer = setTimeout(stalled, this.#settings.idleTimeoutMs);
-    response.on('data', () => timer.refresh());
+    let chunks = 0;
+    response.on('data', () => void chunks++);
+    const watch = new StallWatch(
+      this.#settings.idleTimeoutMs,
+      async maxAgeMs => `${chunks} ${await sent(this.#socket as Socket, maxAgeMs)}`,
+      stalled,
+    );
+    watch.start();
     answer.assignSocket(this.#socket as Socket);
     answer.shouldKeepAlive = false;
     this.#committed = true;
@@ -168,7 +172,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       response.pipe(answer);
       await finished(response);
     } finally {
-      clearTimeout(timer);
+      watch.end();
       signal.removeEventListener('abort', onAbort);
     }
   }
@@ -188,8 +192,8 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       else socket.destroy();
     } else {
       const { headers, body } = problem(status, error);
-      socket.write(headOf(status, undefined, [...headers, 'connection', 'close']), 'latin1');
-      socket.end(body, () => socket.destroy());
+      const head = headOf(status, undefined, [...headers, 'connection', 'close']);
+      endWith(socket, head + body, this.#settings.idleTimeoutMs);
     }
     if (!proxyErrors.hasSubscribers) return;
     proxyErrors.publish({ balancer: this.#balancer.name, request: this.#request, error, status });

@@ -9,7 +9,7 @@ import type { Placed } from '../http/connection.ts';
 import { UnforwardableError } from '../http/errors.ts';
 import { isClosedConnection, type Pools, type Upstream } from '../http/pools.ts';
 import { idempotentMethods, unavailable } from '../http/replay.ts';
-import { climbs, upstreamPath } from '../http/url.ts';
+import { climbs } from '../http/url.ts';
 import { CallerHandler } from './caller-handler.ts';
 import type { DispatcherSettings } from './options.ts';
 import { ReplayBody } from './replay-body.ts';
@@ -60,7 +60,9 @@ export class BalancedRequest<E extends Endpoint> {
     const { host, requestBufferBytes, idleTimeoutMs } = settings;
     const { origin, body, method, idempotent = idempotentMethods.has(method) } = options;
     const named = host === 'request' && origin !== undefined && method !== 'CONNECT';
-    const headers = named ? withHost(options.headers, new URL(origin).host) : (options.headers ?? null);
+    const headers = named
+      ? withHeader(options.headers, 'host', new URL(origin).host)
+      : (options.headers ?? null);
     this.#options = { ...options, headers };
     this.#idempotent = idempotent;
     this.#caller = new CallerHandler(handler, reason => this.#stop(reason), onEnd);
@@ -111,8 +113,8 @@ export class BalancedRequest<E extends Endpoint> {
   }
 
   #send(upstream: Upstream, send: Send, context: AttemptContext<E>): UpstreamResponse {
-    const { origin } = upstream;
-    const { path, method } = this.#options;
+    const { origin, authorization } = upstream;
+    const { path, method, headers } = this.#options;
     const response = new UpstreamResponse(
       this.#caller,
       () => request.connection?.begin(),
@@ -125,8 +127,10 @@ export class BalancedRequest<E extends Endpoint> {
     context.cancellation.onAbort(reason => response.drop(reason as Error));
     const request: Dispatcher.DispatchOptions & Placed & { servername: string } = {
       ...this.#options,
+      headers:
+        authorization === undefined ? (headers ?? null) : withHeader(headers, 'authorization', authorization),
       origin: origin.origin,
-      path: method === 'CONNECT' || !path.startsWith('/') ? path : upstreamPath(origin, path),
+      path: method === 'CONNECT' || !path.startsWith('/') ? path : upstream.target(path),
       // Undici accepts more kinds of bodies than its types say
       body: this.#body.open() as Buffer,
       // The same for all requests to an endpoint: undici selects connections by it
@@ -184,20 +188,19 @@ export function foreignOrigin(origin: string | URL, expected: string): Unforward
 
 type Headers = Dispatcher.DispatchOptions['headers'];
 
-/** The headers with that `Host`, unless they have one. Accepts every shape that undici does; does not change its argument. */
-function withHost(headers: Headers, host: string): NonNullable<Headers> {
-  if (headers === null || headers === undefined) return { host };
+/** The headers with that one, unless they have one of its name. Accepts every shape that undici does; does not change its argument. */
+function withHeader(headers: Headers, name: string, value: string): NonNullable<Headers> {
+  if (headers === null || headers === undefined) return { [name]: value };
+  const isIt = (other: string) => other.length === name.length && other.toLowerCase() === name;
   if (Array.isArray(headers)) {
-    const named = headers.some((name, at) => at % 2 === 0 && isHost(name));
-    return named ? headers : [...headers, 'host', host];
+    const named = headers.some((each, at) => at % 2 === 0 && isIt(each));
+    return named ? headers : [...headers, name, value];
   }
   if (Symbol.iterator in headers) {
     // A value may itself be a list
-    return withHost([...(headers as Iterable<[string, string]>)].flat(), host);
+    return withHeader([...(headers as Iterable<[string, string]>)].flat(), name, value);
   }
-  return Object.keys(headers).some(isHost) ? headers : { ...(headers as Record<string, string>), host };
-}
-
-function isHost(name: string): boolean {
-  return name.length === 4 && name.toLowerCase() === 'host';
+  return Object.keys(headers).some(isIt)
+    ? headers
+    : { ...(headers as Record<string, string>), [name]: value };
 }
