@@ -5,19 +5,21 @@ import { finished } from 'node:stream/promises';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
-import { notExecuted, verdictOf } from '../../requests/classify.ts';
+import { verdictOf } from '../../requests/classify.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError, UpstreamError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { reset } from '../http/resets.ts';
 import { upstreamPath } from '../http/url.ts';
+import type { Rewriting } from './custom/rewriting.ts';
+import { type Answer, verdictOnAnswer, verdictOnError } from './custom/verdict.ts';
 import { ClientGoneError, problem, proxyErrors, statusOf } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import { maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { hostOf, requestHeaders } from './request-headers.ts';
 import { type RequestTarget, targetOf } from './request-target.ts';
-import { isBodiless, reasonPhrase, responseHead, writeHead } from './response-head.ts';
+import { isBodiless, type ResponseHead, reasonPhrase, responseHead, writeHead } from './response-head.ts';
 import { handshake } from './tunnel/handshake.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that follows. */
@@ -26,6 +28,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
   readonly #settings: ProxySettings;
+  readonly #rewriting: Rewriting<E>;
   readonly #request: IncomingMessage;
   readonly #socket: Duplex;
   readonly #head: Buffer;
@@ -34,11 +37,14 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   /** Whether the client has received a part of the response. */
   #committed = false;
   #switched = false;
+  /** Of the latest attempt. */
+  #endpoint: E | undefined;
 
   constructor(
     balancer: LoadBalancer<E>,
     pools: Pools<E>,
     settings: ProxySettings,
+    rewriting: Rewriting<E>,
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
@@ -47,6 +53,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     this.#balancer = balancer;
     this.#pools = pools;
     this.#settings = settings;
+    this.#rewriting = rewriting;
     this.#request = request;
     this.#socket = socket;
     this.#head = head;
@@ -65,11 +72,12 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     try {
       const protocols = this.#protocols;
       if (protocols === undefined) throw new UnforwardableError('the request cannot switch protocols');
-      const target = targetOf(this.#request);
+      const target = this.#rewriting.target(targetOf(this.#request));
       refuseLoop(this.#request, this.#settings.pseudonym);
       if (maxForwards(this.#request) === 0) throw new UnforwardableError('its Max-Forwards is 0');
       await this.#balancer.run(context => this.#attempt(target, protocols, context), {
         key: this.#settings.key(this.#request),
+        prefer: this.#rewriting.preferred(this.#request),
         idempotent: this.#request.method === 'GET',
         hedge: false,
         signal: this.#stop.signal,
@@ -82,8 +90,9 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   }
 
   /** The verdict is on the response; the request is in flight until the connection is over. */
-  async #attempt(target: RequestTarget, protocols: string, context: AttemptContext<E>): Promise<Verdict> {
+  async #attempt(target: RequestTarget, protocols: string, context: AttemptContext<E>): Promise<Answer> {
     const { endpoint, signal } = context;
+    this.#endpoint = endpoint;
     const startedAt = performance.now();
     const { origin } = this.#pools.of(endpoint);
     const headers = requestHeaders(
@@ -92,6 +101,8 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       hostOf(target, origin, this.#settings.host),
       this.#settings,
     );
+    const about = { request: this.#request, endpoint };
+    this.#rewrite(() => this.#rewriting.toEndpoint(headers, target, about));
     headers.push('connection', 'upgrade', 'upgrade', protocols);
     const request = {
       origin,
@@ -101,19 +112,40 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     };
     const { response, socket, head } = await handshake(endpoint.id, request, this.#settings, signal);
     const latencyMs = performance.now() - startedAt;
-    if (verdictOf(response.statusCode!).ok) context.answered();
+    const status = response.statusCode!;
+    if (verdictOf(status).ok) context.answered();
+    const answered = responseHead(status, response.rawHeaders);
     try {
-      if (socket === undefined) await this.#refuse(endpoint.id, response, signal);
-      else await this.#join(response, socket, head, signal);
+      this.#rewrite(() => this.#rewriting.toClient(answered.headers, { ...about, status }));
+      if (socket === undefined) await this.#refuse(endpoint.id, response, answered, signal);
+      else await this.#join(response, answered.headers, socket, head, signal);
     } catch (cause) {
+      response.destroy();
+      socket?.destroy();
       if (cause instanceof UpstreamError) throw cause;
       throw new UpstreamError(endpoint.id, 'truncated', 'Unknown', { cause });
     }
-    return { ...verdictOf(response.statusCode!), latencyMs };
+    return { status, headers: answered.headers, latencyMs };
+  }
+
+  /** An error of a function of the user's fails the request, and counts against no endpoint. */
+  #rewrite(rewrite: () => void): void {
+    try {
+      rewrite();
+    } catch (error) {
+      this.giveUp(error);
+      throw error;
+    }
   }
 
   /** Sends on the bytes of both sides until the endpoint ends, or the client has and the endpoint stays silent. */
-  async #join(response: IncomingMessage, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void> {
+  async #join(
+    response: IncomingMessage,
+    headers: RawHeaders,
+    socket: Duplex,
+    head: Buffer,
+    signal: AbortSignal,
+  ): Promise<void> {
     const onAbort = () => reset(socket);
     signal.addEventListener('abort', onAbort, { once: true });
     let timer: NodeJS.Timeout | undefined;
@@ -123,11 +155,10 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       socket.on('data', () => timer?.refresh());
     });
     try {
-      const { headers } = responseHead(response.statusCode!, response.rawHeaders);
-      headers.push('connection', 'upgrade', 'upgrade', response.headers.upgrade ?? '');
+      const switching = [...headers, 'connection', 'upgrade', 'upgrade', response.headers.upgrade ?? ''];
       this.#switched = true;
       this.#committed = true;
-      this.#socket.write(headOf(response.statusCode!, response.statusMessage, headers), 'latin1');
+      this.#socket.write(headOf(response.statusCode!, response.statusMessage, switching), 'latin1');
       this.#socket.write(head);
       socket.pipe(this.#socket, { end: false });
       socket.write(this.#head);
@@ -141,8 +172,12 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   }
 
   /** Sends on a response that does not switch, framed so that the client sees whether it is whole. */
-  async #refuse(endpoint: string, response: IncomingMessage, signal: AbortSignal): Promise<void> {
-    const { headers, coded } = responseHead(response.statusCode!, response.rawHeaders);
+  async #refuse(
+    endpoint: string,
+    response: IncomingMessage,
+    { headers, coded }: ResponseHead,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (coded && !isBodiless(response.statusCode!, this.#request.method)) {
       response.destroy();
       throw new UpstreamError(endpoint, 'malformed', 'Unknown');
@@ -173,10 +208,12 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     }
   }
 
-  #classify(result: AttemptResult<Verdict>): Verdict {
-    if ('value' in result) return { ...result.value, retry: false };
-    const retry = !this.#committed && (this.#request.method === 'GET' || notExecuted(result.error));
-    return { ok: false, retry };
+  #classify(result: AttemptResult<Answer>): Verdict {
+    const about = { request: this.#request, endpoint: this.#endpoint! };
+    const repeatable = { unread: !this.#committed, safe: this.#request.method === 'GET', waiting: false };
+    return 'error' in result
+      ? verdictOnError(about, result.error, this.#settings.classify, repeatable)
+      : verdictOnAnswer(about, result.value, this.#settings.classify, repeatable);
   }
 
   #fail(error: unknown): void {
