@@ -15,6 +15,7 @@ function broken(harm: (request: IncomingMessage, response: ServerResponse) => vo
     };
     return Object.assign(handle, {
       upgrade: proxy.upgrade,
+      shutdown: proxy.shutdown,
       close: proxy.close,
       [Symbol.asyncDispose]: proxy.close,
     }) satisfies ReverseProxy;
