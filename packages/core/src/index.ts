@@ -11,7 +11,7 @@ export type { CallOutcome } from './errors.ts';
 export { AshlarError, InvalidOptionError, MissingPeerError } from './errors.ts';
 export { Heap } from './heap.ts';
 export { jsonOf, type Keeps, lostIn } from './json.ts';
-export { checkNames, readOptions, record } from './options.ts';
+export { checkNames, readOptions, record, refuseMore } from './options.ts';
 export type { Random } from './random.ts';
 export { seededRandom } from './random.ts';
 export type { Advice } from './refused.ts';
@@ -35,5 +35,5 @@ export {
   text,
 } from './rules.ts';
 export { onAbort } from './shared-signal.ts';
-export { describe, nearest } from './values.ts';
+export { describe, isClass, misspelled, nearest } from './values.ts';
 export { abortable, sleep } from './wait.ts';

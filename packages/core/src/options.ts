@@ -51,6 +51,19 @@ export function checkNames(where: string, options: unknown, rules: object, prefi
   }
 }
 
+/**
+ * Refuses arguments beyond those that a function takes, which JavaScript ignores: `add('a', { weight: 2 })`.
+ *
+ * @param more the arguments beyond
+ * @param takes how many it takes
+ * @throws InvalidOptionError
+ */
+export function refuseMore(where: string, more: readonly unknown[], takes: 0 | 1, advice?: string): void {
+  if (more.length === 0) return;
+  const text = `${where} takes ${takes === 0 ? 'no arguments' : 'one argument'}, got ${takes + more.length}`;
+  throw new InvalidOptionError(where, advice === undefined ? text : `${text}; ${advice}`);
+}
+
 function noOptions(where: string, options: unknown, rules: object, prefix: string): InvalidOptionError {
   const option = prefix === '' ? where : prefix.slice(0, -1);
   const text = `${where} takes an object of options, got ${describe(options)}; ${named(rules)}`;

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from './clock.ts';
 import { InvalidOptionError } from './errors.ts';
 import { type Advice, isSignal, refused } from './refused.ts';
+import { isClass } from './values.ts';
 
 /** Checks one option and fills in its default. @throws InvalidOptionError that names the option and quotes the value. */
 export type Rule<T> = (value: unknown, option: string) => T;
@@ -68,7 +69,7 @@ export function oneOf<const V extends string | number | boolean, D extends V | u
 }
 
 export function functionOf<F extends (...args: never[]) => unknown>(advice?: Advice): Rule<F | undefined> {
-  return ruleOf(undefined, 'a function', value => typeof value === 'function', advice);
+  return ruleOf(undefined, 'a function', value => typeof value === 'function' && !isClass(value), advice);
 }
 
 /** An object with these methods: another copy of a class, a wrapper or a structural twin pass as well. */

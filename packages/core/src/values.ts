@@ -4,7 +4,7 @@ export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object') return describeObject(value);
-  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'function') return describeFunction(value);
   return `${String(value)} (${typeof value})`;
 }
 
@@ -26,10 +26,37 @@ export function nearest(typed: string, names: readonly string[]): string | undef
   return best;
 }
 
+/**
+ * The field that a field of a user's own object was meant to be: `wieght`, `Weight` and `zon` are `weight` and `zone`. The
+ * first letter is the same, the length differs by at most one. Other fields are the user's own.
+ */
+export function misspelled(typed: string, fields: readonly string[]): string | undefined {
+  const alike = fields.filter(
+    field => field[0] === typed[0]?.toLowerCase() && Math.abs(field.length - typed.length) <= 1,
+  );
+  // Two letters that changed places are two edits, which is too many in a short name
+  return alike.find(field => lettersOf(field) === lettersOf(typed)) ?? nearest(typed, alike);
+}
+
+function lettersOf(name: string): string {
+  return [...name.toLowerCase()].sort().join('');
+}
+
+/** Whether it is a class, which cannot be called. `String` and its like can. */
+export function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
+}
+
 /** Whether it is an instance of no class that has a name. */
 export function isPlain(value: object): boolean {
   const type: unknown = value.constructor;
   return typeof type !== 'function' || type === Object || type.name === '';
+}
+
+function describeFunction(value: object): string {
+  if (!isClass(value)) return 'a function';
+  const { name } = value as { readonly name?: unknown };
+  return typeof name === 'string' && name !== '' ? `the class ${name}` : 'a class';
 }
 
 /** Its class or its names. The values stay out: they may be secrets. */

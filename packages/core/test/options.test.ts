@@ -166,6 +166,7 @@ describe('rules', () => {
     [boolean(), 1, '`x` must be true or false, got 1 (number)'],
     [text(), '', '`x` must be a string that is not empty, got ""'],
     [functionOf('write `eviction: lru`'), 'lru', '`x` must be a function, got "lru"; write `eviction: lru`'],
+    [functionOf(), class Ring {}, '`x` must be a function, got the class Ring'],
     [functionOf(value => (value === 'lru' ? 'hint' : undefined)), 'lru', 'got "lru"; hint'],
     [
       objectWith<{ get(): void; set(): void }>(['get', 'set']),

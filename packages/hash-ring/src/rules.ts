@@ -1,4 +1,4 @@
-import { describe, InvalidOptionError, integer, type Rule, refused } from '@ashlar/core';
+import { describe, InvalidOptionError, integer, isClass, type Rule, refused } from '@ashlar/core';
 import { checkedKey } from './hash/key-bytes.ts';
 import { murmur3 } from './hash/murmur3.ts';
 import type { Key } from './placement.ts';
@@ -10,7 +10,8 @@ const expectedHash = 'a function that returns a 32-bit integer for a key';
 /** A 32-bit hash of a key, tried once. */
 export const hash: Rule<Hash> = (value, option) => {
   if (value === undefined) return murmur3;
-  if (typeof value !== 'function') throw refused(option, expectedHash, value, 'write `hash: key => …`');
+  if (typeof value !== 'function' || isClass(value))
+    throw refused(option, expectedHash, value, 'write `hash: key => …`');
   const sample = resultOf(value as Hash, option);
   if (Number.isInteger(sample)) return value as Hash;
   throw unfitHash(option, `returns ${describe(sample)}`);

@@ -381,6 +381,11 @@ describe('refusals', () => {
         () => aRing.add({ id: 'c', wieght: 2 } as never),
         '`node` has no field `wieght`; did you mean `weight`?',
       ],
+      ...[aRing, aRendezvous, aMemento, aJump].map((placement): [() => unknown, string] => [
+        () => (placement.add as (...values: unknown[]) => void).call(placement, 'q', { weight: 2 }),
+        'add takes one argument, got 2; write `add({ id, weight, zone })`',
+      ]),
+      [() => new ring.RendezvousHash(['a'], { hash: ring.HashRing as never }), 'got the class HashRing'],
       [
         () => new ring.MaglevTable(['a'], { tableSize: 100 }),
         '`tableSize` must be a prime number, got 100 (number); write 101',

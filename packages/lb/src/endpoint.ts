@@ -1,4 +1,4 @@
-import { describe, nearest, type Rule, refused } from '@ashlar/core';
+import { describe, misspelled, type Rule, refused } from '@ashlar/core';
 import { DuplicateEndpointError, InvalidEndpointError } from './errors.ts';
 
 /** One replica of a service. Other fields are the user's own and come back with every pick. */
@@ -6,8 +6,8 @@ export interface Endpoint {
   /** Any non-empty string, unique within a balancer. Identifies the endpoint when the set changes. */
   readonly id: string;
   /**
-   * Where it listens. The adapters and `httpCheck` read it; the balancer itself does not. Requests over HTTP go below its path,
-   * with its query before their own, and with its credentials unless they have an `Authorization`.
+   * Where it listens, an absolute url. The adapters and `httpCheck` read it; the balancer itself only checks its form. Requests
+   * over HTTP go below its path, with its query before their own, and with its credentials unless they have an `Authorization`.
    */
   readonly url?: string;
   /** Its share of the traffic relative to the others, at most 2^53 - 1. At 0 it gets no new requests. Default: 1. */
@@ -97,25 +97,32 @@ function checkEndpoint(index: number, endpoint: Endpoint | null): void {
     throw new InvalidEndpointError(index, `(${describe(id)}) ${must}, got ${describe(weight)}`);
   }
   for (const name of ['url', 'zone'] as const) {
-    const value = endpoint[name];
+    const value: unknown = endpoint[name];
     if (value === undefined || typeof value === 'string') continue;
+    const advice = value instanceof URL ? '; write `String(url)`' : '';
     throw new InvalidEndpointError(
       index,
-      `(${describe(id)}) must have a string as its \`${name}\`, got ${describe(value)}`,
+      `(${describe(id)}) must have a string as its \`${name}\`, got ${describe(value)}${advice}`,
     );
   }
+  checkUrl(index, endpoint);
   for (const name of Object.keys(endpoint)) refuseSlip(index, endpoint, name);
 }
 
-/**
- * Endpoints have fields of the user's own. A field is a misspelled one only where the right one is missing, the first
- * letter is the same and the length differs by at most one: `wieght`, `Weight`, `zon`.
- */
+/** `localhost:8080` would be a url, of the protocol `localhost`. */
+const hostAndPort = /^[\w.-]+:\d+(?:\/|$)/;
+
+function checkUrl(index: number, { id, url }: Endpoint): void {
+  if (url === undefined) return;
+  const lacksProtocol = hostAndPort.test(url);
+  if (URL.canParse(url) && !lacksProtocol) return;
+  const must = `(${describe(id)}) must have an absolute url as its \`url\`, got ${describe(url)}`;
+  throw new InvalidEndpointError(index, lacksProtocol ? `${must}; write \`http://${url}\`` : must);
+}
+
+/** Endpoints have fields of the user's own. A misspelled one is where the right one is missing. */
 function refuseSlip(index: number, endpoint: Endpoint, name: string): void {
-  const alike = optionalFields.filter(
-    field => field[0] === name[0]?.toLowerCase() && Math.abs(field.length - name.length) <= 1,
-  );
-  const meant = nearest(name, alike);
+  const meant = misspelled(name, optionalFields);
   if (meant === undefined || meant in endpoint) return;
   const slip = `has no field \`${name}\`; did you mean \`${meant}\`?`;
   throw new InvalidEndpointError(index, `(${describe(endpoint.id)}) ${slip}`);

@@ -7,11 +7,11 @@ import {
   durationMs,
   functionOf,
   integer,
-  number,
   orFalse,
   type Rule,
   random,
   readOptions,
+  refuseMore,
   required,
   systemClock,
   text,
@@ -37,6 +37,7 @@ import { Hedging } from './requests/hedge.ts';
 import { Requests } from './requests/requests.ts';
 import { Retrying } from './requests/retry.ts';
 import { type BalancerSnapshot, endpointSnapshot } from './snapshot.ts';
+import { percent } from './util/percent.ts';
 import { textOf } from './util/text-of.ts';
 import { Timers } from './util/timers.ts';
 
@@ -155,7 +156,8 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
    *
    * @throws InvalidOptionError, and what the first call throws
    */
-  watch(listener: (endpoints: readonly E[]) => void): () => void {
+  watch(listener: (endpoints: readonly E[]) => void, ...more: []): () => void {
+    refuseMore('lb.watch', more, 1);
     listenerRule(listener, 'listener');
     listener(this.endpoints);
     this.#watchers.add(listener);
@@ -235,7 +237,7 @@ const rules = /* @__PURE__ */ (() =>
     policy: defaultTo(/* @__PURE__ */ leastRequests(), policyRule),
     outlier: orFalse(outlierRule),
     health: ifGiven(healthRule),
-    panicPercent: number(50, { min: 0, max: 100 }),
+    panicPercent: percent(50, { min: 0, max: 100 }),
     slowStartMs: durationMs(0),
     retry: orFalse((value, option) => new Retrying(value, option)),
     hedge: ifGiven((value, option) => new Hedging(value, option)),

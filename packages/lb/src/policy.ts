@@ -1,4 +1,4 @@
-import { InvalidOptionError, type Random, type Rule, refused } from '@ashlar/core';
+import { InvalidOptionError, isClass, type Random, type Rule, refused } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from './endpoint.ts';
 
@@ -67,9 +67,11 @@ const expected = 'a policy, as `roundRobin()`';
 
 /** A factory of policies: what `roundRobin()` returns, not `roundRobin` itself. */
 export const policyRule: Rule<PolicyFactory | undefined> = (value, option) => {
-  if (value === undefined || typeof value === 'function') return value as PolicyFactory | undefined;
+  const isFunction = typeof value === 'function' && !isClass(value);
+  if (value === undefined || isFunction) return value as PolicyFactory | undefined;
   throw refused(option, expected, value, given => {
     if (typeof given === 'string') return `write \`${given}()\`, imported from '@ashlar/lb'`;
+    if (typeof given === 'function') return `write \`() => new ${given.name}()\``;
     return isPolicy(given) ? 'each balancer has a policy of its own: write `() => new Policy()`' : undefined;
   });
 };

@@ -1,5 +1,8 @@
 import { InvalidOptionError } from '@ashlar/core';
+import { HashRing } from '@ashlar/hash-ring';
+import { memoryStore } from '@ashlar/store';
 import { describe, expect, it } from 'vitest';
+import { register } from '../src/adapters/registry.ts';
 import { policyConformance } from '../src/conformance.ts';
 import {
   aimd,
@@ -12,12 +15,15 @@ import {
   leastRequests,
   peakEwma,
   prequal,
+  random,
   roundRobin,
   shuffleShard,
   subset,
+  weightedRoundRobin,
   zoneAware,
 } from '../src/index.ts';
 import { bursts, failing, logNormal, poisson, Simulation, uniform } from '../src/simulator.ts';
+import { Feed } from './support/feed.ts';
 
 /** A call with arguments that its types forbid. */
 type Loose = (...values: unknown[]) => unknown;
@@ -62,6 +68,31 @@ const cases: Record<string, [make: () => unknown, option: string, message: strin
     [lb({ hedge: true }), 'hedge', '`hedge` takes an object of options, got true'],
     [lb({ hedge: null }), 'hedge', 'got null'],
     [lb({ hedge: { delay: 5 } }), 'hedge.delay', 'did you mean `delayMs`?'],
+    [lb({ hedge: { percentile: 0.95 } }), 'hedge.percentile', 'got 0.95 (number); write 95 for 95 %'],
+    [lb({ hedge: { percentile: 1 } }), 'hedge.percentile', 'got 1 (number); write 100 for 100 %'],
+    [lb({ hedge: { budgetPercent: 0.1 } }), 'hedge.budgetPercent', 'write 10 for 10 %'],
+    [lb({ retry: { budgetPercent: 0.2 } }), 'retry.budgetPercent', 'write 20 for 20 %'],
+    [lb({ panicPercent: 0.5 }), 'panicPercent', 'a percentage, not a fraction, got 0.5'],
+    [lb({ outlier: { maxEjectionPercent: 0.07 } }), 'outlier.maxEjectionPercent', 'write 7 for 7 %'],
+    [
+      lb({ outlier: { failurePercent: { threshold: 0.85 } } }),
+      'outlier.failurePercent.threshold',
+      'write 85 for 85 %',
+    ],
+    [
+      lb({ health: { check: async () => true, jitterPercent: 0.1 } }),
+      'health.jitterPercent',
+      'write 10 for 10 %',
+    ],
+    [lb({ policy: HashRing }), 'policy', 'got the class HashRing; write `() => new HashRing()`'],
+    [lb({ concurrency: LoadGauge }), 'concurrency', 'got the class LoadGauge; write `() => new LoadGauge()`'],
+    [
+      lb({ concurrency: gradient2 }),
+      'concurrency',
+      'got a function that was not called; write `gradient2()`',
+    ],
+    [lb({ concurrency: aimd }), 'concurrency', 'got a function that was not called; write `aimd()`'],
+    [lb({ health: { check: LoadGauge } }), 'health.check', 'a function, got the class LoadGauge'],
     [lb({ retry: 3 }), 'retry', '`retry` takes an object of options, got 3'],
     [lb({ retry: { attempt: 3 } }), 'retry.attempt', 'did you mean `attempts`?'],
     [lb({ outlier: [] }), 'outlier', 'got an array'],
@@ -104,6 +135,7 @@ const cases: Record<string, [make: () => unknown, option: string, message: strin
     [() => method('drain')('a', null), 'lb.drain', 'got null'],
     [() => method('drain')({ id: 'a' }), 'id', 'lb has no endpoint an object with id'],
     [() => method('watch')({}), 'listener', 'a function, got an empty object'],
+    [() => method('watch')(() => {}, { signal: 1 }), 'lb.watch', 'lb.watch takes one argument, got 2'],
   ],
   'the end of a request': [
     [settle({ success: true }), 'success', 'done has no option `success`'],
@@ -121,6 +153,20 @@ const cases: Record<string, [make: () => unknown, option: string, message: strin
     [() => loosely(prequal)({ probe: 'http://a/load' }), 'probe', 'a function, got "http://a/load"'],
     [() => loosely(consistent)({ loadFactor: 2 }), 'place', 'write `consistent(undefined, { loadFactor })`'],
     [() => loosely(consistent)(undefined, { load: 2 }), 'load', 'consistent has no option `load`'],
+    [
+      () => loosely(consistent)(HashRing),
+      'place',
+      'a function, got the class HashRing; write `endpoints => new HashRing(endpoints)`',
+    ],
+    [
+      lb({ policy: consistent((() => ({})) as never) }),
+      'place',
+      'a function that makes a placement, got an empty object',
+    ],
+    [lb({ policy: consistent((() => undefined) as never) }), 'place', 'got undefined'],
+    [() => loosely(roundRobin)({ penaltyMs: 5 }), 'roundRobin', 'roundRobin takes no arguments, got 1'],
+    [() => loosely(random)({}), 'random', 'random takes no arguments'],
+    [() => loosely(weightedRoundRobin)({}), 'weightedRoundRobin', 'weightedRoundRobin takes no arguments'],
     [() => loosely(zoneAware)('eu-1a'), 'zoneAware', 'got "eu-1a"'],
     [() => loosely(zoneAware)({}), 'zone', '`zone` is required: the zone of this client'],
     [() => loosely(zoneAware)({ zone: 'a', policy: 'random' }), 'policy', 'write `random()`'],
@@ -195,6 +241,7 @@ describe('the fields of an endpoint', () => {
     [{ Weight: 5 }, 'did you mean `weight`?'],
     [{ uri: 'http://a' }, 'did you mean `url`?'],
     [{ zon: 'eu' }, 'did you mean `zone`?'],
+    [{ ulr: 'http://a' }, 'did you mean `url`?'],
   ])('are refused when misspelled: %o', (endpoint, message) => {
     expect(make(endpoint)).toThrow(InvalidEndpointError);
     expect(make(endpoint)).toThrow(message);
@@ -206,6 +253,44 @@ describe('the fields of an endpoint', () => {
       expect(make(endpoint)).not.toThrow();
     },
   );
+});
+
+describe('the url of an endpoint', () => {
+  const make = (url: unknown) => () => new LoadBalancer({ endpoints: [{ id: 'a', url: url as string }] });
+
+  it.each([
+    ['not a url', '("a") must have an absolute url as its `url`, got "not a url"'],
+    ['', 'got ""'],
+    ['/shop', 'got "/shop"'],
+    ['10.0.0.1:8080', 'got "10.0.0.1:8080"; write `http://10.0.0.1:8080`'],
+    ['localhost:8080/x', 'got "localhost:8080/x"; write `http://localhost:8080/x`'],
+    ['shop.internal:80', 'write `http://shop.internal:80`'],
+    ['http://', 'got "http://"'],
+    [new URL('http://a'), 'must have a string as its `url`, got an URL; write `String(url)`'],
+  ])('is refused: %s', (url, message) => {
+    expect(make(url)).toThrow(InvalidEndpointError);
+    expect(make(url)).toThrow(message);
+  });
+
+  it.each(['http://a', 'https://[::1]:8080/x', 'unix:/run/app.sock', 'redis://a:6379/0', 'dns:///a'])(
+    'may be of any protocol: %s',
+    url => {
+      expect(make(url)).not.toThrow();
+    },
+  );
+
+  it('is checked in a registration and in a discovery too', async () => {
+    const store = memoryStore();
+    await expect(register(store, { id: 'a', url: 'not a url' })).rejects.toThrow(InvalidEndpointError);
+    await store.close();
+    const feed = new Feed<{ id: string; url: string }>();
+    const own = new LoadBalancer({ endpoints: feed });
+    await feed.give([{ id: 'a', url: 'http://a' }]);
+    await feed.give([{ id: 'b', url: 'not a url' }]);
+    expect(own.endpoints.map(({ id }) => id)).toEqual(['a']);
+    expect(own.snapshot().discoveryError).toContain('not a url');
+    await own.close();
+  });
 });
 
 it('keeps a request in flight whose end was refused', () => {

@@ -2,12 +2,13 @@ import {
   defaultTo,
   describe,
   InvalidOptionError,
+  misspelled,
   type NumberRange,
-  nearest,
   number,
   type Rule,
   type RulesFor,
   refused,
+  refuseMore,
   required,
   text,
 } from '@ashlar/core';
@@ -48,6 +49,12 @@ const nodeRules = nodeRulesWith(defaultTo(1, weightRule));
 /** @throws InvalidOptionError */
 export function readNode(node: string | RingNode, option = 'node'): CheckedNode {
   return new NodeReader<RingNode>(nodeRules).read(node, option);
+}
+
+/** The arguments of `add`. @throws InvalidOptionError */
+export function readAdded(node: string | RingNode, more: readonly unknown[]): CheckedNode {
+  refuseMore('add', more, 1, 'write `add({ id, weight, zone })`');
+  return readNode(node);
 }
 
 /** @throws InvalidOptionError, DuplicateNodeError when an id comes twice */
@@ -110,34 +117,19 @@ class NodeReader<N extends RingNode> {
     return node as Readonly<Record<string, unknown>>;
   }
 
-  /**
-   * A node may be an object of the caller's, with fields of its own. A field is a misspelled one only where the
-   * right one is missing, the first letter is the same and the length differs by at most one: `wieght`, `Weight`, `zon`.
-   */
+  /** A node may be an object of the caller's, with fields of its own. A misspelled one is where the right one is missing. */
   #refuseSlip(node: object, name: string, option: string): void {
-    const meant = this.#meant(name);
+    if (!this.#slips.has(name)) {
+      const fields = Object.keys(this.#rules).filter(field => field !== 'id');
+      this.#slips.set(name, misspelled(name, fields));
+    }
+    const meant = this.#slips.get(name);
     if (meant === undefined || meant in node) return;
     throw new InvalidOptionError(
       `${option}.${name}`,
       `\`${option}\` has no field \`${name}\`; did you mean \`${meant}\`?`,
     );
   }
-
-  #meant(name: string): string | undefined {
-    if (this.#slips.has(name)) return this.#slips.get(name);
-    const starts = (other: string) => other.charAt(0) === name.charAt(0).toLowerCase();
-    const known = Object.keys(this.#rules).filter(
-      other => other !== 'id' && starts(other) && Math.abs(other.length - name.length) <= 1,
-    );
-    // Two letters that changed places are two edits, which is too many in a short name
-    const meant = known.find(other => lettersOf(other) === lettersOf(name)) ?? nearest(name, known);
-    this.#slips.set(name, meant);
-    return meant;
-  }
-}
-
-function lettersOf(name: string): string {
-  return [...name.toLowerCase()].sort().join('');
 }
 
 function adviceForNode(value: unknown): string | undefined {

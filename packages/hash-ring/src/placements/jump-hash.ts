@@ -3,7 +3,7 @@ import { DuplicateNodeError, EmptyPlacementError } from '../errors.ts';
 import { mix32 } from '../hash/murmur3.ts';
 import { mul64High } from '../hash/u64.ts';
 import { requireAccept } from '../nodes/preference.ts';
-import { type CheckedNode, readNode, readNodes, requireWeightOne } from '../nodes/read-nodes.ts';
+import { type CheckedNode, readAdded, readNodes, requireWeightOne } from '../nodes/read-nodes.ts';
 import { TablePlacement } from '../nodes/table-placement.ts';
 import type { Key, RingNode } from '../placement.ts';
 import { type Hash, hash, ofKeys } from '../rules.ts';
@@ -46,8 +46,8 @@ export class JumpHash extends TablePlacement {
   }
 
   /** Appends a node. @throws DuplicateNodeError, InvalidOptionError */
-  add(node: string | RingNode): void {
-    const checked = readNode(node);
+  add(node: string | RingNode, ...more: []): void {
+    const checked = readAdded(node, more);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
     this.#append(checked);
   }

@@ -9,7 +9,7 @@ import {
 } from '@ashlar/core';
 import { DuplicateNodeError, EmptyPlacementError } from '../errors.ts';
 import { mix32 } from '../hash/murmur3.ts';
-import { type CheckedNode, readNode, readNodes, requireWeightOne } from '../nodes/read-nodes.ts';
+import { type CheckedNode, readAdded, readNode, readNodes, requireWeightOne } from '../nodes/read-nodes.ts';
 import { TablePlacement } from '../nodes/table-placement.ts';
 import type { Key, RingNode } from '../placement.ts';
 import { type Hash, hash, ofKeys } from '../rules.ts';
@@ -87,8 +87,8 @@ export class MementoHash extends TablePlacement {
   }
 
   /** Assigns the node the bucket that was removed last, or a new one. @throws DuplicateNodeError, InvalidOptionError */
-  add(node: string | RingNode): void {
-    const checked = readNode(node);
+  add(node: string | RingNode, ...more: []): void {
+    const checked = readAdded(node, more);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
     this.#place(checked);
   }

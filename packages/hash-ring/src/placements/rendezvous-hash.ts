@@ -2,7 +2,7 @@ import { type RulesFor, readOptions, required } from '@ashlar/core';
 import { DuplicateNodeError, EmptyPlacementError } from '../errors.ts';
 import { mix32 } from '../hash/murmur3.ts';
 import { requireAccept } from '../nodes/preference.ts';
-import { readNode, readNodes, weightRule } from '../nodes/read-nodes.ts';
+import { readAdded, readNodes, weightRule } from '../nodes/read-nodes.ts';
 import { TablePlacement } from '../nodes/table-placement.ts';
 import type { Key, RingNode } from '../placement.ts';
 import { type Hash, hash, ofKeys } from '../rules.ts';
@@ -73,8 +73,8 @@ export class RendezvousHash extends TablePlacement {
   }
 
   /** @throws DuplicateNodeError, InvalidOptionError */
-  add(node: string | RingNode): void {
-    const checked = readNode(node);
+  add(node: string | RingNode, ...more: []): void {
+    const checked = readAdded(node, more);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
     this.table.add(checked);
     this.#update();

@@ -11,7 +11,7 @@ import {
 import { DuplicateNodeError, EmptyPlacementError } from '../errors.ts';
 import { mix32 } from '../hash/murmur3.ts';
 import { OwnerWalk } from '../nodes/preference.ts';
-import { type CheckedNode, readNode, readNodes, weightRule } from '../nodes/read-nodes.ts';
+import { type CheckedNode, readAdded, readNodes, weightRule } from '../nodes/read-nodes.ts';
 import { TablePlacement } from '../nodes/table-placement.ts';
 import type { Key, RingNode } from '../placement.ts';
 import { type Hash, hash, ofKeys } from '../rules.ts';
@@ -77,8 +77,8 @@ export class HashRing extends TablePlacement {
   }
 
   /** Costs a copy of the ring's points, not a rebuild. @throws DuplicateNodeError, InvalidOptionError */
-  add(node: string | RingNode): void {
-    const checked = readNode(node);
+  add(node: string | RingNode, ...more: []): void {
+    const checked = readAdded(node, more);
     if (this.has(checked.id)) throw new DuplicateNodeError(checked.id);
     this.#requireRoom([checked]);
     const { slot } = this.table.add(checked);

@@ -9,6 +9,8 @@ import { DenseSet } from '../util/dense-set.ts';
 import { checkBalancer } from './balancer-argument.ts';
 import { Pools } from './http/pools.ts';
 import { drained, type ShutdownOptions } from './proxy/client/shutdown.ts';
+import { Affinity } from './proxy/custom/affinity.ts';
+import { Rewriting } from './proxy/custom/rewriting.ts';
 import { Exchange } from './proxy/exchange.ts';
 import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
 import { answered, handBack, protocolsOf } from './proxy/tunnel/hand-back.ts';
@@ -22,6 +24,10 @@ export {
 } from './http/errors.ts';
 export type { TlsOptions, UpstreamOptions } from './http/options.ts';
 export type { ShutdownOptions } from './proxy/client/shutdown.ts';
+export type { StickyOptions } from './proxy/custom/affinity.ts';
+export type { ProxyHeaders, ReadonlyProxyHeaders } from './proxy/custom/proxy-headers.ts';
+export type { HeaderContext, ResponseHeaderContext, RewritingOptions } from './proxy/custom/rewriting.ts';
+export type { ProxyAnswer, ProxyFailure, ProxyResult } from './proxy/custom/verdict.ts';
 export type { ProxyErrorMessage } from './proxy/errors.ts';
 export { ClientGoneError, TunnelIdleError } from './proxy/errors.ts';
 export type { ReverseProxyOptions } from './proxy/options.ts';
@@ -65,6 +71,9 @@ export function reverseProxy<E extends Endpoint>(
   checkBalancer(balancer);
   const settings = proxySettings(options);
   const pools = new Pools(balancer, settings, keptByAttempts);
+  const { sticky, trustForwarded } = settings;
+  const affinity = sticky && new Affinity(balancer, sticky, trustForwarded);
+  const rewriting = new Rewriting(settings, affinity);
   const inProgress = new DenseSet<Exchange<E> | Tunnel<E>>();
   const closedError = () => new ClosedError(balancer.name, 'NotExecuted');
   let closed = false;
@@ -87,17 +96,18 @@ export function reverseProxy<E extends Endpoint>(
     if (!Array.isArray(request?.rawHeaders) || typeof response?.writeHead !== 'function') {
       throw notOfNode(request);
     }
-    return follow(new Exchange(balancer, pools, settings, request, response));
+    return follow(new Exchange(balancer, pools, settings, rewriting, request, response));
   };
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     await answered(socket);
     if (socket.destroyed) return;
     const protocols = protocolsOf(request);
     if (protocols === undefined && handBack(request, socket, head)) return;
-    await follow(new Tunnel(balancer, pools, settings, request, socket, head, protocols));
+    await follow(new Tunnel(balancer, pools, settings, rewriting, request, socket, head, protocols));
   };
   const close = async (): Promise<void> => {
     closed = true;
+    rewriting.close();
     for (const one of inProgress) one.giveUp(closedError());
     await pools.destroy();
   };

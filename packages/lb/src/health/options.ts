@@ -3,13 +3,13 @@ import {
   durationMs,
   functionOf,
   integer,
-  number,
   type Rule,
   type RulesFor,
   record,
   required,
 } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
+import { percent } from '../util/percent.ts';
 import type { HealthCheck } from './check.ts';
 
 export interface HealthOptions<E extends Endpoint = Endpoint> {
@@ -50,7 +50,7 @@ const rules = /* @__PURE__ */ (() =>
     timeoutMs: durationMs(2_000, { above: 0 }),
     healthyAfter: integer(2, { min: 1 }),
     unhealthyAfter: integer(3, { min: 1 }),
-    jitterPercent: number(10, { min: 0, max: 100 }),
+    jitterPercent: percent(10, { min: 0, max: 100 }),
     serveUnchecked: boolean(true),
     endsEjection: boolean(false),
   }) satisfies RulesFor<HealthOptions>)();

@@ -1,5 +1,12 @@
-import { durationMs, number, type RulesFor, readOptions } from '@ashlar/core';
-import { type LimitBounds, type Limiter, type LimitSample, limitBounds, limitRules } from './limiter.ts';
+import { durationMs, number, type RulesFor } from '@ashlar/core';
+import {
+  type LimitBounds,
+  type Limiter,
+  type LimitSample,
+  limitBounds,
+  limitRules,
+  readLimiterOptions,
+} from './limiter.ts';
 
 export interface AimdOptions extends LimitBounds {
   /** By which factor a failure shrinks the limit, above 0 and at most 1. Default: 0.9. */
@@ -25,7 +32,7 @@ const rules = /* @__PURE__ */ (() =>
  * @throws InvalidOptionError
  */
 export function aimd(options: AimdOptions = {}): () => Limiter {
-  const checked = readOptions('aimd', options, rules, 'aimd.');
+  const checked = readLimiterOptions('aimd', options, rules);
   const settings: Settings = { ...checked, ...limitBounds(checked, 'aimd.') };
   return () => new Aimd(settings);
 }

@@ -1,5 +1,12 @@
-import { durationMs, integer, number, type RulesFor, readOptions } from '@ashlar/core';
-import { type LimitBounds, type Limiter, type LimitSample, limitBounds, limitRules } from './limiter.ts';
+import { durationMs, integer, number, type RulesFor } from '@ashlar/core';
+import {
+  type LimitBounds,
+  type Limiter,
+  type LimitSample,
+  limitBounds,
+  limitRules,
+  readLimiterOptions,
+} from './limiter.ts';
 
 export interface Gradient2Options extends LimitBounds {
   /** How many requests may queue at an endpoint; the limit grows by up to this number at a time. Default: 4. */
@@ -40,7 +47,7 @@ const rules = /* @__PURE__ */ (() =>
  * @throws InvalidOptionError
  */
 export function gradient2(options: Gradient2Options = {}): () => Limiter {
-  const checked = readOptions('gradient2', options, rules, 'gradient2.');
+  const checked = readLimiterOptions('gradient2', options, rules);
   const settings: Settings = { ...checked, ...limitBounds(checked, 'gradient2.') };
   return () => new Gradient2(settings);
 }

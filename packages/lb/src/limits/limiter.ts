@@ -1,4 +1,13 @@
-import { type Checked, integer, type Rule, refused, required } from '@ashlar/core';
+import {
+  type Checked,
+  InvalidOptionError,
+  integer,
+  isClass,
+  type Rule,
+  readOptions,
+  refused,
+  required,
+} from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 
 /** A request that ended, as limiters see it. */
@@ -40,12 +49,29 @@ export function limitOf<E extends Endpoint>(
 
 /** Default: no limit. */
 export const concurrencyRule: Rule<Concurrency> = (value = Number.POSITIVE_INFINITY, option) => {
-  if (typeof value === 'function' || value === Number.POSITIVE_INFINITY) return value as Concurrency;
+  if ((typeof value === 'function' && !isClass(value)) || value === Number.POSITIVE_INFINITY)
+    return value as Concurrency;
   if (typeof value === 'number') return whole(value, option);
-  throw refused(option, 'a number or a function of the endpoint', value, given =>
-    isLimiter(given) ? 'each endpoint has a limiter of its own: write `() => limiter`' : undefined,
-  );
+  throw refused(option, expected, value, given => {
+    if (typeof given === 'function') return `write \`() => new ${given.name}()\``;
+    return isLimiter(given) ? 'each endpoint has a limiter of its own: write `() => limiter`' : undefined;
+  });
 };
+
+const expected = 'a number or a function of the endpoint';
+
+/** The options of a limiter, which is called with an endpoint where its user did not call it. @throws InvalidOptionError */
+export function readLimiterOptions<R extends Readonly<Record<string, Rule<unknown>>>>(
+  name: string,
+  options: object,
+  rules: R,
+): Checked<R> {
+  if (typeof options !== 'object' || options === null || !('id' in options)) {
+    return readOptions(name, options, rules, `${name}.`);
+  }
+  const text = `\`concurrency\` must be ${expected}, got a function that was not called; write \`${name}()\``;
+  throw new InvalidOptionError('concurrency', text);
+}
 
 function isLimiter(limit: unknown): limit is Limiter {
   return typeof limit === 'object' && typeof (limit as Partial<Limiter> | null)?.settled === 'function';

@@ -1,4 +1,5 @@
-import { integer, number, type Rule, type RulesFor, record } from '@ashlar/core';
+import { integer, type Rule, type RulesFor, record } from '@ashlar/core';
+import { percent } from '../util/percent.ts';
 import { failureRate, type Outlier, type Tally, total } from './interval.ts';
 
 export interface FailurePercentOptions {
@@ -17,7 +18,7 @@ export type FailurePercentSettings = Required<FailurePercentOptions>;
 
 const rules = /* @__PURE__ */ (() =>
   ({
-    threshold: number(85, { above: 0, max: 100 }),
+    threshold: percent(85, { above: 0, max: 100 }),
     minEndpoints: integer(1, { min: 1 }),
     minRequests: integer(20, { min: 1 }),
   }) satisfies RulesFor<FailurePercentOptions>)();

@@ -1,13 +1,5 @@
-import {
-  durationMs,
-  integer,
-  number,
-  orFalse,
-  type Rule,
-  type RulesFor,
-  record,
-  refused,
-} from '@ashlar/core';
+import { durationMs, integer, orFalse, type Rule, type RulesFor, record, refused } from '@ashlar/core';
+import { percent } from '../util/percent.ts';
 import {
   type FailurePercentOptions,
   type FailurePercentSettings,
@@ -56,7 +48,7 @@ const rules = /* @__PURE__ */ (() =>
     intervalMs: durationMs(10_000, { above: 0 }),
     baseEjectionMs: durationMs(30_000, { above: 0 }),
     maxEjectionMs: durationMs(),
-    maxEjectionPercent: number(50, { above: 0, max: 100 }),
+    maxEjectionPercent: percent(50, { above: 0, max: 100 }),
   }) satisfies RulesFor<OutlierOptions>)();
 
 const fields = /* @__PURE__ */ record(rules);

@@ -1,4 +1,4 @@
-import { functionOf, number, type Random, type RulesFor, readOptions } from '@ashlar/core';
+import { functionOf, number, type Random, type RulesFor, readOptions, refused } from '@ashlar/core';
 import { HashRing, type Key, type Placement } from '@ashlar/hash-ring';
 import type { Endpoint } from '../endpoint.ts';
 import { weightOf } from '../endpoint.ts';
@@ -18,11 +18,13 @@ type Place = (endpoints: readonly Endpoint[]) => Placement;
 const rules = /* @__PURE__ */ (() =>
   ({ loadFactor: number(undefined, { min: 1 }) }) satisfies RulesFor<ConsistentOptions>)();
 
-const placeRule = /* @__PURE__ */ functionOf<Place>(value =>
-  typeof value === 'object' && value !== null && 'loadFactor' in value
-    ? 'the options are the second argument: write `consistent(undefined, { loadFactor })`'
-    : 'write `endpoints => new HashRing(endpoints)`',
-);
+const placeRule = /* @__PURE__ */ functionOf<Place>(value => {
+  if (typeof value === 'object' && value !== null && 'loadFactor' in value) {
+    return 'the options are the second argument: write `consistent(undefined, { loadFactor })`';
+  }
+  const name = typeof value === 'function' ? value.name : 'HashRing';
+  return `write \`endpoints => new ${name}(endpoints)\``;
+});
 
 /**
  * Sticky sessions: equal keys go to the same endpoint while it takes requests, otherwise to the next in the key's order of
@@ -67,7 +69,7 @@ class Consistent<E extends Endpoint> implements Policy<E> {
       return weightOf(endpoint) === placed ? endpoint : { ...endpoint, weight: placed };
     });
     this.#found = undefined;
-    this.#placement = endpoints.length === 0 ? undefined : this.#place(endpoints);
+    this.#placement = endpoints.length === 0 ? undefined : checkedPlacement(this.#place(endpoints));
     this.#candidates = new Map(eligible.map(candidate => [candidate.endpoint.id, candidate]));
     this.#totalWeight = eligible.reduce((sum, { weight }) => sum + weight, 0);
   }
@@ -115,6 +117,11 @@ class Consistent<E extends Endpoint> implements Policy<E> {
     this.#randomKey[1] = random() * 2 ** 32;
     return this.#randomBytes;
   }
+}
+
+function checkedPlacement(placement: Placement): Placement {
+  if (typeof (placement as Partial<Placement> | undefined)?.find === 'function') return placement;
+  throw refused('place', 'a function that makes a placement', placement);
 }
 
 /** More weight does not fit the points of a `HashRing`. */

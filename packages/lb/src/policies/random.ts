@@ -1,9 +1,11 @@
+import { refuseMore } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts';
 import { Lottery } from './shared/lottery.ts';
 
 /** A random endpoint, in proportion to the weights. */
-export function random(): PolicyFactory {
+export function random(...more: []): PolicyFactory {
+  refuseMore('random', more, 0);
   return () => new RandomPolicy();
 }
 

@@ -1,3 +1,4 @@
+import { refuseMore } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts';
 import { Lottery } from './shared/lottery.ts';
@@ -6,7 +7,8 @@ import { Lottery } from './shared/lottery.ts';
  * One after another, in the order of the endpoints, whatever their weights. The turn of one that must be skipped goes to a
  * random other one, so that its neighbor does not get all of its requests. A change of the set continues where it was.
  */
-export function roundRobin(): PolicyFactory {
+export function roundRobin(...more: []): PolicyFactory {
+  refuseMore('roundRobin', more, 0);
   return () => new RoundRobin();
 }
 

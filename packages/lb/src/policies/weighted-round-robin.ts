@@ -1,3 +1,4 @@
+import { refuseMore } from '@ashlar/core';
 import type { Endpoint } from '../endpoint.ts';
 import type { Candidate, PickRequest, Policy, PolicyFactory } from '../policy.ts';
 import { Lottery } from './shared/lottery.ts';
@@ -12,7 +13,8 @@ import { Lottery } from './shared/lottery.ts';
  * The turn of one that must be skipped goes to a random other one, in proportion to the weights. A change of the set, or of
  * weights, continues where it was: no endpoint loses its turn.
  */
-export function weightedRoundRobin(): PolicyFactory {
+export function weightedRoundRobin(...more: []): PolicyFactory {
+  refuseMore('weightedRoundRobin', more, 0);
   return () => new WeightedRoundRobin();
 }
 

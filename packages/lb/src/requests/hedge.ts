@@ -9,6 +9,7 @@ import {
   refused,
 } from '@ashlar/core';
 import type { Request } from '../request.ts';
+import { percent } from '../util/percent.ts';
 import { RetryBudget } from './retry.ts';
 
 /**
@@ -19,7 +20,7 @@ export interface HedgeOptions {
   /** A fixed delay before a hedge, in milliseconds. Not together with `percentile`. */
   readonly delayMs?: number;
   /**
-   * The delay before a hedge as a percentile of recent latencies, above 0 and below 100; at least 1 ms. Nothing is hedged
+   * The delay before a hedge as a percentile of recent latencies, above 1 and below 100; at least 1 ms. Nothing is hedged
    * until 20 requests have been answered. (Backup requests, Dean and Barroso, 2013.) Default: 95.
    */
   readonly percentile?: number;
@@ -31,7 +32,7 @@ export interface HedgeOptions {
   readonly budgetPerSecond?: number;
 }
 
-const anyPercentile = /* @__PURE__ */ number(undefined, { above: 0 });
+const anyPercentile = /* @__PURE__ */ percent(undefined, { above: 0 }, value => value <= 1);
 
 const belowHundred: Rule<number | undefined> = (value, option) => {
   const percentile = anyPercentile(value, option);
@@ -44,7 +45,7 @@ const rules = /* @__PURE__ */ (() =>
     delayMs: durationMs(),
     percentile: belowHundred,
     max: integer(1, { min: 1 }),
-    budgetPercent: number(10, { min: 0 }),
+    budgetPercent: percent(10, { min: 0 }),
     budgetPerSecond: number(1, { min: 0 }),
   }) satisfies RulesFor<HedgeOptions>)();
 

@@ -1,4 +1,5 @@
 import { durationMs, integer, number, type RulesFor, readOptions } from '@ashlar/core';
+import { percent } from '../util/percent.ts';
 
 export interface RetryOptions {
   /** How many attempts a request has in all, each on another endpoint. Default: 3. */
@@ -15,7 +16,7 @@ const rules = /* @__PURE__ */ (() =>
   ({
     attempts: integer(3, { min: 1 }),
     attemptTimeoutMs: durationMs(undefined, { above: 0 }),
-    budgetPercent: number(20, { min: 0 }),
+    budgetPercent: percent(20, { min: 0 }),
     budgetPerSecond: number(10, { min: 0 }),
   }) satisfies RulesFor<RetryOptions>)();
 

@@ -126,4 +126,9 @@ export const idempotentMethods: ReadonlySet<string> = new Set([
 ]);
 
 /** Statuses by which an endpoint is temporarily unable to serve; another endpoint may be able. */
-export const unavailable: ReadonlySet<number> = new Set([502, 503, 504]);
+const unavailable: ReadonlySet<number> = new Set([502, 503, 504]);
+
+/** Whether another endpoint may answer better: also one that does not limit this client. */
+export function mayAnswerElsewhere(status: number, retryAfterMs: number | undefined): boolean {
+  return unavailable.has(status) || (status === 429 && retryAfterMs !== undefined);
+}

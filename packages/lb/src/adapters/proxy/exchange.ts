@@ -4,18 +4,19 @@ import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, RunOptions, Verdict } from '../../request.ts';
-import { notExecuted, retryAfter, verdictOf } from '../../requests/classify.ts';
+import { verdictOf } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
-import { idempotentMethods, unavailable } from '../http/replay.ts';
+import { idempotentMethods } from '../http/replay.ts';
 import { reset } from '../http/resets.ts';
 import { sent } from './client/sent.ts';
 import { StallWatch } from './client/stall-watch.ts';
 import { turnOf } from './client/turn.ts';
+import type { Rewriting } from './custom/rewriting.ts';
+import { verdictOnAnswer, verdictOnError } from './custom/verdict.ts';
 import { ClientGoneError, clientLeft, problem, proxyErrors, statusOf } from './errors.ts';
-import { headerValue } from './headers.ts';
 import { HeldResponse } from './held-response.ts';
 import { finalAnswer, maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
@@ -29,6 +30,7 @@ import { UpstreamAttempt, UpstreamRequest } from './upstream-attempt.ts';
 export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, DenseSetItem {
   index = 0;
   key: Key | undefined;
+  prefer: string | undefined;
   readonly idempotent: boolean;
   /** Two concurrent attempts would answer one client. */
   readonly hedge = false;
@@ -42,6 +44,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
   readonly #settings: ProxySettings;
+  readonly #rewriting: Rewriting<E>;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #body: RequestBody | undefined;
@@ -50,17 +53,20 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   #attempted: UpstreamAttempt | undefined;
   #uptake: StallWatch | undefined;
   #isOver = false;
+  #endpoint: E | undefined;
 
   constructor(
     balancer: LoadBalancer<E>,
     pools: Pools<E>,
     settings: ProxySettings,
+    rewriting: Rewriting<E>,
     request: IncomingMessage,
     response: ServerResponse,
   ) {
     this.#balancer = balancer;
     this.#pools = pools;
     this.#settings = settings;
+    this.#rewriting = rewriting;
     this.#request = request;
     this.#response = response;
     this.idempotent = idempotentMethods.has(request.method!);
@@ -88,13 +94,14 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#response.on('close', this.#onClose);
     try {
       if (this.#request.socket.destroyed) throw clientLeft();
-      const target = targetOf(this.#request);
+      const target = this.#rewriting.target(targetOf(this.#request));
       refuseLoop(this.#request, this.#settings.pseudonym);
       if (this.#request.method === 'TRACE' && this.#body !== undefined) {
         throw new UnforwardableError('a TRACE request has a body');
       }
       if (maxForwards(this.#request) === 0) return this.#answer();
       this.key = this.#settings.key(this.#request);
+      this.prefer = this.#rewriting.preferred(this.#request);
       const gathering = this.#body?.gather(this.cancellation);
       if (gathering !== undefined) await gathering;
       const held = await this.#balancer.run(context => this.#attempt(target, context), this);
@@ -149,52 +156,60 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
 
   #attempt(target: RequestTarget, context: AttemptContext<E>): Promise<HeldResponse> {
     const { endpoint, cancellation } = context;
+    this.#endpoint = endpoint;
     this.#attempted = undefined;
     const upstream = this.#pools.of(endpoint);
     const request = this.#request;
-    const { responseBufferBytes } = this.#settings;
     const held = new HeldResponse(
       this.#response,
-      responseBufferBytes,
+      this.#settings.responseBufferBytes,
       () => this.#isRepeatable(),
       status => {
         if (verdictOf(status).ok) context.answered();
       },
+      (status, headers) =>
+        this.#rewrites(() => this.#rewriting.toClient(headers, { request, endpoint, status })),
     );
     this.#held = held;
     const attempt = new UpstreamAttempt(endpoint.id, upstream, held, this.#settings, this);
     this.#attempted = attempt;
     cancellation.onAbort(() => attempt.abort());
-    const made = () =>
-      new UpstreamRequest(
+    const made = () => {
+      const headers = requestHeaders(request, target, upstream, this.#settings);
+      if (!this.#rewrites(() => this.#rewriting.toEndpoint(headers, target, { request, endpoint }))) return;
+      return new UpstreamRequest(
         request.method!,
         upstream.target(target.path),
-        requestHeaders(request, target, upstream, this.#settings),
+        headers,
         this.#body?.open() ?? null,
         upstream.hostname,
       );
-    attempt.send(made(), () => (this.#isRepeatable() ? made() : undefined));
+    };
+    const first = made();
+    if (first !== undefined) attempt.send(first, () => (this.#isRepeatable() ? made() : undefined));
     return attempt.finished;
+  }
+
+  /** Returns false when a function of the user's throws: that fails the request. */
+  #rewrites(rewrite: () => void): boolean {
+    try {
+      rewrite();
+      return true;
+    } catch (error) {
+      this.giveUp(error);
+      return false;
+    }
   }
 
   /** A request is not repeated once the client has seen a part of the response, or without its whole body. */
   #classify(result: AttemptResult<HeldResponse>): Verdict {
-    const mayRepeat = this.#held?.committed !== true && this.#body?.replayable !== false;
-    const repeatable = mayRepeat && this.#isRepeatable();
-    if ('error' in result) {
-      const waiting = this.#attempted?.isWaiting === true;
-      const unsent = waiting || notExecuted(result.error);
-      return { ok: false, blame: !waiting, retry: repeatable || (mayRepeat && unsent) };
-    }
-    const { status, headers, latencyMs } = result.value;
-    const verdict = verdictOf(status);
-    if (verdict.ok) return { ok: true, latencyMs };
-    return {
-      ...verdict,
-      latencyMs,
-      retryAfterMs: retryAfter(headerValue(headers, 'retry-after')),
-      retry: repeatable && unavailable.has(status),
-    };
+    const unread = this.#held?.committed !== true && this.#body?.replayable !== false;
+    const waiting = this.#attempted?.isWaiting === true;
+    const repeatable = { unread, safe: this.#isRepeatable(), waiting };
+    const about = { request: this.#request, endpoint: this.#endpoint! };
+    return 'error' in result
+      ? verdictOnError(about, result.error, this.#settings.classify, repeatable)
+      : verdictOnAnswer(about, result.value, this.#settings.classify, repeatable);
   }
 
   /** Whether another endpoint may answer after this one has begun. */

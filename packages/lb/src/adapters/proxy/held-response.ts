@@ -16,6 +16,7 @@ export class HeldResponse {
   readonly #limit: number;
   readonly #mayBeReplaced: () => boolean;
   readonly #onBegun: (status: number) => void;
+  readonly #rewrite: (status: number, headers: RawHeaders) => boolean;
   readonly #madeAt = performance.now();
   #message: string | undefined;
   #head: ResponseHead = none;
@@ -27,17 +28,20 @@ export class HeldResponse {
   /**
    * @param mayBeReplaced whether another endpoint may answer in its place
    * @param onBegun is called when the client receives the first part of a response that is not complete
+   * @param rewrite changes the headers for the client; returns false when there is to be no response
    */
   constructor(
     response: ServerResponse,
     limit: number,
     mayBeReplaced: () => boolean,
     onBegun: (status: number) => void,
+    rewrite: (status: number, headers: RawHeaders) => boolean,
   ) {
     this.#response = response;
     this.#limit = limit;
     this.#mayBeReplaced = mayBeReplaced;
     this.#onBegun = onBegun;
+    this.#rewrite = rewrite;
   }
 
   get headers(): RawHeaders {
@@ -51,6 +55,7 @@ export class HeldResponse {
     this.#message = message;
     this.#head = responseHead(status, raw);
     if (this.#head.coded && !this.#isBodiless()) return false;
+    if (!this.#rewrite(status, this.#head.headers)) return false;
     const held = this.#limit > 0 && !this.#head.live && this.#mayBeReplaced();
     // After the chunks that came with the head, so that all is one write
     if (!held) queueMicrotask(() => this.#sendHead());

@@ -11,10 +11,21 @@ import {
 } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import { timer, type UpstreamOptions, upstreamRules } from '../http/options.ts';
+import { type StickyOptions, type StickySettings, stickyRule } from './custom/affinity.ts';
+import { type RewritingOptions, type RewritingSettings, rewritingRules } from './custom/rewriting.ts';
+import type { Classify } from './custom/verdict.ts';
 
-export interface ReverseProxyOptions extends UpstreamOptions {
+export interface ReverseProxyOptions extends UpstreamOptions, RewritingOptions {
   /** The key of a request, for policies with sticky sessions. Default: no key. */
   readonly key?: (request: IncomingMessage) => Key | undefined;
+  /** Sticky sessions by a cookie that the proxy sets: a client stays with its endpoint while that is there. Default: none. */
+  readonly sticky?: StickyOptions;
+  /**
+   * What a result means for the endpoint, as in `run`; `undefined` for the default. A failure is retried only where another
+   * endpoint may still answer. Default: errors, status 500 and more, and 429 are failures, the last without blame; retried are
+   * errors, 502, 503, 504, and a 429 with `Retry-After`.
+   */
+  readonly classify?: Classify;
   /**
    * The `Host` that endpoints receive: `client` is that of the request, as replicas of one site expect it, `endpoint`
    * that of the endpoint's url. Certificates are checked against the endpoint's name either way. Default: `client`.
@@ -45,22 +56,26 @@ type KeyOf = NonNullable<ReverseProxyOptions['key']>;
 
 const rules = {
   key: defaultTo<KeyOf>(() => undefined, functionOf<KeyOf>('write `request => request.url`')),
+  sticky: stickyRule,
+  classify: defaultTo<Classify>(() => undefined, functionOf<Classify>('write `result => ({ ok })`')),
   host: oneOf('client', ['client', 'endpoint']),
   trustForwarded: boolean(false),
   responseBufferBytes: integer(65_536, { min: 0 }),
   tunnelIdleTimeoutMs: durationMs(undefined, timer),
   timeoutMs: durationMs(undefined, { above: 0 }),
+  ...rewritingRules,
   ...upstreamRules,
 } satisfies RulesFor<ReverseProxyOptions>;
 
-type Optional = 'connections' | 'timeoutMs' | 'tunnelIdleTimeoutMs';
+type Optional = 'connections' | 'timeoutMs' | 'tunnelIdleTimeoutMs' | 'sticky' | keyof RewritingOptions;
 
-export interface ProxySettings extends Required<Omit<ReverseProxyOptions, Optional>> {
+export interface ProxySettings extends Required<Omit<ReverseProxyOptions, Optional>>, RewritingSettings {
   /** The name of this proxy in `Via`, unique among all, so that a loop is recognized. */
   readonly pseudonym: string;
   readonly connections: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly tunnelIdleTimeoutMs: number | undefined;
+  readonly sticky: StickySettings | undefined;
 }
 
 /** @throws InvalidOptionError */

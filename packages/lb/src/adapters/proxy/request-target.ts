@@ -9,6 +9,8 @@ export interface RequestTarget {
   readonly path: string;
   /** The host that the client asked for; `undefined` when an HTTP/1.0 request names none. */
   readonly host: string | undefined;
+  /** What `strip` has cut off its path. */
+  readonly stripped?: string;
 }
 
 /** Whether a body follows the head of the request. */

@@ -5,20 +5,22 @@ import { finished } from 'node:stream/promises';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
-import { notExecuted, verdictOf } from '../../requests/classify.ts';
+import { verdictOf } from '../../requests/classify.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError, UpstreamError } from '../http/errors.ts';
 import type { Pools } from '../http/pools.ts';
 import { reset } from '../http/resets.ts';
 import { sent } from './client/sent.ts';
 import { StallWatch } from './client/stall-watch.ts';
+import type { Rewriting } from './custom/rewriting.ts';
+import { type Answer, verdictOnAnswer, verdictOnError } from './custom/verdict.ts';
 import { ClientGoneError, clientLeft, problem, proxyErrors, statusOf, TunnelIdleError } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
 import { maxForwards, refuseLoop } from './hops.ts';
 import type { ProxySettings } from './options.ts';
 import { requestHeaders } from './request-headers.ts';
 import { type RequestTarget, targetOf } from './request-target.ts';
-import { isBodiless, reasonPhrase, responseHead, writeHead } from './response-head.ts';
+import { isBodiless, type ResponseHead, reasonPhrase, responseHead, writeHead } from './response-head.ts';
 import { EarlyBytes } from './tunnel/early.ts';
 import { handshake } from './tunnel/handshake.ts';
 import { endWith, relay } from './tunnel/relay.ts';
@@ -29,6 +31,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
   readonly #settings: ProxySettings;
+  readonly #rewriting: Rewriting<E>;
   readonly #request: IncomingMessage;
   readonly #socket: Duplex;
   readonly #early: EarlyBytes;
@@ -37,11 +40,14 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   /** Whether the client has received a part of the response. */
   #committed = false;
   #switched = false;
+  /** Of the latest attempt. */
+  #endpoint: E | undefined;
 
   constructor(
     balancer: LoadBalancer<E>,
     pools: Pools<E>,
     settings: ProxySettings,
+    rewriting: Rewriting<E>,
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
@@ -50,6 +56,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     this.#balancer = balancer;
     this.#pools = pools;
     this.#settings = settings;
+    this.#rewriting = rewriting;
     this.#request = request;
     this.#socket = socket;
     this.#early = new EarlyBytes(socket, head, () => this.giveUp(clientLeft()));
@@ -68,11 +75,12 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     try {
       const protocols = this.#protocols;
       if (protocols === undefined) throw new UnforwardableError('the request cannot switch protocols');
-      const target = targetOf(this.#request);
+      const target = this.#rewriting.target(targetOf(this.#request));
       refuseLoop(this.#request, this.#settings.pseudonym);
       if (maxForwards(this.#request) === 0) throw new UnforwardableError('its Max-Forwards is 0');
       await this.#balancer.run(context => this.#attempt(target, protocols, context), {
         key: this.#settings.key(this.#request),
+        prefer: this.#rewriting.preferred(this.#request),
         idempotent: this.#request.method === 'GET',
         hedge: false,
         signal: this.#stop.signal,
@@ -85,11 +93,14 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   }
 
   /** The verdict is on the response; the request is in flight until the connection is over. */
-  async #attempt(target: RequestTarget, protocols: string, context: AttemptContext<E>): Promise<Verdict> {
+  async #attempt(target: RequestTarget, protocols: string, context: AttemptContext<E>): Promise<Answer> {
     const { endpoint, signal } = context;
+    this.#endpoint = endpoint;
     const startedAt = performance.now();
     const upstream = this.#pools.of(endpoint);
     const headers = requestHeaders(this.#request, target, upstream, this.#settings);
+    const about = { request: this.#request, endpoint };
+    this.#rewrite(() => this.#rewriting.toEndpoint(headers, target, about));
     headers.push('connection', 'upgrade', 'upgrade', protocols);
     const request = {
       origin: upstream.origin,
@@ -99,32 +110,52 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     };
     const { response, socket, head } = await handshake(endpoint.id, request, this.#settings, signal);
     const latencyMs = performance.now() - startedAt;
-    if (verdictOf(response.statusCode!).ok) context.answered();
+    const status = response.statusCode!;
+    if (verdictOf(status).ok) context.answered();
+    const answered = responseHead(status, response.rawHeaders);
     try {
+      this.#rewrite(() => this.#rewriting.toClient(answered.headers, { ...about, status }));
       if (socket === undefined) {
-        await this.#refuse(endpoint.id, response, signal);
+        await this.#refuse(endpoint.id, response, answered, signal);
       } else {
         context.answered();
-        await this.#join(response, socket, head, signal);
+        await this.#join(response, answered.headers, socket, head, signal);
       }
     } catch (cause) {
+      response.destroy();
+      socket?.destroy();
       if (cause instanceof UpstreamError) throw cause;
       throw new UpstreamError(endpoint.id, 'truncated', 'Unknown', { cause });
     }
-    return { ...verdictOf(response.statusCode!), latencyMs };
+    return { status, headers: answered.headers, latencyMs };
+  }
+
+  /** An error of a function of the user's fails the request, and counts against no endpoint. */
+  #rewrite(rewrite: () => void): void {
+    try {
+      rewrite();
+    } catch (error) {
+      this.giveUp(error);
+      throw error;
+    }
   }
 
   /** Sends on the bytes of both sides until the endpoint ends, or they are silent for too long. */
-  async #join(response: IncomingMessage, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void> {
+  async #join(
+    response: IncomingMessage,
+    headers: RawHeaders,
+    socket: Duplex,
+    head: Buffer,
+    signal: AbortSignal,
+  ): Promise<void> {
     const onAbort = () => reset(socket);
     signal.addEventListener('abort', onAbort, { once: true });
     const { tunnelIdleTimeoutMs, idleTimeoutMs } = this.#settings;
     try {
-      const { headers } = responseHead(response.statusCode!, response.rawHeaders);
-      headers.push('connection', 'upgrade', 'upgrade', response.headers.upgrade ?? '');
+      const switching = [...headers, 'connection', 'upgrade', 'upgrade', response.headers.upgrade ?? ''];
       this.#switched = true;
       this.#committed = true;
-      this.#socket.write(headOf(response.statusCode!, response.statusMessage, headers), 'latin1');
+      this.#socket.write(headOf(response.statusCode!, response.statusMessage, switching), 'latin1');
       this.#socket.write(head);
       socket.write(this.#early.stop());
       await relay(this.#socket, socket, {
@@ -139,8 +170,12 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
   }
 
   /** Sends on a response that does not switch, framed so that the client sees whether it is whole. */
-  async #refuse(endpoint: string, response: IncomingMessage, signal: AbortSignal): Promise<void> {
-    const { headers, coded } = responseHead(response.statusCode!, response.rawHeaders);
+  async #refuse(
+    endpoint: string,
+    response: IncomingMessage,
+    { headers, coded }: ResponseHead,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (coded && !isBodiless(response.statusCode!, this.#request.method)) {
       response.destroy();
       throw new UpstreamError(endpoint, 'malformed', 'Unknown');
@@ -177,10 +212,12 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     }
   }
 
-  #classify(result: AttemptResult<Verdict>): Verdict {
-    if ('value' in result) return { ...result.value, retry: false };
-    const retry = !this.#committed && (this.#request.method === 'GET' || notExecuted(result.error));
-    return { ok: false, retry };
+  #classify(result: AttemptResult<Answer>): Verdict {
+    const about = { request: this.#request, endpoint: this.#endpoint! };
+    const repeatable = { unread: !this.#committed, safe: this.#request.method === 'GET', waiting: false };
+    return 'error' in result
+      ? verdictOnError(about, result.error, this.#settings.classify, repeatable)
+      : verdictOnAnswer(about, result.value, this.#settings.classify, repeatable);
   }
 
   #fail(error: unknown): void {

@@ -8,7 +8,7 @@ import { Cancellation } from '../../util/cancellation.ts';
 import type { Placed } from '../http/connection.ts';
 import { UnforwardableError } from '../http/errors.ts';
 import { isClosedConnection, type Pools, type Upstream } from '../http/pools.ts';
-import { idempotentMethods, unavailable } from '../http/replay.ts';
+import { idempotentMethods, mayAnswerElsewhere } from '../http/replay.ts';
 import { climbs } from '../http/url.ts';
 import { CallerHandler } from './caller-handler.ts';
 import type { DispatcherSettings } from './options.ts';
@@ -118,7 +118,7 @@ export class BalancedRequest<E extends Endpoint> {
     const response = new UpstreamResponse(
       this.#caller,
       () => request.connection?.begin(),
-      status => this.#mayGoElsewhere(status),
+      (status, retryAfterMs) => mayAnswerElsewhere(status, retryAfterMs) && this.#mayRepeat(),
       status => {
         if (verdictOf(status).ok) context.answered();
       },
@@ -156,10 +156,6 @@ export class BalancedRequest<E extends Endpoint> {
 
   #mayRepeat(): boolean {
     return this.#idempotent && !this.#caller.committed && this.#body.replayable;
-  }
-
-  #mayGoElsewhere(status: number): boolean {
-    return unavailable.has(status) && this.#mayRepeat();
   }
 
   /** A request is not repeated once the caller has seen a part of the response, or without its whole body. */

@@ -8,6 +8,8 @@ import type { CallerHandler } from './caller-handler.ts';
 
 type Controller = Dispatcher.DispatchController;
 
+type MayBeHeld = (status: number, retryAfterMs: number | undefined) => boolean;
+
 /** How much of a dropped response is read, so that its connection can be used again. */
 const maxDroppedBytes = 65_536;
 
@@ -25,7 +27,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   /** Whether the endpoint may have closed the connection before it read the request. */
   mayBeStale = false;
   readonly #begin: () => boolean | undefined;
-  readonly #mayBeHeld: (status: number) => boolean;
+  readonly #mayBeHeld: MayBeHeld;
   readonly #onHead: (status: number) => void;
   readonly #madeAt = performance.now();
   #phase: 'waiting' | 'held' | 'handing' | 'dropping' | 'over' = 'waiting';
@@ -41,13 +43,13 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
 
   /**
    * @param begin is called as the request goes out; returns whether it is the first one on its connection
-   * @param mayBeHeld whether a response with that status is held until `deliver` or `drop`
+   * @param mayBeHeld whether a response with that status and `Retry-After` is held until `deliver` or `drop`
    * @param onHead is called with the status of the response
    */
   constructor(
     caller: CallerHandler,
     begin: () => boolean | undefined,
-    mayBeHeld: (status: number) => boolean,
+    mayBeHeld: MayBeHeld,
     onHead: (status: number) => void,
   ) {
     this.#caller = caller;
@@ -148,7 +150,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     }
     this.#head(status, headers);
     this.#handOn = () => caller.begin(controller, status, headers, message);
-    if (this.#mayBeHeld(status)) {
+    if (this.#mayBeHeld(status, this.retryAfterMs)) {
       this.#phase = 'held';
       controller.pause();
       this.#resolveReady();

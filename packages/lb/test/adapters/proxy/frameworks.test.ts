@@ -22,8 +22,17 @@ describe('the proxy', () => {
     expect(await (await fetch(`${url}/health`)).text()).toBe('fine');
   });
 
-  it('is a handler of Fastify, which must leave the body alone', async () => {
-    const { proxy } = await front(await Replica.all('a'));
+  it('gets the path without the mount in Express; `prefix` restores it', async () => {
+    const { proxy } = await front(await Replica.all('a'), { prefix: '/shop' });
+    const { url } = await listening(createServer(express().use('/shop', proxy)));
+    expect(await (await fetch(`${url}/shop/cart`)).json()).toMatchObject({ url: '/shop/cart' });
+  });
+
+  it.each([
+    [{}, '/shop/cart?x=1'],
+    [{ strip: '/shop' }, '/cart?x=1'],
+  ])('is a handler of Fastify, which must leave the body alone: %o', async (options, received) => {
+    const { proxy } = await front(await Replica.all('a'), options);
     const app = fastify();
     onTestFinished(() => app.close());
     app.removeAllContentTypeParsers();
@@ -34,6 +43,6 @@ describe('the proxy', () => {
     });
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
     const response = await fetch(`${url}/shop/cart?x=1`, post);
-    expect(await response.json()).toMatchObject({ id: 'a', url: '/shop/cart?x=1', bytes: body.length });
+    expect(await response.json()).toMatchObject({ id: 'a', url: received, bytes: body.length });
   });
 });
