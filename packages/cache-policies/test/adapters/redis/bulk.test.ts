@@ -29,8 +29,8 @@ describeWith('redis', 'many keys and long values over Redis', () => {
     const prefix = randomUUID();
     return async (options: Options) => {
       const redis = new Redis({ port: server.port, lazyConnect: true });
-      const remote = redisTier({ redis, prefix, ...tier });
-      const cache = new Cache<string, string>({ max: 100_000, remote, ...options });
+      const remote = redisTier({ redis, prefix, timeoutMs: 10_000, ...tier });
+      const cache = new Cache<string, string>({ max: 100_000, remote, leaseMs: patientMs, ...options });
       onTestFinished(() => cache.close());
       const isConnected = () => cache.snapshot().remote?.session.connected;
       await expect.poll(isConnected, patient).toBe(true);
@@ -72,7 +72,7 @@ describeWith('redis', 'many keys and long values over Redis', () => {
     expect([...(await waited).entries()]).toEqual(pairs(names));
     expect(loads).toBe(0);
     // a read of all keys each time, and the checks of both caches; a read of each key would be thousands
-    expect((await scripts()) - before).toBeLessThan(200);
+    expect((await scripts()) - before).toBeLessThan(500);
   });
 
   it.each(['getMany', 'get'] as const)(
