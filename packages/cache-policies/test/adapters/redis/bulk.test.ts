@@ -120,7 +120,8 @@ describeWith('redis', 'many keys and long values over Redis', () => {
       await Promise.all(names.map(name => cache.set(name, 'x')));
       if (write?.kind !== 'cacheAside') expect((await other.getMany(names)).size).toBe(20_000);
       await Promise.all(names.map(name => cache.delete(name)));
-      expect((await other.getMany(names)).size).toBe(0);
+      const last = await start({}); // with nothing of its own
+      expect((await last.getMany(names)).size).toBe(0);
       expect((await scripts()) - before).toBeLessThan(2_000);
       const { writeFailures, resets, remote } = cache.snapshot();
       expect({ writeFailures, resets, failures: remote?.failures }).toEqual({
