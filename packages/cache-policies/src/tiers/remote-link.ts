@@ -22,7 +22,7 @@ export interface SharedRead<V> extends Omit<TierRead, 'entry'> {
 /** The shared tier as one cache sees it. */
 export interface RemoteSnapshot {
   readonly connected: boolean;
-  /** Operations that failed, a batch of keys as one, and values that could not be serialized or are too long. */
+  /** Operations that failed, a batch of reads or fills as one, and values that could not be serialized or are too long. */
   readonly failures: number;
   /** Keys and tags whose invalidation is owed: it is retried until the tier takes it. `everything` if a clear is among them. */
   readonly pendingInvalidations: number | 'everything';
@@ -135,23 +135,22 @@ export class RemoteLink<V> {
 
   async write(key: string, entry: SharedEntry<V>): Promise<void> {
     const value = await this.#encode(key, entry.value);
-    const work = () => this.#session.write(new Map([[key, { ...entry, value }]]));
+    const work = () => this.#batches.write(key, { ...entry, value });
     await this.#change('write', { keys: [key] }, work);
   }
 
   /** A lease on the key; undefined after a failure. The source may be written all the same: the tier is notified afterwards. */
   async announce(key: string, leaseMs: number): Promise<string | undefined> {
     try {
-      const work = () => this.#session.announce([key], leaseMs);
-      const [lease] = await this.#change('announce', { keys: [key] }, work);
-      return lease;
+      const work = () => this.#batches.announce(key, leaseMs);
+      return await this.#change('announce', { keys: [key] }, work);
     } catch {
       return undefined;
     }
   }
 
   invalidate(keys: readonly string[]): Promise<void> {
-    return this.#change('invalidate', { keys }, () => this.#session.invalidate(keys));
+    return this.#change('invalidate', { keys }, () => this.#batches.invalidate(keys));
   }
 
   invalidateTags(tags: readonly string[]): Promise<void> {

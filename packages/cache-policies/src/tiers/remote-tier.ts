@@ -105,7 +105,7 @@ export interface TierSession {
    */
   readonly maxValueBytes?: number;
 
-  /** One result for each key, in the order of the keys. A cache sends at most 500 keys at once, as with `fill` and `release`. */
+  /** One result for each key, in the order of the keys. A cache sends at most 500 keys at once here, as to `fill`, `write`, `announce` and `release`. */
   read(keys: readonly string[], options?: ReadOptions): Promise<readonly TierRead[]>;
 
   /** Whether each was stored. Refused also when one of its tags was invalidated after its lease was granted. Notifies no session. */

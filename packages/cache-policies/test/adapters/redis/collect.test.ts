@@ -30,7 +30,7 @@ describeWith('redis', 'dead values', () => {
   describe.each(['pubsub', 'tracking'] as const)('with %s', invalidation => {
     async function start(options: Options = {}, user: { username?: string; password?: string } = {}) {
       const redis = new Redis({ port: server.port, lazyConnect: true, ...user });
-      const remote = redisTier({ redis, prefix, invalidation, boundMs: 100 });
+      const remote = redisTier({ redis, prefix, invalidation, boundMs: 100, timeoutMs: 10_000 });
       const load = async (key: string) => `row ${key}`;
       const cache = new Cache<string, string>({ max: 10_000, remote, load, ...options });
       onTestFinished(() => cache.close());
@@ -58,7 +58,7 @@ describeWith('redis', 'dead values', () => {
       await fill(cache, ['new']);
       const left = [...others, `{${prefix}}:v:list`, `{${prefix}}:v:new`].sort();
       await expect.poll(async () => (await names()).sort(), patient).toEqual(left);
-      expect(cache.peek('new')).toBe('row new');
+      await expect.poll(() => cache.peek('new'), patient).toBe('row new');
     });
 
     it('leave the server after `invalidateTags`, and those with other tags stay', async () => {
@@ -72,7 +72,7 @@ describeWith('redis', 'dead values', () => {
       await cache.invalidateTags(['red']);
       await expect.poll(async () => (await names()).length, patient).toBe(200);
       // a collection is no change: nobody drops anything for it
-      expect(other.peek('blue 7')).toBe('row blue 7');
+      await expect.poll(() => other.peek('blue 7'), patient).toBe('row blue 7');
       const { resets, invalidations } = other.snapshot();
       expect({ resets, invalidations }).toEqual({
         resets: before.resets,
