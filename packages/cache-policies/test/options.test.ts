@@ -88,7 +88,7 @@ describe('wrong options are refused, and the message says what to write', () => 
   areRefused('redisTier', options => redisTier(options), [
     [undefined, 'redisTier takes an object of options, got undefined'],
     ['redis://localhost', 'redisTier takes an object of options, got "redis://localhost"'],
-    [{ prefix: 'rows' }, '`redis` is required: write `redis: new Redis('],
+    [{ prefix: 'rows' }, '`redis` is required: write `new Redis('],
     [{ redis: {}, prefix: 'rows' }, '`redis` must be an object with duplicate(), got an empty object; write'],
     [{ redis, prefix: 5 }, '`prefix` must be a string of 1 to 200 characters without braces, got 5 (number)'],
     [{ redis }, '`prefix` must be a string of 1 to 200 characters without braces, got undefined'],
@@ -100,7 +100,9 @@ describe('wrong options are refused, and the message says what to write', () => 
 
   it('redisTier: the message does not quote a URL, which may have a password', () => {
     const make = () => redisTier({ redis: 'redis://:secret@localhost' as never, prefix: 'rows' });
-    expect(make).toThrow(InvalidOptionErrorOf('`redis` must be a client of ioredis, got a string; write'));
+    expect(make).toThrow(
+      InvalidOptionErrorOf('`redis` must be a client of ioredis, got "redis://…@localhost"; write'),
+    );
     expect(make).not.toThrow('secret');
   });
 

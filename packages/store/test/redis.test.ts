@@ -7,6 +7,7 @@ import {
 import { describeWith } from '@workspace/services/vitest';
 import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
+import { createClient, createCluster } from 'redis';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { storeConformance } from '../src/conformance.ts';
 import { redisSubject } from './redis-subject.ts';
@@ -30,6 +31,7 @@ describeWith('redis', 'on Redis', () => {
     'redisStore with ioredis 6': () => new Redis({ port: server.port, lazyConnect: true }),
     'redisStore with ioredis 5 and a key prefix': () =>
       new Redis5({ port: server.port, lazyConnect: true, keyPrefix: 'app:', db: 3 }),
+    'redisStore with node-redis 5': () => createClient({ url: server.url, database: 2 }),
   };
   for (const [name, client] of Object.entries(clients)) {
     storeConformance(runner, () => redisSubject(client(), [admin])(), { name, features });
@@ -49,9 +51,12 @@ describeWith('redis', 'on a Redis Cluster', () => {
   });
 
   const nodes = () => cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
-  const client = () => new Cluster(nodes(), { lazyConnect: true });
-  storeConformance(runner, () => redisSubject(client(), admins)(), {
-    name: 'redisStore in a cluster',
-    features,
-  });
+  const clients = {
+    'ioredis 6': () => new Cluster(nodes(), { lazyConnect: true, keyPrefix: 'app:' }),
+    'node-redis 5': () => createCluster({ rootNodes: nodes().map(socket => ({ socket })) }),
+  };
+  for (const [name, client] of Object.entries(clients)) {
+    const options = { name: `redisStore in a cluster, with ${name}`, features };
+    storeConformance(runner, () => redisSubject(client(), admins)(), options);
+  }
 });

@@ -3,18 +3,15 @@ import {
   type Clock,
   clock,
   durationMs,
-  InvalidOptionError,
   integer,
-  objectWith,
   oneOf,
   type Rule,
   type RulesFor,
   readOptions,
   refused,
-  required,
   text,
 } from '@ashlar/core';
-import type { RedisLike } from '@ashlar/store/redis-connection';
+import { type RedisLike, redisClient } from '@ashlar/store/redis-connection';
 import type { RemoteTier } from '../tiers/remote-tier.ts';
 import { checkListener, checkTierKey } from '../tiers/tier-rules.ts';
 import { RedisSessions } from './redis/sessions.ts';
@@ -25,8 +22,9 @@ export type { RedisInvalidation } from './redis/settings.ts';
 
 export interface RedisTierOptions {
   /**
-   * A client of ioredis: `Redis`, also through Sentinel; not `Cluster`. The tier does not use it: each cache opens two
-   * connections of its own with the same settings.
+   * Of ioredis a `Redis`, also through Sentinel, or a `Cluster`; of node-redis 5 what `createClient` or `createCluster`
+   * return. The tier does not use it: each cache opens two connections of its own with the same settings, in a cluster to
+   * the primary that has the prefix.
    */
   readonly redis: RedisLike;
   /**
@@ -61,32 +59,13 @@ export interface RedisTierOptions {
 
 const longestMs = 2 ** 31 - 1;
 
-const advice = "write `redis: new Redis('redis://localhost:6379')`, imported from 'ioredis'";
-const clientRule = required(objectWith<RedisLike>(['duplicate'], advice), advice);
-
-const redisRule: Rule<RedisLike> = (value, option) => {
-  // a URL may have a password, which no message may quote
-  if (typeof value === 'string') {
-    throw new InvalidOptionError(
-      option,
-      `\`${option}\` must be a client of ioredis, got a string; ${advice}`,
-    );
-  }
-  const client = clientRule(value, option);
-  if (client.isCluster !== true) return client;
-  throw new InvalidOptionError(
-    option,
-    `\`${option}\` must not be a Cluster: its messages overtake its answers`,
-  );
-};
-
 const prefixRule: Rule<string> = (value, option) => {
   if (typeof value === 'string' && /^[^{}]{1,200}$/su.test(value)) return value;
   throw refused(option, 'a string of 1 to 200 characters without braces', value);
 };
 
 const rules = {
-  redis: redisRule,
+  redis: redisClient,
   prefix: prefixRule,
   name: text('redis'),
   timeoutMs: durationMs(1_000, { above: 0, max: longestMs }),

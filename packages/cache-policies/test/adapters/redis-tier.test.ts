@@ -1,6 +1,7 @@
 import { type Redis as Server, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
+import { createClientPool, createSentinel } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { redisTier } from '../../src/adapters/redis.ts';
 import { tierConformance } from '../../src/conformance.ts';
@@ -87,10 +88,16 @@ describeWith('redis', 'on Redis', () => {
 
 describe('redisTier', () => {
   const redis = { duplicate: () => {} };
+  const sentinel = createSentinel({ name: 'ashlar', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] });
   it.each([
     [{ redis, prefix: '' }, '`prefix` must be a string of 1 to 200 characters without braces, got ""'],
     [{ redis, prefix: '{a}' }, '`prefix` must be'],
-    [{ redis: { ...redis, isCluster: true }, prefix: 'a' }, '`redis` must not be a Cluster'],
+    [
+      { redis: { ...redis, sendCommand() {} }, prefix: 'a' },
+      '`redis` must be a client of ioredis or of node-redis 5',
+    ],
+    [{ redis: createClientPool(), prefix: 'a' } as never, '`redis` must be an object with duplicate()'],
+    [{ redis: sentinel, prefix: 'a' } as never, '`redis` must be an object with duplicate()'],
     [{ redis, prefix: 'a', boundMs: 1 }, '`boundMs` must be'],
     [{ redis, prefix: 'a', timeoutMs: 0 }, '`timeoutMs` must be'],
     [

@@ -3,7 +3,8 @@ import { BackendStore } from '../backend-store.ts';
 import type { ManagedStore } from '../store.ts';
 import { RedisBackend } from './redis/backend.ts';
 import { prefix } from './redis/keys.ts';
-import { type RedisLike, redisClient } from './redis-connection/client.ts';
+import type { RedisLike } from './redis-connection/client.ts';
+import { redisClient } from './redis-connection/client-like.ts';
 
 export { type FencedRedis, fencedSet } from './redis/fenced-set.ts';
 export type { RedisLike } from './redis-connection/client.ts';

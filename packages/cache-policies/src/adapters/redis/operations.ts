@@ -49,19 +49,28 @@ export class RedisOperations {
   /** False after the server refused a write, until it has taken one. */
   #takesWrites = true;
   #uniques = 0;
+  #node: string | undefined;
   #serverMaxBytes = Number.POSITIVE_INFINITY;
 
   constructor(settings: RedisTierSettings) {
     const { prefix, timeoutMs, invalidation } = settings;
     this.#settings = settings;
     this.channel = invalidation === 'pubsub' ? `{${prefix}}:feed` : '';
-    this.#meta = `{${prefix}}:meta`;
+    this.#meta = metaOf(prefix);
     this.#link = new Link({
       ...linkOptions(settings),
-      prepare: client => this.#learn(client),
+      prepare: client => {
+        this.#node = client.node;
+        return this.#learn(client);
+      },
       disconnected: cause => this.lost(cause),
     });
     this.#commands = new Commands(this.#link, timeoutMs);
+  }
+
+  /** In a cluster, the node that the connection leads to. */
+  get node(): string | undefined {
+    return this.#node;
   }
 
   /** Aborts with `close`. */
@@ -239,14 +248,20 @@ export class RedisOperations {
   }
 }
 
+/** The key of the history. All keys have its hash tag, so that a cluster has them on one node. */
+function metaOf(prefix: string): string {
+  return `{${prefix}}:meta`;
+}
+
 /** What both connections of a session have in common. */
-export function linkOptions({ tier, redis, timeoutMs }: RedisTierSettings): LinkOptions {
+export function linkOptions({ tier, redis, prefix, timeoutMs }: RedisTierSettings): LinkOptions {
   const connectTimeoutMs = Math.max(1_000, timeoutMs);
+  const client = { connectionName: 'ashlar-cache-policies', connectTimeoutMs, key: metaOf(prefix) };
   const failed: LinkErrors['unavailable'] = (message, outcome, cause) =>
     new TierUnavailableError(message, outcome, { cause });
   return {
     connectTimeoutMs,
-    make: () => clientLike(redis, { connectionName: 'ashlar-cache-policies', connectTimeoutMs }),
+    make: () => clientLike(redis, client),
     errors: {
       timedOut: (command, ms, outcome) =>
         new TierUnavailableError(`${command} was not answered within ${ms} ms`, outcome),

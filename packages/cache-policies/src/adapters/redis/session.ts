@@ -23,6 +23,8 @@ export class RedisSession extends RedisOperations implements TierSession {
   readonly #subscription: Subscription;
   readonly #subscriber: Link;
   readonly #backoff: Backoff;
+  /** In a cluster, the node that the subscribed connection leads to. */
+  #subscribedNode: string | undefined;
   /** Set while the server refuses a command that the settings need. */
   #refusal: TierUnfitError | undefined;
   /** Ends the pause before the next check, when a connection is lost. */
@@ -46,7 +48,10 @@ export class RedisSession extends RedisOperations implements TierSession {
         : new TrackedChanges(feed, tracked, () => this.#caughtUp());
     this.#subscriber = new Link({
       ...linkOptions(settings),
-      prepare: client => orUnfit(settings, this.#subscription.listen(client)),
+      prepare: client => {
+        this.#subscribedNode = client.node;
+        return orUnfit(settings, this.#subscription.listen(client));
+      },
       disconnected: cause => this.lost(cause),
     });
     void this.#watch();
@@ -87,7 +92,7 @@ export class RedisSession extends RedisOperations implements TierSession {
     const collector = new Collector(() => this.collect(), clock, this.ending);
     const check = {
       now: () => clock.now(),
-      begin: () => this.#subscription.begin(),
+      begin: () => this.#begin(),
       ask: async () => {
         const position = await orUnfit(this.#settings, this.position());
         if (position.hasDead) collector.wake();
@@ -103,6 +108,21 @@ export class RedisSession extends RedisOperations implements TierSession {
       );
       await clock.sleep(pauseMs, this.#pause.signal).catch(() => {});
     }
+  }
+
+  /**
+   * Messages and answers have one order on one server alone: in a cluster both connections must lead to the same node. Where
+   * the keys have moved between the first and the second, the second is opened anew.
+   */
+  async #begin(): Promise<void> {
+    await orUnfit(this.#settings, this.position());
+    await this.#caughtUp();
+    if (this.node !== this.#subscribedNode) {
+      const error = unavailable(new Error(`the keys have moved to the node ${this.node}`), 'NotExecuted');
+      this.#subscriber.reconnect(error);
+      throw error;
+    }
+    await this.#subscription.begin();
   }
 
   #checked(error: unknown): number {

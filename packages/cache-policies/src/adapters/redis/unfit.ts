@@ -18,7 +18,7 @@ export async function orUnfit<T>(settings: RedisTierSettings, work: Promise<T>):
     if (answer === undefined) throw error;
     const { tier, invalidation } = settings;
     const why = answer.startsWith('MOVED')
-      ? 'is a node of a Redis Cluster, which a tier cannot use'
+      ? 'is a node of a Redis Cluster: give the tier a client of the cluster'
       : `does not allow what \`invalidation: '${invalidation}'\` needs: ${needs[invalidation]}`;
     const text = `the server of the tier ${JSON.stringify(tier)} ${why} (it answered: ${answer})`;
     throw new TierUnfitError(text, { cause: error });

@@ -126,6 +126,11 @@ export class Link {
     this.abort();
   }
 
+  /** Ends the present connection, so that another one is opened. */
+  reconnect(reason: unknown): void {
+    this.#connection?.end(reason);
+  }
+
   /** Ends without waiting for anything. */
   abort(): void {
     this.#stopping.abort();

@@ -16,7 +16,7 @@ export interface LinkErrors {
 }
 
 /** Replies that send a client to another server, or to the same one later. */
-const elsewhere = new Set(['READONLY', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'UNBLOCKED']);
+const elsewhere = new Set(['ELSEWHERE', 'READONLY', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'UNBLOCKED']);
 
 /** More replies after which nothing was executed. A script stops at its first write. */
 const refusals = new Set([

@@ -11,7 +11,8 @@ import {
 import { checkAhead, maxAheadUs } from '../../limits.ts';
 import type { Claim, Version } from '../../store.ts';
 import { versionSource } from '../../versions.ts';
-import { type Client, clientLike, type RedisLike } from '../redis-connection/client.ts';
+import type { Client, RedisLike } from '../redis-connection/client.ts';
+import { clientLike } from '../redis-connection/client-like.ts';
 import { Commands } from '../redis-connection/commands.ts';
 import { Link } from '../redis-connection/link.ts';
 import type { LinkErrors } from '../redis-connection/replies.ts';
@@ -199,7 +200,8 @@ export class RedisBackend implements Backend {
   #linkOptions() {
     const { name, redis, timeoutMs, random } = this.#options;
     const connectTimeoutMs = Math.max(1_000, timeoutMs);
-    const make = () => clientLike(redis, { connectionName: 'ashlar-store', connectTimeoutMs });
+    const key = this.#keys.meta;
+    const make = () => clientLike(redis, { connectionName: 'ashlar-store', connectTimeoutMs, key });
     return { connectTimeoutMs, make, errors: errorsOf(name), ...(random === undefined ? {} : { random }) };
   }
 

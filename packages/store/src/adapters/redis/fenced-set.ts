@@ -1,6 +1,6 @@
 import { objectWith, refused, required } from '@ashlar/core';
 import { checkFencingToken, type FencingToken, StaleTokenError } from '../../leases/fencing.ts';
-import { redisClient } from '../redis-connection/client.ts';
+import { redisClient } from '../redis-connection/client-like.ts';
 import { replyCode } from '../redis-connection/replies.ts';
 import { fencedSetScript } from './scripts.ts';
 
