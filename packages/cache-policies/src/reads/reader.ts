@@ -81,13 +81,13 @@ export class Reader<K, V> {
   /** What `get` would answer without waiting. */
   peek(key: K): V | undefined {
     const id = this.#idOf(key);
+    const entry = this.#local.peek(id);
+    const now = this.#clock.now();
+    const isServed = entry !== undefined && this.#mayServe(entry, now);
+    if (isServed && now < entry.freshUntil) return entry.value;
     const pending = this.#writer?.pending?.(id);
     if (pending !== undefined) return pending.value;
-    const entry = this.#local.peek(id);
-    if (entry === undefined) return undefined;
-    const now = this.#clock.now();
-    const isThere = now < entry.freshUntil || this.#state.freshness.isServed(entry, now);
-    return isThere && this.#mayServe(entry, now) ? entry.value : undefined;
+    return isServed && this.#state.freshness.isServed(entry, now) ? entry.value : undefined;
   }
 
   /** Hits allocate nothing, and read the clock only where it matters. */
@@ -208,7 +208,15 @@ export class Reader<K, V> {
     if (value !== undefined && this.#local.isUntouched(flight.tags, flight.stamp)) return value;
     request.options.signal?.throwIfAborted();
     this.#state.flights.detach(flight);
-    return this.#wait({ ...request, batch: undefined }, undefined, since, this.#clock.now());
+    const now = this.#clock.now();
+    // written meanwhile: the source may not have it, and what it has must not take its place
+    const written = this.#local.peek(request.id);
+    const isNew = written !== undefined && (written.value !== undefined || written.stamp >= since);
+    if (isNew && now < written.freshUntil && this.#mayServe(written, now)) return written.value;
+    if (this.#writer?.pending?.(request.id) !== undefined) {
+      return this.#afterWrites(this.#writer, { ...request, batch: undefined }, undefined);
+    }
+    return this.#wait({ ...request, batch: undefined }, undefined, since, now);
   }
 
   #refresh(request: Request<K, V>, entry: Entry<K, V>): void {

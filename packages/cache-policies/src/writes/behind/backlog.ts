@@ -18,6 +18,9 @@ export interface BacklogOptions<K, V> extends BacklogSettings<K, V> {
   readonly written: (items: readonly WaitingWrite<K, V>[]) => Promise<void>;
 }
 
+/** Of this process: a cache may follow another one within a millisecond, and the writes of a key are compared. */
+let lastOfAll = 0;
+
 /** Writes pending writes to the source, in batches, until it has taken them. */
 export class Backlog<K, V> {
   readonly options: BacklogOptions<K, V>;
@@ -80,7 +83,8 @@ export class Backlog<K, V> {
   }
 
   nextSequence(): number {
-    this.#lastSequence = Math.max(this.#lastSequence + 1, Date.now() * 1_000);
+    this.#lastSequence = Math.max(this.#lastSequence + 1, lastOfAll + 1, Date.now() * 1_000);
+    lastOfAll = this.#lastSequence;
     return this.#lastSequence;
   }
 

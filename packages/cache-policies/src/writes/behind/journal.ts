@@ -6,8 +6,10 @@ import { recordName, takeOver } from './journal-takeover.ts';
 import type { JournalSettings } from './options.ts';
 import type { AcceptedWrite } from './pending-writes.ts';
 
-interface Header<K> {
-  readonly key: K;
+interface Header {
+  readonly key: unknown;
+  /** Of a key that JSON would change: `key` is its text. */
+  readonly type?: 'number' | 'bigint';
   readonly sequence: number;
   readonly deletes?: true;
 }
@@ -79,7 +81,11 @@ export class Journal<K, V> {
   async put({ id, key, value, sequence }: AcceptedWrite<K, V>): Promise<void> {
     const lease = this.#lease!;
     try {
-      const header: Header<K> = { key, sequence, ...(value === undefined ? { deletes: true } : {}) };
+      const header: Header = {
+        ...keyAsJson(key),
+        sequence,
+        ...(value === undefined ? { deletes: true } : {}),
+      };
       const line = encoder.encode(`${JSON.stringify(header)}\n`);
       const { serializer } = this.#parts.context;
       const bytes = value === undefined ? new Uint8Array() : await serializer.encode(value);
@@ -165,11 +171,24 @@ export class Journal<K, V> {
 
   async #read(id: string, record: Uint8Array): Promise<AcceptedWrite<K, V>> {
     const end = record.indexOf(newline);
-    const { key, sequence, deletes } = JSON.parse(decoder.decode(record.subarray(0, end))) as Header<K>;
+    const header = JSON.parse(decoder.decode(record.subarray(0, end))) as Header;
+    const { sequence, deletes } = header;
+    const key = keyOf(header) as K;
     const bytes = record.subarray(end + 1);
     return {
       ...{ id, key, sequence },
       value: deletes ? undefined : await this.#parts.context.serializer.decode(bytes),
     };
   }
+}
+
+function keyAsJson(key: unknown): Pick<Header, 'key' | 'type'> {
+  if (typeof key === 'bigint') return { key: String(key), type: 'bigint' };
+  if (typeof key === 'number' && !Number.isFinite(key)) return { key: String(key), type: 'number' };
+  return { key };
+}
+
+function keyOf({ key, type }: Header): unknown {
+  if (type === undefined) return key;
+  return type === 'bigint' ? BigInt(key as string) : Number(key);
 }
