@@ -211,6 +211,14 @@ describeWith('redis', 'a Redis as it may be found', () => {
     expect(redis.options.enableOfflineQueue).toBe(true);
     expect(redis.listenerCount('error')).toBe(0);
     expect((await admin.keys('*')).every(key => key.startsWith('mine:{ashlar}:'))).toBe(true);
+    const named = async () =>
+      [...String(await admin.client('LIST')).matchAll(/ name=(\S+)/g)].map(([, name]) => name);
+    expect(await named()).toEqual(['ashlar-store']);
+    await using mirror = new Mirror(store, '');
+    await eventually(async () => expect(await named()).toEqual(['ashlar-store', 'ashlar-store']), soon);
+    await mirror[Symbol.asyncDispose]();
+    await store.close();
+    await eventually(async () => expect(await named()).toEqual([]), soon);
   });
 
   it('guards a hash against stale tokens', async () => {
