@@ -139,7 +139,7 @@ class Fuzzer {
 }
 
 /** A complaint without what differs from case to case. */
-export function kindOf(complaint: string): string {
+function kindOf(complaint: string): string {
   return complaint
     .split('\n', 1)[0]!
     .replace(/"[^"]*"/g, '…')
