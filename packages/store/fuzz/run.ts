@@ -114,7 +114,10 @@ class Fuzzer {
     const property = fc.asyncProperty(arbitrary, async plan => {
       if (performance.now() > until || this.#options.signal?.aborted) return;
       const complaints = await play(site, plan, this.#options);
-      const unknown = complaints.filter(complaint => !known.has(kindOf(complaint)));
+      // One of each kind
+      const unknown = [...new Map(complaints.map(each => [kindOf(each), each])).values()].filter(
+        each => !known.has(kindOf(each)),
+      );
       if (smallest === undefined) {
         this.cases[name]!++;
         onCase?.(Object.values(this.cases).reduce((sum, count) => sum + count));
@@ -136,7 +139,7 @@ class Fuzzer {
 }
 
 /** A complaint without what differs from case to case. */
-export function kindOf(complaint: string): string {
+function kindOf(complaint: string): string {
   return complaint
     .split('\n', 1)[0]!
     .replace(/"[^"]*"/g, '…')

@@ -1,6 +1,6 @@
 import { Backoff, backgroundClock, checkNames, objectWith, refused, required, text } from '@ashlar/core';
 import type { Backend, Stored } from './backend.ts';
-import { batches, checkedEntries, pipeline, sizeOf } from './batches.ts';
+import { batches, checkedEntries, pipeline, sizeOf, writeParts } from './batches.ts';
 import { channels } from './diagnostics.ts';
 import { InvalidValueError, isRetryable, StoreClosedError } from './errors.ts';
 import {
@@ -113,7 +113,7 @@ export class BackendStore implements ManagedStore {
       const ms = ttlMs(options.ttlMs, 'ttlMs');
       const { batchKeys, window } = this.#backend;
       const parts = batches(checkedEntries(entries), batchKeys, sizeOf);
-      await pipeline(parts, window, part => this.#backend.writeAll(part, ms));
+      await writeParts(this.name, parts, window, part => this.#backend.writeAll(part, ms));
     });
   }
 

@@ -1,4 +1,5 @@
 import { refused } from '@ashlar/core';
+import { isRetryable, StoreClosedError, StoreUnavailableError } from './errors.ts';
 import { checkKey, checkValue } from './limits.ts';
 
 /** The most bytes of values in one batch, whatever their number. */
@@ -39,7 +40,7 @@ export function sizeOf([, value]: readonly [string, Uint8Array]): number {
   return value.byteLength;
 }
 
-/** Works on the parts in order, with no more than `window` in flight. */
+/** Works on the parts in order, with no more than `window` in flight; it settles when all of them have. */
 export async function pipeline<T>(
   parts: Iterable<T>,
   window: number,
@@ -53,7 +54,41 @@ export async function pipeline<T>(
       working.catch(() => {}); // The await below throws it, or the error that ended the loop matters more
       if (inFlight.push(working) >= window) await inFlight.shift();
     }
-  } finally {
     await Promise.all(inFlight);
+  } finally {
+    await Promise.allSettled(inFlight);
   }
+}
+
+/** As `pipeline`, for writes: an error does not say `NotExecuted` of the whole when a part of it may be executed. */
+export async function writeParts<T>(
+  store: string,
+  parts: Iterable<T>,
+  window: number,
+  write: (part: T) => Promise<void>,
+): Promise<void> {
+  let mayBeSet = false;
+  const noted = async (part: T) => {
+    try {
+      await write(part);
+      mayBeSet = true;
+    } catch (error) {
+      mayBeSet ||= (error as { outcome?: unknown }).outcome !== 'NotExecuted';
+      throw error;
+    }
+  };
+  try {
+    await pipeline(parts, window, noted);
+  } catch (error) {
+    throw mayBeSet ? ofAPart(store, error) : error;
+  }
+}
+
+/** What refuses an entry speaks of that entry, and stays as it is. */
+function ofAPart(store: string, error: unknown): unknown {
+  if ((error as { outcome?: unknown }).outcome !== 'NotExecuted') return error;
+  if (error instanceof StoreClosedError)
+    return new StoreClosedError(store, 'Unknown', 'a part of it may be set');
+  if (!(error instanceof Error) || !isRetryable(error)) return error;
+  return new StoreUnavailableError(`${error.message}; a part of it may be set`, 'Unknown', { cause: error });
 }

@@ -85,7 +85,8 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Sets each, in order, and pulls from the iterable only what it sends next: a million keys in bounded memory. Not
-   * atomic: when it rejects, some may be set.
+   * atomic: when it rejects, some may be set. Then `outcome` is `Unknown`, unless the error refuses one of the entries:
+   * those before it may be set.
    */
   setMany(entries: Iterable<readonly [string, Uint8Array]>, options?: TtlOption): Promise<void>;
 

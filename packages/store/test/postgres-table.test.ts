@@ -131,6 +131,46 @@ describeWith({ own: 'postgres' }, 'the table of postgresStore', () => {
     for (const store of stores) await store.close();
   });
 
+  it('prepares no statement when it is told so', async () => {
+    const tables = tablesHere();
+    await tables.store().migrate();
+    for (const [prepare, isPrepared] of [
+      [true, true],
+      [false, false],
+    ] as const) {
+      const pool = new pg.Pool({ connectionString: server.url, max: 1 });
+      onTestFinished(() => pool.end());
+      const store = tables.store({ pool, watchPool: tables.admin, prepare });
+      await store.set('key', value);
+      await store.get('key');
+      const { rows } = await pool.query('SELECT name FROM pg_prepared_statements');
+      expect(rows.length > 0).toBe(isPrepared);
+      await store.close();
+    }
+  });
+
+  it('of a standby is refused', async () => {
+    const group = await startPostgres({ standbys: 1 });
+    onTestFinished(() => group.stop());
+    const tables = ending(new Tables(group.url));
+    const primary = tables.store();
+    await primary.migrate();
+    await primary.set('key', value);
+    const standby = tables.store({}, { connectionString: group.standbys[0]!.url });
+    const untilThere = async () => {
+      const { message } = await standby.get('key').then(
+        () => new Error('it answered'),
+        (error: Error) => error,
+      );
+      expect(message).toContain('the server is a standby, which cannot be written to');
+    };
+    await eventually(untilThere, { withinMs: 20_000 });
+    await expect(standby.set('key', value)).rejects.toMatchObject({
+      outcome: 'NotExecuted',
+      retryable: true,
+    });
+  });
+
   it('must survive a crash, unless less is asked for', async () => {
     const tables = tablesHere();
     const warnings: unknown[] = [];

@@ -109,4 +109,29 @@ describeWith({ own: 'postgres' }, 'a PostgreSQL that does not allow everything',
       FOR EACH ROW WHEN (NEW.kind = 1) EXECUTE FUNCTION ${tables.table}_slow()`);
     expect(await store.claim('name', 'holder', 1)).toMatchObject({ remainingMs: 0 });
   });
+
+  it('does not call setMany NotExecuted when only a part of it was refused', async () => {
+    const tables = await tablesHere();
+    const store = tables.store();
+    await tables.sql(`ALTER TABLE ${tables.table} ADD CHECK (key <> 'refused')`);
+    const entries = (first: string) =>
+      Array.from({ length: 1_001 }, (_, i) => [i === 0 ? first : `key-${i}`, bytes(String(i))] as const);
+    const refused = { code: StoreUnavailableError.code, retryable: true };
+    await expect(store.setMany(entries('refused'))).rejects.toMatchObject({
+      ...refused,
+      outcome: 'NotExecuted',
+    });
+    expect(await store.get('key-1')).toBeUndefined();
+    await expect(
+      store.setMany(
+        entries('first')
+          .toSorted()
+          .concat([['refused', bytes('1')]]),
+      ),
+    ).rejects.toMatchObject({
+      ...refused,
+      outcome: 'Unknown',
+    });
+    expect(await store.get('key-1')).toBeDefined();
+  });
 });

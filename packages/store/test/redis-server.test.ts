@@ -91,6 +91,13 @@ describeWith('redis', 'a Redis as it may be found', () => {
       outcome: 'NotExecuted',
     });
     expect((await store.get('key-0'))?.value.length).toBe(100_000);
+    await admin.flushall();
+    const many = Array.from({ length: 100 }, (_, i) => [`key-${i}`, new Uint8Array(100_000)] as const);
+    await expect(store.setMany(many)).rejects.toMatchObject({
+      code: StoreUnavailableError.code,
+      outcome: 'Unknown', // the first ones are set
+    });
+    expect((await store.get('key-0'))?.value.length).toBe(100_000);
     expect(await store.delete('key-0')).toBe(true);
     await admin.config('SET', 'maxmemory', '0');
     await store.set('key', bytes('1'));
@@ -211,6 +218,14 @@ describeWith('redis', 'a Redis as it may be found', () => {
     expect(redis.options.enableOfflineQueue).toBe(true);
     expect(redis.listenerCount('error')).toBe(0);
     expect((await admin.keys('*')).every(key => key.startsWith('mine:{ashlar}:'))).toBe(true);
+    const named = async () =>
+      [...String(await admin.client('LIST')).matchAll(/ name=(\S+)/g)].map(([, name]) => name);
+    expect(await named()).toEqual(['ashlar-store']);
+    await using mirror = new Mirror(store, '');
+    await eventually(async () => expect(await named()).toEqual(['ashlar-store', 'ashlar-store']), soon);
+    await mirror[Symbol.asyncDispose]();
+    await store.close();
+    await eventually(async () => expect(await named()).toEqual([]), soon);
   });
 
   it('guards a hash against stale tokens', async () => {

@@ -96,6 +96,28 @@ it('ends its watches when the owner closes, also those that begin later', async 
   expect(store.snapshot()).toMatchObject({ state: 'disconnected', watches: 0 });
 });
 
+it('ends calls and watches when the thread of the owner ends', async () => {
+  const owner = new Worker(program.replace('fixtures/worker.ts', '../fuzz/sites/thread-owner.ts'), {
+    eval: true,
+    execArgv: ['--conditions=@ashlar/source'],
+  });
+  ending({ [Symbol.asyncDispose]: async () => void (await owner.terminate()) });
+  await once(owner, 'message');
+  owner.postMessage({ open: 1, ports: 1 });
+  const [[port]] = (await once(owner, 'message')) as [[MessagePort]];
+  const store = ending(memoryStore({ port, timeoutMs: 60_000 }));
+  await store.set('key', bytes('1'));
+  const { signal } = new AbortController();
+  const watching = store.watch('', { signal })[Symbol.asyncIterator]().next();
+  owner.postMessage({ busyMs: 60_000 });
+  const writing = store.set('key', bytes('2')).catch((error: unknown) => error);
+  await owner.terminate();
+  await expect(watching).rejects.toThrow(StoreClosedError);
+  expect(await writing).toBeInstanceOf(StoreClosedError);
+  expect(await writing).toMatchObject({ outcome: 'Unknown' });
+  await expect(store.get('key')).rejects.toThrow(StoreClosedError);
+});
+
 it('waits as long as it was told, also longer than a timer of Node can', async () => {
   const store = ending(memoryStore());
   const slow = ending(memoryStore({ port: store.connect(), timeoutMs: 3e9 }));

@@ -202,7 +202,7 @@ class PostgresStage implements Stage {
     for (const pool of this.#pools) {
       if (pool.totalCount > pool.idleCount) left.push('a borrowed connection');
       if (pool.waitingCount > 0) left.push('a wait for a connection');
-      const listeners = [...pool.listeners('error'), ...pool.listeners('acquire')];
+      const listeners = [...pool.listeners('error'), ...pool.listeners('connect')];
       if (listeners.some(each => each !== ignore)) left.push('a listener of the pool');
     }
     return left;

@@ -31,7 +31,7 @@ export class Connections {
     this.#options = options;
     // An idle connection that breaks would otherwise end the process
     options.pool.on?.('error', this.#onIdleError);
-    options.pool.on?.('acquire', guard);
+    options.pool.on?.('connect', guard);
   }
 
   /** Whether the server answered last. */
@@ -90,7 +90,7 @@ export class Connections {
   close(): void {
     this.#closing.abort(new StoreClosedError(this.#options.store));
     this.#options.pool.removeListener?.('error', this.#onIdleError);
-    this.#options.pool.removeListener?.('acquire', guard);
+    this.#options.pool.removeListener?.('connect', guard);
   }
 
   async #call<T>(

@@ -6,9 +6,9 @@ import { withoutSecrets } from '../url.ts';
 export interface PoolLike {
   connect(): Promise<PoolClientLike>;
   // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
-  on?(event: 'error' | 'acquire', listener: (about: any) => void): unknown;
+  on?(event: 'error' | 'connect', listener: (about: any) => void): unknown;
   // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
-  removeListener?(event: 'error' | 'acquire', listener: (about: any) => void): unknown;
+  removeListener?(event: 'error' | 'connect', listener: (about: any) => void): unknown;
   readonly options?: {
     readonly max?: number | undefined;
     readonly connectionTimeoutMillis?: number | undefined;
