@@ -63,6 +63,8 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   #mayBeStale = false;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Whether its time is over, and nothing has gone on since. */
+  #isDue = false;
   #timeoutMs = 0;
   #aborted = false;
   #answered = false;
@@ -149,7 +151,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#timer?.refresh();
+    this.#goesOn();
     if (this.#held.write(chunk)) return;
     this.#paused = true;
     controller.pause();
@@ -185,16 +187,30 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     this.#controller?.resume();
   }
 
+  #goesOn(): void {
+    this.#isDue = false;
+    this.#timer?.refresh();
+  }
+
   #limit(timeoutMs: number): void {
-    if (this.#timer !== undefined && timeoutMs === this.#timeoutMs) return void this.#timer.refresh();
+    if (this.#timer !== undefined && timeoutMs === this.#timeoutMs) return void this.#goesOn();
     this.#unlimit();
     this.#timeoutMs = timeoutMs;
-    this.#timer = setTimeout(UpstreamAttempt.#expire, timeoutMs, this);
+    this.#timer = setTimeout(UpstreamAttempt.#due, timeoutMs, this);
   }
 
   #unlimit(): void {
+    this.#isDue = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** Timers come before I/O: where the event loop stood still, what arrived in time is read first. */
+  static #due(attempt: UpstreamAttempt): void {
+    attempt.#isDue = true;
+    setImmediate(() => {
+      if (attempt.#isDue) UpstreamAttempt.#expire(attempt);
+    });
   }
 
   static #expire(attempt: UpstreamAttempt): void {
@@ -213,7 +229,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   /** Each chunk of the body that is sent restarts the timeout for the response. */
   async *#watched(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of body) {
-      if (!this.#answered) this.#timer?.refresh();
+      if (!this.#answered) this.#goesOn();
       yield chunk;
     }
   }
