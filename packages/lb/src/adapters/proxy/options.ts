@@ -57,7 +57,7 @@ type KeyOf = NonNullable<ReverseProxyOptions['key']>;
 const rules = {
   key: defaultTo<KeyOf>(() => undefined, functionOf<KeyOf>('write `request => request.url`')),
   sticky: stickyRule,
-  classify: defaultTo<Classify>(() => undefined, functionOf<Classify>('write `result => ({ ok })`')),
+  classify: functionOf<Classify>('write `result => ({ ok })`'),
   host: oneOf('client', ['client', 'endpoint']),
   trustForwarded: boolean(false),
   responseBufferBytes: integer(65_536, { min: 0 }),
@@ -67,7 +67,13 @@ const rules = {
   ...upstreamRules,
 } satisfies RulesFor<ReverseProxyOptions>;
 
-type Optional = 'connections' | 'timeoutMs' | 'tunnelIdleTimeoutMs' | 'sticky' | keyof RewritingOptions;
+type Optional =
+  | 'connections'
+  | 'timeoutMs'
+  | 'tunnelIdleTimeoutMs'
+  | 'sticky'
+  | 'classify'
+  | keyof RewritingOptions;
 
 export interface ProxySettings extends Required<Omit<ReverseProxyOptions, Optional>>, RewritingSettings {
   /** The name of this proxy in `Via`, unique among all, so that a loop is recognized. */
@@ -76,6 +82,7 @@ export interface ProxySettings extends Required<Omit<ReverseProxyOptions, Option
   readonly timeoutMs: number | undefined;
   readonly tunnelIdleTimeoutMs: number | undefined;
   readonly sticky: StickySettings | undefined;
+  readonly classify: Classify | undefined;
 }
 
 /** @throws InvalidOptionError */

@@ -52,10 +52,11 @@ type About = Pick<ProxyResult, 'request' | 'endpoint'>;
 export function verdictOnError(
   about: About,
   error: unknown,
-  classify: Classify,
+  classify: Classify | undefined,
   { unread, safe, waiting }: Repeatable,
 ): Verdict {
-  const verdict = checked(classify({ ...about, error })) ?? { ok: false, blame: !waiting };
+  const given = classify && checked(classify({ ...about, error }));
+  const verdict = given ?? { ok: false, blame: !waiting };
   const mayRetry = unread && (safe || waiting || notExecuted(error));
   return { ...verdict, retry: mayRetry && verdict.retry !== false };
 }
@@ -64,10 +65,10 @@ export function verdictOnError(
 export function verdictOnAnswer(
   about: About,
   { status, headers, latencyMs }: Answer,
-  classify: Classify,
+  classify: Classify | undefined,
   { unread, safe }: Repeatable,
 ): Verdict {
-  const given = checked(classify({ ...about, status, headers: new ProxyHeaders(headers) }));
+  const given = classify && checked(classify({ ...about, status, headers: new ProxyHeaders(headers) }));
   const verdict = given ?? verdictOf(status);
   if (verdict.ok) return { ok: true, latencyMs: verdict.latencyMs ?? latencyMs };
   const retryAfterMs = verdict.retryAfterMs ?? retryAfter(headerValue(headers, 'retry-after'));
