@@ -182,7 +182,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     }
     const answer = new ServerResponse(this.#request);
     const stalled = () => {
-      if (answer.writableNeedDrain)
+      if (this.#socket.writableNeedDrain)
         this.giveUp(new ClientGoneError('the client stopped taking the response'));
       else response.destroy(new UpstreamError(endpoint, 'timeout', 'Unknown'));
     };
@@ -200,6 +200,9 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
     writeHead(answer, response.statusCode!, response.statusMessage, headers);
     // At once; see HeldResponse
     answer.write('', 'latin1');
+    // The server does so for its connections, and has let go of this one
+    const drained = () => void answer.emit('drain');
+    this.#socket.on('drain', drained);
     const onAbort = () => response.destroy();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
@@ -208,6 +211,7 @@ export class Tunnel<E extends Endpoint> implements DenseSetItem {
       await finished(response);
     } finally {
       watch.end();
+      this.#socket.off('drain', drained);
       signal.removeEventListener('abort', onAbort);
     }
   }

@@ -59,6 +59,19 @@ describe('an answer to an upgrade that does not switch', () => {
     await until(() => expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ failed: 1 }] }));
   });
 
+  it('is whole however long it is, and however many reads it takes', async () => {
+    const body = 'x'.repeat(300_000);
+    const { port, lb } = await front([
+      await scripted(socket => {
+        socket.write(`${refused}Content-Length: ${2 * body.length}\r\n\r\n${body}`);
+        setTimeout(() => socket.end(body), 30);
+      }),
+    ]);
+    const text = await raw(port, upgrade);
+    expect(text.length - text.indexOf('\r\n\r\n') - 4).toBe(2 * body.length);
+    expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ succeeded: 1 }] });
+  });
+
   it('is whole though more follows, as a body that HEAD must not have', async () => {
     const { port, lb } = await front([await scripted(`${refused}Content-Length: 5\r\n\r\nhello`)]);
     const text = await raw(port, upgrade.replace('GET', 'HEAD'));
