@@ -147,7 +147,12 @@ class RedisStreamsDriver implements Driver<RedisStreamsCapabilities> {
     if (this.#isClosed) throw new QueueClosedError('the redisStreams driver');
     const { leaseMs, maxDead, timeoutMs } = this.#settings;
     const parts = { topic, group, keys: this.#keys(topic), leaseMs, maxDead, timeoutMs };
-    return consume({ ...parts, commands: this.#commands, open: lost => this.#open(lost) }, options);
+    const open = (lost: () => void) => this.#open(lost);
+    const close = (link: Link) => {
+      link.abort();
+      this.#links.delete(link);
+    };
+    return consume({ ...parts, commands: this.#commands, open, close }, options);
   }
 
   async inspect(topic: string, group: string, page: DeadLetterPage): Promise<readonly DeadLetter[]> {

@@ -135,6 +135,21 @@ export const basicTests: Tests = {
     }
     assert.equal(seen.size, 100);
   },
+  'what was claimed and not taken goes back uncharged': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, ...times(20, index => message(`${index}`)));
+    const stop = new AbortController();
+    for await (const first of driver.consume(topic, group, { prefetch: 10, signal: stop.signal })) {
+      stop.abort();
+      await first.ack();
+    }
+    await using reader = new Reader(driver, topic, group, { prefetch: 20 });
+    for (const delivery of await reader.has(subject, 19)) {
+      assert.equal(delivery.deliveries, 1, `${textOf(delivery)} counts as handed out`);
+      await delivery.ack();
+    }
+  },
   'many may begin and end at once': async subject => {
     const { driver } = subject;
     await driver.declare(topic, group);

@@ -18,6 +18,8 @@ export interface ConsumerParts {
   readonly commands: Commands;
   /** Opens the connection that waits for messages. `lost` is called after each reconnect. */
   open(lost: () => void): Link;
+  /** Ends that connection. */
+  close(link: Link): void;
 }
 
 /** The longest wait for messages; after it, the rest is looked after and the consumer is known to be alive. */
@@ -95,12 +97,18 @@ class Consumer {
     }
   }
 
-  /** What was not handed to the caller goes back at once; what was, stays until its lease ends. */
+  /** What was not handed to the caller goes back uncharged; what was, stays until its lease ends. */
   async leave(): Promise<void> {
-    this.#link.abort();
-    const { commands, keys, group } = this.#parts;
-    if (this.#held.size === 0) {
-      await commands.script(leaveScript, [keys.stream, group, this.#name]).catch(() => {});
+    const { commands, keys, group, close } = this.#parts;
+    close(this.#link);
+    try {
+      // Also what the server has handed out while the connection ended
+      this.#mayHoldMore = true;
+      const orphans = await this.#look(0);
+      await Promise.all(orphans.map(message => this.#settler.nack(message, { charge: false })));
+      if (this.#held.size === 0) await commands.script(leaveScript, [keys.stream, group, this.#name]);
+    } catch {
+      // Then others have them when their lease is over
     }
   }
 

@@ -1,8 +1,8 @@
 import { type Script, script } from '@ashlar/store/redis-connection';
 
 /**
- * What all scripts know. KEYS[1] is the stream of the topic, ARGV[0] what its keys begin with. A message is the fields
- * `i` id, `h` headers as JSON, `b` body, and where there are such: `k` key, `x` when it expires, `n` deliveries before, `f`
+ * What all scripts know. KEYS[1] is the stream of the topic; its name without the last letter begins the names of all keys.
+ * A message is the fields `i` id, `h` headers as JSON, `b` body, and where there are such: `k` key, `x` when it expires, `n` deliveries before, `f`
  * failures.
  *
  * A group reads the stream `s` of the topic, and `r:<group>`: what comes again. Paused messages are packed in the sorted
