@@ -68,7 +68,8 @@ export class Attempts {
   /** Never rejects. */
   async succeeded(running: Running, result: unknown): Promise<void> {
     try {
-      const options = this.#parts.settings.results ? { result: encode(running.topic, result) } : undefined;
+      const keeps = this.#parts.settings.results && result !== undefined;
+      const options = keeps ? { result: encode(running.topic, result) } : undefined;
       await settle(() => running.delivery.ack(options), this.#patience(running));
     } catch (error) {
       if (error instanceof InvalidPayloadError) await this.failed(running, error);

@@ -39,7 +39,7 @@ export class Running implements HandlerContext {
   readonly delivery: Delivery;
   /** When the lease ends unless it is extended, by the clock of the subscription. */
   leaseEndsAt: number;
-  /** When its time is over. */
+  /** When its handler was to begin, by the same clock. */
   readonly startedAt: number;
   fence?: FencingToken;
   #idempotencyKey: string | undefined;
@@ -92,7 +92,7 @@ export class Running implements HandlerContext {
   get progress(): (value: unknown) => Promise<void> {
     return async value => {
       if (this.delivery.progress === undefined)
-        throw new UnsupportedError('progress', 'this', 'a record of jobs');
+        throw new UnsupportedError('progress', 'present', 'a record of jobs');
       await this.delivery.progress(encode(this.topic, value));
     };
   }

@@ -136,6 +136,15 @@ describe('jobs', () => {
     await queue.close();
   });
 
+  it('are handled although their handler returns nothing to keep', async () => {
+    const { queue, clock } = setUp();
+    await queue.subscribe('work', () => {}, { results: true });
+    await queue.publish('work', { n: 1 }, { id: 'job' });
+    await clock.advance(10);
+    expect(queue.snapshot().subscriptions[0]).toMatchObject({ handled: 1, failed: 0, dead: 0 });
+    await queue.close();
+  });
+
   it('are canceled, also while they run', async () => {
     const { queue, clock } = setUp({ leaseMs: 300 });
     const reasons: unknown[] = [];
