@@ -28,3 +28,22 @@ export function suite(
     }
   });
 }
+
+/** Tests that each make a subject of their own, and dispose of it also when they fail. */
+export function onSubjects<S extends AsyncDisposable>(
+  make: () => Promise<S>,
+  tests: Readonly<Record<string, (subject: S) => Promise<void>>>,
+): Record<string, () => Promise<void>> {
+  const bound = Object.entries(tests).map(([title, test]) => {
+    const body = async () => {
+      const subject = await make();
+      try {
+        await test(subject);
+      } finally {
+        await subject[Symbol.asyncDispose]();
+      }
+    };
+    return [title, body] as const;
+  });
+  return Object.fromEntries(bound);
+}

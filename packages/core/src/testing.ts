@@ -1,4 +1,4 @@
-export { type Skip, suite, type TestRunner } from './suite.ts';
+export { onSubjects, type Skip, suite, type TestRunner } from './suite.ts';
 
 import type { Clock } from './clock.ts';
 import { checkMs, refused } from './refused.ts';

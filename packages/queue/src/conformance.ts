@@ -9,7 +9,7 @@ import {
   required,
   text,
 } from '@ashlar/core';
-import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import { onSubjects, type Skip, suite, type TestRunner } from '@ashlar/core/testing';
 import { abilityTests } from './conformance/abilities.ts';
 import { basicTests } from './conformance/basics.ts';
 import { deadLetterTests, leaseTests, settlingTests } from './conformance/settling.ts';
@@ -80,18 +80,7 @@ export function queueConformance(
     ...(capabilities.deadLetters === true ? deadLetterTests : {}),
     ...Object.assign({}, ...abilities.map(([, abilityTests]) => abilityTests)),
   };
-  const bound = Object.entries(tests).map(([title, test]) => {
-    const body = async () => {
-      const subject = await make();
-      try {
-        await test(subject);
-      } finally {
-        await subject[Symbol.asyncDispose]();
-      }
-    };
-    return [title, body] as const;
-  });
-  suite(anyRunner(runner, 'runner'), `the queue driver ${name}`, Object.fromEntries(bound), skip);
+  suite(anyRunner(runner, 'runner'), `the queue driver ${name}`, onSubjects(make, tests), skip);
 }
 
 function sorted(capabilities: Capabilities): [string, boolean][] {

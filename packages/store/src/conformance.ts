@@ -9,7 +9,7 @@ import {
   required,
   text,
 } from '@ashlar/core';
-import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import { onSubjects, type Skip, suite, type TestRunner } from '@ashlar/core/testing';
 import { claimTests } from './conformance/claims.ts';
 import { expiryTests } from './conformance/expiry.ts';
 import { faultTests } from './conformance/faults.ts';
@@ -74,16 +74,5 @@ export function storeConformance(
     ...claimTests,
     ...faultTests(features),
   };
-  const bound = Object.entries(tests).map(([title, test]) => {
-    const body = async () => {
-      const subject = await make();
-      try {
-        await test(subject);
-      } finally {
-        await subject[Symbol.asyncDispose]();
-      }
-    };
-    return [title, body] as const;
-  });
-  suite(anyRunner(runner, 'runner'), `the store ${name}`, Object.fromEntries(bound), skip);
+  suite(anyRunner(runner, 'runner'), `the store ${name}`, onSubjects(make, tests), skip);
 }
