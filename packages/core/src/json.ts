@@ -1,4 +1,4 @@
-import { describe } from './values.ts';
+import { describe } from './options/values.ts';
 
 /** What another format keeps beyond JSON. */
 export interface Keeps {
@@ -17,8 +17,15 @@ const nothingMore: Keeps = { primitives: false, prototype: () => false };
  * @throws TypeError that names the place of what JSON makes something else of (as Date, Map, NaN) or refuses (as bigint)
  */
 export function jsonOf(value: unknown): string {
-  // first, as it finds circles
-  const text = JSON.stringify(value) as string | undefined;
+  let text: string | undefined;
+  try {
+    // first, as it finds circles
+    text = JSON.stringify(value) as string | undefined;
+  } catch (cause) {
+    const found = lostIn(value, nothingMore);
+    if (found === undefined) throw cause;
+    throw new TypeError(`JSON does not keep ${found}`, { cause });
+  }
   const found = lost(value, nothingMore, undefined);
   if (found !== undefined || text === undefined) {
     throw new TypeError(`JSON does not keep ${found ?? describe(value)}`);

@@ -1,4 +1,4 @@
-import { refused } from './refused.ts';
+import { refused } from './options/refused.ts';
 
 /** Numbers in [0, 1), as `Math.random` gives them. */
 export type Random = () => number;

@@ -1,3 +1,6 @@
+import { record } from './options/options.ts';
+import { defaultTo, listOf, objectWith, type Rule, type RulesFor, required, text } from './options/rules.ts';
+
 /** What a conformance suite needs of a test runner; vitest, `node:test`, Jest and mocha have it. */
 export interface TestRunner {
   describe(name: string, body: () => void): unknown;
@@ -9,6 +12,21 @@ export interface Skip {
   readonly test: string;
   readonly reason: string;
 }
+
+/** Of the `runner` of a conformance suite. */
+export const runnerRule: Rule<TestRunner> = /* @__PURE__ */ required(
+  /* @__PURE__ */ objectWith<TestRunner>(
+    ['describe', 'it'],
+    'write `{ describe, it }`, imported from the test runner',
+  ),
+  'write `{ describe, it }`',
+);
+
+/** Of the tests that it is to skip. Default: none. */
+export const skipRule: Rule<readonly Skip[]> = /* @__PURE__ */ (() => {
+  const fields = { test: required(text()), reason: required(text()) } satisfies RulesFor<Skip>;
+  return defaultTo<readonly Skip[]>([], listOf(record(fields)));
+})();
 
 /** Hands tests to the runner. The skipped ones appear with their reason; a skip that fits no test is an error. */
 export function suite(

@@ -1,7 +1,7 @@
-export { onSubjects, type Skip, suite, type TestRunner } from './suite.ts';
+export { onSubjects, runnerRule, type Skip, skipRule, suite, type TestRunner } from './suite.ts';
 
-import type { Clock } from './clock.ts';
-import { checkMs, refused } from './refused.ts';
+import { checkMs, refused } from './options/refused.ts';
+import type { Clock } from './time/clock.ts';
 
 interface Sleeper {
   readonly at: number;
@@ -22,6 +22,11 @@ export class ManualClock implements Clock {
   /** How many calls of `sleep` have not yet ended. */
   get sleeping(): number {
     return this.#sleepers.length;
+  }
+
+  /** When the next of them ends; `Infinity` when there is none. */
+  get nextAt(): number {
+    return this.#sleepers[0]?.at ?? Infinity;
   }
 
   now(): number {
@@ -64,7 +69,12 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Lets every callback that is ready run: a timer of zero comes after all microtasks. */
+// Kept, as a test may replace the timers of its process; browsers have no `setImmediate`
+const { setImmediate: soon = setTimeout } = globalThis as {
+  readonly setImmediate?: (run: () => void) => unknown;
+};
+
+/** Lets every callback that is ready run: this comes after all microtasks. */
 function settle(): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, 0));
+  return new Promise(resolve => void soon(resolve));
 }

@@ -58,7 +58,8 @@ it.each([
 });
 
 it('refuses what JSON refuses', () => {
-  expect(() => jsonOf({ a: 1n })).toThrow(TypeError);
+  expect(() => jsonOf({ a: [1n] })).toThrow(new TypeError('JSON does not keep 1 (bigint) at 0 at "a"'));
+  expect(() => jsonOf({ circle, a: 1n })).toThrow(new TypeError('JSON does not keep 1 (bigint) at "a"'));
   expect(() => jsonOf(circle)).toThrow(TypeError);
 });
 

@@ -1,5 +1,5 @@
-import { type Clock, systemClock } from './clock.ts';
-import { InvalidOptionError } from './errors.ts';
+import { InvalidOptionError } from '../errors.ts';
+import { type Clock, systemClock } from '../time/clock.ts';
 import { type Advice, isSignal, refused } from './refused.ts';
 import { isClass } from './values.ts';
 

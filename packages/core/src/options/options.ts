@@ -1,4 +1,4 @@
-import { InvalidOptionError } from './errors.ts';
+import { InvalidOptionError } from '../errors.ts';
 import type { Checked, Rule } from './rules.ts';
 import { describe, isPlain, nearest } from './values.ts';
 
@@ -43,7 +43,9 @@ export function record<R extends Rules>(rules: R): Rule<Checked<R>> {
  * @throws InvalidOptionError that names the nearest option and lists all
  */
 export function checkNames(where: string, options: unknown, rules: object, prefix = ''): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  const isObject = typeof options === 'object' && options !== null;
+  // A promise has no names either: what it would bring is not awaited
+  if (!isObject || Array.isArray(options) || options instanceof Promise) {
     throw noOptions(where, options, rules, prefix);
   }
   for (const name of Object.keys(options)) {

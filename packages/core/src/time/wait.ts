@@ -1,4 +1,4 @@
-import { checkMs, isSignal, refused } from './refused.ts';
+import { checkMs, isSignal, refused } from '../options/refused.ts';
 
 /** A timer of Node or a browser fires at once when asked to wait longer than this. */
 const longestTimerMs = 2 ** 31 - 1;

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from './errors.ts';
+import { InvalidOptionError } from '../errors.ts';
 import { describe } from './values.ts';
 
 /** What to write instead, as `eviction: lru, imported from '@ashlar/cache-policies'`; may depend on the refused value. */

@@ -1,5 +1,5 @@
+import { checkMs, refused } from '../options/refused.ts';
 import { type Clock, systemClock, timeUp } from './clock.ts';
-import { checkMs, refused } from './refused.ts';
 import { onAbort } from './shared-signal.ts';
 
 export interface DeadlineOptions {

@@ -1,6 +1,6 @@
-import { readOptions } from './options.ts';
-import type { Random } from './random.ts';
-import { durationMs, type RulesFor, random, required } from './rules.ts';
+import { readOptions } from '../options/options.ts';
+import { durationMs, type RulesFor, random, required } from '../options/rules.ts';
+import type { Random } from '../random.ts';
 
 export interface BackoffLimits {
   /** The longest pause after the first failure, in milliseconds; it doubles with each further one. */
@@ -45,11 +45,21 @@ export class Backoff {
     const { firstMs, maxMs } = this.#limits;
     const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(this.#failures, 1_000));
     this.#failures++;
-    return ceiling * this.#random();
+    return ceiling * this.#drawn();
   }
 
   /** Begins anew, after a success. */
   reset(): void {
     this.#failures = 0;
+  }
+
+  /** What is tried again must not end with a source of randomness that fails: then the pause is the longest. */
+  #drawn(): number {
+    try {
+      const drawn = this.#random();
+      return drawn >= 0 && drawn <= 1 ? drawn : 1;
+    } catch {
+      return 1;
+    }
   }
 }
