@@ -30,6 +30,8 @@ function project(
       ...test,
       include,
       sequence: { groupOrder: order },
+      // What is waited for comes at once on a machine that is not busy
+      expect: { poll: { timeout: 20_000 } },
       hookTimeout: 120_000,
     },
   };

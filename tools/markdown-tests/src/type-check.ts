@@ -45,6 +45,7 @@ function optionsOf(root: string): ts.CompilerOptions {
     customConditions: ['@ashlar/source'],
     moduleDetection: ts.ModuleDetectionKind.Force,
     isolatedDeclarations: false,
+    experimentalDecorators: true, // NestJS
     declaration: false,
     declarationMap: false,
     noUnusedLocals: false,

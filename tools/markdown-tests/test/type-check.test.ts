@@ -16,4 +16,4 @@ test('the code of the READMEs and the documentation type-checks', () => {
   const files = markdownFiles(root);
   expect(files).toContain(resolve(root, 'packages/core/README.md'));
   expect(typeErrors(root, files)).toEqual([]);
-});
+}, 180_000);

@@ -45,7 +45,9 @@ export class GivenFlags {
     const text = this.get(name);
     if (text === undefined) return undefined;
     if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text;
-    throw new UsageError(`--${name} must be a URL that begins with ${protocols[0]}//, got ${describe(text)}`);
+    const [last, ...others] = protocols.map(protocol => `${protocol}//`).reverse();
+    const beginnings = others.length === 0 ? last : `${others.reverse().join(', ')} or ${last}`;
+    throw new UsageError(`--${name} must be a URL that begins with ${beginnings}, got ${describe(text)}`);
   }
 
   /** @throws UsageError when both are there. */

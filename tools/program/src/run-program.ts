@@ -35,6 +35,11 @@ export async function runProgram(
   };
   for (const [signal, exitCode] of Object.entries(signals)) process.on(signal, () => interrupt(exitCode));
   process.stdout.on('error', () => stop.abort(new Interruption(0)));
+  // Before Node says so itself, in many lines since its version 22
+  process.on('beforeExit', () => {
+    console.error(`${name}: it waits, and nothing is left that could end that`);
+    process.exit(1);
+  });
   try {
     await main(process.argv.slice(2), { signal: stop.signal, interrupt: () => interrupt(signals.SIGINT) });
   } catch (error) {

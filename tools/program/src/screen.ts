@@ -17,9 +17,9 @@ export interface Environment {
 
 const eraseLine = '\r\x1b[K';
 
-/** Where people read: lines that stay and, on a terminal, one at the bottom that changes. */
+/** Where people read: lines that stay and, on a terminal, one or several at the bottom that change. */
 export class Screen {
-  /** Whether a line can be changed; where it cannot, progress is told in lines of its own, and less often. */
+  /** Whether lines can be changed; where they cannot, progress is told in lines of its own, and less often. */
   readonly live: boolean;
   readonly #output: Output;
   readonly #colored: boolean;
@@ -33,16 +33,38 @@ export class Screen {
 
   /** A line, or several, that stay. */
   print(text: string): void {
-    this.#output.write(this.#changing === '' ? `${text}\n` : `${eraseLine}${text}\n${this.#changing}`);
+    this.#output.write(this.#changing === '' ? `${text}\n` : `${this.#erase()}${text}\n${this.#changing}`);
   }
 
-  /** Replaces the changing line, cut to the width of the terminal; an empty one ends it. Only where `live`. */
+  /** Replaces the changing lines, each cut to the width of the terminal; an empty text ends them. Only where `live`. */
   change(text: string): void {
-    this.#changing = text.slice(0, (this.#output.columns ?? 80) - 1);
-    this.#output.write(`${eraseLine}${this.#changing}`);
+    const erase = this.#erase();
+    // A terminal that does not know its width says 0
+    const width = (this.#output.columns || 80) - 1;
+    this.#changing = text
+      .split('\n')
+      .map(line => line.slice(0, width))
+      .join('\n');
+    this.#output.write(`${erase}${this.#changing}`);
+  }
+
+  /** Shows lines that change, where that can be, until it is disposed of. */
+  follow(lines: () => string, everyMs: number): Disposable {
+    const timer = this.live ? setInterval(() => this.change(lines()), everyMs) : undefined;
+    return {
+      [Symbol.dispose]: () => {
+        clearInterval(timer);
+        if (this.live) this.change('');
+      },
+    };
   }
 
   paint(color: Color, text: string): string {
     return this.#colored ? styleText(color, text, { validateStream: false }) : text;
+  }
+
+  #erase(): string {
+    const above = this.#changing.split('\n').length - 1;
+    return above === 0 ? eraseLine : `\x1b[${above}A\r\x1b[J`;
   }
 }

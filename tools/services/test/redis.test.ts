@@ -19,7 +19,7 @@ describeWith({ own: 'redis' }, 'redis', () => {
     const primary = client(redis.url);
     const replica = client(redis.replicas[0]!.url);
     await primary.set('a', '1');
-    expect(await primary.wait(1, 5_000)).toBe(1);
+    expect(await primary.wait(1, 30_000)).toBe(1);
     expect(await replica.get('a')).toBe('1');
     const { pid } = redis;
     await redis.kill();

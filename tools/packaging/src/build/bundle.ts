@@ -18,6 +18,7 @@ export async function bundle({ folder, manifest }: Package, files: readonly stri
     input,
     cwd: folder,
     platform: 'neutral',
+    resolve: { conditionNames: ['@ashlar/source', 'import'] }, // for the workspace's own helpers
     external: id => isExternal(id, manifest),
     preserveEntrySignatures: 'strict',
     transform: { target },
@@ -39,10 +40,11 @@ export async function bundle({ folder, manifest }: Package, files: readonly stri
   for (const chunk of output) if (chunk.type === 'chunk') checkNames(chunk);
 }
 
-/** What is installed beside the package. The compiler's own helpers are not, so they become part of it. */
+/** What is installed beside the package. The compiler's own helpers and those of the workspace are not, so they become part of it. */
 function isExternal(id: string, { dependencies, peerDependencies }: Manifest): boolean {
   if (/^[./]|^@oxc-project\/runtime\//.test(id)) return false;
   const [name = ''] = /^(@[^/]+\/)?[^/]+/.exec(id) ?? [];
+  if (name.startsWith('@workspace/')) return false;
   if (/^(node:|#)/.test(id) || name in { ...dependencies, ...peerDependencies }) return true;
   throw new Error(`${id} is imported, and ${name} is no dependency of the package`);
 }

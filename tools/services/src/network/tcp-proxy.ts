@@ -11,8 +11,10 @@ export interface TcpProxy extends AsyncDisposable {
   /**
    * A black hole: from now on nothing passes, neither bytes nor the news that one side has gone. New clients are
    * accepted and hear nothing. What was on its way is not lost.
+   *
+   * @param which `present`: only the connections of the moment; new ones pass
    */
-  stall(): void;
+  stall(which?: 'all' | 'present'): void;
   /** Ends `stall`: what was held back goes on, in order. */
   resume(): void;
   /** Everything that passes takes this much longer, each way. 0 ends it. */
@@ -52,14 +54,20 @@ class Forwarder implements TcpProxy {
     return this.#lines.size / 2;
   }
 
-  stall(): void {
-    this.#stalled = true;
-    for (const line of this.#lines) line.update();
+  stall(which: 'all' | 'present' = 'all'): void {
+    this.#stalled = which === 'all';
+    for (const line of this.#lines) {
+      line.isHeld = true;
+      line.update();
+    }
   }
 
   resume(): void {
     this.#stalled = false;
-    for (const line of this.#lines) line.update();
+    for (const line of this.#lines) {
+      line.isHeld = false;
+      line.update();
+    }
   }
 
   delay(ms: number): void {
@@ -127,6 +135,8 @@ class Line {
   /** What has been read and not yet passed on, in order; an empty chunk is the end. */
   readonly #held: { readonly chunk: Buffer; readonly due: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Whether nothing passes here. */
+  isHeld = false;
 
   constructor(source: Socket, sink: Socket, state: State) {
     this.source = source;
@@ -144,7 +154,7 @@ class Line {
   /** Passes on what is due, and reads on if that is allowed. */
   update(): void {
     clearTimeout(this.#timer);
-    if (this.#state.isStalled()) {
+    if (this.isHeld || this.#state.isStalled()) {
       this.source.pause();
       return;
     }

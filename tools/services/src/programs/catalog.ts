@@ -7,7 +7,10 @@ export type ServiceName =
   | 'nginx'
   | 'haproxy'
   | 'nutcracker'
+  | 'pgbouncer'
   | 'memcached'
+  | 'etcd'
+  | 'patroni'
   | 'libmemcached'
   | 'cc';
 
@@ -58,7 +61,10 @@ export const catalog: Readonly<Record<ServiceName, CatalogEntry>> = {
   nginx: program('nginx', ['nginx'], { image: 'nginx:1' }),
   haproxy: program('haproxy', ['haproxy'], { image: 'haproxy:2.6' }),
   nutcracker: program('nutcracker', ['nutcracker']),
+  pgbouncer: program('pgbouncer', ['pgbouncer']),
   memcached: program('memcached', ['memcached'], { image: 'memcached:1' }),
+  etcd: program('etcd', ['etcd-server']),
+  patroni: program('patroni', ['patroni', 'python3-psycopg2']),
   libmemcached: program('libmemcached/memcached.h', ['libmemcached-dev'], {
     folders: headerFolders,
     order: 'header',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { freePorts } from '../network/ports.ts';
 import { accepts } from '../network/ready.ts';
 import { temporaryDirectory } from '../processes/temporary.ts';
+import { otherUser } from '../processes/user.ts';
 import type { ServiceName } from '../programs/catalog.ts';
 import { provide } from '../programs/provide.ts';
 import { type Server, startServer } from './server.ts';
@@ -63,6 +64,43 @@ export function startNutcracker({ ports = 1, config }: ConfiguredOptions): Promi
         '-s',
         String(ports.at(-1)),
       ],
+      stopSignal: 'SIGINT',
+    },
+  );
+}
+
+export interface PgBouncerOptions {
+  /** The port of the PostgreSQL, which trusts its clients. */
+  readonly target: number;
+  /** When a client gives its connection back. Default: after each transaction. */
+  readonly mode?: 'session' | 'transaction' | 'statement';
+  /** More lines of the section `[pgbouncer]`. */
+  readonly config?: string;
+}
+
+/** Starts PgBouncer: for clients it is the PostgreSQL of that port, with any database and user. */
+export function startPgBouncer({
+  target,
+  mode = 'transaction',
+  config = '',
+}: PgBouncerOptions): Promise<PortServer> {
+  const user = otherUser('postgres', 'nobody');
+  return configured(
+    'pgbouncer',
+    {
+      config: ({ port }) => `[databases]
+* = host=127.0.0.1 port=${target} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = any
+pool_mode = ${mode}
+${config}`,
+    },
+    {
+      wrap: text => text,
+      args: file => (user === undefined ? [file] : ['-u', user.name, file]),
       stopSignal: 'SIGINT',
     },
   );

@@ -1,3 +1,5 @@
+export { startProgram } from './program.ts';
+
 import { describe, it } from 'vitest';
 import { available, type Need } from '../programs/provide.ts';
 import { skippedFor } from './skip-reason.ts';
