@@ -1,6 +1,5 @@
-import type { Bench } from '@workspace/bench';
+import { type Bench, type Contest, cost, costOver } from '@workspace/bench';
 import { setScript } from '../src/adapters/redis/scripts.ts';
-import { type Contest, cost, costOver } from './cpu.ts';
 import { type PostgresPlace, postgresPlace, type RedisPlace, redisPlace } from './places.ts';
 
 const value = new Uint8Array(100).fill(120);

@@ -1,7 +1,6 @@
-import { type Bench, type Figures, figures } from '@workspace/bench';
+import { type Bench, type Figures, figures, type Operation } from '@workspace/bench';
 import { Redis } from 'ioredis';
 import type { Store } from '../src/index.ts';
-import type { Operation } from './cpu.ts';
 import { type PostgresPlace, postgresPlace, type RedisPlace, redisPlace } from './places.ts';
 
 const value = new Uint8Array(10);

@@ -1,147 +1,16 @@
-import fc from 'fast-check';
+import { type Fuzzed, type FuzzReport, type FuzzOptions as Options, fuzz as run } from '@workspace/fuzz';
 import type { Plan } from './plan/plan.ts';
 import { plansFor } from './plan/plans.ts';
 import { type PlayOptions, play } from './play/play.ts';
 import type { Site } from './sites/site.ts';
-import { type SiteName, sites, startSite } from './sites/sites.ts';
+import { sites, startSite } from './sites/sites.ts';
 
-export interface FuzzOptions extends PlayOptions {
-  readonly seed: number;
-  /** How many cases on each site. */
-  readonly runs: number;
-  /** No case of a site begins later than so, from its start. */
-  readonly withinMs: number;
-  readonly only?: readonly SiteName[];
-  /** The only case, on each of these sites. */
-  readonly plan?: Plan;
-  /** A site ends with its first finding; else one of each kind is found. */
-  readonly first?: boolean;
-  /** How long a finding is made smaller. Default: 20 000. */
-  readonly shrinkMs?: number;
-  readonly signal?: AbortSignal;
-  readonly onCase?: (done: number) => void;
+export interface FuzzOptions extends PlayOptions, Options<Plan> {}
+
+export function fuzzed(options: PlayOptions = {}): Fuzzed<Plan, Site> {
+  return { sites, start: startSite, plansFor, play: (site, plan) => play(site, plan, options) };
 }
 
-export interface Finding {
-  readonly site: SiteName;
-  /** Makes the same plan, with the path of the shrunk one. */
-  readonly seed: number;
-  readonly path: string;
-  readonly smallest: Plan;
-  readonly complaints: readonly string[];
-}
-
-export interface FuzzReport {
-  readonly cases: Readonly<Record<string, number>>;
-  readonly tookMs: number;
-  /** Why a site did not take part. */
-  readonly skipped: readonly string[];
-  readonly findings: readonly Finding[];
-  readonly uncaught: readonly string[];
-}
-
-/** Plays cases on all sites beside each other. Cleans up whatever happens. */
-export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
-  const startedAt = performance.now();
-  const fuzzer = new Fuzzer(options);
-  const uncaught: string[] = [];
-  const events = ['uncaughtException', 'unhandledRejection', 'warning'] as const;
-  const listeners = events.map(event => {
-    const note = (error: unknown) =>
-      void uncaught.push(`${event}: ${error instanceof Error ? error.stack : String(error)}`);
-    process.on(event, note);
-    return () => process.off(event, note);
-  });
-  try {
-    await Promise.all((options.only ?? sites).map(name => fuzzer.site(name)));
-  } finally {
-    for (const stop of listeners) stop();
-  }
-  options.signal?.throwIfAborted();
-  const { cases, skipped, findings } = fuzzer;
-  return { cases, tookMs: performance.now() - startedAt, skipped, findings, uncaught };
-}
-
-class Fuzzer {
-  readonly cases: Record<string, number> = {};
-  readonly skipped: string[] = [];
-  readonly findings: Finding[] = [];
-  readonly #options: FuzzOptions;
-
-  constructor(options: FuzzOptions) {
-    this.#options = options;
-  }
-
-  async site(name: SiteName): Promise<void> {
-    const site = await startSite(name);
-    if (typeof site === 'string') return void this.skipped.push(site);
-    try {
-      await this.#fuzz(name, site);
-    } finally {
-      await site[Symbol.asyncDispose]();
-    }
-  }
-
-  async #fuzz(name: SiteName, site: Site): Promise<void> {
-    const { seed, runs, plan, first } = this.#options;
-    const known = new Set<string>();
-    const arbitrary = plan === undefined ? plansFor(site) : fc.constant(plan);
-    const all = plan === undefined ? runs : 1;
-    this.cases[name] = 0;
-    const endsAt = performance.now() + this.#options.withinMs;
-    for (let round = 0; this.cases[name] < all && !this.#isOver(endsAt); round++) {
-      const left = { numRuns: all - this.cases[name], endsAt };
-      const finding = await this.#check(name, site, arbitrary, seed + round, left, known);
-      if (finding === undefined) return;
-      this.findings.push(finding);
-      for (const complaint of finding.complaints) known.add(kindOf(complaint));
-      if (first) return;
-    }
-  }
-
-  /** Until the first case with a complaint of a new kind, which is made smaller. */
-  async #check(
-    name: SiteName,
-    site: Site,
-    arbitrary: fc.Arbitrary<Plan>,
-    seed: number,
-    { numRuns, endsAt }: { readonly numRuns: number; readonly endsAt: number },
-    known: ReadonlySet<string>,
-  ): Promise<Finding | undefined> {
-    const { onCase } = this.#options;
-    let until = endsAt;
-    let smallest: { readonly plan: Plan; readonly complaints: readonly string[] } | undefined;
-    const property = fc.asyncProperty(arbitrary, async plan => {
-      if (performance.now() > until || this.#options.signal?.aborted) return;
-      const complaints = await play(site, plan, this.#options);
-      // One of each kind
-      const unknown = [...new Map(complaints.map(each => [kindOf(each), each])).values()].filter(
-        each => !known.has(kindOf(each)),
-      );
-      if (smallest === undefined) {
-        this.cases[name]!++;
-        onCase?.(Object.values(this.cases).reduce((sum, count) => sum + count));
-      }
-      if (unknown.length === 0) return;
-      if (smallest === undefined) until = performance.now() + (this.#options.shrinkMs ?? 20_000);
-      smallest = { plan, complaints: unknown };
-      throw new Error(unknown[0]);
-    });
-    const { failed, counterexamplePath } = await fc.check(property, { seed, numRuns });
-    if (!failed || smallest === undefined) return undefined;
-    const { plan, complaints } = smallest as { plan: Plan; complaints: readonly string[] };
-    return { site: name, seed, path: counterexamplePath ?? '', smallest: plan, complaints };
-  }
-
-  #isOver(endsAt: number): boolean {
-    return performance.now() > endsAt || this.#options.signal?.aborted === true;
-  }
-}
-
-/** A complaint without what differs from case to case. */
-function kindOf(complaint: string): string {
-  return complaint
-    .split('\n', 1)[0]!
-    .replace(/"[^"]*"/g, '…')
-    .replace(/\d+(\.\d+)?/g, '#');
+export function fuzz(options: FuzzOptions): Promise<FuzzReport<Plan>> {
+  return run(fuzzed(options), options);
 }

@@ -1,15 +1,5 @@
-import {
-  boolean,
-  functionOf,
-  listOf,
-  objectWith,
-  type RulesFor,
-  readOptions,
-  record,
-  required,
-  text,
-} from '@ashlar/core';
-import { onSubjects, type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import { boolean, functionOf, type RulesFor, readOptions, record, required, text } from '@ashlar/core';
+import { onSubjects, runnerRule, type Skip, skipRule, suite, type TestRunner } from '@ashlar/core/testing';
 import { claimTests } from './conformance/claims.ts';
 import { expiryTests } from './conformance/expiry.ts';
 import { faultTests } from './conformance/faults.ts';
@@ -35,20 +25,8 @@ export interface StoreConformanceOptions {
 const rules = {
   name: required(text(), 'the name of the backend'),
   features: record({ others: boolean(false), loses: boolean(false), breaks: boolean(false) }),
-  skip: listOf(
-    (value, option) =>
-      readOptions(
-        `\`${option}\``,
-        value,
-        { test: required(text()), reason: required(text()) },
-        `${option}.`,
-      ) as Skip,
-  ),
+  skip: skipRule,
 } satisfies RulesFor<StoreConformanceOptions>;
-const anyRunner = required(
-  objectWith<TestRunner>(['describe', 'it'], 'write `{ describe, it }`, imported from the test runner'),
-  'write `{ describe, it }`',
-);
 const maker = required(functionOf<MakeSubject>('write `async () => ({ store, [Symbol.asyncDispose]: … })`'));
 
 /**
@@ -74,5 +52,5 @@ export function storeConformance(
     ...claimTests,
     ...faultTests(features),
   };
-  suite(anyRunner(runner, 'runner'), `the store ${name}`, onSubjects(make, tests), skip);
+  suite(runnerRule(runner, 'runner'), `the store ${name}`, onSubjects(make, tests), skip);
 }

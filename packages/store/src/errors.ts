@@ -18,7 +18,7 @@ export class StoreTimeoutError extends StoreUnavailableError {
   static override readonly code: string = 'ASHLAR_STORE_TIMEOUT';
   readonly timeoutMs: number;
 
-  constructor(operation: string, timeoutMs: number, outcome: CallOutcome) {
+  constructor(operation: string, timeoutMs: number, outcome: CallOutcome = 'Unknown') {
     super(`${operation} was not answered within ${timeoutMs} ms`, outcome);
     this.timeoutMs = timeoutMs;
   }

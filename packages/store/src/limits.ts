@@ -17,6 +17,7 @@ export const maxToken: bigint = 2n ** 53n - 2n;
 /** How far `above` may be ahead of the store's clock: a day, in microseconds. */
 export const maxAheadUs: bigint = 86_400_000_000n;
 
+const encoder = new TextEncoder();
 const loneSurrogate = /\p{Surrogate}/u;
 
 /** @throws InvalidKeyError */
@@ -25,7 +26,7 @@ export function checkKey(key: unknown, what = 'key'): string {
     throw new InvalidKeyError(key, `\`${what}\` must be a string, got ${describe(key)}`);
   }
   // UTF-8 takes three bytes for a unit at most
-  if (key.length * 3 > maxKeyBytes && Buffer.byteLength(key) > maxKeyBytes) {
+  if (key.length * 3 > maxKeyBytes && encoder.encode(key).length > maxKeyBytes) {
     throw new InvalidKeyError(key, `${what} ${describe(key)} is longer than ${maxKeyBytes} bytes of UTF-8`);
   }
   if (loneSurrogate.test(key)) {

@@ -5,7 +5,8 @@ import type { Version } from './store.ts';
  * backend could lose.
  */
 export function versionSource(): () => Version {
-  const source = Buffer.from(crypto.getRandomValues(new Uint8Array(9))).toString('base64url');
+  const random = String.fromCharCode(...crypto.getRandomValues(new Uint8Array(9)));
+  const source = btoa(random).replaceAll('+', '-').replaceAll('/', '_');
   let count = 0;
   return () => `${source}.${(count++).toString(36)}`;
 }

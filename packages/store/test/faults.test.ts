@@ -15,7 +15,7 @@ const runs = 1;
 
 describeWith([{ own: 'redis' }, { own: 'postgres' }, 'cc'], 'faults', () => {
   for (const fault of faults) {
-    it(`${fault.name}: ${fault.about}`, { timeout: 120_000 }, async () => {
+    it(`${fault.name}: ${fault.about}`, { timeout: 300_000 }, async () => {
       const row = await runFault(fault, report, { runs, seed: 7 });
       expect(row).toMatchObject({ runs, unexpected: 0, remarks: [], ok: true });
       expect(row.operations).toBeGreaterThan(0);

@@ -446,7 +446,7 @@ function wrongs(): Record<string, Wrong> {
       value => toJson(value),
       [
         [undefined, '`value` cannot be written as JSON: JSON does not keep undefined'],
-        [5n, '`value` cannot be written as JSON: Do not know how to serialize a BigInt'],
+        [5n, '`value` cannot be written as JSON: JSON does not keep 5 (bigint)'],
         [{ at: [new Date()] }, '`value` cannot be written as JSON: JSON does not keep a Date at 0 at "at"'],
         [new Map(), '`value` cannot be written as JSON: JSON does not keep a Map'],
         [Number.NaN, '`value` cannot be written as JSON: JSON does not keep NaN (number)'],

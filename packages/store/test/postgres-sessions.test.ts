@@ -1,19 +1,11 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
-import { type Postgres, startPostgres } from '@workspace/services';
+import { type Postgres, startPostgres, startSuddenEnd } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { StoreUnavailableError } from '../src/errors.ts';
 import { bytes } from './bytes.ts';
 import { Tables } from './postgres-tables.ts';
 import { ending } from './support.ts';
-
-/** ReadyForQuery, while no transaction is open. */
-const ready = Buffer.from('Z\0\0\0\x05I', 'latin1');
-
-/** What a session says that an administrator ends. */
-const ended = Buffer.from('E\0\0\0\x22SFATAL\0VFATAL\0C57P01\0Mterminated\0\0', 'latin1');
-ended.writeInt32BE(ended.length - 1, 1);
 
 describeWith({ own: 'postgres' }, 'sessions of PostgreSQL', () => {
   let server: Postgres;
@@ -22,25 +14,6 @@ describeWith({ own: 'postgres' }, 'sessions of PostgreSQL', () => {
   });
   afterAll(() => server?.stop());
 
-  /** A way to the server on which each session is ended in the same packet that says that it is ready. */
-  async function endingAtOnce(): Promise<number> {
-    const way = createServer(client => {
-      const upstream = connect(server.port, '127.0.0.1');
-      client.on('error', () => {}).on('close', () => upstream.destroy());
-      upstream.on('error', () => {}).on('close', () => client.destroy());
-      client.pipe(upstream);
-      upstream.on('data', chunk => {
-        const isReady = chunk.subarray(-ready.length).equals(ready);
-        client.write(isReady ? Buffer.concat([chunk, ended]) : chunk);
-        if (isReady) client.end();
-      });
-    });
-    way.listen(0, '127.0.0.1');
-    await once(way, 'listening');
-    onTestFinished(() => void way.close());
-    return (way.address() as AddressInfo).port;
-  }
-
   it('that end as they begin fail the call, and never the process', async () => {
     const tables = ending(new Tables(server.url));
     await tables.store().migrate();
@@ -48,7 +21,7 @@ describeWith({ own: 'postgres' }, 'sessions of PostgreSQL', () => {
     const note = (error: unknown) => void uncaught.push(error);
     process.on('uncaughtException', note);
     onTestFinished(() => void process.off('uncaughtException', note));
-    const port = await endingAtOnce();
+    const { port } = ending(await startSuddenEnd(server.port));
     const connectionString = server.url.replace(`:${server.port}/`, `:${port}/`);
     const store = tables.store({ timeoutMs: 2_000 }, { connectionString, max: 2 });
     const watching = store.watch('', { signal: new AbortController().signal })[Symbol.asyncIterator]().next();
@@ -60,6 +33,25 @@ describeWith({ own: 'postgres' }, 'sessions of PostgreSQL', () => {
     }
     await store.close();
     await expect(watching).rejects.toThrow('is closed');
+    expect(uncaught).toEqual([]);
+  });
+
+  it('that end as they begin do not end the process when the store was closed meanwhile', async () => {
+    const tables = ending(new Tables(server.url));
+    const uncaught: unknown[] = [];
+    const note = (error: unknown) => void uncaught.push(error);
+    process.on('uncaughtException', note);
+    onTestFinished(() => void process.off('uncaughtException', note));
+    const { port } = ending(await startSuddenEnd(server.port));
+    const connectionString = server.url.replace(`:${server.port}/`, `:${port}/`);
+    const pool = new pg.Pool({ connectionString, max: 2 });
+    const store = tables.store({ pool, timeoutMs: 2_000 });
+    const made = new Promise(resolve => pool.once('connect', resolve));
+    const asked = store.get('key').catch(error => error);
+    await store.close();
+    await made;
+    await asked;
+    await pool.end();
     expect(uncaught).toEqual([]);
   });
 });

@@ -20,7 +20,9 @@ describeWith('redis', 'a lease over Redis', () => {
     const proxy = ending(await startTcpProxy({ target: server.port }));
     const [cutOff, direct] = [storeAt(proxy.port, 200), storeAt(server.port)];
     const sink = new Redis(server.port);
-    const lease = ending(await Lease.acquire(cutOff, 'name', { ttlMs: 600 }));
+    await eventually(() => cutOff.get('anything'), soon);
+    const acquired = eventually(() => Lease.acquire(cutOff, 'name', { ttlMs: 600 }), soon);
+    const lease = ending(await acquired);
     await fencedSet(sink, 'sink', 'first', lease);
     proxy.stall();
     const next = ending(await Lease.acquire(direct, 'name', { ttlMs: 60_000, retryMs: 20 }));

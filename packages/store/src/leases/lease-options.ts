@@ -95,7 +95,9 @@ function termsOf(store: Store, name: string, options: Checked<typeof checkedRule
 
 /** Unique, and for people says where it runs. */
 function newHolder(): string {
-  // Not imported, so that a package with leases in it needs no shim in a browser bundle
-  const { hostname } = process.getBuiltinModule('node:os');
-  return `${hostname()}/${process.pid}/${crypto.randomUUID()}`;
+  // Not imported, so that a package with leases in it runs in a browser
+  const { process } = globalThis as { process?: NodeJS.Process };
+  const os = process?.getBuiltinModule?.('node:os');
+  const place = os === undefined ? 'browser' : `${os.hostname()}/${process?.pid}`;
+  return `${place}/${crypto.randomUUID()}`;
 }

@@ -211,21 +211,33 @@ export class PostgresBackend implements Backend {
     if (row !== undefined && row.watched !== null) this.#notifier.notify();
   }
 
-  /** Sent after the server was checked, and after a watch that has just begun listens. */
+  /** Sent after the server was checked, after a watch that has just begun listens, and after lost sessions have ended. */
   async #run<R>(
     operation: string,
     onLoss: CallOutcome,
     statement: Statement<R>,
     values: unknown[],
   ): Promise<readonly R[]> {
-    const isReady = this.#check.isPassed() && this.#feed?.isTried !== false;
-    const before = isReady ? undefined : () => Promise.all([this.#check.pass(), this.#feed?.tried]);
+    const isReady = this.#check.isPassed() && this.#feed?.isTried !== false && !this.#connections.lost.some;
+    const before = isReady ? undefined : () => this.#prepare();
     try {
       return await this.#connections.run(operation, onLoss, statement, values, before);
     } catch (error) {
       if (!this.connected) this.#check.forget();
       throw error;
     }
+  }
+
+  async #prepare(): Promise<void> {
+    await Promise.all([this.#check.pass(), this.#feed?.tried]);
+    const { endSessions } = this.#statements;
+    await this.#connections.lost.endAll(
+      sessions => this.#connections.run('end of a lost session', 'NotExecuted', endSessions, sessions),
+      reason =>
+        this.#warnings.publish(
+          `the store may not end sessions whose answer was lost, so a write in one may come after a later one: ${reason}`,
+        ),
+    );
   }
 
   /** The condition holds at the moment of the write; `found` is of the beginning of the statement. */

@@ -2,6 +2,7 @@ import { type CallOutcome, refused, withDeadline } from '@ashlar/core';
 import { channels } from '../../diagnostics.ts';
 import { StoreClosedError, StoreTimeoutError, StoreUnavailableError } from '../../errors.ts';
 import { Call, isMixedUp, isPassing, wasUndone } from './call.ts';
+import { LostSessions } from './lost-sessions.ts';
 import type { PoolClientLike, PoolLike } from './pool-like.ts';
 import type { Statement } from './statements.ts';
 
@@ -23,12 +24,17 @@ const attempts = 10;
  * whose answer was lost, is ended and never used again.
  */
 export class Connections {
+  /** Of connections that were lent for one statement. */
+  readonly lost: LostSessions;
   readonly #options: ConnectionsOptions;
   readonly #closing = new AbortController();
   #isConnected = true;
+  /** Connections that the pool is making for a call here, which may be over already. */
+  #awaited = 0;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.lost = new LostSessions(options.timeoutMs);
     // An idle connection that breaks would otherwise end the process
     options.pool.on?.('error', this.#onIdleError);
     options.pool.on?.('connect', guard);
@@ -89,6 +95,12 @@ export class Connections {
 
   close(): void {
     this.#closing.abort(new StoreClosedError(this.#options.store));
+    this.#leave();
+  }
+
+  /** What was asked of the pool is guarded to its end. */
+  #leave(): void {
+    if (!this.#closing.signal.aborted || this.#awaited > 0) return;
     this.#options.pool.removeListener?.('error', this.#onIdleError);
     this.#options.pool.removeListener?.('connect', guard);
   }
@@ -115,6 +127,7 @@ export class Connections {
   async #lend<T>(call: Call, work: (client: PoolClientLike) => Promise<T>): Promise<T> {
     const client = await this.#connect(call);
     client.on('error', ignore); // The statement in flight reports it
+    const sending = this.lost.begin(call, client);
     let isSound = false;
     try {
       const result = await work(client);
@@ -124,13 +137,20 @@ export class Connections {
       isSound = wasUndone((error as Error).cause);
       throw error;
     } finally {
+      this.lost.end(sending, isSound);
       client.release(!isSound);
       client.removeListener('error', ignore);
     }
   }
 
   async #connect(call: Call): Promise<PoolClientLike> {
+    this.#awaited++;
     const connecting = this.#options.pool.connect();
+    const isMade = () => {
+      this.#awaited--;
+      setImmediate(() => this.#leave()); // The guard of this connection has gone by then
+    };
+    Promise.resolve(connecting).then(isMade, isMade);
     let client: PoolClientLike;
     try {
       client = await call.within(connecting);

@@ -17,6 +17,8 @@ export interface PoolLike {
 
 /** A connection that is the borrower's until `release`: for others to use, or with `true` to be ended. */
 export interface PoolClientLike extends QueryableLike {
+  /** Of its session at the server; as `pg` has it, though its types do not. */
+  readonly processID?: number | null | undefined;
   release(destroy?: boolean): void;
   on(event: 'error' | 'notification' | 'end', listener: (about?: unknown) => void): unknown;
   removeListener(event: 'error' | 'notification' | 'end', listener: (about?: unknown) => void): unknown;

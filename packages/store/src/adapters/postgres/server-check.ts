@@ -1,7 +1,7 @@
 import { Warnings } from '../../diagnostics.ts';
 import { StoreUnavailableError, UnsafeBackendError } from '../../errors.ts';
 import type { Connections } from './connections.ts';
-import type { Statement } from './statements.ts';
+import { type Statement, serverStarted } from './statements.ts';
 import { shortHash, type Table } from './table.ts';
 import { type Shape, shapeQuery, wholeShapeOf } from './table-shape.ts';
 
@@ -11,6 +11,8 @@ export interface ServerRow {
   readonly full_page_writes: string;
   readonly synchronous_commit: string;
   readonly recovering: string;
+  /** When the server started, in seconds. */
+  readonly started: string;
   /** The JSON of a `Shape`. */
   readonly shape: string | null;
 }
@@ -19,7 +21,8 @@ const settings = ['fsync', 'full_page_writes', 'synchronous_commit'] as const;
 
 export function serverQuery(table: Table): Statement<ServerRow> {
   const columns = settings.map(name => `current_setting('${name}') AS ${name}`);
-  const text = `SELECT ${columns.join(', ')}, pg_is_in_recovery()::text AS recovering, (${shapeQuery(table)}) AS shape`;
+  const text = `SELECT ${columns.join(', ')}, pg_is_in_recovery()::text AS recovering,
+    ${serverStarted} AS started, (${shapeQuery(table)}) AS shape`;
   return { name: `ashlar_check_${shortHash(text)}`, text };
 }
 
@@ -87,6 +90,7 @@ export class ServerCheck {
 
   #judge(row: ServerRow): void {
     const { table, durability } = this.#options;
+    this.#connections.lost.server = row.started;
     const shape = wholeShapeOf(table, row.shape);
     if (row.recovering === 'true') {
       throw new StoreUnavailableError('the server is a standby, which cannot be written to', 'NotExecuted');

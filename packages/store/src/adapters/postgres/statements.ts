@@ -6,6 +6,9 @@ const sweepRows = 1_000;
 /** The most keys that one poll returns. */
 export const pollKeys = 10_000;
 
+/** When the server started, in seconds: in every session alike, whatever its time zone. */
+export const serverStarted = 'extract(epoch FROM pg_postmaster_start_time())::text';
+
 /** One round trip and one transaction, which returns rows `R`. All columns are text, so that no type parser changes them. */
 export interface Statement<R = unknown> {
   readonly name: string;
@@ -52,6 +55,12 @@ export interface ClaimRow {
   readonly now: string;
 }
 
+/** A session that has not ended yet. */
+export interface SessionRow {
+  /** `true` when the user may not see it, and so not end it. */
+  readonly hidden: string;
+}
+
 /** The statements of a store over its table; each with its parameters. */
 export interface Statements {
   /** key */
@@ -82,6 +91,8 @@ export interface Statements {
   readonly attend: Statement;
   /** snapshot, or null */
   readonly poll: Statement<PollRow>;
+  /** `SessionsToEnd`; those that are still there. None of another user, and none that began later under the same process id. */
+  readonly endSessions: Statement<SessionRow>;
 }
 
 const { value, claim, epoch, watcher } = kinds;
@@ -189,6 +200,12 @@ export function statementsFor(
           WHERE t.changed >= pg_snapshot_xmin($1::pg_snapshot) AND t.changed < pg_snapshot_xmax(pg_current_snapshot())
             AND NOT pg_visible_in_snapshot(t.changed, $1::pg_snapshot)
           ORDER BY t.changed LIMIT ${pollKeys + 1}) c) AS keys`,
+
+    endSessions: `SELECT (a.backend_start IS NULL)::text AS hidden,
+        CASE WHEN a.backend_start IS NOT NULL THEN pg_terminate_backend(a.pid) END AS told FROM pg_stat_activity a
+      JOIN unnest($1::int4[], $2::float8[], $3::text[]) AS lost(pid, age, server) ON a.pid = lost.pid
+      WHERE a.usename = session_user AND a.datname = current_database() AND lost.server = ${serverStarted}
+        AND coalesce(a.backend_start <= clock_timestamp() - lost.age * interval '1 millisecond', true)`,
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Client } from './client.ts';
+import { type Identity, supersede } from './identity.ts';
 
 /** A timer of Node fires at once when its time is longer than this. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -10,6 +11,8 @@ export class Connection {
   readonly over: Promise<unknown>;
   /** When the server was last found fit, by `performance.now()`. */
   checkedAt = 0;
+  /** How its server lists it, once it is open, where that is known. */
+  identity: Identity | undefined;
   #resolveOver: (reason: unknown) => void = () => {};
   #lastError: unknown;
   #isOver = false;
@@ -28,10 +31,14 @@ export class Connection {
   }
 
   /**
-   * Connects, and resolves when `prepare` has found the server fit; rejects when the connection ends before that. A
-   * server that accepts and is silent has `timeoutMs`; Sentinels or nodes that are tried in turn have five times that.
+   * Connects, ends the connection before, and resolves when `prepare` has found the server fit; rejects when the connection
+   * ends before that. A server that accepts and is silent has `timeoutMs`; Sentinels or nodes that are tried in turn have five times that.
    */
-  async open(prepare: ((client: Client) => Promise<void>) | undefined, timeoutMs: number): Promise<void> {
+  async open(
+    prepare: ((client: Client) => Promise<void>) | undefined,
+    timeoutMs: number,
+    lost: Identity | undefined,
+  ): Promise<void> {
     const giveUp = () => this.end(new Error(`there was no answer within ${timeoutMs} ms of connecting`));
     let timer = setTimeout(giveUp, Math.min(5 * timeoutMs, longestTimerMs));
     this.client.on('connect', () => {
@@ -42,7 +49,11 @@ export class Connection {
       throw reason;
     });
     try {
-      await Promise.race([this.client.connect().then(() => prepare?.(this.client)), isOver]);
+      const fit = this.client.connect().then(async () => {
+        // In one round trip
+        [this.identity] = await Promise.all([supersede(this.client, lost), prepare?.(this.client)]);
+      });
+      await Promise.race([fit, isOver]);
       this.checkedAt = performance.now();
     } catch (error) {
       // The client reports more in its events than in the promise that it rejects

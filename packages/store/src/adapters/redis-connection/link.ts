@@ -18,6 +18,7 @@ import {
 } from '@ashlar/core';
 import { type Argument, type Client, isClient } from './client.ts';
 import { Connection } from './connection.ts';
+import type { Identity } from './identity.ts';
 import { failureOf, isFatal, isRefusal, type LinkErrors, replyCode } from './replies.ts';
 
 export interface LinkOptions {
@@ -78,7 +79,7 @@ interface Waiter {
  * A connection to Redis that reconnects, and whose calls all end in time.
  *
  * Each connection has a client of its own, which is thrown away with it: a command that was sent and not answered fails,
- * and is never sent again. Commands are sent in the order of their calls. Each has its deadline, the wait for a
+ * and is never sent again; once there is another connection, it is not executed any more. Commands are sent in the order of their calls. Each has its deadline, the wait for a
  * connection included. One that misses it, or fails other than by an answer of the server, ends the connection; so does
  * a reply that sends it to another server, such as READONLY. It reconnects with full jitter, at
  * most half a second apart, until `close`. While the server refuses, as with a wrong password, calls reject at once.
@@ -90,6 +91,8 @@ export class Link {
   readonly #waiters = new Set<Waiter>();
   #connection: Connection | undefined;
   #isOpen = false;
+  /** The latest connection that commands were sent on. */
+  #lost: Identity | undefined;
   #failure: unknown;
   #refusal: Error | undefined;
   #pending = 0;
@@ -236,7 +239,8 @@ export class Link {
   async #open(connection: Connection): Promise<boolean> {
     const { prepare, connectTimeoutMs } = this.#options;
     try {
-      await connection.open(prepare, connectTimeoutMs);
+      await connection.open(prepare, connectTimeoutMs, this.#lost);
+      this.#lost = connection.identity;
     } catch (error) {
       this.#failure = error;
       this.#refuseIf(error);

@@ -31,7 +31,7 @@ const refusals = new Set([
 ]);
 
 /** Whether the server answered with this error; otherwise the connection failed. */
-function isReply(error: unknown): error is Error {
+export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError';
 }
 
