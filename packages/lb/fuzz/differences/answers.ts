@@ -1,7 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import { answerBytes, methodOf, valuesIn } from '../case.ts';
 import { aspectIs, type Known } from '../verdict/difference.ts';
-import { isIdempotent, oddAnswer, sentAnswer } from '../verdict/sent.ts';
+import { isIdempotent, oddAnswer, sentAnswer, sentRequest } from '../verdict/sent.ts';
+import { requestBufferBytes } from '../wire/subjects.ts';
 
 /** What ours does with the answers of endpoints, and why the peers differ. */
 export const answers: readonly Known[] = [
@@ -25,18 +26,26 @@ export const answers: readonly Known[] = [
   },
   {
     name: 'live answers, and those that no other endpoint may give, are streamed',
-    reason: 'so a broken answer to a POST begins, and is cut',
+    reason: 'so a broken answer to a POST, or to a body that was too long to keep, begins, and is cut',
     explains: ({ aspect, ours }, each) =>
       aspect === 'outcome' &&
       ours.startsWith('answer') &&
       oddAnswer(each) &&
-      (!isIdempotent(each) || /event-stream|x-accel-buffering: no/i.test(each.answer.head.join())),
+      (!isIdempotent(each) ||
+        (sentRequest(each)?.body.length ?? 0) > requestBufferBytes ||
+        /event-stream|x-accel-buffering: no/i.test(each.answer.head.join())),
   },
   {
     name: 'a broken answer is cut',
     reason: 'so that the client sees it',
     explains: ({ aspect, ours }, each) =>
       aspect === 'end of the response' && ours === 'cut' && oddAnswer(each),
+  },
+  {
+    name: 'a reset right behind a large answer',
+    reason: 'may overtake its last bytes; what was lost so shows as a cut',
+    explains: ({ aspect, ours }, each) =>
+      aspect === 'end of the response' && ours === 'cut' && each.answer.after === 'reset',
   },
   {
     name: 'early answers to large bodies',

@@ -7,6 +7,9 @@ import { available, startHaproxy, startNginx } from '@workspace/services';
 export const peerNames = ['nginx', 'haproxy'] as const;
 export type PeerName = (typeof peerNames)[number];
 
+/** What ours keeps of a request body; little, so that much goes through in pieces. */
+export const requestBufferBytes = 4_096;
+
 /** A proxy with a port for each lane, which leads to the endpoint of that lane and no other. */
 export interface Subject extends AsyncDisposable {
   readonly name: 'ours' | PeerName;
@@ -27,8 +30,7 @@ export async function startOurs(targets: readonly number[], wrap: Wrap = proxy =
     // The only endpoint could not be ejected for long; what is held against it is counted all the same
     const lb = new LoadBalancer({ endpoints, outlier: false });
     const times = { connectTimeoutMs: timeoutMs, headersTimeoutMs: timeoutMs, idleTimeoutMs: timeoutMs };
-    // Little, so that much goes through in pieces
-    const buffers = { requestBufferBytes: 4_096, responseBufferBytes: 4_096 };
+    const buffers = { requestBufferBytes, responseBufferBytes: 4_096 };
     const proxy = wrap(reverseProxy(lb, { ...times, ...buffers }));
     const server = createServer(proxy).on('upgrade', proxy.upgrade).listen(0, '127.0.0.1');
     return { lb, proxy, server };

@@ -70,7 +70,7 @@ export function reverseProxy<E extends Endpoint>(
 ): ReverseProxy {
   checkBalancer(balancer);
   const settings = proxySettings(options);
-  const pools = new Pools(balancer, settings, keptByAttempts);
+  const pools = new Pools(balancer, settings);
   const { sticky, trustForwarded } = settings;
   const affinity = sticky && new Affinity(balancer, sticky, trustForwarded);
   const rewriting = new Rewriting(settings, affinity);
@@ -126,6 +126,3 @@ function notOfNode(request: unknown): InvalidOptionError {
   const advice = 'in Fastify write `proxy(request.raw, reply.raw)`';
   return refused('request', 'the IncomingMessage of `node:http`, with its ServerResponse', request, advice);
 }
-
-/** Attempts have timers of their own: undici rounds its timeouts up to a second. */
-const keptByAttempts = { headersTimeout: 0, bodyTimeout: 0 };

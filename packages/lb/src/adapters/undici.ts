@@ -19,7 +19,12 @@ export {
   type UpstreamFailure,
 } from './http/errors.ts';
 export type { TlsOptions, UpstreamOptions } from './http/options.ts';
-export type { BalancedDispatcherOptions } from './undici/options.ts';
+export type {
+  BalancedDispatcherOptions,
+  DispatchAnswer,
+  DispatchFailure,
+  DispatchResult,
+} from './undici/options.ts';
 
 /**
  * A dispatcher of undici that sends each request to an endpoint of the balancer, at its `url`: for
@@ -55,8 +60,7 @@ export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implement
     super();
     this.#balancer = balancer;
     this.#settings = settings;
-    const { headersTimeoutMs: headersTimeout, idleTimeoutMs: bodyTimeout } = settings;
-    this.#pools = new Pools(balancer, settings, { headersTimeout, bodyTimeout }, pool => {
+    this.#pools = new Pools(balancer, settings, pool => {
       pool.on('connect', (origin, targets) => this.emit('connect', origin, [this, ...targets]));
       pool.on('disconnect', (origin, targets, error) =>
         this.emit('disconnect', origin, [this, ...targets], error),

@@ -1,34 +1,22 @@
-import type { Random } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import { channels } from '../diagnostics.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { PolicyError } from '../errors.ts';
 import { type Concurrency, type Limiter, limitOf } from '../limits/limiter.ts';
 import type { Observed, OutlierEjection } from '../outlier/ejection.ts';
-import {
-  isExcused,
-  type Outcome,
-  outcomeOf,
-  type PickRequest,
-  type Policy,
-  type Settlement,
-} from '../policy.ts';
+import { isExcused, type Outcome, outcomeOf, type Policy, type Settlement } from '../policy.ts';
 import type { Picked } from '../request.ts';
 import { checkSettlement } from '../request-checks.ts';
 import type { Availability } from './availability.ts';
+import { Choice, type ChoiceParts } from './choice.ts';
 import { type Health, Member, type Members } from './member.ts';
 
-export interface EndpointSetParts<E extends Endpoint> {
-  readonly balancer: string;
-  readonly members: Members<E>;
+export interface EndpointSetParts<E extends Endpoint> extends ChoiceParts<E> {
   /** Of endpoints that join. */
   readonly health: Health;
-  readonly policy: Policy<E>;
   readonly availability: Availability<E>;
   readonly outlier: OutlierEjection<E> | undefined;
   readonly concurrency: Concurrency<E>;
   readonly now: () => number;
-  readonly random: Random;
 }
 
 /** The endpoints of a balancer and the requests in flight to them: the synchronous part of a balancer. */
@@ -45,11 +33,8 @@ export class EndpointSet<E extends Endpoint> {
   readonly #outlier: OutlierEjection<E> | undefined;
   readonly #health: Health;
   readonly #concurrency: Concurrency<E>;
-  /** One object for all picks, so that a pick need not allocate it. */
-  readonly #request: { -readonly [K in keyof PickRequest<E>]: PickRequest<E>[K] };
-  #exclude: readonly string[] = [];
+  readonly #choice: Choice<E>;
   #inFlight = 0;
-  #lastResorts = 0;
 
   constructor(parts: EndpointSetParts<E>) {
     this.#balancer = parts.balancer;
@@ -60,10 +45,7 @@ export class EndpointSet<E extends Endpoint> {
     this.#health = parts.health;
     this.#concurrency = parts.concurrency;
     this.now = parts.now;
-    const skip = (candidate: { readonly endpoint: E }) =>
-      (candidate as Member<E>).isBusy ||
-      (this.#exclude.length > 0 && this.#exclude.includes(candidate.endpoint.id));
-    this.#request = { key: undefined, now: 0, random: parts.random, inFlight: 0, skip };
+    this.#choice = new Choice(parts);
   }
 
   /** Requests in flight, also to endpoints that have left. */
@@ -98,38 +80,14 @@ export class EndpointSet<E extends Endpoint> {
     if (!this.#availability.isReady) return undefined;
     const now = this.now();
     if (now >= this.#availability.dueAt) this.refresh(now);
-    const request = this.#request;
-    request.key = key;
-    request.now = now;
-    this.#exclude = exclude;
-    const preferred = prefer === undefined ? undefined : this.#preferred(prefer, key, exclude);
-    const member = preferred ?? (this.#policy.pick(request) as Member<E> | undefined);
-    if (member === undefined) return lastResort ? this.#pickLastResort(exclude, now) : undefined;
-    if (member.eligible !== true)
-      throw new PolicyError(`the policy of ${this.#balancer} picked no candidate of its own`);
-    request.inFlight!++;
+    const member = this.#choice.choose(key, exclude, prefer, now);
+    if (member === undefined) {
+      const found = lastResort ? this.#choice.lastResort(exclude) : undefined;
+      return found && this.#assign(found, now, 'last resort');
+    }
+    this.#choice.inFlight++;
     const isProbe = member.state === 'probing' && member.probe === undefined;
     return this.#assign(member, now, isProbe ? 'probe' : undefined);
-  }
-
-  #preferred(id: string, key: Key | undefined, exclude: readonly string[]): Member<E> | undefined {
-    const member = this.members.get(id);
-    if (member?.eligible !== true || member.isBusy || exclude.includes(id)) return undefined;
-    return this.#policy.serves?.(member, key) === false ? undefined : member;
-  }
-
-  /** Before an error: an ejected endpoint, or one being probed, in turns. None while another one is only at its limit. */
-  #pickLastResort(exclude: readonly string[], now: number): InFlightRequest<E> | undefined {
-    let found: Member<E> | undefined;
-    for (const member of this.members.values()) {
-      if (!member.isEnabled || exclude.includes(member.endpoint.id)) continue;
-      if (member.eligible && (member.isAtLimit || !member.isBusy)) return undefined;
-      if (!member.isEjected || member.health !== 'healthy' || member.isAtLimit) continue;
-      if (found === undefined || member.lastResort < found.lastResort) found = member;
-    }
-    if (found === undefined) return undefined;
-    found.lastResort = ++this.#lastResorts;
-    return this.#assign(found, now, 'last resort');
   }
 
   #assign(member: Member<E>, now: number, trial: Observed['trial']): InFlightRequest<E> {
@@ -251,7 +209,7 @@ export class EndpointSet<E extends Endpoint> {
     const { member, startedAt } = request;
     this.#inFlight--;
     member.inFlight--;
-    if (member.eligible) this.#request.inFlight!--;
+    if (member.eligible) this.#choice.inFlight--;
     if (member.probe === request) member.probe = undefined;
     if (member.inFlight === 0) member.drain?.finish();
     const now = this.now();
@@ -287,9 +245,7 @@ export class EndpointSet<E extends Endpoint> {
 
   #updatePolicy(now: number): void {
     this.#availability.update(now);
-    let inFlight = 0;
-    for (const member of this.members.values()) if (member.eligible) inFlight += member.inFlight;
-    this.#request.inFlight = inFlight;
+    this.#choice.recount();
   }
 }
 

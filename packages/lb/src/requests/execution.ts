@@ -51,7 +51,8 @@ export class Execution<E extends Endpoint, T> {
       this.#resolve = resolve;
       this.#reject = reject;
       this.#call.outcome = 'Unknown';
-      this.#call.onStop = reason => this.#stop(reason);
+      const stop = (reason: unknown) => this.#stop(reason);
+      this.#call.onStop = stop;
       this.#begin(first, false);
     });
   }
@@ -262,7 +263,8 @@ class RunningAttempt<E extends Endpoint> extends AttemptContext<E> {
 /**
  * Results are instances of classes where an object literal would do, like all objects that requests make by the thousand
  * and that refer to more than numbers. V8 may allocate the objects of a literal in the old generation, which is seldom
- * collected: there each keeps alive what it refers to, in the proxy a whole request. That can double its cost.
+ * collected: there each keeps alive what it refers to, in the proxy a whole request. That can double its cost. So does V8
+ * always with a function that is written right behind `x.y =`; one that is a constant first is allocated like others.
  */
 class Fulfilled<T> {
   readonly value: T;

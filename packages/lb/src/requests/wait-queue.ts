@@ -57,7 +57,8 @@ export class WaitQueue<E extends Endpoint> {
       const waiter: Waiter<E> = { key, prefer, resolve, reject, timer: undefined };
       const entry = this.#queue.push(waiter);
       waiter.timer = this.#timers.start(this.#settings.maxWaitMs, () => this.#expire(entry));
-      call.onStop = reason => this.#reject(entry, reason);
+      const stop = (reason: unknown) => this.#reject(entry, reason);
+      call.onStop = stop;
       this.#listen();
     });
   }

@@ -1,9 +1,13 @@
 import { createServer, type IncomingMessage } from 'node:http';
+import { inspect } from 'node:util';
+import { memoryStore } from '@ashlar/store';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
+import { register } from '../../src/adapters/registry.ts';
 import { httpCheck } from '../../src/index.ts';
 import { dispatching } from '../support/dispatching.ts';
 import { front } from '../support/front.ts';
+import { heard } from '../support/heard.ts';
 import { listening } from '../support/listening.ts';
 import { ask, raw } from '../support/raw.ts';
 
@@ -78,5 +82,38 @@ describe.each(Object.entries(ways))("an endpoint's url, by %s", (_, way) => {
     expect(last()).toBe('/page?y undefined');
     await way({ id: 'a', url: `http://user@${host}/?` }, '/', 'Bearer own');
     expect(last()).toBe('/ Bearer own');
+  });
+});
+
+describe('the credentials of an endpoint', () => {
+  it('are in no snapshot, message and error of a balancer', async () => {
+    const { url } = await listening(createServer(message => message.socket.destroy()));
+    const endpoint = { id: 'a', url: url.replace('//', '//user:secret@') };
+    const channels = ['pick', 'outcome', 'retry', 'proxy-error', 'eject'].map(heard);
+    const { lb, port } = await front([endpoint], {}, { outlier: { consecutiveFailures: 1 } });
+    const answer = await ask(port, 'GET / HTTP/1.1\r\nHost: a');
+    expect(answer).toContain('502 Bad Gateway');
+    const messages = channels.flatMap(({ stop }) => stop());
+    expect(messages.length).toBeGreaterThan(2);
+    for (const text of [answer, JSON.stringify(lb.snapshot()), inspect(messages, { depth: 9 })]) {
+      expect(text).not.toContain('secret');
+    }
+  });
+
+  it('are in the store as they are, when it is registered', async () => {
+    await using store = memoryStore();
+    const url = 'http://user:secret@10.0.0.1/base?x#part';
+    await using _registration = await register(store, { id: 'a', url });
+    for await (const { value } of store.list('')) expect(new TextDecoder().decode(value)).toContain(url);
+  });
+});
+
+describe('the answer of the proxy where no endpoint can', () => {
+  it('names no endpoint', async () => {
+    const { port } = await front([{ id: 'replica-7', url: 'http://127.0.0.1:9' }]);
+    const answer = await ask(port, 'GET / HTTP/1.1\r\nHost: a');
+    expect(answer).toContain('Content-Type: application/problem+json'.toLowerCase());
+    expect(answer).toContain('ASHLAR_LB_UPSTREAM');
+    expect(answer).not.toMatch(/replica-7|127\.0\.0\.1/);
   });
 });

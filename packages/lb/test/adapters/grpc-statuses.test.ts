@@ -7,7 +7,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { expect, it, onTestFinished } from 'vitest';
-import { balancedChannel } from '../../src/adapters/grpc.ts';
+import { type BalancedChannelOptions, balancedChannel } from '../../src/adapters/grpc.ts';
 import { LoadBalancer } from '../../src/index.ts';
 import { heard } from '../support/heard.ts';
 import { until } from '../support/until.ts';
@@ -22,7 +22,10 @@ const Client = makeGenericClientConstructor({ With: end }, 'test.End');
 type Answer = (error: object | null, value?: Buffer) => void;
 
 /** A client of a server that ends each call with the status that the request names. */
-async function client(options: { readonly concurrency?: number } = {}) {
+async function client(
+  options: { readonly concurrency?: number } = {},
+  channelOptions: BalancedChannelOptions = {},
+) {
   const server = new Server();
   server.addService(
     { With: end },
@@ -43,7 +46,7 @@ async function client(options: { readonly concurrency?: number } = {}) {
     );
   });
   const lb = new LoadBalancer({ endpoints: [{ id: 'a', url: `http://127.0.0.1:${port}` }], ...options });
-  const channel = balancedChannel(lb);
+  const channel = balancedChannel(lb, channelOptions);
   const made = new Client(channel.target, credentials.createInsecure(), channel.options);
   onTestFinished(async () => {
     made.close();
@@ -105,4 +108,26 @@ it('fails a call at once when all endpoints are at their limit', async () => {
   expect(details()).toContain('all are at their limit');
   held.done({ ok: true });
   expect(await call(status.OK)).toBe(status.OK);
+});
+
+it('takes the word of `classify` for what a status means', async () => {
+  const classify = (code: number) =>
+    code === status.NOT_FOUND ? { ok: false } : code === status.INTERNAL ? undefined : { ok: true };
+  const { call } = await client({}, { classify: ({ code }) => classify(code) });
+  const { stop } = heard('outcome');
+  for (const code of [status.NOT_FOUND, status.UNAVAILABLE, status.INTERNAL]) await call(code);
+  const outcomes = stop() as { outcome?: { ok: boolean } }[];
+  expect(outcomes.map(({ outcome }) => outcome?.ok)).toEqual([false, true, undefined]);
+});
+
+it('retries as its `serviceConfig` says', async () => {
+  const retryPolicy = {
+    ...{ maxAttempts: 3, initialBackoff: '0.001s', maxBackoff: '0.001s', backoffMultiplier: 1 },
+    retryableStatusCodes: ['ABORTED'],
+  };
+  const serviceConfig = { methodConfig: [{ name: [{ service: 'test.End' }], retryPolicy }] };
+  const { call } = await client({}, { serviceConfig });
+  const { stop } = heard('outcome');
+  expect(await call(status.ABORTED)).toBe(status.ABORTED);
+  expect(stop()).toHaveLength(3);
 });

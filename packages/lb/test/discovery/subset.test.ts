@@ -137,6 +137,16 @@ describe('a subset', () => {
     }
   });
 
+  it('heeds neither weights nor zones', () => {
+    const plain = backends(30);
+    const told = plain.map((endpoint, i) => ({ ...endpoint, weight: i % 3, zone: `z${i % 2}` }));
+    for (const client of [7, 'seven']) {
+      const ids = (endpoints: readonly Endpoint[]) =>
+        (subset(endpoints, { client, size: 9 }) as readonly Endpoint[]).map(({ id }) => id);
+      expect(ids(told)).toEqual(ids(plain));
+    }
+  });
+
   it('refuses what it cannot honor', () => {
     expect(() => subset([], { client: -1, size: 1 })).toThrow('`client` must be');
     expect(() => subset([], { client: 0.5, size: 1 })).toThrow('`client` must be');

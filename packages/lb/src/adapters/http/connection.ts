@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher, errors } from '#undici';
 import { seeResets } from './resets.ts';
+import { sent } from './sent.ts';
 
 /** What a request leaves behind in its options: the connection that it goes out on. */
 export interface Placed {
@@ -13,6 +14,7 @@ export interface ConnectionOptions extends Client.Options {
 }
 
 interface Opened {
+  socket: Socket | undefined;
   heads: Heads | undefined;
   isFresh: boolean;
 }
@@ -26,12 +28,13 @@ export class Connection extends Client {
   readonly #opened: Opened;
 
   constructor(origin: string | URL, { connect, ...options }: ConnectionOptions) {
-    const opened: Opened = { heads: undefined, isFresh: false };
+    const opened: Opened = { socket: undefined, heads: undefined, isFresh: false };
     super(origin, {
       ...options,
       connect: (target, callback) =>
         connect(target, (error, socket) => {
           if (error !== null) return callback(error, null);
+          opened.socket = socket!;
           opened.heads = new Heads(socket!, options.maxHeaderSize);
           opened.isFresh = true;
           seeResets(socket!);
@@ -53,6 +56,11 @@ export class Connection extends Client {
     this.#opened.isFresh = false;
     this.#opened.heads?.expect();
     return isFresh;
+  }
+
+  /** How far the bytes of the request have come, as `sent` gives it. */
+  sent(maxAgeMs: number): Promise<string> {
+    return sent(this.#opened.socket!, maxAgeMs);
   }
 }
 

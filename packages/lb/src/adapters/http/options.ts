@@ -15,7 +15,10 @@ export interface UpstreamOptions {
   readonly connections?: number;
   /** The time to connect, in milliseconds, rounded up to a second. Default: 2 000. */
   readonly connectTimeoutMs?: number;
-  /** The time from sending the request to the head of the response, in milliseconds. Default: 30 000. */
+  /**
+   * The time from the moment when the endpoint has taken the last byte of the request, or takes no more of it, to the head of
+   * the response, in milliseconds. With a body it may take a quarter longer. Default: 30 000.
+   */
   readonly headersTimeoutMs?: number;
   /** The longest gap between two bytes of a body, in milliseconds. Default: 30 000. */
   readonly idleTimeoutMs?: number;

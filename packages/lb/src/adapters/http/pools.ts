@@ -32,11 +32,6 @@ export function isClosedConnection(error: unknown): boolean {
   return closedCodes.has((error as { readonly code?: unknown } | null)?.code);
 }
 
-interface Timeouts {
-  readonly headersTimeout: number;
-  readonly bodyTimeout: number;
-}
-
 interface Entry {
   readonly url: string | undefined;
   upstream: OpenUpstream | undefined;
@@ -49,7 +44,6 @@ interface OpenUpstream extends Upstream {
 /** One pool of connections for each endpoint: opened by the first request, closed when the endpoint leaves or moves. */
 export class Pools<E extends Endpoint> {
   readonly #settings: UpstreamSettings;
-  readonly #timeouts: Timeouts;
   readonly #onOpen: (pool: Pool) => void;
   readonly #unwatch: () => void;
   #entries = new Map<string, Entry>();
@@ -58,11 +52,9 @@ export class Pools<E extends Endpoint> {
   constructor(
     balancer: LoadBalancer<E>,
     settings: UpstreamSettings,
-    timeouts: Timeouts,
     onOpen: (pool: Pool) => void = () => {},
   ) {
     this.#settings = settings;
-    this.#timeouts = timeouts;
     this.#onOpen = onOpen;
     this.#unwatch = balancer.watch(endpoints => this.#follow(endpoints));
   }
@@ -117,7 +109,9 @@ export class Pools<E extends Endpoint> {
     const { connectTimeoutMs, maxHeaderBytes, tls } = this.#settings;
     const connect = buildConnector({ ...tls, timeout: connectTimeoutMs } as buildConnector.BuildOptions);
     return new Pool(origin.origin, {
-      ...this.#timeouts,
+      // See UpstreamLimits
+      headersTimeout: 0,
+      bodyTimeout: 0,
       connections: connections ?? null,
       maxHeaderSize: maxHeaderBytes,
       // Without it undici takes the Host of the request as the TLS name

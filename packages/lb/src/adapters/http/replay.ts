@@ -1,8 +1,11 @@
 import { RequestStalledError } from './errors.ts';
+import { TimeLimit } from './limits/time-limit.ts';
 
-/** Calls `onStall` with a RequestStalledError unless the timer is cleared or refreshed in time. */
-export function stallTimer(idleTimeoutMs: number, onStall: (error: Error) => void): NodeJS.Timeout {
-  return setTimeout(() => onStall(new RequestStalledError(idleTimeoutMs)), idleTimeoutMs);
+/** Calls `onStall` with a RequestStalledError unless it is stopped or restarted in time. */
+export function stallLimit(idleTimeoutMs: number, onStall: (error: Error) => void): TimeLimit<void> {
+  const limit = new TimeLimit<void>(undefined, () => onStall(new RequestStalledError(idleTimeoutMs)));
+  limit.start(idleTimeoutMs);
+  return limit;
 }
 
 /** Buffers the chunks of a body that can be read only once, up to a limit, so that it can be sent more than once. */
@@ -17,7 +20,7 @@ export class Replay {
   #received = 0;
   #ended = false;
   #pulling: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #stall: TimeLimit<void> | undefined;
 
   /**
    * @param limit how many bytes are buffered
@@ -48,6 +51,11 @@ export class Replay {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Whether the source has to give the next chunk. */
+  get isAwaited(): boolean {
+    return this.#pulling !== undefined;
   }
 
   /** Appends a chunk; `undefined` ends the body. */
@@ -84,7 +92,7 @@ export class Replay {
   free(): void {
     this.#chunks = [];
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#stall?.stop();
   }
 
   #release(upTo: number): void {
@@ -95,7 +103,7 @@ export class Replay {
   /** Reads the next chunk. One read at a time, also when the previous reader was abandoned in the middle of one. */
   #pull(): Promise<void> {
     if (this.#pulling === undefined) {
-      this.#timer = stallTimer(this.#idleTimeoutMs, this.#onError);
+      this.#stall = stallLimit(this.#idleTimeoutMs, this.#onError);
       this.#pulling = this.#read()
         .then(
           chunk => this.add(chunk),
@@ -105,7 +113,7 @@ export class Replay {
           },
         )
         .finally(() => {
-          clearTimeout(this.#timer);
+          this.#stall?.stop();
           this.#pulling = undefined;
         });
       // The reader may be gone; `onError` has the error

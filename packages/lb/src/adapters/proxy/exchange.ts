@@ -8,13 +8,13 @@ import { verdictOf } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
 import type { DenseSetItem } from '../../util/dense-set.ts';
 import { UnforwardableError } from '../http/errors.ts';
+import { StallWatch } from '../http/limits/stall-watch.ts';
 import type { Pools } from '../http/pools.ts';
 import { idempotentMethods } from '../http/replay.ts';
 import { reset } from '../http/resets.ts';
-import { sent } from './client/sent.ts';
-import { StallWatch } from './client/stall-watch.ts';
+import { sent } from '../http/sent.ts';
 import { turnOf } from './client/turn.ts';
-import type { Rewriting } from './custom/rewriting.ts';
+import { RequestContext, ResponseContext, type Rewriting } from './custom/rewriting.ts';
 import { verdictOnAnswer, verdictOnError } from './custom/verdict.ts';
 import { ClientGoneError, clientLeft, problem, proxyErrors, statusOf } from './errors.ts';
 import { HeldResponse } from './held-response.ts';
@@ -47,13 +47,13 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
   readonly #rewriting: Rewriting<E>;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #body: RequestBody | undefined;
+  readonly body: RequestBody | undefined;
   /** Of the attempt in flight, or the last one. */
   #held: HeldResponse | undefined;
   #attempted: UpstreamAttempt | undefined;
   #uptake: StallWatch | undefined;
   #isOver = false;
-  #endpoint: E | undefined;
+  #about: RequestContext | undefined;
 
   constructor(
     balancer: LoadBalancer<E>,
@@ -73,7 +73,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.timeoutMs = settings.timeoutMs;
     if (!hasBody(request)) return;
     const { requestBufferBytes, idleTimeoutMs } = settings;
-    this.#body = new RequestBody(request, requestBufferBytes, idleTimeoutMs, error => this.giveUp(error));
+    this.body = new RequestBody(request, requestBufferBytes, idleTimeoutMs, error => this.giveUp(error));
   }
 
   /** Fails the request. Counts against no endpoint. */
@@ -96,13 +96,13 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
       if (this.#request.socket.destroyed) throw clientLeft();
       const target = this.#rewriting.target(targetOf(this.#request));
       refuseLoop(this.#request, this.#settings.pseudonym);
-      if (this.#request.method === 'TRACE' && this.#body !== undefined) {
+      if (this.#request.method === 'TRACE' && this.body !== undefined) {
         throw new UnforwardableError('a TRACE request has a body');
       }
       if (maxForwards(this.#request) === 0) return this.#answer();
       this.key = this.#settings.key(this.#request);
       this.prefer = this.#rewriting.preferred(this.#request);
-      const gathering = this.#body?.gather(this.cancellation);
+      const gathering = this.body?.gather(this.cancellation);
       if (gathering !== undefined) await gathering;
       const held = await this.#balancer.run(context => this.#attempt(target, context), this);
       held.end();
@@ -117,7 +117,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     this.#isOver = true;
     const response = this.#response;
     response.off('close', this.#onClose);
-    this.#body?.free();
+    this.body?.free();
     this.#held = undefined;
     this.#attempted = undefined;
     if (response.socket === null || response.socket.writableLength === 0) {
@@ -156,10 +156,11 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
 
   #attempt(target: RequestTarget, context: AttemptContext<E>): Promise<HeldResponse> {
     const { endpoint, cancellation } = context;
-    this.#endpoint = endpoint;
+    const request = this.#request;
+    const about = new RequestContext(request, endpoint);
+    this.#about = about;
     this.#attempted = undefined;
     const upstream = this.#pools.of(endpoint);
-    const request = this.#request;
     const held = new HeldResponse(
       this.#response,
       this.#settings.responseBufferBytes,
@@ -168,7 +169,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
         if (verdictOf(status).ok) context.answered();
       },
       (status, headers) =>
-        this.#rewrites(() => this.#rewriting.toClient(headers, { request, endpoint, status })),
+        this.#rewrites(() => this.#rewriting.toClient(headers, new ResponseContext(about, status))),
     );
     this.#held = held;
     const attempt = new UpstreamAttempt(endpoint.id, upstream, held, this.#settings, this);
@@ -176,12 +177,12 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
     cancellation.onAbort(() => attempt.abort());
     const made = () => {
       const headers = requestHeaders(request, target, upstream, this.#settings);
-      if (!this.#rewrites(() => this.#rewriting.toEndpoint(headers, target, { request, endpoint }))) return;
+      if (!this.#rewrites(() => this.#rewriting.toEndpoint(headers, target, about))) return;
       return new UpstreamRequest(
         request.method!,
         upstream.target(target.path),
         headers,
-        this.#body?.open() ?? null,
+        this.body?.open() ?? null,
         upstream.hostname,
       );
     };
@@ -203,10 +204,10 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
 
   /** A request is not repeated once the client has seen a part of the response, or without its whole body. */
   #classify(result: AttemptResult<HeldResponse>): Verdict {
-    const unread = this.#held?.committed !== true && this.#body?.replayable !== false;
+    const unread = this.#held?.committed !== true && this.body?.replayable !== false;
     const waiting = this.#attempted?.isWaiting === true;
     const repeatable = { unread, safe: this.#isRepeatable(), waiting };
-    const about = { request: this.#request, endpoint: this.#endpoint! };
+    const about = this.#about!;
     return 'error' in result
       ? verdictOnError(about, result.error, this.#settings.classify, repeatable)
       : verdictOnAnswer(about, result.value, this.#settings.classify, repeatable);
@@ -214,7 +215,7 @@ export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, D
 
   /** Whether another endpoint may answer after this one has begun. */
   #isRepeatable(): boolean {
-    return this.idempotent && this.#body?.replayable !== false;
+    return this.idempotent && this.body?.replayable !== false;
   }
 
   #fail(error: unknown): void {

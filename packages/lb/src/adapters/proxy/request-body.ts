@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Cancellation } from '../../util/cancellation.ts';
-import { Replay, stallTimer } from '../http/replay.ts';
+import { Replay, stallLimit } from '../http/replay.ts';
 
 /** The body of a request, read once from the client and buffered up to a limit, so that it can be sent again. */
 export class RequestBody {
@@ -33,6 +33,10 @@ export class RequestBody {
     return this.#replay.replayable;
   }
 
+  get isAwaited(): boolean {
+    return this.#replay.isAwaited;
+  }
+
   /**
    * Reads the whole of a body with a small `Content-Length` first, so that a slow client does not occupy an endpoint.
    * Returns `undefined` for a body that is streamed. Rejects when the request is aborted.
@@ -42,21 +46,22 @@ export class RequestBody {
     const length = Number(request.headers['content-length'] ?? Infinity);
     if (!(length <= this.#limit)) return undefined;
     return new Promise((resolve, reject) => {
-      const timer = stallTimer(this.#idleTimeoutMs, this.#onError);
+      const stall = stallLimit(this.#idleTimeoutMs, this.#onError);
       given.onAbort(reason => {
-        clearTimeout(timer);
+        stall.stop();
         reject(reason);
       });
-      this.#take = chunk => {
-        timer.refresh();
+      const take = (chunk: Buffer) => {
+        stall.restart();
         this.#replay.add(chunk);
         if (this.#replay.received < length) return;
-        clearTimeout(timer);
+        stall.stop();
         this.#replay.add(undefined);
         this.#stopTaking();
         resolve();
       };
-      request.on('data', this.#take).on('error', this.#onError);
+      this.#take = take;
+      request.on('data', take).on('error', this.#onError);
     });
   }
 

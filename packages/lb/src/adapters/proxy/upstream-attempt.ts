@@ -9,8 +9,9 @@ import {
   type UpstreamFailure,
   upstreamError,
 } from '../http/errors.ts';
+import type { StallWatch } from '../http/limits/stall-watch.ts';
+import { type Upload, UpstreamLimits } from '../http/limits/upstream-limits.ts';
 import { isClosedConnection, type Upstream } from '../http/pools.ts';
-import type { StallWatch } from './client/stall-watch.ts';
 import type { RawHeaders } from './headers.ts';
 import type { HeldResponse } from './held-response.ts';
 import type { ProxySettings } from './options.ts';
@@ -44,6 +45,7 @@ export class UpstreamRequest implements Placed {
 interface Client {
   /** Runs while the client should take what is sent. */
   readonly uptake: StallWatch;
+  readonly body: Upload | undefined;
   /** Fails the request for a reason that counts against no endpoint and allows no retry. */
   giveUp(error: unknown): void;
 }
@@ -62,10 +64,10 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   #request: UpstreamRequest | undefined;
   #mayBeStale = false;
   #controller: Dispatcher.DispatchController | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  /** Whether its time is over, and nothing has gone on since. */
-  #isDue = false;
-  #timeoutMs = 0;
+  readonly #limits: UpstreamLimits<UpstreamAttempt> = new UpstreamLimits<UpstreamAttempt>(
+    this,
+    UpstreamAttempt.#expire,
+  );
   #aborted = false;
   #answered = false;
   #paused = false;
@@ -97,43 +99,47 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
 
   /** @param again makes the request anew while it may be repeated; a kept connection may be closed just now */
   send(request: UpstreamRequest, again: () => UpstreamRequest | undefined): void {
-    this.#sendAgain = () => {
+    const sendAgain = () => {
       const repeated = again();
       if (repeated === undefined) return false;
       this.#controller = undefined;
       this.#limitStart();
-      this.#upstream.dispatchOnce(this.#watching(repeated), this);
+      this.#upstream.dispatchOnce(this.#noting(repeated), this);
       return true;
     };
+    this.#sendAgain = sendAgain;
     this.#limitStart();
-    this.#upstream.dispatcher.dispatch(this.#watching(request), this);
+    this.#upstream.dispatcher.dispatch(this.#noting(request), this);
   }
 
   /** Limits the wait for a connection too, also for a free one of a full pool. */
   #limitStart(): void {
-    this.#limit(this.#settings.connectTimeoutMs + this.#settings.headersTimeoutMs);
+    this.#limits.start(this.#settings.connectTimeoutMs + this.#settings.headersTimeoutMs);
   }
 
-  #watching(request: UpstreamRequest): Dispatcher.DispatchOptions {
+  #noting(request: UpstreamRequest): Dispatcher.DispatchOptions {
     this.#request = request;
-    const { body } = request;
-    if (body !== null && !Buffer.isBuffer(body)) request.body = this.#watched(body);
     // Undici accepts any async iterable as a body; its types do not say so
     return request as Dispatcher.DispatchOptions;
   }
 
   abort(reason: Error = new Error('the attempt was abandoned')): void {
     this.#aborted = true;
-    this.#unlimit();
+    this.#limits.stop();
     this.#controller?.abort(reason);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    this.#mayBeStale = this.#request?.connection?.begin() === false;
+    const { body = null, connection } = this.#request ?? {};
     this.#request = undefined;
-    if (this.#aborted) this.abort();
-    else this.#limit(this.#settings.headersTimeoutMs);
+    this.#mayBeStale = connection?.begin() === false;
+    if (this.#aborted) {
+      this.abort();
+      return;
+    }
+    const upload = body === null ? undefined : this.#client.body;
+    this.#limits.startHead(this.#settings.headersTimeoutMs, upload, connection);
   }
 
   onResponseStart(
@@ -144,14 +150,14 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200) return;
     this.#answered = true;
-    this.#limit(this.#settings.idleTimeoutMs);
+    this.#limits.start(this.#settings.idleTimeoutMs);
     // Early releases of undici 7 pass only the parsed headers
     const raw = Array.isArray(rawHeaders) ? rawHeaders : flat(headers);
     if (!this.#held.start(status, message, raw)) this.#end('malformed', 'Unknown');
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#goesOn();
+    this.#limits.restart();
     if (this.#held.write(chunk)) return;
     this.#paused = true;
     controller.pause();
@@ -160,14 +166,14 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#unlimit();
+    this.#limits.stop();
     this.#held.complete();
     this.#resolve(this.#held);
   }
 
   onResponseError(_controller: unknown, error: Error): void {
     if (this.#answered && isCompleteWithoutBody(this.#held.status, error)) return void this.onResponseEnd();
-    this.#unlimit();
+    this.#limits.stop();
     if (this.#mayBeStale && !this.#answered && !this.#aborted && isClosedConnection(error)) {
       const sendAgain = this.#sendAgain;
       this.#sendAgain = undefined;
@@ -183,38 +189,11 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     this.#paused = false;
     this.#client.uptake.stop();
     if (this.#aborted) return;
-    this.#limit(this.#settings.idleTimeoutMs);
+    this.#limits.start(this.#settings.idleTimeoutMs);
     this.#controller?.resume();
   }
 
-  #goesOn(): void {
-    this.#isDue = false;
-    this.#timer?.refresh();
-  }
-
-  #limit(timeoutMs: number): void {
-    if (this.#timer !== undefined && timeoutMs === this.#timeoutMs) return void this.#goesOn();
-    this.#unlimit();
-    this.#timeoutMs = timeoutMs;
-    this.#timer = setTimeout(UpstreamAttempt.#due, timeoutMs, this);
-  }
-
-  #unlimit(): void {
-    this.#isDue = false;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-
-  /** Timers come before I/O: where the event loop stood still, what arrived in time is read first. */
-  static #due(attempt: UpstreamAttempt): void {
-    attempt.#isDue = true;
-    setImmediate(() => {
-      if (attempt.#isDue) UpstreamAttempt.#expire(attempt);
-    });
-  }
-
   static #expire(attempt: UpstreamAttempt): void {
-    attempt.#timer = undefined;
     if (attempt.#paused) return;
     const outcome = attempt.#controller === undefined ? 'NotExecuted' : 'Unknown';
     attempt.#end('timeout', outcome);
@@ -224,14 +203,6 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     const error = new UpstreamError(this.#endpoint, reason, outcome);
     this.#reject(error);
     this.abort(error);
-  }
-
-  /** Each chunk of the body that is sent restarts the timeout for the response. */
-  async *#watched(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of body) {
-      if (!this.#answered) this.#goesOn();
-      yield chunk;
-    }
   }
 }
 

@@ -3,17 +3,17 @@ import type { Dispatcher } from 'undici';
 import type { Endpoint } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
-import { notExecuted, verdictOf } from '../../requests/classify.ts';
 import { Cancellation } from '../../util/cancellation.ts';
 import type { Placed } from '../http/connection.ts';
 import { UnforwardableError } from '../http/errors.ts';
 import { isClosedConnection, type Pools, type Upstream } from '../http/pools.ts';
-import { idempotentMethods, mayAnswerElsewhere } from '../http/replay.ts';
+import { idempotentMethods } from '../http/replay.ts';
 import { climbs } from '../http/url.ts';
+import { verdictOnAnswer, verdictOnError } from '../http/verdicts.ts';
 import { CallerHandler } from './caller-handler.ts';
 import type { DispatcherSettings } from './options.ts';
 import { ReplayBody } from './replay-body.ts';
-import { UpstreamResponse } from './upstream-response.ts';
+import { type UpstreamHead, UpstreamResponse } from './upstream-response.ts';
 
 /** Faults of the request itself: no other endpoint is tried. */
 const invalid = new Set([
@@ -45,6 +45,9 @@ export class BalancedRequest<E extends Endpoint> {
   /** Of the attempt in flight, or the last one. */
   #response: UpstreamResponse | undefined;
   #upstream: Upstream | undefined;
+  #endpoint: E | undefined;
+  /** On the head of its response. */
+  #verdict: (() => Verdict) | undefined;
 
   constructor(
     balancer: LoadBalancer<E>,
@@ -91,6 +94,7 @@ export class BalancedRequest<E extends Endpoint> {
       response.deliver();
       await response.over;
     } catch (error) {
+      this.#response?.drop(error as Error);
       this.#caller.fail((error instanceof NotSent ? error.cause : error) as Error);
     } finally {
       this.#body.end();
@@ -99,6 +103,8 @@ export class BalancedRequest<E extends Endpoint> {
 
   async #attempt(context: AttemptContext<E>): Promise<UpstreamResponse> {
     this.#response = undefined;
+    this.#verdict = undefined;
+    this.#endpoint = context.endpoint;
     const upstream = this.#pools.of(context.endpoint);
     this.#upstream = upstream;
     const send: Send = (options, response) => upstream.dispatcher.dispatch(options, response);
@@ -115,16 +121,11 @@ export class BalancedRequest<E extends Endpoint> {
   #send(upstream: Upstream, send: Send, context: AttemptContext<E>): UpstreamResponse {
     const { origin, authorization } = upstream;
     const { path, method, headers } = this.#options;
-    const response = new UpstreamResponse(
-      this.#caller,
-      () => request.connection?.begin(),
-      (status, retryAfterMs) => mayAnswerElsewhere(status, retryAfterMs) && this.#mayRepeat(),
-      status => {
-        if (verdictOf(status).ok) context.answered();
-      },
-    );
-    this.#response = response;
-    context.cancellation.onAbort(reason => response.drop(reason as Error));
+    const { connectTimeoutMs, headersTimeoutMs, idleTimeoutMs } = this.#settings;
+    const { headersTimeout, bodyTimeout } = this.#options;
+    const headersMs = headersTimeout ?? headersTimeoutMs;
+    const times = { startMs: connectTimeoutMs + headersMs, headersMs, idleMs: bodyTimeout ?? idleTimeoutMs };
+    const body = this.#body.open();
     const request: Dispatcher.DispatchOptions & Placed & { servername: string } = {
       ...this.#options,
       headers:
@@ -132,12 +133,23 @@ export class BalancedRequest<E extends Endpoint> {
       origin: origin.origin,
       path: method === 'CONNECT' || !path.startsWith('/') ? path : upstream.target(path),
       // Undici accepts more kinds of bodies than its types say
-      body: this.#body.open() as Buffer,
+      body: body as Buffer,
+      headersTimeout: unlimited(headersTimeout),
+      bodyTimeout: unlimited(bodyTimeout),
       // The same for all requests to an endpoint: undici selects connections by it
       servername: origin.hostname,
     };
+    const response = new UpstreamResponse(
+      this.#caller,
+      request,
+      times,
+      body === null || body === undefined ? undefined : this.#body,
+      head => this.#judge(head, context),
+    );
+    this.#response = response;
+    context.cancellation.onAbort(reason => response.drop(reason as Error));
     send(request, response);
-    response.limitStart(this.#settings.connectTimeoutMs + this.#settings.headersTimeoutMs);
+    response.limitStart();
     return response;
   }
 
@@ -158,23 +170,48 @@ export class BalancedRequest<E extends Endpoint> {
     return this.#idempotent && !this.#caller.committed && this.#body.replayable;
   }
 
+  /** Returns whether the response waits for `#classify`: another may be better, or `classify` of the user's threw. */
+  #judge({ status, headers, latencyMs, retryAfterMs }: UpstreamHead, context: AttemptContext<E>): boolean {
+    const repeatable = { unread: !this.#caller.committed && this.#body.replayable, safe: this.#idempotent };
+    try {
+      const about = { endpoint: context.endpoint, status, headers };
+      const given = this.#settings.classify?.({ request: this.#options, ...about });
+      const verdict = verdictOnAnswer(given, { status, latencyMs, retryAfterMs }, repeatable);
+      const judged = () => verdict;
+      this.#verdict = judged;
+      if (verdict.ok) context.answered();
+      return verdict.retry === true;
+    } catch (error) {
+      const failed = () => {
+        throw error;
+      };
+      this.#verdict = failed;
+      return true;
+    }
+  }
+
   /** A request is not repeated once the caller has seen a part of the response, or without its whole body. */
   #classify(result: AttemptResult<UpstreamResponse>): Verdict {
-    const mayRepeat = !this.#caller.committed && this.#body.replayable;
-    if ('error' in result) {
+    if ('value' in result) return this.#verdict!();
+    const error = result.error instanceof NotSent ? result.error.cause : result.error;
+    const given = this.#settings.classify?.({ request: this.#options, endpoint: this.#endpoint!, error });
+    return verdictOnError(given, result.error, {
+      unread: !this.#caller.committed && this.#body.replayable,
+      safe: this.#idempotent,
       // In this process, as all connections to the endpoint were in use
-      const waiting = this.#response?.started === false && this.#upstream?.isFull === true;
-      const unsent = waiting || notExecuted(result.error);
-      return { ok: false, blame: !waiting, retry: mayRepeat && (this.#idempotent || unsent) };
-    }
-    const { status, latencyMs, retryAfterMs, held } = result.value;
-    return { ...verdictOf(status), latencyMs, retryAfterMs, retry: mayRepeat && held };
+      waiting: this.#response?.started === false && this.#upstream?.isFull === true,
+    });
   }
 
   #stop(reason: Error): void {
     this.#cancellation.abort(reason);
     this.#response?.drop(reason);
   }
+}
+
+/** Our own limits stand in for undici's; what is no time is left to it to refuse. */
+function unlimited(timeoutMs: number | null | undefined): number {
+  return timeoutMs != null && !(timeoutMs >= 0) ? timeoutMs : 0;
 }
 
 /** The error for a request to an origin that the endpoints do not serve. */

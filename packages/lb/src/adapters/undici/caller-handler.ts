@@ -11,6 +11,8 @@ type Controller = Dispatcher.DispatchController;
 export class CallerHandler implements Dispatcher.DispatchController {
   aborted = false;
   paused = false;
+  /** The moment of the latest `resume`. */
+  resumedAt: number = -Infinity;
   reason: Error | null = null;
   rawHeaders: NonNullable<Controller['rawHeaders']> | null = null;
   rawTrailers: NonNullable<Controller['rawTrailers']> | null = null;
@@ -47,6 +49,7 @@ export class CallerHandler implements Dispatcher.DispatchController {
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
+    this.resumedAt = performance.now();
     this.#upstream?.resume();
   }
 

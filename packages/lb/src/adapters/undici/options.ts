@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   defaultTo,
   functionOf,
@@ -11,11 +12,40 @@ import {
 } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Dispatcher } from 'undici';
+import type { Endpoint } from '../../endpoint.ts';
+import type { Verdict } from '../../request.ts';
 import { type UpstreamOptions, type UpstreamSettings, upstreamRules } from '../http/options.ts';
+
+/** How an attempt went: the head of a response, or an error. */
+export type DispatchResult = DispatchAnswer | DispatchFailure;
+
+export interface DispatchAnswer {
+  readonly request: Dispatcher.DispatchOptions;
+  readonly endpoint: Endpoint;
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly error?: undefined;
+}
+
+export interface DispatchFailure {
+  readonly request: Dispatcher.DispatchOptions;
+  readonly endpoint: Endpoint;
+  readonly error: unknown;
+  readonly status?: undefined;
+}
+
+type Classify = (result: DispatchResult) => Verdict | undefined;
 
 export interface BalancedDispatcherOptions extends UpstreamOptions {
   /** The key of a request, for policies with sticky sessions. Default: no key. */
   readonly key?: (request: Dispatcher.DispatchOptions) => Key | undefined;
+  /**
+   * What a result means for the endpoint, as in `run`; `undefined` for the default. It is called with the head of a response,
+   * and once more with the error if its body breaks. A failure is retried only where another endpoint may still answer.
+   * Default: errors, status 500 and more, and 429 are failures, the last without blame; retried are errors, 502, 503, 504,
+   * and a 429 with `Retry-After`.
+   */
+  readonly classify?: Classify;
   /**
    * The `Host` of a request that has none of its own: `request` takes that of the requested url, as replicas of one site
    * expect it, `endpoint` that of the endpoint's url. Certificates are checked against the endpoint's name either way.
@@ -44,6 +74,7 @@ type KeyOf = NonNullable<BalancedDispatcherOptions['key']>;
 
 const rules = {
   key: defaultTo<KeyOf>(() => undefined, functionOf<KeyOf>('write `request => request.path`')),
+  classify: functionOf<Classify>('write `result => ({ ok })`'),
   host: oneOf('request', ['request', 'endpoint']),
   origin: originRule,
   otherwise: objectWith<Dispatcher>(['dispatch'], "write `new Agent()`, imported from 'undici'"),
@@ -52,6 +83,7 @@ const rules = {
 
 export interface DispatcherSettings extends UpstreamSettings {
   readonly key: KeyOf;
+  readonly classify: Classify | undefined;
   readonly host: 'request' | 'endpoint';
   readonly origin: string | undefined;
   readonly otherwise: Dispatcher | undefined;

@@ -36,6 +36,10 @@ export class ReplayBody {
     return this.#replay.replayable;
   }
 
+  get isAwaited(): boolean {
+    return this.#replay.isAwaited;
+  }
+
   /** The body from its beginning. Only while it is replayable or unread. */
   open(): Body {
     return this.#source === undefined ? this.#body : this.#replay.open();

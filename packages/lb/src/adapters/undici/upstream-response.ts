@@ -3,12 +3,33 @@ import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { errors } from '#undici';
 import { retryAfter } from '../../requests/classify.ts';
+import type { Placed } from '../http/connection.ts';
 import { isCompleteWithoutBody } from '../http/errors.ts';
+import { type Upload, UpstreamLimits } from '../http/limits/upstream-limits.ts';
 import type { CallerHandler } from './caller-handler.ts';
 
 type Controller = Dispatcher.DispatchController;
 
-type MayBeHeld = (status: number, retryAfterMs: number | undefined) => boolean;
+/** The times that an endpoint may take, in milliseconds. */
+export interface UpstreamTimes {
+  /** Until the request goes out: for a connection, or a free one of a full pool. */
+  readonly startMs: number;
+  /** Until the head of the response; 0 is no limit, as in undici. */
+  readonly headersMs: number;
+  /** Between two parts of the body; 0 is no limit. */
+  readonly idleMs: number;
+}
+
+/** The head of a response. */
+export interface UpstreamHead {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Milliseconds from the construction of the UpstreamResponse to the head. */
+  readonly latencyMs: number;
+  readonly retryAfterMs: number | undefined;
+}
+
+type Judge = (head: UpstreamHead) => boolean;
 
 /** How much of a dropped response is read, so that its connection can be used again. */
 const maxDroppedBytes = 65_536;
@@ -16,9 +37,6 @@ const maxDroppedBytes = 65_536;
 /** The response of one endpoint, from undici's callbacks to the caller's handler. */
 export class UpstreamResponse implements Dispatcher.DispatchHandler {
   status = 0;
-  /** Milliseconds from the construction of this object to the head of the response. */
-  latencyMs = 0;
-  retryAfterMs: number | undefined;
   /** Settles at the end of the response, or at its head when it is held until `deliver` or `drop`. */
   readonly ready: Promise<void>;
   /** Settles at the end of the response; after a switch of protocols, when the connection is over. */
@@ -26,36 +44,42 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
   readonly #caller: CallerHandler;
   /** Whether the endpoint may have closed the connection before it read the request. */
   mayBeStale = false;
-  readonly #begin: () => boolean | undefined;
-  readonly #mayBeHeld: MayBeHeld;
-  readonly #onHead: (status: number) => void;
+  readonly #placed: Placed;
+  readonly #times: UpstreamTimes;
+  readonly #upload: Upload | undefined;
+  readonly #judge: Judge;
   readonly #madeAt = performance.now();
   #phase: 'waiting' | 'held' | 'handing' | 'dropping' | 'over' = 'waiting';
   #controller: Controller | undefined;
   #socket: Duplex | undefined;
   #handOn: () => void = () => {};
   #droppedBytes = 0;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #limits: UpstreamLimits<UpstreamResponse> = new UpstreamLimits<UpstreamResponse>(
+    this,
+    UpstreamResponse.#expire,
+  );
   #reason: Error | undefined;
   #resolveReady: () => void = () => {};
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
   /**
-   * @param begin is called as the request goes out; returns whether it is the first one on its connection
-   * @param mayBeHeld whether a response with that status and `Retry-After` is held until `deliver` or `drop`
-   * @param onHead is called with the status of the response
+   * @param placed receives the connection of the request as it goes out
+   * @param upload the body of the request, if it has one
+   * @param judge is called with the head; returns whether the response is held until `deliver` or `drop`
    */
   constructor(
     caller: CallerHandler,
-    begin: () => boolean | undefined,
-    mayBeHeld: MayBeHeld,
-    onHead: (status: number) => void,
+    placed: Placed,
+    times: UpstreamTimes,
+    upload: Upload | undefined,
+    judge: Judge,
   ) {
     this.#caller = caller;
-    this.#begin = begin;
-    this.#mayBeHeld = mayBeHeld;
-    this.#onHead = onHead;
+    this.#placed = placed;
+    this.#times = times;
+    this.#upload = upload;
+    this.#judge = judge;
     this.over = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -88,10 +112,9 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     return this.#phase === 'held';
   }
 
-  /** Drops the request unless it is sent in time; undici's own timeouts leave out the wait for a free connection. */
-  limitStart(timeoutMs: number): void {
-    if (this.started || this.isOver) return;
-    this.#timer = setTimeout(() => this.drop(new errors.HeadersTimeoutError()), timeoutMs);
+  /** Drops the request unless it goes out in time. */
+  limitStart(): void {
+    if (!this.started && !this.isOver) this.#limits.start(this.#times.startMs);
   }
 
   /** Passes the held response to the caller. */
@@ -118,9 +141,12 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Controller): void {
     this.#controller = controller;
-    clearTimeout(this.#timer);
-    this.mayBeStale = this.#begin() === false;
+    this.#limits.stop();
+    const { connection } = this.#placed;
+    this.mayBeStale = connection?.begin() === false;
+    const { headersMs } = this.#times;
     if (this.#reason !== undefined) controller.abort(this.#reason);
+    else if (headersMs > 0) this.#limits.startHead(headersMs, this.#upload, connection);
   }
 
   onRequestUpgrade(
@@ -130,6 +156,7 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     socket: Duplex,
   ): void {
     this.#head(status, headers);
+    this.#limits.stop();
     this.#phase = 'handing';
     this.#socket = socket;
     socket.once('close', () => this.#finish());
@@ -148,19 +175,24 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
       caller.inform(controller, status, headers, message);
       return;
     }
-    this.#head(status, headers);
-    this.#handOn = () => caller.begin(controller, status, headers, message);
-    if (this.#mayBeHeld(status, this.retryAfterMs)) {
+    const held = this.#head(status, headers);
+    this.#limits.stop();
+    const { idleMs } = this.#times;
+    if (idleMs > 0) this.#limits.start(idleMs);
+    const handOn = () => caller.begin(controller, status, headers, message);
+    this.#handOn = handOn;
+    if (held) {
       this.#phase = 'held';
       controller.pause();
       this.#resolveReady();
     } else {
       this.#phase = 'handing';
-      this.#handOn();
+      handOn();
     }
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
+    this.#limits.restart();
     if (this.#phase === 'handing') {
       this.#caller.data(chunk);
       return;
@@ -179,16 +211,29 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     this.#finish(error);
   }
 
-  #head(status: number, headers: IncomingHttpHeaders): void {
+  /** A body that the caller has paused is not late. */
+  static #expire(response: UpstreamResponse): void {
+    if (!response.answered) {
+      response.drop(new errors.HeadersTimeoutError());
+      return;
+    }
+    const { paused, resumedAt } = response.#caller;
+    const { idleMs } = response.#times;
+    const leftMs = idleMs - (performance.now() - resumedAt);
+    if (paused || response.held) response.#limits.start(idleMs);
+    else if (leftMs > 0) response.#limits.start(leftMs);
+    else response.drop(new errors.BodyTimeoutError());
+  }
+
+  #head(status: number, headers: IncomingHttpHeaders): boolean {
     this.status = status;
-    this.latencyMs = performance.now() - this.#madeAt;
-    this.retryAfterMs = retryAfter(headers['retry-after']);
-    this.#onHead(status);
+    const latencyMs = performance.now() - this.#madeAt;
+    return this.#judge({ status, headers, latencyMs, retryAfterMs: retryAfter(headers['retry-after']) });
   }
 
   #finish(error?: Error): void {
     this.#phase = 'over';
-    clearTimeout(this.#timer);
+    this.#limits.stop();
     if (error === undefined) this.#resolve();
     else this.#reject(error);
   }

@@ -95,6 +95,15 @@ describe('an upgrade that is not honored goes the ordinary way', () => {
     await until(() => expect(text).toMatch(/"x-forwarded-proto":"https".*"bytes":5/s));
   });
 
+  it('so that the server emits `connection` once more', async () => {
+    const endpoint = await scripted(ok);
+    const { port, server } = await front([endpoint]);
+    let emitted = 0;
+    server.on('connection', () => void emitted++);
+    expect(await raw(port, `GET /x HTTP/1.1\r\nHost: shop\r\n${h2c}\r\n\r\n${last}`)).toMatch(/ok$/);
+    expect([emitted, endpoint.requests.length]).toEqual([2, 2]);
+  });
+
   it('and only what is honored is offered to the endpoint', async () => {
     const endpoint = await scripted(socket =>
       socket.end('HTTP/1.1 101 Fine\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello'),

@@ -104,6 +104,20 @@ describe('shutdown', () => {
     expect((await response).status).toBe(503);
   });
 
+  it('waits for a connection on which nothing was sent yet, as long as it may', async () => {
+    const endpoint = await waiting();
+    const { port, proxy, server, connections } = await front([endpoint]);
+    const silent = connect(port, '127.0.0.1').on('error', () => {});
+    onTestFinished(() => void silent.destroy());
+    await until(() => expect(connections()).toBe(1));
+    const stop = new AbortController();
+    const over = proxy.shutdown(server, { timeoutMs: 60_000, signal: stop.signal });
+    await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
+    expect(connections()).toBe(1);
+    stop.abort();
+    await Promise.all([over, once(silent, 'close')]);
+  });
+
   it('ends a server of Express with what else it serves', async () => {
     const endpoint = await waiting();
     const { proxy } = await front([endpoint]);

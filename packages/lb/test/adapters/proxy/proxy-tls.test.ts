@@ -63,6 +63,18 @@ describe('an endpoint with an https url', () => {
     expect(text.endsWith(`\r\n\r\n${servername}`)).toBe(true);
   });
 
+  it('is shown the certificate of the proxy', async () => {
+    const given = { key, cert, ca: cert, requestCert: true, rejectUnauthorized: true };
+    const { port } = await listening(createHttpsServer(given, (_, response) => response.end('welcome')));
+    const endpoint = { id: 'a', url: `https://localhost:${port}` };
+    const [known, unknown] = [
+      await front([endpoint], { tls: { ca: cert, cert, key } }),
+      await front([endpoint], { tls: { ca: cert } }),
+    ];
+    expect(await (await undici.request(known.url)).body.text()).toBe('welcome');
+    expect((await undici.request(unknown.url)).statusCode).toBe(502);
+  });
+
   it('is not believed with a certificate that nobody vouches for', async () => {
     const { port } = await replica();
     const told = heard('proxy-error');

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { sent } from '../../../src/adapters/proxy/client/sent.ts';
-import { StallWatch } from '../../../src/adapters/proxy/client/stall-watch.ts';
+import { StallWatch } from '../../../src/adapters/http/limits/stall-watch.ts';
+import { sent } from '../../../src/adapters/http/sent.ts';
 import { ClientGoneError } from '../../../src/adapters/proxy.ts';
 import { front } from '../../support/front.ts';
 import { heard } from '../../support/heard.ts';
@@ -66,6 +66,29 @@ describe('pipelined requests', () => {
     await until(() => expect(text).toMatch(/\/399$/));
     expect(text.match(/^\/\d+/gm)!.map(path => path.replace('HTTP', ''))).toEqual(paths);
     expect(endpoint.connections()).toBeLessThanOrEqual(2);
+  });
+
+  it('are read on only while fewer than 16 wait', async () => {
+    let answer = () => {};
+    const endpoint = await scripted(peer => {
+      answer = () => void peer.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    });
+    const { port, server } = await front([endpoint]);
+    const connected = once(server, 'connection') as Promise<[Socket]>;
+    let read = 0;
+    server.on('request', () => void read++);
+    const socket = client(port).setNoDelay();
+    const [connection] = await connected;
+    // One by one, as one piece is read whole; the first has its turn
+    for (let given = 1; given <= 17; given++) {
+      expect(connection.isPaused()).toBe(false);
+      socket.write(gets('/', 1));
+      await until(() => expect(read).toBe(given));
+    }
+    expect(connection.isPaused()).toBe(true);
+    socket.write(gets('/', 1));
+    answer();
+    await until(() => expect(read).toBe(18));
   });
 
   it('are sent only when the one before is answered, and not once the client has left', async () => {

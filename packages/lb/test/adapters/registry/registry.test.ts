@@ -153,6 +153,7 @@ describe('a registry', () => {
     expect(new Set(told.map(({ error }) => error.message))).toEqual(new Set(['down']));
     expect(told[0]).toMatchObject({ source: 'registry default' });
     const waits = told.map(({ retryInMs }) => retryInMs);
+    expect(waits[0]).toBeLessThanOrEqual(400);
     expect(Math.max(...waits)).toBeLessThanOrEqual(7_500);
     expect(told.length).toBeLessThan(40);
     failing.broken = undefined;

@@ -19,6 +19,26 @@ export interface ResponseHeaderContext extends HeaderContext {
   readonly status: number;
 }
 
+/** Classes where literals would do, for the reason at `Fulfilled` in `requests/execution.ts`. */
+export class RequestContext implements HeaderContext {
+  readonly request: IncomingMessage;
+  readonly endpoint: Endpoint;
+
+  constructor(request: IncomingMessage, endpoint: Endpoint) {
+    this.request = request;
+    this.endpoint = endpoint;
+  }
+}
+
+export class ResponseContext extends RequestContext implements ResponseHeaderContext {
+  readonly status: number;
+
+  constructor({ request, endpoint }: HeaderContext, status: number) {
+    super(request, endpoint);
+    this.status = status;
+  }
+}
+
 export interface RewritingOptions {
   /**
    * A path that is cut off the front of the request's, as `/shop`: `/shop/cart` becomes `/cart`. Endpoints receive it as

@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { UpstreamError, upstreamError } from '../../http/errors.ts';
+import { TimeLimit } from '../../http/limits/time-limit.ts';
 import { seeResets } from '../../http/resets.ts';
 import { servername } from '../../http/url.ts';
 import type { RawHeaders } from '../headers.ts';
@@ -41,17 +42,17 @@ export function handshake(
     const expire = () => {
       upstream.destroy(new UpstreamError(endpoint, 'timeout', connected ? 'Unknown' : 'NotExecuted'));
     };
-    let timer = setTimeout(expire, connectTimeoutMs);
+    const limit = new TimeLimit(undefined, expire);
+    limit.start(connectTimeoutMs);
     upstream.once('socket', socket => {
       socket.once('connect', () => {
         connected = true;
         seeResets(socket);
-        clearTimeout(timer);
-        timer = setTimeout(expire, headersTimeoutMs);
+        limit.start(headersTimeoutMs);
       });
     });
     const answered = (response: IncomingMessage, socket: Duplex | undefined, head: Buffer) => {
-      clearTimeout(timer);
+      limit.stop();
       if (response.statusCode! < 100) {
         upstream.destroy(new UpstreamError(endpoint, 'malformed', 'Unknown'));
         return;
@@ -65,7 +66,7 @@ export function handshake(
     upstream.once('upgrade', answered);
     upstream.once('response', response => answered(response, undefined, Buffer.alloc(0)));
     upstream.on('error', error => {
-      clearTimeout(timer);
+      limit.stop();
       const progress = { started: connected, answered: false };
       reject(error instanceof UpstreamError ? error : upstreamError(endpoint, error, progress));
     });

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { sent } from '../client/sent.ts';
-import { StallWatch } from '../client/stall-watch.ts';
+import { StallWatch } from '../../http/limits/stall-watch.ts';
+import { sent } from '../../http/sent.ts';
 
 export interface RelayLimits {
   /** How long both sides may be silent, in milliseconds. */

@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 /** How often a watch looks in the time that it allows. */
 const looks = 4;
 
@@ -12,7 +14,8 @@ export class StallWatch {
   #timer: NodeJS.Timeout | undefined;
   #isOn = false;
   #seen: string | undefined;
-  #movedAt = 0;
+  /** How many looks in a row saw the same. They are counted, not timed: a look that comes late says nothing of the time before. */
+  #same = 0;
 
   /**
    * @param timeoutMs how long the state may stay the same; a stall is noticed within a quarter more
@@ -43,19 +46,21 @@ export class StallWatch {
 
   async #look(): Promise<void> {
     const timer = this.#timer;
+    // Timers come before I/O: where the event loop stood still, what waits is read first
+    await setImmediate();
     if (this.#isOn) {
       const state = await this.#state(this.#timeoutMs / looks / looks);
       if (this.#timer !== timer) return;
-      const now = performance.now();
       if (!this.#isOn || state !== this.#seen) {
         this.#seen = this.#isOn ? state : undefined;
-        this.#movedAt = now;
-      } else if (now - this.#movedAt >= this.#timeoutMs) {
+        this.#same = 0;
+      } else if (++this.#same === looks) {
         this.end();
         this.#onStall();
         return;
       }
     }
+    if (this.#timer !== timer) return;
     this.#timer = undefined;
     if (this.#isOn) this.#timer = setTimeout(() => this.#look(), this.#timeoutMs / looks);
   }
