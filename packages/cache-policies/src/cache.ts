@@ -141,8 +141,8 @@ export class Cache<K, V> implements AsyncDisposable {
    * with UnwrittenError when the source does not take it in time. It may be called again, with the same result.
    *
    * Ends in time: writes that have not settled after `closeTimeoutMs` reject with a WriteError, 'Unknown'; then the write
-   * strategy has its own time, and the shared tier `closeTimeoutMs` again. Invalidations that the tier has not taken by then
-   * are given up, and reach nobody.
+   * strategy has its own time, and the shared tier `closeTimeoutMs` again. Invalidations that are owed to it are sent once
+   * more; those that it does not take then are given up, and reach nobody.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -40,6 +40,16 @@ it('tells what happens on its channels', async () => {
   ]);
 });
 
+it('tells of what was written behind', async () => {
+  const told = heard('flush');
+  const write = writeBehind<string, string>({ write: async () => {} });
+  const { cache } = manualCache<string, string>({ name: 'c', write });
+  await Promise.all([cache.set('a', '1'), cache.set('b', '2')]);
+  expect(told).toEqual([]);
+  await cache.flush();
+  expect(told).toEqual([['flush', { cache: 'c', count: 2, durationMs: 0 }]]);
+});
+
 it('tells of loads and writes that failed', async () => {
   const told = heard('load', 'write-failed');
   const error = new Error('down');

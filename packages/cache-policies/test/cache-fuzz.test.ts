@@ -32,6 +32,16 @@ describe('fuzzing the cache', () => {
       /double load/,
       () => vi.spyOn(Flights.prototype, 'find').mockReturnValue(undefined),
     ],
+    'a key that is asked for over and over': [
+      /many commands/,
+      () => {
+        const { read } = RemoteLink.prototype;
+        vi.spyOn(RemoteLink.prototype, 'read').mockImplementation(async function (this: never, ...args) {
+          for (let i = 0; i < 8; i++) await read.call(this, args[0], {});
+          return read.apply(this, args);
+        });
+      },
+    ],
     'an abort that is swallowed': [
       /abort not heeded/,
       () => {

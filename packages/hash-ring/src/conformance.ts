@@ -1,9 +1,7 @@
 import {
   boolean,
   functionOf,
-  listOf,
   number,
-  objectWith,
   oneOf,
   type RulesFor,
   readOptions,
@@ -11,7 +9,7 @@ import {
   required,
   text,
 } from '@ashlar/core';
-import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import { runnerRule, type Skip, skipRule, suite, type TestRunner } from '@ashlar/core/testing';
 import { EmptyPlacementError } from './errors.ts';
 import type { Placement, RingNode } from './placement.ts';
 
@@ -46,10 +44,9 @@ const featureRules = {
 const rules = {
   name: required(text()),
   features: record(featureRules),
-  skip: listOf(record({ test: required(text()), reason: required(text()) } satisfies RulesFor<Skip>)),
+  skip: skipRule,
 } satisfies RulesFor<PlacementConformance>;
 
-const runnerRule = required(objectWith<TestRunner>(['describe', 'it']), 'write `{ describe, it }`');
 const placeRule = required(functionOf<(nodes: readonly RingNode[]) => Placement>());
 
 /**
@@ -65,7 +62,7 @@ export function placementConformance(
 ): void {
   runnerRule(runner, 'runner');
   placeRule(place, 'place');
-  const { name, features, skip = [] } = readOptions('placementConformance', options, rules);
+  const { name, features, skip } = readOptions('placementConformance', options, rules);
   const { weights, minimalMovement, orderFree, zones } = features;
   const tests: Record<string, () => void> = {
     'an empty placement gives no node': () => {

@@ -54,6 +54,7 @@ export function mayReject(
     if (error instanceof LoadError) return harm.done.size > 0;
     return false;
   }
+  if (name === 'flush' && error instanceof UnwrittenError) return isClosing(of);
   if (name === 'close') return error instanceof UnwrittenError || error instanceof JournalError;
   if (error instanceof WriteError) return isOdd || tierFailed || harm.done.size > 0;
   if (error instanceof SerializeError) return false;

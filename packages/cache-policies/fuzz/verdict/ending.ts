@@ -1,9 +1,13 @@
 import { getEventListeners } from 'node:events';
+import { sleep } from '@ashlar/core';
 import { CacheClosedError } from '../../src/index.ts';
 import type { Actor } from '../world/apply.ts';
 import type { World } from '../world/world.ts';
 
 const leaseMs = 10_000;
+
+/** The most commands to the tier for each key of a call, each load, and each answer that another one has the lease. */
+const commandsFor = { key: 2, load: 2, busy: 2 };
 
 /** Lets all that was begun come to its end, and looks for what is left behind. */
 export class Ending {
@@ -23,7 +27,7 @@ export class Ending {
     for (const session of world.tier?.sessions ?? []) session.comeBack();
     world.harm.disarm();
     await world.time.settle();
-    const isHung = () => world.loads.underWay.size > 0;
+    const isHung = () => world.loads.underWay.size > 0 || world.source.hungWrites > 0;
     await this.#until(() => isHung() || world.calls.every(({ isSettled }) => isSettled));
     await this.#lastReads();
     this.#actor.observe();
@@ -31,6 +35,7 @@ export class Ending {
       await this.#idle();
       await this.#leases();
     }
+    this.#commands();
     await this.#close();
     this.#nothingLeft();
   }
@@ -88,6 +93,21 @@ export class Ending {
     await session.close();
   }
 
+  /** The tier was asked for little more than what the calls and loads need. */
+  #commands(): void {
+    const { tier, calls, loads, tierFailedAt, wasAway } = this.#world;
+    // What is owed is sent again and again
+    if (tier === undefined || tierFailedAt > 0 || wasAway) return;
+    const asked = calls.reduce((sum, { keys }) => sum + Math.max(1, keys.length), 0);
+    const most = commandsFor.key * asked + commandsFor.load * loads.count + commandsFor.busy * tier.busy;
+    if (tier.operations > most) {
+      this.#world.fail(
+        'many commands',
+        `${tier.operations} to the tier, for ${asked} keys and ${loads.count} loads`,
+      );
+    }
+  }
+
   async #close(): Promise<void> {
     const { members, memory, calls } = this.#world;
     const closed = members.map(member => this.#actor.close(member));
@@ -117,10 +137,12 @@ export class Ending {
 
   /** Moves time on until it is so, for a while. */
   async #until(isDone: () => boolean): Promise<void> {
-    const { time, gates } = this.#world;
+    const { time, gates, setup } = this.#world;
     for (let i = 0; i < 400 && !isDone(); i++) {
       gates.releaseAll();
       await time.settle();
+      // The store of a journal has the machine's clock
+      if (i >= 100 && setup.write === 'journal') await sleep(2);
       if (!isDone()) await time.advance(i < 100 ? 20 : 200);
     }
   }

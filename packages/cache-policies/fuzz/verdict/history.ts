@@ -94,8 +94,8 @@ export class History {
 
   /** What was settled for this cache alone, is now so for everyone. */
   promote(cache: number, before: number, ms: number): void {
-    for (const { version, reader, tick } of this.#floors.slice()) {
-      if (reader === cache && tick <= before) this.settle(version, 'all', ms);
+    for (const { version, reader, tick, byTag } of this.#floors.slice()) {
+      if (reader === cache && tick <= before) this.settle(version, 'all', ms, byTag);
     }
   }
 

@@ -22,6 +22,8 @@ export class Source {
   readonly #gates: Gates;
   readonly #harm: Harm;
   readonly #events: SourceEvents;
+  /** Writes that never settle. */
+  hungWrites = 0;
 
   constructor(gates: Gates, harm: Harm, events: SourceEvents) {
     this.#gates = gates;
@@ -51,6 +53,10 @@ export class Source {
     await this.#gates.pass();
     if (how !== undefined && how !== 'late') {
       for (const { key, value } of changes) this.#events.refused(cache, key, value);
+      if (how === 'hangs') {
+        this.hungWrites++;
+        return forever();
+      }
       throw new HarmError('write');
     }
     for (const { key, value } of changes) {

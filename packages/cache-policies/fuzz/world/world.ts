@@ -271,16 +271,18 @@ export class World {
 }
 
 /** What is known of the loads of a setup. */
-function loadRules({ tier, max, options }: Setup): ConstructorParameters<typeof Loads>[0] {
+function loadRules({ tier, max, gated, options }: Setup): ConstructorParameters<typeof Loads>[0] {
   const { ttlMs, jitter, timeoutMs, refreshAhead, leaseMs, leaseWaitMs } = options;
   const shared = tier !== 'none';
   const isPlain =
     max > 2 && jitter === undefined && refreshAhead === undefined && tier !== 'pubsub' && tier !== 'tracking';
+  // Its lease begins before a load does, by as long as the answer of the tier is held
+  const leaseLeftMs = gated && leaseMs !== undefined ? 0 : (leaseMs ?? 10_000);
   return {
     shared,
     patienceMs: Math.min(
       timeoutMs ?? Number.POSITIVE_INFINITY,
-      ...(shared ? [leaseMs ?? 10_000, leaseWaitMs ?? 2_000] : []),
+      ...(shared ? [leaseLeftMs, leaseWaitMs ?? 2_000] : []),
     ),
     freshMs: isPlain ? (ttlMs ?? Number.POSITIVE_INFINITY) : 0,
   };

@@ -138,9 +138,10 @@ export class Fetcher<K, V> {
     const over = new AbortController();
     let left = flights.length;
     for (const flight of flights) {
-      flight.onAbort = reason => {
+      const onAbort = (reason: unknown) => {
         if (--left === 0) over.abort(reason);
       };
+      flight.onAbort = onAbort;
     }
     await this.#state.callerClock.sleep(ms, over.signal).catch(() => {});
   }

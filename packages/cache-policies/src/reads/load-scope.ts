@@ -1,4 +1,4 @@
-import type { AsyncLocalStorage } from 'node:async_hooks';
+import { type AsyncStorage, asyncHooks } from '@ashlar/core';
 
 /** What is loaded for one key. */
 export interface Loaded {
@@ -7,18 +7,13 @@ export interface Loaded {
   scope: LoadScope | undefined;
 }
 
-interface AsyncHooks {
-  readonly AsyncLocalStorage: new () => AsyncLocalStorage<LoadScope>;
-}
-
-let storage: AsyncLocalStorage<LoadScope> | undefined;
+let storage: AsyncStorage<LoadScope> | undefined;
 let running = 0;
 
 /** Absent in a browser. */
-function storageOfProcess(): AsyncLocalStorage<LoadScope> | undefined {
-  const { process } = globalThis as { process?: { getBuiltinModule?(id: string): AsyncHooks | undefined } };
-  const hooks = process?.getBuiltinModule?.('node:async_hooks');
-  return hooks && new hooks.AsyncLocalStorage();
+function storageOfProcess(): AsyncStorage<LoadScope> | undefined {
+  const hooks = asyncHooks();
+  return hooks && new hooks.AsyncLocalStorage<LoadScope>();
 }
 
 /**

@@ -92,13 +92,15 @@ export class SourceLoader<K, V> {
     try {
       const loaded = await new Promise<ValueOf<K, V>>((resolve, reject) => {
         for (const flight of open) {
-          flight.onAbort = reason => {
+          // Not written right behind `onAbort =`: V8 would allocate it in the old generation, where it keeps the load alive
+          const onAbort = (reason: unknown) => {
             if (!open.delete(flight)) return;
             concluded.push(failed(flight, reason));
             if (open.size > 0) return;
             aborted?.(reason);
             reject(reason);
           };
+          flight.onAbort = onAbort;
         }
         if (open.size === 0) reject();
         else this.#limited(flights, key, () => scope.run(work), ended).then(resolve, reject);

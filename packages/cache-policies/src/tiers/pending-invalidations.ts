@@ -35,6 +35,7 @@ export class PendingInvalidations {
   #wake = new AbortController();
   #isRetrying = false;
   #isClosed = false;
+  #sending: Promise<void> | undefined;
 
   constructor(options: PendingInvalidationsOptions) {
     this.#options = options;
@@ -68,24 +69,30 @@ export class PendingInvalidations {
     this.#wake.abort();
   }
 
-  close(): void {
+  /** Ends the retries with a last one, at once, unless the tier takes all meanwhile. Resolves when it is over; never rejects. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.#wake.abort();
+    await this.#sending;
+    if (this.size === 0) return;
+    await this.#send().catch(() => {});
+    if (this.size === 0) this.#options.done();
   }
 
   async #retry(): Promise<void> {
     const { clock, random, done } = this.#options;
     const backoff = new Backoff(pauses, random);
     this.#isRetrying = true;
-    while (this.size > 0) {
+    while (this.size > 0 && !this.#isClosed) {
       this.#wake = new AbortController();
       await clock.sleep(backoff.nextMs(), this.#wake.signal).catch(() => {});
       if (this.#isClosed) return;
-      await this.#send().catch(() => {});
+      this.#sending = this.#send().catch(() => {});
+      await this.#sending;
     }
     // at once, so that what is added from now on is retried too
     this.#isRetrying = false;
-    done();
+    if (this.size === 0) done();
   }
 
   /** What is added meanwhile stays. */

@@ -1,4 +1,4 @@
-import { type Clock, describe, type Random } from '@ashlar/core';
+import { abortable, type Clock, describe, type Random } from '@ashlar/core';
 import { SerializeError, ValueTooLongError } from '../errors.ts';
 import { SessionBatches } from './batches/session-batches.ts';
 import type { SharedEntry } from './entry.ts';
@@ -171,11 +171,14 @@ export class RemoteLink<V> {
     };
   }
 
-  /** What is pending is given up. Operations under way may end until the signal aborts. */
-  close(signal: AbortSignal): Promise<void> {
+  /**
+   * What is pending is sent once more, and given up when the tier does not take it. That and the operations under way may take
+   * until the signal aborts.
+   */
+  async close(signal: AbortSignal): Promise<void> {
+    await abortable(this.#pending.close(), signal).catch(() => {});
     if (this.#pending.size > 0) this.#events.owed('dropped', this.#pendingCount);
-    this.#pending.close();
-    return this.#session.close(signal);
+    await this.#session.close(signal);
   }
 
   get #pendingCount(): number | 'everything' {

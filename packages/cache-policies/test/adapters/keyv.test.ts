@@ -36,6 +36,12 @@ describe('keyvStore', () => {
     expect(await keyv.get('a')).toBeUndefined();
   });
 
+  it('has no iterator, for Keyv takes one only from stores that it knows by name', () => {
+    const { cache } = manualCache<string, string>();
+    expect(keyvStore(cache)).not.toHaveProperty('iterator');
+    expect(new Keyv({ store: keyvStore(cache) }).iterator).toBeUndefined();
+  });
+
   it('deletes without a load', async () => {
     const loaded: string[] = [];
     const { cache } = manualCache<string, string>({ load: async key => void loaded.push(key) as undefined });

@@ -1,22 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { seededRandom } from '@ashlar/core';
-import { type Ended, ended } from '@workspace/services';
+import { ended } from '@workspace/services';
+import { commandLine } from '@workspace/services/command-line';
 import { traceFile, withTraces } from '@workspace/services/traces';
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Report } from '../../src/cli/report.ts';
 import { referenceCells } from '../support/traces.ts';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'simulate-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const { folder, file: fileOf, run, start } = commandLine(new URL('../../dist/cli/main.js', import.meta.url));
 
 const random = seededRandom(7);
 /** Popular ones, seldom ones, and some that are no numbers. */
@@ -24,27 +20,6 @@ const keys = Array.from({ length: 20_000 }, () => {
   const number = Math.floor(3_000 ** random());
   return number % 3 === 0 ? `producto/ñ-${number}` : String(number);
 });
-
-function fileOf(name: string, content: string | Uint8Array): string {
-  const file = join(folder, name);
-  writeFileSync(file, content);
-  return file;
-}
-
-function start(args: readonly string[]): ChildProcess {
-  if (!existsSync(main)) throw new Error(`${main} is missing: \`npm run build\` makes it`);
-  const child = spawn(process.execPath, [main, ...args], { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  return child;
-}
-
-function run(args: readonly string[], input: string | Uint8Array = ''): Promise<Ended> {
-  const child = start(args);
-  // It may have ended before it was told everything
-  child.stdin!.on('error', () => {});
-  child.stdin!.end(input);
-  return ended(child);
-}
 
 async function reportOf(args: readonly string[], input?: string | Uint8Array): Promise<Report> {
   const { code, stdout, stderr } = await run(['simulate', ...args, '--json'], input);
@@ -61,11 +36,8 @@ function* longUrls(count: number, length: number): Generator<string> {
   for (let i = 0; i < count; i++) yield line(i) + line(i);
 }
 
-it('replays long keys in memory that does not depend on their length', { timeout: 120_000 }, async () => {
-  const child = spawn(process.execPath, ['--max-old-space-size=96', main, 'simulate', '-', '--json'], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
+it('replays long keys in memory that does not depend on their length', { timeout: 300_000 }, async () => {
+  const child = start(['simulate', '-', '--json'], ['--max-old-space-size=96']);
   const sent = pipeline(Readable.from(longUrls(40_000, 8_000)), child.stdin).catch(() => {});
   const { code, stdout } = await ended(child);
   await sent;
@@ -194,6 +166,20 @@ describe('simulate', () => {
     const { code } = await run(['simulate', '-', '--max', '1', '--svg', 'one.svg'], 'a\na\n');
     expect(code).toBe(0);
     expect(readFileSync(join(folder, 'one.svg'), 'utf8')).not.toMatch(/NaN|Infinity/);
+  });
+
+  it('fails with exit code 1 when the folder for its drawing is gone at the end', async () => {
+    mkdirSync(join(folder, 'gone'));
+    const child = start(['simulate', '-', '--policy', 'fifo', '--max', '10', '--svg', 'gone/one.svg']);
+    const all = ended(child);
+    const begun = once(child.stderr!, 'data');
+    child.stdin!.write('1\n2\n'.repeat(600_000));
+    await begun;
+    rmdirSync(join(folder, 'gone'));
+    child.stdin!.end();
+    const { code, stdout, stderr } = await all;
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/\ncache-policies: ENOENT[^\n]+\n$/);
   });
 
   it('explains itself', async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { memoryTier, type TierSession } from '../../src/index.ts';
 import { Batches, type BatchLimits } from '../../src/tiers/batches/batches.ts';
+import { SessionBatches } from '../../src/tiers/batches/session-batches.ts';
 import { type Deferred, deferred, settle } from '../support/caches.ts';
 
 /** Batches of numbers, answered by hand with their tenfold. */
@@ -20,6 +22,35 @@ function numbers(limits: Partial<BatchLimits<number>> = {}) {
   };
   return { addAll, answer, sent, asked: () => sent.map(({ items }) => items.join()) };
 }
+
+describe('the batches of a session', () => {
+  it('are at most four of a kind at once, of at most 500 keys', async () => {
+    const tier = memoryTier();
+    const session = tier.open({ invalidated: () => {}, reset: () => {}, connection: () => {} });
+    const asked: { readonly keys: readonly string[]; readonly go: () => void }[] = [];
+    const held: TierSession = Object.create(session, {
+      read: {
+        value: async (...args: Parameters<TierSession['read']>) => {
+          await new Promise<void>(go => asked.push({ keys: args[0], go }));
+          return session.read(...args);
+        },
+      },
+    });
+    const batches = new SessionBatches(held, () => {});
+    const options = { leaseMs: 0, minFreshMs: 0 };
+    const reads = Promise.all(Array.from({ length: 2_750 }, (_, i) => batches.read(`${i}`, options)));
+    await settle();
+    expect(asked.map(({ keys }) => keys.length)).toEqual([500, 500, 500, 500]);
+    for (let answered = 0; answered < 6; answered++) {
+      expect(asked).toHaveLength(Math.min(4 + answered, 6));
+      asked[answered]!.go();
+      await settle();
+    }
+    expect(await reads).toHaveLength(2_750);
+    expect(asked.map(({ keys }) => keys.length)).toEqual([500, 500, 500, 500, 500, 250]);
+    await session.close();
+  });
+});
 
 describe('batches', () => {
   it('send what is added in one step together, and what comes meanwhile with the next', async () => {

@@ -1,7 +1,6 @@
 import { functionOf, type RulesFor, readOptions, required, text } from '@ashlar/core';
-import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import { runnerRule, type Skip, skipRule, suite, type TestRunner } from '@ashlar/core/testing';
 import type { Eviction } from '../../bounded-map.ts';
-import { runnerRule, skipRule } from '../rules.ts';
 import { bounds } from './bounds.ts';
 import { departures } from './departures.ts';
 import { entries } from './entries.ts';

@@ -1,6 +1,5 @@
 import { boolean, functionOf, type RulesFor, readOptions, record, required, text } from '@ashlar/core';
-import { type Skip, suite, type TestRunner } from '@ashlar/core/testing';
-import { runnerRule, skipRule } from '../rules.ts';
+import { onSubjects, runnerRule, type Skip, skipRule, suite, type TestRunner } from '@ashlar/core/testing';
 import { faultTests } from './faults.ts';
 import { feedTests } from './feed.ts';
 import { leaseTests } from './leases.ts';
@@ -47,12 +46,6 @@ export function tierConformance(
     ...feedTests,
     ...faultTests(features),
   };
-  const bound = Object.entries(tests).map(([title, test]) => {
-    const body = async () => {
-      await using scene = new Scene(await makeSubject());
-      await test(scene);
-    };
-    return [title, body] as const;
-  });
-  suite(runner, `the tier ${name}`, Object.fromEntries(bound), skip);
+  const scenes = onSubjects(async () => new Scene(await makeSubject()), tests);
+  suite(runner, `the tier ${name}`, scenes, skip);
 }

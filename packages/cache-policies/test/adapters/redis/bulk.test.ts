@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { type Redis as Server, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
@@ -46,6 +47,50 @@ describeWith('redis', 'many keys and long values over Redis', () => {
 
   const keys = (n: number) => Array.from({ length: n }, (_, i) => `key ${i}`);
   const pairs = (names: readonly string[]) => names.map(key => [key, `row ${key}`] as const);
+
+  it('goes in batches of at most 500 keys', async () => {
+    const cache = await processes()({ loadMany: async names => pairs(names) });
+    await expect.poll(() => cache.snapshot().remote!.session.connected, patient).toBe(true);
+    const longest = () => admin.call('SLOWLOG', 'GET', '-1') as Promise<[number, number, number, string[]][]>;
+    await admin.config('SET', 'slowlog-log-slower-than', 0);
+    await admin.config('SET', 'slowlog-max-len', 10_000);
+    onTestFinished(() => admin.config('SET', 'slowlog-log-slower-than', 10_000).then(() => {}));
+    await admin.call('SLOWLOG', 'RESET');
+    const before = await scripts();
+    await cache.getMany(keys(2_001));
+    // five reads and five fills, and few checks
+    await expect.poll(async () => (await scripts()) - before, patient).toBeGreaterThanOrEqual(10);
+    const numbers = (await longest())
+      .filter(([, , , words]) => /^evalsha$/i.test(words[0]!))
+      .map(entry => Number(entry[3][2]));
+    // the value and the lease of each, and one for all
+    expect(Math.max(...numbers)).toBeLessThanOrEqual(1_001);
+  });
+
+  it('tells of its connection and of what failed on its channels', async () => {
+    const told: unknown[] = [];
+    for (const name of ['connection', 'tier-failed']) {
+      const listener = (message: object) => void told.push({ name, ...message });
+      subscribe(`ashlar:cache-policies:${name}`, listener as never);
+      onTestFinished(() => void unsubscribe(`ashlar:cache-policies:${name}`, listener as never));
+    }
+    const cache = await processes()({ name: 'told', load: async key => key });
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    const connections = () => told.filter(each => (each as { name: string }).name === 'connection');
+    await expect.poll(connections, patient).toMatchObject([
+      { cache: 'told', state: 'connected' },
+      { cache: 'told', state: 'disconnected' },
+      { cache: 'told', state: 'connected' },
+    ]);
+    await admin.config('SET', 'maxmemory', 1);
+    onTestFinished(() => admin.config('SET', 'maxmemory', 0).then(() => {}));
+    await cache.get('a');
+    await expect
+      .poll(() => told, patient)
+      .toContainEqual(
+        expect.objectContaining({ name: 'tier-failed', cache: 'told', error: expect.any(Error) }),
+      );
+  });
 
   it.each([
     ['loadMany', async (names: readonly string[]) => pairs(names), undefined],

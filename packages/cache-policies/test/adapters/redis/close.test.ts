@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Redis as Server, startRedis } from '@workspace/services';
+import { type Redis as Server, startRedis, startTcpProxy } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
@@ -64,5 +64,34 @@ describeWith('redis', 'closing a cache whose Redis does not answer', () => {
     expect(rows.get('a')).toBe('1');
     expect(cache.snapshot()).toMatchObject({ remote: { pendingInvalidations: 1 } });
     await cache.close();
+  });
+
+  it('sends once more the invalidations that it owes', async () => {
+    const proxy = await startTcpProxy({ target: server.port });
+    onTestFinished(() => proxy.stop());
+    const prefix = randomUUID();
+    const rows = new Map([['a', 'old']]);
+    const [cache, other] = [proxy.port, server.port].map(port => {
+      const redis = new Redis({ port, lazyConnect: true });
+      const remote = redisTier({ redis, prefix, timeoutMs: 2_000, boundMs: minuteMs });
+      const write = writeThrough<string, string>({ write: async (key, value) => void rows.set(key, value!) });
+      const load = async (key: string) => rows.get(key);
+      const each = new Cache<string, string>({ max: 10, remote, write, load, whenAway: 'owe' });
+      onTestFinished(() => each.close());
+      return each;
+    }) as [Cache<string, string>, Cache<string, string>];
+    for (const each of [cache, other]) {
+      await expect.poll(() => each.snapshot().remote?.session.connected, patient).toBe(true);
+    }
+    expect(await other.get('a')).toBe('old');
+    await expect.poll(() => other.peek('a'), patient).toBe('old');
+    await proxy.refuse();
+    await expect.poll(() => cache.snapshot().remote?.connected, patient).toBe(false);
+    await cache.set('a', 'new');
+    expect(cache.snapshot()).toMatchObject({ remote: { pendingInvalidations: 1 } });
+    const closing = cache.close();
+    await proxy.accept();
+    await closing;
+    await expect.poll(() => other.get('a'), patient).toBe('new');
   });
 });

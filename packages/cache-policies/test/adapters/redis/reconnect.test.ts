@@ -49,19 +49,20 @@ describeWith('redis', 'a cache whose connections are back one after the other', 
     async invalidation => {
       const prefix = randomUUID();
       const rows = new Map([['y', 'old']]);
-      const tier = (redis: Redis) =>
-        redisTier({ redis, prefix, invalidation, boundMs: 600_000, timeoutMs: 300 });
+      const tier = (redis: Redis, timeoutMs: number) =>
+        redisTier({ redis, prefix, invalidation, boundMs: 600_000, timeoutMs });
       const load = async (key: string) => rows.get(key);
       const write = writeThrough<string, string>({ write: async key => void rows.delete(key) });
       const options = { max: 100, load, onDisconnect: { serveMs: 600_000 } };
       const writer = new Cache<string, string>({
         ...options,
         write,
-        remote: tier(new Redis({ port: server.port, lazyConnect: true })),
+        remote: tier(new Redis({ port: server.port, lazyConnect: true }), 20_000),
       });
       const reader = new Cache<string, string>({
         ...options,
-        remote: tier(new Held({ port: server.port, lazyConnect: true })),
+        // Its wait for the subscription is to be too long
+        remote: tier(new Held({ port: server.port, lazyConnect: true }), 1_000),
       });
       const [mayConnect, maySubscribe] = [deferred<void>(), deferred<void>()];
       onTestFinished(async () => {

@@ -10,7 +10,7 @@ export interface ObservedSession {
   sees(what: string): Promise<void>;
 }
 
-export const patient = { timeout: 10_000, interval: 5 } as const;
+export const patient = { timeout: 30_000, interval: 5 } as const;
 
 /** Opens a session that ends with the test, and waits until it is connected. */
 export async function observe(tier: RemoteTier): Promise<ObservedSession> {
