@@ -1,6 +1,22 @@
 import { main } from '@workspace/bench';
+import { bullmqBenches } from './bullmq.ts';
 import { engine } from './engine.ts';
 import { memory } from './memory.ts';
+import { natsBenches } from './nats.ts';
+import { outboxes } from './outbox.ts';
+import { postgresBenches } from './postgres.ts';
+import { rabbitmqBenches } from './rabbitmq.ts';
 import { redis } from './redis.ts';
+import { zeromqBenches } from './zeromq.ts';
 
-await main([...memory, ...engine, ...redis]);
+await main([
+  ...memory,
+  ...engine,
+  ...redis,
+  ...outboxes,
+  ...postgresBenches,
+  ...bullmqBenches,
+  ...zeromqBenches,
+  ...natsBenches,
+  ...rabbitmqBenches,
+]);

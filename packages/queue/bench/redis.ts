@@ -4,18 +4,12 @@ import { Queue as Bull, Worker as BullWorker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { redisStreams } from '../src/adapters/redis-streams.ts';
 import { messages, Queue } from '../src/index.ts';
+import { type Cost, costOf } from './redis-cost.ts';
 
 const count = 10_000;
 const rounds = 5;
 const concurrency = 100;
 const payload = { order: '17', items: ['a', 'b', 'c'], note: 'x'.repeat(100) };
-
-/** Microseconds a message: of the wall, of this process, of the server. */
-interface Cost {
-  readonly wallUs: number;
-  readonly clientUs: number;
-  readonly serverUs: number;
-}
 
 /** Publishes and drains; the two are measured apart. */
 interface Contender extends AsyncDisposable {
@@ -23,7 +17,7 @@ interface Contender extends AsyncDisposable {
   drain(): Promise<void>;
 }
 
-function ours(port: number, name: string): Contender {
+function ours(port: number, name: string, ordered = false): Contender {
   const redis = new Redis({ port, lazyConnect: true });
   const make = () =>
     new Queue(redisStreams({ redis, prefix: name }), { messages: messages<{ work: typeof payload }>() });
@@ -32,7 +26,8 @@ function ours(port: number, name: string): Contender {
     async publish() {
       await producer.declare('work');
       for (let n = 0; n < count; n += 500) {
-        await producer.publishMany('work', new Array<typeof payload>(500).fill(payload));
+        const batch = new Array<typeof payload>(500).fill(payload);
+        await producer.publishMany('work', batch, (_, n) => (ordered ? { key: `key ${n}` } : {}));
       }
     },
     async drain() {
@@ -42,7 +37,7 @@ function ours(port: number, name: string): Contender {
         const handler = async () => {
           if (++handled === count) resolve();
         };
-        void consumer.subscribe('work', handler, { concurrency });
+        void consumer.subscribe('work', handler, { concurrency, ordered });
       });
       await consumer.close();
     },
@@ -79,47 +74,34 @@ function bull(port: number, name: string): Contender {
   };
 }
 
-async function costOf(admin: Redis, work: () => Promise<void>): Promise<Cost> {
-  const server = async () => {
-    const info = await admin.info('cpu');
-    const field = (name: string) => Number(new RegExp(`${name}:([\\d.]+)`).exec(info)![1]);
-    return (field('used_cpu_user') + field('used_cpu_sys')) * 1e6;
-  };
-  const [serverBefore, clientBefore, before] = [await server(), process.cpuUsage(), performance.now()];
-  await work();
-  const wallUs = ((performance.now() - before) * 1_000) / count;
-  const { user, system } = process.cpuUsage(clientBefore);
-  return { wallUs, clientUs: (user + system) / count, serverUs: ((await server()) - serverBefore) / count };
-}
-
 type Part = 'publish' | 'drain';
 type Samples = Record<Part, Record<keyof Cost, number[]>>;
 
-let measured: Promise<Record<'ours' | 'again' | 'bull', Samples>> | undefined;
+type Name = 'ours' | 'again' | 'bull' | 'ordered';
+
+let measured: Promise<Record<Name, Samples>> | undefined;
 
 /** All of them in turns, once for all benches. */
-function measure(): Promise<Record<'ours' | 'again' | 'bull', Samples>> {
+function measure(): Promise<Record<Name, Samples>> {
   measured ??= (async () => {
     await using server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'everysec' } });
     const admin = new Redis(server.port);
-    const empty = (): Samples => ({
-      publish: { wallUs: [], clientUs: [], serverUs: [] },
-      drain: { wallUs: [], clientUs: [], serverUs: [] },
-    });
-    const all = { ours: empty(), again: empty(), bull: empty() };
+    const none = () => ({ wallUs: [], clientUs: [], serverUs: [], sent: [], executed: [] });
+    const empty = (): Samples => ({ publish: none(), drain: none() });
+    const all = { ours: empty(), again: empty(), bull: empty(), ordered: empty() };
     try {
       for (let round = 0; round < rounds + 1; round++) {
         for (const [name, make] of [
           ['ours', ours],
           ['bull', bull],
           ['again', ours],
+          ['ordered', (at: number, prefix: string) => ours(at, prefix, true)],
         ] as const) {
           await using contender = make(server.port, `${name}-${round}`);
           for (const part of ['publish', 'drain'] as const) {
-            const cost = await costOf(admin, () => contender[part]());
+            const cost = await costOf(admin, count, () => contender[part]());
             if (round === 0) continue;
-            for (const each of ['wallUs', 'clientUs', 'serverUs'] as const)
-              all[name][part][each].push(cost[each]);
+            for (const each of Object.keys(cost) as (keyof Cost)[]) all[name][part][each].push(cost[each]);
           }
         }
       }
@@ -134,10 +116,14 @@ function measure(): Promise<Record<'ours' | 'again' | 'bull', Samples>> {
 function bench(name: string, unit: string, part: Part, cost: keyof Cost): Bench {
   return figures(name, unit, async () => {
     const all = await measure();
-    const value = (of: 'ours' | 'again' | 'bull') => median(all[of][part][cost]);
+    const value = (of: Name) => median(all[of][part][cost]);
     return {
       ours: ['redisStreams', value('ours')],
-      peers: { [noiseFloor]: value('again'), 'BullMQ 6.7': value('bull') },
+      peers: {
+        [noiseFloor]: value('again'),
+        'BullMQ 6.7': value('bull'),
+        ...(part === 'drain' && cost !== 'sent' && { 'redisStreams, 500 keys in order': value('ordered') }),
+      },
     };
   });
 }
@@ -146,6 +132,8 @@ function bench(name: string, unit: string, part: Part, cost: keyof Cost): Bench 
 export const redis: readonly Bench[] = [
   bench('Redis: publishing in batches of 500, server', 'µs of CPU', 'publish', 'serverUs'),
   bench('Redis: publishing in batches of 500, client', 'µs of CPU', 'publish', 'clientUs'),
+  bench('Redis: draining with 100 handlers at once, sent', 'commands', 'drain', 'sent'),
+  bench('Redis: draining with 100 handlers at once, executed', 'commands', 'drain', 'executed'),
   bench('Redis: draining with 100 handlers at once, server', 'µs of CPU', 'drain', 'serverUs'),
   bench('Redis: draining with 100 handlers at once, client', 'µs of CPU', 'drain', 'clientUs'),
   bench('Redis: draining with 100 handlers at once, wall', 'µs', 'drain', 'wallUs'),

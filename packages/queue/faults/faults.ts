@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Peer } from '@workspace/faults';
 import { within } from '@workspace/services';
 import { type Fault, type Finding, type Round, Tally } from './fault.ts';
-import { type Kind, kinds, leaseMs, queueAt } from './kinds.ts';
+import { type KindName, kindNames, leaseMs, places, queueAt } from './kinds.ts';
 import { Ledger } from './ledger.ts';
 import type { ProducerMessage } from './producer-process.ts';
 import { Site } from './site.ts';
@@ -29,7 +29,7 @@ class Stage implements AsyncDisposable {
     this.#queue = queueAt(site.proxied);
   }
 
-  static async set(kind: Kind, workers = 2): Promise<Stage> {
+  static async set(kind: KindName, workers = 2): Promise<Stage> {
     const stage = new Stage(await Site.start(kind));
     try {
       await stage.#queue.declare('work');
@@ -41,8 +41,8 @@ class Stage implements AsyncDisposable {
     return stage;
   }
 
-  async hire(stall?: { readonly n: number; readonly ms: number }): Promise<Worker> {
-    const settings = { address: this.site.proxied, workMs, ...(stall && { stall }) };
+  async hire(stallMs?: number): Promise<Worker> {
+    const settings = { address: this.site.proxied, workMs, ...(stallMs && { stallMs }) };
     const worker = await Worker.start(settings, this.ledger);
     this.workers.push(worker);
     return worker;
@@ -65,8 +65,13 @@ class Stage implements AsyncDisposable {
     for (let i = 0; i < count; i++) await this.publish();
   }
 
-  async end(times: Pick<Finding, 'noticedMs' | 'outageMs'> = {}): Promise<Finding> {
+  /** @param judged looks at what is known then */
+  async end(
+    times: Pick<Finding, 'noticedMs' | 'outageMs'> = {},
+    judged: () => void = () => {},
+  ): Promise<Finding> {
     await this.ledger.judge(this.tally);
+    judged();
     return this.tally.finding(times);
   }
 
@@ -77,10 +82,11 @@ class Stage implements AsyncDisposable {
   }
 }
 
-function consumerKilled(kind: Kind): Fault {
+function consumerKilled(kind: KindName): Fault {
   return onStage(kind, {
     name: `${kind}-consumer-killed`,
-    about: 'one of two consumers is killed among its messages: the other has them within the time of a lease',
+    about:
+      'one of two consumers is killed among its messages: the other has them within the time of a lease, and no others are charged',
     within: { noticedMs: noticedWithinMs },
     async run(stage, { random }) {
       const [victim, survivor] = stage.workers as [Worker, Worker];
@@ -95,12 +101,37 @@ function consumerKilled(kind: Kind): Fault {
       const wasDone = orphans.every(n => stage.ledger.isDone(n));
       stage.tally.expect(found !== undefined || wasDone, 'no message of the dead consumer came again');
       const noticedMs = found === undefined ? undefined : survivor.redelivered.get(found)! - killedAt;
-      return stage.end(noticedMs === undefined ? {} : { noticedMs });
+      return stage.end(noticedMs === undefined ? {} : { noticedMs }, () => {
+        const { size } = survivor.redelivered;
+        stage.tally.expect(size <= places, `${size} messages count as handed out to the dead consumer`);
+      });
     },
   });
 }
 
-function producerKilled(kind: Kind): Fault {
+function consumerTerminated(kind: KindName): Fault {
+  return onStage(kind, {
+    name: `${kind}-consumer-terminated`,
+    about:
+      'one of two consumers is told to end among its messages: it handles those that it has begun, and nobody else does',
+    allows: [],
+    async run(stage, { random }) {
+      const { tally } = stage;
+      const [victim] = stage.workers as [Worker, Worker];
+      const publishing = stage.publishAll(200);
+      await delay(100 + 300 * random());
+      await within(5_000, () => victim.open.size > 0 || undefined);
+      victim.peer.process.kill('SIGTERM');
+      await publishing;
+      const code = await within(20_000, () => victim.peer.process.exitCode ?? undefined);
+      tally.expect(code === 0, `the consumer ended with ${code}`);
+      tally.expect(victim.open.size === 0, `${victim.open.size} messages were begun and not done`);
+      return stage.end();
+    },
+  });
+}
+
+function producerKilled(kind: KindName): Fault {
   return onStage(kind, {
     name: `${kind}-producer-killed`,
     about:
@@ -117,7 +148,7 @@ function producerKilled(kind: Kind): Fault {
           for (let n = from; n < from + count; n++) ledger[kind === 'trying' ? 'tried' : 'confirmed'](n);
         }
       })().catch(() => {});
-      await within(20_000, () => ledger.confirmations > 0 || undefined);
+      await within(60_000, () => ledger.confirmations > 0 || undefined);
       await delay(200 + 400 * random());
       await producer.end();
       await listening;
@@ -126,7 +157,7 @@ function producerKilled(kind: Kind): Fault {
   });
 }
 
-function brokerKilled(kind: Kind, downMs: number): Fault {
+function brokerKilled(kind: KindName, downMs: number): Fault {
   return onStage(kind, {
     name: `${kind}-broker-killed-${downMs / 1_000}s`,
     about: `the server is killed under load and comes back after ${downMs / 1_000} s: nothing confirmed is lost`,
@@ -153,7 +184,7 @@ function brokerKilled(kind: Kind, downMs: number): Fault {
   });
 }
 
-function halfOpen(kind: Kind): Fault {
+function halfOpen(kind: KindName): Fault {
   return onStage(kind, {
     name: `${kind}-half-open`,
     about: 'the network goes silent for 3 s, no connection is closed: nothing confirmed is lost',
@@ -179,18 +210,19 @@ function halfOpen(kind: Kind): Fault {
   });
 }
 
-function loopBlocked(kind: Kind): Fault {
+function loopBlocked(kind: KindName): Fault {
   return onStage(kind, {
     name: `${kind}-loop-blocked`,
     about: 'the event loop of a consumer stands still for longer than a lease: another handles its messages',
     workers: 0,
     async run(stage) {
-      const stalled = await stage.hire({ n: 0, ms: 2.5 * leaseMs });
-      await stage.publish();
-      await within(10_000, () => stalled.open.has(0) || undefined);
+      const stalled = await stage.hire(2.5 * leaseMs);
       const helper = await stage.hire();
-      await stage.publishAll(50);
-      const taken = await within(30_000, () => helper.redelivered.has(0) || undefined);
+      const publishing = stage.publishAll(50);
+      await within(10_000, () => stalled.open.size > 0 || undefined);
+      const held = [...stalled.open];
+      await publishing;
+      const taken = await within(30_000, () => held.some(n => helper.redelivered.has(n)) || undefined);
       stage.tally.expect(
         taken === true,
         'nobody else was given the message of the consumer that stood still',
@@ -208,6 +240,8 @@ async function publishUntil(stage: Stage, signal: AbortSignal): Promise<void> {
 }
 
 interface Play {
+  /** Default: messages that are handled twice, as deliveries are at least once. */
+  readonly allows?: NonNullable<Fault['allows']>;
   readonly name: string;
   readonly about: string;
   readonly within?: NonNullable<Fault['within']>;
@@ -216,11 +250,13 @@ interface Play {
   run(stage: Stage, round: Round): Promise<Finding>;
 }
 
-/** Deliveries are at least once, so all of these allow messages that were handled twice. */
-function onStage(kind: Kind, { workers = 2, usualRuns = 5, run, ...rest }: Play): Fault {
+function onStage(
+  kind: KindName,
+  { workers = 2, usualRuns = 5, allows = ['duplicated'], run, ...rest }: Play,
+): Fault {
   return {
     ...rest,
-    allows: ['duplicated'],
+    allows,
     usualRuns,
     async begin() {
       return {
@@ -234,16 +270,22 @@ function onStage(kind: Kind, { workers = 2, usualRuns = 5, run, ...rest }: Play)
   };
 }
 
-export const faults: readonly Fault[] = kinds.flatMap(kind => [
-  consumerKilled(kind),
-  producerKilled(kind),
-  brokerKilled(kind, 3_000),
-  halfOpen(kind),
-  loopBlocked(kind),
-]);
+/** Those of one kind of server, the ones that tell most first. */
+export function faultsOf(kind: KindName): readonly Fault[] {
+  return [
+    consumerKilled(kind),
+    brokerKilled(kind, 3_000),
+    consumerTerminated(kind),
+    producerKilled(kind),
+    halfOpen(kind),
+    loopBlocked(kind),
+  ];
+}
+
+export const faults: readonly Fault[] = kindNames.flatMap(faultsOf);
 
 /** Too long for a test. */
-export const longFaults: readonly Fault[] = kinds.flatMap(kind => [
+export const longFaults: readonly Fault[] = kindNames.flatMap(kind => [
   brokerKilled(kind, 10_000),
   brokerKilled(kind, 60_000),
 ]);

@@ -1,14 +1,26 @@
-import { Redis } from 'ioredis';
-import { redisStreams } from '../src/adapters/redis-streams.ts';
-import { type Capabilities, type Driver, messages, Queue } from '../src/index.ts';
+import { type Capabilities, messages, Queue } from '../src/index.ts';
+import { bullmqKind } from './kinds/bullmq.ts';
+import type { Kind } from './kinds/kind.ts';
+import { natsKind } from './kinds/nats.ts';
+import { postgresKind } from './kinds/postgres.ts';
+import { rabbitmqKind } from './kinds/rabbitmq.ts';
+import { redisStreamsKind } from './kinds/redis-streams.ts';
+import { zeromqKind } from './kinds/zeromq.ts';
 
-/** The drivers whose server can be killed. */
-export const kinds = ['redisStreams'] as const;
-export type Kind = (typeof kinds)[number];
+export type KindName = 'redisStreams' | 'bullmq' | 'postgres' | 'rabbitmq' | 'nats' | 'zeromq';
+export const kinds: Readonly<Record<KindName, Kind>> = {
+  bullmq: bullmqKind,
+  redisStreams: redisStreamsKind,
+  zeromq: zeromqKind,
+  nats: natsKind,
+  postgres: postgresKind,
+  rabbitmq: rabbitmqKind,
+};
+export const kindNames: readonly KindName[] = Object.keys(kinds) as KindName[];
 
 /** Where a driver finds its server, as another process is given it. */
 export interface Address {
-  readonly kind: Kind;
+  readonly kind: KindName;
   readonly port: number;
 }
 
@@ -17,11 +29,9 @@ export interface Messages {
 }
 
 export const leaseMs = 3_000;
+/** How many messages a consumer handles at once. */
+export const places = 5;
 
-function driverAt({ port }: Address): Driver {
-  return redisStreams({ redis: new Redis({ port, lazyConnect: true }), leaseMs, timeoutMs: 2_000 });
-}
-
-export function queueAt(address: Address): Queue<Messages, Capabilities> {
-  return new Queue(driverAt(address), { messages: messages<Messages>() });
+export function queueAt({ kind, port }: Address): Queue<Messages, Capabilities> {
+  return new Queue(kinds[kind].driver(port, leaseMs), { messages: messages<Messages>() });
 }

@@ -1,10 +1,12 @@
 import { main } from '@workspace/faults';
 import { report } from './fault.ts';
 import { faults, longFaults, noticedWithinMs, resumedWithinMs } from './faults.ts';
+import { outboxFaults } from './outbox.ts';
+import { snapshotFaults } from './snapshot.ts';
 
 await main({
   package: '@ashlar/queue',
-  faults: [...faults, ...longFaults],
+  faults: [...faults, ...outboxFaults, ...longFaults, ...snapshotFaults],
   report,
   notes: `lost: confirmed and never handled. duplicated: handled more than once, which at-least-once delivery allows.
 noticed: from the death of a consumer to the first of its messages in other hands; LATE after ${noticedWithinMs} ms.

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Address, queueAt } from './kinds.ts';
+import { type Address, places, queueAt } from './kinds.ts';
 
 export interface WorkerSettings {
   readonly address: Address;
   /** Milliseconds that a handler takes. */
   readonly workMs: number;
-  /** The message during which the event loop stands still, and for how long. */
-  readonly stall?: { readonly n: number; readonly ms: number };
+  /** How long the event loop stands still during the first message, in milliseconds. */
+  readonly stallMs?: number;
 }
 
 /** What a worker says of its messages. */
@@ -14,26 +14,29 @@ export type WorkerMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'begun' | 'done'; readonly n: number; readonly attempt: number };
 
-const { address, workMs, stall } = JSON.parse(process.argv[2]!) as WorkerSettings;
+const { address, workMs, stallMs } = JSON.parse(process.argv[2]!) as WorkerSettings;
 const say = (message: WorkerMessage) => process.send!(message);
 
 const queue = queueAt(address);
+let isFirst = true;
 await queue.subscribe(
   'work',
   async ({ n }, { attempt }) => {
     say({ kind: 'begun', n, attempt });
-    if (n === stall?.n && attempt === 1) {
+    if (stallMs !== undefined && isFirst) {
+      isFirst = false;
       // Let the words out first
       await delay(50);
-      const until = performance.now() + stall.ms;
+      const until = performance.now() + stallMs;
       while (performance.now() < until);
     }
     await delay(workMs);
     say({ kind: 'done', n, attempt });
   },
-  { concurrency: 5, attempts: 20, backoff: { firstMs: 50, maxMs: 500 } },
+  { concurrency: places, attempts: 20, backoff: { firstMs: 50, maxMs: 500 } },
 );
 say({ kind: 'ready' });
 process.on('SIGTERM', () => {
-  void queue.close().then(() => process.exit(0));
+  // It ends by itself when what it has said is out
+  void queue.close().then(() => process.disconnect());
 });

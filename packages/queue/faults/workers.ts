@@ -7,9 +7,10 @@ export class Worker {
   readonly peer: Peer<WorkerMessage>;
   /** The messages that it has begun and not done. */
   readonly open: Set<number> = new Set();
-  /** Those that it has begun with a later attempt, and when. */
+  /** Those that somebody else had in hands before, and when it has begun them. */
   readonly redelivered: Map<number, number> = new Map();
   readonly #ledger: Ledger;
+  readonly #begun = new Set<number>();
 
   private constructor(settings: WorkerSettings, ledger: Ledger) {
     this.#ledger = ledger;
@@ -31,7 +32,9 @@ export class Worker {
         if (message.kind === 'begun') {
           this.#ledger.begun(message.n);
           this.open.add(message.n);
-          if (message.attempt > 1) this.redelivered.set(message.n, performance.now());
+          const isOthers = message.attempt > 1 && !this.#begun.has(message.n);
+          if (isOthers) this.redelivered.set(message.n, performance.now());
+          this.#begun.add(message.n);
         } else if (message.kind === 'done') {
           this.#ledger.done(message.n);
           this.open.delete(message.n);

@@ -1,7 +1,6 @@
 import {
   boolean,
   functionOf,
-  listOf,
   objectWith,
   type RulesFor,
   readOptions,
@@ -9,9 +8,10 @@ import {
   required,
   text,
 } from '@ashlar/core';
-import { onSubjects, type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import { onSubjects, runnerRule, type Skip, skipRule, suite, type TestRunner } from '@ashlar/core/testing';
 import { abilityTests } from './conformance/abilities.ts';
 import { basicTests } from './conformance/basics.ts';
+import { connectionTests } from './conformance/connections.ts';
 import { deadLetterTests, leaseTests, settlingTests } from './conformance/settling.ts';
 import type { MakeSubject, QueueFeatures, Test } from './conformance/subject.ts';
 import type { Capabilities } from './driver.ts';
@@ -37,20 +37,8 @@ const rules = {
   capabilities: required(objectWith<Capabilities>([])),
   leases: boolean(true),
   features: record({ others: boolean(false), breaks: boolean(false) }),
-  skip: listOf(
-    (value, option) =>
-      readOptions(
-        `\`${option}\``,
-        value,
-        { test: required(text()), reason: required(text()) },
-        `${option}.`,
-      ) as Skip,
-  ),
+  skip: skipRule,
 } satisfies RulesFor<QueueConformanceOptions>;
-const anyRunner = required(
-  objectWith<TestRunner>(['describe', 'it'], 'write `{ describe, it }`, imported from the test runner'),
-  'write `{ describe, it }`',
-);
 const maker = required(functionOf<MakeSubject>('write `async () => ({ driver, [Symbol.asyncDispose]: … })`'));
 
 /**
@@ -64,23 +52,26 @@ export function queueConformance(
   makeSubject: MakeSubject,
   options: QueueConformanceOptions,
 ): void {
-  const { name, capabilities, leases, skip } = readOptions('queueConformance', options, rules);
+  const { name, capabilities, leases, features, skip } = readOptions('queueConformance', options, rules);
   const make = maker(makeSubject, 'makeSubject');
   const abilities = Object.entries(abilityTests).filter(
     ([ability]) => capabilities[ability as keyof Capabilities] === true,
   );
   const tests: Record<string, Test> = {
-    'the driver can do what the suite was given': async ({ driver }) => {
+    'the driver can do what the suite was given': async ({ driver, ...subject }) => {
       const said = JSON.stringify(sorted(driver.capabilities));
       if (said !== JSON.stringify(sorted(capabilities))) throw new Error(`the driver says ${said}`);
+      if (features.others && !subject.other) throw new Error('the subject has no `other`');
+      if (features.breaks && !subject.break) throw new Error('the subject has no `break`');
     },
     ...basicTests,
     ...settlingTests,
     ...(leases ? leaseTests : {}),
     ...(capabilities.deadLetters === true ? deadLetterTests : {}),
+    ...(features.breaks ? connectionTests : {}),
     ...Object.assign({}, ...abilities.map(([, abilityTests]) => abilityTests)),
   };
-  suite(anyRunner(runner, 'runner'), `the queue driver ${name}`, onSubjects(make, tests), skip);
+  suite(runnerRule(runner, 'runner'), `the queue driver ${name}`, onSubjects(make, tests), skip);
 }
 
 function sorted(capabilities: Capabilities): [string, boolean][] {

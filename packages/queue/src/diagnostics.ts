@@ -30,6 +30,13 @@ export interface FailedMessage extends OfDelivery {
   readonly durationMs: number;
   readonly error: unknown;
   readonly retryInMs?: number;
+  /** What `retryIf` itself has thrown. */
+  readonly retryIfError?: unknown;
+}
+/** A message was given back without a charge, as the store of its idempotency record cannot be asked; it comes again in `retryInMs`. */
+export interface PostponedMessage extends OfDelivery {
+  readonly error: unknown;
+  readonly retryInMs: number;
 }
 /** A message went to the dead letters. */
 export interface DeadMessage extends OfDelivery {
@@ -37,6 +44,10 @@ export interface DeadMessage extends OfDelivery {
 }
 /** The lease of a delivery ended while its handler ran, or its settlement did not reach the backend. It comes again. */
 export interface LostMessage extends OfDelivery {
+  readonly error: unknown;
+}
+/** What a handler returned has no JSON form, so that it is not kept. The message is acknowledged: its effect happened. */
+export interface ResultDroppedMessage extends OfDelivery {
   readonly error: unknown;
 }
 /** Consuming failed; the subscription tries again in `retryInMs`. */
@@ -58,8 +69,10 @@ export const channels: {
   readonly publishFailed: Channel<PublishFailedMessage>;
   readonly handled: Channel<HandledMessage>;
   readonly failed: Channel<FailedMessage>;
+  readonly postponed: Channel<PostponedMessage>;
   readonly dead: Channel<DeadMessage>;
   readonly lost: Channel<LostMessage>;
+  readonly resultDropped: Channel<ResultDroppedMessage>;
   readonly consumeFailed: Channel<ConsumeFailedMessage>;
   readonly warning: Channel<WarningMessage>;
 } = {
@@ -67,8 +80,10 @@ export const channels: {
   publishFailed: channel('ashlar:queue:publish-failed'),
   handled: channel('ashlar:queue:handled'),
   failed: channel('ashlar:queue:failed'),
+  postponed: channel('ashlar:queue:postponed'),
   dead: channel('ashlar:queue:dead'),
   lost: channel('ashlar:queue:lost'),
+  resultDropped: channel('ashlar:queue:result-dropped'),
   consumeFailed: channel('ashlar:queue:consume-failed'),
   warning: channel('ashlar:queue:warning'),
 };

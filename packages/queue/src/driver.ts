@@ -29,6 +29,8 @@ export interface Capabilities {
   readonly expiry?: boolean;
   /** Knows single messages by their id: state, progress, result, and can cancel them. */
   readonly jobs?: boolean;
+  /** Publishes within a transaction of the caller's database: `tx`. */
+  readonly transactions?: boolean;
 }
 
 /** A message on its way to a backend. */
@@ -70,6 +72,11 @@ export type Published =
 export interface PublishSettings {
   /** Accept messages that no group receives. They are dropped. Default: false. */
   readonly allowUnrouted?: boolean | undefined;
+  /**
+   * The caller's transaction, as it was given to `publish`; `transactionOf` makes it one that can be asked. The messages
+   * are published if it commits, and only then. With the capability `transactions`.
+   */
+  readonly tx?: unknown;
 }
 
 export interface AckOptions {
@@ -96,6 +103,8 @@ export interface Delivery {
   readonly id: string;
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
+  /** The header `content-type`, where the backend can say it without reading the others. */
+  readonly contentType?: string | undefined;
   /** How often the message was handed out to this group, this time included; those given back do not count. */
   readonly deliveries: number;
   /** How many of them ended in a charged `nack`. Absent where the backend cannot count: then all but this one are. */
@@ -151,11 +160,13 @@ export interface Job {
 export interface GroupStats {
   /** Ready to be handed out. */
   readonly waiting: number;
-  /** Held back, by their delay or after a failure. */
-  readonly delayed: number;
-  /** In the hands of consumers. */
-  readonly active: number;
+  /** Held back, by their delay or after a failure. Absent where the backend does not say. */
+  readonly delayed?: number | undefined;
+  /** In the hands of consumers. Absent where the backend does not say. */
+  readonly active?: number | undefined;
   readonly dead: number;
+  /** How many consume, each iteration counted. Absent where the backend does not say. */
+  readonly consumers?: number | undefined;
 }
 
 /**
@@ -175,14 +186,19 @@ export interface Driver<K extends Capabilities = Capabilities> extends AsyncDisp
   declare(topic: string, group: string): Promise<void>;
   /**
    * Resolves when the backend has confirmed or refused each message, in the order of the batch; rejects for none of
-   * them. A message for several groups reaches all of them or, after a crash, none until it is published again.
+   * them. A message for several groups reaches all of them or, after a crash, none until it is published again. One with
+   * `delayMs` may also reach the groups that are declared until its time has come.
    */
   publish(
     topic: string,
     batch: readonly OutgoingMessage[],
     settings?: PublishSettings,
   ): Promise<readonly Published[]>;
-  /** Deliveries of one group. It reconnects by itself; it throws when the group is gone. */
+  /**
+   * Deliveries of one group. It throws when the group is gone, and may throw when the connection is lost: the queue
+   * iterates again, and what was handed out may still be settled. The call itself throws InvalidOptionError, at once, where the
+   * driver can never consume as it was made: then `subscribe` rejects with that.
+   */
   consume(topic: string, group: string, options: ConsumeOptions): AsyncIterable<Delivery>;
   /** Dead letters of a group, oldest first. */
   inspect?(topic: string, group: string, page: DeadLetterPage): Promise<readonly DeadLetter[]>;
@@ -200,6 +216,11 @@ export interface Driver<K extends Capabilities = Capabilities> extends AsyncDisp
   find?(topic: string, group: string, id: string): Promise<Job | undefined>;
   /** Takes a message away that is not dead: whether there was one. The delivery of one in hands is lost. */
   cancel?(topic: string, group: string, id: string): Promise<boolean>;
+}
+
+/** A message that was surely not published. */
+export function refusal(error: Error): Published {
+  return { ok: false, outcome: 'NotExecuted', error };
 }
 
 /** What an error of a driver says of the call behind it. */

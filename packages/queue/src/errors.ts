@@ -17,8 +17,14 @@ export class QueueTimeoutError extends QueueUnavailableError {
   static override readonly code: string = 'ASHLAR_QUEUE_TIMEOUT';
   readonly timeoutMs: number;
 
-  constructor(operation: string, timeoutMs: number, outcome: CallOutcome = 'Unknown') {
-    super(`${operation} was not answered within ${timeoutMs} ms`, outcome);
+  constructor(
+    operation: string,
+    timeoutMs: number,
+    outcome: CallOutcome = 'Unknown',
+    options?: ErrorOptions,
+  ) {
+    const why = options?.cause instanceof Error ? `: ${options.cause.message}` : '';
+    super(`${operation} was not answered within ${timeoutMs} ms${why}`, outcome, options);
     this.timeoutMs = timeoutMs;
   }
 }
@@ -34,17 +40,20 @@ export class QueueClosedError extends AshlarError {
   }
 }
 
-/** The backend holds as many messages of the group as it may. Nothing was published. */
+/** The backend holds as many messages of the group as it may. `Unknown`: other groups of the topic may have the message. */
 export class QueueFullError extends AshlarError {
   static override readonly code: string = 'ASHLAR_QUEUE_FULL';
   static override readonly retryable: boolean = true;
-  readonly outcome: CallOutcome = 'NotExecuted';
+  readonly outcome: 'NotExecuted' | 'Unknown';
   readonly topic: string;
+  readonly group: string;
   readonly max: number;
 
-  constructor(topic: string, group: string, max: number) {
+  constructor(topic: string, group: string, max: number, outcome: 'NotExecuted' | 'Unknown' = 'NotExecuted') {
     super(`group ${describe(group)} of topic ${describe(topic)} holds its maximum of ${max} messages`);
+    this.outcome = outcome;
     this.topic = topic;
+    this.group = group;
     this.max = max;
   }
 }
@@ -105,7 +114,7 @@ export class UnsupportedError extends AshlarError {
   }
 }
 
-/** A payload cannot be encoded, or does not satisfy the schema of its topic. Nothing was published. */
+/** A payload cannot be encoded, does not satisfy the schema of its topic, or is too large. Nothing was published. */
 export class InvalidPayloadError extends AshlarError {
   static override readonly code: string = 'ASHLAR_QUEUE_INVALID_PAYLOAD';
   readonly outcome: CallOutcome = 'NotExecuted';
@@ -117,6 +126,12 @@ export class InvalidPayloadError extends AshlarError {
     super(`the payload for topic ${describe(topic)} is invalid: ${issues.join('; ')}`, options);
     this.topic = topic;
     this.issues = issues;
+  }
+
+  /** The same, of a payload among others. */
+  at(place: string): InvalidPayloadError {
+    const issues = this.issues.map(issue => `${place}: ${issue}`);
+    return new InvalidPayloadError(this.topic, issues, { cause: this.cause });
   }
 }
 
@@ -150,7 +165,8 @@ export class DrainTimeoutError extends AshlarError {
 
   constructor(topic: string, timeoutMs: number) {
     super(
-      `the subscription of ${describe(topic)} closes, and the handler did not end within ${timeoutMs} ms`,
+      `the subscription of ${describe(topic)} closes, and the handler did not end within ${timeoutMs} ms; one that waits ` +
+        'for that itself passes its context: `close({ within: context })`',
     );
     this.timeoutMs = timeoutMs;
   }
@@ -194,6 +210,8 @@ export class IdempotencyConflictError extends AshlarError {
 export class OnceUnavailableError extends AshlarError {
   static override readonly code: string = 'ASHLAR_QUEUE_ONCE_UNAVAILABLE';
   static override readonly retryable: boolean = true;
+  /** Of the handling: `Executed` when only its record is missing. */
+  readonly outcome: CallOutcome;
 
   constructor(id: string | undefined, options: ErrorOptions) {
     const what =
@@ -201,5 +219,6 @@ export class OnceUnavailableError extends AshlarError {
         ? 'it is not known whether the message was handled'
         : `message ${describe(id)} was handled and has no record`;
     super(`the store of the idempotency records does not answer: ${what}`, options);
+    this.outcome = id === undefined ? 'Unknown' : 'Executed';
   }
 }

@@ -1,13 +1,18 @@
 export type { BatchOptions } from './consuming/batches.ts';
-export type { BatchContext, HandlerContext } from './consuming/context.ts';
+export type {
+  BatchContext,
+  HandlerContext,
+  TransactionClient,
+  TransactionContext,
+} from './consuming/context.ts';
 export type {
   BackoffOptions,
   BatchSubscribeOptions,
   DrainOptions,
   SubscribeOptions,
+  TransactionSubscribeOptions,
 } from './consuming/options.ts';
 export type { Subscription, SubscriptionSnapshot } from './consuming/subscription.ts';
-export type { DeadLetterBox, ReadDeadLetter } from './dead-letter-box.ts';
 export type { DeadLetter, DeadLetterPage, DeadLetterSelection } from './dead-letters.ts';
 export type * from './diagnostics.ts';
 export { channels } from './diagnostics.ts';
@@ -45,13 +50,28 @@ export {
   UnsafeBackendError,
   UnsupportedError,
 } from './errors.ts';
+export type { QueueHealth, QueueSnapshot, SubscriptionHealth } from './health.ts';
 export type { KeyOf } from './idempotency/once.ts';
-export type { IdempotencyOptions } from './idempotency/options.ts';
-export type { MemoryCapabilities, MemoryDriverOptions } from './memory/memory-driver.ts';
+export type {
+  BeginIdempotencyOptions,
+  IdempotencyOptions,
+  PoolIdempotencyOptions,
+  StoreIdempotencyOptions,
+  TransactionIdempotencyOptions,
+} from './idempotency/options.ts';
 export { memoryDriver } from './memory/memory-driver.ts';
-export type { Schemas, Typed } from './messages.ts';
-export { messages } from './messages.ts';
+export type {
+  ConnectedMemoryDriverOptions,
+  MemoryCapabilities,
+  MemoryDriver,
+  MemoryDriverOptions,
+} from './memory/options.ts';
+export type { Schemas, Typed } from './messages/messages.ts';
+export { messages } from './messages/messages.ts';
+export type { DeadLetterBox, ReadDeadLetter } from './operating/dead-letter-box.ts';
+export type { FoundJob } from './operating/jobs.ts';
 export type { PublishOptions } from './publishing/options.ts';
 export type { PublishResult } from './publishing/publisher.ts';
-export type { FoundJob, QueueHealth, QueueOptions, QueueSnapshot, SubscriptionHealth } from './queue.ts';
+export type { QueueOptions } from './queue.ts';
 export { Queue } from './queue.ts';
+export type { Transaction } from './transactions/shapes.ts';

@@ -1,13 +1,16 @@
 import { type Rule, refused, required } from '@ashlar/core';
+import { bytesOf } from './messages/text.ts';
 
 const pattern = /^[\w.-]{1,128}$/;
-const shape = 'a name of 1 to 128 letters, digits, `.`, `_` and `-`';
+export const nameShape = 'a name of 1 to 128 letters, digits, `.`, `_` and `-`';
+
+export const isName = (value: unknown): boolean => typeof value === 'string' && pattern.test(value);
 
 /** Topics and groups: names that every backend takes as they are. */
 export const topicName: Rule<string> = required((value, option) => {
-  if (value === undefined || (typeof value === 'string' && pattern.test(value))) return value;
-  throw refused(option, shape, value);
-}, shape);
+  if (value === undefined || isName(value)) return value as string | undefined;
+  throw refused(option, nameShape, value);
+}, nameShape);
 
 const maxBytes = 256;
 const loneSurrogate = /\p{Surrogate}/u;
@@ -16,7 +19,7 @@ const loneSurrogate = /\p{Surrogate}/u;
 export const idText: Rule<string | undefined> = (value, option) => {
   if (value === undefined) return undefined;
   const isText = typeof value === 'string' && value !== '' && !loneSurrogate.test(value);
-  if (isText && (value.length * 3 <= maxBytes || Buffer.byteLength(value) <= maxBytes)) return value;
+  if (isText && (value.length * 3 <= maxBytes || bytesOf(value).byteLength <= maxBytes)) return value;
   throw refused(option, `a string of 1 to ${maxBytes} bytes of UTF-8`, value);
 };
 

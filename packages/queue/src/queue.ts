@@ -12,24 +12,29 @@ import {
   systemClock,
   text,
 } from '@ashlar/core';
-import type { BatchContext, HandlerContext } from './consuming/context.ts';
+import type { BatchContext, HandlerContext, TransactionContext } from './consuming/context.ts';
 import type { Handler } from './consuming/handlers.ts';
 import {
   type BatchSubscribeOptions,
   checkCapabilities,
   type DrainOptions,
+  readDrain,
   readSubscribe,
   type SubscribeOptions,
+  type TransactionSubscribeOptions,
 } from './consuming/options.ts';
-import { Subscription, type SubscriptionSnapshot } from './consuming/subscription.ts';
-import { DeadLetterBox } from './dead-letter-box.ts';
-import type { Capabilities, Driver, GroupStats, Job, Published } from './driver.ts';
-import { decode } from './envelope.ts';
-import { QueueClosedError, UnsupportedError } from './errors.ts';
-import { MessageTypes, type Typed } from './messages.ts';
-import { idText, topicName } from './names.ts';
-import type { EveryPublishOption, PublishOptions } from './publishing/options.ts';
-import { Publisher, type PublishResult } from './publishing/publisher.ts';
+import type { Subscription } from './consuming/subscription.ts';
+import { Subscriptions } from './consuming/subscriptions.ts';
+import type { Capabilities, Driver, GroupStats, Published } from './driver.ts';
+import { QueueClosedError } from './errors.ts';
+import { healthOf, type QueueHealth, type QueueSnapshot } from './health.ts';
+import type { BeginIdempotencyOptions, PoolIdempotencyOptions } from './idempotency/options.ts';
+import { MessageTypes, type Typed } from './messages/messages.ts';
+import { topicName } from './names.ts';
+import { DeadLetterBox } from './operating/dead-letter-box.ts';
+import { type FoundJob, Jobs } from './operating/jobs.ts';
+import { checkPublish, type EveryPublishOption, type PublishOptions } from './publishing/options.ts';
+import { type OptionsOf, Publisher, type PublishResult } from './publishing/publisher.ts';
 
 export interface QueueOptions<In, Out = In> {
   /** Topics and their payloads: `messages<{ 'order.placed': { id: string } }>()`, or `messages({ topic: schema })`. */
@@ -40,36 +45,6 @@ export interface QueueOptions<In, Out = In> {
   readonly clock?: Clock;
   /** Default: `Math.random`. */
   readonly random?: Random;
-}
-
-/** What is known of one message of a group. */
-export interface FoundJob extends Omit<Job, 'progress' | 'result'> {
-  readonly id: string;
-  /** What its handler last passed to `context.progress`. */
-  readonly progress: unknown;
-  /** What its handler returned, with the option `results`. */
-  readonly result: unknown;
-}
-
-export interface SubscriptionHealth {
-  readonly topic: string;
-  readonly group: string;
-  readonly ok: boolean;
-  /** Why not. */
-  readonly reason: string | undefined;
-}
-
-export interface QueueHealth {
-  /** Whether every subscription makes progress, or would if there were messages. */
-  readonly ok: boolean;
-  readonly subscriptions: readonly SubscriptionHealth[];
-}
-
-export interface QueueSnapshot {
-  readonly name: string;
-  readonly driver: string;
-  readonly state: 'open' | 'closed';
-  readonly subscriptions: readonly SubscriptionSnapshot[];
 }
 
 const rules = {
@@ -88,10 +63,11 @@ const anyDriver = required(
 );
 const anyHandler = required(functionOf<(...args: never[]) => unknown>(), 'the handler');
 
-const requiredId = required(idText);
-
-/** Milliseconds without an answer of the backend after which a subscription is no longer healthy. */
-const maxSilenceMs = 15_000;
+const given = (options: unknown): EveryPublishOption => {
+  checkPublish(options as EveryPublishOption);
+  return options as EveryPublishOption;
+};
+const eachItsOwn = 'write `publishMany(topic, payloads, payload => ({ id: … }))`';
 
 /**
  * Typed messages over one driver: work that consumers of a group share, and events that each group receives. Delivery
@@ -104,7 +80,8 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #publisher: Publisher;
-  readonly #subscriptions = new Set<Subscription>();
+  readonly #subscriptions = new Subscriptions();
+  readonly #jobs: Jobs;
   #closing: Promise<void> | undefined;
 
   /**
@@ -112,13 +89,14 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
    * @throws InvalidOptionError
    */
   constructor(driver: Driver<K>, options: QueueOptions<In, Out>) {
+    this.#driver = anyDriver(driver, 'driver') as Driver<K>;
     const { messages, name, clock, random } = readOptions('Queue', options, rules);
     this.name = name;
-    this.#driver = anyDriver(driver, 'driver') as Driver<K>;
     this.#types = messages as object as MessageTypes;
     this.#clock = clock;
     this.#random = random;
     this.#publisher = new Publisher(name, this.#driver, this.#types);
+    this.#jobs = new Jobs(this.#driver);
   }
 
   /**
@@ -136,9 +114,10 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
   }
 
   /**
-   * Publishes the payloads in order, and reports on each. Rejects only for what is wrong with the call itself.
+   * Publishes the payloads in order, and reports on each. Rejects only for what is wrong with the call itself, and with
+   * `tx` when they could not be written: then the transaction is over.
    *
-   * @param options for all of them, or made for each
+   * @param options for all of them, or made for each, as an `id` is
    * @throws InvalidOptionError, InvalidPayloadError; then nothing was published
    */
   async publishMany<T extends keyof In & string>(
@@ -149,14 +128,14 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
       | ((payload: In[T], index: number) => PublishOptions<K>) = {} as PublishOptions<K>,
   ): Promise<readonly Published[]> {
     this.#checkOpen();
-    const optionsOf = typeof options === 'function' ? options : () => options;
-    const { allowUnrouted } = typeof options === 'function' ? {} : (options as EveryPublishOption);
-    return this.#publisher.publishMany(
-      topic,
-      payloads,
-      optionsOf as (payload: unknown, index: number) => EveryPublishOption,
-      allowUnrouted,
-    );
+    if (typeof options === 'function') {
+      return this.#publisher.publishMany(topic, payloads, options as OptionsOf);
+    }
+    const shared = given(options);
+    // All but one would be dropped as repetitions
+    if (shared.id !== undefined && payloads.length > 1)
+      throw refused('id', 'another for each message', shared.id, eachItsOwn);
+    return this.#publisher.publishMany(topic, payloads, shared);
   }
 
   /** Declares a group, so that messages are kept for it before its first subscription. Idempotent. */
@@ -177,6 +156,22 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
     options: BatchSubscribeOptions<K>,
   ): Promise<Subscription>;
   /**
+   * With `idempotency` of mode `transaction`: the handler gets a transaction as `context.tx`, and what it does with that
+   * happens exactly once. With `begin`, name its type: `(payload, { tx }: TransactionContext<MyTransaction>) => …`.
+   *
+   * @throws InvalidOptionError, UnsupportedError
+   */
+  subscribe<T extends keyof In & keyof Out & string>(
+    topic: T,
+    handler: (payload: Out[T], context: TransactionContext) => unknown,
+    options: TransactionSubscribeOptions<K, PoolIdempotencyOptions>,
+  ): Promise<Subscription>;
+  subscribe<T extends keyof In & keyof Out & string, Tx>(
+    topic: T,
+    handler: (payload: Out[T], context: TransactionContext<Tx>) => unknown,
+    options: TransactionSubscribeOptions<K, BeginIdempotencyOptions<Tx>>,
+  ): Promise<Subscription>;
+  /**
    * Declares the group and hands its messages to the handler. A message is acknowledged when the handler has ended, tried
    * again later when it throws, and sent to the dead letters after `attempts`.
    *
@@ -190,7 +185,7 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
   async subscribe<T extends keyof In & keyof Out & string>(
     topic: T,
     handler: (payload: never, context: never) => unknown,
-    options: SubscribeOptions<K> = {} as SubscribeOptions<K>,
+    options: object = {},
   ): Promise<Subscription> {
     this.#checkOpen();
     topicName(topic, 'topic');
@@ -199,7 +194,7 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
     checkCapabilities(settings, this.#driver.capabilities, this.#kind);
     await this.#driver.declare(topic, settings.group);
     this.#checkOpen();
-    const subscription = new Subscription({
+    return this.#subscriptions.add({
       queue: this.name,
       driver: this.#driver,
       types: this.#types,
@@ -208,19 +203,13 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
       settings,
       clock: this.#clock,
       random: this.#random,
-      closed: ended => this.#subscriptions.delete(ended),
     });
-    this.#subscriptions.add(subscription);
-    return subscription;
   }
 
   /** What is known of one message of a group. @throws UnsupportedError where the driver keeps no jobs */
   async find(topic: keyof (In | Out) & string, id: string, group = 'default'): Promise<FoundJob | undefined> {
-    const find = this.#able('find', 'a record of jobs');
-    const job = await find(topicName(topic, 'topic'), topicName(group, 'group'), requiredId(id, 'id'));
-    if (job === undefined) return undefined;
-    const read = (bytes: Uint8Array | undefined) => bytes && decode(topic, bytes, {});
-    return { ...job, id, progress: read(job.progress), result: read(job.result) };
+    this.#checkOpen();
+    return this.#jobs.find(topic, id, group);
   }
 
   /**
@@ -230,22 +219,25 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
    * @throws UnsupportedError where the driver keeps no jobs
    */
   async cancel(topic: keyof (In | Out) & string, id: string, group = 'default'): Promise<boolean> {
-    const cancel = this.#able('cancel', 'a record of jobs');
-    return cancel(topicName(topic, 'topic'), topicName(group, 'group'), requiredId(id, 'id'));
+    this.#checkOpen();
+    return this.#jobs.cancel(topic, id, group);
   }
 
   /** Stops handing out messages of a group, in every process, until `resume`. Handlers that run go on. */
   async pause(topic: keyof (In | Out) & string, group = 'default'): Promise<void> {
-    await this.#able('pause', 'a pause')(topicName(topic, 'topic'), topicName(group, 'group'));
+    this.#checkOpen();
+    await this.#jobs.setPaused('pause', topic, group);
   }
 
   async resume(topic: keyof (In | Out) & string, group = 'default'): Promise<void> {
-    await this.#able('resume', 'a pause')(topicName(topic, 'topic'), topicName(group, 'group'));
+    this.#checkOpen();
+    await this.#jobs.setPaused('resume', topic, group);
   }
 
   /** How many messages of a group wait, are held back, are in hands, and dead. */
   async stats(topic: keyof (In | Out) & string, group = 'default'): Promise<GroupStats> {
-    return this.#able('stats', 'counts')(topicName(topic, 'topic'), topicName(group, 'group'));
+    this.#checkOpen();
+    return this.#jobs.stats(topic, group);
   }
 
   /** The dead letters of a group. */
@@ -255,7 +247,7 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
 
   /** Whether the subscriptions make progress: an open connection alone is not enough. */
   health(): QueueHealth {
-    const subscriptions = [...this.#subscriptions].map(subscription => healthOf(subscription.snapshot()));
+    const subscriptions = this.#subscriptions.snapshots().map(healthOf);
     return { ok: this.#closing === undefined && subscriptions.every(({ ok }) => ok), subscriptions };
   }
 
@@ -264,31 +256,33 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
       name: this.name,
       driver: this.#kind,
       state: this.#closing === undefined ? 'open' : 'closed',
-      subscriptions: [...this.#subscriptions].map(subscription => subscription.snapshot()),
+      subscriptions: this.#subscriptions.snapshots(),
     };
   }
 
-  /** Closes all subscriptions as their `close` does, then the driver. */
-  close(options: DrainOptions = {}): Promise<void> {
-    this.#closing ??= (async () => {
-      await Promise.all([...this.#subscriptions].map(subscription => subscription.close(options)));
-      await this.#driver[Symbol.asyncDispose]();
-    })();
-    return this.#closing;
+  /**
+   * Closes all subscriptions as their `close` does, then the driver. With `within` it does not wait for that handler, and the
+   * driver closes when the handler has ended.
+   *
+   * @throws InvalidOptionError; then it is open still
+   */
+  async close(options: DrainOptions = {}): Promise<void> {
+    readDrain(options);
+    const closing = this.#subscriptions.close(options);
+    this.#closing ??= this.#end();
+    await closing;
+    // Else a handler that closes runs still, and must not wait for what waits for it
+    if (this.#subscriptions.areOver) await this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #able<M extends 'find' | 'cancel' | 'pause' | 'resume' | 'stats'>(
-    method: M,
-    needs: string,
-  ): NonNullable<Driver[M]> {
-    this.#checkOpen();
-    const found = this.#driver[method];
-    if (found === undefined) throw new UnsupportedError(method, this.#kind, needs);
-    return found.bind(this.#driver) as NonNullable<Driver[M]>;
+  #end(): Promise<void> {
+    const closed = this.#subscriptions.over().then(() => this.#driver[Symbol.asyncDispose]());
+    closed.catch(() => {}); // Whoever waits for it is told
+    return closed;
   }
 
   get #kind(): string {
@@ -298,11 +292,4 @@ export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposa
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new QueueClosedError(this.name);
   }
-}
-
-function healthOf({ topic, group, state, silentMs, error }: SubscriptionSnapshot): SubscriptionHealth {
-  const isSilent = silentMs !== undefined && silentMs > maxSilenceMs;
-  const silence = isSilent ? `the backend has not answered for ${Math.round(silentMs)} ms` : undefined;
-  const reason = state === 'failing' ? error : silence;
-  return { topic, group, ok: reason === undefined, reason };
 }

@@ -1,5 +1,6 @@
+import type { Clock } from '@ashlar/core';
 import { ManualClock } from '@ashlar/core/testing';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { queueConformance } from '../src/conformance.ts';
 import { memoryDriver } from '../src/index.ts';
 
@@ -27,3 +28,38 @@ queueConformance(
   },
   { name: 'memory in real time', capabilities },
 );
+
+it('sleeps while a group is paused, also when its limits would let something start', async () => {
+  let now = 0;
+  let sleeps = 0;
+  const waiting: { readonly until: number; wake(): void }[] = [];
+  const clock: Clock = {
+    now: () => now,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        sleeps++;
+        signal?.addEventListener('abort', () => reject(signal.reason as Error));
+        if (ms > 0) waiting.push({ until: now + ms, wake: resolve });
+        else setImmediate(resolve);
+      }),
+  };
+  await using driver = memoryDriver({ clock });
+  await driver.declare('work', 'group');
+  const message = (id: string) => ({ id, key: 'key', body: new Uint8Array(1), headers: {} });
+  await driver.publish('work', [message('a'), message('b')]);
+  const limits = { keyRate: { count: 1, perMs: 100 } };
+  const stop = new AbortController();
+  const deliveries = driver
+    .consume('work', 'group', { prefetch: 5, signal: stop.signal, limits })
+    [Symbol.asyncIterator]();
+  expect((await deliveries.next()).value?.id).toBe('a');
+  const next = deliveries.next();
+  await driver.pause!('work', 'group');
+  now = 200;
+  for (const { until, wake } of waiting.splice(0)) if (until <= now) wake();
+  for (let turn = 0; turn < 50; turn++) await new Promise(resolve => setImmediate(resolve));
+  expect(sleeps).toBeLessThan(10);
+  await driver.resume!('work', 'group');
+  expect((await next).value?.id).toBe('b');
+  stop.abort();
+});

@@ -10,8 +10,8 @@ import {
 } from '../src/index.ts';
 
 type Memory = Driver<MemoryCapabilities>;
-/** What a broken driver does in place of the right thing. */
-type Break = (driver: Memory) => Partial<Memory>;
+/** What a broken driver does in place of the right thing; `onBreak` when its connections break. */
+type Break = (driver: Memory) => Partial<Memory> & { readonly onBreak?: () => Promise<void> };
 
 const { capabilities } = memoryDriver();
 
@@ -32,19 +32,23 @@ function mutant(broken: Break): () => Promise<Subject> {
           'probe',
           'find',
           'cancel',
+          'pause',
+          'resume',
         ] as const
       ).map(name => [name, (right[name] as (...args: unknown[]) => unknown).bind(right)]),
     );
+    const { onBreak = async () => {}, ...wrong } = broken(right);
     const driver = {
       capabilities,
       leaseMs: right.leaseMs,
       ...methods,
-      ...broken(right),
+      ...wrong,
       [Symbol.asyncDispose]: () => right[Symbol.asyncDispose](),
     } as unknown as Memory;
     return {
       driver,
       pass: ms => clock.advance(ms),
+      break: onBreak,
       [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
     };
   };
@@ -55,7 +59,7 @@ async function run(test: string, broken: Break): Promise<void> {
   const tests = new Map<string, () => Promise<void> | void>();
   const it = (name: string, body: () => Promise<void> | void) => tests.set(name, body);
   const runner = { describe: (_: string, body: () => void) => body(), it: Object.assign(it, { skip() {} }) };
-  queueConformance(runner, mutant(broken), { name: 'a mutant', capabilities });
+  queueConformance(runner, mutant(broken), { name: 'a mutant', capabilities, features: { breaks: true } });
   await tests.get(test)!();
 }
 
@@ -151,6 +155,33 @@ const mutants: Record<string, readonly [caughtBy: string, broken: Break]> = {
         driver.consume(topic, group, { ...options, prefetch: options.prefetch + 1 }),
     }),
   ],
+  'reads ahead of who is slow': [
+    'one that is slow keeps no more than its places from the others',
+    driver => ({
+      async *consume(topic, group, options) {
+        const ahead: Delivery[] = [];
+        for await (const delivery of driver.consume(topic, group, { ...options, prefetch: 50 })) {
+          ahead.push(delivery);
+          if (ahead.length === 50) yield* ahead.splice(0);
+        }
+      },
+    }),
+  ],
+  'drops what waits when it connects again': [
+    'a group is there still when connections have broken while nobody consumed',
+    driver => ({
+      async onBreak() {
+        const stop = new AbortController();
+        const { waiting } = await driver.stats!('topic', 'group');
+        let dropped = 0;
+        if (waiting === 0) return;
+        for await (const each of driver.consume('topic', 'group', { prefetch: 1, signal: stop.signal })) {
+          await each.ack();
+          if (++dropped === waiting) stop.abort();
+        }
+      },
+    }),
+  ],
   'publishes to one group only': [
     'each group receives every message',
     driver => {
@@ -194,6 +225,23 @@ const mutants: Record<string, readonly [caughtBy: string, broken: Break]> = {
           if (taken.has(deduplication.key)) return [{ ok: true, isDuplicate: true }];
           taken.add(deduplication.key);
           return driver.publish(topic, batch, settings);
+        },
+      };
+    },
+  ],
+  'says that it pauses': [
+    'a paused group is handed nothing, in any process, until it is resumed',
+    () => ({ async pause() {} }),
+  ],
+  'says that it cancels': [
+    'a canceled message does not come, and is lost to whom it was given',
+    driver => {
+      const canceled = new Set<string>();
+      return {
+        async cancel(topic, group, id) {
+          if (canceled.has(id) || (await driver.find!(topic, group, id)) === undefined) return false;
+          canceled.add(id);
+          return true;
         },
       };
     },

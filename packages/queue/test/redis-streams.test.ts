@@ -2,22 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { type Redis as RedisServer, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, it } from 'vitest';
-import { type RedisStreamsCapabilities, redisStreams } from '../src/adapters/redis-streams.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { redisStreams } from '../src/adapters/redis-streams.ts';
 import { queueConformance } from '../src/conformance.ts';
-import type { Driver } from '../src/index.ts';
+import type { Delivery, Driver } from '../src/index.ts';
 
-const capabilities: RedisStreamsCapabilities = {
-  delay: true,
-  priority: false,
-  fanout: true,
-  durable: true,
-  orderedKeys: false,
-  deadLetters: true,
-  crashCount: true,
-  uniqueIds: true,
-  expiry: true,
-};
+const { capabilities } = redisStreams({ redis: new Redis({ lazyConnect: true }) });
 
 describeWith('redis', 'on Redis', () => {
   let server: RedisServer;
@@ -59,4 +49,25 @@ describeWith('redis', 'on Redis', () => {
       { name, capabilities, features: { others: true, breaks: true } },
     );
   }
+
+  it('settles what a consumer holds, also when that is more than one look of the server shows', async () => {
+    const count = 10_200;
+    const redis = new Redis({ port: server.port, lazyConnect: true });
+    await using driver = redisStreams({ redis, prefix: randomUUID(), leaseMs: 60_000 });
+    await driver.declare('work', 'group');
+    const batch = Array.from({ length: count }, (_, n) => ({
+      id: `${n}`,
+      body: Buffer.from('x'),
+      headers: {},
+    }));
+    await driver.publish('work', batch);
+    const stop = new AbortController();
+    const held: Delivery[] = [];
+    const options = { prefetch: count, signal: stop.signal };
+    for await (const delivery of driver.consume('work', 'group', options)) {
+      if (held.push(delivery) === count) break;
+    }
+    await Promise.all(held.slice(-10).map(delivery => delivery.ack()));
+    expect(await driver.stats!('work', 'group')).toMatchObject({ waiting: 0, active: count - 10 });
+  });
 });

@@ -1,3 +1,7 @@
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
+import type { Knex } from 'knex';
+import type { Kysely, Transaction as KyselyTransaction } from 'kysely';
+import type pg from 'pg';
 import { expect, expectTypeOf, it } from 'vitest';
 import {
   type Capabilities,
@@ -6,6 +10,9 @@ import {
   messages,
   type Published,
   Queue,
+  type Transaction,
+  type TransactionClient,
+  type TransactionContext,
 } from '../src/index.ts';
 
 type Messages = { 'order.placed': { id: string } };
@@ -44,4 +51,35 @@ it('infers what may be asked of a driver', () => {
   expectTypeOf<Options<Zmq>>().not.toHaveProperty('priority');
   expectTypeOf<Options<Zmq>>().not.toHaveProperty('deduplication');
   expectTypeOf<Parameters<Queue<Messages, Bull>['publish']>[0]>().toEqualTypeOf<'order.placed'>();
+});
+
+it('takes a transaction with a driver that can, and no pool or database in its place', () => {
+  type Plain = { delay: false; priority: false; fanout: true; durable: true; orderedKeys: false };
+  type Options<K extends Capabilities> = NonNullable<Parameters<Queue<Messages, K>['publish']>[2]>;
+  expectTypeOf<Options<Plain>>().not.toHaveProperty('tx');
+  expectTypeOf<Options<Plain & { transactions: true }>>().toHaveProperty('tx');
+  type DrizzleTx = Parameters<Parameters<NodePgDatabase['transaction']>[0]>[0];
+  type All = pg.PoolClient | pg.Client | DrizzleTx | KyselyTransaction<object> | Knex.Transaction;
+  expectTypeOf<All>().toExtend<Transaction>();
+  expectTypeOf<TransactionClient>().toExtend<Transaction>();
+  expectTypeOf<pg.Pool>().not.toExtend<Transaction>();
+  expectTypeOf<NodePgDatabase>().not.toExtend<Transaction>();
+  expectTypeOf<Kysely<object>>().not.toExtend<Transaction>();
+  expectTypeOf<Knex>().not.toExtend<Transaction>();
+});
+
+it('gives a handler the transaction that it asks for', () => {
+  type Subscribe = (queue: Queue<Messages, Capabilities>, db: NodePgDatabase, pool: pg.Pool) => unknown;
+  const withPool: Subscribe = (queue, _, pool) =>
+    queue.subscribe(
+      'order.placed',
+      async ({ id }, { tx }) => expectTypeOf(await tx.query('SELECT $1', [id])).toHaveProperty('rowCount'),
+      { idempotency: { mode: 'transaction', pool }, attempts: 3 },
+    );
+  type DrizzleTx = Parameters<Parameters<NodePgDatabase['transaction']>[0]>[0];
+  const withDrizzle: Subscribe = (queue, db) =>
+    queue.subscribe('order.placed', (_, { tx }: TransactionContext<DrizzleTx>) => tx.execute('SELECT 1'), {
+      idempotency: { mode: 'transaction', begin: run => db.transaction(run) },
+    });
+  expect([withPool, withDrizzle]).toHaveLength(2);
 });

@@ -1,11 +1,12 @@
 import { boolean, durationMs, integer, type RulesFor, readOptions } from '@ashlar/core';
 import {
-  type Client,
-  Commands,
-  clientLike,
-  Link,
+  type Argument,
+  type Commands,
   type RedisLike,
   redisClient,
+  replyCode,
+  type Script,
+  type ScriptOptions,
 } from '@ashlar/store/redis-connection';
 import type { DeadLetter, DeadLetterPage, DeadLetterSelection } from '../dead-letters.ts';
 import {
@@ -14,31 +15,40 @@ import {
   type Delivery,
   type Driver,
   type GroupStats,
+  type Job,
   type OutgoingMessage,
   outcomeOf,
   type Published,
   type PublishSettings,
+  refusal,
 } from '../driver.ts';
-import { GroupGoneError, QueueClosedError, QueueFullError, UnroutedError } from '../errors.ts';
-import { redisErrors } from './redis-errors.ts';
-import { RedisSafety } from './redis-safety.ts';
+import { GroupGoneError, QueueFullError, UnroutedError } from '../errors.ts';
+import { batchParts } from '../messages/batch-parts.ts';
 import { consume } from './redis-streams/consumer.ts';
+import { takeDead } from './redis-streams/dead-letters.ts';
 import { keysOf, prefixRule, type TopicKeys } from './redis-streams/keys.ts';
+import { Links } from './redis-streams/links.ts';
+import { inspectScript } from './redis-streams/scripts/dead-letters.ts';
+import { deduplicateScript } from './redis-streams/scripts/deduplicate.ts';
+import { cancelScript, findScript, pauseScript, resumeScript } from './redis-streams/scripts/jobs.ts';
+import { declareScript, publishScript } from './redis-streams/scripts/publish.ts';
+import { statsScript } from './redis-streams/scripts/stats.ts';
 import {
-  declareScript,
-  inspectScript,
-  publishScript,
-  statsScript,
-  takeDeadScript,
-} from './redis-streams/scripts.ts';
-import { deadLetter, outgoing, type RawFields } from './redis-streams/wire.ts';
+  deadLetter,
+  jobOf,
+  outgoing,
+  outgoingOnce,
+  type RawFields,
+  type RawJob,
+} from './redis-streams/wire.ts';
 
 export type { RedisLike } from '@ashlar/store/redis-connection';
 
 export interface RedisStreamsOptions {
   /**
-   * A client of ioredis: `Redis`, also through Sentinel, or `Cluster`. It stays unused: the driver opens connections of
-   * its own with the same settings, one, and one more for each subscription.
+   * A client of ioredis: `Redis`, also through Sentinel, or `Cluster`; or of node-redis 5, from `createClient` or
+   * `createCluster`. It stays unused: the driver opens connections of its own with the same settings, one, or one for each
+   * topic in a cluster, and one more for each subscription.
    */
   readonly redis: RedisLike;
   /** The beginning of all keys, in braces together with the topic. Default: `ashlar-queue`. */
@@ -51,6 +61,8 @@ export interface RedisStreamsOptions {
   readonly maxMessages?: number;
   /** The most dead letters that a group keeps; the oldest go first. Default: 10 000. */
   readonly maxDead?: number;
+  /** The results of handlers that a group keeps; the oldest go first. Default: 1 000. */
+  readonly maxResults?: number;
   /** Milliseconds, at least, within which a message published again with the same id is one message. Default: 60 000. */
   readonly deduplicationMs?: number;
   /** Accept a Redis whose `maxmemory-policy` is not `noeviction`, which may drop messages. Default: false. */
@@ -63,11 +75,15 @@ export interface RedisStreamsCapabilities extends Capabilities {
   readonly priority: false;
   readonly fanout: true;
   readonly durable: true;
-  readonly orderedKeys: false;
+  readonly orderedKeys: true;
   readonly deadLetters: true;
   readonly crashCount: true;
   readonly uniqueIds: true;
+  readonly deduplication: true;
+  readonly fairness: true;
+  readonly limits: true;
   readonly expiry: true;
+  readonly jobs: true;
 }
 
 const capabilities: RedisStreamsCapabilities = {
@@ -75,11 +91,15 @@ const capabilities: RedisStreamsCapabilities = {
   priority: false,
   fanout: true,
   durable: true,
-  orderedKeys: false,
+  orderedKeys: true,
   deadLetters: true,
   crashCount: true,
   uniqueIds: true,
+  deduplication: true,
+  fairness: true,
+  limits: true,
   expiry: true,
+  jobs: true,
 };
 
 const rules = {
@@ -89,15 +109,15 @@ const rules = {
   timeoutMs: durationMs(5_000, { above: 0, max: 2 ** 30 }),
   maxMessages: integer(1_000_000, { min: 1 }),
   maxDead: integer(10_000, { min: 0 }),
+  maxResults: integer(1_000, { min: 0 }),
   deduplicationMs: durationMs(60_000, { min: 1_000 }),
   allowEviction: boolean(false),
 } satisfies RulesFor<RedisStreamsOptions>;
 
-type Settings = { readonly [Name in keyof RedisStreamsOptions]-?: NonNullable<RedisStreamsOptions[Name]> };
+const reading: ScriptOptions = { outcome: 'NotExecuted', asBytes: true };
+const duplicate: Published = { ok: true, isDuplicate: true };
 
-/** What one script publishes, so that it does not hold up the server. */
-const batchMessages = 200;
-const batchBytes = 2 ** 20;
+type Settings = { readonly [Name in keyof RedisStreamsOptions]-?: NonNullable<RedisStreamsOptions[Name]> };
 
 /**
  * Messages in Redis Streams, of Redis 6.2 or later: a stream for each topic and a consumer group for each group, with
@@ -115,23 +135,16 @@ class RedisStreamsDriver implements Driver<RedisStreamsCapabilities> {
   readonly capabilities: RedisStreamsCapabilities = capabilities;
   readonly leaseMs: number;
   readonly #settings: Settings;
-  readonly #link: Link;
-  readonly #commands: Commands;
-  readonly #links = new Set<Link>();
-  readonly #safety: RedisSafety;
-  #isClosed = false;
+  readonly #links: Links;
 
   constructor(settings: Settings) {
     this.#settings = settings;
     this.leaseMs = settings.leaseMs;
-    this.#safety = new RedisSafety('redisStreams', settings.allowEviction);
-    this.#link = this.#open(() => {});
-    this.#commands = new Commands(this.#link, settings.timeoutMs);
+    this.#links = new Links(settings, keysOf(settings.prefix, 'any'));
   }
 
   async declare(topic: string, group: string): Promise<void> {
-    const { stream } = this.#keys(topic);
-    await this.#commands.script(declareScript, [stream, group]);
+    await this.#run(topic, declareScript, [group]);
   }
 
   async publish(
@@ -139,63 +152,99 @@ class RedisStreamsDriver implements Driver<RedisStreamsCapabilities> {
     batch: readonly OutgoingMessage[],
     { allowUnrouted = false }: PublishSettings = {},
   ): Promise<readonly Published[]> {
-    const parts = await Promise.all(partsOf(batch).map(part => this.#publish(topic, part, allowUnrouted)));
+    const parts = await Promise.all(batchParts(batch).map(part => this.#publish(topic, part, allowUnrouted)));
     return parts.flat();
   }
 
   consume(topic: string, group: string, options: ConsumeOptions): AsyncIterable<Delivery> {
-    if (this.#isClosed) throw new QueueClosedError('the redisStreams driver');
-    const { leaseMs, maxDead, timeoutMs } = this.#settings;
-    const parts = { topic, group, keys: this.#keys(topic), leaseMs, maxDead, timeoutMs };
-    const open = (lost: () => void) => this.#open(lost);
-    const close = (link: Link) => {
-      link.abort();
-      this.#links.delete(link);
-    };
-    return consume({ ...parts, commands: this.#commands, open, close }, options);
+    this.#links.checkOpen();
+    const { leaseMs, maxDead, maxResults, timeoutMs } = this.#settings;
+    const keys = this.#keys(topic);
+    const shared = this.#links.shared(keys);
+    const parts = { topic, group, keys, ...shared, leaseMs, maxDead, maxResults, timeoutMs };
+    const open = (lost: () => void) => this.#links.open(keys, lost);
+    return consume({ ...parts, open, close: link => this.#links.end(link) }, options);
   }
 
   async inspect(topic: string, group: string, page: DeadLetterPage): Promise<readonly DeadLetter[]> {
-    const { stream } = this.#keys(topic);
     const after = page.after === undefined ? [] : [page.after];
-    const args = [stream, group, page.limit, ...after];
-    const reply = await this.#commands.script(inspectScript, args, { outcome: 'NotExecuted', asBytes: true });
+    const reply = await this.#run(topic, inspectScript, [group, page.limit, ...after], reading);
     return (reply as RawFields[]).map(raw => deadLetter(topic, group, raw));
   }
 
-  redrive(topic: string, group: string, selection: DeadLetterSelection): Promise<number> {
-    return this.#takeDead(topic, group, selection, 1);
+  async redrive(topic: string, group: string, selection: DeadLetterSelection): Promise<number> {
+    return takeDead(this.#commands(topic), this.#keys(topic).stream, group, selection, true);
   }
 
-  purge(topic: string, group: string, selection: DeadLetterSelection): Promise<number> {
-    return this.#takeDead(topic, group, selection, 0);
+  async purge(topic: string, group: string, selection: DeadLetterSelection): Promise<number> {
+    return takeDead(this.#commands(topic), this.#keys(topic).stream, group, selection, false);
   }
 
   async stats(topic: string, group: string): Promise<GroupStats> {
-    const { stream } = this.#keys(topic);
-    const reply = this.#commands.script(statsScript, [stream, group], { outcome: 'NotExecuted' });
-    const [waiting, delayed, active, dead] = (await reply) as [number, number, number, number];
+    const reply = await this.#ofGroup(topic, group, statsScript, [], reading);
+    const [waiting, delayed, active, dead] = reply as [number, number, number, number];
     return { waiting, delayed, active, dead };
   }
 
   async probe(topic: string, group: string): Promise<void> {
     const { stream } = this.#keys(topic);
-    const groups = await this.#commands.reading('XINFO', ['GROUPS', stream], false).catch(error => {
-      throw new GroupGoneError(topic, group, { cause: error });
-    });
+    const groups = await this.#commands(topic)
+      .reading('XINFO', ['GROUPS', stream], false)
+      .catch(error => {
+        throw new GroupGoneError(topic, group, { cause: error });
+      });
     const names = (groups as unknown[][]).map(fields => fields[fields.indexOf('name') + 1]);
     if (!names.includes(group)) throw new GroupGoneError(topic, group);
   }
 
+  async pause(topic: string, group: string): Promise<void> {
+    await this.#ofGroup(topic, group, pauseScript, []);
+  }
+
+  async resume(topic: string, group: string): Promise<void> {
+    await this.#ofGroup(topic, group, resumeScript, []);
+  }
+
+  async find(topic: string, group: string, id: string): Promise<Job | undefined> {
+    const reply = (await this.#ofGroup(topic, group, findScript, [id], reading)) as RawJob | null;
+    return reply === null ? undefined : jobOf(reply);
+  }
+
+  async cancel(topic: string, group: string, id: string): Promise<boolean> {
+    return (await this.#ofGroup(topic, group, cancelScript, [id])) === 1;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isClosed = true;
-    const waiting = [...this.#links].filter(link => link !== this.#link);
-    for (const link of waiting) link.abort();
-    await this.#link.close();
+    await this.#links.close();
   }
 
   #keys(topic: string): TopicKeys {
     return keysOf(this.#settings.prefix, topic);
+  }
+
+  #commands(topic: string): Commands {
+    return this.#links.commands(this.#keys(topic));
+  }
+
+  /** Runs a script on the keys of a topic. */
+  #run(topic: string, script: Script, args: readonly Argument[], options?: ScriptOptions): Promise<unknown> {
+    return this.#commands(topic).script(script, [this.#keys(topic).stream, ...args], options);
+  }
+
+  /** The same for a group. @throws GroupGoneError */
+  async #ofGroup(
+    topic: string,
+    group: string,
+    script: Script,
+    args: readonly Argument[],
+    options?: ScriptOptions,
+  ): Promise<unknown> {
+    try {
+      return await this.#run(topic, script, [group, ...args], options);
+    } catch (error) {
+      if (replyCode((error as Error).cause) !== 'NOGROUP') throw error;
+      throw new GroupGoneError(topic, group, { cause: error });
+    }
   }
 
   async #publish(
@@ -203,71 +252,40 @@ class RedisStreamsDriver implements Driver<RedisStreamsCapabilities> {
     batch: readonly OutgoingMessage[],
     allowUnrouted: boolean,
   ): Promise<readonly Published[]> {
-    const { stream } = this.#keys(topic);
+    const isKeyed = (message: OutgoingMessage) => message.deduplication !== undefined;
+    if (!batch.some(isKeyed)) return this.#send(topic, batch, allowUnrouted, publishScript, outgoing);
+    const [plain, keyed] = await Promise.all([
+      this.#send(
+        topic,
+        batch.filter(message => !isKeyed(message)),
+        allowUnrouted,
+        publishScript,
+        outgoing,
+      ),
+      this.#send(topic, batch.filter(isKeyed), allowUnrouted, deduplicateScript, outgoingOnce),
+    ]);
+    const [nextPlain, nextKeyed] = [plain.values(), keyed.values()];
+    return batch.map(message => (isKeyed(message) ? nextKeyed : nextPlain).next().value!);
+  }
+
+  async #send(
+    topic: string,
+    batch: readonly OutgoingMessage[],
+    allowUnrouted: boolean,
+    script: Script,
+    argumentsOf: (message: OutgoingMessage) => readonly Argument[],
+  ): Promise<readonly Published[]> {
+    if (batch.length === 0) return [];
     const { deduplicationMs, maxMessages } = this.#settings;
     try {
-      const args = [stream, deduplicationMs, maxMessages, ...batch.flatMap(outgoing)];
-      const results = (await this.#commands.script(publishScript, args)) as number[] | null;
+      const args = [deduplicationMs, maxMessages, ...batch.flatMap(argumentsOf)];
+      const results = (await this.#run(topic, script, args)) as number[] | null;
       if (results === null)
         return batch.map(() => (allowUnrouted ? { ok: true } : refusal(new UnroutedError(topic))));
-      return results.map(result =>
-        result === 1 ? { ok: true } : refusal(new QueueFullError(topic, 'any', maxMessages)),
-      );
+      const full = refusal(new QueueFullError(topic, 'any', maxMessages));
+      return results.map(result => (result === 0 ? full : result === 1 ? { ok: true } : duplicate));
     } catch (error) {
       return batch.map(() => ({ ok: false, outcome: outcomeOf(error), error: error as Error }));
     }
   }
-
-  async #takeDead(
-    topic: string,
-    group: string,
-    selection: DeadLetterSelection,
-    again: 0 | 1,
-  ): Promise<number> {
-    const { stream } = this.#keys(topic);
-    const { ids, limit = 1_000_000_000 } = selection;
-    if (ids?.length === 0) return 0;
-    const args = [stream, group, again, limit, ...(ids ?? [])];
-    return (await this.#commands.script(takeDeadScript, args)) as number;
-  }
-
-  #open(lost: () => void): Link {
-    const { redis, prefix, timeoutMs } = this.#settings;
-    const connectTimeoutMs = Math.max(1_000, timeoutMs);
-    let connections = 0;
-    const link = new Link({
-      connectTimeoutMs,
-      errors: redisErrors('the redisStreams driver'),
-      prepare: client => this.#safety.check(client, keysOf(prefix, 'any').stream),
-      checkAgainMs: 10_000,
-      make: (): Client => clientLike(redis, { connectionName: 'ashlar-queue', connectTimeoutMs }),
-      connected: () => {
-        if (connections++ > 0) lost();
-      },
-    });
-    this.#links.add(link);
-    return link;
-  }
-}
-
-function* cut(batch: readonly OutgoingMessage[]): Generator<readonly OutgoingMessage[]> {
-  let part: OutgoingMessage[] = [];
-  let bytes = 0;
-  for (const message of batch) {
-    part.push(message);
-    bytes += message.body.byteLength;
-    if (part.length < batchMessages && bytes < batchBytes) continue;
-    yield part;
-    part = [];
-    bytes = 0;
-  }
-  if (part.length > 0) yield part;
-}
-
-function partsOf(batch: readonly OutgoingMessage[]): (readonly OutgoingMessage[])[] {
-  return [...cut(batch)];
-}
-
-function refusal(error: Error): Published {
-  return { ok: false, outcome: 'NotExecuted', error };
 }

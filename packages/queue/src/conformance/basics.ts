@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
 import { GroupGoneError, UnroutedError } from '../errors.ts';
-import { drain, message, Reader, send, type Tests, textOf, times, until } from './subject.ts';
-
-const topic = 'topic';
-const group = 'group';
+import { drain, group, message, Reader, send, type Tests, textOf, times, topic, until } from './subject.ts';
 
 /** Roundtrips, isolation and the ends of iterations. */
 export const basicTests: Tests = {
@@ -116,6 +113,31 @@ export const basicTests: Tests = {
     }
     for (const each of reader.received.slice(27)) await each.ack();
     assert.equal(new Set(reader.texts).size, 30);
+  },
+  'one that is slow keeps no more than its places from the others': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, ...times(300, index => message(`${index}`)));
+    const stop = new AbortController();
+    const slow = driver.consume(topic, group, { prefetch: 3, signal: stop.signal })[Symbol.asyncIterator]();
+    try {
+      // It asks for one, and for no other while it handles that
+      const { value: first } = await slow.next();
+      assert.ok(first);
+      const others = new Set<string>();
+      await using reader = new Reader(driver, topic, group, {
+        each: async delivery => {
+          if (delivery.deliveries === 1) others.add(textOf(delivery));
+          await delivery.ack();
+        },
+      });
+      await until(subject, () => others.size >= 297, 'what the slow one has no place for');
+      await first.ack().catch(() => {}); // Its lease may be over
+      assert.equal(reader.error, undefined);
+    } finally {
+      stop.abort();
+      await slow.return?.();
+    }
   },
   'one that ends leaves the rest to the next': async subject => {
     const { driver } = subject;

@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import { DeliveryLostError } from '../errors.ts';
-import { drain, message, Reader, send, type Test, type Tests, textOf, times } from './subject.ts';
-
-const topic = 'topic';
-const group = 'group';
+import {
+  drain,
+  group,
+  message,
+  Reader,
+  send,
+  type Test,
+  type Tests,
+  textOf,
+  times,
+  topic,
+} from './subject.ts';
 
 /** What acknowledging, failing and giving back do. */
 export const settlingTests: Tests = {
@@ -99,6 +107,27 @@ export const leaseTests: Tests = {
     await send(driver, topic, message('after'));
     await (await living.has(subject, 2))[1]!.ack();
   },
+  'who has lost a message brings nothing back when another has ended it': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('a'), message('b'), message('c'));
+    const dead = new Reader(driver, topic, group, { prefetch: 3 });
+    const lost = [...(await dead.has(subject, 3))];
+    await dead[Symbol.asyncDispose]();
+    await using living = new Reader(driver, topic, group, { prefetch: 3 });
+    for (const delivery of await living.has(subject, 3)) await delivery.ack();
+    const [a, b, c] = lost;
+    await assert.rejects(a!.nack({ requeueAfterMs: 0 }), DeliveryLostError);
+    if (driver.inspect !== undefined) await assert.rejects(b!.nack({ dead: 'late' }), DeliveryLostError);
+    if (driver.find !== undefined) {
+      await assert.rejects(c!.progress!(new TextEncoder().encode('1')), DeliveryLostError);
+      assert.equal(await driver.find(topic, group, c!.id), undefined);
+    }
+    await send(driver, topic, message('after'));
+    await (await living.has(subject, 4))[3]!.ack();
+    assert.equal(living.texts[3], 'after');
+    assert.deepEqual(await driver.inspect?.(topic, group, { limit: 10 }), driver.inspect && []);
+  },
   'an extended lease holds': async subject => {
     const { driver } = subject;
     const leaseMs = driver.leaseMs!;
@@ -115,6 +144,26 @@ export const leaseTests: Tests = {
     }
     assert.equal(other.received.length, 0);
     await delivery!.ack();
+  },
+  'leases that are extended in one moment have each its own length': async subject => {
+    const { driver } = subject;
+    const leaseMs = driver.leaseMs!;
+    await driver.declare(topic, group);
+    await send(driver, topic, message('one'), message('another'));
+    await using reader = new Reader(driver, topic, group, { prefetch: 2 });
+    const [one, another] = await reader.has(subject, 2);
+    await using other = new Reader(driver, topic, group, { prefetch: 2 });
+    const startedAt = performance.now();
+    await Promise.all([one!.extend(leaseMs / 8), another!.extend(leaseMs)]);
+    for (let waitedMs = 0; waitedMs < leaseMs / 2; waitedMs += 10) await passOn(subject, 10);
+    const came = other.texts.includes(textOf(another!));
+    const isKept = await another!.ack().then(
+      () => !came,
+      () => false,
+    );
+    // Where the wait has taken a whole lease, both may be over
+    if (subject.pass !== undefined || performance.now() - startedAt < leaseMs) assert(isKept);
+    await one!.ack().catch(() => {}); // Its lease may be over
   },
 };
 

@@ -23,6 +23,10 @@ export interface QueueFeatures {
 export type Test = (subject: Subject) => Promise<void>;
 export type Tests = Readonly<Record<string, Test>>;
 
+/** What the tests publish to, and the group that reads it. */
+export const topic = 'topic';
+export const group = 'group';
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 let made = 0;

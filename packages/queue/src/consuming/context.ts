@@ -1,7 +1,7 @@
 import type { FencingToken } from '@ashlar/store';
 import type { Delivery } from '../driver.ts';
-import { encode } from '../envelope.ts';
 import { UnsupportedError } from '../errors.ts';
+import { jsonBytes } from '../messages/envelope.ts';
 
 /** What a handler knows of its message. */
 export interface HandlerContext {
@@ -24,6 +24,21 @@ export interface HandlerContext {
   readonly fence?: FencingToken;
 }
 
+/** What a handler with `idempotency` of mode `transaction` knows of its message. */
+export interface TransactionContext<Tx = TransactionClient> extends HandlerContext {
+  /** What is done with it happens exactly once; it commits after the handler has ended well, and is rolled back otherwise. */
+  readonly tx: Tx;
+}
+
+/** A connection of `pg`, for as long as its transaction lasts. */
+export interface TransactionClient {
+  query(
+    text: string,
+    values?: unknown[],
+    // biome-ignore lint/suspicious/noExplicitAny: as in `pg`
+  ): Promise<{ readonly rows: any[]; readonly rowCount: number | null }>;
+}
+
 /** What a handler of batches knows of its messages. */
 export interface BatchContext {
   /** One for each payload, in their order; the signal of one aborts when its own lease is lost. */
@@ -42,6 +57,7 @@ export class Running implements HandlerContext {
   /** When its handler was to begin, by the same clock. */
   readonly startedAt: number;
   fence?: FencingToken;
+  tx?: unknown;
   #idempotencyKey: string | undefined;
   /** Made when asked for: a controller for each message would cost more than all else. */
   #controller: AbortController | undefined;
@@ -93,7 +109,7 @@ export class Running implements HandlerContext {
     return async value => {
       if (this.delivery.progress === undefined)
         throw new UnsupportedError('progress', 'present', 'a record of jobs');
-      await this.delivery.progress(encode(this.topic, value));
+      await this.delivery.progress(jsonBytes(this.topic, value));
     };
   }
 
@@ -118,7 +134,7 @@ export class Running implements HandlerContext {
   }
 
   /** Settles as the handler does, or rejects with the reason of the abort. */
-  untilAbort<T>(work: Promise<T>): Promise<T> {
+  untilAbort<T>(work: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#aborted !== undefined) reject(this.#aborted.reason);
       this.#onAbort = reject;

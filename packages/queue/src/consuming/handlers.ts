@@ -1,25 +1,19 @@
-import type { Clock } from '@ashlar/core';
-import { HandlerTimeoutError } from '../errors.ts';
 import type { Once } from '../idempotency/once.ts';
 import type { Attempts } from './attempts.ts';
+import { type CallLimits, called } from './calling.ts';
 import type { BatchContext, HandlerContext, Running } from './context.ts';
 
 export type Handler = (payload: unknown, context: HandlerContext) => unknown;
 export type BatchHandler = (payloads: readonly unknown[], context: BatchContext) => unknown;
-
-interface Limits {
-  readonly clock: Clock;
-  readonly timeoutMs: number | undefined;
-}
 
 /** Calls the handler for one message, and settles that as it ends. */
 export class SingleHandler {
   readonly #handler: Handler;
   readonly #attempts: Attempts;
   readonly #once: Once | undefined;
-  readonly #limits: Limits;
+  readonly #limits: CallLimits;
 
-  constructor(handler: Handler, attempts: Attempts, once: Once | undefined, limits: Limits) {
+  constructor(handler: Handler, attempts: Attempts, once: Once | undefined, limits: CallLimits) {
     this.#handler = handler;
     this.#attempts = attempts;
     this.#once = once;
@@ -28,14 +22,25 @@ export class SingleHandler {
 
   /** Never rejects. */
   async run(running: Running): Promise<void> {
-    const admitted = await this.#attempts.admit(running);
+    // Each turn that is waited for costs a message; most are there at once
+    const admission = this.#attempts.admit(running);
+    const admitted = admission instanceof Promise ? await admission : admission;
     if (admitted === undefined) return;
-    const call = () => called([running], this.#limits, () => this.#handler(admitted.payload, running));
+    const { payload } = admitted;
     let result: unknown;
     try {
-      if (this.#once === undefined) result = await running.untilAbort(call());
-      else {
-        const once = await this.#once.run(running, admitted.payload, () => running.untilAbort(call()));
+      if (this.#once === undefined) {
+        const { timeoutMs } = this.#limits;
+        const returned =
+          timeoutMs === undefined ? this.#handler(payload, running) : this.#call(payload, running);
+        // What is there at once is not waited for
+        if (isThenable(returned)) result = await running.untilAbort(returned);
+        else if (running.abortReason === undefined) result = returned;
+        else throw running.abortReason;
+      } else {
+        const once = await this.#once.run(running, payload, async () =>
+          this.#attempts.keepable(running, await this.#call(payload, running)),
+        );
         if (once.kind === 'busy') return await this.#attempts.giveBack(running, once.retryMs);
         result = once.result;
       }
@@ -44,15 +49,24 @@ export class SingleHandler {
     }
     await this.#attempts.succeeded(running, result);
   }
+
+  #call(payload: unknown, running: Running): Promise<unknown> {
+    return called([running], this.#limits, () => this.#handler(payload, running));
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return isObject && typeof (value as { readonly then?: unknown }).then === 'function';
 }
 
 /** Calls the handler for many messages, and settles each by its own result. */
 export class BatchRun {
   readonly #handler: BatchHandler;
   readonly #attempts: Attempts;
-  readonly #limits: Limits;
+  readonly #limits: CallLimits;
 
-  constructor(handler: BatchHandler, attempts: Attempts, limits: Limits) {
+  constructor(handler: BatchHandler, attempts: Attempts, limits: CallLimits) {
     this.#handler = handler;
     this.#attempts = attempts;
     this.#limits = limits;
@@ -74,11 +88,11 @@ export class BatchRun {
     let result: unknown;
     try {
       result = (await running.untilAbort(results))[index];
+      if (result instanceof Error) throw result;
     } catch (error) {
       return this.#attempts.failed(running, error);
     }
-    if (result instanceof Error) await this.#attempts.failed(running, result);
-    else await this.#attempts.succeeded(running, result);
+    await this.#attempts.succeeded(running, result);
   }
 }
 
@@ -99,22 +113,4 @@ function contextOf(batch: readonly Running[]): BatchContext {
       return AbortSignal.any(batch.map(({ signal }) => signal));
     },
   };
-}
-
-/** Calls within the time limit; when that is over, the messages are aborted. */
-function called<T>(
-  batch: readonly Running[],
-  { clock, timeoutMs }: Limits,
-  work: () => T,
-): Promise<Awaited<T>> {
-  // In an async function, so that a synchronous throw rejects too
-  const result = (async () => work())() as Promise<Awaited<T>>;
-  if (timeoutMs === undefined) return result;
-  const timer = new AbortController();
-  const expired = () => {
-    for (const running of batch) running.abort(new HandlerTimeoutError(running.topic, timeoutMs));
-  };
-  clock.sleep(timeoutMs, timer.signal).then(expired, () => {});
-  result.catch(() => {}).finally(() => timer.abort());
-  return result;
 }

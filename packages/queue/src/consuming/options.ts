@@ -10,6 +10,7 @@ import {
   type RulesFor,
   readOptions,
   record,
+  refused,
   required,
 } from '@ashlar/core';
 import type { Capabilities, Limits, Rate } from '../driver.ts';
@@ -17,6 +18,7 @@ import { UnsupportedError } from '../errors.ts';
 import { type IdempotencyOptions, type IdempotencySettings, idempotency } from '../idempotency/options.ts';
 import { topicName } from '../names.ts';
 import type { BatchOptions } from './batches.ts';
+import { type BatchContext, type HandlerContext, Running } from './context.ts';
 
 export interface BackoffOptions {
   /** The longest pause after the first failure, in milliseconds; it doubles with each further one. Default: 1 000. */
@@ -36,15 +38,18 @@ interface AnySubscribeOptions {
   readonly timeoutMs?: number;
   /** The pauses between attempts: exponential with full jitter. */
   readonly backoff?: BackoffOptions;
-  /** Whether another attempt makes sense after this error. Default: unless it is a DoNotRetryError. */
-  readonly retryIf?: (error: unknown) => boolean;
+  /**
+   * Whether another attempt makes sense after this error, at once or within ten seconds: what fails, or gives anything but
+   * `false`, has not said no. Default: unless it is a DoNotRetryError.
+   */
+  readonly retryIf?: (error: unknown) => boolean | PromiseLike<boolean>;
   /** Handles each message once, as far as its `mode` can. Default: at least once. */
   readonly idempotency?: IdempotencyOptions;
   /** The newest version of the payload's form that the handler knows; newer messages wait. Default: any. */
   readonly version?: number;
 }
 interface JobOptions {
-  /** Keeps what the handler returns, as JSON, for `queue.find`. Default: false. */
+  /** Keeps what the handler returns, as JSON, for `queue.find`; what has no JSON form is dropped and reported. Default: false. */
   readonly results?: boolean;
 }
 interface CrashOptions {
@@ -75,6 +80,11 @@ export type SubscribeOptions<K extends Capabilities> = AnySubscribeOptions &
 export interface DrainOptions {
   /** Milliseconds that running handlers have to end; then their signals abort. Default: 30 000. */
   readonly timeoutMs?: number;
+  /**
+   * The context of the handler that closes and awaits this: it is not waited for, as it would wait for itself. Its message is
+   * settled as it ends.
+   */
+  readonly within?: HandlerContext | BatchContext;
 }
 
 /** The checked options of a subscription. */
@@ -85,7 +95,7 @@ export interface Settings {
   readonly crashes: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly backoff: { readonly firstMs: number; readonly maxMs: number };
-  readonly retryIf: ((error: unknown) => boolean) | undefined;
+  readonly retryIf: ((error: unknown) => boolean | PromiseLike<boolean>) | undefined;
   readonly idempotency: IdempotencySettings | undefined;
   readonly batch: Required<BatchOptions> | undefined;
   readonly results: boolean;
@@ -99,6 +109,12 @@ export interface Settings {
 export type BatchSubscribeOptions<K extends Capabilities> = SubscribeOptions<K> & {
   readonly batch: BatchOptions;
 };
+
+/** Options of a subscription whose handler works within a transaction, `I`. */
+export type TransactionSubscribeOptions<K extends Capabilities, I> = Omit<
+  SubscribeOptions<K>,
+  'idempotency' | 'batch'
+> & { readonly idempotency: I };
 
 type EverySubscribeOption = AnySubscribeOptions & { readonly batch?: BatchOptions } & JobOptions &
   CrashOptions &
@@ -124,7 +140,7 @@ const subscribeRules = {
   crashes: integer(undefined, { min: 0 }),
   timeoutMs: durationMs(undefined, { above: 0 }),
   backoff: record({ firstMs: durationMs(1_000), maxMs: durationMs(60_000) }),
-  retryIf: functionOf<(error: unknown) => boolean>(),
+  retryIf: functionOf<(error: unknown) => boolean | PromiseLike<boolean>>(),
   idempotency,
   batch: orAbsent(
     record({
@@ -145,7 +161,10 @@ const subscribeRules = {
   ),
 } satisfies RulesFor<Omit<EverySubscribeOption, 'idempotency'>> & { idempotency: unknown };
 
-const drainRules = { timeoutMs: number(30_000, { min: 0 }) } satisfies RulesFor<DrainOptions>;
+const drainRules = {
+  timeoutMs: number(30_000, { min: 0 }),
+  within: (value, option) => (value === undefined ? [] : runningOf(value, option)),
+} satisfies { [Name in keyof DrainOptions]-?: Rule<unknown> };
 
 /** @throws InvalidOptionError */
 export function readSubscribe(options: unknown): Settings {
@@ -158,8 +177,23 @@ export function readSubscribe(options: unknown): Settings {
 }
 
 /** @throws InvalidOptionError */
-export function readDrain(options: unknown): Required<DrainOptions> {
+export function readDrain(options: unknown): {
+  readonly timeoutMs: number;
+  readonly within: readonly Running[];
+} {
   return readOptions('close', options, drainRules);
+}
+
+/** The messages of a context, also of one of batches. */
+function runningOf(context: unknown, option: string): readonly Running[] {
+  const { items = [context] } = Object(context) as Partial<BatchContext>;
+  if (Array.isArray(items) && items.every(each => each instanceof Running)) return items;
+  throw refused(
+    option,
+    'the context of the handler that closes',
+    context,
+    'pass on what the handler was given',
+  );
 }
 
 /** @throws UnsupportedError */

@@ -1,12 +1,16 @@
-import { Backoff, type Clock, type Random } from '@ashlar/core';
+import { Backoff, type Clock, InvalidOptionError, type Random } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import type { Delivery, Driver } from '../driver.ts';
-import { DeliveryLostError, DrainTimeoutError } from '../errors.ts';
+import { DeliveryLostError } from '../errors.ts';
+import type { Once } from '../idempotency/once.ts';
 import { StoreOnce } from '../idempotency/store-once.ts';
-import type { MessageTypes } from '../messages.ts';
+import { TransactionOnce } from '../idempotency/transaction-once.ts';
+import type { MessageTypes } from '../messages/messages.ts';
 import { Attempts } from './attempts.ts';
 import { Gathering } from './batches.ts';
+import type { CallLimits } from './calling.ts';
 import { Running } from './context.ts';
+import { Drain } from './drain.ts';
 import { type BatchHandler, BatchRun, type Handler, SingleHandler } from './handlers.ts';
 import { type DrainOptions, readDrain, type Settings } from './options.ts';
 
@@ -20,6 +24,8 @@ export interface SubscriptionSnapshot {
   readonly failed: number;
   readonly dead: number;
   readonly lost: number;
+  /** Results that JSON does not keep; their messages are acknowledged. */
+  readonly resultsDropped: number;
   /** Milliseconds since the backend last answered; undefined where the driver does not say. */
   readonly silentMs: number | undefined;
   /** How long the oldest handler has been running, in milliseconds. */
@@ -38,13 +44,11 @@ export interface SubscriptionParts {
   readonly clock: Clock;
   readonly random: Random;
   /** It has closed. */
-  closed(subscription: Subscription): void;
+  closed(): void;
 }
 
 /** Between tries to consume again. */
 const again = { firstMs: 100, maxMs: 2_000 };
-/** Milliseconds that a handler has to end after its signal has aborted, before `close` no longer waits. */
-const graceMs = 1_000;
 /** Between extensions where a driver has no lease: how often this looks at what runs. */
 const defaultLeaseMs = 30_000;
 
@@ -52,10 +56,15 @@ const defaultLeaseMs = 30_000;
 export class Subscription implements AsyncDisposable {
   readonly #parts: SubscriptionParts;
   readonly #leaseMs: number;
+  readonly #limits: CallLimits;
   readonly #attempts: Attempts;
   readonly #handle: (running: Running) => void;
   #gathering: Gathering | undefined;
   readonly #running = new Set<Running>();
+  /** Handed out beyond the places there are: after a lost connection the driver knows nothing of what still runs. */
+  readonly #parked: Running[] = [];
+  /** Begun, and its lease is lost: it has no place any more, though its handler may not heed that. */
+  readonly #lost = new Set<Running>();
   /** Ends the claiming of messages. */
   readonly #stop = new AbortController();
   /** Ends the beat, when nothing runs any more. */
@@ -63,29 +72,38 @@ export class Subscription implements AsyncDisposable {
   readonly #consuming: Promise<void>;
   #aliveAt: number | undefined;
   #error: unknown;
-  #idle: (() => void) | undefined;
-  #closing: Promise<void> | undefined;
+  #refusal: InvalidOptionError | undefined;
+  #drain: Drain | undefined;
   #isClosed = false;
 
   constructor(parts: SubscriptionParts) {
     this.#parts = parts;
     this.#leaseMs = parts.driver.leaseMs ?? defaultLeaseMs;
-    this.#attempts = new Attempts(parts);
+    this.#limits = { clock: parts.clock, timeoutMs: parts.settings.timeoutMs };
+    this.#attempts = new Attempts({ ...parts, limits: this.#limits });
     this.#handle = this.#handling();
     this.#consuming = this.#consume();
     void this.#beat();
   }
 
+  /** Why the driver cannot consume as it was made, known at once: then nothing is consumed, and it is to be closed. */
+  get refusal(): InvalidOptionError | undefined {
+    return this.#refusal;
+  }
+
   /**
    * Stops claiming messages, waits for the handlers that run, aborts their signals when `timeoutMs` are over, and then
-   * gives back what they did not finish. Never rejects for what a handler or the backend does.
+   * gives back what they did not finish. Closing again may shorten that time. A handler that closes it passes its context as
+   * `within`, and is settled as it ends. Never rejects for what a handler or the backend does.
    *
    * @throws InvalidOptionError
    */
   async close(options: DrainOptions = {}): Promise<void> {
-    const { timeoutMs } = readDrain(options);
-    this.#closing ??= this.#drain(timeoutMs);
-    await this.#closing;
+    const { timeoutMs, within } = readDrain(options);
+    const own = within.filter(running => this.#running.has(running));
+    if (this.#drain === undefined) this.#startDrain(timeoutMs);
+    else this.#drain.shorten(timeoutMs);
+    await this.#drain!.endedBut(own);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -94,14 +112,14 @@ export class Subscription implements AsyncDisposable {
 
   snapshot(): SubscriptionSnapshot {
     const now = this.#parts.clock.now();
-    const { handled, failed, dead, lost } = this.#attempts.counts;
+    const { counts } = this.#attempts;
     const starts = [...this.#running].map(({ startedAt }) => now - startedAt);
     return {
       topic: this.#parts.topic,
       group: this.#parts.settings.group,
       state: this.#state,
       running: this.#running.size,
-      ...{ handled, failed, dead, lost },
+      ...counts,
       silentMs: this.#aliveAt === undefined ? undefined : now - this.#aliveAt,
       oldestMs: starts.length === 0 ? undefined : Math.max(...starts),
       error: this.#error === undefined ? undefined : String(this.#error),
@@ -110,30 +128,41 @@ export class Subscription implements AsyncDisposable {
 
   get #state(): SubscriptionSnapshot['state'] {
     if (this.#isClosed) return 'closed';
-    if (this.#closing !== undefined) return 'draining';
+    if (this.#drain !== undefined) return 'draining';
     return this.#error === undefined ? 'consuming' : 'failing';
   }
 
   async #consume(): Promise<void> {
     const { queue, driver, topic, settings, clock, random } = this.#parts;
-    const { group, concurrency, batch, ordered, fair, limits } = settings;
+    const { group, ordered, fair, limits } = settings;
     const { signal } = this.#stop;
     const backoff = new Backoff(again, random);
-    const alive = () => {
-      this.#aliveAt = clock.now();
+    const works = () => {
       this.#error = undefined;
       backoff.reset();
     };
-    while (!signal.aborted) {
+    // Only of a driver that says so an idle time is known: one that does not may wait for hours
+    const alive = () => {
+      this.#aliveAt = clock.now();
+      works();
+    };
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
       let error: unknown = new Error('the driver ended the iteration');
       try {
-        const options = { prefetch: concurrency * (batch?.size ?? 1), signal, ordered, fair, limits, alive };
-        for await (const delivery of driver.consume(topic, group, options)) {
-          alive();
+        const options = { prefetch: this.#places, signal, ordered, fair, limits, alive };
+        const deliveries = driver.consume(topic, group, options);
+        isFirst = false;
+        for await (const delivery of deliveries) {
+          works();
+          if (this.#aliveAt !== undefined) this.#aliveAt = clock.now();
           this.#begin(delivery);
         }
       } catch (thrown) {
         error = thrown;
+        if (isFirst && thrown instanceof InvalidOptionError) {
+          this.#refusal = thrown;
+          return;
+        }
       }
       if (signal.aborted) return;
       this.#error = error;
@@ -150,30 +179,49 @@ export class Subscription implements AsyncDisposable {
     const now = clock.now();
     const running = new Running(topic, settings.group, delivery, now, now + this.#leaseMs);
     this.#running.add(running);
-    this.#handle(running);
+    if (this.#running.size <= this.#places) {
+      this.#handle(running);
+    } else {
+      this.#parked.push(running);
+      this.#startParked();
+    }
+  }
+
+  #startParked(): void {
+    if (this.#parked.length === 0) return;
+    const begun = this.#running.size - this.#lost.size - this.#parked.length;
+    for (const running of this.#parked.splice(0, Math.max(0, this.#places - begun))) this.#handle(running);
+  }
+
+  get #places(): number {
+    const { concurrency, batch } = this.#parts.settings;
+    return concurrency * (batch?.size ?? 1);
   }
 
   #handling(): (running: Running) => void {
     const { settings, handler, clock, random } = this.#parts;
-    const { batch, idempotency, results, timeoutMs } = settings;
-    const limits = { clock, timeoutMs };
+    const { batch, idempotency, results } = settings;
+    const limits = this.#limits;
     if (batch !== undefined) {
       const batches = new BatchRun(handler as BatchHandler, this.#attempts, limits);
       const gathering = new Gathering(clock, batch, all => {
-        void batches.run(all).then(() => this.#over(all));
+        void batches.run(all).then(() => this.#over(...all));
       });
       this.#gathering = gathering;
       return running => gathering.add(running);
     }
-    const once =
-      idempotency && new StoreOnce({ settings: idempotency, clock, random, keepsResults: results });
+    const once = onceOf(idempotency, { clock, random, keepsResults: results });
     const single = new SingleHandler(handler as Handler, this.#attempts, once, limits);
-    return running => void single.run(running).then(() => this.#over([running]));
+    return running => void single.run(running).then(() => this.#over(running));
   }
 
-  #over(ended: readonly Running[]): void {
-    for (const running of ended) this.#running.delete(running);
-    if (this.#running.size === 0) this.#idle?.();
+  #over(...ended: readonly Running[]): void {
+    for (const running of ended) {
+      this.#running.delete(running);
+      this.#lost.delete(running);
+    }
+    this.#startParked();
+    this.#drain?.changed();
   }
 
   /** Extends what runs, and ends what has lost its lease: also after the event loop stood still. Keeps the process alive. */
@@ -184,7 +232,7 @@ export class Subscription implements AsyncDisposable {
       await clock.sleep(everyMs, this.#end.signal).catch(() => {});
       const now = clock.now();
       for (const running of this.#running) {
-        if (running.leaseEndsAt <= now) running.abort(new DeliveryLostError(running.id));
+        if (running.leaseEndsAt <= now) this.#lose(running, new DeliveryLostError(running.id));
         else if (now - running.startedAt >= everyMs / 2) void this.#extend(running, now);
       }
     }
@@ -196,25 +244,48 @@ export class Subscription implements AsyncDisposable {
       running.leaseEndsAt = sentAt + this.#leaseMs;
     } catch (error) {
       // Otherwise it is tried again with the next beat, as long as the lease may hold
-      if (error instanceof DeliveryLostError) running.abort(error);
+      if (error instanceof DeliveryLostError) this.#lose(running, error);
     }
   }
 
-  async #drain(timeoutMs: number): Promise<void> {
-    const { clock, topic, closed } = this.#parts;
-    this.#stop.abort(new Error('the subscription closes'));
-    await this.#consuming;
-    this.#gathering?.flush();
-    const done = new AbortController();
-    const idle = new Promise<void>(resolve => {
-      this.#idle = resolve;
-      if (this.#running.size === 0) resolve();
-    }).then(() => done.abort());
-    await clock.sleep(timeoutMs, done.signal).catch(() => {});
-    for (const running of this.#running) running.abort(new DrainTimeoutError(topic, timeoutMs));
-    if (this.#running.size > 0) await Promise.race([idle, clock.sleep(graceMs, done.signal).catch(() => {})]);
-    this.#end.abort();
-    this.#isClosed = true;
-    closed(this);
+  #lose(running: Running, error: DeliveryLostError): void {
+    running.abort(error);
+    const place = this.#parked.indexOf(running);
+    if (place >= 0) {
+      this.#parked.splice(place, 1);
+      this.#over(running);
+    } else if (this.#running.has(running)) {
+      this.#lost.add(running);
+      this.#startParked();
+    }
   }
+
+  #startDrain(timeoutMs: number): void {
+    const { clock, topic, closed } = this.#parts;
+    const stop = () => {
+      this.#stop.abort(new Error('the subscription closes'));
+      return this.#consuming;
+    };
+    const settleWaiting = () => {
+      for (const running of this.#parked.splice(0)) {
+        void this.#attempts.giveBack(running).then(() => this.#over(running));
+      }
+      this.#gathering?.flush();
+    };
+    this.#drain = new Drain({ topic, clock, running: this.#running, stop, settleWaiting }, timeoutMs);
+    void this.#drain.ended.then(() => {
+      this.#end.abort();
+      this.#isClosed = true;
+      closed();
+    });
+  }
+}
+
+function onceOf(
+  settings: Settings['idempotency'],
+  parts: { readonly clock: Clock; readonly random: Random; readonly keepsResults: boolean },
+): Once | undefined {
+  if (settings === undefined) return undefined;
+  if (settings.mode === 'transaction') return new TransactionOnce({ settings, ...parts });
+  return new StoreOnce({ settings, ...parts });
 }

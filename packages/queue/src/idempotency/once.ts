@@ -10,10 +10,11 @@ export type OnceResult =
 /** Keeps a message from being handled again once it was handled. */
 export interface Once {
   /**
-   * Runs the work unless the message was handled before. Rejects with the error of the work, after the message is free
-   * to be handled again; with OnceUnavailableError when it could not find out.
+   * Calls the handler unless the message was handled before. Rejects with the error of the handler, or with the reason
+   * when the message is aborted, after the message is free to be handled again; with OnceUnavailableError when it could
+   * not find out.
    */
-  run(running: Running, payload: unknown, work: () => Promise<unknown>): Promise<OnceResult>;
+  run(running: Running, payload: unknown, call: () => Promise<unknown>): Promise<OnceResult>;
 }
 
 /** Which record a message has. */

@@ -1,11 +1,18 @@
-import { createHash } from 'node:crypto';
-import { type Clock, describe, type Random } from '@ashlar/core';
-import { getJson, Lease, setJson, VersionConflictError } from '@ashlar/store';
+import type { Clock, Random } from '@ashlar/core';
+import {
+  getJson,
+  InvalidKeyError,
+  Lease,
+  setJson,
+  ValueTooLargeError,
+  VersionConflictError,
+} from '@ashlar/store';
 import type { Running } from '../consuming/context.ts';
 import { settle } from '../consuming/settle.ts';
 import { DeliveryLostError, IdempotencyConflictError, OnceUnavailableError } from '../errors.ts';
 import type { Once, OnceResult } from './once.ts';
-import type { IdempotencySettings } from './options.ts';
+import type { StoreSettings } from './options.ts';
+import { fingerprintOf, recordName } from './record.ts';
 
 /** What a store keeps of a message that was handled. */
 interface Record {
@@ -16,7 +23,7 @@ interface Record {
 }
 
 interface Parts {
-  readonly settings: IdempotencySettings;
+  readonly settings: StoreSettings;
   readonly clock: Clock;
   readonly random: Random;
   readonly keepsResults: boolean;
@@ -33,9 +40,9 @@ export class StoreOnce implements Once {
     this.#parts = parts;
   }
 
-  async run(running: Running, payload: unknown, work: () => Promise<unknown>): Promise<OnceResult> {
+  async run(running: Running, payload: unknown, call: () => Promise<unknown>): Promise<OnceResult> {
     const { store, leaseMs } = this.#parts.settings;
-    const name = this.#nameOf(running, payload);
+    const name = recordName(running, payload, this.#parts.settings.key);
     const fingerprint = fingerprintOf(running.delivery.body);
     running.idempotencyKey = name;
     const lease = await asked(Lease.tryAcquire(store, name, { ttlMs: leaseMs }));
@@ -48,7 +55,7 @@ export class StoreOnce implements Once {
           throw new IdempotencyConflictError(running.topic, running.id, name);
         return { kind: 'done', result: found.result };
       }
-      const result = await this.#work(running, lease, work);
+      const result = await this.#work(running, lease, call);
       const kept = this.#parts.keepsResults && { result };
       await this.#record(running, lease, name, { fingerprint, ...kept });
       return { kind: 'done', result };
@@ -58,12 +65,12 @@ export class StoreOnce implements Once {
     }
   }
 
-  async #work(running: Running, lease: Lease, work: () => Promise<unknown>): Promise<unknown> {
+  async #work(running: Running, lease: Lease, call: () => Promise<unknown>): Promise<unknown> {
     running.fence = lease;
     const lost = () => running.abort(new DeliveryLostError(running.id));
     lease.signal.addEventListener('abort', lost, { once: true });
     try {
-      return await work();
+      return await running.untilAbort(call());
     } finally {
       lease.signal.removeEventListener('abort', lost);
     }
@@ -83,15 +90,12 @@ export class StoreOnce implements Once {
     try {
       await settle(write, { clock, random, untilMs: clock.now() + leaseMs });
     } catch (error) {
+      // The record is what counts
+      if (error instanceof ValueTooLargeError && 'result' in record) {
+        return this.#record(running, lease, name, { fingerprint: record.fingerprint });
+      }
       throw new OnceUnavailableError(running.id, { cause: error });
     }
-  }
-
-  #nameOf(running: Running, payload: unknown): string {
-    const { key } = this.#parts.settings;
-    const own = key === undefined ? running.id : key(payload as never, running);
-    if (typeof own === 'string' && own !== '') return `${running.group}:${running.topic}:${own}`;
-    throw new TypeError(`\`idempotency.key\` must return a string that is not empty, got ${describe(own)}`);
   }
 }
 
@@ -99,10 +103,8 @@ async function asked<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
+    // Of a key that no store takes, it is known that nothing was handled under it
+    if (error instanceof InvalidKeyError) throw error;
     throw new OnceUnavailableError(undefined, { cause: error });
   }
-}
-
-function fingerprintOf(body: Uint8Array): string {
-  return createHash('sha256').update(body).digest('base64url').slice(0, 22);
 }

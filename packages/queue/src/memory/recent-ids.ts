@@ -15,14 +15,23 @@ export class RecentIds {
     this.#max = max;
   }
 
-  has(id: string, now: number): boolean {
-    if (now >= this.#turnsAt) this.#turn(now);
-    return this.#current.has(id) || this.#previous.has(id);
+  /** Whether it is new. */
+  add(id: string, now: number): boolean {
+    if (now >= this.#turnsAt || this.#current.size >= this.#max) this.#turn(now);
+    if (this.#previous.has(id)) return false;
+    const { size } = this.#current;
+    // One walk through a large set instead of two
+    return this.#current.add(id).size > size;
   }
 
-  add(id: string, now: number): void {
-    if (now >= this.#turnsAt || this.#current.size >= this.#max) this.#turn(now);
-    this.#current.add(id);
+  delete(id: string): void {
+    this.#current.delete(id);
+    this.#previous.delete(id);
+  }
+
+  *all(): Generator<string> {
+    yield* this.#previous;
+    yield* this.#current;
   }
 
   #turn(now: number): void {

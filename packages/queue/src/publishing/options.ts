@@ -14,6 +14,7 @@ import {
 import type { Capabilities, Deduplication } from '../driver.ts';
 import { UnsupportedError } from '../errors.ts';
 import { headers, idText } from '../names.ts';
+import type { Transaction } from '../transactions/shapes.ts';
 
 interface AnyPublishOptions {
   /** Unique among all messages. The same id again, within the window that the driver states, is the same message. Default: a random UUID. */
@@ -45,18 +46,28 @@ interface DeduplicationOptions {
   readonly deduplication?: Deduplication;
 }
 
+interface TransactionOptions {
+  /**
+   * Your transaction of PostgreSQL, as `pg`, postgres.js, PGlite, Drizzle, Kysely, Knex or Prisma have it: the message is
+   * published if it commits, and only then. Default: none; published at once.
+   */
+  readonly tx?: Transaction;
+}
+
 /** Options of one message. An option that the driver cannot honor is a type error. */
 export type PublishOptions<K extends Capabilities> = AnyPublishOptions &
   (K extends { readonly delay: true } ? DelayOptions : unknown) &
   (K extends { readonly priority: true } ? PriorityOptions : unknown) &
   (K extends { readonly expiry: true } ? ExpiryOptions : unknown) &
-  (K extends { readonly deduplication: true } ? DeduplicationOptions : unknown);
+  (K extends { readonly deduplication: true } ? DeduplicationOptions : unknown) &
+  (K extends { readonly transactions: true } ? TransactionOptions : unknown);
 
 export type EveryPublishOption = AnyPublishOptions &
   DelayOptions &
   PriorityOptions &
   ExpiryOptions &
-  DeduplicationOptions;
+  DeduplicationOptions &
+  TransactionOptions;
 
 const deduplicationRules = {
   key: required(idText),
@@ -84,6 +95,7 @@ const publishRules = {
   priority: integer(undefined, { min: 0, max: 9 }),
   expiresInMs: durationMs(undefined, { above: 0, max: 3_155_760_000_000 }),
   deduplication,
+  tx: (value: unknown) => value as Transaction | undefined,
 } satisfies RulesFor<EveryPublishOption>;
 
 /** Checks what is given, without a copy. @throws InvalidOptionError */
@@ -103,4 +115,6 @@ export function checkCapabilities(options: EveryPublishOption, can: Capabilities
     throw new UnsupportedError('expiresInMs', driver, 'expiry');
   if (options.deduplication !== undefined && can.deduplication !== true)
     throw new UnsupportedError('deduplication', driver, 'keys of deduplication');
+  if (options.tx !== undefined && can.transactions !== true)
+    throw new UnsupportedError('tx', driver, 'transactions of the caller');
 }

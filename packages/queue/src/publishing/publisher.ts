@@ -1,10 +1,15 @@
-import { randomUUID } from 'node:crypto';
 import { refused } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
-import { type Driver, type OutgoingMessage, outcomeOf, type Published } from '../driver.ts';
-import { Envelope, encode, versionHeader } from '../envelope.ts';
-import { PublishError } from '../errors.ts';
-import type { MessageTypes } from '../messages.ts';
+import {
+  type Driver,
+  type OutgoingMessage,
+  outcomeOf,
+  type Published,
+  type PublishSettings,
+} from '../driver.ts';
+import { InvalidPayloadError, PublishError } from '../errors.ts';
+import { Envelope, encode, versionHeader } from '../messages/envelope.ts';
+import type { MessageTypes } from '../messages/messages.ts';
 import { topicName } from '../names.ts';
 import { checkCapabilities, checkPublish, type EveryPublishOption } from './options.ts';
 
@@ -13,6 +18,9 @@ export interface PublishResult {
   /** Every group had it already, or another with the key of its `deduplication`: it was dropped. */
   readonly isDuplicate?: boolean;
 }
+
+/** What `publishMany` asks for the options of each. */
+export type OptionsOf = (payload: unknown, index: number) => EveryPublishOption | undefined;
 
 const none: EveryPublishOption = {};
 
@@ -35,65 +43,94 @@ export class Publisher {
 
   async publish(topic: string, payload: unknown, options: EveryPublishOption = none): Promise<PublishResult> {
     topicName(topic, 'topic');
-    const message = await this.#message(topic, payload, options);
-    const [published] = await this.#send(topic, [message], options.allowUnrouted);
+    if (options !== none) this.#checkOptions(options);
+    if (this.#types.checks) await this.#types.check(topic, payload);
+    const message = this.#message(topic, payload, options);
+    const { allowUnrouted, tx } = options;
+    const [published] = await this.#send(topic, [message], { allowUnrouted, tx });
     if (published?.ok !== true) throw asError(topic, message.id, published);
     return published.isDuplicate ? { id: message.id, isDuplicate: true } : { id: message.id };
   }
 
+  /** @param given for all of them, or made for each */
   async publishMany(
     topic: string,
     payloads: readonly unknown[],
-    optionsOf: (payload: unknown, index: number) => EveryPublishOption,
-    allowUnrouted: boolean | undefined,
+    given: EveryPublishOption | OptionsOf,
   ): Promise<readonly Published[]> {
     topicName(topic, 'topic');
     if (!Array.isArray(payloads)) throw refused('payloads', 'an array of payloads', payloads);
     const messages: OutgoingMessage[] = [];
+    const optionsOf = typeof given === 'function' ? given : undefined;
+    const shared = typeof given === 'function' ? none : given;
+    if (optionsOf === undefined && payloads.length > 0) this.#checkOptions(shared);
+    let { tx } = shared;
     for (const [index, payload] of payloads.entries()) {
-      messages.push(await this.#message(topic, payload, optionsOf(payload, index) ?? none));
+      const made = optionsOf?.(payload, index);
+      const options = optionsOf === undefined ? shared : made === undefined ? none : made;
+      if (optionsOf !== undefined) {
+        if (options !== none) this.#checkOptions(options);
+        if (index === 0) tx = options.tx;
+        else if (options.tx !== tx) throw refused('tx', 'the same for all messages of a batch', options.tx);
+      }
+      try {
+        if (this.#types.checks) await this.#types.check(topic, payload);
+        messages.push(this.#message(topic, payload, options));
+      } catch (error) {
+        throw error instanceof InvalidPayloadError ? error.at(`payloads[${index}]`) : error;
+      }
     }
     const published: Published[] = [];
+    const settings = { allowUnrouted: shared.allowUnrouted, tx };
     for (let start = 0; start < messages.length; start += batchSize) {
-      published.push(...(await this.#send(topic, messages.slice(start, start + batchSize), allowUnrouted)));
+      published.push(...(await this.#send(topic, messages.slice(start, start + batchSize), settings)));
     }
+    const failed = published.findIndex(({ ok }) => !ok);
+    // A failed statement fails its transaction, which would be rolled back at its commit without an error
+    if (tx !== undefined && failed !== -1) throw asError(topic, messages[failed]!.id, published[failed]);
     return published;
   }
 
-  async #message(topic: string, payload: unknown, options: EveryPublishOption): Promise<OutgoingMessage> {
-    if (options !== none) {
-      checkPublish(options);
-      checkCapabilities(options, this.#driver.capabilities, this.#driver.kind ?? 'custom');
-    }
-    if (this.#types.checks) await this.#types.check(topic, payload);
+  #checkOptions(options: EveryPublishOption): void {
+    checkPublish(options);
+    checkCapabilities(options, this.#driver.capabilities, this.#driver.kind ?? 'custom');
+  }
+
+  #message(topic: string, payload: unknown, options: EveryPublishOption): OutgoingMessage {
     const body = encode(topic, payload);
-    const { id = randomUUID(), key, delayMs, priority, expiresInMs, version, deduplication } = options;
+    const { id = crypto.randomUUID(), key, delayMs, priority, expiresInMs, version, deduplication } = options;
     const headers = this.#envelope.headers(id, topic, body === payload);
     if (key !== undefined) headers['ce-partitionkey'] = key;
     if (version !== undefined) headers[versionHeader] = String(version);
-    Object.assign(headers, options.headers);
+    if (options.headers !== undefined) Object.assign(headers, options.headers);
     return { id, body, headers, key, delayMs, priority, expiresInMs, deduplication };
   }
 
   async #send(
     topic: string,
     batch: readonly OutgoingMessage[],
-    allowUnrouted: boolean | undefined,
+    settings: PublishSettings,
   ): Promise<readonly Published[]> {
     let published: readonly Published[];
     try {
-      published = await this.#driver.publish(topic, batch, { allowUnrouted });
+      published = await this.#driver.publish(topic, batch, settings);
     } catch (error) {
       // A driver that rejects has confirmed none
       published = batch.map(() => failure(error));
     }
-    this.#report(topic, batch, published);
+    this.#report(topic, batch, published, settings.tx === undefined);
     return published;
   }
 
-  #report(topic: string, batch: readonly OutgoingMessage[], published: readonly Published[]): void {
+  /** @param isFinal whether what succeeded is published, and not only will be if a transaction commits */
+  #report(
+    topic: string,
+    batch: readonly OutgoingMessage[],
+    published: readonly Published[],
+    isFinal: boolean,
+  ): void {
     const queue = this.#queue;
-    if (channels.published.hasSubscribers) {
+    if (isFinal && channels.published.hasSubscribers) {
       const count = published.filter(({ ok }) => ok).length;
       if (count > 0) channels.published.publish({ queue, topic, count });
     }

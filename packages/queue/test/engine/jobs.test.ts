@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { ManualClock } from '@ashlar/core/testing';
+import { memoryStore } from '@ashlar/store';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { DeliveryLostError, memoryDriver, messages, Queue, UnsupportedError } from '../../src/index.ts';
 
@@ -142,6 +144,57 @@ describe('jobs', () => {
     await queue.publish('work', { n: 1 }, { id: 'job' });
     await clock.advance(10);
     expect(queue.snapshot().subscriptions[0]).toMatchObject({ handled: 1, failed: 0, dead: 0 });
+    await queue.close();
+  });
+
+  it.each([
+    ['alone', {}],
+    ['with idempotency', { idempotency: { store: memoryStore(), mode: 'external' as const } }],
+  ])('are acknowledged although their result has no JSON form, which is reported: %s', async (_, more) => {
+    const { queue, clock } = setUp();
+    const dropped: unknown[] = [];
+    const listen = (message: unknown) => void dropped.push(message);
+    subscribe('ashlar:queue:result-dropped', listen);
+    let calls = 0;
+    const handler = ({ n }: { n: number }) => {
+      calls++;
+      return n === 1 ? { at: new Date(0) } : new Uint8Array([n]);
+    };
+    await queue.subscribe('work', handler, { results: true, ...more });
+    await queue.publish('work', { n: 1 }, { id: 'date' });
+    await queue.publish('work', { n: 2 }, { id: 'bytes' });
+    await clock.advance(30_000);
+    unsubscribe('ashlar:queue:result-dropped', listen);
+    expect(calls).toBe(2);
+    expect(queue.snapshot().subscriptions[0]).toMatchObject({
+      ...{ handled: 2, failed: 0, dead: 0, lost: 0, resultsDropped: 2 },
+    });
+    expect(dropped).toMatchObject([
+      {
+        topic: 'work',
+        group: 'default',
+        id: 'date',
+        attempt: 1,
+        error: { code: 'ASHLAR_QUEUE_INVALID_PAYLOAD' },
+      },
+      { id: 'bytes' },
+    ]);
+    expect(await queue.find('work', 'date')).toBeUndefined();
+    await queue.close();
+  });
+
+  it('refuse a progress that has no JSON form', async () => {
+    const { queue, clock } = setUp();
+    const refused: unknown[] = [];
+    await queue.subscribe('work', async (_, { progress }) => {
+      await progress(new Uint8Array([1])).catch(error => refused.push(error));
+      await clock.sleep(100);
+    });
+    await queue.publish('work', { n: 1 }, { id: 'job' });
+    await clock.advance(10);
+    expect(refused).toMatchObject([{ code: 'ASHLAR_QUEUE_INVALID_PAYLOAD' }]);
+    expect(await queue.find('work', 'job')).toMatchObject({ state: 'active', progress: undefined });
+    await clock.advance(100);
     await queue.close();
   });
 

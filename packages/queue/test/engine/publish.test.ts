@@ -73,6 +73,27 @@ describe('Queue.publish', () => {
     }
   });
 
+  it('says which of many payloads is wrong, and where, and publishes none', async () => {
+    await using queue = new Queue(memoryDriver(), { messages: messages<{ paid: unknown }>() });
+    await queue.declare('paid');
+    const publishing = queue.publishMany('paid', [
+      { cents: 1 },
+      { order: { cents: 1n } },
+      { at: new Date(0) },
+    ]);
+    await expect(publishing).rejects.toThrow(InvalidPayloadError);
+    await expect(publishing).rejects.toThrow(
+      'payloads[1]: JSON does not keep 1 (bigint) at "cents" at "order"',
+    );
+    expect(await queue.stats('paid')).toMatchObject({ waiting: 0 });
+  });
+
+  it('names the driver first, when nothing is given', () => {
+    expect(() => new (Queue as unknown as new () => unknown)()).toThrow(
+      /^`driver` is required: write `new Queue\(/,
+    );
+  });
+
   it('refuses wrong options, and says which', async () => {
     await using queue = queueOf();
     await queue.declare('order.placed');
@@ -150,6 +171,30 @@ describe('Queue.publish', () => {
     const signal = new AbortController().signal;
     const received = await take(driver.consume('order.placed', 'default', { prefetch: 2, signal }), 2);
     expect(received.map(({ id }) => id)).toEqual(['order 2', 'order 1']);
+  });
+
+  it('refuses one id for many messages, of which all but one would be dropped', async () => {
+    await using queue = queueOf();
+    await queue.declare('order.placed');
+    const many = queue.publishMany('order.placed', [{ id: '1' }, { id: '2' }], { id: 'm' });
+    await expect(many).rejects.toThrow(/`id` must be another for each message/);
+    expect(await queue.stats('order.placed')).toMatchObject({ waiting: 0 });
+    expect(await queue.publishMany('order.placed', [{ id: '1' }], { id: 'm' })).toEqual([{ ok: true }]);
+  });
+
+  it('gives each handler bytes of its own', async () => {
+    await using queue = queueOf();
+    const seen: number[] = [];
+    const spoils = (bytes: Uint8Array) => {
+      seen.push(bytes[0]!);
+      bytes[0] = 9;
+      if (seen.length === 1) throw new Error('again');
+    };
+    const options = { backoff: { firstMs: 1, maxMs: 1 } };
+    await queue.subscribe('bytes', spoils, { group: 'a', ...options });
+    await queue.subscribe('bytes', spoils, { group: 'b', ...options });
+    await queue.publish('bytes', new Uint8Array([1]));
+    await expect.poll(() => seen).toEqual([1, 1, 1]);
   });
 
   it('publishes on its channels', async () => {

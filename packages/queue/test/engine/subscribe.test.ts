@@ -2,15 +2,18 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { ManualClock } from '@ashlar/core/testing';
 import { describe, expect, it } from 'vitest';
 import {
+  type Delivery,
   DeliveryLostError,
   DoNotRetryError,
   DrainTimeoutError,
+  type Driver,
   HandlerTimeoutError,
   InvalidPayloadError,
   type MemoryCapabilities,
   memoryDriver,
   messages,
   Queue,
+  QueueUnavailableError,
   type SubscribeOptions,
 } from '../../src/index.ts';
 
@@ -152,6 +155,34 @@ describe('Queue.subscribe', () => {
     await queue.publish('work', { n: 1 });
     await clock.advance(10_000);
     expect(await deadTexts()).toEqual([[{ n: 1 }, 'undefined']]);
+    await queue.close();
+  });
+
+  it('settles messages whose handler throws what cannot even be looked at', async () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const cause = () => {
+      throw new Error('no');
+    };
+    const mute = Object.defineProperty(new Error(), 'message', { get: cause });
+    const nameless = Object.assign(new Error('x'), { name: Symbol('x') });
+    for (const thrown of [proxy, mute, nameless]) {
+      const { queue, clock, deadTexts } = setUp();
+      const fails = () => {
+        throw thrown;
+      };
+      await queue.subscribe('work', fails, { attempts: 1 });
+      await queue.publish('work', { n: 1 });
+      await clock.advance(0);
+      expect(await deadTexts()).toEqual([[{ n: 1 }, 'Error: what the handler threw cannot be read']]);
+      await queue.close();
+    }
+    const { queue, clock, deadTexts } = setUp();
+    const options = { attempts: 1, batch: { size: 2, waitMs: 0 } };
+    await queue.subscribe('work', () => [undefined, proxy], options);
+    await queue.publishMany('work', [{ n: 1 }, { n: 2 }]);
+    await clock.advance(1);
+    expect(await deadTexts()).toEqual([[{ n: 2 }, expect.any(String)]]);
     await queue.close();
   });
 
@@ -356,6 +387,17 @@ describe('Queue.subscribe', () => {
     await queue.close();
   });
 
+  it('stays open when it is closed with wrong options', async () => {
+    const { queue, clock } = setUp();
+    const subscription = await queue.subscribe('work', () => {});
+    await expect(queue.close({ timeoutMs: -1 })).rejects.toThrow(/`timeoutMs` must be/);
+    expect(queue.snapshot().state).toBe('open');
+    await queue.publish('work', { n: 1 });
+    await queue.close();
+    expect(subscription.snapshot().state).toBe('closed');
+    expect(clock.sleeping).toBe(0);
+  });
+
   it('closes although a handler heeds nothing', async () => {
     const { queue, clock } = setUp();
     await queue.subscribe('work', () => new Promise(() => {}));
@@ -369,7 +411,7 @@ describe('Queue.subscribe', () => {
   it('says why it fails, and goes on when the driver does', async () => {
     const { queue, clock, driver } = setUp();
     let isBroken = true;
-    const broken: typeof driver = {
+    const broken: Driver<MemoryCapabilities> = {
       capabilities: driver.capabilities,
       declare: (...args) => driver.declare(...args),
       publish: (...args) => driver.publish(...args),
@@ -393,6 +435,71 @@ describe('Queue.subscribe', () => {
     expect(seen).toEqual([1]);
     expect(failing.health().ok).toBe(true);
     await failing.close();
+    await queue.close();
+  });
+
+  it('stays healthy while there is nothing to do, where the driver does not say that it is alive', async () => {
+    const { queue, clock } = setUp();
+    await queue.subscribe('work', () => {});
+    await queue.publish('work', { n: 1 });
+    await clock.advance(3_600_000);
+    expect(queue.health().ok).toBe(true);
+    await queue.close();
+  });
+
+  it('runs no more handlers than it may after the driver has lost its connection', async () => {
+    const { queue, clock, driver } = setUp();
+    const breaks = new Set<() => void>();
+    const shaky = broken(driver, {
+      consume: (...args) => untilBroken(driver.consume(...args), breaks),
+    });
+    const subscribed = new Queue(shaky, { messages: messages<Messages>(), clock });
+    let running = 0;
+    let most = 0;
+    const handled: number[] = [];
+    await subscribed.subscribe(
+      'work',
+      async ({ n }) => {
+        most = Math.max(most, ++running);
+        await clock.sleep(4_000);
+        running--;
+        handled.push(n);
+      },
+      { concurrency: 3 },
+    );
+    for (let n = 0; n < 9; n++) await queue.publish('work', { n });
+    await clock.advance(10);
+    for (let losses = 0; losses < 2; losses++) {
+      for (const lose of breaks) lose();
+      await clock.advance(1_000);
+    }
+    await clock.advance(30_000);
+    expect(most).toBe(3);
+    expect(handled.toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    await subscribed.close();
+    await queue.close();
+  });
+
+  it('gives back uncharged what it has no place for when it closes', async () => {
+    const { queue, clock, driver } = setUp();
+    const breaks = new Set<() => void>();
+    const shaky = broken(driver, {
+      consume: (...args) => untilBroken(driver.consume(...args), breaks),
+      [Symbol.asyncDispose]: async () => {},
+    });
+    const subscribed = new Queue(shaky, { messages: messages<Messages>(), clock });
+    await subscribed.subscribe('work', () => clock.sleep(1_000), { concurrency: 2 });
+    for (let n = 0; n < 4; n++) await queue.publish('work', { n });
+    await clock.advance(10);
+    for (const lose of breaks) lose();
+    await clock.advance(500);
+    const closing = subscribed.close();
+    await clock.advance(1_000);
+    await closing;
+    const attempts: number[] = [];
+    await queue.subscribe('work', (_, { attempt }) => void attempts.push(attempt));
+    await clock.advance(10);
+    expect(attempts).toEqual([1, 1]);
     await queue.close();
   });
 
@@ -420,7 +527,7 @@ describe('Queue.subscribe', () => {
     }
     await expect(queue.subscribe('work', undefined as never)).rejects.toThrow(/handler/);
     await queue.close();
-    await expect(queue.close({ timeoutMs: -1 })).resolves.toBeUndefined();
+    await expect(queue.close({ timeoutMs: -1 })).rejects.toThrow('`timeoutMs`');
   });
 });
 
@@ -428,4 +535,34 @@ describe('Queue.subscribe', () => {
 function stall(clock: ManualClock, ms: number): void {
   const until = clock.now() + ms;
   clock.now = () => Math.max(until, ManualClock.prototype.now.call(clock));
+}
+
+/** The driver with some other methods. */
+function broken(
+  driver: Driver<MemoryCapabilities>,
+  methods: Partial<Driver<MemoryCapabilities>>,
+): Driver<MemoryCapabilities> {
+  return new Proxy(driver, {
+    get(target, name) {
+      const value = Reflect.get(methods, name) ?? Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** Throws once it is broken, as an iteration over a connection does that is lost. */
+async function* untilBroken(
+  deliveries: AsyncIterable<Delivery>,
+  breaks: Set<() => void>,
+): AsyncGenerator<Delivery> {
+  const lost = new Promise<never>((_, reject) => {
+    breaks.add(() => reject(new QueueUnavailableError('for the test', 'Unknown')));
+  });
+  lost.catch(() => {});
+  const iterator = deliveries[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await Promise.race([iterator.next(), lost]);
+    if (next.done) return;
+    yield next.value;
+  }
 }

@@ -1,12 +1,16 @@
-import { randomUUID } from 'node:crypto';
-import { backgroundClock, onAbort } from '@ashlar/core';
-import { type Commands, type Link, replyCode } from '@ashlar/store/redis-connection';
-import type { ConsumeOptions, Delivery, NackOptions } from '../../driver.ts';
-import { DeliveryLostError, GroupGoneError } from '../../errors.ts';
+import { randomBytes } from 'node:crypto';
+import { onAbort } from '@ashlar/core';
+import type { Commands, Link } from '@ashlar/store/redis-connection';
+import { OneByOne, type Source } from '../../consuming/one-by-one.ts';
+import type { ConsumeOptions, Delivery } from '../../driver.ts';
+import { Held, type Holder } from './held.ts';
 import type { TopicKeys } from './keys.ts';
-import { fetchScript, leaveScript, trimScript } from './scripts.ts';
+import { StreamReader } from './reader.ts';
+import { claimScript } from './scripts/claim.ts';
+import { fetchScript, leaveScript, trimScript } from './scripts/fetch.ts';
 import { Settler } from './settler.ts';
-import { type Fetched, fetched, fetchedNew, type RawFetched, type RawFields } from './wire.ts';
+import { isKeyed, type Sharing, sharingText } from './sharing.ts';
+import { Fetched, type RawFetched } from './wire.ts';
 
 export interface ConsumerParts {
   readonly topic: string;
@@ -14,7 +18,10 @@ export interface ConsumerParts {
   readonly keys: TopicKeys;
   readonly leaseMs: number;
   readonly maxDead: number;
+  readonly maxResults: number;
   readonly timeoutMs: number;
+  /** For commands that do not wait. */
+  readonly link: Link;
   readonly commands: Commands;
   /** Opens the connection that waits for messages. `lost` is called after each reconnect. */
   open(lost: () => void): Link;
@@ -28,73 +35,111 @@ const blockMs = 1_000;
 const searchesPerLease = 4;
 /** How often a waiting consumer looks for delays that end: how late one may be that another process has published. */
 const lookMs = 500;
+/** How long a busy one takes what is new alone: how late something that comes again may be. */
+const busyMs = 50;
 /** How often a consumer deletes what all groups are done with. */
 const trimMs = 1_000;
 
 /** Deliveries of one group, as many at once as there are places. */
-export async function* consume(
-  parts: ConsumerParts,
-  { prefetch, signal, alive }: ConsumeOptions,
-): AsyncGenerator<Delivery, void, undefined> {
-  if (signal.aborted) return;
-  const consumer = new Consumer(parts, prefetch, signal, alive);
-  try {
-    yield* consumer.deliveries();
-  } finally {
-    await consumer.leave();
-  }
+export function consume(parts: ConsumerParts, options: ConsumeOptions): AsyncIterable<Delivery> {
+  return new OneByOne(async () => (options.signal.aborted ? undefined : new Consumer(parts, options)));
 }
 
-class Consumer {
+class Consumer implements Source<Delivery>, Holder {
   readonly #parts: ConsumerParts;
-  readonly #name = randomUUID();
+  /** Short, as the append-only file has it with each message. */
+  readonly #name = randomBytes(12).toString('base64url');
   readonly #prefetch: number;
   readonly #signal: AbortSignal;
   readonly #alive: (() => void) | undefined;
+  /** When it shares by keys: then a script hands out all that it gets. */
+  readonly #sharing: Sharing | undefined;
   readonly #settler: Settler;
   readonly #link: Link;
-  /** By their entries. */
+  readonly #reader: StreamReader;
+  /** By their references. */
   readonly #held = new Map<string, Held>();
-  /** Called when a place is free. */
-  #freed: (() => void) | undefined;
+  #fetched: readonly Fetched[] = [];
+  /** How many of those are handed out. */
+  #at = 0;
+  #receivedAt = 0;
+  /** Called when a place is free; whether all are that become so in this turn. */
+  #freed: ((isAll?: boolean) => void) | undefined;
   /** Messages may have been handed out that never arrived, as the connection was lost. */
   #mayHoldMore = false;
+  /** Something of its own comes again, or a script alone can see whether there is more. */
+  #mustLook = false;
+  /** There is probably more. */
+  #isBusy = true;
   #lookedAt = 0;
   #searchedAt = 0;
   #trimmedAt = performance.now();
   #dueAt = 0;
 
-  constructor(parts: ConsumerParts, prefetch: number, signal: AbortSignal, alive: (() => void) | undefined) {
+  constructor(parts: ConsumerParts, { prefetch, signal, alive, ...sharing }: ConsumeOptions) {
     this.#parts = parts;
     this.#prefetch = prefetch;
     this.#signal = signal;
     this.#alive = alive;
-    const { commands, keys, group, leaseMs, maxDead } = parts;
-    const { stream } = keys;
-    this.#settler = new Settler(commands, { stream, group, consumer: this.#name, leaseMs, maxDead });
+    this.#sharing = isKeyed(sharing) ? sharing : undefined;
+    const { commands, keys, ...place } = parts;
+    const keepsOrder = sharing.ordered === true;
+    const at = { ...place, stream: keys.stream, consumer: this.#name, keepsOrder };
+    this.#settler = new Settler(commands, at, () => this.#freed?.(true));
     this.#link = parts.open(() => {
       this.#mayHoldMore = true;
+      this.#settler.looksAtEach = true; // It may be another server, which knows less
     });
+    this.#reader = new StreamReader(parts, this.#name, this.#link, signal);
   }
 
-  async *deliveries(): AsyncGenerator<Delivery, void, undefined> {
-    let isBusy = true;
+  take(): Delivery | undefined {
+    if (this.#signal.aborted || this.#at === this.#fetched.length) return undefined;
+    return this.#hold(this.#fetched[this.#at++]!);
+  }
+
+  async more(): Promise<boolean> {
     while (!this.#signal.aborted) {
       this.#dropLost(performance.now());
-      const places = this.#prefetch - this.#held.size;
-      if (places <= 0) {
+      if (this.#places <= 0) {
         await this.#untilFree();
         continue;
       }
-      const mustLook: boolean = isBusy || this.#mayHoldMore || performance.now() >= this.#nextLookAt;
-      const messages: readonly Fetched[] = mustLook ? await this.#look(places) : await this.#wait(places);
+      this.#fetched = await this.#next(this.#places);
+      this.#at = 0;
+      this.#receivedAt = performance.now();
       this.#alive?.();
-      isBusy = messages.length >= places || (mustLook && messages.length > 0);
-      for (const message of messages) {
-        if (this.#signal.aborted) return;
-        yield this.#hold(message);
-      }
+      if (this.#fetched.length > 0) return true;
     }
+    return false;
+  }
+
+  /** Those whose acknowledgement is sent are free for whatever is asked on the same connection: the server does it after that. */
+  get #places(): number {
+    const { leaving } = this.#settler;
+    return this.#prefetch - this.#held.size + (this.#isBusy ? leaving : 0);
+  }
+
+  async #next(places: number): Promise<readonly Fetched[]> {
+    const isKeyed = this.#sharing !== undefined;
+    const lookAt = this.#isBusy && !isKeyed ? this.#lookedAt + busyMs : Infinity;
+    const isDue = performance.now() >= Math.min(lookAt, this.#nextLookAt);
+    if (isDue || this.#mayHoldMore || this.#mustLook || (this.#isBusy && isKeyed)) {
+      const found = await this.#look(places);
+      this.#isBusy = found.length >= (isKeyed ? places : 1);
+      return found;
+    }
+    if (this.#isBusy) {
+      const found = await this.#reader.take(places);
+      this.#isBusy = found.length >= places;
+      // What a script alone can read is no reason to wait for
+      this.#mustLook ||= !this.#isBusy;
+      return found;
+    }
+    const waitsMs = Math.max(1, Math.min(blockMs, Math.ceil(this.#nextLookAt - performance.now())));
+    if (!isKeyed) return this.#reader.wait(places, waitsMs);
+    this.#mustLook = await this.#reader.rings(waitsMs);
+    return [];
   }
 
   /** What was not handed to the caller goes back uncharged; what was, stays until its lease ends. */
@@ -118,14 +163,19 @@ class Consumer {
   }
 
   #hold(message: Fetched): Delivery {
-    const held: Held = new Held(message, this.#settler, this.#parts.leaseMs, () => this.#drop(held));
-    this.#held.set(message.entry, held);
+    const held = new Held(message, this.#settler, this, this.#receivedAt + this.#parts.leaseMs);
+    this.#held.set(message.ref, held);
     return held;
+  }
+
+  settled(held: Held, comesAgain: boolean): void {
+    if (comesAgain) this.#mustLook = true;
+    this.#drop(held);
   }
 
   #drop(held: Held): void {
     // After its lease has ended, the same entry may be here again
-    if (this.#held.get(held.entry) === held) this.#held.delete(held.entry);
+    if (this.#held.get(held.ref) === held) this.#held.delete(held.ref);
     this.#freed?.();
   }
 
@@ -138,11 +188,19 @@ class Consumer {
 
   /** Until a delivery is settled, or has lost its lease. */
   async #untilFree(): Promise<void> {
-    const wake = new AbortController();
-    this.#freed = () => wake.abort();
-    const unlink = onAbort(this.#signal, () => wake.abort());
-    await backgroundClock.sleep(this.#parts.leaseMs / searchesPerLease, wake.signal).catch(() => {});
-    unlink();
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, this.#parts.leaseMs / searchesPerLease);
+      timer.unref();
+      const unlink = onAbort(this.#signal, () => this.#freed?.());
+      this.#freed = isAll => {
+        this.#freed = undefined;
+        clearTimeout(timer);
+        unlink();
+        if (isAll) resolve();
+        else setImmediate(resolve);
+      };
+      timer.refresh();
+    });
     this.#freed = undefined;
     this.#alive?.();
   }
@@ -154,143 +212,28 @@ class Consumer {
     const searches = now >= this.#searchedAt + leaseMs / searchesPerLease;
     const again = this.#mayHoldMore;
     const known = again ? [...this.#held.keys()] : [];
-    const args = [keys.stream, group, this.#name, places, leaseMs, searches ? 1 : 0, again ? 1 : 0];
-    const reply = await this.#asked(commands.script(fetchScript, [...args, ...known], { asBytes: true }));
+    const isEmpty = this.#held.size === 0;
+    const marks = isEmpty && (this.#settler.looksAtEach || this.#lookedAt === 0);
+    const flags = [searches, again, marks].map(Number);
+    const sharing = this.#sharing === undefined ? '' : sharingText(this.#sharing);
+    const args = [keys.stream, group, this.#name, places, leaseMs, ...flags, sharing];
+    const script = this.#sharing === undefined ? fetchScript : claimScript;
+    this.#mustLook = false;
+    const reply = await this.#reader.asked(commands.script(script, [...args, ...known], { asBytes: true }));
     const [dueInMs, found] = reply as [number, RawFetched[]];
     this.#lookedAt = now;
     if (searches) this.#searchedAt = now;
     if (again) this.#mayHoldMore = false;
+    if (marks) this.#settler.looksAtEach = false;
     this.#dueAt = dueInMs < 0 ? Infinity : performance.now() + dueInMs;
     this.#trim();
-    return found.map(fetched);
-  }
-
-  /** Waits for new messages, for as long as nothing else is to be done. */
-  async #wait(places: number): Promise<readonly Fetched[]> {
-    const { keys, group, timeoutMs } = this.#parts;
-    const ms = Math.max(1, Math.min(blockMs, Math.ceil(this.#nextLookAt - performance.now())));
-    // Each of the two streams may give so many
-    const count = Math.max(1, Math.floor(places / 2));
-    const streams = ['STREAMS', keys.retries(group), keys.stream, '>', '>'];
-    const reading = this.#link.call({
-      command: 'XREADGROUP',
-      args: ['GROUP', group, this.#name, 'COUNT', count, 'BLOCK', ms, ...streams],
-      asBytes: true,
-      outcome: 'Unknown',
-      timeoutMs: ms + timeoutMs,
-    });
-    const reply = (await this.#asked(this.#untilAborted(reading))) as
-      | [Buffer, [Buffer, RawFields][]][]
-      | null;
-    return (reply ?? []).flatMap(([stream, entries]) => {
-      // With the key prefix of the client
-      const isRetry = !String(stream).endsWith(keys.stream);
-      return entries.map(([entry, fields]) => fetchedNew(isRetry, entry, fields));
-    });
-  }
-
-  async #untilAborted(reading: Promise<unknown>): Promise<unknown> {
-    const stop = () => this.#link.abort();
-    this.#signal.addEventListener('abort', stop, { once: true });
-    try {
-      return await reading;
-    } catch (error) {
-      if (this.#signal.aborted) return null;
-      throw error;
-    } finally {
-      this.#signal.removeEventListener('abort', stop);
-    }
-  }
-
-  /** Waits out what a reconnect may mend; throws when the group is gone. */
-  async #asked(work: Promise<unknown>): Promise<unknown> {
-    try {
-      return await work;
-    } catch (error) {
-      const { topic, group } = this.#parts;
-      if (replyCode((error as Error).cause) === 'NOGROUP')
-        throw new GroupGoneError(topic, group, { cause: error });
-      throw error;
-    }
+    return found.map(([isRetry, count, entry]) => new Fetched(isRetry === 1, count, entry));
   }
 
   #trim(): void {
     const { keys, commands } = this.#parts;
     if (performance.now() < this.#trimmedAt + trimMs) return;
     this.#trimmedAt = performance.now();
-    commands.script(trimScript, [keys.stream]).catch(() => {}); // The next one does it
-  }
-}
-
-class Held implements Delivery {
-  /** When its lease ends unless it is extended, by the clock of this process. */
-  endsAt: number;
-  readonly #message: Fetched;
-  readonly #settler: Settler;
-  readonly #leaseMs: number;
-  readonly #done: () => void;
-  #isSettled = false;
-
-  constructor(message: Fetched, settler: Settler, leaseMs: number, done: () => void) {
-    this.#message = message;
-    this.#settler = settler;
-    this.#leaseMs = leaseMs;
-    this.#done = done;
-    this.endsAt = performance.now() + leaseMs;
-  }
-
-  get entry(): string {
-    return this.#message.entry;
-  }
-
-  get id(): string {
-    return this.#message.id;
-  }
-
-  get body(): Uint8Array {
-    return this.#message.body;
-  }
-
-  get headers(): Readonly<Record<string, string>> {
-    return this.#message.headers;
-  }
-
-  get key(): string | undefined {
-    return this.#message.key;
-  }
-
-  get deliveries(): number {
-    return this.#message.deliveries + this.#message.count;
-  }
-
-  get failures(): number {
-    return this.#message.failures;
-  }
-
-  ack(): Promise<void> {
-    return this.#settle(() => this.#settler.ack(this.#message));
-  }
-
-  nack(options: NackOptions): Promise<void> {
-    return this.#settle(() => this.#settler.nack(this.#message, options));
-  }
-
-  async extend(ms: number): Promise<void> {
-    if (this.#isSettled) return;
-    const sentAt = performance.now();
-    await this.#settler.extend(this.#message, ms);
-    this.endsAt = sentAt + Math.min(ms, this.#leaseMs);
-  }
-
-  async #settle(how: () => Promise<void>): Promise<void> {
-    if (this.#isSettled) return;
-    try {
-      await how();
-      this.#isSettled = true;
-      this.#done();
-    } catch (error) {
-      if (error instanceof DeliveryLostError) this.#done();
-      throw error;
-    }
+    commands.script(trimScript, [keys.stream, trimMs]).catch(() => {}); // The next one does it
   }
 }

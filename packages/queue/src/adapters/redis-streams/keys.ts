@@ -6,11 +6,17 @@ export interface TopicKeys {
   readonly stream: string;
   /** Of a group: the stream of what comes again. */
   retries(group: string): string;
+  /** Of a group that shares by keys: what wakes a consumer that waits. */
+  bell(group: string): string;
 }
 
 export function keysOf(prefix: string, topic: string): TopicKeys {
   const base = `{${prefix}:${topic}}:`;
-  return { stream: `${base}s`, retries: group => `${base}r:${group}` };
+  return {
+    stream: `${base}s`,
+    retries: group => `${base}r:${group}`,
+    bell: group => `${base}bell:${group}`,
+  };
 }
 
 /** The rule of `prefix`: part of a hash tag. */

@@ -1,11 +1,14 @@
-import type { Commands, Script } from '@ashlar/store/redis-connection';
+import type { Argument, Commands, Script } from '@ashlar/store/redis-connection';
 import type { NackOptions } from '../../driver.ts';
 import { DeliveryLostError } from '../../errors.ts';
-import { ackScript, extendScript, nackScript } from './scripts.ts';
-import type { Fetched } from './wire.ts';
+import { ackScript, extendScript, finishScript, nackScript, progressScript } from './scripts/settle.ts';
+import { bytesIn, type Fetched } from './wire.ts';
 
 interface Waiting {
   readonly message: Fetched;
+  readonly isSurelyHeld: boolean;
+  /** Whether it was in these hands. */
+  answered(isHeld: boolean): void;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -16,6 +19,9 @@ interface Place {
   readonly consumer: string;
   readonly leaseMs: number;
   readonly maxDead: number;
+  /** Whether a key waits for what has failed of it. */
+  readonly keepsOrder: boolean;
+  readonly maxResults: number;
 }
 
 /** The most deliveries that one script settles, so that it does not hold up the server. */
@@ -25,74 +31,130 @@ const batchSize = 200;
 export class Settler {
   readonly #commands: Commands;
   readonly #place: Place;
+  readonly #leaves: () => void;
+  /** Whether each delivery is to be looked at: some may have been taken away from this consumer. */
+  looksAtEach = false;
+  /** How many acknowledgements are sent and not answered. */
+  leaving = 0;
   #acks: Waiting[] = [];
-  #extensions: Waiting[] = [];
+  /** By the milliseconds of which their leases are over already. */
+  readonly #extensions = new Map<number, Waiting[]>();
 
-  constructor(commands: Commands, place: Place) {
+  /** @param leaves called when acknowledgements are sent: for what is sent after them, their places are free */
+  constructor(commands: Commands, place: Place, leaves: () => void) {
     this.#commands = commands;
     this.#place = place;
+    this.#leaves = leaves;
   }
 
-  ack(message: Fetched): Promise<void> {
+  get leaseMs(): number {
+    return this.#place.leaseMs;
+  }
+
+  /**
+   * @param isSurelyHeld whether its lease has not ended, as far as this process knows
+   * @param answered called before it resolves, or rejects as the delivery is lost
+   */
+  ack(message: Fetched, isSurelyHeld: boolean, answered: (isHeld: boolean) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#acks.push({ message, resolve, reject }) === 1) setImmediate(() => this.#sendAcks());
+      const waiting = { message, isSurelyHeld, answered, resolve, reject };
+      if (this.#acks.push(waiting) === 1) setImmediate(() => this.#sendAcks());
     });
   }
 
-  /** Sets the lease back to its whole length. */
+  /** The lease ends so many milliseconds from now, and no later than a whole lease. */
   extend(message: Fetched, ms: number): Promise<void> {
+    const idleMs = Math.max(0, this.#place.leaseMs - Math.floor(ms));
     return new Promise((resolve, reject) => {
-      if (this.#extensions.push({ message, resolve, reject }) > 1) return;
-      setImmediate(() => this.#sendExtensions(ms));
+      if (this.#extensions.size === 0) setImmediate(() => this.#sendExtensions());
+      const alike = this.#extensions.get(idleMs) ?? [];
+      const waiting = { message, isSurelyHeld: false, answered: () => {}, resolve, reject };
+      if (alike.push(waiting) === 1) this.#extensions.set(idleMs, alike);
     });
   }
 
   async nack(message: Fetched, { requeueAfterMs = 0, dead, charge = true }: NackOptions): Promise<void> {
-    const { stream, group, consumer, maxDead } = this.#place;
+    const { maxDead, keepsOrder } = this.#place;
     const deliveries = message.deliveries + message.count - (charge || dead !== undefined ? 0 : 1);
     const failures = message.failures + (charge ? 1 : 0);
-    const args = [stream, group, consumer, message.isRetry ? 1 : 0, message.entry, message.count];
     const rest = [
       deliveries,
       failures,
       Math.ceil(requeueAfterMs),
+      keepsOrder ? 1 : 0,
       ...(dead === undefined ? [] : [dead, maxDead]),
     ];
-    const result = await this.#commands.script(nackScript, [...args, ...rest]);
-    if (result !== 1) throw new DeliveryLostError(message.id);
+    await this.#one(nackScript, message, rest);
+  }
+
+  progress(message: Fetched, value: Uint8Array): Promise<void> {
+    return this.#one(progressScript, message, [bytesIn(value)]);
+  }
+
+  finish(message: Fetched, result: Uint8Array): Promise<void> {
+    const { id, deliveries, count, failures } = message;
+    const { maxResults } = this.#place;
+    return this.#one(finishScript, message, [id, deliveries + count, failures, bytesIn(result), maxResults]);
+  }
+
+  async #one(script: Script, message: Fetched, more: readonly Argument[]): Promise<void> {
+    const { stream, group, consumer } = this.#place;
+    const args = [stream, group, consumer, message.isRetry ? 1 : 0, message.entry, message.count, ...more];
+    if ((await this.#commands.script(script, args)) !== 1) throw new DeliveryLostError(message.id);
   }
 
   #sendAcks(): void {
     const all = this.#acks;
     this.#acks = [];
     for (let at = 0; at < all.length; at += batchSize) {
-      this.#send(ackScript, [], all.slice(at, at + batchSize));
+      const batch = all.slice(at, at + batchSize);
+      const looks = this.looksAtEach || !batch.every(({ isSurelyHeld }) => isSurelyHeld);
+      this.leaving += batch.length;
+      void this.#send(ackScript, looks ? 1 : 0, batch, () => {
+        this.leaving -= batch.length;
+      });
+    }
+    this.#leaves();
+  }
+
+  #sendExtensions(): void {
+    const all = [...this.#extensions];
+    this.#extensions.clear();
+    for (const [idleMs, alike] of all) {
+      for (let at = 0; at < alike.length; at += batchSize) {
+        void this.#send(extendScript, idleMs, alike.slice(at, at + batchSize));
+      }
     }
   }
 
-  #sendExtensions(ms: number): void {
-    const all = this.#extensions;
-    this.#extensions = [];
-    const idleMs = Math.max(0, this.#place.leaseMs - Math.floor(ms));
-    for (let at = 0; at < all.length; at += batchSize) {
-      this.#send(extendScript, [idleMs], all.slice(at, at + batchSize));
-    }
-  }
-
-  #send(script: Script, more: readonly number[], batch: readonly Waiting[]): void {
+  /** Never rejects. */
+  async #send(
+    script: Script,
+    more: number,
+    batch: readonly Waiting[],
+    arrived = (): void => {},
+  ): Promise<void> {
     const { stream, group, consumer } = this.#place;
-    const args: (string | number)[] = [stream, group, consumer, ...more];
-    for (const { message } of batch) args.push(message.isRetry ? 1 : 0, message.entry, message.count);
-    this.#commands.script(script, args).then(
-      results => {
-        for (const [index, { message, resolve, reject }] of batch.entries()) {
-          if ((results as number[])[index] === 1) resolve();
-          else reject(new DeliveryLostError(message.id));
-        }
-      },
-      error => {
-        for (const { reject } of batch) reject(error);
-      },
-    );
+    const ofStream = batch.filter(({ message }) => !message.isRetry);
+    const sorted = ofStream.length === batch.length ? batch : [...ofStream, ...batch.filter(isRetry)];
+    const counts = sorted.map(({ message }) => message.count).join();
+    const entries = sorted.map(({ message }) => message.entry);
+    const args = [stream, group, consumer, more, counts, ofStream.length, ...entries];
+    try {
+      const results = (await this.#commands.script(script, args).finally(arrived)) as 1 | readonly number[];
+      if (results !== 1) this.looksAtEach = true;
+      for (const [index, { message, answered, resolve, reject }] of sorted.entries()) {
+        const isHeld = results === 1 || results[index] === 1;
+        answered(isHeld);
+        if (isHeld) resolve();
+        else reject(new DeliveryLostError(message.id));
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
   }
+}
+
+function isRetry({ message }: Waiting): boolean {
+  return message.isRetry;
 }

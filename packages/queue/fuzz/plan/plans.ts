@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import type { Site } from '../sites/site.ts';
+import type { MessageSpec, Plan, Settling, Step } from './plan.ts';
+
+const groups = ['billing', 'mail'];
+const keys = ['a', 'b', 'tenant 7 ü'];
+
+/** Cases for what the driver of a site can do. */
+export function plansFor({ capabilities, mostProcesses, breaks, leaseMs }: Site): fc.Arbitrary<Plan> {
+  const sharings = fc.constantFrom(
+    'any' as const,
+    ...(capabilities.orderedKeys ? (['ordered'] as const) : []),
+    ...(capabilities.fairness ? (['fair'] as const) : []),
+  );
+  const shared = fc.record({ processes: fc.integer({ min: 1, max: mostProcesses }), sharing: sharings });
+  return shared.chain(({ processes, sharing }) => {
+    const process = fc.nat(processes - 1);
+    const group = fc.constantFrom(...(capabilities.fanout ? groups : groups.slice(0, 1)));
+    const pauseMs = fc.constantFrom(0, 0, 5, 60);
+    // Order by key is about messages that nothing else holds back
+    const plain = sharing === 'ordered';
+    const message: fc.Arbitrary<MessageSpec> = defined({
+      bytes: fc.constantFrom(0, 1, 40, 70_000),
+      again: sometimes(fc.nat(30), capabilities.uniqueIds === true),
+      key: fc.option(fc.constantFrom(...keys), { nil: undefined }),
+      delayMs: sometimes(fc.constantFrom(1, 30, 150), capabilities.delay && !plain),
+      priority: sometimes(fc.nat(9), capabilities.priority && !plain),
+      expiresInMs: sometimes(fc.constantFrom(20, 60_000), capabilities.expiry === true && !plain),
+    });
+    const settling: fc.Arbitrary<Settling> = fc.oneof(
+      { arbitrary: fc.constant<Settling>({ how: 'ack' }), weight: 6 },
+      fc.constantFrom<Settling>({ how: 'ackTwice' }, { how: 'abandon' }),
+      fc.record({ how: fc.constantFrom('fail' as const, 'giveBack' as const), pauseMs }),
+      ...(capabilities.deadLetters ? [fc.constant<Settling>({ how: 'dead' })] : []),
+    );
+    const held = fc.nat(40);
+    const steps: fc.WeightedArbitrary<Step>[] = [
+      { arbitrary: fc.record({ step: fc.constant('declare' as const), process, group }), weight: 2 },
+      {
+        arbitrary: fc.record({
+          step: fc.constant('publish' as const),
+          process,
+          messages: fc.array(message, { minLength: 1, maxLength: 8 }),
+        }),
+        weight: 6,
+      },
+      {
+        arbitrary: fc.record({
+          step: fc.constant('open' as const),
+          process,
+          group,
+          prefetch: fc.constantFrom(1, 2, 10),
+        }),
+        weight: 4,
+      },
+      { arbitrary: fc.record({ step: fc.constant('shut' as const), consumer: held }), weight: 2 },
+      {
+        arbitrary: fc.record({
+          step: fc.constant('settle' as const),
+          each: fc.array(
+            fc.tuple(settling, held).map(([how, held]) => ({ ...how, held })),
+            { minLength: 1, maxLength: 6 },
+          ),
+        }),
+        weight: 10,
+      },
+      {
+        arbitrary: fc.record({
+          step: fc.constant('wait' as const),
+          ms: fc.constantFrom(1, 10, 50, 120, Math.ceil(1.3 * leaseMs)),
+        }),
+        weight: 3,
+      },
+    ];
+    if (breaks) steps.push({ arbitrary: fc.constant({ step: 'break' }), weight: 1 });
+    if (capabilities.deadLetters) {
+      steps.push({
+        arbitrary: defined<Step>({
+          step: fc.constant('letters' as const),
+          process,
+          group,
+          op: fc.constantFrom('inspect' as const, 'redrive' as const, 'purge' as const),
+          one: sometimes(fc.nat(10), true),
+        }),
+        weight: 3,
+      });
+    }
+    if (capabilities.jobs) {
+      const op = fc.constantFrom('find' as const, 'cancel' as const);
+      steps.push(
+        {
+          arbitrary: fc.record({ step: fc.constant('job' as const), process, group, op, message: held }),
+          weight: 2,
+        },
+        {
+          arbitrary: fc.record({
+            step: fc.constantFrom('pause' as const, 'resume' as const),
+            process,
+            group,
+          }),
+          weight: 1,
+        },
+      );
+    }
+    const all = fc.array(fc.oneof(...steps), { minLength: 2, maxLength: 30, size: 'max' });
+    return all.map(steps => ({ processes, sharing, steps: [...opening, ...steps] }));
+  });
+}
+
+/** Most cases are about a group that is there. */
+const opening: readonly Step[] = [
+  { step: 'declare', process: 0, group: 'billing' },
+  { step: 'open', process: 0, group: 'billing', prefetch: 2 },
+];
+
+function sometimes<T>(arbitrary: fc.Arbitrary<T>, isPossible: boolean): fc.Arbitrary<T | undefined> {
+  return isPossible ? fc.option(arbitrary, { nil: undefined, freq: 3 }) : fc.constant(undefined);
+}
+
+/** A record without what is undefined, as JSON has it. */
+function defined<T>(of: { readonly [Name in string]: fc.Arbitrary<unknown> }): fc.Arbitrary<T> {
+  return fc
+    .record(of)
+    .map(
+      record => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T,
+    );
+}

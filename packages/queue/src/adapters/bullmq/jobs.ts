@@ -1,0 +1,53 @@
+import type { Commands } from '@ashlar/store/redis-connection';
+import type { Job } from '../../driver.ts';
+import type { GroupQueue } from './group-queue.ts';
+import { jobIdOf } from './names.ts';
+import { findScript, releaseScript } from './scripts/jobs.ts';
+
+type Found = readonly [Job['state'], ...(string | null)[]];
+
+/** Single jobs of a queue, by the ids of their messages. */
+export class Jobs {
+  readonly #commands: Commands;
+  readonly #groupQueue: GroupQueue;
+
+  constructor(commands: Commands, groupQueue: GroupQueue) {
+    this.#commands = commands;
+    this.#groupQueue = groupQueue;
+  }
+
+  async find(id: string): Promise<Job | undefined> {
+    const jobId = jobIdOf(id);
+    const types = [jobId, `${jobId}:lock`, 'delayed', 'failed', 'completed', 'active'];
+    const keys = types.map(type => this.#groupQueue.key(type));
+    const reply = this.#commands.script(findScript, [...keys, jobId], { outcome: 'NotExecuted' });
+    const [state, started, made, progress, result, reason] = ((await reply) ?? []) as Partial<Found>;
+    if (state === undefined) return undefined;
+    // What has no result is forgotten, as it is without a record of jobs
+    const hasResult = result !== null && result !== undefined && result !== 'null';
+    if (state === 'done' && !hasResult) return undefined;
+    return {
+      state,
+      deliveries: Number(started ?? 0),
+      // Being done counts as an attempt
+      failures: Number(made ?? 0) - (state === 'done' ? 1 : 0),
+      progress: bytesOf(progress),
+      result: state === 'done' ? bytesOf(result) : undefined,
+      reason: state === 'dead' ? (reason ?? undefined) : undefined,
+    };
+  }
+
+  async cancel(id: string): Promise<boolean> {
+    const jobId = jobIdOf(id);
+    const { scripts } = this.#groupQueue;
+    const keys = [jobId, `${jobId}:lock`].map(type => this.#groupQueue.key(type));
+    if ((await this.#commands.script(releaseScript, keys)) !== 1) return false;
+    if ((await scripts.remove(jobId, true)) !== 1) return false;
+    await this.#groupQueue.keepId(this.#commands, jobId);
+    return true;
+  }
+}
+
+function bytesOf(text: string | null | undefined): Uint8Array | undefined {
+  return text === null || text === undefined ? undefined : Buffer.from(text);
+}

@@ -1,0 +1,118 @@
+import { type Script, script } from '@ashlar/store/redis-connection';
+
+/**
+ * Gives a priority to those that wait without one, which BullMQ hands out before all that have one. KEYS: `wait`,
+ * `prioritized`, `pc`. ARGV: the beginning of the keys of jobs, the priority. Returns how many, at most 1 000.
+ */
+export const sortScript: Script = script(
+  3,
+  `
+local ids = redis.call('RPOP', KEYS[1], 1000)
+for _, id in ipairs(ids or {}) do
+  local count = redis.call('INCR', KEYS[3])
+  redis.call('HSET', ARGV[1] .. id, 'priority', ARGV[2])
+  redis.call('ZADD', KEYS[2], ARGV[2] * 0x100000000 + count % 0x100000000, id)
+end
+return ids and #ids or 0`,
+);
+
+/**
+ * Gives back uncharged what a consumer was handed out and never received. KEYS: `active`, `wait`, `stalled`, `marker`.
+ * ARGV: the beginning of the keys of jobs, that of the consumer's tokens, then the jobs that it knows of. Returns how many.
+ */
+export const straysScript: Script = script(
+  4,
+  `
+local base, consumer, known, strays = ARGV[1], ARGV[2], {}, 0
+for at = 3, #ARGV do known[ARGV[at]] = true end
+for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  if not known[id] then
+    local token = redis.call('GET', base .. id .. ':lock')
+    if token and string.sub(token, 1, #consumer) == consumer then
+      redis.call('DEL', base .. id .. ':lock')
+      redis.call('SREM', KEYS[3], id)
+      redis.call('LREM', KEYS[1], -1, id)
+      redis.call('HINCRBY', base .. id, 'ats', -1)
+      redis.call('RPUSH', KEYS[2], id)
+      redis.call('ZADD', KEYS[4], 0, '0')
+      strays = strays + 1
+    end
+  end
+end
+return strays`,
+);
+
+/**
+ * Frees the key of a deduplication from a job. KEYS: the key, `wait`, `prioritized`, the job. ARGV: the job's id, 1 to free
+ * it from a living job too, the present time as an `expirytime`. Returns 0 when the key stays with its job, 1 when it is free, 2 when the job waits still.
+ */
+export const freeKeyScript: Script = script(
+  4,
+  `
+local id = ARGV[1]
+local function isExpired()
+  local isJson, event = pcall(cjson.decode, redis.call('HGET', KEYS[4], 'data'))
+  local at = isJson and type(event) == 'table' and event.expirytime
+  return type(at) == 'string' and at <= ARGV[3] and redis.call('EXISTS', KEYS[4] .. ':lock') == 0
+end
+local isOver = redis.call('EXISTS', KEYS[4]) == 0 or redis.call('HEXISTS', KEYS[4], 'finishedOn') == 1 or isExpired()
+if not isOver and ARGV[2] ~= '1' then return 0 end
+if redis.call('GET', KEYS[1]) == id then redis.call('DEL', KEYS[1]) end
+if isOver then return 1 end
+if redis.call('ZSCORE', KEYS[3], id) then return 2 end
+for _, each in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
+  if each == id then return 2 end
+end
+return 1`,
+);
+
+/**
+ * Ends the lease of a job that is to be canceled. KEYS: the job, its lock. Returns 0 when there is none that could be, else 1.
+ */
+export const releaseScript: Script = script(
+  2,
+  `
+if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HEXISTS', KEYS[1], 'finishedOn') == 1 then return 0 end
+redis.call('DEL', KEYS[2])
+return 1`,
+);
+
+/**
+ * Keeps the id of a job that was taken away, so that its message, published again, is no other. KEYS: the job. ARGV: for how
+ * many milliseconds.
+ */
+export const keepIdScript: Script = script(
+  1,
+  `
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], 'gone', 1, 'finishedOn', 1)
+return redis.call('PEXPIRE', KEYS[1], ARGV[1])`,
+);
+
+/**
+ * What is known of a job. KEYS: the job, its lock, `delayed`, `failed`, `completed`, `active`. ARGV: its id. Returns its state
+ * and its fields.
+ */
+export const findScript: Script = script(
+  6,
+  `
+local id = ARGV[1]
+if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HEXISTS', KEYS[1], 'gone') == 1 then return false end
+local state = 'waiting'
+if redis.call('ZSCORE', KEYS[4], id) then
+  state = 'dead'
+elseif redis.call('ZSCORE', KEYS[5], id) then
+  state = 'done'
+elseif redis.call('ZSCORE', KEYS[3], id) then
+  state = 'delayed'
+elseif redis.call('EXISTS', KEYS[2]) == 1 then
+  state = 'active'
+else
+  -- Its lease has ended, and nobody has found it yet
+  for _, each in ipairs(redis.call('LRANGE', KEYS[6], 0, -1)) do
+    if each == id then state = 'active' end
+  end
+end
+local fields = redis.call('HMGET', KEYS[1], 'ats', 'atm', 'progress', 'returnvalue', 'failedReason')
+return { state, unpack(fields, 1, 5) }`,
+);

@@ -1,0 +1,110 @@
+import { GroupGoneError } from '../../errors.ts';
+import { codes, JetStreamError, type NatsLink } from './connection.ts';
+import { groupNames, topicNames } from './names.ts';
+
+export interface StreamSettings {
+  readonly prefix: string;
+  readonly leaseMs: number;
+  readonly deduplicationMs: number;
+  readonly maxMessages: number;
+  readonly maxDead: number;
+  readonly replicas: number;
+}
+
+interface StreamInfo {
+  readonly state: { readonly messages: number; readonly consumer_count: number };
+}
+
+export interface ConsumerInfo {
+  /** Not yet handed out. */
+  readonly num_pending: number;
+  /** Handed out and not settled. */
+  readonly num_ack_pending: number;
+}
+
+/** Durable names of the two consumers of a group's own stream. */
+export const own = { ready: 'ready', later: 'later' } as const;
+
+/** Streams and consumers of JetStream: made, and asked for. */
+export class Streams {
+  readonly #link: NatsLink;
+  readonly #settings: StreamSettings;
+
+  constructor(link: NatsLink, settings: StreamSettings) {
+    this.#link = link;
+    this.#settings = settings;
+  }
+
+  /** The consumer of the topic is the last, so that nothing is kept for a group that is not whole. */
+  async declare(topic: string, group: string): Promise<void> {
+    const { prefix, leaseMs, deduplicationMs, maxMessages, maxDead } = this.#settings;
+    const { stream, subject } = topicNames(prefix, topic);
+    const names = groupNames(prefix, topic, group);
+    const window = { duplicate_window: deduplicationMs * 1e6 };
+    const refusing = { discard: 'new', max_msgs: maxMessages };
+    await this.#stream(stream, { ...window, ...refusing, subjects: [subject], retention: 'interest' });
+    const mine = [names.ready, names.later];
+    await this.#stream(names.again, { ...window, subjects: mine, retention: 'workqueue' });
+    const dead = { discard: 'old', max_msgs: maxDead === 0 ? 1 : maxDead };
+    await this.#stream(names.deadStream, { ...dead, subjects: [`${names.dead}.>`], retention: 'limits' });
+    await this.#consumer(names.again, own.ready, { filter_subject: names.ready, ack_wait: leaseMs * 1e6 });
+    await this.#consumer(names.again, own.later, { filter_subject: names.later, ack_wait: leaseMs * 1e6 });
+    await this.#consumer(stream, names.consumer, { deliver_policy: 'new', ack_wait: leaseMs * 1e6 });
+  }
+
+  /** How many groups a topic has. */
+  async groups(topic: string): Promise<number> {
+    const info = await this.info(topicNames(this.#settings.prefix, topic).stream);
+    return info?.state.consumer_count ?? 0;
+  }
+
+  async info(stream: string): Promise<StreamInfo | undefined> {
+    return this.#unless(codes.noStream, this.#link.api<StreamInfo>(`STREAM.INFO.${stream}`));
+  }
+
+  /** @throws GroupGoneError */
+  async consumer(topic: string, group: string): Promise<ConsumerInfo> {
+    const { prefix } = this.#settings;
+    const { stream } = topicNames(prefix, topic);
+    return this.consumerOf(topic, group, stream, groupNames(prefix, topic, group).consumer);
+  }
+
+  async consumerOf(topic: string, group: string, stream: string, name: string): Promise<ConsumerInfo> {
+    try {
+      return await this.#link.api<ConsumerInfo>(`CONSUMER.INFO.${stream}.${name}`);
+    } catch (error) {
+      const isGone =
+        error instanceof JetStreamError &&
+        (error.number === codes.noConsumer || error.number === codes.noStream);
+      throw isGone ? new GroupGoneError(topic, group, { cause: error }) : error;
+    }
+  }
+
+  async #stream(name: string, config: object): Promise<void> {
+    const whole = { name, storage: 'file', num_replicas: this.#settings.replicas, ...config };
+    const created = await this.#unless(codes.streamExists, this.#link.api(`STREAM.CREATE.${name}`, whole));
+    if (created === undefined) await this.#link.api(`STREAM.UPDATE.${name}`, whole);
+  }
+
+  async #consumer(stream: string, name: string, config: object): Promise<void> {
+    const whole = {
+      durable_name: name,
+      deliver_policy: 'all',
+      ack_policy: 'explicit',
+      max_deliver: -1,
+      max_ack_pending: -1,
+      max_waiting: 10_000,
+      ...config,
+    };
+    await this.#link.api(`CONSUMER.DURABLE.CREATE.${stream}.${name}`, { stream_name: stream, config: whole });
+  }
+
+  async #unless<T>(number: number, work: Promise<T>): Promise<T | undefined> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof JetStreamError && error.number === number) return undefined;
+      throw error;
+    }
+  }
+}

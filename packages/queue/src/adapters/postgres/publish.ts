@@ -1,0 +1,207 @@
+import { type Deduplication, type OutgoingMessage, type Published, refusal } from '../../driver.ts';
+import { UnroutedError } from '../../errors.ts';
+import { type LockPurpose, lockNumber } from '../../transactions/key-locks.ts';
+import { literal } from '../../transactions/table-name.ts';
+import { packed } from './headers.ts';
+import type { Queryable } from './sessions.ts';
+import { idName, type Tables, uniqueId } from './tables.ts';
+
+/** What one statement publishes. */
+const batchMessages = 500;
+const batchBytes = 2 ** 20;
+
+/** Whether `Publishing` publishes it with one statement, which waits for no lock of a key. */
+export function isSingle(batch: readonly OutgoingMessage[]): boolean {
+  if (batch.length > batchMessages) return false;
+  let bytes = 0;
+  for (const { key, deduplication, body } of batch) {
+    if (key !== undefined || deduplication !== undefined || bytes >= batchBytes) return false;
+    bytes += body.byteLength;
+  }
+  return true;
+}
+
+const ok: Published = { ok: true };
+const duplicate: Published = { ok: true, isDuplicate: true };
+
+/**
+ * Publishes within a transaction: its parameters are texts only, so that any client of PostgreSQL can run it. Writers of
+ * one key take its lock before their rows get their numbers, and keep it until they commit: the numbers of a key grow in
+ * the order of the commits.
+ */
+export class Publishing {
+  readonly #plain: string;
+  readonly #modes: Readonly<Record<Deduplication['mode'], string>>;
+  readonly #locks: Readonly<Record<'deduplication' | 'writer', string>>;
+  readonly #windowMs: number;
+
+  constructor(tables: Tables, windowMs: number) {
+    this.#windowMs = windowMs;
+    this.#plain = statement(tables);
+    this.#modes = {
+      simple: statement(tables, 'simple'),
+      throttle: statement(tables, 'throttle'),
+      debounce: statement(tables, 'debounce'),
+    };
+    const locks = (purpose: LockPurpose) => `SELECT count(pg_advisory_xact_lock(n))::text AS held FROM (
+      SELECT DISTINCT ${lockNumber(purpose, own(tables, 'name'))} AS n FROM json_array_elements_text($1::text::json) AS name
+      ORDER BY 1 OFFSET 0) AS numbers`;
+    this.#locks = { deduplication: locks('deduplication'), writer: locks('writer') };
+  }
+
+  async publish(
+    queryable: Queryable,
+    topic: string,
+    batch: readonly OutgoingMessage[],
+    allowUnrouted: boolean,
+  ): Promise<readonly Published[]> {
+    const keys = batch.flatMap(({ deduplication }) =>
+      deduplication ? [`${topic}\n${deduplication.key}`] : [],
+    );
+    if (keys.length > 0) await queryable.query(this.#locks.deduplication, [JSON.stringify(keys)]);
+    const runs = [...runsOf(batch)];
+    // Each statement locks the keys of its own: of several, all are locked before, or two batches wait for each other
+    const lanes = runs.length === 1 ? [] : batch.flatMap(({ key }) => (key === undefined ? [] : laneOf(key)));
+    if (lanes.length > 0) {
+      const names = [...new Set(lanes)].map(lane => `${topic}\n${lane}`);
+      await queryable.query(this.#locks.writer, [JSON.stringify(names)]);
+    }
+    const published: Published[] = [];
+    for (const run of runs) {
+      published.push(...(await this.#publishRun(queryable, topic, run, allowUnrouted)));
+    }
+    return published;
+  }
+
+  async #publishRun(
+    queryable: Queryable,
+    topic: string,
+    run: readonly OutgoingMessage[],
+    allowUnrouted: boolean,
+  ): Promise<readonly Published[]> {
+    const firsts = new Map<string, OutgoingMessage>();
+    for (const message of run) if (!firsts.has(message.id)) firsts.set(message.id, message);
+    const { deduplication } = run[0]!;
+    const text = deduplication === undefined ? this.#plain : this.#modes[deduplication.mode];
+    const more =
+      deduplication === undefined
+        ? []
+        : deduplication.mode === 'simple'
+          ? [deduplication.key]
+          : [deduplication.key, String(deduplication.ttlMs)];
+    const values = [
+      topic,
+      JSON.stringify([...firsts.values()].map(message => outgoing(topic, message))),
+      String(this.#windowMs),
+      ...more,
+    ];
+    const { rows } = await queryable.query(text, values);
+    const { groups, kept } = rows[0] as { groups: string; kept: string | null };
+    if (groups === '0') {
+      const error = new UnroutedError(topic);
+      return run.map(() => (allowUnrouted ? ok : refusal(error)));
+    }
+    if (kept === null && firsts.size === run.length) return run.map(() => ok);
+    const fresh = kept === null ? firsts : new Set(JSON.parse(kept) as string[]);
+    // Of those with the same id in a batch, the first is the message
+    return run.map(message => (firsts.get(message.id) === message && fresh.has(message.id) ? ok : duplicate));
+  }
+}
+
+/** A batch in parts that a statement takes: each with deduplication alone, the others together. */
+function* runsOf(batch: readonly OutgoingMessage[]): Generator<readonly OutgoingMessage[]> {
+  let run: OutgoingMessage[] = [];
+  let bytes = 0;
+  for (const message of batch) {
+    const isAlone = message.deduplication !== undefined;
+    if (run.length > 0 && (isAlone || run.length >= batchMessages || bytes >= batchBytes)) {
+      yield run;
+      run = [];
+      bytes = 0;
+    }
+    if (isAlone) {
+      yield [message];
+      continue;
+    }
+    run.push(message);
+    bytes += message.body.byteLength;
+  }
+  if (run.length > 0) yield run;
+}
+
+function outgoing(topic: string, message: OutgoingMessage): unknown {
+  const { id, body, headers, key, delayMs, priority, expiresInMs } = message;
+  const { buffer, byteOffset, byteLength } = body;
+  return {
+    id,
+    b: Buffer.from(buffer, byteOffset, byteLength).toString('base64'),
+    h: packed(headers, { id, topic, key }),
+    l: key === undefined ? undefined : laneOf(key),
+    d: delayMs,
+    p: priority,
+    e: expiresInMs,
+  };
+}
+
+/** The key as it is in the table: never empty when there is one. */
+function laneOf(key: string | undefined): string {
+  return key === undefined ? '' : `k${key}`;
+}
+
+/** The name of a lock among those of these tables. */
+function own({ prefix }: Tables, name: string): string {
+  return `${literal(`${prefix} `)} || (${name})`;
+}
+
+/**
+ * Parameters: topic, messages as JSON, window of ids in ms; and with a mode the key and its time in ms. `kept` is null when
+ * all were kept.
+ */
+function statement(tables: Tables, mode?: Deduplication['mode']): string {
+  const { groups, jobs, ids, throttles } = tables;
+  const isHeld = `EXISTS (SELECT FROM ${jobs} j WHERE j.grp = g.grp AND j.dedup = $4::text AND j.state < 3
+    AND (j.state = 2 OR j.expires IS NULL OR j.expires > statement_timestamp()))`;
+  const isThrottled = `EXISTS (SELECT FROM ${throttles} t WHERE t.grp = g.grp AND t.dedup = $4::text
+    AND t.until > statement_timestamp())`;
+  const admits = mode === 'simple' ? `NOT ${isHeld}` : mode === 'throttle' ? `NOT ${isThrottled}` : 'true';
+  const delay = mode === 'debounce' ? '$5::text::float8' : 'i.d';
+  const at = `CASE WHEN ${delay} > 0 THEN clock_timestamp() + ${delay} * interval '1 millisecond' END`;
+  const more = {
+    simple: '',
+    throttle: `, throttled AS (INSERT INTO ${throttles} AS t (grp, dedup, until)
+      SELECT grp, $4::text, statement_timestamp() + $5::text::float8 * interval '1 millisecond' FROM added
+      ON CONFLICT (grp, dedup) DO UPDATE SET until = excluded.until)`,
+    debounce: `, replaced AS (DELETE FROM ${jobs} j USING to_groups g, fresh
+      WHERE j.grp = g.grp AND j.dedup = $4::text AND j.state < 2 AND $5::text IS NOT NULL)`,
+  };
+  return `WITH input AS (
+      SELECT i.id, i.b, i.h, coalesce(i.l, '') AS l, coalesce(i.d, 0) AS d, coalesce(i.p, 0::smallint) AS p, i.e
+        FROM json_to_recordset($2::text::json) AS i(id text, b text, h text, l text, d float8, p smallint, e float8)),
+    numbered AS MATERIALIZED (SELECT *, row_number() OVER () AS n, ${idName('$1::text', 'id')} AS name FROM input),
+    held AS (SELECT count(pg_advisory_xact_lock(n)) AS held FROM (
+      SELECT DISTINCT ${lockNumber('writer', own(tables, '$1::text || chr(10) || l'))} AS n FROM input WHERE l <> ''
+      ORDER BY 1 OFFSET 0) AS numbers),
+    all_groups AS (SELECT g.grp FROM ${groups} g WHERE g.topic = $1::text),
+    to_groups AS (SELECT g.grp FROM all_groups g WHERE ${admits}),
+    fresh AS (INSERT INTO ${ids} AS t (name, at)
+      SELECT i.name, statement_timestamp() FROM held, numbered i
+      WHERE held.held >= 0 AND EXISTS (SELECT FROM all_groups) ORDER BY i.name
+      ON CONFLICT (name) DO UPDATE SET at = excluded.at
+        WHERE t.at <= statement_timestamp() - $3::text::float8 * interval '1 millisecond'
+      RETURNING name),
+    used AS (UPDATE ${groups} g SET priorities = g.priorities | m.mask FROM (SELECT bit_or(1 << p) AS mask FROM input) m
+      WHERE g.topic = $1::text AND g.priorities & m.mask <> m.mask),
+    added AS (INSERT INTO ${jobs} (grp, id, state, priority, pos, lane, at, expires, dedup, headers, body)
+      SELECT g.grp, i.id, CASE WHEN ${delay} > 0 THEN 1 ELSE 0 END, i.p, pg_current_xact_id(), i.l, ${at},
+        clock_timestamp() + i.e * interval '1 millisecond', ${mode === undefined ? 'NULL' : '$4::text'}, i.h,
+        decode(i.b, 'base64')
+      FROM numbered i JOIN fresh USING (name) CROSS JOIN to_groups g ORDER BY i.n
+      ON CONFLICT ${uniqueId} DO NOTHING RETURNING grp, id)${mode === undefined ? '' : more[mode]}
+    SELECT (SELECT count(*) FROM all_groups)::text AS groups,
+      (SELECT coalesce(json_agg(DISTINCT id), '[]') FROM added HAVING count(DISTINCT id) < (SELECT count(*) FROM input))::text
+        AS kept, ${synchronized} AS synchronized`;
+}
+
+/** Of the transaction that evaluates it, and read when that commits. */
+export const synchronized = `CASE WHEN current_setting('synchronous_commit') = 'off'
+  THEN set_config('synchronous_commit', 'on', true) END`;

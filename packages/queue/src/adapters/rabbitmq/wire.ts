@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import type { ConsumeMessage, GetMessage, Options } from 'amqplib';
+import type { OutgoingMessage } from '../../driver.ts';
+import type { QueueType } from './options.ts';
+
+/** Our own headers; those of the message are in one of them, as JSON, which costs less than a table and is read when it is asked for. */
+const own = {
+  /** Only of an id that is too long for the property. */
+  id: 'ashlar-id',
+  headers: 'ashlar-headers',
+  key: 'ashlar-key',
+  /** Counts before this copy of the message was published. */
+  deliveries: 'ashlar-deliveries',
+  failures: 'ashlar-failures',
+  /** Milliseconds since the epoch, by the clock of the publisher. */
+  expiresAt: 'ashlar-expires-at',
+  reason: 'ashlar-reason',
+  diedAt: 'ashlar-died-at',
+} as const;
+
+/** What a stored message says. */
+export interface Stored {
+  readonly id: string;
+  readonly key: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly contentType: string | undefined;
+  readonly body: Uint8Array;
+  readonly deliveries: number;
+  readonly failures: number;
+  readonly expiresAt: number;
+  readonly reason: string;
+  readonly diedAt: number;
+  readonly priority: number | undefined;
+}
+
+/** What the protocol has room for, in bytes. */
+const maxProperty = 255;
+
+type Count = 'deliveries' | 'failures' | 'expiresAt' | 'reason' | 'diedAt';
+type Counts = { readonly [Name in Count]?: Stored[Name] | undefined };
+
+/** The properties of a message, with the counts that its copy begins with. */
+export function propertiesOf(
+  { id, key, headers }: Pick<OutgoingMessage, 'id' | 'key' | 'headers'>,
+  counts: Counts = {},
+): Options.Publish {
+  const table: Record<string, unknown> = { [own.headers]: JSON.stringify(headers) };
+  if (key !== undefined) table[own.key] = key;
+  for (const name in counts) {
+    const value = counts[name as keyof Counts];
+    if (value !== undefined) table[own[name as keyof Counts]] = value;
+  }
+  const properties: Options.Publish = { persistent: true, headers: table };
+  const type = headers['content-type'];
+  if (type !== undefined && fits(type)) properties.contentType = type;
+  if (fits(id)) properties.messageId = id;
+  else table[own.id] = id;
+  return properties;
+}
+
+function fits(text: string): boolean {
+  return text.length * 3 <= maxProperty || Buffer.byteLength(text) <= maxProperty;
+}
+
+/** Also of a message that another program has published: what is not as ours are, is as if it were not there. */
+export function storedOf({ properties, content }: ConsumeMessage | GetMessage): Stored {
+  const table: Readonly<Record<string, unknown>> = properties.headers ?? {};
+  let headers: Readonly<Record<string, string>> | undefined;
+  const number = (name: Count, orElse: number) => {
+    const value = table[own[name]];
+    return typeof value === 'number' ? value : orElse;
+  };
+  const string = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
+  return {
+    // Without an id, two messages would be taken for one
+    id: string(table[own.id]) ?? string(properties.messageId) ?? randomUUID(),
+    key: string(table[own.key]),
+    get headers() {
+      headers ??= headersOf(table[own.headers]);
+      return headers;
+    },
+    contentType: string(properties.contentType),
+    body: content,
+    deliveries: number('deliveries', 0),
+    failures: number('failures', 0),
+    expiresAt: number('expiresAt', Number.POSITIVE_INFINITY),
+    reason: string(table[own.reason]) ?? '',
+    diedAt: number('diedAt', 0),
+    priority: properties.priority,
+  };
+}
+
+/** How often the queue has handed out this copy before: a classic one says only whether it has. */
+export function returnsOf({ properties, fields }: ConsumeMessage, queueType: QueueType): number {
+  if (queueType === 'classic') return fields.redelivered ? 1 : 0;
+  return Number(properties.headers?.['x-delivery-count'] ?? 0);
+}
+
+/** JSON, or a table as earlier versions wrote it. What is no object of texts is as if it were not there. */
+function headersOf(value: unknown): Readonly<Record<string, string>> {
+  try {
+    const found: unknown = typeof value === 'string' ? JSON.parse(value) : value;
+    if (typeof found !== 'object' || found === null) return {};
+    return Object.fromEntries(Object.entries(found).filter(([, value]) => typeof value === 'string'));
+  } catch {
+    return {};
+  }
+}

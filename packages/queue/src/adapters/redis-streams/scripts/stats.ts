@@ -1,0 +1,33 @@
+import { type Script, script } from '@ashlar/store/redis-connection';
+import { aside } from './aside.ts';
+import { common } from './common.ts';
+import { lanes } from './lanes.ts';
+
+/**
+ * How many there are of each kind, from counts alone. ARGV: group. Returns waiting, delayed, active, dead.
+ *
+ * Before Redis 7, which counts what a group has read, what is kept in the stream for other groups counts as waiting.
+ */
+export const statsScript: Script = script(
+  1,
+  `${common}${lanes}${aside}
+local group, retries = ARGV[1], base .. 'r:' .. ARGV[1]
+local active, again = redis.call('XPENDING', stream, group)[1], redis.call('XPENDING', retries, group)[1]
+local fromStream, fromRetries = filed(stream, group), filed(retries, group)
+local function unread()
+  local length = redis.call('XLEN', stream)
+  if length == 0 then return 0 end
+  local read = redis.call('HGET', base .. 'aside:' .. group, 'sread')
+  local added = read and fieldsOf(redis.call('XINFO', 'STREAM', stream))['entries-added']
+  local lag = added and added - read
+  if not isAside(group) then lag = groupOf(stream, group).lag end
+  return lag or length - active
+end
+return {
+  math.max(0, unread() - redis.call('SCARD', base .. 'c:' .. group)) + fromStream
+    + redis.call('XLEN', retries) - again + fromRetries,
+  redis.call('ZCARD', base .. 'z') + redis.call('ZCARD', base .. 'p:' .. group),
+  active + again - fromStream - fromRetries,
+  redis.call('ZCARD', base .. 'died:' .. group),
+}`,
+);

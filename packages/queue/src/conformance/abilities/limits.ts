@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import type { Delivery, Limits, Rate } from '../../driver.ts';
+import { group, message, type Subject, send, type Tests, textOf, times, topic, until } from '../subject.ts';
+
+export const limitsTests: Tests = {
+  'no key has more in hands than its limit': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    const limits = { keyConcurrency: 2 };
+    await using one = new LimitedReader(subject, limits, 10);
+    await using two = new LimitedReader(subject, limits, 10);
+    const keys = times(3, index => `key ${index}`);
+    for (const key of keys) await send(driver, topic, ...times(10, n => message(`${key}#${n}`, { key })));
+    const done = new Set<string>();
+    while (done.size < 30) {
+      await until(subject, () => one.held.length + two.held.length > 0);
+      for (const key of keys) {
+        const count = [...one.held, ...two.held].filter(each => each.key === key).length;
+        assert(count <= 2, `${count} of ${key} at once`);
+      }
+      const next = one.held.shift() ?? two.held.shift()!;
+      done.add(textOf(next));
+      await next.ack();
+    }
+  },
+  'a group starts no more than its rate': async subject => {
+    await rateTest(subject, { rate: { count: 5, perMs: 500 } }, () => 'any');
+  },
+  'a key starts no more than its rate, and holds up no other': async subject => {
+    await rateTest(subject, { keyRate: { count: 5, perMs: 500 } }, () => 'slow');
+    const { driver } = subject;
+    await send(driver, topic, ...times(10, n => message(`slow ${n}`, { key: 'slow' })));
+    await send(driver, topic, message('quick', { key: 'quick' }));
+    await using reader = new LimitedReader(subject, { keyRate: { count: 5, perMs: 500 } }, 20);
+    await until(subject, () => reader.held.some(each => textOf(each) === 'quick'));
+    assert(reader.held.length < 11, 'the quick one has waited for the slow ones');
+    for (const each of reader.held.splice(0)) await each.ack();
+  },
+};
+
+/** Publishes three times what a burst may have; counts what came at each moment, by the subject's own time. */
+async function rateTest(
+  subject: Subject,
+  limits: { readonly rate?: Rate; readonly keyRate?: Rate },
+  keyOf: () => string,
+): Promise<void> {
+  const { driver } = subject;
+  const { count, perMs } = (limits.rate ?? limits.keyRate)!;
+  await driver.declare(topic, group);
+  await send(driver, topic, ...times(3 * count, index => message(`${index}`, { key: keyOf() })));
+  await using reader = new LimitedReader(subject, limits, 100);
+  let now = 0;
+  const started = performance.now();
+  const starts: number[] = [];
+  await until(
+    {
+      ...subject,
+      pass: async ms => {
+        await (subject.pass?.(ms) ?? new Promise(resolve => setTimeout(resolve, ms)));
+        now = subject.pass === undefined ? performance.now() - started : now + ms;
+        for (const each of reader.held.splice(0)) {
+          starts.push(now);
+          await each.ack();
+        }
+      },
+    } as Subject,
+    () => starts.length >= 3 * count,
+    `${3 * count} starts`,
+  );
+  // A burst of `count`, then one each `perMs / count`; seen late at most, never early
+  for (const [index, at] of starts.entries()) {
+    const allowedAt = Math.max(0, index - count + 1) * (perMs / count);
+    assert(at >= allowedAt - 60, `start ${index} at ${at} ms, allowed at ${allowedAt} ms`);
+  }
+}
+
+class LimitedReader implements AsyncDisposable {
+  readonly held: Delivery[] = [];
+  readonly #stop = new AbortController();
+  readonly #reading: Promise<void>;
+
+  constructor({ driver }: Subject, limits: Limits, prefetch: number) {
+    const options = { prefetch, limits, signal: this.#stop.signal };
+    this.#reading = (async () => {
+      for await (const delivery of driver.consume(topic, group, options)) this.held.push(delivery);
+    })();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#reading;
+  }
+}

@@ -1,0 +1,74 @@
+import { integer, listOf, type RulesFor, readOptions, required } from '@ashlar/core';
+import type { DeadLetter, DeadLetterSelection } from '../dead-letters.ts';
+import type { Driver } from '../driver.ts';
+import { decode } from '../messages/envelope.ts';
+import { idText } from '../names.ts';
+import { methodOf } from './method-of.ts';
+
+/** A dead letter with its payload, as far as that can be read. */
+export interface ReadDeadLetter extends DeadLetter {
+  /** Undefined when the body is no JSON; `body` has its bytes. */
+  readonly payload: unknown;
+}
+
+const selectionRules = {
+  ids: listOf(required(idText)),
+  limit: integer(undefined, { min: 1 }),
+} satisfies RulesFor<DeadLetterSelection>;
+
+const pageSize = 100;
+
+/** The dead letters of one group. */
+export class DeadLetterBox implements AsyncIterable<ReadDeadLetter> {
+  readonly #driver: Driver;
+  readonly #topic: string;
+  readonly #group: string;
+
+  constructor(driver: Driver, topic: string, group: string) {
+    this.#driver = driver;
+    this.#topic = topic;
+    this.#group = group;
+  }
+
+  /** How many there are. */
+  async count(): Promise<number> {
+    const stats = await this.#need('stats')(this.#topic, this.#group);
+    return stats.dead;
+  }
+
+  /** All of them, oldest first. Those that come or go meanwhile may be missed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<ReadDeadLetter, void, undefined> {
+    const inspect = this.#need('inspect');
+    let after: string | undefined;
+    for (;;) {
+      const letters = await inspect(this.#topic, this.#group, { limit: pageSize, after });
+      for (const letter of letters) yield { ...letter, payload: payloadOf(letter) };
+      if (letters.length < pageSize) return;
+      after = letters.at(-1)!.id;
+    }
+  }
+
+  /** Sends them to their group again, as if they had never failed. Returns how many. @throws InvalidOptionError */
+  async redrive(selection: DeadLetterSelection = {}): Promise<number> {
+    const { ids, limit } = readOptions('dead.redrive', selection, selectionRules);
+    return this.#need('redrive')(this.#topic, this.#group, { ids, limit });
+  }
+
+  /** Deletes them. Returns how many. @throws InvalidOptionError */
+  async purge(selection: DeadLetterSelection = {}): Promise<number> {
+    const { ids, limit } = readOptions('dead.purge', selection, selectionRules);
+    return this.#need('purge')(this.#topic, this.#group, { ids, limit });
+  }
+
+  #need<M extends 'inspect' | 'redrive' | 'purge' | 'stats'>(method: M): NonNullable<Driver[M]> {
+    return methodOf(this.#driver, method, 'dead letters', `dead.${method}`);
+  }
+}
+
+function payloadOf({ topic, body, headers }: DeadLetter): unknown {
+  try {
+    return decode(topic, body, headers['content-type']);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,272 @@
+import { Backoff, type Clock, type Random, withDeadline } from '@ashlar/core';
+import type { Driver } from '../driver.ts';
+import { QueueClosedError, QueueTimeoutError } from '../errors.ts';
+import { type PoolLike, runOne, type Session, transact } from '../transactions/pool.ts';
+import type { TableName } from '../transactions/table-name.ts';
+import { type FoundFloors, LaneFloors } from './lane-floors.ts';
+import { PausedTopics } from './paused-topics.ts';
+import { claim, floors, postpone, read, remove, rowsOfLane } from './statements.ts';
+import { type OutboxRow, type RawRow, readRow } from './table.ts';
+import { array, Topics } from './topics.ts';
+import { publishInWaves, type Relayed } from './waves.ts';
+
+export interface RelaySettings {
+  readonly pollMs: number;
+  readonly timeoutMs: number;
+  readonly attempts: number;
+  readonly backoff: { readonly firstMs: number; readonly maxMs: number };
+}
+
+interface Parts {
+  readonly pool: PoolLike;
+  readonly table: TableName;
+  readonly driver: Driver;
+  readonly settings: RelaySettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes the table where it is missing. */
+  ready(): Promise<void>;
+}
+
+/** Between tries while the database is away. */
+const again = { firstMs: 100, maxMs: 1_000 };
+/** The first pause after a wake: its transaction may not be committed yet. */
+const soonMs = 4;
+/** How often the floors of the lanes are moved, and after how many rows: the next looks would walk over those. */
+const floorMs = 250;
+const floorRows = 256;
+const maxReasonLength = 1_000;
+
+/** What a pass found to do: `paused` when there may be rows of topics that wait. */
+type Found = 'rows' | 'paused' | 'nothing';
+
+/**
+ * Moves rows of the outbox to the driver. Each pass is one transaction: it locks lanes, reads their rows, publishes them,
+ * and deletes those that are confirmed. A relay that dies lets go of its locks, and another publishes the rows again, with
+ * the same ids.
+ */
+export class Relay {
+  readonly counts = { relayed: 0, expired: 0, failed: 0, quarantined: 0 };
+  readonly #parts: Parts;
+  readonly #stop = new AbortController();
+  #wake = new AbortController();
+  #isDraining = false;
+  #databaseError: unknown;
+  #ended: Promise<void> | undefined;
+
+  readonly #paused: PausedTopics;
+  readonly #topics = new Topics();
+  readonly #floors = new LaneFloors();
+  #flooredAt = -Infinity;
+  /** Since the floors were moved. */
+  #rows = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#paused = new PausedTopics(parts.clock, parts.random);
+  }
+
+  /** Why nothing is relayed; undefined when the last message that there was is confirmed or put aside. */
+  get error(): unknown {
+    return this.#databaseError ?? this.#paused.error;
+  }
+
+  /** No row has a lower id, as far as this relay knows. */
+  get lowestId(): bigint {
+    return this.#floors.lowest;
+  }
+
+  start(): void {
+    this.#ended ??= this.#run();
+  }
+
+  /**
+   * Looks for rows at once, and often for a while: a transaction that has published will commit soon.
+   *
+   * @param topic where it has
+   */
+  wake(topic?: string): void {
+    if (topic !== undefined) this.#topics.seen(topic);
+    // With a reason of our own, as making the usual one costs more than the rest of a publish
+    if (!this.#wake.signal.aborted) this.#wake.abort('woken');
+  }
+
+  /** Resolves when no rows are left that can be published, or when the time is over. */
+  async close(timeoutMs: number): Promise<void> {
+    if (this.#ended === undefined) return;
+    this.#isDraining = true;
+    this.wake();
+    const done = new AbortController();
+    const late = this.#parts.clock.sleep(timeoutMs, done.signal).then(
+      () => this.#stop.abort(),
+      () => {},
+    );
+    await this.#ended;
+    done.abort();
+    await late;
+  }
+
+  async #run(): Promise<void> {
+    const { random, settings } = this.#parts;
+    const backoff = new Backoff(again, random);
+    let pauseMs = soonMs;
+    while (!this.#stop.signal.aborted) {
+      const woken = this.#wake.signal;
+      const isLast = this.#isDraining; // A pass that began earlier has not seen all that is committed now
+      try {
+        const found = await this.#pass(isLast);
+        if (isLast && found === 'nothing') return;
+        backoff.reset();
+        if (found === 'rows') pauseMs = soonMs;
+        else {
+          await this.#sleep(Math.min(pauseMs, this.#paused.leftMs), woken);
+          pauseMs = Math.min(settings.pollMs, pauseMs * 2);
+        }
+      } catch (error) {
+        this.#databaseError = error;
+        // Another server may be the primary now, which has given out fewer ids; not when the same is slow
+        if (!(error instanceof QueueTimeoutError)) this.#floors.forget();
+        if (isLast) return;
+        await this.#sleep(backoff.nextMs());
+      }
+      if (woken.aborted) {
+        this.#wake = new AbortController();
+        pauseMs = soonMs;
+      }
+    }
+  }
+
+  async #sleep(ms: number, woken?: AbortSignal): Promise<void> {
+    const stop = this.#stop.signal;
+    const signal = woken === undefined ? stop : AbortSignal.any([woken, stop]);
+    await this.#parts.clock.sleep(ms, signal).catch(() => {});
+  }
+
+  /** @param around whether to look for rows of topics that are not known at any rate */
+  async #pass(around: boolean): Promise<Found> {
+    const { pool, table, settings, ready } = this.#parts;
+    await ready();
+    const { timeoutMs } = settings;
+    const hasMoved = await this.#moveFloors();
+    // A relay that stands still, process or machine, is dropped by the server after twice the time that publishing may take
+    return transact(pool, { timeoutMs, idleMs: 2 * timeoutMs + 5_000 }, async session => {
+      this.#databaseError = undefined;
+      const paused = this.#paused.names;
+      const isAround = around || hasMoved || this.#topics.isFull;
+      const where = [this.#floors.current, ...this.#topics.parameters(paused, isAround)];
+      const lanes = await session.query<{ lane: string; held: string }>(claim(table), where);
+      if (lanes.length === 0 && paused.length === 0) this.#paused.clear();
+      const held = lanes.filter(lane => lane.held === 'true').map(({ lane }) => lane);
+      // As of the beginning: a pause may be over meanwhile, and its rows were not looked at
+      if (held.length === 0) return paused.length > 0 ? 'paused' : 'nothing';
+      const limit = Math.ceil(rowsOfLane / Math.max(1, this.#topics.known.length - paused.length));
+      const readAt = this.#parts.clock.now();
+      const rows = await session.query<RawRow>(read(table), [...where, array(held), String(limit)]);
+      this.#rows += rows.length;
+      for (const { topic, id } of rows) {
+        this.#topics.seen(topic);
+        this.#floors.saw(id);
+      }
+      return this.#relay(session, rows, readAt);
+    });
+  }
+
+  async #moveFloors(): Promise<boolean> {
+    const now = performance.now();
+    const restMs = Math.min(floorMs, this.#parts.settings.pollMs);
+    if (now < this.#flooredAt + restMs && this.#rows < floorRows) return false;
+    this.#flooredAt = now;
+    this.#rows = 0;
+    const { current, looks } = this.#floors;
+    const values = [current, ...this.#topics.parameters(), ...looks.map(String)];
+    const { pool, table, settings } = this.#parts;
+    const [found] = (await runOne(pool, settings.timeoutMs, floors(table), values)) as [FoundFloors];
+    this.#floors.learn(found);
+    return true;
+  }
+
+  async #relay(session: Session, raw: readonly RawRow[], readAt: number): Promise<Found> {
+    const rows: OutboxRow[] = [];
+    const finished: string[] = [];
+    for (const each of raw) {
+      const row = readRow(each);
+      if (row === undefined) finished.push(each.place);
+      else rows.push(row);
+    }
+    this.counts.expired += finished.length;
+    const failed: Relayed[] = [];
+    const late = await this.#publish(rows, readAt, relayed => {
+      if (!relayed.published.ok) return void failed.push(relayed);
+      finished.push(relayed.row.place);
+      this.counts.relayed++;
+      this.#paused.succeeded(relayed.row.topic);
+    });
+    const topics = new Set(rows.map(({ topic }) => topic));
+    if (late !== undefined) for (const topic of topics) this.#paused.failed(topic, late);
+    if (finished.length > 0) await session.query(remove(this.#parts.table), [array(finished)]);
+    await this.#settleFailed(session, failed);
+    return raw.length > 0 ? 'rows' : 'nothing';
+  }
+
+  /** @returns the error of a driver that did not answer in time */
+  async #publish(
+    rows: readonly OutboxRow[],
+    readAt: number,
+    settled: (relayed: Relayed) => void,
+  ): Promise<Error | undefined> {
+    const { driver, settings, clock } = this.#parts;
+    const late = () => new QueueTimeoutError('publishing from the outbox', settings.timeoutMs);
+    // The server keeps the locks for longer than that; later, others may have published these rows and later ones
+    const isHeld = () => clock.now() < readAt + 2 * settings.timeoutMs;
+    let isOpen = true;
+    try {
+      await withDeadline({ timeoutMs: settings.timeoutMs, clock, late }, signal =>
+        publishInWaves(driver, rows, {
+          isOpen: () => isHeld() && !signal.aborted,
+          settled: relayed => isOpen && settled(relayed),
+        }),
+      );
+      return isHeld() ? undefined : late();
+    } catch (error) {
+      return error as Error;
+    } finally {
+      isOpen = false;
+    }
+  }
+
+  /** Charges messages that are at fault; for others their topic waits. */
+  async #settleFailed(session: Session, failed: readonly Relayed[]): Promise<void> {
+    this.counts.failed += failed.length;
+    const poison = failed.filter(relayed => isPoison(errorOf(relayed)));
+    const passing = failed.filter(relayed => !isPoison(errorOf(relayed)));
+    const errors = new Map(passing.map(relayed => [relayed.row.topic, errorOf(relayed)]));
+    for (const [topic, error] of errors) this.#paused.failed(topic, error);
+    if (poison.length === 0) return;
+    const entries = poison.map(relayed => this.#charged(relayed));
+    await session.query(postpone(this.#parts.table), [
+      array(poison.map(({ row }) => row.place)),
+      JSON.stringify(entries),
+    ]);
+  }
+
+  #charged(relayed: Relayed): unknown {
+    const { backoff, attempts } = this.#parts.settings;
+    const failures = relayed.row.failures + 1;
+    const isDead = failures >= attempts;
+    if (isDead) this.counts.quarantined++;
+    const pauseMs = new Backoff(backoff, this.#parts.random, failures - 1).nextMs();
+    const { name, message } = errorOf(relayed);
+    const reason = `${name}: ${message}`.slice(0, maxReasonLength).replaceAll('\0', '');
+    return { id: relayed.row.id, charge: 1, reason, pause: Math.round(pauseMs), dead: isDead };
+  }
+}
+
+function errorOf({ published }: Relayed): Error {
+  return published.ok ? new Error('no error') : published.error;
+}
+
+/** Whether another attempt would meet the error again: the message is at fault, not the time. */
+function isPoison(error: Error): boolean {
+  const { retryable } = error as { readonly retryable?: unknown };
+  return retryable !== true && !(error instanceof QueueClosedError);
+}

@@ -1,0 +1,104 @@
+import { backgroundClock } from '@ashlar/core';
+import type { Delivery } from '../driver.ts';
+import type { Hands } from './hands.ts';
+
+export interface ServedConsumerParts {
+  readonly prefetch: number;
+  readonly hands: Hands;
+  /** What the consumer has in hands from before. */
+  readonly holds: readonly (readonly [token: string, delivery: Delivery])[];
+  open(signal: AbortSignal): AsyncIterable<Delivery>;
+  given(token: string, delivery: Delivery): void;
+  left(error?: unknown): void;
+  /** Whether the other side keeps up with what it is given. */
+  hasRoom(): boolean;
+}
+
+/** How often it is looked at whether it does again. */
+const roomMs = 20;
+
+/** One consumer of the driver, for somebody afar: together with what that has from before, it claims no more than `prefetch`. */
+export class ServedConsumer {
+  readonly #parts: ServedConsumerParts;
+  readonly #stop = new AbortController();
+  /** What it holds from before, and then what it was given meanwhile; only as long as there is something from before. */
+  readonly #old = new Set<string>();
+  readonly #open = new Set<string>();
+  #freed: (() => void) | undefined;
+  #isAbandoned = false;
+
+  constructor(parts: ServedConsumerParts) {
+    this.#parts = parts;
+    const { hands, holds } = parts;
+    for (const [token, delivery] of holds) {
+      this.#old.add(token);
+      hands.give(delivery, () => this.#dropped(token));
+    }
+    void this.#run();
+  }
+
+  leave(): void {
+    this.#stop.abort();
+    this.#freed?.();
+  }
+
+  /** Nobody listens any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.leave();
+  }
+
+  async #run(): Promise<void> {
+    const { open, left } = this.#parts;
+    try {
+      const deliveries = open(this.#stop.signal)[Symbol.asyncIterator]();
+      try {
+        for (;;) {
+          await this.#place();
+          const { done, value } = await deliveries.next();
+          if (done === true) break;
+          this.#give(value);
+        }
+      } finally {
+        await deliveries.return?.();
+      }
+      if (!this.#isAbandoned) left();
+    } catch (error) {
+      if (!this.#isAbandoned) left(error);
+    }
+  }
+
+  #give(delivery: Delivery): void {
+    if (this.#isAbandoned) {
+      delivery.nack({ charge: false }).catch(() => {}); // Then its lease ends
+      return;
+    }
+    const token: string = this.#parts.hands.give(delivery, () => this.#dropped(token));
+    this.#open.add(token);
+    this.#parts.given(token, delivery);
+  }
+
+  #dropped(token: string): void {
+    this.#old.delete(token);
+    this.#open.delete(token);
+    this.#freed?.();
+  }
+
+  /** The driver counts what it gave to this consumer; what that had before is counted here. */
+  async #place(): Promise<void> {
+    const { hands, prefetch, hasRoom } = this.#parts;
+    const { signal } = this.#stop;
+    while (!hasRoom() && !signal.aborted) await backgroundClock.sleep(roomMs, signal).catch(() => {});
+    while (this.#old.size > 0 && !this.#stop.signal.aborted) {
+      const now = performance.now();
+      for (const token of [...this.#old, ...this.#open]) {
+        if (hands.endsAt(token) <= now) this.#dropped(token);
+      }
+      if (this.#old.size + this.#open.size < prefetch) return;
+      const wake = new AbortController();
+      this.#freed = () => wake.abort();
+      await backgroundClock.sleep(500, wake.signal).catch(() => {});
+      this.#freed = undefined;
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import { objectWith, type Rule, refused, required, withDeadline } from '@ashlar/core';
+import { QueueTimeoutError } from '../errors.ts';
+import type { Row } from './transaction.ts';
+
+/** The part of `pg`'s Pool that is used; `pg` 8.11 and later fits, and so does a wrapper of it. */
+export interface PoolLike {
+  connect(): Promise<PoolClientLike>;
+  // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
+  on?(event: 'error' | 'connect', listener: (about: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: the same
+  removeListener?(event: 'error' | 'connect', listener: (about: any) => void): unknown;
+  readonly options?: { readonly max?: number | undefined };
+}
+
+/** A connection that is the borrower's until `release`: for others to use, or with `true` to be ended. */
+export interface PoolClientLike {
+  query(statement: {
+    readonly name?: string;
+    readonly text: string;
+    readonly values?: unknown[];
+    // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
+  }): Promise<{ readonly rows: any[] }>;
+  release(destroy?: boolean): void;
+  on(event: 'error' | 'notification' | 'end', listener: (about?: unknown) => void): unknown;
+  removeListener(event: 'error' | 'notification' | 'end', listener: (about?: unknown) => void): unknown;
+}
+
+const example = "write `new pg.Pool({ connectionString: 'postgres://…' })`";
+const connects = objectWith<PoolLike>(['connect'], example);
+
+/** The rule of an option that takes a Pool of pg. A Client of pg has connect() too, which returns no connection. */
+export const poolRule: Rule<PoolLike | undefined> = (value, option) => {
+  const pool = connects(value, option);
+  if (pool === undefined) return undefined;
+  const isOther = 'processID' in pool || (typeof pool.on === 'function' && !('query' in pool));
+  if (isOther) throw refused(option, 'a Pool of pg', value, example);
+  return pool;
+};
+
+export const requiredPool: Rule<PoolLike> = required(poolRule, example);
+
+const guarded = new WeakSet<PoolLike>();
+
+/**
+ * Listens for errors of each new connection of a pool until its borrower can. The pool takes its own listener off before
+ * that, and the end of a session may come in the same packet as its beginning: an error that nobody listens for would end
+ * the process. Once for each pool, for good.
+ */
+export function guardConnections(pool: PoolLike): void {
+  if (guarded.has(pool)) return;
+  guarded.add(pool);
+  pool.on?.('connect', (client: PoolClientLike) => {
+    client.on('error', ignore);
+    setImmediate(() => client.removeListener('error', ignore));
+  });
+}
+
+const listening = new WeakMap<PoolLike, number>();
+
+/** Notes a connection that is kept to listen, until the returned function is called. */
+export function keepOne(pool: PoolLike): () => void {
+  listening.set(pool, keptOf(pool) + 1);
+  return () => listening.set(pool, keptOf(pool) - 1);
+}
+
+/** How many connections of a pool are kept to listen, by all who share it. */
+export function keptOf(pool: PoolLike): number {
+  return listening.get(pool) ?? 0;
+}
+
+/** A connection within a transaction of our own. */
+export class Session {
+  readonly client: PoolClientLike;
+  isSound = true;
+  readonly #timeoutMs: number;
+
+  constructor(client: PoolClientLike, timeoutMs: number) {
+    this.client = client;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async query<R = Row>(text: string, values: readonly string[] = []): Promise<readonly R[]> {
+    // Without an array there are no parameters, and then there may be several statements
+    const statement = values.length === 0 ? { text } : { text, values: [...values] };
+    const { rows } = await within('a statement', this.#timeoutMs, this.client.query(statement));
+    return rows as R[];
+  }
+}
+
+/** One statement, which is a transaction, on a connection of the pool, with a deadline. */
+export function runOne(
+  pool: PoolLike,
+  timeoutMs: number,
+  text: string,
+  values: readonly string[],
+): Promise<unknown> {
+  return lendOut(pool, timeoutMs, async session => {
+    try {
+      return await session.query(text, values);
+    } catch (error) {
+      session.isSound = false;
+      throw error;
+    }
+  });
+}
+
+interface TransactSettings {
+  readonly timeoutMs: number;
+  /** Milliseconds that it may be idle before the server ends it, and lets go of its locks. Default: `timeoutMs`. */
+  readonly idleMs?: number;
+  /** `default` is that of the session. Otherwise statements see what others have committed before them. */
+  readonly isolation?: 'READ COMMITTED' | 'default';
+}
+
+/**
+ * Runs the work within a transaction on a connection of the pool, each statement with a deadline. Rolls back when the
+ * work rejects. A connection that did not answer is ended, which rolls back too.
+ *
+ * @throws what the work or the client rejects with; after a commit that was not answered it is not known what became of it
+ */
+export async function transact<T>(
+  pool: PoolLike,
+  { timeoutMs, idleMs = timeoutMs, isolation = 'READ COMMITTED' }: TransactSettings,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const level = isolation === 'default' ? '' : ` ISOLATION LEVEL ${isolation}`;
+  const begin = `BEGIN${level}; SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(idleMs)}`;
+  return lendOut(pool, timeoutMs, async session => {
+    try {
+      await session.query(begin);
+      const result = await work(session);
+      await session.query('COMMIT');
+      return result;
+    } catch (error) {
+      session.isSound = await session.query('ROLLBACK').then(
+        () => true,
+        () => false,
+      );
+      throw error;
+    }
+  });
+}
+
+/** Ends the connection after use that is not sound. */
+async function lendOut<T>(
+  pool: PoolLike,
+  timeoutMs: number,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  guardConnections(pool);
+  const connecting = pool.connect();
+  const client = await within('a connection', timeoutMs, connecting).catch(error => {
+    connecting.then(
+      late => late.release(),
+      () => {},
+    );
+    throw error;
+  });
+  client.on('error', ignore); // The statement in flight reports it
+  const session = new Session(client, timeoutMs);
+  try {
+    return await use(session);
+  } finally {
+    client.release(!session.isSound);
+    client.removeListener('error', ignore);
+  }
+}
+
+function within<T>(what: string, timeoutMs: number, work: Promise<T>): Promise<T> {
+  return withDeadline({ timeoutMs, late: () => new QueueTimeoutError(what, timeoutMs) }, () => work);
+}
+
+export function ignore(): void {}
+
+/**
+ * A connection for a borrower who may keep it for too long: after `end` it refuses to be asked, where it would else ask
+ * within the transaction of somebody else. It cannot be released.
+ */
+export function lend(client: PoolClientLike): { readonly client: PoolClientLike; end(): void } {
+  let isOver = false;
+  const lent = new Proxy(client, {
+    get(target, name) {
+      if (name === 'release') return ignore;
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name !== 'query') return value.bind(target);
+      return (...args: unknown[]) => {
+        if (isOver) return Promise.reject(new Error('the transaction has ended with the handler it was for'));
+        return value.apply(target, args);
+      };
+    },
+  });
+  return {
+    client: lent,
+    end: () => {
+      isOver = true;
+    },
+  };
+}

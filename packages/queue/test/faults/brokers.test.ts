@@ -1,0 +1,3 @@
+import { testFaultsOf } from './kinds.ts';
+
+testFaultsOf(['nats', 'rabbitmq'], 3);

@@ -1,0 +1,28 @@
+import { runFault } from '@workspace/faults';
+import { describeWith } from '@workspace/services/vitest';
+import { describe, expect, it } from 'vitest';
+import { type Fault, report } from '../../faults/fault.ts';
+import { faultsOf } from '../../faults/faults.ts';
+import { type KindName, kinds } from '../../faults/kinds.ts';
+
+/** So many faults of each of these kinds of server. All of them on all kinds take minutes: npm run faults -w @ashlar/queue */
+export function testFaultsOf(names: readonly KindName[], most: number): void {
+  for (const kind of names) {
+    const { needs } = kinds[kind];
+    const group =
+      needs === undefined
+        ? describe
+        : (name: string, body: () => void) => describeWith([{ own: needs }], name, body);
+    group(`faults of ${kind}`, () => {
+      for (const fault of faultsOf(kind).slice(0, most)) testFault(fault);
+    });
+  }
+}
+
+export function testFault(fault: Fault): void {
+  it(`${fault.name}: ${fault.about}`, { timeout: 120_000 }, async () => {
+    const row = await runFault(fault, report, { runs: 1, seed: 7 });
+    expect(row).toMatchObject({ runs: 1, lost: 0, unexpected: 0, remarks: [], ok: true });
+    expect(row.operations).toBeGreaterThan(0);
+  });
+}

@@ -1,0 +1,3 @@
+import { testFaultsOf } from './kinds.ts';
+
+testFaultsOf(['redisStreams'], 6);

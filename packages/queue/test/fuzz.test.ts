@@ -1,0 +1,120 @@
+import { describe, expect, it, vi } from 'vitest';
+import { type FuzzOptions, fuzz } from '../fuzz/run.ts';
+import type { Delivery, Driver } from '../src/index.ts';
+
+/** Changes some methods of each driver. */
+function broken(methods: (driver: Driver) => Partial<Driver>): NonNullable<FuzzOptions['wrap']> {
+  return driver => {
+    const changed = methods(driver);
+    return new Proxy(driver, {
+      get(target, name) {
+        const value = Reflect.get(changed, name) ?? Reflect.get(target, name);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  };
+}
+
+/** Changes each delivery. */
+function delivering(change: (delivery: Delivery) => Partial<Delivery>): NonNullable<FuzzOptions['wrap']> {
+  return broken(driver => ({
+    async *consume(...args) {
+      for await (const delivery of driver.consume(...args)) {
+        const changed = change(delivery);
+        yield new Proxy(delivery, {
+          get(target, name) {
+            const value = Reflect.get(changed, name) ?? Reflect.get(target, name);
+            return typeof value === 'function' ? value.bind(target) : value;
+          },
+        });
+      }
+    },
+  }));
+}
+
+/** Cases are played as fast as the machine lets them; this only ends what hangs. */
+vi.setConfig({ testTimeout: 60_000 });
+
+describe('fuzzing the drivers', () => {
+  it('finds nothing on any of them', async () => {
+    const { cases, findings, uncaught, skipped } = await fuzz({ seed: 1, runs: 100, withinMs: 8_000 });
+    for (const reason of skipped) console.warn(`not fuzzed: ${reason}`);
+    expect(findings).toEqual([]);
+    expect(uncaught).toEqual([]);
+    for (const count of Object.values(cases)) expect(count).toBeGreaterThan(0);
+  });
+
+  const planted = {
+    seed: 1,
+    runs: 2_000,
+    withinMs: 25_000,
+    only: ['memory'],
+    first: true,
+    patienceMs: 500,
+    shrinkMs: 1_000,
+  } as const;
+
+  const faults: Record<string, { wrap: NonNullable<FuzzOptions['wrap']>; complaint: RegExp }> = {
+    'a confirmed message that is lost': {
+      wrap: broken(driver => ({
+        publish: (topic, batch, settings) => {
+          const kept = batch.filter(({ priority }) => priority !== 7);
+          const lost = batch.map(() => ({ ok: true }) as const);
+          return kept.length === batch.length
+            ? driver.publish(topic, batch, settings)
+            : Promise.resolve(lost);
+        },
+      })),
+      complaint: /is lost/,
+    },
+    'an acknowledgement that is forgotten': {
+      wrap: delivering(delivery =>
+        delivery.deliveries === 2 ? { ack: () => delivery.nack({ charge: false }) } : {},
+      ),
+      complaint: /came again/,
+    },
+    'a failure that is not counted': {
+      wrap: delivering(delivery => ({ nack: options => delivery.nack({ ...options, charge: false }) })),
+      complaint: /deliveries in place of|failures in place of/,
+    },
+    'a pause that is cut short': {
+      wrap: delivering(delivery => ({
+        nack: ({ requeueAfterMs = 0, ...rest }) =>
+          delivery.nack({ ...rest, requeueAfterMs: requeueAfterMs / 2 }),
+      })),
+      complaint: /before its time/,
+    },
+    'more in hands than there are places': {
+      wrap: broken(driver => ({
+        consume: (topic, group, options) =>
+          driver.consume(topic, group, { ...options, prefetch: options.prefetch + 1 }),
+      })),
+      complaint: /in hands with a prefetch of/,
+    },
+    'order by key that is not kept': {
+      wrap: broken(driver => ({
+        consume: (topic, group, { ordered: _, ...options }) => driver.consume(topic, group, options),
+      })),
+      complaint: /of the key|of its key/,
+    },
+    'a dead letter that is dropped': {
+      wrap: delivering(delivery => ({
+        nack: options => (options.dead === undefined ? delivery.nack(options) : delivery.ack()),
+      })),
+      complaint: /is missing among the dead|in place of/,
+    },
+    'an iteration that does not end': {
+      wrap: broken(driver => ({
+        consume: (topic, group, options) =>
+          driver.consume(topic, group, { ...options, signal: new AbortController().signal }),
+      })),
+      complaint: /did not end with its signal/,
+    },
+  };
+  for (const [name, { wrap, complaint }] of Object.entries(faults)) {
+    it(`finds ${name}`, async () => {
+      const { findings } = await fuzz({ ...planted, wrap });
+      expect(findings.flatMap(({ complaints }) => complaints).join('\n')).toMatch(complaint);
+    });
+  }
+});

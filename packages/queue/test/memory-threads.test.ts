@@ -1,0 +1,66 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { eventually } from '@workspace/services';
+import { describe, expect, it } from 'vitest';
+import { queueConformance } from '../src/conformance.ts';
+import { memoryDriver, messages, Queue, QueueUnavailableError } from '../src/index.ts';
+
+const { capabilities } = memoryDriver();
+
+queueConformance(
+  { describe, it },
+  async () => {
+    const owner = memoryDriver({ leaseMs: 500 });
+    const driver = memoryDriver({ port: owner.connect() });
+    // Then it knows the lease
+    await driver.declare('another', 'group');
+    return {
+      driver,
+      other: async () => memoryDriver({ port: owner.connect() }),
+      [Symbol.asyncDispose]: () => owner[Symbol.asyncDispose](),
+    };
+  },
+  { name: 'memory through a port', capabilities, features: { others: true } },
+);
+
+/** A worker does not take the TypeScript loader from its arguments. */
+const program = `
+  import('tsx/esm/api').then(({ register }) => {
+    register();
+    return import(${JSON.stringify(new URL('./fixtures/stuck-thread.ts', import.meta.url).href)});
+  });
+`;
+
+it('hands the messages of a thread that was terminated to another', async () => {
+  const owner = memoryDriver({ leaseMs: 400 });
+  await using queue = new Queue(owner, { messages: messages<{ work: { n: number } }>() });
+  await queue.declare('work');
+  const port = owner.connect();
+  const execArgv = ['--conditions=@ashlar/source'];
+  const worker = new Worker(program, { eval: true, workerData: { port }, transferList: [port], execArgv });
+  const told = once(worker, 'message');
+  await queue.publish('work', { n: 17 });
+  expect(await told).toEqual([17]);
+  await worker.terminate();
+  const handled: unknown[] = [];
+  await queue.subscribe('work', async ({ n }, { attempt }) => void handled.push([n, attempt]));
+  await eventually(async () => expect(handled).toEqual([[17, 2]]), { withinMs: 10_000 });
+});
+
+it('says what is known of a call when the owner is gone', async () => {
+  const owner = memoryDriver();
+  const driver = memoryDriver({ port: owner.connect() });
+  await driver.declare('work', 'group');
+  const consuming = driver
+    .consume('work', 'group', { prefetch: 1, signal: new AbortController().signal })
+    [Symbol.asyncIterator]()
+    .next();
+  const message = { id: 'a', body: new Uint8Array(), headers: {} };
+  const publishing = driver.publish('work', [message]);
+  await owner[Symbol.asyncDispose]();
+  await expect(consuming).rejects.toThrow(QueueUnavailableError);
+  expect((await publishing)[0]).toMatchObject({ ok: false });
+  const later = (await driver.publish('work', [message]))[0];
+  expect(later).toMatchObject({ ok: false, outcome: 'NotExecuted', error: { retryable: true } });
+  await expect(driver.stats!('work', 'group')).rejects.toThrow(QueueUnavailableError);
+});

@@ -1,0 +1,88 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  eventually,
+  type Postgres,
+  type Redis as RedisServer,
+  startPostgres,
+  startRedis,
+} from '@workspace/services';
+import { describeWith } from '@workspace/services/vitest';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { redisStreams } from '../../src/adapters/redis-streams.ts';
+import { messages, Queue } from '../../src/index.ts';
+import { handlerPoints, relayPoints } from './kill-points.ts';
+import type { KillMessages, KillOptions } from './kill-process.ts';
+
+const orders = [1, 2, 3, 4, 5];
+
+describeWith('postgres', 'a process that dies', () => {
+  describeWith('redis', 'among messages', () => {
+    let postgres: Postgres;
+    let redis: RedisServer;
+    let pool: pg.Pool;
+    beforeAll(async () => {
+      [postgres, redis] = await Promise.all([startPostgres(), startRedis({ own: true })]);
+      pool = new pg.Pool({ connectionString: postgres.url });
+    });
+    afterAll(async () => {
+      await pool?.end();
+      await Promise.all([postgres?.stop(), redis?.stop()]);
+    });
+
+    async function start(point: string, prefix: string): Promise<ChildProcess> {
+      const options: KillOptions = { postgres: postgres.url, redis: redis.port, prefix, point };
+      return fork(new URL('kill-process.ts', import.meta.url).pathname, [JSON.stringify(options)], {
+        execArgv: ['--conditions=@ashlar/source', '--import', 'tsx'],
+      });
+    }
+
+    for (const [index, point] of [...handlerPoints, ...relayPoints].entries()) {
+      // Most of it is waiting for a lease to end
+      it.concurrent(`${point} has its effects once, and its outgoing messages too`, async () => {
+        const prefix = `kill_${process.pid}_${index}`;
+        await pool.query(`CREATE TABLE effects_${prefix} (n integer)`);
+        const client = new Redis({ port: redis.port, lazyConnect: true });
+        const queue = new Queue(redisStreams({ redis: client, prefix, leaseMs: 1_000 }), {
+          messages: messages<KillMessages>(),
+        });
+        const children: ChildProcess[] = [];
+        try {
+          const charged: number[] = [];
+          await queue.subscribe('charged', ({ n }) => void charged.push(n));
+          await queue.declare('order');
+          await queue.publishMany(
+            'order',
+            orders.map(n => ({ n })),
+          );
+          const mortal = await start(point, prefix);
+          children.push(mortal);
+          await eventually(async () => expect(mortal.signalCode).toBe('SIGKILL'), { withinMs: 30_000 });
+          const heir = await start('none', prefix);
+          children.push(heir);
+          await eventually(async () => expect(charged.toSorted()).toEqual(orders), { withinMs: 30_000 });
+          await eventually(
+            async () => {
+              const { rows } = await pool.query(`SELECT count(*)::int AS left FROM ${prefix}_outbox`);
+              expect(rows).toEqual([{ left: 0 }]);
+              expect(await queue.stats('order')).toMatchObject({ waiting: 0, active: 0, dead: 0 });
+            },
+            { withinMs: 30_000 },
+          );
+          heir.send('close');
+          await once(heir, 'exit');
+          const { rows } = await pool.query(`SELECT n FROM effects_${prefix} ORDER BY n`);
+          expect(rows.map(({ n }) => n)).toEqual(orders);
+          expect(charged.toSorted()).toEqual(orders);
+        } finally {
+          for (const child of children) child.kill('SIGKILL');
+          await queue.close();
+          client.disconnect();
+          await pool.query(`DROP TABLE IF EXISTS effects_${prefix}, ${prefix}_outbox, ${prefix}_inbox`);
+        }
+      });
+    }
+  });
+});
