@@ -1,0 +1,5 @@
+import { main } from '@workspace/bench';
+import { publishBenches } from './publish.ts';
+import { readBenches } from './reads.ts';
+
+await main([...readBenches, ...publishBenches]);

@@ -1,0 +1,15 @@
+import { type Clock, objectWith, type Rule, systemClock } from '@ashlar/core';
+
+/** A clock that knows the time of day too: schedules are about that, and waits about `now`. */
+export interface WallClock extends Clock {
+  /** Milliseconds since 1970, in UTC. May step. */
+  wallMs(): number;
+}
+
+/** The machine's. Its sleeps keep the process alive. */
+export const systemWallClock: WallClock = { ...systemClock, wallMs: () => Date.now() };
+
+const anyClock = objectWith<WallClock>(['now', 'sleep', 'wallMs'], 'write `{ now, sleep, wallMs }`');
+
+/** The rule of a clock that schedules go by. */
+export const wallClock: Rule<WallClock> = (value, option) => anyClock(value, option) ?? systemWallClock;
