@@ -1,0 +1,17 @@
+import { main } from '@workspace/faults';
+import { answers } from './answers.ts';
+import { report } from './fault.ts';
+import { moveFaults } from './moving/moves.ts';
+import { redisMoveFaults } from './redis-moving/moves.ts';
+
+await main({
+  package: '@ashlar/shard-router',
+  faults: [...moveFaults, ...redisMoveFaults, answers],
+  report,
+  notes: `unexpected: an answer that differs from that of one database with all rows; the remark has the query.
+lost: writes that were acknowledged and are not on the shard that has their key; duplicated: those that are there twice, or on two shards.
+twoPlaces: writes past the router which the old shard let in after the new one had; stale: session and strong reads that missed a write.
+write pause (pauseMs): the longest write of a moved row, by the slowest process. recovery (recoveryMs): from the fault to the end of the move.
+ROWS says how many customers there are (default 100 000, each with two rows; 500000 makes a million rows; on Redis each with a hash). Each run of a move says on the
+standard error how it went: its seed, the step of the fault, how long the steps took, and what failed on the way.`,
+});

@@ -1,0 +1,69 @@
+import { Slots } from '../../src/keys/slots.ts';
+import { ownersOf, type ShardMap } from '../../src/map/shard-map.ts';
+import type { Tally } from '../fault.ts';
+import type { Traffic } from './peers.ts';
+import type { FourShards } from './shards.ts';
+
+export const slots: Slots = new Slots('text', 1_024);
+
+const owners = new WeakMap<ShardMap, readonly string[]>();
+
+/** Asked for each customer, so the map is read once. */
+export function ownerOf(map: ShardMap, customer: string): string {
+  const ofSlots = owners.get(map) ?? ownersOf(map);
+  owners.set(map, ofSlots);
+  let slot = slotOf.get(customer);
+  if (slot === undefined) {
+    slot = slots.of(customer);
+    slotOf.set(customer, slot);
+  }
+  return ofSlots[slot]!;
+}
+
+/** A million hashes take longer than a move. */
+const slotOf = new Map<string, number>();
+
+/** Each write is on the shard that has its customer, once, and nowhere else. */
+export async function judge(
+  shards: FourShards,
+  map: ShardMap,
+  traffic: readonly Traffic[],
+  tally: Tally,
+): Promise<void> {
+  const places = new Map<string, string[]>();
+  const counters = new Map<string, number>();
+  for (const name of shards.servers.keys()) {
+    for (const { customer, id } of await shards.ask(
+      name,
+      "SELECT customer, id FROM purchase WHERE id <> 'first'",
+    )) {
+      const write = `${customer} ${id}`;
+      places.set(write, [...(places.get(write) ?? []), name]);
+      if (ownerOf(map, customer) === name) counters.set(customer, (counters.get(customer) ?? 0) + 1);
+    }
+    for (const { id, n } of await shards.ask(name, 'SELECT id, n::int FROM customer WHERE n > 0')) {
+      const isOwner = ownerOf(map, id) === name;
+      tally.expect(isOwner, `${id} is on ${name} too`);
+      if (isOwner) tally.expect(n === counters.get(id), `${id} counts ${n} of ${counters.get(id)} purchases`);
+    }
+    const [{ count }] = (await shards.ask(name, 'SELECT count(*)::int FROM customer')) as [{ count: number }];
+    const wanted = shards.customers.filter(each => ownerOf(map, each) === name).length;
+    tally.expect(count === wanted, `${name} has ${count} of ${wanted} customers`);
+  }
+  for (const { writes, remarks, stale } of traffic) {
+    tally.operations += writes.length;
+    tally.stale += stale;
+    tally.remarks.push(...remarks);
+    for (const { customer, id, outcome } of writes) {
+      const at = places.get(`${customer} ${id}`) ?? [];
+      if (at.length > 1) tally.duplicated++;
+      const isLost = outcome === 'Executed' && !at.includes(ownerOf(map, customer));
+      if (isLost) tally.lost++;
+      tally.expect(
+        !isLost,
+        `${id} of ${customer} was acknowledged, and is on ${at.join() || 'no shard'}, not on ${ownerOf(map, customer)}`,
+      );
+      tally.expect(outcome !== 'NotExecuted' || at.length === 0, `${id} was told NotExecuted, and is there`);
+    }
+  }
+}

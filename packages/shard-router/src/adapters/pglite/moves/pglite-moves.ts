@@ -1,0 +1,262 @@
+import { FenceBusyError, MoveBlockedError } from '../../../errors/moves.ts';
+import type {
+  Following,
+  MoveBackend,
+  MoveContext,
+  MoveLag,
+  MovePlan,
+  MoveSpace,
+  MoveSpec,
+  Obstacle,
+  Verification,
+} from '../../../moves/move-backend.ts';
+import { claim, isClaimed } from '../../postgres/moves/claiming.ts';
+import { deleteRows, leftovers } from '../../postgres/moves/cleaning.ts';
+import { endTouched, isNoting, noteTouched } from '../../postgres/moves/comparing/touched.ts';
+import {
+  compareAll,
+  compareFenced,
+  compareTouched,
+  type Sides,
+} from '../../postgres/moves/comparing/verifying.ts';
+import { closeSource, denyTruncate, dropFence, open, stands } from '../../postgres/moves/fence.ts';
+import { backOf, directed, inSlices, relation, reversed, schema } from '../../postgres/moves/names.ts';
+import { planOf } from '../../postgres/moves/planning/plan.ts';
+import { slotSizes } from '../../postgres/moves/planning/sizes.ts';
+import { relationsOf } from '../../postgres/moves/relations.ts';
+import { carrySequences } from '../../postgres/moves/sequences.ts';
+import type { SqlSession } from '../../postgres/moves/sessions/sql-session.ts';
+import type { PGliteMovedLike } from '../clients.ts';
+import { bring, broughtOf, copyAll } from './bringing.ts';
+import { checkCompared, noteCompared } from './compared.ts';
+import { BusySessionError, PGliteSession } from './session.ts';
+
+export interface PGliteMovesSettings {
+  readonly shards: Readonly<Record<string, { readonly db: PGliteMovedLike }>>;
+  readonly batch: number;
+}
+
+interface Work extends Sides {
+  readonly signal: AbortSignal;
+}
+
+/** For what may not be stopped, and takes an instant. */
+const never: AbortSignal = new AbortController().signal;
+
+/** Moves slots between databases of PGlite, by notes of what is written. */
+export class PGliteMoves implements MoveBackend {
+  readonly #settings: PGliteMovesSettings;
+
+  constructor(settings: PGliteMovesSettings) {
+    this.#settings = settings;
+  }
+
+  async plan(spec: MoveSpec, signal: AbortSignal): Promise<MovePlan> {
+    const move = directed(spec);
+    const [source, target] = [this.#look(move.from), this.#look(move.to)];
+    const plan = await planOf(move, source, target, faultsOfDatabase, signal);
+    if (plan.obstacles.length > 0) return plan;
+    // Nothing here analyzes tables, so the estimates know nothing
+    const tables: { table: string; rows: number; bytes: number }[] = [];
+    for (const { table } of plan.tables) {
+      const [row] = await source.run<{ rows: number; bytes: number }>(
+        `SELECT count(*)::float8 AS "rows", coalesce(sum(pg_column_size(t.*)), 0)::float8 AS bytes FROM ${relation(table)} t
+         WHERE ${inSlices(move, table, move.slices, 't.')}`,
+        [],
+        signal,
+      );
+      tables.push({ table, ...row! });
+    }
+    return { ...plan, tables };
+  }
+
+  sizes(shard: string, space: MoveSpace, signal: AbortSignal): Promise<ReadonlyMap<number, number>> {
+    return slotSizes(this.#look(shard), space, space.tables, signal);
+  }
+
+  async prepare(spec: MoveSpec, context: MoveContext): Promise<void> {
+    const { move, target, signal } = await this.#begin(spec, context);
+    await claim(target, move, signal);
+  }
+
+  async copy(spec: MoveSpec, context: MoveContext): Promise<void> {
+    const work = await this.#begin(spec, context);
+    const { move, source, target, relations, signal } = work;
+    await claim(target, move, signal);
+    await denyTruncate(source, move, relations, signal);
+    await noteTouched(source, move, relations, signal);
+    // Of a copy that was not finished
+    await deleteRows(target, move, relations, () => {}, signal);
+    await copyAll(work, this.#settings.batch, context.progress, signal);
+  }
+
+  async lag(spec: MoveSpec, context: MoveContext): Promise<MoveLag> {
+    const work = await this.#begin(spec, context);
+    const startedAt = performance.now();
+    await bring(work, work.signal);
+    const lagMs = performance.now() - startedAt;
+    return { lagMs, retainedBytes: await notedBytes(work.source, work.move, work.signal) };
+  }
+
+  async verify(spec: MoveSpec, context: MoveContext): Promise<Verification> {
+    const work = await this.#begin(spec, context);
+    const { signal } = work;
+    await forgetBrought(work.source, work.move, signal);
+    await noteCompared(work, signal);
+    const all = await compareAll(work, signal);
+    const since = await compareTouched(ofBrought(work), signal);
+    return { rows: all.rows + since.rows, differences: [...all.differences, ...since.differences] };
+  }
+
+  async fence(spec: MoveSpec, context: MoveContext, withinMs: number): Promise<void> {
+    try {
+      const work = await this.#begin(spec, context, { withinMs });
+      const { move, source, signal } = work;
+      const { differences } = await compareTouched(ofBrought(work), signal);
+      if (differences.length > 0)
+        throw new MoveBlockedError(move.id, 'rows at the target differ from the source');
+      await closeSource(source, move, withinMs, signal);
+    } catch (error) {
+      throw error instanceof BusySessionError ? new FenceBusyError(spec.from, { cause: error }) : error;
+    }
+  }
+
+  async unfence(spec: MoveSpec, context: MoveContext): Promise<void> {
+    const { move, source, signal } = await this.#begin(spec, context);
+    await open(source, [move.id], signal);
+  }
+
+  async drain(spec: MoveSpec, context: MoveContext): Promise<void> {
+    const work = await this.#begin(spec, context);
+    await bring(work, work.signal);
+  }
+
+  async recheck(spec: MoveSpec, context: MoveContext): Promise<Verification> {
+    const work = await this.#begin(spec, context);
+    const { move, source, relations, signal } = work;
+    const verification = await compareFenced(ofBrought(work), signal);
+    await checkCompared(work, signal);
+    if (!(await stands(source, move, relations, signal)))
+      throw new MoveBlockedError(move.id, `somebody has changed the triggers of the fence at ${move.from}`);
+    return verification;
+  }
+
+  async turn(spec: MoveSpec, context: MoveContext): Promise<void> {
+    const work = await this.#begin(spec, context);
+    const { move, target, relations, signal } = work;
+    await noteTouched(target, reversed(move), relations, signal);
+    await carrySequences(work, signal);
+    await open(target, [move.id, backOf(move.id)], signal);
+  }
+
+  async follow(spec: MoveSpec, context: MoveContext): Promise<void> {
+    const { move, source, target, relations, signal } = await this.#begin(spec, context);
+    await endNotes(source, move, signal);
+    const back = reversed(move);
+    await bring({ move: back, source: target, target: source, relations }, signal);
+    await forgetBrought(target, back, signal);
+  }
+
+  async following(spec: MoveSpec, signal: AbortSignal): Promise<Following> {
+    const move = directed(spec);
+    const [old, owner] = [this.#look(move.from), this.#look(move.to)];
+    const retainedBytes = await notedBytes(owner, reversed(move), signal);
+    if (!(await isNoting(owner, reversed(move), signal))) return { state: 'ended', retainedBytes };
+    const isLeft = await isNoting(old, move, signal);
+    return { state: isLeft || retainedBytes > 0 ? 'waiting' : 'follows', retainedBytes };
+  }
+
+  async unfollow(spec: MoveSpec, context: MoveContext): Promise<void> {
+    await endFollowing(await this.#begin(spec, context));
+  }
+
+  async abort(spec: MoveSpec, context: MoveContext): Promise<void> {
+    const work = await this.#begin(spec, context, { aborts: true });
+    const { move, source, target, relations, signal } = work;
+    await open(source, [move.id], signal);
+    await endFollowing(work);
+    await dropFence(source, move, 'none', signal);
+    if (await isClaimed(target, move, signal)) await deleteRows(target, move, relations, () => {}, signal);
+    await dropFence(target, move, 'restored', signal);
+    for (const session of [source, target]) await dropFence(session, reversed(move), 'none', signal);
+  }
+
+  async finish(spec: MoveSpec, context: MoveContext): Promise<void> {
+    const work = await this.#begin(spec, context);
+    const { move, source, target, relations, signal } = work;
+    await endFollowing(work);
+    await deleteRows(source, move, relations, (table, rows) => context.progress({ table, rows }), signal);
+    await dropFence(source, move, 'all', signal);
+    await dropFence(target, move, 'none', signal);
+    for (const session of [source, target]) await dropFence(session, reversed(move), 'none', signal);
+  }
+
+  leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {
+    return leftovers(this.#look(shard), current, never);
+  }
+
+  #look(shard: string): PGliteSession {
+    return new PGliteSession(shard, this.#settings.shards[shard]!.db);
+  }
+
+  /** @param options `aborts` for whoever undoes the move, which ends it for all others @throws StaleMoveError, BusySessionError */
+  async #begin(
+    spec: MoveSpec,
+    { token, signal }: MoveContext,
+    { aborts = false, withinMs }: { readonly aborts?: boolean; readonly withinMs?: number } = {},
+  ): Promise<Work> {
+    const move = directed(spec);
+    const worker = { id: spec.id, token, aborts };
+    const at = (shard: string) =>
+      PGliteSession.begin(shard, this.#settings.shards[shard]!.db, worker, signal, withinMs);
+    const [source, target] = [await at(move.from), await at(move.to)];
+    const relations = await relationsOf(source, move, signal);
+    const arrived = () => bring({ move, source, target, relations }, signal);
+    return { move, source, target, relations, arrived, signal };
+  }
+}
+
+/** The rows that were brought over and are not compared yet. */
+function ofBrought(sides: Sides): Sides {
+  return { ...sides, move: broughtOf(sides.move) };
+}
+
+async function forgetBrought(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
+  await session.run(`DELETE FROM ${schema}.touched WHERE move = $1`, [broughtOf(move).id], signal);
+}
+
+async function endNotes(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
+  await endTouched(session, move, signal);
+  await forgetBrought(session, move, signal);
+}
+
+async function endFollowing({ move, source, target, signal }: Work): Promise<void> {
+  await endNotes(source, move, signal);
+  await endNotes(target, reversed(move), signal);
+}
+
+/** Bytes of the notes that nobody has brought over. */
+async function notedBytes(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<number> {
+  const [row] = await session.run<{ bytes: number }>(
+    `SELECT coalesce(sum(pg_column_size(t.*)), 0)::float8 AS bytes FROM ${schema}.touched t WHERE move = $1`,
+    [move.id],
+    signal,
+  );
+  return row!.bytes;
+}
+
+/** What a database of PGlite lacks for moves. */
+async function faultsOfDatabase(
+  session: SqlSession,
+  _: MoveSpec,
+  signal: AbortSignal,
+): Promise<readonly Obstacle[]> {
+  const [row] = await session.run<{ names: readonly string[] }>(
+    `SELECT coalesce(jsonb_agg(evtname), '[]') AS names FROM pg_event_trigger WHERE evtenabled <> 'D'`,
+    [],
+    signal,
+  );
+  if (row!.names.length === 0) return [];
+  const words = `event triggers (${row!.names.join(', ')}) may change what a move creates: disable them meanwhile`;
+  return [{ kind: 'event_trigger', shard: session.shard, words }];
+}

@@ -1,0 +1,120 @@
+import type { MoveSpec } from '../../../../moves/move-backend.ts';
+import { dropTriggers } from '../fence.ts';
+import { identifier, inSlices, literal, relation, schema } from '../names.ts';
+import type { RelationRow } from '../relations.ts';
+import type { SqlSession } from '../sessions/sql-session.ts';
+import { unhurried } from '../sessions/unhurried.ts';
+
+/** Rows that were written since verifying began, by their primary keys, each as a list of JSON. */
+export type Touched = ReadonlyMap<string, readonly string[]>;
+
+const events = [
+  { suffix: 'ti', when: 'INSERT', of: ['NEW'] },
+  { suffix: 'tu', when: 'UPDATE', of: ['OLD', 'NEW'] },
+  { suffix: 'td', when: 'DELETE', of: ['OLD'] },
+] as const;
+
+/** What a move itself copies or deletes is not written by anybody. */
+const isWritten = `(pg_catalog.current_setting('session_replication_role') = 'replica'
+  AND pg_catalog.current_setting('ashlar.mover', true) = 'on') IS NOT TRUE`;
+
+function functionName(move: MoveSpec, at: number): string {
+  return `${schema}.${identifier(`touch_${move.id}_${at}`)}`;
+}
+
+function triggerNames({ id }: MoveSpec): string[] {
+  return events.map(({ suffix }) => `zz_ashlar_${id}_${suffix}`);
+}
+
+/** Begins to note which rows are written. */
+export async function noteTouched(
+  source: SqlSession,
+  move: MoveSpec,
+  relations: readonly RelationRow[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [at, { table, primaryKey }] of relations.entries()) {
+    const key = (version: string) =>
+      `pg_catalog.jsonb_build_array(${primaryKey.map(column => `${version}.${identifier(column)}`).join(', ')})`;
+    const into = (version: string) =>
+      `INSERT INTO ${schema}.touched (move, relation, key) VALUES (${literal(move.id)}, ${literal(table)}, ${key(version)});`;
+    const triggers = events.map(({ suffix, when, of }) => {
+      const name = `zz_ashlar_${move.id}_${suffix}`;
+      const condition = of.map(version => inSlices(move, table, move.slices, `${version}.`)).join(' OR ');
+      return `CREATE OR REPLACE TRIGGER ${name} AFTER ${when} ON ${relation(table)} FOR EACH ROW WHEN ((${condition}) AND ${isWritten})
+        EXECUTE FUNCTION ${functionName(move, at)}(); ALTER TABLE ${relation(table)} ENABLE ALWAYS TRIGGER ${name};`;
+    });
+    await unhurried(source, signal, () =>
+      source.run(
+        `CREATE OR REPLACE FUNCTION ${functionName(move, at)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+         BEGIN
+           IF TG_OP <> 'INSERT' THEN ${into('OLD')} END IF;
+           IF TG_OP = 'INSERT' THEN ${into('NEW')} END IF;
+           IF TG_OP = 'UPDATE' THEN IF ${key('NEW')} <> ${key('OLD')} THEN ${into('NEW')} END IF; END IF;
+           RETURN NULL;
+         END $$;
+         ${triggers.join('\n')}`,
+        [],
+        signal,
+      ),
+    );
+  }
+}
+
+/** What is noted and not yet compared, with the number of the last note. */
+export async function touched(
+  source: SqlSession,
+  move: MoveSpec,
+  signal: AbortSignal,
+): Promise<{ readonly rows: Touched; readonly last: string }> {
+  const found = await source.run<{ relation: string; keys: string[]; last: string }>(
+    `SELECT relation, array_agg(DISTINCT key::text) AS keys, max(n)::text AS last FROM ${schema}.touched WHERE move = $1 GROUP BY relation`,
+    [move.id],
+    signal,
+  );
+  const last = found.reduce((most, row) => (BigInt(row.last) > most ? BigInt(row.last) : most), 0n);
+  return { rows: new Map(found.map(({ relation: table, keys }) => [table, keys])), last: String(last) };
+}
+
+/** What was noted up to `last` is compared, but for the rows of `but`. */
+export async function forget(
+  source: SqlSession,
+  move: MoveSpec,
+  last: string,
+  but: Touched,
+  signal: AbortSignal,
+): Promise<void> {
+  await source.run(
+    `DELETE FROM ${schema}.touched t WHERE move = $1 AND n <= $2
+       AND NOT EXISTS (SELECT FROM jsonb_array_elements($3::jsonb) b WHERE b->>0 = t.relation AND b->1 = t.key)`,
+    [
+      move.id,
+      last,
+      JSON.stringify([...but].flatMap(([table, keys]) => keys.map(key => [table, JSON.parse(key)]))),
+    ],
+    signal,
+  );
+}
+
+/** Whether what notes is there, at all of the tables. */
+export async function isNoting(source: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<boolean> {
+  const tables = Object.keys(move.tables).map(relation);
+  const [row] = await source.run<{ count: number }>(
+    `SELECT count(*)::int AS count FROM pg_trigger t JOIN unnest($1::text[]) w (name) ON t.tgrelid = to_regclass(w.name)
+     WHERE t.tgname = ANY ($2) AND t.tgenabled = 'A'`,
+    [tables, triggerNames(move)],
+    signal,
+  );
+  return row!.count === tables.length * events.length;
+}
+
+/** Notes no more, and drops what did. */
+export async function endTouched(source: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
+  await unhurried(source, signal, async () => {
+    await dropTriggers(source, triggerNames(move), signal);
+    for (const at of Object.keys(move.tables).keys()) {
+      await source.run(`DROP FUNCTION IF EXISTS ${functionName(move, at)}()`, [], signal);
+    }
+    await source.run(`DELETE FROM ${schema}.touched WHERE move = $1`, [move.id], signal);
+  });
+}

@@ -1,0 +1,114 @@
+import type { MoveContext, MoveSpec } from '../../../../moves/move-backend.ts';
+import type { Sides } from '../comparing/verifying.ts';
+import { barrier } from '../following/following.ts';
+import { directed, moveOf } from '../names.ts';
+import { relationsOf } from '../relations.ts';
+import type { PgClientLike } from './client-like.ts';
+import { ShardSession } from './session.ts';
+
+/** One shard, as its administrator reaches it. */
+export interface AdministeredShard {
+  /** Makes a client that is not connected, of a superuser, of who is the primary then. */
+  readonly client: () => PgClientLike | Promise<PgClientLike>;
+  /**
+   * How the other shards reach the primary for replication, as a connection string of PostgreSQL: `host=db1 user=replicator dbname=shop`.
+   * A function, where the primary changes: it is called whenever following begins.
+   */
+  readonly replication: string | (() => string | Promise<string>);
+}
+
+/** Both sides of a move in one direction, in sessions that one worker alone has. */
+export interface Work extends Sides {
+  readonly signal: AbortSignal;
+}
+
+/** The sessions of this process, kept from step to step: a pause is too short to connect in. */
+export class Workers {
+  readonly #shards: Readonly<Record<string, AdministeredShard>>;
+  readonly #sessions = new Map<string, Promise<ShardSession>>();
+  readonly #relations = new Map<string, Sides['relations']>();
+  readonly #end = new AbortController();
+
+  constructor(shards: Readonly<Record<string, AdministeredShard>>) {
+    this.#shards = shards;
+  }
+
+  /** @param aborts for whoever undoes the move, which ends it for all others @throws StaleMoveError */
+  async begin(spec: MoveSpec, context: MoveContext, aborts = false): Promise<Work> {
+    const move = directed(spec);
+    const signal = AbortSignal.any([context.signal, this.#end.signal]);
+    const [source, target] = await Promise.all(
+      [move.from, move.to].map(shard => this.#session(spec.id, shard, context.token, aborts, signal)),
+    );
+    // Nothing may change the tables while their rows move
+    const relations = this.#relations.get(move.id) ?? (await relationsOf(source!, move, signal));
+    this.#relations.set(move.id, relations);
+    const arrived = (until: AbortSignal) => barrier(source!, target!, move.id, until);
+    return { move, source: source!, target: target!, relations, arrived, signal };
+  }
+
+  /** A session for looking, and for nothing else. */
+  async look<T>(shard: string, signal: AbortSignal, work: (session: ShardSession) => Promise<T>): Promise<T> {
+    const session = await ShardSession.look(shard, await this.#client(shard), signal);
+    try {
+      return await work(session);
+    } finally {
+      session.end();
+    }
+  }
+
+  async replicationOf(shard: string): Promise<string> {
+    const { replication } = this.#shards[shard]!;
+    return typeof replication === 'string' ? replication : replication();
+  }
+
+  /** Their names. */
+  get shards(): readonly string[] {
+    return Object.keys(this.#shards);
+  }
+
+  get signal(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  /** The move is over. */
+  forget(move: MoveSpec): void {
+    this.#relations.delete(move.id);
+    for (const [name, session] of this.#sessions) {
+      if (!name.startsWith(`${moveOf(move.id)} `)) continue;
+      this.#sessions.delete(name);
+      session.then(
+        each => each.end(),
+        () => {},
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#end.abort(new Error('the moves were closed'));
+    for (const session of await Promise.allSettled(this.#sessions.values())) {
+      if (session.status === 'fulfilled') session.value.end();
+    }
+    this.#sessions.clear();
+  }
+
+  async #session(
+    id: string,
+    shard: string,
+    token: bigint,
+    aborts: boolean,
+    signal: AbortSignal,
+  ): Promise<ShardSession> {
+    const name = `${id} ${shard} ${token} ${aborts}`;
+    const known = await this.#sessions.get(name)?.catch(() => undefined);
+    if (known !== undefined && known.lost === undefined) return known;
+    const begun = ShardSession.begin(shard, () => this.#client(shard), { id, token, aborts }, signal);
+    this.#sessions.set(name, begun);
+    begun.catch(() => this.#sessions.delete(name));
+    return begun;
+  }
+
+  async #client(shard: string): Promise<PgClientLike> {
+    return this.#shards[shard]!.client();
+  }
+}

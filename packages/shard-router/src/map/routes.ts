@@ -1,0 +1,114 @@
+import { InvalidShardKeyError } from '../errors/routing.ts';
+import type { ShardKey } from '../keys/key-column.ts';
+import { slotsOf } from '../keys/slices.ts';
+import { spaceOf } from '../keys/slot-space.ts';
+import { Slots } from '../keys/slots.ts';
+import { isCuttingOver } from './moving.ts';
+import { ownersOf, type ShardMap } from './shard-map.ts';
+
+/** Where a key is. */
+export interface Route {
+  readonly shard: string;
+  readonly slot: number;
+  /** Of the map that says so. */
+  readonly epoch: number;
+}
+
+/** The parts of a slot that was cut are on several shards. No shard has this name. */
+const nowhere = '';
+
+/** A map, ready for look-ups. */
+export class Routes {
+  readonly map: ShardMap;
+  readonly slots: Slots;
+  readonly #routes: readonly Route[];
+  /** Since which epoch the slot is where it is, as far as this process has seen. */
+  readonly #since: Uint32Array;
+  readonly #changedAt: Float64Array;
+  readonly #uncertain: Set<number>;
+
+  /**
+   * @param now when this process has got it
+   * @param before what this process went by until now
+   */
+  constructor(map: ShardMap, now: number, before?: Routes) {
+    this.map = map;
+    const isSameSpace =
+      before !== undefined && JSON.stringify(before.slots.space) === JSON.stringify(spaceOf(map));
+    this.slots = isSameSpace ? before.slots : new Slots(map.key, map.slots, map);
+    const { epoch, cuts = [] } = map;
+    const routes = ownersOf(map).map((shard, slot) => ({ shard, slot, epoch }));
+    this.#since = new Uint32Array(map.slots).fill(epoch);
+    this.#changedAt = new Float64Array(map.slots).fill(now);
+    // Of an epoch that this process has not seen, slots may have gone and come back
+    if (before !== undefined && epoch - before.map.epoch <= 1) {
+      const origins = new Map(cuts.flatMap(({ slot, into }) => into.map(part => [part, slot] as const)));
+      for (const { shard, slot } of routes) {
+        // A part of a slot that this process has not seen cut was where that slot was
+        let was: number | undefined = slot;
+        while (was !== undefined && was >= before.map.slots) was = origins.get(was);
+        if (was === undefined || before.#routes[was]!.shard !== shard) continue;
+        this.#since[slot] = before.#since[was]!;
+        this.#changedAt[slot] = before.#changedAt[was]!;
+      }
+    }
+    // Who holds the number of a slot that was cut has its keys where all its parts are
+    for (const { slot, into } of [...cuts].reverse()) {
+      const [one, other] = into;
+      if (routes[one]!.shard !== routes[other]!.shard) routes[slot]!.shard = nowhere;
+      else routes[slot]!.shard = routes[one]!.shard;
+      this.#since[slot] = Math.max(this.#since[one]!, this.#since[other]!);
+      this.#changedAt[slot] = Math.max(this.#changedAt[one]!, this.#changedAt[other]!);
+    }
+    this.#routes = routes.map(route => Object.freeze(route));
+    this.#uncertain = new Set(map.moves.filter(isCuttingOver).flatMap(({ slices }) => slotsOf(slices)));
+    for (const { slot, into } of [...cuts].reverse())
+      if (into.some(part => this.#uncertain.has(part))) this.#uncertain.add(slot);
+  }
+
+  /** @throws InvalidShardKeyError */
+  of(key: ShardKey): Route {
+    return this.#routes[this.slots.of(key)]!;
+  }
+
+  /** @throws InvalidShardKeyError */
+  ofAll(keys: readonly ShardKey[]): Route[] {
+    return keys.map(key => this.of(key));
+  }
+
+  /** Of a slot that was cut and whose parts are on several shards, the shard is none that there is. */
+  ofSlot(slot: number): Route {
+    return this.#routes[slot]!;
+  }
+
+  /** The slot of an id, of which a map with fewer slots takes the low bits. @throws InvalidShardKeyError */
+  ofId(slot: number): Route {
+    const route = this.#routes[slot] ?? this.#routes[slot & (this.map.slots - 1)];
+    if (route !== undefined && route.shard !== nowhere) return route;
+    throw new InvalidShardKeyError(
+      slot,
+      'an id whose slot is on one shard',
+      'the slot was cut: route by the key',
+    );
+  }
+
+  /** Changes whenever the slot may have changed hands. */
+  since(slot: number): number {
+    return this.#since[slot]!;
+  }
+
+  /** When this process has learned that the slot, or without one the last of all, may have changed hands, at the latest. */
+  changedAt(slot?: number): number {
+    return slot === undefined ? Math.max(...this.#changedAt) : this.#changedAt[slot]!;
+  }
+
+  /** Whether any slot may. */
+  get isAnyUncertain(): boolean {
+    return this.#uncertain.size > 0;
+  }
+
+  /** Whether the slot may change hands without this process being waited for. */
+  isUncertain(slot: number): boolean {
+    return this.#uncertain.has(slot);
+  }
+}

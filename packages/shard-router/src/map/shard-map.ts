@@ -1,0 +1,45 @@
+import type { Cut } from '../keys/layout.ts';
+import type { SlotSpace } from '../keys/slot-space.ts';
+import type { Moving, SeenPosition } from './moving.ts';
+
+/** Slots from `from` up to the next range's, or to the end, are on `shard`. */
+export interface SlotRange {
+  readonly from: number;
+  readonly shard: string;
+}
+
+/**
+ * Who has which slots, and which of them are on the move. One record in the store; each change of it, a step of a move
+ * included, is one compare-and-set.
+ */
+export interface ShardMap extends SlotSpace {
+  /** Grows by one whenever slots change hands. */
+  readonly epoch: number;
+  /** Grows by one with each change of the record. */
+  readonly revision: number;
+  /** In order of `from`, which begins at 0; neighbors differ. */
+  readonly ranges: readonly SlotRange[];
+  /** What a replica of a shard must have before it may answer for rows that have moved there. */
+  readonly seen?: Readonly<Record<string, readonly SeenPosition[]>>;
+  /** In the order in which they began; no slot is in two of them. */
+  readonly moves: readonly Moving[];
+}
+
+/** The shard of each slot, in order. */
+export function ownersOf({ ranges, slots }: Pick<ShardMap, 'ranges' | 'slots'>): string[] {
+  return ranges.flatMap(({ from, shard }, i) =>
+    Array<string>(Math.max(0, (ranges[i + 1]?.from ?? slots) - from)).fill(shard),
+  );
+}
+
+/** The owners with those of slots that were cut: they have what their first part has, so that no map names a shard for nothing. */
+export function withRetired(owners: readonly string[], cuts: readonly Cut[] = []): string[] {
+  const all = [...owners];
+  for (const { slot, into } of [...cuts].reverse()) all[slot] = all[into[0]]!;
+  return all;
+}
+
+/** The opposite of `ownersOf`: as few ranges as there can be. */
+export function rangesOf(owners: readonly string[]): SlotRange[] {
+  return owners.flatMap((shard, from) => (owners[from - 1] === shard ? [] : [{ from, shard }]));
+}

@@ -1,0 +1,282 @@
+import { type Clock, systemClock } from '@ashlar/core';
+import type { Executor } from '@ashlar/replica-failover/executor';
+import { FenceBusyError, LostCopyError, MoveRefusedError } from '../errors/moves.ts';
+import { isIn, slicesOf, slotsOf } from '../keys/slices.ts';
+import { rowKeyOf } from '../keys/slot-space.ts';
+import { Slots } from '../keys/slots.ts';
+import type {
+  MoveBackend,
+  MoveContext,
+  MoveLag,
+  MovePlan,
+  MoveSpace,
+  MoveSpec,
+  Obstacle,
+  Slice,
+  Verification,
+} from '../moves/move-backend.ts';
+import { Table } from '../tables/table-of.ts';
+import { Recovery } from '../two-phase/recovery.ts';
+import { compared } from './difference.ts';
+import { Follower, type Transport } from './follower.ts';
+import { lostBy, MemoryMove } from './memory-move.ts';
+import type { MemoryShard } from './memory-shard.ts';
+import type { Moved } from './moved-rows.ts';
+
+export interface MemoryMovesOptions {
+  readonly shards: Readonly<Record<string, MemoryShard>>;
+  /** Called before each transfer of rows between shards, so that a move can be slow. Default: the next turn of the event loop. */
+  readonly transport?: Transport;
+  /** Rows that are copied, or deleted, at a time. Default: 500. */
+  readonly batch?: number;
+  /** Measures the wait for a fence. Default: the machine's. */
+  readonly clock?: Clock;
+}
+
+/** A transaction over several shards that has waited for so long, in milliseconds, is not about to commit. */
+const leftMs = 1_000;
+
+type Executors = Readonly<Record<string, Pick<Executor<unknown>, 'write'>>>;
+
+/** A guess, as rows in memory have no size. */
+const bytesOfChange = 100;
+
+/** Moves slots between shards in this process. What is done is noted at the shards, so any process's engine can go on with it. */
+export function memoryMoves(options: MemoryMovesOptions): MoveBackend {
+  return new MemoryMoves(options);
+}
+
+class MemoryMoves implements MoveBackend {
+  readonly #shards: Readonly<Record<string, MemoryShard>>;
+  readonly #transport: Transport;
+  readonly #batch: number;
+  readonly #clock: Clock;
+  /** What a follower goes by. */
+  readonly #apply: { readonly transport: Transport; readonly clock: Clock };
+
+  constructor({ shards, transport, batch = 500, clock = systemClock }: MemoryMovesOptions) {
+    this.#shards = shards;
+    this.#transport = transport ?? (() => new Promise(resolve => setImmediate(resolve)));
+    this.#batch = batch;
+    this.#clock = clock;
+    this.#apply = { transport: this.#transport, clock };
+  }
+
+  async plan(move: MoveSpec): Promise<MovePlan> {
+    const obstacles: Obstacle[] = [move.from, move.to]
+      .filter(shard => !Object.hasOwn(this.#shards, shard))
+      .map(shard => ({ kind: 'unknown_shard', shard, words: `there is no shard ${shard}` }));
+    if (Object.keys(move.tables).length === 0) {
+      const words = 'no tables are declared: give the router `tables`, or their rows stay where they are';
+      obstacles.push({ kind: 'no_tables', shard: move.from, words });
+    }
+    if (obstacles.length > 0) return { obstacles, warnings: [], tables: [] };
+    const counts = new Map(Object.keys(move.tables).map(table => [table, 0]));
+    for (const { table } of this.#source(move).snapshot(move).rows) counts.set(table, counts.get(table)! + 1);
+    const tables = [...counts].map(([table, rows]) => ({ table, rows, bytes: rows * bytesOfChange }));
+    return { obstacles: this.#rowsAtTarget(move), warnings: [], tables };
+  }
+
+  async sizes(shard: string, space: MoveSpace): Promise<ReadonlyMap<number, number>> {
+    const slots = new Slots(space.key, space.slots, space);
+    const tables = new Map(
+      Object.entries(space.tables).map(([name, spec]) => [name, new Table(name, spec, rowKeyOf(space))]),
+    );
+    const sizes = new Map<number, number>();
+    const { rows } = this.#shards[shard]!.snapshot({ ...space, slices: [{ from: 0, to: space.slots }] });
+    for (const { table, row } of rows) {
+      const slot = slots.of(tables.get(table)!.keyOf(row));
+      sizes.set(slot, (sizes.get(slot) ?? 0) + bytesOfChange);
+    }
+    return sizes;
+  }
+
+  async prepare(move: MoveSpec, context: MoveContext): Promise<void> {
+    const { state, check } = this.#take(move, context);
+    if (state.isClaimed) return;
+    const target = this.#target(move);
+    await target.fence(move.id, move, context.signal, check);
+    const obstacles = this.#rowsAtTarget(move);
+    state.isClaimed = obstacles.length === 0;
+    if (state.isClaimed) return;
+    target.unfence(move.id);
+    throw new MoveRefusedError(`move ${move.id}`, obstacles);
+  }
+
+  async copy(move: MoveSpec, context: MoveContext): Promise<void> {
+    const { state, check } = this.#take(move, context);
+    const [source, target] = [this.#source(move), this.#target(move)];
+    if (state.follower?.from === source) return;
+    await this.#clear(target, move, context, check);
+    check();
+    // A feed that an earlier attempt has left may have commits which that attempt had copied
+    source.closeFeed(move.id);
+    const since = this.#clock.now();
+    source.openFeed(move.id, move);
+    const { rows } = source.snapshot(move);
+    for (let start = 0; start < rows.length; start += this.#batch) {
+      await this.#transport();
+      const part = rows.slice(start, start + this.#batch);
+      const changes = part.map(({ table, row }) => ({ table, key: row, row }));
+      await target.apply(move, changes, context.signal, check);
+      context.progress({ rows: start + part.length, ofRows: rows.length });
+    }
+    check();
+    state.follower = new Follower(move.id, source, target, move, { ...this.#apply, since });
+  }
+
+  async lag(move: MoveSpec, context: MoveContext): Promise<MoveLag> {
+    const { state } = this.#take(move, context);
+    const { lagMs, pending } = this.#follower(state, move);
+    return { lagMs, retainedBytes: pending.length * bytesOfChange };
+  }
+
+  async verify(move: MoveSpec, context: MoveContext): Promise<Verification> {
+    const { state } = this.#take(move, context);
+    // What is still on the way is compared after the fence
+    return compared(move, this.#source(move), this.#target(move), this.#follower(state, move).pending);
+  }
+
+  async fence(move: MoveSpec, context: MoveContext, withinMs: number): Promise<void> {
+    const { check } = this.#take(move, context);
+    // No router may be there to do it
+    if (this.#source(move).isInDoubt)
+      await new Recovery(move.router, this.#shards as Executors).run(leftMs, [move.from]);
+    const over = new AbortController();
+    const late = new FenceBusyError(move.from);
+    const timer = new AbortController();
+    this.#clock.sleep(withinMs, timer.signal).then(
+      () => over.abort(late),
+      () => {},
+    );
+    const stop = () => over.abort(context.signal.reason);
+    if (context.signal.aborted) stop();
+    context.signal.addEventListener('abort', stop);
+    try {
+      await this.#source(move).fence(move.id, move, over.signal, check);
+    } finally {
+      context.signal.removeEventListener('abort', stop);
+      timer.abort();
+    }
+  }
+
+  async unfence(move: MoveSpec, context: MoveContext): Promise<void> {
+    this.#take(move, context);
+    this.#source(move).unfence(move.id);
+  }
+
+  async drain(move: MoveSpec, context: MoveContext): Promise<void> {
+    const { state, check } = this.#take(move, context);
+    // After `turn` there is nothing on the way
+    if (state.follower?.from !== this.#target(move))
+      await this.#follower(state, move).caughtUp(context.signal);
+    check();
+  }
+
+  async recheck(move: MoveSpec, context: MoveContext): Promise<Verification> {
+    this.#take(move, context);
+    return compared(move, this.#source(move), this.#target(move), []);
+  }
+
+  async turn(move: MoveSpec, context: MoveContext): Promise<void> {
+    const { state, check } = this.#take(move, context);
+    const [source, target] = [this.#source(move), this.#target(move)];
+    if (state.follower?.from !== target) {
+      state.follower?.stop();
+      target.openFeed(move.id, move);
+      state.follower = new Follower(move.id, target, source, move, this.#apply);
+    }
+    for (const [id, lost] of lostBy(target)) {
+      if (id === move.id) continue;
+      const slices = without(lost, move);
+      state.hasOpened = true;
+      if (slices.length === 0) target.unfence(id);
+      else await target.fence(id, { ...move, tables: lost.tables, slices }, context.signal, check);
+      if (slices.length === 0) lostBy(target).delete(id);
+      else lostBy(target).set(id, { ...move, tables: lost.tables, slices });
+    }
+    lostBy(target).delete(move.id);
+    target.unfence(move.id);
+  }
+
+  async abort(move: MoveSpec, context: MoveContext): Promise<void> {
+    const { state, check } = this.#take(move, context, 'ending');
+    const [source, target] = [this.#source(move), this.#target(move)];
+    source.unfence(move.id);
+    state.follower?.stop();
+    state.follower = undefined;
+    source.closeFeed(move.id);
+    target.closeFeed(move.id);
+    if (state.isClaimed) {
+      // No session may write there, nor may one that waits
+      await target.fence(move.id, move, context.signal, check);
+      await this.#clear(target, move, context, check);
+    }
+    if (state.hasOpened) lostBy(target).set(move.id, move);
+    else target.unfence(move.id);
+  }
+
+  async finish(move: MoveSpec, context: MoveContext): Promise<void> {
+    const { state, check } = this.#take(move, context, 'ending');
+    const [source, target] = [this.#source(move), this.#target(move)];
+    state.follower?.stop();
+    state.follower = undefined;
+    target.closeFeed(move.id);
+    lostBy(source).set(move.id, move);
+    await this.#clear(source, move, context, check);
+  }
+
+  async leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {
+    const { fences, feeds } = this.#shards[shard]!;
+    const isLeak = (id: string) => !current.includes(id);
+    const lost = lostBy(this.#shards[shard]!);
+    return [
+      ...fences.filter(id => isLeak(id) && !lost.has(id)).map(id => `the fence of the move ${id}`),
+      ...feeds.filter(isLeak).map(id => `the feed of the move ${id}`),
+    ];
+  }
+
+  #source({ from }: MoveSpec): MemoryShard {
+    return this.#shards[from]!;
+  }
+
+  #target({ to }: MoveSpec): MemoryShard {
+    return this.#shards[to]!;
+  }
+
+  #take(move: MoveSpec, context: MoveContext, end?: 'ending') {
+    return MemoryMove.take([this.#source(move), this.#target(move)], move, context, end === 'ending');
+  }
+
+  #follower({ follower }: MemoryMove, move: MoveSpec): Follower {
+    if (follower?.from === this.#source(move)) return follower;
+    throw new LostCopyError(move.id, 'the target does not follow the source');
+  }
+
+  #rowsAtTarget(move: MoveSpec): Obstacle[] {
+    const tables = new Set(
+      this.#target(move)
+        .snapshot(move)
+        .rows.map(({ table }) => table),
+    );
+    const words = 'it has rows of these slots already, which the map does not give it: delete them';
+    return [...tables].map(table => ({ kind: 'rows_at_target', shard: move.to, table, words }));
+  }
+
+  /** Deletes the moved rows at a shard that is not to have them. */
+  async #clear(shard: MemoryShard, move: MoveSpec, context: MoveContext, check: () => void): Promise<void> {
+    const { rows } = shard.snapshot(move);
+    for (let start = 0; start < rows.length; start += this.#batch) {
+      await this.#transport();
+      const part = rows.slice(start, start + this.#batch);
+      const changes = part.map(({ table, row }) => ({ table, key: row, row: undefined }));
+      await shard.apply(move, changes, context.signal, check);
+    }
+  }
+}
+
+/** The lost slots, of which some may have been cut since, without those of the move. */
+function without(lost: Moved, move: Moved): Slice[] {
+  const live = new Slots(move.key, move.slots, move).live(slotsOf(lost.slices));
+  return slicesOf(live.filter(slot => !isIn(move.slices, slot)));
+}

@@ -1,0 +1,106 @@
+import { onAbort } from '@ashlar/core';
+import type { ReadScope } from '@ashlar/replica-failover/executor';
+import type { Row } from '../../columns/column.ts';
+import { ShardFailedError } from '../../errors/statements.ts';
+import { ShardCursor, type ShardQuery } from './shard-cursor.ts';
+
+/** A shard whose rows a partial answer lacks. */
+export interface MissingShard {
+  readonly shard: string;
+  readonly error: unknown;
+}
+
+export interface Scatter<C> {
+  readonly parts: readonly ShardQuery<C>[];
+  /** The order of the rows, which each part has; undefined for none. */
+  readonly compare: ((a: Row, b: Row) => number) | undefined;
+  readonly limit: number | undefined;
+  readonly batchRows: number;
+  readonly isInTransaction: boolean;
+  readonly scope: ReadScope;
+  /** Takes note of a shard that failed; throws when the query must fail with it. */
+  onShardError(missing: MissingShard): void;
+  /** Whether the parts are still all there is, once each has its snapshot; otherwise nothing is yielded. */
+  isCurrent(): boolean | Promise<boolean>;
+}
+
+/** Where the merge stands in the rows of one shard. */
+interface Head<C> {
+  readonly cursor: ShardCursor<C>;
+  rows: readonly Row[];
+  at: number;
+}
+
+/**
+ * Runs the parts side by side and yields their rows merged, in batches. No shard is more than two batches ahead of what was taken.
+ * However it ends, every connection has been given back when it has. Returns whether the parts were current.
+ */
+export async function* scatter<C>(query: Scatter<C>): AsyncGenerator<readonly Row[], boolean> {
+  const { signal } = query.scope;
+  signal?.throwIfAborted();
+  const cursors = query.parts.map(
+    part => new ShardCursor(part, query.batchRows, query.scope, query.isInTransaction),
+  );
+  const close = () => Promise.all(cursors.map(cursor => cursor.close()));
+  const unlink = signal && onAbort(signal, close);
+  try {
+    const heads = await Promise.all(cursors.map(cursor => first(query, cursor)));
+    signal?.throwIfAborted();
+    if (!(await query.isCurrent())) return false;
+    for await (const rows of merge(query, heads)) {
+      signal?.throwIfAborted();
+      yield rows;
+    }
+    signal?.throwIfAborted();
+    return true;
+  } finally {
+    unlink?.();
+    await close();
+  }
+}
+
+async function first<C>(query: Scatter<C>, cursor: ShardCursor<C>): Promise<Head<C>> {
+  const head = { cursor, rows: [], at: 0 };
+  await refill(query, head);
+  return head;
+}
+
+/** @returns whether there are rows */
+async function refill<C>(query: Scatter<C>, head: Head<C>): Promise<boolean> {
+  head.at = 0;
+  head.rows = [];
+  try {
+    head.rows = (await head.cursor.next()) ?? [];
+  } catch (error) {
+    query.onShardError({ shard: head.cursor.shard, error });
+  }
+  return head.rows.length > 0;
+}
+
+async function* merge<C>(query: Scatter<C>, all: readonly Head<C>[]): AsyncGenerator<readonly Row[]> {
+  const { compare = () => 0, limit = Number.POSITIVE_INFINITY } = query;
+  const heads = all.filter(head => head.rows.length > 0);
+  let left = limit;
+  while (heads.length > 0 && left > 0) {
+    const rows: Row[] = [];
+    let spent: Head<C> | undefined;
+    while (spent === undefined && rows.length < left) {
+      let least = heads[0]!;
+      for (let i = 1; i < heads.length; i++) {
+        const head = heads[i]!;
+        if (compare(head.rows[head.at]!, least.rows[least.at]!) < 0) least = head;
+      }
+      rows.push(least.rows[least.at++]!);
+      if (least.at === least.rows.length) spent = least;
+    }
+    left -= rows.length;
+    yield rows;
+    if (left > 0 && spent !== undefined && !(await refill(query, spent)))
+      heads.splice(heads.indexOf(spent), 1);
+  }
+}
+
+/** Names the shard in an error that came while several ran. */
+export function failed({ shard, error }: MissingShard): ShardFailedError {
+  return new ShardFailedError(shard, error);
+}

@@ -1,0 +1,227 @@
+import { memoryStore } from '@ashlar/store';
+import { PGlite } from '@electric-sql/pglite';
+import { eventually } from '@workspace/services';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { pgliteMoves, pgliteShard } from '../../src/adapters/pglite.ts';
+import { context, run, step } from '../../src/conformance/steps.ts';
+import { FenceBusyError, LostCopyError } from '../../src/errors/moves.ts';
+import { Mover, ShardRouter } from '../../src/index.ts';
+import { Slots } from '../../src/keys/slots.ts';
+import { halfOf } from '../support/half.ts';
+
+const things = {
+  key: ['id'],
+  primaryKey: ['id'],
+  columns: { id: 'text', mail: 'text', n: 'int8' },
+} as const;
+const tables = { things } as const;
+const slots = new Slots('text', 16);
+const moved = Array.from({ length: 60 }, (_, i) => `key ${i}`)
+  .filter(key => slots.of(key) < 8)
+  .sort();
+const move = halfOf({ key: 'text', slots: 16, tables });
+
+let one: PGlite;
+let two: PGlite;
+const moves = () => pgliteMoves({ shards: { one: { db: one }, two: { db: two } }, batch: 4 });
+const mailsOf = async (db: PGlite) =>
+  (await db.query('SELECT id, mail FROM things ORDER BY id')).rows as { id: string; mail: string }[];
+const only = <T>(list: readonly T[]): readonly [T] => {
+  expect(list).toHaveLength(1);
+  return list as readonly [T];
+};
+/** A transaction that does not end by itself. */
+const held = async (db: PGlite) => {
+  let end = () => {};
+  let done!: Promise<unknown>;
+  await new Promise<void>(begun => {
+    const over = new Promise<void>(resolve => {
+      end = resolve;
+    });
+    done = db.transaction(() => {
+      begun();
+      return over;
+    });
+  });
+  return async () => {
+    end();
+    await done;
+  };
+};
+
+beforeAll(async () => {
+  [one, two] = [await PGlite.create(), await PGlite.create()];
+}, 120_000);
+afterAll(async () => {
+  await one?.close();
+  await two?.close();
+});
+beforeEach(async () => {
+  for (const db of [one, two])
+    await db.exec('CREATE TABLE things (id text PRIMARY KEY, mail text UNIQUE, n bigint)');
+});
+afterEach(async () => {
+  for (const db of [one, two])
+    await db.exec('DROP TABLE things; DROP SCHEMA IF EXISTS ashlar_shards CASCADE');
+});
+
+describe('a move between databases of PGlite', () => {
+  it('loses and doubles nothing that is written meanwhile, goes back, and ends', async () => {
+    const store = memoryStore();
+    const shards = { one: pgliteShard({ db: one }), two: pgliteShard({ db: two }) };
+    const router = new ShardRouter({ shards, store, key: 'text', slots: 16, tables });
+    const backend = pgliteMoves({ shards: { one: { db: one }, two: { db: two } }, batch: 20 });
+    // Bounds of time are for a machine that has nothing else to do
+    const quiet = { steadyMs: 0, lagMs: 30_000, pauseMs: 30_000, fenceMs: 10_000 };
+    const mover = new Mover({ store, tables, backend, ...quiet });
+    await router.ready();
+    let isOver = false;
+    const acknowledged = new Map<string, bigint>();
+    const writer = async (name: string) => {
+      for (let i = 0; !isOver; i++) {
+        const id = `${name} ${i % 40}`;
+        const row = { id, mail: `${id} at ${i}`, n: BigInt(i) };
+        await router.table('things').upsert(row);
+        // The database is in this process: without this nothing else has its turn
+        await new Promise(setImmediate);
+        acknowledged.set(id, row.n);
+      }
+    };
+    const writers = ['a', 'b', 'c'].map(writer);
+    await eventually(async () => expect(acknowledged.size).toBeGreaterThan(100), { withinMs: 60_000 });
+    const moving = async () => {
+      const [{ id }] = only(await mover.move({ kind: 'move', from: 'one', to: 'two', part: 0.5 }));
+      expect(router.snapshot().map).toMatchObject({ epoch: 2 });
+      await mover.rollback(id);
+      expect(await mover.verify(id)).toMatchObject({ differences: [] });
+      await mover.rollback(id);
+      await mover.finish(id);
+    };
+    await Promise.all([
+      ...writers,
+      moving().finally(() => {
+        isOver = true;
+      }),
+    ]);
+    const rows = await router.table('things').select('id', 'n').everywhere().all();
+    expect(rows).toHaveLength(acknowledged.size);
+    expect(new Map(rows.map(row => [row.id, row.n]))).toEqual(acknowledged);
+    const counts = await Promise.all([one, two].map(async db => (await mailsOf(db)).length));
+    expect(counts[0]! + counts[1]!).toBe(acknowledged.size);
+    expect((await mover.status()).leaks).toEqual({ one: [], two: [] });
+    await mover.close();
+    await router.close();
+    await store.close();
+  }, 120_000);
+
+  it('copies while values that must be unique go from row to row', async () => {
+    for (const id of moved) await one.query('INSERT INTO things VALUES ($1, $2)', [id, `of ${id}`]);
+    const [first, last] = [moved[0]!, moved.at(-1)!];
+    const swaps: Promise<unknown>[] = [];
+    await step(moves(), move, 'prepare');
+    // The first part is there: its value goes to a row that comes later
+    const progress = () => {
+      if (swaps.length > 0) return;
+      const swap = `UPDATE things SET mail = 'none' WHERE id = '${first}'; UPDATE things SET mail = 'of ${first}' WHERE id = '${last}'`;
+      swaps.push(one.exec(swap));
+    };
+    // Who renews the lease of the move has its turn meanwhile
+    let isOver = false;
+    let turns = 0;
+    const turn = () => {
+      turns++;
+      if (!isOver) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await moves().copy(move, { ...context(), progress });
+    isOver = true;
+    expect(turns).toBeGreaterThan(moved.length / 4);
+    await Promise.all(swaps);
+    expect(swaps).toHaveLength(1);
+    await run(moves(), move, { from: 'lag' });
+    expect(await mailsOf(two)).toEqual(await mailsOf(one));
+    expect((await mailsOf(two)).at(-1)).toEqual({ id: last, mail: `of ${first}` });
+  });
+
+  it('brings values of all types as they are, and leaves the session of the application as it was', async () => {
+    await one.exec("SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; SET bytea_output = 'escape'");
+    for (const db of [one, two])
+      await db.exec(`ALTER TABLE things ADD number bigint GENERATED ALWAYS AS IDENTITY, ADD twice bigint GENERATED ALWAYS AS (n * 2) STORED,
+        ADD at timestamptz, ADD raw bytea, ADD tags text[], ADD data json, ADD amount numeric(30, 10), ADD f float8, ADD f4 float4,
+        ADD span interval, ADD name char(5), ADD yes boolean, ADD "Von bis" int4range, ADD ip inet, ADD bits bit(3)`);
+    await one.query(
+      `INSERT INTO things (id, mail, n, at, raw, tags, data, amount, f, f4, span, name, yes, "Von bis", ip, bits)
+       SELECT 'key ' || i, CASE WHEN i % 2 = 0 THEN E'a ''quoted'' \\\\ "line"\\n' || i END, i::bigint * 1000000007, '2026-03-29 01:59:59.123456+00', '\\x00ff5c'::bytea,
+         ARRAY['a,b', NULL, '{}', '"'], '{ "a":  1, "a": 2 }', CASE WHEN i % 3 = 0 THEN 'NaN'::numeric ELSE 12345678901234567890.0000000001 END,
+         CASE WHEN i % 5 = 0 THEN 'Infinity' ELSE 0.1::float8 + 0.2 END, 1.1, '1 mon -2 days 03:04:05.6', 'ab', i % 2 = 0, '[1,5)', '10.0.0.1/8', B'101'
+       FROM generate_series(0, 59) i`,
+    );
+    await one.exec('RESET bytea_output');
+    await run(moves(), move);
+    const rows = async (db: PGlite) =>
+      (await db.query('SELECT t::text AS r FROM things t WHERE id = ANY ($1) ORDER BY id', [moved])).rows;
+    await two.exec("SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'");
+    expect(await rows(two)).toEqual(await rows(one));
+    expect(await rows(two)).toHaveLength(moved.length);
+    const [shown] = (
+      await one.query("SELECT concat(current_setting('TimeZone'), current_setting('DateStyle')) AS s")
+    ).rows as [{ s: string }];
+    expect(shown.s).toBe('Asia/TokyoGerman, DMY');
+    const [next] = (await two.query("INSERT INTO things (id) VALUES ('new') RETURNING number")).rows as [
+      { number: number },
+    ];
+    expect(next.number).toBeGreaterThan(60);
+    for (const db of [one, two]) await db.exec('RESET TimeZone; RESET DateStyle');
+  });
+
+  it('does not close the fence behind a transaction that does not end, neither then nor later', async () => {
+    for (const id of moved) await one.query('INSERT INTO things VALUES ($1)', [id]);
+    await run(moves(), move, { to: 'verify' });
+    const end = await held(one);
+    await expect(moves().fence(move, context(), 20)).rejects.toThrow(FenceBusyError);
+    const stop = new AbortController();
+    const stopped = moves().fence(move, { ...context(), signal: stop.signal }, 60_000);
+    stop.abort(new Error('stopped'));
+    await expect(stopped).rejects.toThrow('stopped');
+    await end();
+    await one.query("UPDATE things SET mail = 'later' WHERE id = $1", [moved[0]]);
+    await run(moves(), move, { from: 'lag' });
+    expect(await mailsOf(two)).toEqual(await mailsOf(one));
+  });
+
+  it('copies anew where nobody has noted what was written, and where tables or databases are others than were compared', async () => {
+    for (const id of moved) await one.query('INSERT INTO things VALUES ($1)', [id]);
+    await run(moves(), move, { to: 'verify' });
+    const [{ name }] = (
+      await one.query("SELECT tgname AS name FROM pg_trigger WHERE tgname LIKE 'zz_ashlar_half%_tu'")
+    ).rows as [{ name: string }];
+    await one.exec(`ALTER TABLE things DISABLE TRIGGER ${name}`);
+    await expect(moves().lag(move, context())).rejects.toThrow(LostCopyError);
+    await run(moves(), move, { from: 'copy', to: 'verify' });
+    for (const db of [one, two])
+      await db.exec("ALTER TABLE things ADD more text NOT NULL DEFAULT 'as before'");
+    await one.query("UPDATE things SET more = 'now' WHERE id = $1", [moved[0]]);
+    await run(moves(), move, { from: 'fence', to: 'drain' });
+    await expect(moves().recheck(move, context())).rejects.toThrow(LostCopyError);
+    await moves().unfence(move, context());
+    await run(moves(), move, { from: 'copy', to: 'verify' });
+    // As one that was restored from before
+    await two.exec('UPDATE ashlar_shards.move SET verified = NULL');
+    await run(moves(), move, { from: 'fence', to: 'drain' });
+    await expect(moves().recheck(move, context())).rejects.toThrow(LostCopyError);
+    await moves().unfence(move, context());
+    await run(moves(), move, { from: 'copy' });
+    const more = async (db: PGlite) => (await db.query('SELECT id, more FROM things ORDER BY id')).rows;
+    expect(await more(two)).toEqual(await more(one));
+  });
+
+  it('says what stands in the way, and how much would move', async () => {
+    for (const id of moved) await one.query('INSERT INTO things VALUES ($1)', [id]);
+    const plan = await moves().plan(move, AbortSignal.timeout(60_000));
+    expect(plan.obstacles).toEqual([]);
+    expect(plan.tables).toMatchObject([{ table: 'things', rows: moved.length }]);
+    await two.exec('ALTER TABLE things ADD other text');
+    const { obstacles } = await moves().plan(move, AbortSignal.timeout(60_000));
+    expect(obstacles).toMatchObject([{ kind: 'drift', shard: 'two', table: 'things' }]);
+  });
+});
