@@ -1,7 +1,7 @@
-import type { Running, Screen } from '@workspace/program';
+import { Keys, type Running, type Screen } from '@workspace/program';
 import type { Options } from './cli/options.ts';
+import { Choice, keysHelp } from './election/choice.ts';
 import { Election } from './election/election.ts';
-import { Keys, keysHelp } from './election/keys.ts';
 import { performScript } from './election/script.ts';
 import { eventLine, liveLine } from './output/lines.ts';
 import { type Report, reportOf } from './output/report.ts';
@@ -18,9 +18,8 @@ export async function run(options: Options, around: Surroundings): Promise<Repor
   const { place, ttlMs } = options;
   const startedAt = performance.now();
   await using election = await Election.open(options);
-  using keys = canType(options, screen)
-    ? new Keys(process.stdin, election.contenders, around.interrupt)
-    : undefined;
+  const choice = canType(options, screen) ? new Choice(election.contenders) : undefined;
+  using keys = choice && new Keys(process.stdin, key => choice.press(key), around.interrupt);
 
   const where = place.backend === 'memory' ? "in this process's memory" : `in ${place.backend}`;
   screen.print(`Three processes, one lease of ${ttlMs} ms, ${where}; the leader adds to the counter.`);
@@ -30,7 +29,7 @@ export async function run(options: Options, around: Surroundings): Promise<Repor
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
     if (line !== undefined) screen.print(`${seconds.padStart(6)} s  ${line}`);
   });
-  using _line = changing(screen, () => liveLine(election, keys?.chosen));
+  using _line = screen.follow(() => liveLine(election, choice?.chosen), liveMs);
 
   let expected: number | undefined;
   if (keys === undefined) expected = await performScript(election, ttlMs, signal);
@@ -41,15 +40,4 @@ export async function run(options: Options, around: Surroundings): Promise<Repor
 
 function canType({ script }: Options, screen: Screen): boolean {
   return !script && screen.live && process.stdin.isTTY;
-}
-
-/** Shows a line that changes, where that can be, until it is disposed of. */
-function changing(screen: Screen, line: () => string): Disposable {
-  const timer = screen.live ? setInterval(() => screen.change(line()), liveMs) : undefined;
-  return {
-    [Symbol.dispose]() {
-      clearInterval(timer);
-      if (screen.live) screen.change('');
-    },
-  };
 }

@@ -26,8 +26,11 @@ describe('readOptions', () => {
     ['--ttl-ms long', '--ttl-ms must be an integer from 200 to 60000, got "long"'],
     ['--ttl-ms 199', '--ttl-ms must be an integer from 200 to 60000, got "199"'],
     ['--ttl-ms', '--ttl-ms needs a value: --ttl-ms MS'],
-    ['--redis here', '--redis must be a URL that begins with redis://, got "here"'],
-    ['--postgres redis://h', '--postgres must be a URL that begins with postgres://, got "redis://h"'],
+    ['--redis here', '--redis must be a URL that begins with redis:// or rediss://, got "here"'],
+    [
+      '--postgres redis://h',
+      '--postgres must be a URL that begins with postgres:// or postgresql://, got "redis://h"',
+    ],
     ['--redis redis://h --postgres postgres://h', '--redis and --postgres exclude each other'],
     ['--json=yes', '--json takes no value, got "yes"'],
     ['--tll-ms 5', 'there is no flag --tll-ms; did you mean --ttl-ms?'],

@@ -12,7 +12,8 @@ await runProgram('storefront', async (args, { signal }) => {
   const present = (report: Report) => {
     if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     else screen.print(`\n${summary(report, screen)}`);
-    if (report.replays.some(({ errors }) => errors > 0)) process.exitCode = 1;
+    const isAmiss = ({ errors, orders }: Report['replays'][number]) => errors > 0 || (orders?.lost ?? 0) > 0;
+    if (report.replays.some(isAmiss)) process.exitCode = 1;
   };
   await run(options, { screen, present, signal });
 });

@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import type { Screen } from '@workspace/program';
 import type { Options } from './cli/options.ts';
 import { Fleet } from './fleet/fleet.ts';
+import { OrderDesk } from './orders/order-desk.ts';
 import { count } from './output/format.ts';
+import { orderLine } from './output/orders-summary.ts';
 import { eventLine, outageLine, Progress } from './output/progress.ts';
 import { changesOf, type Report, replayReport } from './output/report.ts';
 import { type PolicyName, policyTitles } from './policies.ts';
@@ -24,7 +26,7 @@ export interface Surroundings {
  * alike, to which things happen on the way; in a closed loop once, and nothing happens. Every process that it starts has ended when
  * it settles. Rejects with the signal's reason when that aborts.
  *
- * @throws TraceError, ChildError, RedisError, OverloadError
+ * @throws TraceError, ChildError, RedisError, ServersError, OverloadError
  */
 export async function run(options: Options, { screen, present, signal }: Surroundings): Promise<void> {
   const workload: Workload =
@@ -51,7 +53,7 @@ export async function run(options: Options, { screen, present, signal }: Surroun
 
 async function show(
   fleet: Fleet,
-  { pace, plot, redisUrl }: Options,
+  { pace, plot, redisUrl, postgres }: Options,
   { keys, warmUp }: Workload,
   screen: Screen,
   signal: AbortSignal,
@@ -61,12 +63,16 @@ async function show(
   const showOutage = (outage: Outage) => screen.print(outageLine(outage, screen));
   const tier = redisUrl === undefined ? undefined : new TierWatch(fleet, now, showOutage);
   const events = 'rate' in pace ? new Events(fleet, plot, keys.length, now, showEvent) : undefined;
+  if (postgres) screen.print('starting a primary and two standbys of PostgreSQL, for the orders');
+  await using desk = postgres
+    ? await OrderDesk.open(keys.length, event => screen.print(orderLine(event)))
+    : undefined;
   let progress: Progress | undefined;
   const onStart = (tally: Replay['tally']) => {
     progress = new Progress(screen, titleOf(fleet.policy), keys.length, tally);
   };
   try {
-    return await replay(fleet, { keys, warmUp, pace, events, tier, signal, onStart });
+    return await replay(fleet, { keys, warmUp, pace, events, tier, desk, signal, onStart });
   } finally {
     progress?.[Symbol.dispose]();
   }

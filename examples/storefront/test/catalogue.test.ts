@@ -5,21 +5,26 @@ import { seededRandom } from '@ashlar/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Catalogue, catalogue } from '../src/catalogue/catalogue.ts';
 import { type Database, simulatedDatabase } from '../src/catalogue/database.ts';
+import { PageViews, type ViewCounts } from '../src/catalogue/page-views.ts';
 import { productCache } from '../src/catalogue/product-cache.ts';
+import { shardedDatabase } from '../src/catalogue/sharded-database.ts';
 import { productKey, productPath } from '../src/product-path.ts';
 
 const database = simulatedDatabase({ loadMs: 0, random: seededRandom(1), sleep: async () => {} });
 let server: Server;
 let cache: ReturnType<typeof productCache>;
+let views: PageViews;
 let warm: Catalogue['warm'];
 afterEach(async () => {
   await new Promise(resolve => server.close(resolve));
   await cache.close();
+  await views[Symbol.asyncDispose]();
 });
 
 async function shop(max: number, from: Database = database, isTierAway = false): Promise<string> {
   cache = productCache({ replica: 'replica-1', max, eviction: lru, remote: undefined });
-  const options = { replica: 'replica-1', cache, database: from, isTierAway: () => isTierAway };
+  views = await PageViews.open();
+  const options = { replica: 'replica-1', cache, database: from, views, isTierAway: () => isTierAway };
   const made = catalogue(options);
   warm = made.warm;
   server = createServer(made.handler);
@@ -41,6 +46,23 @@ describe('the catalogue', () => {
     expect(answers).toEqual(['miss', 'miss', 'hit', 'miss', 'miss', 'miss']);
     const stats = await (await fetch(`${url}/stats`)).json();
     expect(stats).toEqual({ replica: 'replica-1', hits: 1, misses: 5, tierHits: 0, cached: 2 });
+  });
+
+  it('records every view through the queue, the most viewed first', async () => {
+    const url = await shop(2);
+    for (const key of ['a', 'b', 'a', 'c', 'a']) await fetch(url + productPath(key));
+    await fetch(`${url}/stats`);
+    const counted = async () => (await fetch(`${url}/views`)).json() as Promise<ViewCounts>;
+    await expect.poll(async () => (await counted()).recorded).toBe(5);
+    const { dropped, top } = await counted();
+    expect({ dropped, first: top[0] }).toEqual({ dropped: 0, first: ['a', 3] });
+  });
+
+  it('answers although views cannot be published, and counts those', async () => {
+    const url = await shop(2);
+    await views[Symbol.asyncDispose]();
+    expect((await fetch(url + productPath('a'))).status).toBe(200);
+    expect(await (await fetch(`${url}/views`)).json()).toEqual({ recorded: 0, dropped: 1, top: [] });
   });
 
   it('is warmed without the database, and counts nothing of that', async () => {
@@ -127,6 +149,33 @@ describe('the simulated database', () => {
     expect(Math.max(...slept)).toBeLessThan(15);
     expect(slept.reduce((sum, ms) => sum + ms, 0) / 200).toBeCloseTo(10, 0);
     expect(new Set(loaded.map(product => JSON.stringify(product))).size).toBe(1);
+  });
+});
+
+describe('the database on shards', () => {
+  it('has the same products, each on one of its shards', async () => {
+    const slept: number[] = [];
+    const sleep = async (ms: number) => void slept.push(ms);
+    await using sharded = await shardedDatabase(4, { loadMs: 10, random: seededRandom(1), sleep });
+    const keys = Array.from({ length: 100 }, (_, n) => `product ${n}`);
+    const expected = await Promise.all(keys.map(key => database.load(key)));
+    for (let times = 0; times < 2; times++) {
+      expect(await Promise.all(keys.map(key => sharded.load(key)))).toEqual(expected);
+    }
+    const counts = Object.values(await sharded.counts());
+    expect(counts).toHaveLength(4);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(100);
+    expect(Math.min(...counts)).toBeGreaterThan(10);
+    expect(slept).toHaveLength(200);
+  });
+
+  it('takes a product once that is asked for twice at a time', async () => {
+    const sleep = async () => {};
+    await using sharded = await shardedDatabase(2, { loadMs: 0, random: seededRandom(1), sleep });
+    const [one, other] = await Promise.all([sharded.load('42'), sharded.load('42')]);
+    expect(one).toEqual(other);
+    expect(await sharded.load('a\0b')).toEqual(await database.load('a\0b'));
+    expect(Object.values(await sharded.counts()).sort()).toEqual([0, 1]);
   });
 });
 

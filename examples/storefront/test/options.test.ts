@@ -14,10 +14,12 @@ describe('readOptions', () => {
       cache: 300,
       eviction: 'wTinyLfu',
       redisUrl: undefined,
+      postgres: false,
       pace: { rate: 700 },
       seed: 1,
       source: { season: 'december' },
       loadMs: 10,
+      shards: 0,
       servePort: undefined,
       json: false,
     });
@@ -49,10 +51,12 @@ describe('readOptions', () => {
       cache: 5,
       eviction: 'lru',
       redisUrl: 'rediss://x:1',
+      postgres: false,
       pace: { concurrency: 8 },
       seed: 7,
       source: { trace: 'b' },
       loadMs: 0,
+      shards: 0,
       servePort: 8080,
       json: true,
     });
@@ -62,6 +66,8 @@ describe('readOptions', () => {
       requests: 4_000,
     });
     expect(readOptions(['--concurrency', '1'])).toMatchObject({ policies: ['peak-ewma'] });
+    expect(readOptions(['--postgres'])).toMatchObject({ postgres: true, requests: 10_000 });
+    expect(readOptions(['--shards', '4'])).toMatchObject({ shards: 4 });
     expect(readOptions(['--cold'])).toMatchObject({ requests: 10_000, warmUp: 0 });
     expect(readOptions(['--help', '--rate', '5'])).toBeUndefined();
     expect(readOptions(['--serve', '--requests', '0'])?.requests).toBe(0);
@@ -88,14 +94,17 @@ describe('readOptions', () => {
     ],
     ['--policy peak-ewma,', 'or all, got ""'],
     ['--policy all --replicas 2', '--policy all needs at least 3 --replicas'],
+    ['--shards 0', '--shards must be an integer from 1 to 64, got "0"'],
+    ['--postgres --concurrency 2', '--postgres needs a --rate'],
+    ['--serve --postgres --requests 0', '--postgres needs --requests: without visitors nobody orders'],
     ['--policy all --concurrency 2', '--policy all needs a --rate'],
     ['--policy random,consistent --concurrency 2', '--concurrency makes one replay: give one --policy'],
     [
       '--eviction mru',
       '--eviction must be of arc, auto, clock, fifo, lfu, lirs, lru, s3fifo, sieve, twoQueue, wTinyLfu',
     ],
-    ['--redis localhost', '--redis must be a URL that begins with redis://, got "localhost"'],
-    ['--redis http://x', 'that begins with redis://, got "http://x"'],
+    ['--redis localhost', '--redis must be a URL that begins with redis:// or rediss://, got "localhost"'],
+    ['--redis http://x', 'that begins with redis:// or rediss://, got "http://x"'],
     ['--load-ms 5001', '--load-ms must be an integer from 0 to 5000'],
     ['--port 80', '--port needs --serve'],
     ['--replica 3', 'there is no flag --replica; did you mean --replicas?'],

@@ -81,6 +81,7 @@ describe('the report', () => {
     retries: 0,
     failures: new Map(),
     tier: undefined,
+    orders: undefined,
     counted: [
       { replica: 'replica-1', hits: 1, misses: 0, tierHits: 3, cached: 1 },
       { replica: 'replica-3', hits: 0, misses: 0, tierHits: 4, cached: 0 },

@@ -1,21 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import type { ChildProcess } from 'node:child_process';
 import { type Ended, ended } from '@workspace/services';
-import { onTestFinished } from 'vitest';
+import { startProgram } from '@workspace/services/vitest';
 import type { Report } from '../src/output/report.ts';
 
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-
-/** Starts the built program, as users do. It does not outlive the test. */
-export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-  if (!existsSync(main)) throw new Error(`${main} is missing: \`npm run build\` makes it`);
-  const child = spawn(process.execPath, [main, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  return child;
+export function start(args: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess {
+  return startProgram(new URL('../dist/main.js', import.meta.url), args, env);
 }
 
 export function run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ended> {

@@ -14,6 +14,12 @@ it.each([
   expect(readme).toContain(shown);
 });
 
+it('shows how an order is taken as the desk does it', () => {
+  const source = readFileSync(new URL('../src/orders/order-desk.ts', import.meta.url), 'utf8');
+  const [, shown = 'no region'] = /\/\/ #region order\n([\s\S]*?) *\/\/ #endregion/.exec(source) ?? [];
+  expect(readme).toContain(shown.replace(/^(?=.)/gm, '    '));
+});
+
 it('shows the figures of the seasons as they are', () => {
   for (const name of Object.keys(seasons) as SeasonName[]) {
     const figures = Object.values(seasons[name]).map(String);

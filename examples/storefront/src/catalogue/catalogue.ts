@@ -3,11 +3,21 @@ import type { Cache } from '@ashlar/cache-policies';
 import { productKey } from '../product-path.ts';
 import { type Database, type Product, productOf } from './database.ts';
 import { errorPage, homePage, productPage } from './page.ts';
+import type { PageViews } from './page-views.ts';
+
+/** What was found out before anybody asked: the keys of products. */
+export interface Shelf {
+  bestSellers(): readonly string[];
+  related(key: string): readonly string[];
+}
 
 export interface CatalogueOptions {
   readonly replica: string;
   readonly cache: Cache<string, Product>;
   readonly database: Database;
+  readonly views: PageViews;
+  /** Default: nothing is found out. */
+  readonly shelf?: Shelf;
   /** Whether the cache has lost the tier that it shares. */
   isTierAway?(): boolean;
 }
@@ -31,15 +41,15 @@ export interface Catalogue {
 /**
  * The product catalogue of a shop: `/product/<key>`, with the cache's answer (`hit` or `miss`) in `x-cache`, the
  * replica in `x-replica`, and `x-tier: away` when it was served without the shared tier that there should be; `/stats`;
- * `/`. A miss is a load from the database: a request for a product that is being loaded waits for that load and counts as
+ * `/views`; `/`. A miss is a load from the database: a request for a product that is being loaded waits for that load and counts as
  * a hit, as nginx counts with `proxy_cache_lock`.
  */
 export function catalogue(options: CatalogueOptions): Catalogue {
-  const { replica, cache, database, isTierAway = () => false } = options;
+  const { replica, cache, database, views, shelf, isTierAway = () => false } = options;
   const counted = { hits: 0, misses: 0 };
   let tierHitsOfWarmUp = 0;
 
-  async function product(key: string, response: ServerResponse): Promise<void> {
+  async function product(key: string, visit: string | undefined, response: ServerResponse): Promise<void> {
     const isHere = cache.peek(key) !== undefined; // then a load is a refresh, which no request waits for
     let isLoaded = false;
     const found = await cache.get(key, async id => {
@@ -48,10 +58,11 @@ export function catalogue(options: CatalogueOptions): Catalogue {
     });
     const hit = isHere || !isLoaded;
     counted[hit ? 'hits' : 'misses']++;
+    views.record({ product: key, fromCache: hit, ...(visit === undefined ? {} : { visit }) });
     const answer = hit ? 'hit' : 'miss';
     response.setHeader('x-cache', answer);
     if (isTierAway()) response.setHeader('x-tier', 'away');
-    sendHtml(response, 200, productPage(found, replica, answer));
+    sendHtml(response, 200, productPage(found, replica, answer, shelf?.related(key)));
   }
 
   function stats(): CatalogueStats {
@@ -68,18 +79,21 @@ export function catalogue(options: CatalogueOptions): Catalogue {
     response.setHeader('x-replica', replica);
     const { method, url = '/' } = request;
     if (method !== 'GET' && method !== 'HEAD') return sendHtml(response, 405, errorPage('Only GET and HEAD'));
-    if (url === '/') return sendHtml(response, 200, homePage());
-    if (url === '/stats') {
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(stats()));
-      return;
-    }
+    if (url === '/') return sendHtml(response, 200, homePage(shelf?.bestSellers()));
+    if (url === '/stats') return sendJson(response, stats());
+    if (url === '/views') return sendJson(response, views.counts());
     const key = productKey(url);
     if (key === undefined) return sendHtml(response, 404, errorPage('There is no such page'));
-    product(key, response).catch((error: Error) => sendHtml(response, 500, errorPage(error.message)));
+    const visit = /(?:^|; )visit=(\w+)/.exec(request.headers.cookie ?? '')?.[1];
+    product(key, visit, response).catch((error: Error) => sendHtml(response, 500, errorPage(error.message)));
   };
 
   return { handler, warm };
+}
+
+function sendJson(response: ServerResponse, value: object): void {
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify(value));
 }
 
 function sendHtml(response: ServerResponse, status: number, html: string): void {

@@ -8,6 +8,8 @@ export interface CatalogueSettings {
   readonly eviction: EvictionName;
   readonly loadMs: number;
   readonly seed: number;
+  /** On how many shards its products are; 0 for none. */
+  readonly shards: number;
   readonly tier?: TierSettings;
 }
 

@@ -21,6 +21,8 @@ export interface Options {
   readonly eviction: EvictionName;
   /** Of the Redis whose tier the caches share; `undefined` when each is alone. */
   readonly redisUrl: string | undefined;
+  /** Take orders into servers of PostgreSQL that are started here, and kill their primary on the way. */
+  readonly postgres: boolean;
   /** Requests a second in an open loop, or how many at a time in a closed one. */
   readonly pace: { readonly rate: number } | { readonly concurrency: number };
   readonly seed: number;
@@ -28,6 +30,8 @@ export interface Options {
   readonly source: { readonly trace: string } | { readonly season: SeasonName };
   /** What a product takes on average to load from the simulated database. */
   readonly loadMs: number;
+  /** On how many shards in its memory each replica keeps its products; 0 for a database that makes them up. */
+  readonly shards: number;
   /** The port to keep serving on, 0 for a free one; `undefined` to end with the report. */
   readonly servePort: number | undefined;
   readonly json: boolean;
@@ -57,6 +61,10 @@ const flags = {
     value: 'URL',
     help: 'share what is loaded over this Redis, redis://host:port; kill it on the way',
   },
+  postgres: {
+    help: 'take orders too, into a primary with two standbys that are started here; the primary is killed at 25 %',
+  },
+  shards: { value: 'N', help: 'keep the products of each replica on N shards in its memory (none)' },
   'load-ms': { value: 'MS', help: 'what loading a product takes on average, 0 for no time at all (10)' },
   trace: {
     value: 'FILE',
@@ -110,6 +118,9 @@ export function readOptions(args: readonly string[]): Options | undefined {
   const replicas = given.integer('replicas', 4, [1, 64]);
   if (plot === 'trouble' && replicas < 3) throw new UsageError('--policy all needs at least 3 --replicas');
   if (plot === 'trouble' && given.has('concurrency')) throw new UsageError('--policy all needs a --rate');
+  if (given.has('postgres') && given.has('concurrency')) throw new UsageError('--postgres needs a --rate');
+  if (given.has('postgres') && /^0+$/.test(given.get('requests') ?? ''))
+    throw new UsageError('--postgres needs --requests: without visitors nobody orders');
   const usualRequests = plot === 'trouble' ? 4_000 : 10_000;
   if (whole && trace === undefined)
     throw new UsageError('--requests all needs --trace: a generated day has no end');
@@ -122,12 +133,14 @@ export function readOptions(args: readonly string[]): Options | undefined {
     cache: given.integer('cache', 300, [1, 10_000_000]),
     eviction: evictionOf(given.get('eviction') ?? 'wTinyLfu'),
     redisUrl: given.url('redis', ['redis:', 'rediss:']),
+    postgres: given.has('postgres'),
     pace: given.has('concurrency')
       ? { concurrency: given.integer('concurrency', 1, [1, 1_000]) }
       : { rate: given.integer('rate', 700, [1, 100_000]) },
     seed: given.integer('seed', 1, [0, 2 ** 32 - 1]),
     source: trace === undefined ? { season: seasonOf(given.get('season') ?? 'december') } : { trace },
     loadMs: given.integer('load-ms', 10, [0, 5_000]),
+    shards: given.integer('shards', 0, [1, 64]),
     servePort: serve ? given.integer('port', 0, [0, 65_535]) : undefined,
     json: given.has('json'),
   };

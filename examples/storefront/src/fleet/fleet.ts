@@ -16,6 +16,8 @@ export interface FleetOptions {
   readonly eviction: EvictionName;
   readonly loadMs: number;
   readonly seed: number;
+  /** Of the products of each replica; 0 for none. */
+  readonly shards: number;
   /** Of the proxy; 0 for a free one. */
   readonly port: number;
   /** Of the Redis that the caches of the replicas share, if they do. */
@@ -173,9 +175,9 @@ export class Fleet implements AsyncDisposable {
 }
 
 function startReplica(number: number, options: FleetOptions, { redis, states }: Shared): Promise<Child> {
-  const { cache, eviction, loadMs, seed } = options;
+  const { cache, eviction, loadMs, seed, shards } = options;
   const replica = replicaName(number);
-  const common = { replica, cache, eviction, loadMs, seed: seed + number };
+  const common = { replica, cache, eviction, loadMs, seed: seed + number, shards };
   const settings: CatalogueSettings = redis === undefined ? common : { ...common, tier: redis.settings };
   return Child.start(catalogueProgram, settings, message => {
     const notice = message as ReplicaNotice;

@@ -1,6 +1,7 @@
 import { comparedEvictions, type EvictionName, evictionOf } from '../evictions.ts';
 import { type Moves, movesBetween } from '../fleet/moves.ts';
 import { type Latency, naturally, ratio } from '../load/tally.ts';
+import type { OrdersReport } from '../orders/order-desk.ts';
 import type { PolicyName } from '../policies.ts';
 import type { Event, Plot } from '../replay/events.ts';
 import type { Replay } from '../replay/replay.ts';
@@ -60,6 +61,8 @@ export interface ReplayReport {
   readonly events: readonly Event[];
   /** Present when the replicas shared one. */
   readonly tier?: TierReport;
+  /** Present when orders were taken. */
+  readonly orders?: OrdersReport;
 }
 
 export interface Change extends Moves {
@@ -85,7 +88,7 @@ export interface Report {
 
 /** `cache` is the size of each replica's. */
 export function replayReport(replay: Replay, cache: number): ReplayReport {
-  const { policy, tally, elapsedMs, retries, failures, events, counted, tier } = replay;
+  const { policy, tally, elapsedMs, retries, failures, events, counted, tier, orders } = replay;
   const { requests, errors, hits, hitRatio, latency, late, copies } = tally;
   const answered = requests - errors;
   const fates = new Map<string, Fate>(
@@ -133,6 +136,7 @@ export function replayReport(replay: Replay, cache: number): ReplayReport {
     replicas,
     events,
     ...(tier === undefined ? {} : { tier: tierReport(tier, counted) }),
+    ...(orders && { orders }),
   };
 }
 

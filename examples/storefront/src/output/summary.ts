@@ -1,6 +1,7 @@
 import { alignedTable, type Screen } from '@workspace/program';
 import { policyTitles } from '../policies.ts';
 import { count, milliseconds, percent } from './format.ts';
+import { ordersSummary } from './orders-summary.ts';
 import type { Change, ReplayReport, Report } from './report.ts';
 import { sharedTier } from './tier-summary.ts';
 
@@ -9,6 +10,7 @@ export function summary(report: Report, screen: Screen): string {
   const { replays, changes, plot } = report;
   const parts = [overall(report, screen), plot === 'trouble' ? bySickness(replays) : byReplica(replays)];
   if (replays.some(({ tier }) => tier !== undefined)) parts.push(sharedTier(replays));
+  if (replays.some(({ orders }) => orders !== undefined)) parts.push(ordersSummary(replays));
   if (changes.length > 0) parts.push(moves(changes));
   const meaning = verdict(report);
   if (meaning !== undefined) parts.push(meaning);

@@ -5,6 +5,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { Client } from '../load/client.ts';
 import { closedLoop, openLoop } from '../load/pace.ts';
 import { Tally } from '../load/tally.ts';
+import type { OrderDesk, OrdersReport } from '../orders/order-desk.ts';
 import type { PolicyName } from '../policies.ts';
 import { ChildError } from '../processes/child.ts';
 import type { Event, Events } from './events.ts';
@@ -21,6 +22,8 @@ export interface ReplayOptions {
   readonly events: Events | undefined;
   /** Follows the tier that the replicas share, if they do. */
   readonly tier: TierWatch | undefined;
+  /** Where visitors order, if they can. */
+  readonly desk: OrderDesk | undefined;
   readonly signal: AbortSignal;
   /** Called when the replay begins. */
   onStart?(tally: Tally): void;
@@ -45,6 +48,7 @@ export interface Replay {
   /** What each replica that still runs has counted itself. */
   readonly counted: readonly CatalogueStats[];
   readonly tier: TierWatch | undefined;
+  readonly orders: OrdersReport | undefined;
 }
 
 const homeRequests = 400;
@@ -53,7 +57,7 @@ const maxOpen = 25_000;
 
 /** Requests the keys in order through the fleet's proxy. What fails is counted. @throws OverloadError, ChildError */
 export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Replay> {
-  const { keys, pace, events, tier, signal } = options;
+  const { keys, pace, events, tier, desk, signal } = options;
   await using client = new Client(fleet.url);
   const tally = new Tally();
   const answeredBy: (string | undefined)[] = [];
@@ -65,6 +69,7 @@ export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Repl
     const seen = await client.product(key);
     tally.add(key, seen, clock.now() - dueMs);
     tier?.answered(seen);
+    desk?.visited(index, key);
     answeredBy[index] = seen.ok ? seen.replica : undefined;
   };
   await warmProcesses(client, signal);
@@ -75,13 +80,23 @@ export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Repl
   const common = { requests: keys.length, clock, signal, send };
   await ('rate' in pace ? openLoop({ ...common, ...pace, maxOpen }) : closedLoop({ ...common, ...pace }));
   const elapsedMs = clock.now() - startMs;
+  const orders = desk === undefined ? undefined : await abortable(desk.finished(), signal);
   const happened = (await events?.finished()) ?? [];
   const { retries, endpoints } = await client.json<BalancerSnapshot>('/balancer').catch(cause => {
     throw new ChildError('the proxy has ended', { cause });
   });
   const failures = new Map(endpoints.map(({ id, failed }) => [id, failed]));
   const counted = await Promise.all(Array.from(fleet.replicaUrls.values(), statsOf));
-  const seen = { tally, elapsedMs, retries, failures, events: happened, counted: counted.flat(), tier };
+  const seen = {
+    tally,
+    elapsedMs,
+    retries,
+    failures,
+    events: happened,
+    counted: counted.flat(),
+    tier,
+    orders,
+  };
   return { policy, replicasAtStart, keys, warmUp, answeredBy, ...seen };
 }
 
