@@ -28,12 +28,18 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       { text: 'cache-policies', link: '/packages/cache-policies' },
       { text: 'store', link: '/packages/store' },
       { text: 'queue', link: '/packages/queue' },
+      { text: 'replica-failover', link: '/packages/replica-failover' },
+      { text: 'cron-precompute', link: '/packages/cron-precompute' },
+      { text: 'shard-router', link: '/packages/shard-router' },
     ],
   },
   {
     text: 'Recipes',
     items: [
       { text: 'Cache HTTP responses', link: '/recipes/http-responses' },
+      { text: 'Queues in your application', link: '/recipes/queues' },
+      { text: 'Read your own writes', link: '/recipes/read-your-writes' },
+      { text: 'Precomputed data in your application', link: '/recipes/precomputed-data' },
       { text: 'Metrics and logs', link: '/recipes/metrics-and-logs' },
       { text: 'Close what you open', link: '/recipes/close' },
     ],

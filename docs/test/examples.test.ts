@@ -23,6 +23,7 @@ async function run(file: string, more: readonly string[] = []): Promise<void> {
   expect(expected).not.toEqual([]);
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [...flags, ...more, path], {
     timeout: 25_000,
+    env: { ...process.env, TSX_TSCONFIG_PATH: resolve(folder, '../tsconfig.json') },
   });
   expect(stdout.trimEnd().split('\n')).toEqual(expected);
   expect(stderr).toBe('');

@@ -30,6 +30,9 @@ const inCommentsOnly: Readonly<Record<string, readonly string[]>> = {
   'cache-policies': [],
   store: [],
   queue: [],
+  'cron-precompute': [],
+  'replica-failover': ['OpenOptions.onLost'], // of who writes a backend
+  'shard-router': [],
 };
 
 // The site has its option tables from the READMEs, so what a README leaves out is nowhere

@@ -1,17 +1,25 @@
 import type { Theme } from 'vitepress';
 import DefaultTheme from 'vitepress/theme';
 import { h } from 'vue';
+import FailoverDemo from './failover/FailoverDemo.vue';
 import LoadBalancerDemo from './lb/LoadBalancerDemo.vue';
+import PrecomputeDemo from './precompute/PrecomputeDemo.vue';
+import QueueDemo from './queue/QueueDemo.vue';
 import HashRingDemo from './ring/HashRingDemo.vue';
 import HeroRing from './ring/HeroRing.vue';
+import ShardsDemo from './shards/ShardsDemo.vue';
 import './style.css';
 
 const theme: Theme = {
   extends: DefaultTheme,
   Layout: () => h(DefaultTheme.Layout, null, { 'home-hero-image': () => h(HeroRing) }),
   enhanceApp({ app }) {
+    app.component('FailoverDemo', FailoverDemo);
     app.component('HashRingDemo', HashRingDemo);
     app.component('LoadBalancerDemo', LoadBalancerDemo);
+    app.component('PrecomputeDemo', PrecomputeDemo);
+    app.component('QueueDemo', QueueDemo);
+    app.component('ShardsDemo', ShardsDemo);
   },
 };
 
