@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { reasonToInstall } from './installed.mjs';
 import { runStep } from './step.mjs';
+import { runTests } from './tests.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const tasks = {
@@ -33,8 +34,14 @@ process.chdir(root);
 await install();
 await build(task.build);
 const program = join(root, task.program);
-process.argv = [process.execPath, program, ...task.args, ...args];
-await import(pathToFileURL(program).href);
+if (name === 'test' && args.length === 0) {
+  const end = await runTests(program);
+  if (typeof end === 'number') process.exitCode = end;
+  else process.kill(process.pid, end);
+} else {
+  process.argv = [process.execPath, program, ...task.args, ...args];
+  await import(pathToFileURL(program).href);
+}
 
 async function install() {
   const reason = reasonToInstall(root);

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 
 const config = join(import.meta.dirname, 'fixtures', 'vitest.config.mjs');
 const vitest = join(import.meta.dirname, '..', '..', '..', 'node_modules', 'vitest', 'vitest.mjs');
@@ -63,4 +65,20 @@ it('lists the slowest of several files before that', async () => {
 it('lets no run pass with CI=true in which nothing ran', async () => {
   const { code, lines } = await run(['skipped'], { CI: 'true' });
   expect([code, lines.at(-1)]).toEqual([1, '0 passed, 0 failed, 1 skipped']);
+});
+
+it('reports which files failed, to run them again', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ashlar-report-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'report.json');
+  await run(['outcomes', 'unhandled', 'broken', 'skipped'], { ASHLAR_TEST_REPORT: path });
+  const { failures, ...totals } = JSON.parse(readFileSync(path, 'utf8'));
+  expect(totals).toEqual({ passed: 2, failed: 3, skipped: 5, elsewhere: 0 });
+  expect(Object.keys(failures).sort()).toEqual([
+    'broken.fixture.ts',
+    'outcomes.fixture.ts',
+    'unhandled.fixture.ts',
+  ]);
+  expect(failures['outcomes.fixture.ts']).toMatchObject({ passed: 1, failed: 2, skipped: 4 });
+  expect(failures['broken.fixture.ts'].names).toEqual(['outside its tests']);
 });

@@ -1,34 +1,51 @@
-import { writeSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
 import './skip-reason.ts';
 
 const noReason = 'no reason given';
 
-/** What became of the tests of a run. */
-interface Tally {
+interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+}
+
+/** What became of the tests of a run. */
+interface Tally extends Counts {
   /** The names of the skipped tests, by reason. */
   readonly reasons: Map<string, string[]>;
 }
 
+/** What `npm test` reads of a run, to run again what failed. */
+interface Report extends Counts {
+  /** Each file in which something failed, by its path. */
+  failures: Record<string, Counts & { names: string[] }>;
+  /** Errors that belong to no file. */
+  elsewhere: number;
+}
+
 /**
  * A reporter of vitest that says, after all others, what was skipped and why, and closes the output with the
- * plain line `N passed, N failed, N skipped`. With `CI=true` a run in which no test ran fails.
+ * plain line `N passed, N failed, N skipped`. With `CI=true` a run in which no test ran fails. It writes a report to
+ * the file that `ASHLAR_TEST_REPORT` names.
  */
 export default class Summary implements Reporter {
   onInit(vitest: Vitest): void {
+    const { ASHLAR_TEST_REPORT: path } = process.env;
+    delete process.env['ASHLAR_TEST_REPORT']; // it is not for the programs that tests start
     // Not at the end of the test run: vitest may still write, and fail, after that.
     process.once('exit', () => {
-      const tally = count(vitest.state.getTestModules());
-      if (tally.failed === 0 && vitest.state.getUnhandledErrors().length > 0) tally.failed = 1;
+      const modules = vitest.state.getTestModules();
+      const tally = count(modules);
+      const unhandled = vitest.state.getUnhandledErrors();
+      if (tally.failed === 0 && unhandled.length > 0) tally.failed = 1;
       const nothingRan = tally.passed + tally.failed === 0;
       if (nothingRan && process.env['CI'] === 'true' && !process.exitCode) process.exitCode = 1;
       const notSelected = vitest.config.testNamePattern !== undefined && tally.reasons.get(noReason);
       if (notSelected) tally.reasons.delete(noReason);
       const footnote = notSelected ? `Not selected by name: ${notSelected.length}\n` : '';
       writeSync(1, `\n${listSkipped(tally)}${footnote}${closingLine(tally)}`);
+      if (path) writeFileSync(path, JSON.stringify(report(tally, modules, unhandled)));
     });
   }
 }
@@ -41,6 +58,30 @@ function count(modules: readonly TestModule[]): Tally {
     tally.failed += [module, ...module.children.allSuites()].filter(isBroken).length;
   }
   return tally;
+}
+
+function report(
+  { passed, failed, skipped }: Tally,
+  modules: readonly TestModule[],
+  unhandled: readonly unknown[],
+): Report {
+  const failures: Report['failures'] = {};
+  let elsewhere = 0;
+  const origins = unhandled.map(error => (error as { VITEST_TEST_PATH?: string }).VITEST_TEST_PATH);
+  for (const module of modules) {
+    const tally = count([module]);
+    if (tally.failed === 0 && !origins.includes(module.moduleId)) continue;
+    const tests = [...module.children.allTests('failed')].map(test => test.fullName);
+    failures[module.relativeModuleId] = {
+      passed: tally.passed,
+      failed: tally.failed,
+      skipped: tally.skipped,
+      names: tests.length > 0 ? tests : ['outside its tests'],
+    };
+  }
+  const files = new Set(modules.map(module => module.moduleId));
+  for (const origin of origins) if (origin === undefined || !files.has(origin)) elsewhere += 1;
+  return { passed, failed, skipped, failures, elsewhere };
 }
 
 function isBroken(suite: TestModule | TestSuite): boolean {
