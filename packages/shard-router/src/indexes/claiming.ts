@@ -123,7 +123,7 @@ export class Claiming<C> {
     if (isVoid) await this.giveUp(index, { value, claim, former });
     else {
       // First: who finds a live entry, finds no other of that row
-      if (before !== undefined) await this.release({ index, value, claim: before.claim });
+      if (before !== undefined && !index.isUnique) await this.release({ index, value, claim: before.claim });
       await this.confirm({ index, value, claim });
     }
     return !isVoid;

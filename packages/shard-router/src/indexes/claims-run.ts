@@ -1,7 +1,7 @@
 import type { Row } from '../columns/column.ts';
 import { DuplicateRowError } from '../errors/statements.ts';
 import { Turns } from '../running/turns.ts';
-import type { Claimed, Former } from './entry.ts';
+import { type Claimed, type Former, formerOf } from './entry.ts';
 import { type Claim, type Index, type Indexes, textOf } from './index.ts';
 import { Changed, type Kept } from './notes.ts';
 
@@ -120,7 +120,7 @@ export class ClaimsRun {
     this.#checkUnique();
     for (const each of this.#held.values()) {
       const former = this.has(each) ? this.#takenOf(each) : undefined;
-      // Or both would have the value
+      // Or both would have it
       if (former !== undefined && !this.#removed.has(former)) throw new Changed();
     }
     if (this.missing.length > 0) throw new Unclaimed();
@@ -139,9 +139,8 @@ export class ClaimsRun {
     return this.#isDone;
   }
 
-  #takenOf({ index, entry, isKept }: Held): string | undefined {
-    if (isKept || !index.isUnique || entry.former === '') return undefined;
-    return (JSON.parse(entry.former) as Former).claim;
+  #takenOf({ entry, isKept }: Held): string | undefined {
+    return isKept ? undefined : formerOf(entry.former)?.claim;
   }
 
   /** @throws DuplicateRowError when two rows have one value of a unique index */

@@ -70,7 +70,11 @@ async function swept(
   operation: string,
 ) {
   expect((await router.recover(0)).failed).toEqual([]);
-  const sweeper = usersRouter(shards, store, { ...options, sweepMs: 100 });
+  // Another router has the claim to sweep
+  const own = memoryStore();
+  const { claim, release } = own;
+  const free = altered(store, { claim: claim.bind(own), release: release.bind(own) });
+  const sweeper = usersRouter(shards, free, { ...options, sweepMs: 100 });
   try {
     await sweeper.ready();
     const left = async () => (await leftoversOf(shards, store)).entries;
@@ -85,6 +89,7 @@ async function swept(
       expect((await left()).filter(each => !each.startsWith('town'))).toEqual([]);
   } finally {
     await sweeper.close();
+    await own.close();
   }
 }
 
@@ -133,7 +138,7 @@ describe.each(Object.entries({ ...operations, ...overSeveral }))(
           // What was acknowledged is there
           if (outcome === 'done' && /^(insert|update|upsert|transaction.*)$/.test(_))
             expect(await router.table('users').findBy('mail', { mail: 'new' })).toHaveLength(1);
-          await swept(router, memory, store, _);
+          if (/^(move|transaction)/.test(_)) await swept(router, memory, store, _);
           await checked(router);
           await process.close();
           await router.close();
@@ -216,7 +221,7 @@ describe.each(Object.entries(operations))('a process that stands still in an %s'
       }
     }
     expect(stops).toBeGreaterThan(5);
-  });
+  }, 300_000);
 });
 
 it('rows with indexes move while they are written: each is found, and no value is that of two', async () => {
