@@ -98,6 +98,8 @@ export class ShardRouter<
       twoPhase: this.#twoPhase,
       isTwoPhase: settings.twoPhase,
       routes: () => this.#now(),
+      shards: () => this.#queried,
+      clock,
     });
     this.#recovery = new Recovery(name, shards as Readonly<Record<string, Executor<unknown>>>);
     this.#references = new DeclaredReferences(settings.references, settings.tables, {
@@ -266,8 +268,8 @@ export class ShardRouter<
       version: (table, shards) => this.#references.common(table, shards),
       shard: name => this.#guarded.shard(name),
       isTransaction: false,
-      together: (keys, work, scope) =>
-        this.#transactions.run(keys, tx => work(tx.shards), { ...scope, twoPhase: true }),
+      together: (keys, work, scope) => this.#transactions.together(keys, work, scope),
+      clock: this.#settings.clock,
     };
   }
 

@@ -12,14 +12,17 @@ export interface Databases extends AsyncDisposable {
   client(database: string): Promise<pg.Client>;
 }
 
-/** Starts them, each with these tables. */
-export async function startDatabases(ddl: string): Promise<Databases> {
+/** Starts them, each with these tables. @param config of a server of their own */
+export async function startDatabases(
+  ddl: string,
+  config?: Readonly<Record<string, string | number>>,
+): Promise<Databases> {
   const ends: (() => Promise<unknown>)[] = [];
   const dispose = async () => {
     for (const end of ends.splice(0).reverse()) await end();
   };
   try {
-    const server = await startPostgres();
+    const server = await startPostgres(config && { own: true, config });
     ends.push(() => server.stop());
     const urlOf = (database: string) => server.url.replace(/[^/]*$/, database);
     const client = async (database: string) => {

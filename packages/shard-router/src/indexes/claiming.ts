@@ -2,23 +2,9 @@ import { execute } from '../clients/client.ts';
 import type { Row } from '../columns/column.ts';
 import { DuplicateRowError, IndexBusyError } from '../errors/statements.ts';
 import type { Shards } from '../queries/shards.ts';
-import type { Select, Statement } from '../tables/statement.ts';
-import type { Table } from '../tables/table-of.ts';
+import type { Statement } from '../tables/statement.ts';
+import { type Claimed, type Entry, type Former, formerOf, noteOf, selectOf } from './entry.ts';
 import { type Claim, equalTo, type Index, type Indexes, rowOf, textOf } from './index.ts';
-
-/** An entry as it is in its table. */
-export interface Entry {
-  readonly value: string;
-  /** Names the row. */
-  readonly id: string;
-  /** Its primary key. */
-  readonly row: string;
-  readonly claim: string;
-  /** Whether its row is known to be written; if not, it may be about to be. */
-  readonly live: boolean;
-  /** When it was claimed, by the clock of who did: only how soon it is looked at goes by it. */
-  readonly at: bigint;
-}
 
 /** How often an entry is looked at again since it has changed in the meantime. */
 const mostAttempts = 10;
@@ -33,40 +19,51 @@ export class Claiming<C> {
   readonly #indexes: Indexes;
   readonly #inDoubtMs: number;
 
-  constructor(shards: Shards<C>, indexes: Indexes, inDoubtMs: number) {
+  constructor(shards: Shards<C>, indexes: Indexes) {
     this.#shards = shards;
     this.#indexes = indexes;
-    this.#inDoubtMs = inDoubtMs;
+    this.#inDoubtMs = shards.inDoubtMs ?? 10_000;
   }
 
   /**
-   * Claims the entry of a row's value. `kept` when the row has it already.
+   * Claims the entry of a row's value. `kept` when the row has it already. Of a unique index, that of `former` is taken over: from then on the
+   * value is for both, and nobody else.
    *
    * @throws DuplicateRowError when another row has it, and the index is unique
    * @throws IndexBusyError when another write is about it
    */
-  async claim(index: Index, value: string, row: Row): Promise<Claim & { readonly isKept: boolean }> {
+  async claim(index: Index, value: string, row: Row, former?: Former): Promise<Claimed> {
     const { table } = index;
     const id = table.identity(row);
     for (let attempt = 0; attempt < mostAttempts; attempt++) {
-      const claim = globalThis.crypto.randomUUID();
-      const at = BigInt(Date.now());
-      const entry = { ...index.keyOf(value), value, id, row: textOf(table, row), claim, live: false, at };
+      const entry = {
+        value,
+        id,
+        row: textOf(table, row),
+        claim: globalThis.crypto.randomUUID(),
+        live: false,
+        at: BigInt(Date.now()),
+        former: former === undefined ? '' : JSON.stringify(former),
+      };
+      const claimed = { index, value, claim: entry.claim, isKept: false, entry };
       const added = await this.#write(index, value, {
         kind: 'insert',
         table: index.entries,
-        rows: [entry],
+        rows: [{ ...index.keyOf(value), ...entry }],
         onConflict: 'nothing',
       });
-      if (added === 1) return { index, value, claim, isKept: false };
+      if (added === 1) return claimed;
       const there = (await this.entries(index, value)).find(each => index.isUnique || each.id === id);
       if (there === undefined) continue;
       if (await this.isNoted(there)) {
-        if (there.id === id) return { index, value, claim: there.claim, isKept: true };
-        throw new DuplicateRowError(table.name, `the index ${index.name} has ${value}`);
+        if (there.id === id) return { index, value, claim: there.claim, isKept: true, entry: there };
+        if (there.claim !== former?.claim)
+          throw new DuplicateRowError(table.name, `the index ${index.name} has ${value}`);
+        const { value: _, ...set } = entry;
+        if ((await this.#set(there.claim, index, value, set)) === 1) return claimed;
       }
       // Its row is gone, and only its release is left; or it is not yet written
-      if (there.live) await this.release({ index, value, claim: there.claim });
+      else if (there.live) await this.release({ index, value, claim: there.claim });
       else if (Date.now() - Number(there.at) >= this.#inDoubtMs) await this.settle(index, there);
       else throw new IndexBusyError(table.name, index.name);
     }
@@ -85,12 +82,7 @@ export class Claiming<C> {
 
   /** The row with this claim is written. */
   async confirm({ index, value, claim }: Claim): Promise<void> {
-    await this.#write(index, value, {
-      kind: 'update',
-      table: index.entries,
-      set: { live: true },
-      where: [...index.where(value), { column: 'claim', op: '=', value: claim }],
-    });
+    await this.#set(claim, index, value, { live: true, former: '' });
   }
 
   /** No row has this claim any more, and none will. */
@@ -102,8 +94,21 @@ export class Claiming<C> {
     });
   }
 
+  /** The row of this claim is not written, and never will be. Gives its entry back to whom it was taken from. */
+  async giveUp(
+    index: Index,
+    { value, claim, former }: Pick<Entry, 'value' | 'claim' | 'former'>,
+  ): Promise<void> {
+    const before = formerOf(former);
+    if (before === undefined || !index.isUnique) return this.release({ index, value, claim });
+    // Not live before it is known that its row still has it: where this process dies, a sweep looks
+    await this.#set(claim, index, value, { ...before, live: false, former: '' });
+    const given = { index, value, claim: before.claim };
+    await ((await this.isNoted(before)) ? this.confirm(given) : this.release(given));
+  }
+
   /** Finds out whether the row of a claim was written; if not, it never will be. Returns whether the entry stays. */
-  async settle(index: Index, { value, id, row, claim }: Entry): Promise<boolean> {
+  async settle(index: Index, { value, id, row, claim, former }: Entry): Promise<boolean> {
     const { claims, table } = this.#indexes;
     const key = this.#indexes.keyOf(rowOf(table, row));
     const note = noteOf(key, id, { index, value, claim }, true);
@@ -114,13 +119,18 @@ export class Claiming<C> {
       // Of a row that has gone since, or whose write has given this claim up
       return rows[0] === undefined || (rows[0]['ashlar_void'] as boolean);
     });
-    if (isVoid) await this.release({ index, value, claim });
-    else await this.confirm({ index, value, claim });
+    const before = formerOf(former);
+    if (isVoid) await this.giveUp(index, { value, claim, former });
+    else {
+      // First: who finds a live entry, finds no other of that row
+      if (before !== undefined && !index.isUnique) await this.release({ index, value, claim: before.claim });
+      await this.confirm({ index, value, claim });
+    }
     return !isVoid;
   }
 
   /** Whether an entry's row is written with its claim. */
-  async isNoted({ row, claim }: Entry): Promise<boolean> {
+  async isNoted({ row, claim }: Pick<Entry, 'row' | 'claim'>): Promise<boolean> {
     const { claims, table } = this.#indexes;
     const key = this.#indexes.keyOf(rowOf(table, row));
     const query = selectOf(claims, [
@@ -133,25 +143,14 @@ export class Claiming<C> {
     return noted.count > 0;
   }
 
+  /** Changes the entry that has this claim. */
+  #set(claim: string, index: Index, value: string, set: Row): Promise<number> {
+    const where = [...index.where(value), { column: 'claim', op: '=', value: claim } as const];
+    return this.#write(index, value, { kind: 'update', table: index.entries, set, where });
+  }
+
   async #write(index: Index, value: string, statement: Statement): Promise<number> {
     const key = index.entries.keyOf(index.keyOf(value));
     return this.#shards.on([key]).write(async client => (await execute(client, statement)).count);
   }
-}
-
-/** A note of a claim, beside its row. */
-export function noteOf(key: Row, id: string, { index, value, claim }: Claim, isVoid: boolean): Row {
-  return {
-    ...key,
-    ashlar_claim: claim,
-    ashlar_row: id,
-    ashlar_index: index.name,
-    ashlar_value: value,
-    ashlar_void: isVoid,
-  };
-}
-
-/** All columns of rows, in any order. */
-export function selectOf(table: Table, where: Select['where'], forUpdate = false): Select {
-  return { kind: 'select', table, columns: table.columns, where, orderBy: [], limit: undefined, forUpdate };
 }

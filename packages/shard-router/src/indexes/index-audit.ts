@@ -4,7 +4,7 @@ import { gather, type QueryScope } from '../queries/merging/gather.ts';
 import type { MissingShard } from '../queries/merging/scatter.ts';
 import type { Shards } from '../queries/shards.ts';
 import type { Select } from '../tables/statement.ts';
-import { type Entry, selectOf } from './claiming.ts';
+import { type Entry, selectOf } from './entry.ts';
 import { type Index, type Indexes, rowOf } from './index.ts';
 import { IndexedWrites } from './indexed-writes.ts';
 

@@ -23,7 +23,16 @@ function entriesSpec(key: KeyType, isUnique: boolean): TableSpec {
   return {
     key: names,
     primaryKey: [...names, 'value', ...(isUnique ? [] : ['id'])],
-    columns: { ...columns, value: 'text', id: 'text', row: 'text', claim: 'text', live: 'bool', at: 'int8' },
+    columns: {
+      ...columns,
+      value: 'text',
+      id: 'text',
+      row: 'text',
+      claim: 'text',
+      live: 'bool',
+      at: 'int8',
+      former: 'text',
+    },
   };
 }
 

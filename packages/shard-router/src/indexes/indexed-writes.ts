@@ -3,20 +3,17 @@ import { execute } from '../clients/client.ts';
 import type { Row } from '../columns/column.ts';
 import { DuplicateRowError, IndexBusyError } from '../errors/statements.ts';
 import type { Shards } from '../queries/shards.ts';
-import type { Delete, Insert, Update } from '../tables/statement.ts';
-import { Claiming, noteOf, selectOf } from './claiming.ts';
+import type { Delete, Insert, Statement, Update } from '../tables/statement.ts';
+import { Claiming } from './claiming.ts';
+import { selectOf } from './entry.ts';
 import { type Claim, equalTo, type Index, type Indexes } from './index.ts';
+import { Changed, type Kept, Notes } from './notes.ts';
 
 /** How often a write begins anew since another has changed its row. */
 const mostAttempts = 5;
 
-/** Thrown in the transaction of a row, so that it is rolled back: another write was first. */
-class Changed extends Error {}
-
 /** Thrown in the transaction of a row that does not pass the conditions. */
 class NotPassed extends Error {}
-
-type Kept = Claim & { readonly isKept: boolean };
 
 /** A row that is written, and its claims. */
 interface Written {
@@ -29,9 +26,11 @@ export class IndexedWrites<C> {
   readonly claiming: Claiming<C>;
   readonly #shards: Shards<C>;
   readonly #indexes: Indexes;
+  readonly #kept: Notes;
 
   constructor(shards: Shards<C>, indexes: Indexes) {
-    this.claiming = new Claiming(shards, indexes, shards.inDoubtMs ?? 10_000);
+    this.#kept = new Notes(indexes);
+    this.claiming = new Claiming(shards, indexes);
     this.#shards = shards;
     this.#indexes = indexes;
   }
@@ -170,49 +169,8 @@ export class IndexedWrites<C> {
 
   /** Writes the notes of a row's claims, and takes away those that it had. Returns these. */
   async #notes(client: C, { row, claims }: Written): Promise<readonly Claim[]> {
-    const { table, claims: notes } = this.#indexes;
-    const id = table.identity(row);
-    const key = this.#indexes.keyOf(row);
-    const there = await this.#notesOf(client, row);
-    const has = new Set(there.map(each => each['ashlar_claim']));
-    for (const each of claims) {
-      if (each.isKept && !has.has(each.claim)) throw new Changed();
-      if (each.isKept) continue;
-      try {
-        const rows = [noteOf(key, id, each, false)];
-        await execute(client, { kind: 'insert', table: notes, rows, onConflict: 'fail' });
-      } catch (error) {
-        // Somebody took this write for dead
-        throw error instanceof DuplicateRowError ? new Changed() : error;
-      }
-    }
-    const stay = new Set<unknown>(claims.map(each => each.claim));
-    const gone = there.filter(each => !stay.has(each['ashlar_claim']));
-    return this.#remove(client, row, gone);
-  }
-
-  /** The notes of a row, which are locked. */
-  async #notesOf(client: C, row: Row): Promise<readonly Row[]> {
-    const { table, claims: notes } = this.#indexes;
-    const where = [
-      ...equalTo({ ...this.#indexes.keyOf(row), ashlar_row: table.identity(row) }),
-      { column: 'ashlar_void', op: '=', value: false } as const,
-    ];
-    return (await execute(client, selectOf(notes, where, true))).rows;
-  }
-
-  /** Deletes notes of a row. Returns their claims. */
-  async #remove(client: C, row: Row, notes: readonly Row[]): Promise<readonly Claim[]> {
-    const key = this.#indexes.keyOf(row);
-    for (const { ashlar_claim } of notes as readonly { readonly ashlar_claim: string }[]) {
-      const where = equalTo({ ...key, ashlar_claim });
-      await execute(client, { kind: 'delete', table: this.#indexes.claims, where });
-    }
-    return notes.flatMap(each => {
-      const index = this.#indexes.all.find(({ name }) => name === each['ashlar_index']);
-      if (index === undefined) return [];
-      return [{ index, value: each['ashlar_value'] as string, claim: each['ashlar_claim'] as string }];
-    });
+    const send = (statement: Statement) => execute(client, statement);
+    return this.#kept.write(send, row, claims, await this.#kept.of(send, row));
   }
 
   /** Where nobody knows whether the rows are written, a claim without its row is void from then on. */
@@ -239,9 +197,10 @@ export class IndexedWrites<C> {
     await this.#shards.on([table.keyOf(primaryKey)]).transaction(async client => {
       released.length = 0;
       // First the notes: those of a row that is inserted meanwhile are not among them
-      const notes = await this.#notesOf(client, primaryKey);
-      const { count } = await execute(client, selectOf(table, equalTo(primaryKey)));
-      if (count === 0) released.push(...(await this.#remove(client, primaryKey, notes)));
+      const send = (statement: Statement) => execute(client, statement);
+      const notes = await this.#kept.of(send, primaryKey);
+      const { count } = await send(selectOf(table, equalTo(primaryKey)));
+      if (count === 0) released.push(...(await this.#kept.remove(send, primaryKey, notes)));
     });
     await this.#release(released);
     return released.length;

@@ -4,6 +4,7 @@ import type { Row } from '../columns/column.ts';
 import { WrongShardError } from '../errors/routing.ts';
 import { ShardTimeoutError } from '../errors/statements.ts';
 import { OpenTransaction } from '../running/open-transaction.ts';
+import { Turns } from '../running/turns.ts';
 import { isQuery, type Result, type Statement } from '../tables/statement.ts';
 import type { Table } from '../tables/table-of.ts';
 import type { Ledger, Verdict } from '../two-phase/ledger.ts';
@@ -12,7 +13,6 @@ import { Feed, type RowChange } from './feed.ts';
 import { type Moved, MovedRows } from './moved-rows.ts';
 import { Rows } from './rows.ts';
 import { MemoryTransaction } from './transaction.ts';
-import { Turns } from './turns.ts';
 
 /** What work on a memory shard gets: operations on tables. */
 export interface MemoryClient {

@@ -79,6 +79,8 @@ export class ShardedTable<C, S extends TableSpec> {
    */
   async checkIndexes(): Promise<IndexReport> {
     if (this.#indexes === undefined) throw new InvalidValueError(this.#table.name, 'has no indexes');
+    if (this.#shards.isTransaction)
+      throw new InvalidQueryError('the indexes of a table are not checked within a transaction');
     return new IndexAudit(this.#shards, this.#indexes).check();
   }
 
@@ -125,15 +127,14 @@ export class ShardedTable<C, S extends TableSpec> {
    * Gives the row with this primary key another shard key: deletes it, and inserts it where that is, in one transaction, for which the router needs
    * `twoPhase` if that is another shard. Within a transaction it is part of it. Resolves to whether the row was there.
    *
-   * @throws InvalidQueryError for a table with indexes, with columns that the spec does not name, or with foreign keys to it that cascade
-   * @throws DuplicateRowError when such a row is there; TwoPhaseUnavailableError
+   * Its entries in indexes move with it.
+   *
+   * @throws InvalidQueryError for a table with columns that the spec does not name, or with foreign keys to it that cascade
+   * @throws DuplicateRowError when such a row is there; TwoPhaseUnavailableError, IndexBusyError
    */
   async moveRow(primaryKey: PrimaryKeyOf<S>, to: KeyOf<S>, scope?: TransactionScope): Promise<boolean> {
     const table = this.#table;
-    if (this.#indexes !== undefined)
-      throw new InvalidQueryError(
-        `${table.name} has indexes, which name the place of a row: delete the row, and insert it under its new key`,
-      );
+    const moved = { table, indexes: this.#indexes };
     const { key, primaryKey: names } = table.spec;
     const from = this.#newRow(pick(table, primaryKey, names));
     const after = { ...from, ...this.#values(pick(table, to, key)) };
@@ -141,8 +142,8 @@ export class ShardedTable<C, S extends TableSpec> {
     for (const each of keys) this.#shards.routes().of(each);
     if (table.identity(from) === table.identity(after))
       return (await this.get(primaryKey, scope)) !== undefined;
-    if (this.#shards.together === undefined) return moveRow(this.#shards, table, from, after);
-    return this.#shards.together(keys, shards => moveRow(shards, table, from, after), scope);
+    if (this.#shards.together === undefined) return moveRow(this.#shards, moved, from, after);
+    return this.#shards.together(keys, shards => moveRow(shards, moved, from, after), scope);
   }
 
   /** Deletes the rows that `where` says. */

@@ -1,5 +1,7 @@
+import type { Clock } from '@ashlar/core';
 import type { Executor, TransactionScope } from '@ashlar/replica-failover/executor';
 import { CrossShardError } from '../errors/routing.ts';
+import type { ClaimsRun } from '../indexes/claims-run.ts';
 import type { ShardKey } from '../keys/key-column.ts';
 import { slicesOf } from '../keys/slices.ts';
 import type { Routes } from '../map/routes.ts';
@@ -33,6 +35,10 @@ export interface Shards<C> {
   ) => Promise<R>;
   /** Whether all statements run in one transaction already. */
   readonly isTransaction: boolean;
+  /** The claims of what is written to tables with indexes, in a transaction. Not there outside of one. */
+  readonly claims?: ClaimsRun;
+  /** Times the waits of a read. Not there in a transaction, where none waits. */
+  readonly clock?: Clock;
 }
 
 /** The slots that the map gives to the shard. */

@@ -4,6 +4,7 @@ import { CrossShardError, WrongShardError } from '../errors/routing.ts';
 import { InvalidQueryError, PartialWriteError } from '../errors/statements.ts';
 import type { Indexes } from '../indexes/index.ts';
 import { IndexedWrites } from '../indexes/indexed-writes.ts';
+import { TransactionWrites } from '../indexes/transaction-writes.ts';
 import { checkScope } from '../running/scopes.ts';
 import type { Condition, Delete, Update } from '../tables/statement.ts';
 import type { TableSpec } from '../tables/table.ts';
@@ -126,10 +127,12 @@ export class WriteQuery<C, S extends TableSpec> extends Filtered<S, WriteQuery<C
   }
 }
 
-/** Writes of a table with indexes. @throws InvalidQueryError in a transaction */
-export function indexedWrites<C>(shards: Shards<C>, indexes: Indexes): IndexedWrites<C> {
-  if (!shards.isTransaction) return new IndexedWrites(shards, indexes);
-  throw new InvalidQueryError(
-    `${indexes.table.name} has indexes on other shards: what they have is not written in a transaction`,
-  );
+/** Writes of a table with indexes: by themselves, or in the transaction of these shards. */
+export function indexedWrites<C>(
+  shards: Shards<C>,
+  indexes: Indexes,
+): IndexedWrites<C> | TransactionWrites<C> {
+  return shards.claims === undefined
+    ? new IndexedWrites(shards, indexes)
+    : new TransactionWrites(shards, indexes, shards.claims);
 }

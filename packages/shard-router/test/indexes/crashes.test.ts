@@ -1,12 +1,14 @@
-import { memoryStore } from '@ashlar/store';
+import { memoryStore, type Store } from '@ashlar/store';
 import { Peer } from '@workspace/faults';
+import { eventually } from '@workspace/services';
 import type pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { indexTables } from '../../src/adapters/postgres.ts';
 import { type MemoryShard, Mover, memoryMoves, memoryShards } from '../../src/index.ts';
 import { databases, shardNames } from '../queries/databases.ts';
 import { altered } from '../support/altered.ts';
-import { ddl, faultsOf, tables, type Users, usersRouter } from './users.ts';
+import { changing, moving } from './transactions.ts';
+import { ddl, faultsOf, leftoversOf, tables, tenantsOn, type Users, usersRouter } from './users.ts';
 
 type Operation = (router: Users) => Promise<unknown>;
 
@@ -19,12 +21,31 @@ const operations: Readonly<Record<string, Operation>> = {
   'upsert of the same mail': router =>
     router.table('users').upsert({ tenant: 'a', id: 1, mail: 'old', town: 'Linz' }),
   delete: router => router.table('users').delete().where({ tenant: 'a', id: 1 }).run(),
+  transaction: changing,
+  'move within a shard': router => moving(router, near(router)),
 };
+
+/** Those whose process cannot stand still, since a transaction over several shards would keep others waiting until it is taken for dead. */
+const overSeveral: Readonly<Record<string, Operation>> = {
+  'move to another shard': router => moving(router, far(router)),
+  'transaction over several shards': router => changing(router, far(router)),
+};
+
+/** A tenant on the shard of `a`, and one on another. */
+function near(router: Users): string {
+  return tenantsOn(router, [router.route('a').shard])[0]!;
+}
+function far(router: Users): string {
+  return tenantsOn(router, [shardNames.find(name => name !== router.route('a').shard)!])[0]!;
+}
+
+const options = { inDoubtMs: 0, twoPhase: true };
 
 const before = { tenant: 'a', id: 1, mail: 'old', town: 'Wien' } as const;
 
 /** Looks from another process after one has died: nothing may be wrong, before a sweep and after it; and the values can be used again. */
 async function checked(router: Users): Promise<void> {
+  expect((await router.recover(0)).failed).toEqual([]);
   expect(await faultsOf(router)).toEqual([]);
   const users = router.table('users');
   const { conflicts, repaired } = await users.checkIndexes();
@@ -41,58 +62,93 @@ async function checked(router: Users): Promise<void> {
   expect(await users.checkIndexes()).toMatchObject({ repaired: [], removed: 0, conflicts: [] });
 }
 
-describe.each(Object.entries(operations))('a process that dies in an %s', (_, operation) => {
-  it('before or after any of its calls leaves nothing wrong', async () => {
-    let isWhole = false;
-    let deaths = 0;
-    for (let n = 1; !isWhole; n++) {
-      for (const isDone of [false, true]) {
-        const memory = memoryShards(shardNames);
-        const store = memoryStore();
-        const router = usersRouter(memory, store, { inDoubtMs: 0 });
-        await router.ready();
-        await router.table('users').insert(before);
-        let calls = 0;
-        const dead = new Error('the process is dead');
-        const dying = (shard: MemoryShard) =>
-          Object.fromEntries(
-            (['read', 'write', 'transaction'] as const).map(method => [
-              method,
-              async (...args: unknown[]) => {
-                const isLast = ++calls === n;
-                if (calls > n || (isLast && !isDone)) throw dead;
-                const result = await (shard[method] as (...given: unknown[]) => Promise<unknown>).apply(
-                  shard,
-                  args,
-                );
-                if (isLast) throw dead;
-                return result;
-              },
-            ]),
+/** Settles what a process has left, as a router does from time to time. Nothing is only claimed after it, and of a move nothing is too many. */
+async function swept(
+  router: Users,
+  shards: Readonly<Record<string, unknown>>,
+  store: Store,
+  operation: string,
+) {
+  expect((await router.recover(0)).failed).toEqual([]);
+  // Another router has the claim to sweep
+  const own = memoryStore();
+  const { claim, release } = own;
+  const free = altered(store, { claim: claim.bind(own), release: release.bind(own) });
+  const sweeper = usersRouter(shards, free, { ...options, sweepMs: 100 });
+  try {
+    await sweeper.ready();
+    const left = async () => (await leftoversOf(shards, store)).entries;
+    await eventually(
+      async () => expect((await left()).filter(each => each.includes('claimed'))).toEqual([]),
+      {
+        withinMs: 60_000,
+      },
+    );
+    if (operation.startsWith('move')) expect(await left()).toEqual([]);
+    if (operation.startsWith('transaction'))
+      expect((await left()).filter(each => !each.startsWith('town'))).toEqual([]);
+  } finally {
+    await sweeper.close();
+    await own.close();
+  }
+}
+
+describe.each(Object.entries({ ...operations, ...overSeveral }))(
+  'a process that dies in an %s',
+  (_, operation) => {
+    it('before or after any of its calls leaves nothing wrong', async () => {
+      let isWhole = false;
+      let deaths = 0;
+      for (let n = 1; !isWhole; n++) {
+        for (const isDone of [false, true]) {
+          const memory = memoryShards(shardNames);
+          const store = memoryStore();
+          const router = usersRouter(memory, store, options);
+          await router.ready();
+          await router.table('users').insert(before);
+          let calls = 0;
+          const dead = new Error('the process is dead');
+          const dying = (shard: MemoryShard) =>
+            Object.fromEntries(
+              (['read', 'write', 'transaction'] as const).map(method => [
+                method,
+                async (...args: unknown[]) => {
+                  const isLast = ++calls === n;
+                  if (calls > n || (isLast && !isDone)) throw dead;
+                  const result = await (shard[method] as (...given: unknown[]) => Promise<unknown>).apply(
+                    shard,
+                    args,
+                  );
+                  if (isLast) throw dead;
+                  return result;
+                },
+              ]),
+            );
+          const shards = Object.fromEntries(
+            Object.entries(memory).map(([name, shard]) => [name, altered(shard, dying(shard) as never)]),
           );
-        const shards = Object.fromEntries(
-          Object.entries(memory).map(([name, shard]) => [name, altered(shard, dying(shard) as never)]),
-        );
-        const process = usersRouter(shards, store, { inDoubtMs: 0 });
-        await process.ready();
-        const outcome = await operation(process).then(
-          () => 'done',
-          () => 'failed',
-        );
-        if (calls >= n) deaths++;
-        isWhole = calls < n;
-        // What was acknowledged is there
-        if (outcome === 'done' && !['delete', 'upsert of the same mail'].includes(_))
-          expect(await router.table('users').findBy('mail', { mail: 'new' })).toHaveLength(1);
-        await checked(router);
-        await process.close();
-        await router.close();
-        await store.close();
+          const process = usersRouter(shards, store, options);
+          await process.ready();
+          const outcome = await operation(process).then(
+            () => 'done',
+            () => 'failed',
+          );
+          if (calls >= n) deaths++;
+          isWhole = calls < n;
+          // What was acknowledged is there
+          if (outcome === 'done' && /^(insert|update|upsert|transaction.*)$/.test(_))
+            expect(await router.table('users').findBy('mail', { mail: 'new' })).toHaveLength(1);
+          if (/^(move|transaction)/.test(_)) await swept(router, memory, store, _);
+          await checked(router);
+          await process.close();
+          await router.close();
+          await store.close();
+        }
       }
-    }
-    expect(deaths).toBeGreaterThan(5);
-  });
-});
+      expect(deaths).toBeGreaterThan(5);
+    });
+  },
+);
 
 describe.each(Object.entries(operations))('a process that stands still in an %s', (_, operation) => {
   it('before or after any of its calls, and is taken for dead meanwhile, breaks nothing when it goes on', async () => {
@@ -102,7 +158,7 @@ describe.each(Object.entries(operations))('a process that stands still in an %s'
       for (const isDone of [false, true]) {
         const memory = memoryShards(shardNames);
         const store = memoryStore();
-        const router = usersRouter(memory, store, { inDoubtMs: 0 });
+        const router = usersRouter(memory, store, options);
         await router.ready();
         await router.table('users').insert(before);
         let calls = 0;
@@ -137,7 +193,7 @@ describe.each(Object.entries(operations))('a process that stands still in an %s'
         const shards = Object.fromEntries(
           Object.entries(memory).map(([name, shard]) => [name, altered(shard, stopping(shard) as never)]),
         );
-        const process = usersRouter(shards, store, { inDoubtMs: 0 });
+        const process = usersRouter(shards, store, options);
         await process.ready();
         const outcome = operation(process).then(
           () => 'done',
@@ -165,7 +221,7 @@ describe.each(Object.entries(operations))('a process that stands still in an %s'
       }
     }
     expect(stops).toBeGreaterThan(5);
-  });
+  }, 300_000);
 });
 
 it('rows with indexes move while they are written: each is found, and no value is that of two', async () => {
@@ -175,7 +231,7 @@ it('rows with indexes move while they are written: each is found, and no value i
   const early = usersRouter(first, store);
   await early.ready();
   await early.close();
-  const router = usersRouter(shards, store, { inDoubtMs: 0 });
+  const router = usersRouter(shards, store, options);
   await router.ready();
   const mover = new Mover({ store, tables, backend: memoryMoves({ shards }), pauseMs: 10_000, steadyMs: 50 });
   onTestFinished(async () => {
@@ -217,14 +273,14 @@ it('rows with indexes move while they are written: each is found, and no value i
   ).toBeGreaterThan(0);
 }, 60_000);
 
-const postgres = databases(`${ddl}; ${indexTables(tables, 'text')}`);
+const postgres = databases(`${ddl}; ${indexTables(tables, 'text')}`, { max_prepared_transactions: 20 });
 
 describe('on PostgreSQL', () => {
   let router: Users;
+  const store = memoryStore();
   const clients: pg.Client[] = [];
   beforeAll(async () => {
-    const store = memoryStore();
-    router = usersRouter(postgres.shards, store, { inDoubtMs: 0 });
+    router = usersRouter(postgres.shards, store, options);
     await router.ready();
     for (const name of shardNames) clients.push(await postgres.client(name));
     return async () => {
@@ -246,6 +302,21 @@ describe('on PostgreSQL', () => {
     { operation: 'update', at: 'COMMIT', n: 1, when: 'after' },
     { operation: 'delete', at: 'COMMIT', n: 1, when: 'after' },
     { operation: 'delete', at: '^DELETE FROM "users_by', n: 1, when: 'after' },
+    { operation: 'transaction', at: '^INSERT INTO "users_by', n: 1, when: 'sent' },
+    { operation: 'transaction', at: '^INSERT INTO "users_by', n: 2, when: 'after' },
+    { operation: 'transaction', at: '^INSERT INTO "users_claims', n: 3, when: 'after' },
+    { operation: 'transaction', at: '; *COMMIT|^COMMIT$', n: 1, when: 'sent' },
+    { operation: 'transaction', at: '; *COMMIT|^COMMIT$', n: 1, when: 'after' },
+    { operation: 'transaction', at: '^UPDATE "users_by', n: 1, when: 'after' },
+    { operation: 'move', at: '^UPDATE "users_by', n: 1, when: 'sent' },
+    { operation: 'move', at: '^UPDATE "users_by', n: 1, when: 'after' },
+    { operation: 'move', at: '^INSERT INTO "users_claims', n: 3, when: 'after' },
+    { operation: 'move', at: '^PREPARE TRANSACTION', n: 1, when: 'after' },
+    { operation: 'move', at: '; *COMMIT', n: 1, when: 'sent' },
+    { operation: 'move', at: '; *COMMIT', n: 1, when: 'after' },
+    { operation: 'move', at: '^COMMIT PREPARED', n: 1, when: 'after' },
+    { operation: 'move', at: '^DELETE FROM "users_by', n: 1, when: 'after' },
+    { operation: 'move', at: '^UPDATE "users_by', n: 2, when: 'after' },
   ] as const;
 
   it.each(deaths)(
@@ -262,6 +333,7 @@ describe('on PostgreSQL', () => {
       const peer = new Peer(new URL('./write-process.ts', import.meta.url), { urls, dies });
       onTestFinished(() => peer.end());
       expect(await peer.next().catch(() => 'died')).toBe('died');
+      await swept(router, postgres.shards, store, dies.operation);
       await checked(router);
     },
   );

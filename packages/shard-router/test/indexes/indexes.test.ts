@@ -94,15 +94,6 @@ describe.each(backends)('indexes over all shards: %s', (_, shards) => {
     await expect(users.insert({ tenant: 'acme', id: 9, mail: 'x'.repeat(1_001) })).rejects.toThrow(
       InvalidValueError,
     );
-    await router.transaction('acme', async tx => {
-      await tx.table('users').update({ seen: 3 }).where({ tenant: 'acme' }).run();
-      await expect(tx.table('users').insert({ tenant: 'acme', id: 9, mail: 'z' })).rejects.toThrow(
-        InvalidQueryError,
-      );
-      await expect(tx.table('users').delete().where({ tenant: 'acme' }).run()).rejects.toThrow(
-        InvalidQueryError,
-      );
-    });
     expect(new PartialWriteError('', [], '', 0, undefined).retryable).toBe(false);
   });
 

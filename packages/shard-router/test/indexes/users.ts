@@ -1,4 +1,5 @@
 import { ShardRouter } from '../../src/index.ts';
+import { indexTablesOf } from '../../src/indexes/index-tables.ts';
 
 /** Users, found by their mail, which is theirs alone, and by their town. */
 export const tables = {
@@ -18,7 +19,7 @@ export type Users = ShardRouter<unknown, typeof tables>;
 export function usersRouter(
   shards: Readonly<Record<string, unknown>>,
   store: ConstructorParameters<typeof ShardRouter>[0]['store'],
-  options: { readonly sweepMs?: number; readonly inDoubtMs?: number } = {},
+  options: { readonly sweepMs?: number; readonly inDoubtMs?: number; readonly twoPhase?: boolean } = {},
 ): Users {
   return new ShardRouter<unknown, typeof tables>({
     shards: shards as never,
@@ -47,4 +48,49 @@ export async function faultsOf(router: Users): Promise<string[]> {
   }
   for (const [mail, count] of mails) if (count > 1) faults.push(`${mail} is that of ${count} users`);
   return faults;
+}
+
+/** What is left over: entries that are not known to be of a row, or are of none, and notes of claims that were taken for dead. */
+export async function leftoversOf(
+  shards: Readonly<Record<string, unknown>>,
+  store: ConstructorParameters<typeof ShardRouter>[0]['store'],
+): Promise<{ readonly entries: string[]; readonly voids: number }> {
+  const own = indexTablesOf('users', tables.users, 'text');
+  const raw = new ShardRouter({ shards: shards as never, store, key: 'text', tables: own });
+  const router = usersRouter(shards, store);
+  try {
+    await Promise.all([raw.ready(), router.ready()]);
+    const all = (name: string) =>
+      raw.table(name).select().everywhere().all() as unknown as Promise<readonly Entry[]>;
+    const entries: string[] = [];
+    for (const name of ['mail', 'town'] as const) {
+      for (const { value, row, live, former } of await all(`users_by_${name}`)) {
+        const [tenant, id] = JSON.parse(row) as [string, string];
+        const there = await router.table('users').get({ tenant, id: BigInt(id) });
+        const isRight = live && former === '' && JSON.stringify([there?.[name]]) === value;
+        if (!isRight)
+          entries.push(`${name} ${value} of ${row}: ${live ? 'live' : 'claimed'}${former && ' of another'}`);
+      }
+    }
+    const voids = (await all('users_claims')).filter(each => each.ashlar_void).length;
+    return { entries, voids };
+  } finally {
+    await raw.close();
+    await router.close();
+  }
+}
+
+interface Entry {
+  readonly value: string;
+  readonly row: string;
+  readonly live: boolean;
+  readonly former: string;
+  readonly ashlar_void: boolean;
+}
+
+/** A tenant on each shard of these, in the order of the names. */
+export function tenantsOn(router: Users, shards: readonly string[]): string[] {
+  return shards.map(shard => {
+    for (let i = 0; ; i++) if (router.route(`tenant ${i}`).shard === shard) return `tenant ${i}`;
+  });
 }

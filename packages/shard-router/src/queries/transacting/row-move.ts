@@ -2,8 +2,9 @@ import { execute, isQueryClient, type QueryClient } from '../../clients/client.t
 import { nameOf } from '../../clients/sql-parts.ts';
 import type { Row } from '../../columns/column.ts';
 import { InvalidQueryError } from '../../errors/statements.ts';
-import { selectOf } from '../../indexes/claiming.ts';
-import { equalTo } from '../../indexes/index.ts';
+import { selectOf } from '../../indexes/entry.ts';
+import { equalTo, type Indexes } from '../../indexes/index.ts';
+import { TransactionWrites } from '../../indexes/transaction-writes.ts';
 import type { Table } from '../../tables/table-of.ts';
 import type { Shards } from '../shards.ts';
 
@@ -19,7 +20,12 @@ const surroundings = `
  *
  * @throws InvalidQueryError when the row would lose something, DuplicateRowError when the new place is taken
  */
-export async function moveRow<C>(shards: Shards<C>, table: Table, from: Row, to: Row): Promise<boolean> {
+export async function moveRow<C>(
+  shards: Shards<C>,
+  { table, indexes }: { readonly table: Table; readonly indexes: Indexes | undefined },
+  from: Row,
+  to: Row,
+): Promise<boolean> {
   const source = shards.on([table.keyOf(from)]);
   const target = shards.on([table.keyOf(to)]);
   const row = await source.write(async client => {
@@ -27,6 +33,10 @@ export async function moveRow<C>(shards: Shards<C>, table: Table, from: Row, to:
     return (await execute(client, selectOf(table, equalTo(from), true))).rows[0];
   });
   if (row === undefined) return false;
+  if (indexes !== undefined) {
+    await new TransactionWrites(shards, indexes, shards.claims!).move(row, to);
+    return true;
+  }
   await source.write(client => execute(client, { kind: 'delete', table, where: equalTo(from) }));
   const rows = [{ ...row, ...to }];
   await target.write(client => execute(client, { kind: 'insert', table, rows, onConflict: 'fail' }));

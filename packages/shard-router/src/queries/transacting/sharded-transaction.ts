@@ -1,6 +1,7 @@
 import type { Executor } from '@ashlar/replica-failover/executor';
 import { CrossShardError } from '../../errors/routing.ts';
 import { TransactionOverError } from '../../errors/statements.ts';
+import type { ClaimsRun } from '../../indexes/claims-run.ts';
 import type { ShardKey } from '../../keys/key-column.ts';
 import type { Routes } from '../../map/routes.ts';
 import type { DeclaredTables } from '../../tables/declared-tables.ts';
@@ -13,14 +14,29 @@ interface Ending {
   isOver: boolean;
 }
 
+/** What a transaction runs on. */
+export interface Running<C> {
+  /** Those of the transaction, by shard. */
+  readonly clients: ReadonlyMap<string, C>;
+  readonly routes: Routes;
+  readonly source: unknown;
+  readonly tables: DeclaredTables;
+  readonly claims: ClaimsRun;
+}
+
 /** Runs the work of a transaction; what it leaves running is refused from its end on. */
 export async function inTransaction<C, T extends Tables, R>(
-  work: (transaction: ShardedTransaction<C, T>) => Promise<R>,
-  ...of: [clients: ReadonlyMap<string, C>, routes: Routes, source: unknown, tables: DeclaredTables]
+  work: (transaction: ShardedTransaction<C, T>, shards: Shards<C>) => Promise<R>,
+  running: Running<C>,
 ): Promise<R> {
   const ending: Ending = { isOver: false };
+  const shards = within(running, ending);
   try {
-    return await work(new ShardedTransaction(...of, ending));
+    const result = await work(new ShardedTransaction(running, shards, ending), shards);
+    await running.claims.end();
+    return result;
+  } catch (error) {
+    throw running.claims.reasonOf(error);
   } finally {
     ending.isOver = true;
   }
@@ -28,26 +44,15 @@ export async function inTransaction<C, T extends Tables, R>(
 
 /** What the work of `router.transaction` gets: the tables, all statements of which run in the one transaction. */
 export class ShardedTransaction<C, T extends Tables> {
-  readonly #clients: ReadonlyMap<string, C>;
-  readonly #routes: Routes;
-  readonly #tables: DeclaredTables;
-  /** @internal Where the statements of its tables run. */
-  readonly shards: Shards<C>;
+  readonly #running: Running<C>;
+  readonly #shards: Shards<C>;
   readonly #ending: Ending;
 
-  /** @param clients those of the transaction, by shard */
-  constructor(
-    clients: ReadonlyMap<string, C>,
-    routes: Routes,
-    source: unknown,
-    tables: DeclaredTables,
-    ending: Ending,
-  ) {
-    this.#clients = clients;
-    this.#routes = routes;
-    this.#tables = tables;
+  /** @param shards where the statements of its tables run */
+  constructor(running: Running<C>, shards: Shards<C>, ending: Ending) {
+    this.#running = running;
+    this.#shards = shards;
     this.#ending = ending;
-    this.shards = within(clients, routes, source, ending);
   }
 
   /**
@@ -58,7 +63,7 @@ export class ShardedTransaction<C, T extends Tables> {
    */
   get client(): C {
     assertOpen(this.#ending);
-    const [client, other] = this.#clients.values();
+    const [client, other] = this.#running.clients.values();
     if (other === undefined) return client!;
     throw new CrossShardError('the transaction has a client for each of its shards', 'say `on(key)`');
   }
@@ -66,12 +71,14 @@ export class ShardedTransaction<C, T extends Tables> {
   /** The client of the shard that has the key. @throws CrossShardError when the transaction is not for that shard; TransactionOverError */
   on(key: ShardKey): C {
     assertOpen(this.#ending);
-    return clientOf(this.#clients, this.#routes.of(key).shard);
+    const { clients, routes } = this.#running;
+    return clientOf(clients, routes.of(key).shard);
   }
 
   /** A table, of which only rows on the transaction's shards can be reached. @throws InvalidValueError */
   table<N extends keyof T & string>(name: N): ShardedTable<C, T[N]> {
-    return new ShardedTable(this.#tables.get(name), this.shards, this.#tables.indexesOf(name));
+    const { tables } = this.#running;
+    return new ShardedTable(tables.get(name), this.#shards, tables.indexesOf(name));
   }
 }
 
@@ -87,12 +94,7 @@ function assertOpen({ isOver }: Ending): void {
   if (isOver) throw new TransactionOverError();
 }
 
-function within<C>(
-  clients: ReadonlyMap<string, C>,
-  routes: Routes,
-  source: unknown,
-  ending: Ending,
-): Shards<C> {
+function within<C>({ clients, routes, source, claims }: Running<C>, ending: Ending): Shards<C> {
   const only = (shard: string): Executor<C> => {
     const client = clientOf(clients, shard);
     const run = async <R>(work: (client: C) => Promise<R>) => {
@@ -109,5 +111,6 @@ function within<C>(
     // The router looks before it commits
     isCurrent: async () => true,
     isTransaction: true,
+    claims,
   };
 }
