@@ -265,7 +265,7 @@ export class ShardRouter<
       routes: () => this.#now(),
       on: keys => this.#guarded.on(keys, () => this.#now().ofAll(keys)),
       isCurrent: routes => this.#guarded.isCurrent(routes),
-      version: (table, shards) => this.#references.common(table, shards),
+      references: this.#references,
       shard: name => this.#guarded.shard(name),
       isTransaction: false,
       together: (keys, work, scope) => this.#transactions.together(keys, work, scope),

@@ -1,4 +1,5 @@
 import type { Column, Row } from '../columns/column.ts';
+import { columnOf } from '../columns/column-types.ts';
 import type { Part } from '../tables/aggregate-functions.ts';
 import { momentsOf } from '../tables/moments.ts';
 import {
@@ -120,10 +121,11 @@ function partOf(table: Table, part: Part, i: number): readonly string[] {
     return [`${table.type(part.column).sqlOut(`${part.which}(${collated(table, part.column)})`)} AS p${i}`];
   }
   const isFloat = table.spec.columns[part.column] === 'float8';
+  const { sqlOut } = columnOf(isFloat ? 'float8' : 'numeric');
   const value = isFloat ? name : `${name}::numeric`;
   const spread = isFloat ? `var_pop(${value}) * count(${value})` : `sum(${value} * ${value})`;
-  const moments = [`count(${value})::text AS p${i}n`, `sum(${value})::text AS p${i}s`];
-  return part.degree === 1 ? moments : [...moments, `(${spread})::text AS p${i}q`];
+  const moments = [`count(${value})::text AS p${i}n`, `${sqlOut(`sum(${value})`)} AS p${i}s`];
+  return part.degree === 1 ? moments : [...moments, `${sqlOut(`(${spread})`)} AS p${i}q`];
 }
 
 function insert({ table, rows, onConflict }: Insert, values: string[]): string {

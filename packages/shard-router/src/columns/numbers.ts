@@ -42,10 +42,19 @@ export const float8: Column = {
     a < b ? -1 : a > b ? 1 : a === b ? 0 : Number(Number.isNaN(a)) - Number(Number.isNaN(b)),
   identity: (value: number) => String(value + 0),
   toText: (value: number) => (Object.is(value, -0) ? '-0' : String(value)),
-  fromText: Number,
+  fromText: written => (written.startsWith('x') ? ofBytes(written) : Number(written)),
   sqlIn: parameter => `${parameter}::text::float8`,
-  sqlOut: column => `${column}::text`,
+  // Its bytes: a database or role with fewer `extra_float_digits` writes another number in decimals
+  sqlOut: column => `('x' || encode(float8send(${column}), 'hex'))`,
 };
+
+const bytes = new DataView(new ArrayBuffer(8));
+
+function ofBytes(hex: string): number {
+  bytes.setUint32(0, Number.parseInt(hex.slice(1, 9), 16));
+  bytes.setUint32(4, Number.parseInt(hex.slice(9), 16));
+  return bytes.getFloat64(0);
+}
 
 const decimal = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,5}))?$/i;
 const special: Readonly<Record<string, string>> = {

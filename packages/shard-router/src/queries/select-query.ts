@@ -25,6 +25,7 @@ import {
 import type { MissingShard } from './merging/scatter.ts';
 import { type OrderOptions, orderOf, withPrimaryKey } from './ordering.ts';
 import { cursorOf, readCursor } from './page-cursor.ts';
+import { checkTold, checkWhole } from './partial.ts';
 import type { Shards } from './shards.ts';
 
 /** The time of a stream that has none: executors take no infinity. Some 24 days. */
@@ -82,8 +83,13 @@ export class SelectQuery<C, S extends TableSpec, R>
     return this.#project(rows) as Rows<R>;
   }
 
-  /** How many rows there are, of a join how many pairs; an order and a limit do not matter. */
+  /**
+   * How many rows there are, of a join how many pairs; an order and a limit do not matter.
+   *
+   * @throws InvalidQueryError when it may be partial, which a number could not say
+   */
   async count(scope: QueryScope = {}): Promise<bigint> {
+    checkWhole('a count', scope, "aggregate({ n: { count: '*' } }).all(…)");
     const [row] = await this.#aggregate<{ n: bigint }>({ n: { count: '*' } }).all(scope);
     return row!.n;
   }
@@ -155,8 +161,9 @@ export class SelectQuery<C, S extends TableSpec, R>
     return this.#query;
   }
 
-  /** The first row. */
+  /** The first row. @throws InvalidQueryError when it may be partial, which a row could not say */
   async first(scope: QueryScope = {}): Promise<R | undefined> {
+    checkWhole('a first row', scope, 'limit(1).all(…)');
     const { limit = 1 } = this.#query;
     const [row] = await this.#with({ limit: Math.min(1, limit) }).all(scope);
     return row;
@@ -164,7 +171,7 @@ export class SelectQuery<C, S extends TableSpec, R>
 
   /**
    * So many rows after those of another page. Pages are right also while rows move between shards, and a row that is written meanwhile
-   * is on the page of its place.
+   * is on the page of its place. What a partial page lacks is on none of those after it, which say so.
    *
    * @throws InvalidQueryError when `after` is of another query
    */
@@ -174,23 +181,32 @@ export class SelectQuery<C, S extends TableSpec, R>
       throw new InvalidQueryError(`a page has a size, got ${describe(size)}`);
     const { table, joins } = this.#query;
     const orderBy = withPrimaryKey(table, this.#query.orderBy, joins);
-    const row = after === undefined ? undefined : readCursor(table, orderBy, after);
+    const before = after === undefined ? undefined : readCursor(table, orderBy, after);
     const found = await this.#run(
-      this.#ordered({ ...this.#query, orderBy, after: row, limit: size + 1 }),
+      this.#ordered({ ...this.#query, orderBy, after: before?.row, limit: size + 1 }),
       scope,
     );
     const rows = rowsWith(found.slice(0, size), found.missing);
-    const next = found.length > size ? cursorOf(table, orderBy, rows[size - 1]!) : undefined;
-    return { rows: this.#project(rows) as Rows<R>, next };
+    const isPartial = before?.isPartial === true || found.missing.length > 0;
+    const next = found.length > size ? cursorOf(table, orderBy, rows[size - 1]!, isPartial) : undefined;
+    return { rows: this.#project(rows) as Rows<R>, next, isPartial };
   }
 
-  /** The rows one by one, as they come; `missing` is told of shards that fail when they may. Ends after 24 days, unless `timeoutMs` is given. */
-  async *stream(scope: StreamScope = {}, missing: MissingShard[] = []): AsyncGenerator<R, void> {
+  /**
+   * The rows one by one, as they come; `missing` is told of shards that fail when they may. Ends after 24 days, unless `timeoutMs` is given.
+   *
+   * @throws InvalidQueryError when it may be partial, and there is no list to tell
+   */
+  async *stream(scope: StreamScope = {}, missing?: MissingShard[]): AsyncGenerator<R, void> {
     checkScope('stream', scope);
-    const query = this.#ordered(this.#query);
+    checkTold(scope, missing);
     const endless = { ...scope, timeoutMs: scope.timeoutMs ?? longestMs };
-    for await (const rows of gather(this.#asked(query), endless, missing))
-      yield* this.#project(rows) as readonly R[];
+    yield* this.#streamed(this.#asked(this.#ordered(this.#query)), endless, missing);
+  }
+
+  /** A stream that is a part of a larger query: it goes on also when all of its shards fail, and has the time of any query. */
+  streamPart(scope: StreamScope, missing: MissingShard[]): AsyncGenerator<R, void> {
+    return this.#streamed({ ...this.#asked(this.#ordered(this.#query)), isPart: true }, scope, missing);
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<R, void> {
@@ -239,6 +255,14 @@ export class SelectQuery<C, S extends TableSpec, R>
   #project(rows: readonly Row[]): readonly Row[] {
     const projected = nested(this.#query, rows);
     return projected === rows ? rows : rowsWith(projected, (rows as Partial<Rows<Row>>).missing ?? []);
+  }
+
+  async *#streamed(
+    asked: Asked<C>,
+    scope: StreamScope,
+    missing: MissingShard[] = [],
+  ): AsyncGenerator<R, void> {
+    for await (const rows of gather(asked, scope, missing)) yield* this.#project(rows) as readonly R[];
   }
 
   #run(query: Select, scope: QueryScope): Promise<Rows<Row>> {

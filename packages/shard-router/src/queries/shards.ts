@@ -21,10 +21,13 @@ export interface Shards<C> {
   isCurrent(routes: Routes): Promise<boolean>;
   /** Equal for tables of one router: rows of one key are on one shard. */
   readonly source: unknown;
-  /**
-   * The version that these shards have of a reference table; undefined when they cannot be brought to one. Not there within a transaction.
-   */
-  readonly version?: (table: string, shards: readonly string[]) => Promise<number | undefined>;
+  /** The versions of reference tables. Not there within a transaction. */
+  readonly references?: {
+    /** That of these shards, as far as they can be reached; undefined when they cannot be brought to one. Rejects when none can. */
+    common(table: string, shards: readonly string[]): Promise<number | undefined>;
+    /** That of the shard of this client. */
+    versionOn(client: C, table: string): Promise<number>;
+  };
   /** For how long a write of an index may be under way before its process is taken for dead. */
   readonly inDoubtMs?: number;
   /** Runs work in a transaction for keys that may be on several shards. Not there within one. */

@@ -51,9 +51,12 @@ export class DeclaredReferences<C> {
     );
   }
 
-  /** The version that these shards have of a table, which are brought to one. */
   common(name: string, shards: readonly string[]): Promise<number | undefined> {
     return this.get(name).common(shards);
+  }
+
+  versionOn(client: C, name: string): Promise<number> {
+    return this.get(name).versionOn(client);
   }
 
   /** Where the queries of a table run: as if one shard had all rows. */

@@ -75,19 +75,32 @@ export class Replicas<C> {
     return repaired;
   }
 
-  /** Whether these shards have one and the same version, which is returned; those that are behind are brought there first. */
+  /**
+   * The version that these shards have, as far as they can be reached; undefined where it is not one and the same. Those that are behind are
+   * brought there first. Rejects when none can be reached.
+   */
   async common(shards: readonly string[]): Promise<number | undefined> {
     const copies = this.#copies.filter(({ shard }) => shards.includes(shard));
-    const look = () => Promise.all(copies.map(copy => this.#versionAt(copy)));
-    const isOne = (versions: readonly number[]) => new Set(versions).size === 1;
+    const look = async () => {
+      const looks = await Promise.allSettled(copies.map(copy => this.#versionAt(copy)));
+      const found = looks.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []));
+      if (found.length === 0) throw (looks[0] as PromiseRejectedResult).reason;
+      return new Set(found);
+    };
     let found = await look();
-    if (!isOne(found)) {
+    if (found.size > 1) {
       await this.bring(await this.heads.read());
       found = await look();
     }
-    if (!isOne(found)) return undefined;
-    this.#seen = Math.max(this.#seen, found[0]!);
-    return found[0];
+    if (found.size > 1) return undefined;
+    const [version] = found;
+    this.#seen = Math.max(this.#seen, version!);
+    return version;
+  }
+
+  /** The version of the copy on the shard of this client. */
+  versionOn(client: C): Promise<number> {
+    return this.#copies[0]!.versionOf(client);
   }
 
   /** Reads one copy, of those in turn, that is not too old. */

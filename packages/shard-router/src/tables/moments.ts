@@ -9,6 +9,7 @@ import {
   variance,
   zero,
 } from '../columns/decimal.ts';
+import { float8 } from '../columns/numbers.ts';
 import { OutOfRangeError } from '../errors/statements.ts';
 import type { ColumnType } from './table.ts';
 
@@ -29,15 +30,19 @@ export function noMoments(type: ColumnType): Moments {
   return type === 'float8' ? new FloatMoments(0, 0, 0) : new ExactMoments(0n, zero, zero);
 }
 
-/** As PostgreSQL returns them, in text. */
+/** As columns of their types make them texts. */
 export function momentsOf(
   type: ColumnType,
   count: string,
   sum: string | null,
   spread: string | null,
 ): Moments {
-  if (type === 'float8') return new FloatMoments(Number(count), Number(sum ?? 0), Number(spread ?? 0));
+  if (type === 'float8') return new FloatMoments(Number(count), floatOf(sum), floatOf(spread));
   return new ExactMoments(BigInt(count), decimalOf(sum ?? '0'), decimalOf(spread ?? '0'));
+}
+
+function floatOf(text: string | null): number {
+  return text === null ? 0 : float8.fromText(text);
 }
 
 /** Of integers and decimals: exact, with the digits that PostgreSQL returns. */

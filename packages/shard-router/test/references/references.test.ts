@@ -163,7 +163,10 @@ describe.each(backends)('reference tables: %s', (kind, made) => {
     await countries.upsert({ code: 'at', name: 'Austria again', rate: '0.2' });
     const orders = router.table('orders').select('country').everywhere();
     const join = orders.join('of', countries.select('code', 'name'), { country: 'code' });
-    await expect(join.all()).rejects.toBe(lost);
+    await expect(join.all()).rejects.toMatchObject({ shard: 'two', cause: lost });
+    const partial = await join.all({ onShardError: 'partial' });
+    expect(partial.missing).toEqual([{ shard: 'two', error: lost }]);
+    expect(partial.map(({ of }) => of.name)).toEqual(Array(partial.length).fill('Austria again'));
     // Another is read
     for (let n = 0; n < 4; n++) expect((await countries.get({ code: 'at' }))?.name).toBe('Austria again');
     down.delete('two');

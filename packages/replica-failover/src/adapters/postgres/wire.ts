@@ -71,6 +71,8 @@ export class Wire<C extends PgClientLike> {
     connection.on('errorMessage', (error: ServerMessage & Error) => {
       if (isRefusal(error)) wire.isRefused = true;
       if (isConflict(error)) wire.isUnable = true;
+      // It would fail each time here, and on a new connection it does not
+      if (isOutdated(error)) wire.isChanged = true;
       if (error.severity === 'FATAL' || error.severity === 'PANIC' || ending.has(error.code ?? ''))
         wire.lose(error);
     });
@@ -164,6 +166,11 @@ export function isRefusal(error: unknown): boolean {
 /** The other errors with this code, of transactions that cannot be serialized, come from other files of the server. */
 function isConflict({ code, file }: ServerMessage): boolean {
   return code === '40001' && file === 'postgres.c';
+}
+
+/** A named statement was prepared before the columns of its tables changed: "cached plan must not change result type". */
+function isOutdated({ code, routine }: ServerMessage): boolean {
+  return code === '0A000' && routine === 'RevalidateCachedQuery';
 }
 
 /** As text, or as an object with it: a query of its own class may have none. */

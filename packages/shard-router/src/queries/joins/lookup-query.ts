@@ -5,6 +5,8 @@ import type { TableSpec } from '../../tables/table.ts';
 import type { Table } from '../../tables/table-of.ts';
 import { type QueryScope, type Rows, rowsWith, type StreamScope } from '../merging/gather.ts';
 import type { MissingShard } from '../merging/scatter.ts';
+import { partialCursor } from '../page-cursor.ts';
+import { checkTold } from '../partial.ts';
 import { Unawaited } from '../unawaited.ts';
 import { checkEqual, checkName, type Pairs } from './equal-columns.ts';
 
@@ -18,9 +20,11 @@ export interface Asks<R, S extends TableSpec = TableSpec> {
   readonly source: unknown;
   // biome-ignore lint/suspicious/noExplicitAny: the columns are checked when the look-up is made
   where(column: any, op: 'in', values: any): Asks<R, S>;
+  all(scope?: QueryScope): Promise<Rows<R>>;
   count(scope?: QueryScope): Promise<bigint>;
   page(page: PageOf, scope?: QueryScope): Promise<Page<R>>;
   stream(scope?: StreamScope, missing?: MissingShard[]): AsyncGenerator<R, void>;
+  streamPart(scope: StreamScope, missing: MissingShard[]): AsyncGenerator<R, void>;
 }
 
 /** Which page of a query. */
@@ -35,6 +39,11 @@ export interface Page<R> {
   readonly rows: Rows<R>;
   /** Where the next page begins: give it as `after`. Undefined after the last page. */
   readonly next: string | undefined;
+  /**
+   * Whether this page, or one before it, lacks rows of shards that failed. They are on no later page: ask again for the page whose rows
+   * have something `missing`, with the same `after`. Never, unless `onShardError` is `partial`.
+   */
+  readonly isPartial: boolean;
 }
 
 interface Lookup {
@@ -78,10 +87,7 @@ export class LookupQuery<R> extends Unawaited implements AsyncIterable<R> {
 
   /** All rows, each with what it finds. Rejects as the two queries do. */
   async all(scope: QueryScope = {}): Promise<Rows<R>> {
-    const missing: MissingShard[] = [];
-    const rows: R[] = [];
-    for await (const row of this.stream(scope, missing)) rows.push(row);
-    return rowsWith(rows, missing);
+    return this.#whole(await this.#rows.all(scope), scope);
   }
 
   /** How many rows there are, which is not how many they find. */
@@ -91,12 +97,10 @@ export class LookupQuery<R> extends Unawaited implements AsyncIterable<R> {
 
   /** So many rows after those of another page, each with what it finds. Pages are those of the rows. */
   async page(page: PageOf, scope: QueryScope = {}): Promise<Page<R>> {
-    const { rows, next } = await this.#rows.page(page, scope);
-    const missing = [...rows.missing];
-    const found: R[] = [];
-    for (let at = 0; at < rows.length; at += rowsAtOnce)
-      found.push(...(await this.#found(rows.slice(at, at + rowsAtOnce) as readonly Row[], scope, missing)));
-    return { rows: rowsWith(found, missing), next };
+    const { next, isPartial, ...found } = await this.#rows.page(page, scope);
+    const rows = await this.#whole(found.rows, scope);
+    if (rows.missing.length === 0) return { rows, next, isPartial };
+    return { rows, next: next && partialCursor(next), isPartial: true };
   }
 
   /** Refused: what is looked up lies on other shards than the rows. @throws InvalidQueryError */
@@ -107,27 +111,47 @@ export class LookupQuery<R> extends Unawaited implements AsyncIterable<R> {
     );
   }
 
-  /** The rows as they come; `missing` is told of shards that fail when they may. @throws InvalidQueryError when a batch finds too many */
-  async *stream(scope: StreamScope = {}, missing: MissingShard[] = []): AsyncGenerator<R, void> {
+  /**
+   * The rows as they come; `missing` is told of shards that fail when they may. It keeps the connections of the rows while it looks up on others.
+   *
+   * @throws InvalidQueryError when a batch finds too many
+   */
+  async *stream(scope: StreamScope = {}, missing?: MissingShard[]): AsyncGenerator<R, void> {
+    checkTold(scope, missing);
+    const told = missing ?? [];
     let batch: Row[] = [];
-    for await (const row of this.#rows.stream(scope, missing)) {
+    for await (const row of this.#rows.stream(scope, told)) {
       batch.push(row as Row);
       if (batch.length < rowsAtOnce) continue;
-      yield* await this.#found(batch, scope, missing);
+      yield* await this.#found(batch, scope, told);
       batch = [];
     }
-    yield* await this.#found(batch, scope, missing);
+    yield* await this.#found(batch, scope, told);
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<R, void> {
     return this.stream();
   }
 
+  /** Looks up when the rows are all here: whoever kept a connection for them meanwhile might wait for those who do the same. */
+  async #whole(rows: Rows<unknown>, scope: QueryScope): Promise<Rows<R>> {
+    const missing = [...rows.missing];
+    const found: R[] = [];
+    for (let at = 0; at < rows.length; at += rowsAtOnce)
+      found.push(...(await this.#found(rows.slice(at, at + rowsAtOnce) as readonly Row[], scope, missing)));
+    return rowsWith(found, missing);
+  }
+
   async #found(batch: readonly Row[], scope: StreamScope, missing: MissingShard[]): Promise<readonly R[]> {
     let rows = batch;
     for (const lookup of this.#lookups) {
       const groups = groupsOf(lookup, rows, this.#rows.statement.table);
-      if (groups.size > 0) await find(lookup, rows, groups, scope, missing);
+      if (groups.size > 0) {
+        const lacking: MissingShard[] = [];
+        await find(lookup, rows, groups, scope, lacking);
+        // Once, however many batches ask it
+        missing.push(...lacking.filter(({ shard }) => missing.every(each => each.shard !== shard)));
+      }
       rows = rows.map(row => ({
         ...row,
         [lookup.name]: listOf(groups, idOf(lookup, row, 0, this.#rows.statement.table)),
@@ -170,7 +194,7 @@ async function find(
     from,
   );
   let found = 0;
-  for await (const row of query.stream(scope, missing) as AsyncIterable<Row>) {
+  for await (const row of query.streamPart(scope, missing) as AsyncIterable<Row>) {
     const id = idOf(lookup, row, 1, table);
     const group = id === undefined ? undefined : groups.get(id);
     // Of several columns, the lists also have what no row has together

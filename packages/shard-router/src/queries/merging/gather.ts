@@ -23,6 +23,8 @@ export interface Asked<C> {
   readonly shards: Shards<C>;
   readonly query: Query;
   readonly isEverywhere: boolean;
+  /** Set where it is a part of a larger query, which goes on when all of its shards fail. */
+  readonly isPart?: boolean;
 }
 
 /** How often a query begins anew because the map has changed before each shard had its snapshot. */
@@ -64,11 +66,12 @@ export async function* gather<C>(
   if (keys?.length === 0 || limit === 0) return;
   const orderBy = query.kind === 'select' ? query.orderBy : groupOrder(query);
   const compare = orderBy.length === 0 ? undefined : byOrder(query.table, orderBy);
+  // What another query has noted stays
+  const noted = missing.length;
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
     const routes = shards.routes();
-    const parts = partsOf(asked, routes, keys);
-    const versions = await versionsOf(asked, parts);
-    missing.length = 0;
+    const { parts, isOneVersion } = await versioned(asked, partsOf(asked, routes, keys));
+    missing.length = noted;
     const isCurrent = yield* scatter({
       parts,
       compare,
@@ -77,15 +80,13 @@ export async function* gather<C>(
       isInTransaction: shards.isTransaction,
       scope,
       onShardError(failure) {
-        if (parts.length === 1) throw failure.error;
+        if (parts.length === 1 && asked.isPart !== true) throw failure.error;
         if (!isPartial) throw failed(failure);
         missing.push(failure);
+        // An answer of nobody is none
+        if (missing.length - noted === parts.length && asked.isPart !== true) throw failed(failure);
       },
-      isCurrent: async () => {
-        // The same before and after: so each snapshot has it
-        if (String(await versionsOf(asked, parts)) !== String(versions)) return false;
-        return promisesNothing(scope) || shards.isCurrent(routes);
-      },
+      isCurrent: () => isOneVersion() && (promisesNothing(scope) || shards.isCurrent(routes)),
     });
     if (isCurrent) return;
   }
@@ -141,23 +142,35 @@ function partsOf<C>(
   }));
 }
 
-/** The versions of the reference tables that are joined, which all parts have. @throws MixedVersionsError */
-async function versionsOf<C>(
+/**
+ * The parts, with shards that have one version of the reference tables that are joined, and whether that was so in all snapshots. The
+ * connections of the parts say so: whoever had them and waited for others might wait for those who do the same.
+ *
+ * @throws MixedVersionsError
+ */
+async function versioned<C>(
   { shards, query }: Asked<C>,
   parts: readonly ShardQuery<C>[],
-): Promise<readonly number[]> {
-  const names = new Set(
-    (query.joins ?? []).filter(({ table }) => table.isReference).map(({ table }) => table.name),
-  );
-  if (shards.version === undefined || names.size === 0 || parts.length < 2) return [];
-  const versions: number[] = [];
+): Promise<{ readonly parts: readonly ShardQuery<C>[]; isOneVersion(): boolean }> {
+  const { references } = shards;
+  const tables = (query.joins ?? []).filter(({ table }) => table.isReference).map(({ table }) => table.name);
+  const names = [...new Set(tables)];
+  if (references === undefined || names.length === 0 || parts.length < 2)
+    return { parts, isOneVersion: () => true };
+  const common: number[] = [];
   for (const name of names) {
-    const version = await shards.version(
+    const version = await references.common(
       name,
       parts.map(({ shard }) => shard),
     );
     if (version === undefined) throw new MixedVersionsError(name);
-    versions.push(version);
+    common.push(version);
   }
-  return versions;
+  let isOne = true;
+  const look = async (client: C) => {
+    for (const [i, name] of names.entries())
+      if ((await references.versionOn(client, name)) !== common[i]) isOne = false;
+  };
+  // The same before and after: so each snapshot has it
+  return { parts: parts.map(part => ({ ...part, look })), isOneVersion: () => isOne };
 }

@@ -8,6 +8,8 @@ export interface ShardQuery<C> {
   readonly shard: string;
   readonly executor: Executor<C>;
   readonly statement: Query;
+  /** Is called on the connection of the shard before it has its snapshot, and after. */
+  readonly look?: ((client: C) => Promise<void>) | undefined;
 }
 
 /** How long a server may take to cancel a statement. */
@@ -22,6 +24,7 @@ const cancelAttempts = 10;
 export class ShardCursor<C> {
   readonly shard: string;
   readonly #executor: Executor<C>;
+  readonly #look: ShardQuery<C>['look'];
   readonly #batches: Batches;
   readonly #stop = new AbortController();
   readonly #end: Promise<void>;
@@ -38,15 +41,16 @@ export class ShardCursor<C> {
   #failure: { readonly error: unknown } | undefined;
 
   constructor(
-    { shard, executor, statement }: ShardQuery<C>,
+    { shard, executor, statement, look }: ShardQuery<C>,
     size: number,
     scope: ReadScope,
     isInTransaction: boolean,
   ) {
     this.shard = shard;
     this.#executor = executor;
+    this.#look = look;
     this.#batches = new Batches(statement, size, isInTransaction);
-    const work = (client: C) => this.#fill(this.#batches.of(client));
+    const work = (client: C) => this.#fill(client);
     this.#end = executor
       .read(work, { ...scope, signal: this.#stop.signal })
       .catch(error => {
@@ -100,13 +104,17 @@ export class ShardCursor<C> {
     return this.#executor.read(client => cancel(client, name), { timeoutMs: cancelMs }).catch(() => false);
   }
 
-  async #fill(batches: AsyncIterable<readonly Row[]>): Promise<void> {
+  async #fill(client: C): Promise<void> {
     // An executor may run its work again elsewhere, which has another snapshot
     if (this.#isTaken) throw new Error('a read cannot begin anew after some of its rows were returned');
     this.#ready = undefined;
     this.#isFilling = true;
     try {
-      for await (const rows of batches) {
+      await this.#look?.(client);
+      let hasSnapshot = false;
+      for await (const rows of this.#batches.of(client)) {
+        if (!hasSnapshot) await this.#look?.(client);
+        hasSnapshot = true;
         this.#isIdle = true;
         while (this.#ready !== undefined && !this.#isClosed) await this.#change();
         this.#isIdle = false;
@@ -114,6 +122,7 @@ export class ShardCursor<C> {
         this.#ready = rows;
         this.#notify();
       }
+      if (!hasSnapshot) await this.#look?.(client);
     } finally {
       this.#isFilling = false;
     }
