@@ -9,6 +9,8 @@ const answerMs = 1_000;
 /** How often it is tried whether a notification comes through, and how long that may take. */
 const trialMs = 30_000;
 const heardMs = 2_000;
+/** Between two notifications on a machine that is busy. */
+const longestRestMs = 50;
 /** Between tries of a way that no notification comes through. */
 const deafMs = 30_000;
 
@@ -94,8 +96,12 @@ export class Bell {
       // It need not be on the disk: others would wait for that behind it
       const text = `SELECT pg_notify('${this.#parts.channel}', left(t, 2000))::text, set_config('synchronous_commit', 'off', true)
         FROM json_array_elements_text($1::text::json) AS t`;
+      const rungAt = performance.now();
       await this.#parts.send(text, [JSON.stringify(topics)]).catch(() => {});
-      await backgroundClock.sleep(this.#parts.restMs, this.#stop.signal).catch(() => {});
+      // Where a ring takes long, more of them would take the time of what they are for
+      const tookMs = performance.now() - rungAt;
+      const restMs = Math.max(this.#parts.restMs, Math.min(4 * tookMs, longestRestMs));
+      await backgroundClock.sleep(restMs, this.#stop.signal).catch(() => {});
     }
     this.#ringing = undefined;
   }

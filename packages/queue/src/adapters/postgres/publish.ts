@@ -1,8 +1,9 @@
+import { InvalidOptionError } from '@ashlar/core';
 import { type Deduplication, type OutgoingMessage, type Published, refusal } from '../../driver.ts';
 import { UnroutedError } from '../../errors.ts';
 import { type LockPurpose, lockNumber } from '../../transactions/key-locks.ts';
 import { literal } from '../../transactions/table-name.ts';
-import { packed } from './headers.ts';
+import { columnCount, columnRows, columnsOf, laneOf } from './columns.ts';
 import type { Queryable } from './sessions.ts';
 import { idName, type Tables, uniqueId } from './tables.ts';
 
@@ -43,7 +44,8 @@ export class Publishing {
       throttle: statement(tables, 'throttle'),
       debounce: statement(tables, 'debounce'),
     };
-    const locks = (purpose: LockPurpose) => `SELECT count(pg_advisory_xact_lock(n))::text AS held FROM (
+    const locks = (purpose: LockPurpose) => `SELECT count(pg_advisory_xact_lock(n))::text AS held,
+      current_setting('transaction_isolation') AS isolation FROM (
       SELECT DISTINCT ${lockNumber(purpose, own(tables, 'name'))} AS n FROM json_array_elements_text($1::text::json) AS name
       ORDER BY 1 OFFSET 0) AS numbers`;
     this.#locks = { deduplication: locks('deduplication'), writer: locks('writer') };
@@ -58,7 +60,10 @@ export class Publishing {
     const keys = batch.flatMap(({ deduplication }) =>
       deduplication ? [`${topic}\n${deduplication.key}`] : [],
     );
-    if (keys.length > 0) await queryable.query(this.#locks.deduplication, [JSON.stringify(keys)]);
+    if (keys.length > 0) {
+      const { rows } = await queryable.query(this.#locks.deduplication, [JSON.stringify(keys)]);
+      checkIsolation(rows[0]!['isolation']);
+    }
     const runs = [...runsOf(batch)];
     // Each statement locks the keys of its own: of several, all are locked before, or two batches wait for each other
     const lanes = runs.length === 1 ? [] : batch.flatMap(({ key }) => (key === undefined ? [] : laneOf(key)));
@@ -89,12 +94,7 @@ export class Publishing {
         : deduplication.mode === 'simple'
           ? [deduplication.key]
           : [deduplication.key, String(deduplication.ttlMs)];
-    const values = [
-      topic,
-      JSON.stringify([...firsts.values()].map(message => outgoing(topic, message))),
-      String(this.#windowMs),
-      ...more,
-    ];
+    const values = [topic, ...columnsOf(topic, firsts.values()), String(this.#windowMs), ...more];
     const { rows } = await queryable.query(text, values);
     const { groups, kept } = rows[0] as { groups: string; kept: string | null };
     if (groups === '0') {
@@ -106,6 +106,13 @@ export class Publishing {
     // Of those with the same id in a batch, the first is the message
     return run.map(message => (firsts.get(message.id) === message && fresh.has(message.id) ? ok : duplicate));
   }
+}
+
+/** @throws InvalidOptionError for a transaction that does not see what others commit while it waits for their locks */
+function checkIsolation(isolation: string): void {
+  if (/^read /.test(isolation)) return;
+  const text = `with \`deduplication\`, \`tx\` is to be READ COMMITTED, and is ${isolation.toUpperCase()}: it does not see what others have published meanwhile`;
+  throw new InvalidOptionError('tx', text);
 }
 
 /** A batch in parts that a statement takes: each with deduplication alone, the others together. */
@@ -129,73 +136,52 @@ function* runsOf(batch: readonly OutgoingMessage[]): Generator<readonly Outgoing
   if (run.length > 0) yield run;
 }
 
-function outgoing(topic: string, message: OutgoingMessage): unknown {
-  const { id, body, headers, key, delayMs, priority, expiresInMs } = message;
-  const { buffer, byteOffset, byteLength } = body;
-  return {
-    id,
-    b: Buffer.from(buffer, byteOffset, byteLength).toString('base64'),
-    h: packed(headers, { id, topic, key }),
-    l: key === undefined ? undefined : laneOf(key),
-    d: delayMs,
-    p: priority,
-    e: expiresInMs,
-  };
-}
-
-/** The key as it is in the table: never empty when there is one. */
-function laneOf(key: string | undefined): string {
-  return key === undefined ? '' : `k${key}`;
-}
-
 /** The name of a lock among those of these tables. */
 function own({ prefix }: Tables, name: string): string {
   return `${literal(`${prefix} `)} || (${name})`;
 }
 
 /**
- * Parameters: topic, messages as JSON, window of ids in ms; and with a mode the key and its time in ms. `kept` is null when
- * all were kept.
+ * Parameters: topic, the columns of the messages, window of ids in ms; and with a mode the key and its time in ms. `kept` is
+ * null when all were kept.
  */
 function statement(tables: Tables, mode?: Deduplication['mode']): string {
   const { groups, jobs, ids, throttles } = tables;
-  const isHeld = `EXISTS (SELECT FROM ${jobs} j WHERE j.grp = g.grp AND j.dedup = $4::text AND j.state < 3
+  const [window, key, timeMs] = [2, 3, 4].map(at => `$${columnCount + at}::text`);
+  const isHeld = `EXISTS (SELECT FROM ${jobs} j WHERE j.grp = g.grp AND j.dedup = ${key} AND j.state < 3
     AND (j.state = 2 OR j.expires IS NULL OR j.expires > statement_timestamp()))`;
-  const isThrottled = `EXISTS (SELECT FROM ${throttles} t WHERE t.grp = g.grp AND t.dedup = $4::text
+  const isThrottled = `EXISTS (SELECT FROM ${throttles} t WHERE t.grp = g.grp AND t.dedup = ${key}
     AND t.until > statement_timestamp())`;
   const admits = mode === 'simple' ? `NOT ${isHeld}` : mode === 'throttle' ? `NOT ${isThrottled}` : 'true';
-  const delay = mode === 'debounce' ? '$5::text::float8' : 'i.d';
+  const delay = mode === 'debounce' ? `${timeMs}::float8` : 'i.delay';
   const at = `CASE WHEN ${delay} > 0 THEN clock_timestamp() + ${delay} * interval '1 millisecond' END`;
   const more = {
     simple: '',
     throttle: `, throttled AS (INSERT INTO ${throttles} AS t (grp, dedup, until)
-      SELECT grp, $4::text, statement_timestamp() + $5::text::float8 * interval '1 millisecond' FROM added
+      SELECT grp, ${key}, statement_timestamp() + ${timeMs}::float8 * interval '1 millisecond' FROM added
       ON CONFLICT (grp, dedup) DO UPDATE SET until = excluded.until)`,
     debounce: `, replaced AS (DELETE FROM ${jobs} j USING to_groups g, fresh
-      WHERE j.grp = g.grp AND j.dedup = $4::text AND j.state < 2 AND $5::text IS NOT NULL)`,
+      WHERE j.grp = g.grp AND j.dedup = ${key} AND j.state < 2 AND ${timeMs} IS NOT NULL)`,
   };
-  return `WITH input AS (
-      SELECT i.id, i.b, i.h, coalesce(i.l, '') AS l, coalesce(i.d, 0) AS d, coalesce(i.p, 0::smallint) AS p, i.e
-        FROM json_to_recordset($2::text::json) AS i(id text, b text, h text, l text, d float8, p smallint, e float8)),
-    numbered AS MATERIALIZED (SELECT *, row_number() OVER () AS n, ${idName('$1::text', 'id')} AS name FROM input),
+  return `WITH input AS MATERIALIZED (
+      SELECT c.*, ${idName('$1::text', 'c.id')} AS name FROM (${columnRows(2)}) AS c),
     held AS (SELECT count(pg_advisory_xact_lock(n)) AS held FROM (
-      SELECT DISTINCT ${lockNumber('writer', own(tables, '$1::text || chr(10) || l'))} AS n FROM input WHERE l <> ''
+      SELECT DISTINCT ${lockNumber('writer', own(tables, '$1::text || chr(10) || lane'))} AS n FROM input WHERE lane <> ''
       ORDER BY 1 OFFSET 0) AS numbers),
     all_groups AS (SELECT g.grp FROM ${groups} g WHERE g.topic = $1::text),
     to_groups AS (SELECT g.grp FROM all_groups g WHERE ${admits}),
     fresh AS (INSERT INTO ${ids} AS t (name, at)
-      SELECT i.name, statement_timestamp() FROM held, numbered i
+      SELECT i.name, statement_timestamp() FROM held, input i
       WHERE held.held >= 0 AND EXISTS (SELECT FROM all_groups) ORDER BY i.name
       ON CONFLICT (name) DO UPDATE SET at = excluded.at
-        WHERE t.at <= statement_timestamp() - $3::text::float8 * interval '1 millisecond'
+        WHERE t.at <= statement_timestamp() - ${window}::float8 * interval '1 millisecond'
       RETURNING name),
-    used AS (UPDATE ${groups} g SET priorities = g.priorities | m.mask FROM (SELECT bit_or(1 << p) AS mask FROM input) m
+    used AS (UPDATE ${groups} g SET priorities = g.priorities | m.mask FROM (SELECT bit_or(1 << priority) AS mask FROM input) m
       WHERE g.topic = $1::text AND g.priorities & m.mask <> m.mask),
     added AS (INSERT INTO ${jobs} (grp, id, state, priority, pos, lane, at, expires, dedup, headers, body)
-      SELECT g.grp, i.id, CASE WHEN ${delay} > 0 THEN 1 ELSE 0 END, i.p, pg_current_xact_id(), i.l, ${at},
-        clock_timestamp() + i.e * interval '1 millisecond', ${mode === undefined ? 'NULL' : '$4::text'}, i.h,
-        decode(i.b, 'base64')
-      FROM numbered i JOIN fresh USING (name) CROSS JOIN to_groups g ORDER BY i.n
+      SELECT g.grp, i.id, CASE WHEN ${delay} > 0 THEN 1 ELSE 0 END, i.priority, pg_current_xact_id(), i.lane, ${at},
+        clock_timestamp() + i.expiry * interval '1 millisecond', ${mode === undefined ? 'NULL' : key}, i.headers, i.body
+      FROM input i JOIN fresh USING (name) CROSS JOIN to_groups g ORDER BY i.n
       ON CONFLICT ${uniqueId} DO NOTHING RETURNING grp, id)${mode === undefined ? '' : more[mode]}
     SELECT (SELECT count(*) FROM all_groups)::text AS groups,
       (SELECT coalesce(json_agg(DISTINCT id), '[]') FROM added HAVING count(DISTINCT id) < (SELECT count(*) FROM input))::text
