@@ -69,12 +69,16 @@ export class ManualClock implements Clock {
   }
 }
 
-// Kept, as a test may replace the timers of its process; browsers have no `setImmediate`
-const { setImmediate: soon = setTimeout } = globalThis as {
-  readonly setImmediate?: (run: () => void) => unknown;
-};
+interface ProcessLike {
+  getBuiltinModule?(id: string): { readonly scheduler: { yield(): Promise<void> } } | undefined;
+}
+
+// What a test runner replaces may be replaced before this is loaded; Node's own scheduler is not among it
+const { process } = globalThis as { readonly process?: ProcessLike };
+const scheduler = process?.getBuiltinModule?.('node:timers/promises')?.scheduler;
+const soon = scheduler?.yield.bind(scheduler) ?? (() => new Promise<void>(resolve => setTimeout(resolve)));
 
 /** Lets every callback that is ready run: this comes after all microtasks. */
 function settle(): Promise<void> {
-  return new Promise(resolve => void soon(resolve));
+  return soon();
 }

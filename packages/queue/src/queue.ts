@@ -71,9 +71,10 @@ const eachItsOwn = 'write `publishMany(topic, payloads, payload => ({ id: … })
 
 /**
  * Typed messages over one driver: work that consumers of a group share, and events that each group receives. Delivery
- * is at least once: a message comes again until its handler has ended well, or it is dead.
+ * is at least once: a message comes again until its handler has ended well, or it is dead. Code that takes a queue, over
+ * whichever driver, names it `Queue<Messages>`.
  */
-export class Queue<In, K extends Capabilities, Out = In> implements AsyncDisposable {
+export class Queue<In, K extends Capabilities = Capabilities, Out = In> implements AsyncDisposable {
   readonly name: string;
   readonly #driver: Driver<K>;
   readonly #types: MessageTypes;

@@ -29,6 +29,23 @@ queueConformance(
   { name: 'memory in real time', capabilities },
 );
 
+it.each([
+  ['copies a body, so that whoever has published it may change it', true],
+  ['hands on the very bytes that were published, when it may', false],
+])('%s', async (_, clone) => {
+  await using driver = memoryDriver({ clone });
+  await driver.declare('work', 'group');
+  const body = Buffer.from('before');
+  await driver.publish('work', [{ id: '1', body, headers: {} }]);
+  body.set(Buffer.from('change'));
+  const options = { prefetch: 1, signal: new AbortController().signal };
+  for await (const delivery of driver.consume('work', 'group', options)) {
+    expect(delivery.body === body).toBe(!clone);
+    expect(Buffer.from(delivery.body).toString()).toBe(clone ? 'before' : 'change');
+    break;
+  }
+});
+
 it('sleeps while a group is paused, also when its limits would let something start', async () => {
   let now = 0;
   let sleeps = 0;

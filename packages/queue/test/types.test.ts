@@ -7,6 +7,8 @@ import {
   type Capabilities,
   type Delivery,
   type Driver,
+  type MemoryCapabilities,
+  memoryDriver,
   messages,
   type Published,
   Queue,
@@ -14,6 +16,7 @@ import {
   type TransactionClient,
   type TransactionContext,
 } from '../src/index.ts';
+import { TestQueue } from '../src/testing.ts';
 
 type Messages = { 'order.placed': { id: string } };
 
@@ -51,6 +54,29 @@ it('infers what may be asked of a driver', () => {
   expectTypeOf<Options<Zmq>>().not.toHaveProperty('priority');
   expectTypeOf<Options<Zmq>>().not.toHaveProperty('deduplication');
   expectTypeOf<Parameters<Queue<Messages, Bull>['publish']>[0]>().toEqualTypeOf<'order.placed'>();
+});
+
+it('is what code takes that publishes, over whichever driver', async () => {
+  class Shop {
+    readonly #queue: Queue<Messages>;
+
+    constructor(queue: Queue<Messages>) {
+      this.#queue = queue;
+    }
+
+    place(id: string) {
+      return this.#queue.publish('order.placed', { id }, { key: 'tenant', allowUnrouted: true });
+    }
+  }
+  const carrier = messages<Messages & { other: number }>();
+  await using inMemory = new Queue(memoryDriver(), { messages: carrier });
+  await using inTests = new TestQueue({ messages: carrier });
+  expectTypeOf<Queue<Messages, MemoryCapabilities>>().toExtend<Queue<Messages>>();
+  for (const queue of [inMemory, inTests]) {
+    expect(await new Shop(queue).place('1')).toEqual({ id: expect.any(String) });
+  }
+  // What only some drivers can is refused, as the driver may not
+  expectTypeOf<{ delayMs: 10 }>().not.toExtend<NonNullable<Parameters<Queue<Messages>['publish']>[2]>>();
 });
 
 it('takes a transaction with a driver that can, and no pool or database in its place', () => {

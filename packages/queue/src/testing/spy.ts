@@ -136,11 +136,11 @@ export class QueueSpy<In = Record<string, unknown>> {
         this.#waiting.delete(waiting);
         reject(new TestTimeoutError(this.#lateText(topic, state, timeoutMs)));
       };
-      const timer = realTime.setTimeout(late, timeoutMs);
+      const stop = realTime.after(timeoutMs, late);
       const ended =
         <V>(end: (value: V) => void) =>
         (value: V) => {
-          realTime.clearTimeout(timer);
+          stop();
           this.#waiting.delete(waiting);
           end(value);
         };

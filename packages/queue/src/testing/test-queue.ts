@@ -181,7 +181,7 @@ export class TestQueue<In, Out = In> extends Queue<In, MemoryCapabilities, Out> 
   async #published(): Promise<void> {
     const isByHandler = this.#handling.getStore() === true;
     // In a turn of its own: handlers that publish to each other for ever must not keep the test from ending them
-    if (isByHandler) await new Promise(resolve => void realTime.setImmediate(resolve));
+    if (isByHandler) await realTime.turn();
     else if (this.#mode === 'inline') await this.run();
   }
 
@@ -210,7 +210,7 @@ export class TestQueue<In, Out = In> extends Queue<In, MemoryCapabilities, Out> 
           `handlers did not end within ${timeoutMs} ms of real time: ${names.join(', ')}`,
         );
       }
-      await new Promise<void>(resolve => void realTime.setTimeout(resolve, 1));
+      await realTime.sleep(1);
     }
   }
 
