@@ -62,12 +62,12 @@ export class RedisServer<C extends RedisClientLike> implements Server<C> {
       this.#settings.chronicle.readAndNote(client, this.id),
       this.#isFenced(client),
     ]);
-    const { role, isReceiving } = replication;
+    const { role, isReceiving, acknowledging } = replication;
     if (role === 'replica' && history === undefined && !isReceiving)
       throw new Error('it follows nobody, and has no copy of the data of a primary');
     const termEnds = history && endsOf(history);
     const place = { position, instance, termEnds, cluster };
-    return role === 'primary' ? { role, ...place, isFenced } : { role, ...place, isReceiving };
+    return role === 'primary' ? { role, ...place, isFenced, acknowledging } : { role, ...place, isReceiving };
   }
 
   async #connect(signal: AbortSignal): Promise<Wire<C>> {
