@@ -79,10 +79,14 @@ describe('what it writes', () => {
     for (const flag of ['--postgres', '--redis', '--script', '--json']) expect(stdout).toContain(flag);
   });
 
-  it('ends with exit code 130 at Ctrl-C', async () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('ends on %s with exit code %i', async (name, exitCode) => {
     const child = start();
     await written(child, /is stopped/);
-    child.kill('SIGINT');
-    expect((await ended(child)).code).toBe(130);
+    child.kill(name);
+    expect((await ended(child)).code).toBe(exitCode);
   });
 });

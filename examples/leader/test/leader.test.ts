@@ -71,6 +71,7 @@ describe('how it ends', () => {
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ] as const)('on %s, with exit code %i, and the stopped process ends too', async (name, exitCode) => {
     const child = start('--ttl-ms', '500');
     await written(child, /is stopped/);

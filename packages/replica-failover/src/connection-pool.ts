@@ -38,10 +38,11 @@ export class ConnectionPool<C> implements Pool<C> {
     this.#connect = connect;
   }
 
-  async acquire(signal: AbortSignal): Promise<Connection<C>> {
+  async acquire(signal: AbortSignal, connecting: () => void = () => {}): Promise<Connection<C>> {
     signal.throwIfAborted();
     while (this.#busy.size + this.#connecting >= this.#options.maxConnections) {
       this.#throwIfEnded();
+      if (this.#busy.size === 0) connecting();
       await this.#turn(signal);
     }
     this.#throwIfEnded();
@@ -52,6 +53,7 @@ export class ConnectionPool<C> implements Pool<C> {
       if (idle.progress.lost === undefined) return idle;
       this.#busy.delete(idle);
     }
+    connecting();
     const connection = await this.#open(signal);
     this.#busy.add(connection);
     return connection;

@@ -48,6 +48,12 @@ export interface Server<C> extends AsyncDisposable {
    */
   look(signal: AbortSignal): Promise<Sighting>;
 
+  /**
+   * Calls the listener when the connection of `look` is lost while nobody looks: the server may have been started again, and be
+   * behind what it had. Backends without such a connection have no such method.
+   */
+  onDisconnect?(listener: () => void): void;
+
   /** Connections for one generation. Opens none before the first `acquire`. */
   open(options: OpenOptions): Pool<C>;
 
@@ -111,8 +117,10 @@ export interface Pool<C> {
   /**
    * A connection that answered when it was last used. Rejects when none can be made, at the latest when the signal aborts:
    * nothing was executed then.
+   *
+   * @param connecting called, perhaps more than once, when it waits for a new one, not for one that is in use
    */
-  acquire(signal: AbortSignal): Promise<Connection<C>>;
+  acquire(signal: AbortSignal, connecting?: () => void): Promise<Connection<C>>;
   /** One that is idle, if there is one and nobody waits: as `acquire`, without the wait. */
   acquireIdle?(): Connection<C> | undefined;
   /** Ends all connections at once, also those in use: whatever is in flight on them fails. No more are made. */

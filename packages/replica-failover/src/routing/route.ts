@@ -113,9 +113,9 @@ export class Route<C> {
     if (state !== 'up' || sighting === undefined) return false;
     if (consistency === 'strong') return false;
     if (consistency === 'nearest' && watched === this.primary()) return true;
-    if (sighting.role !== 'replica') return false;
+    // One that was started again may have lost all
+    if (sighting.role !== 'replica' || watched.isInDoubt) return false;
     if (consistency === 'eventual' || consistency === 'nearest') return true;
-    if (watched.isInDoubt) return false;
     if (typeof consistency === 'object') {
       const { trail, ends } = this.#watch;
       const reaches = (step: Position) => ends.coverage(step, sighting) === 'covered';

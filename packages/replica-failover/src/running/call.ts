@@ -16,6 +16,8 @@ export class Call {
   readonly operation: Operation;
   /** Whether what was sent may have changed something. */
   mayHaveRun: () => boolean = () => false;
+  /** Whether another server may serve it sooner than one that takes long to make a connection. */
+  mayGoElsewhere = false;
   /** What it waits for, as an error that says so. */
   lacks: (() => Error) | undefined;
   /** Why the attempt before this one failed. */

@@ -24,8 +24,8 @@ export class Pools<C> {
   }
 
   /** As `Pool.acquire`. */
-  acquire(watched: Watched<C>, signal: AbortSignal): Promise<Connection<C>> {
-    return this.#inContext(() => this.#of(watched).acquire(signal));
+  acquire(watched: Watched<C>, signal: AbortSignal, connecting: () => void): Promise<Connection<C>> {
+    return this.#inContext(() => this.#of(watched).acquire(signal, connecting));
   }
 
   #of(watched: Watched<C>): Pool<C> {

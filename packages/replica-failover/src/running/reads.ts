@@ -36,6 +36,7 @@ export class Reads<C> {
   /** @param need undefined: the primary reads */
   run<T>(call: Call, work: Work<C, T>, need: Need | undefined, session: Session | undefined): Promise<T> {
     const failed = new Set<string>();
+    call.mayGoElsewhere = this.#watch.servers.length > 1;
     const patienceEndsAt = this.#settings.clock.now() + this.#settings.catchUpMs;
     return this.#runner.untilRun(call, async () => {
       const { watched, done } = await this.#server(call, need, failed, patienceEndsAt);
@@ -79,6 +80,7 @@ export class Reads<C> {
       }
       // Each had its turn: once they have been looked at again, they have another
       failed.clear();
+      call.mayGoElsewhere = false;
       call.lacks = () => (need === undefined ? this.#route.noPrimary() : this.#route.noServer(need));
       await this.#watch.nextLook(call.signal);
     }

@@ -7,6 +7,9 @@ import type { Watched } from '../watching/watched.ts';
 import type { Call } from './call.ts';
 import type { Pools } from './pools.ts';
 
+/** Milliseconds that a server has to make a connection, for work that another server may do. */
+const connectMs = 2_000;
+
 export type Work<C, T> = (client: C) => Promise<T>;
 
 /** The work was not executed, and may run again. */
@@ -68,12 +71,24 @@ export class Runner<C> {
     const ending = new AbortController();
     const giveUp = (reason: unknown) => ending.abort(reason);
     const links = [call.onOver(giveUp), watched.onDown(giveUp)];
+    const waiting = new AbortController();
+    let isTimed = false;
+    const connecting = () => {
+      if (isTimed || !call.mayGoElsewhere) return;
+      isTimed = true;
+      const late = new Error(`${watched.id} has made no connection within ${connectMs} ms`);
+      this.#clock.sleep(connectMs, waiting.signal).then(
+        () => giveUp(late),
+        () => {},
+      );
+    };
     try {
-      return await this.#pools.acquire(watched, ending.signal);
+      return await this.#pools.acquire(watched, ending.signal, connecting);
     } catch (error) {
       call.throwIfOver();
       throw new NotRun(watched, error);
     } finally {
+      waiting.abort();
       for (const unlink of links) unlink();
     }
   }

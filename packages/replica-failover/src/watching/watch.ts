@@ -41,6 +41,7 @@ export class Watch<C> {
     this.#settings = settings;
     this.servers = servers.map(server => new Watched(server));
     this.#looks = this.servers.map(watched => new Looks(watched, settings, this));
+    for (const watched of this.servers) watched.server.onDisconnect?.(() => this.doubt(watched));
   }
 
   start(): void {

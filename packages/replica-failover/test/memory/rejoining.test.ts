@@ -8,6 +8,7 @@ import {
   type MemoryCluster,
   memoryCluster,
   ReplicaSet,
+  ReplicaSetClosedError,
 } from '../../src/index.ts';
 import { poll } from './poll.ts';
 
@@ -148,5 +149,25 @@ describe('a primary of before', () => {
     finish();
     await poll(() => server(other, 'a')).toMatchObject({ state: 'up', role: 'replica' });
     expect(calls).toHaveLength(3);
+  });
+
+  it('is not left half rewound by a set that is closed: it waits for the hook', async () => {
+    let finish = () => {};
+    const rewind = async ({ id }: { id: string }) => {
+      calls.push(`rewind ${id}`);
+      await new Promise<void>(resolve => {
+        finish = resolve;
+      });
+      cluster.rejoin(id);
+      calls.push('rewound');
+    };
+    const set = await connect({ members: hooks({ rewind }) });
+    await set.switchover({ to: 'b' });
+    await poll(() => calls.at(-1)).toBe('rewind a');
+    const closed = set.close().then(() => calls.push('closed'));
+    await expect(set.read(db => db.get('a'))).rejects.toThrow(ReplicaSetClosedError);
+    finish();
+    await closed;
+    expect(calls.slice(-3)).toEqual(['rewound', 'start a', 'closed']);
   });
 });

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { expect, it, onTestFinished } from 'vitest';
-import { memoryCluster, ReplicaSet } from '../../src/index.ts';
+import { memoryCluster, NoPrimaryError, ReplicaSet } from '../../src/index.ts';
 import { over, sightings } from './changed-server.ts';
 
 it('of two primaries in one term the one from before stays, and the set says so', async () => {
@@ -29,6 +29,13 @@ it('where there was none before, neither is', async () => {
     .map(sightings(() => ({ role: 'primary' })));
   const connecting = ReplicaSet.connect({ servers: servers.slice(0, 2), timeoutMs: 300 });
   await expect(connecting.then(set => set.close())).rejects.toThrow(/has no primary that answers.*each say/);
+});
+
+it('a process that starts while there is no primary is told so, though replicas could be read', async () => {
+  const cluster = memoryCluster();
+  cluster.kill('a');
+  const connecting = ReplicaSet.connect({ servers: cluster.servers(), timeoutMs: 300 });
+  await expect(connecting.then(set => set.close())).rejects.toThrow(NoPrimaryError);
 });
 
 it('a process that starts does not believe a primary of an earlier term, though it answers first', async () => {

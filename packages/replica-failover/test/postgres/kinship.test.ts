@@ -21,8 +21,9 @@ describe('servers of PostgreSQL that do not belong together', () => {
       newClient: (connectionString: string) => new pg.Client({ connectionString }),
     });
   // Which server belongs to the others is known of those that answer in time
-  const heartbeat = { deadlineMs: 20_000 };
-  const connect = (all: Record<string, string>) => ReplicaSet.connect({ servers: servers(all), heartbeat });
+  const patiently = { heartbeat: { deadlineMs: 20_000 }, timeoutMs: 50_000 };
+  const connect = (all: Record<string, string>) =>
+    ReplicaSet.connect({ servers: servers(all), ...patiently });
   const urls = () => [ours.url, ours.standbys[0]!.url, ...others.standbys.map(({ url }) => url)] as const;
 
   it('are refused at connect: standbys of another cluster, whether they are more or fewer', async () => {
@@ -45,7 +46,7 @@ describe('servers of PostgreSQL that do not belong together', () => {
     await using store = memoryStore();
     const [primary, standby, strange] = urls();
     const all = servers({ a: primary, b: standby, c: strange! });
-    const set = ReplicaSet.connect({ servers: all, authority: leading({ store }) });
+    const set = ReplicaSet.connect({ servers: all, authority: leading({ store }), ...patiently });
     await expect(set).rejects.toThrow(WrongServersError);
     const client = new pg.Client({ connectionString: primary });
     await client.connect();

@@ -1,7 +1,13 @@
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type RedisReplication, startReplication } from '../../faults/redis-cluster.ts';
-import { NoPrimaryError, type ReplicaSet, Session, TermPassedError } from '../../src/index.ts';
+import {
+  NoPrimaryError,
+  NoStandbyError,
+  type ReplicaSet,
+  Session,
+  TermPassedError,
+} from '../../src/index.ts';
 import { ledServers } from '../led.ts';
 
 const never = new AbortController().signal;
@@ -68,6 +74,30 @@ describe('leading over Redis', () => {
       .poll(() => seen(set, other), { timeout: 20_000 })
       .toMatchObject({ role: 'replica', state: 'up' });
     await set.write(db => db.set('a', '2'));
+  });
+
+  it('without replicas a write waits, was not executed, and says so; it goes on when one is back', async () => {
+    const set = await connect();
+    await set.write(db => db.set('a', '1'));
+    for (const id of ['replica0', 'replica1']) await replication.members.get(id)!.kill();
+    const failed = (timeoutMs: number) =>
+      set
+        .write(db => db.incr('n'), { timeoutMs })
+        .then(
+          () => undefined,
+          error => error,
+        );
+    await expect.poll(() => failed(300)).toBeInstanceOf(NoStandbyError);
+    const before = await replication.tell('primary', 'GET', 'n');
+    expect(await failed(300)).toMatchObject({ outcome: 'NotExecuted' });
+    expect(await replication.tell('primary', 'GET', 'n')).toBe(before);
+    expect(set.snapshot().leading?.warnings).toEqual([
+      expect.stringMatching(/has fewer than the 1 standbys that must acknowledge a write/),
+    ]);
+    const waiting = set.write(db => db.set('b', '2'), { timeoutMs: 60_000 });
+    await replication.members.get('replica1')!.restart();
+    await waiting;
+    await expect.poll(() => set.snapshot().leading?.warnings).toEqual([]);
   });
 
   it('refuses to lead where writes are not acknowledged, or a restart would empty the replicas', async () => {

@@ -16,6 +16,9 @@ import {
 } from '../../src/index.ts';
 import { over } from '../memory/changed-server.ts';
 
+/** Milliseconds that an answer is on its way: long enough to see what was executed, and to cut the way, on a busy machine. */
+const lossMs = 3_000;
+
 describe('what becomes of work on Redis', () => {
   let replication: RedisReplication;
   const open: AsyncDisposable[] = [];
@@ -56,7 +59,7 @@ describe('what becomes of work on Redis', () => {
     const { way, set } = await connectOver();
     const writing = set.write(async db => {
       await db.get('a');
-      way.delay(300);
+      way.delay(lossMs);
       const answer = db.incr('n');
       await expect.poll(() => replication.tell('primary', 'GET', 'n')).toBe('1');
       way.cut();
@@ -73,7 +76,7 @@ describe('what becomes of work on Redis', () => {
     const working = set.transaction(async db => {
       runs++;
       await db.incr('n');
-      way.delay(300);
+      way.delay(lossMs);
       void expect
         .poll(() => replication.tell('primary', 'GET', 'n'))
         .toBe('1')

@@ -42,6 +42,7 @@ export class PostgresServer<C extends PgClientLike> implements Server<C> {
 
   readonly #replicationOf: (id: string) => string;
   readonly #outcomes: string | undefined;
+  #disconnected: () => void = () => {};
 
   constructor(settings: PostgresServerSettings<C>) {
     this.id = settings.id;
@@ -59,14 +60,22 @@ export class PostgresServer<C extends PgClientLike> implements Server<C> {
       const row = this.#known(rows[0] as LookRow);
       return sightingOf(row, await this.#termEnds(row, this.#watching, signal));
     } catch (error) {
-      this.#watching?.lose(error as Error);
-      this.#watching = undefined;
+      this.#forget(error as Error);
       throw error;
     }
   }
 
+  onDisconnect(listener: () => void): void {
+    this.#disconnected = listener;
+  }
+
   async #watch(signal: AbortSignal): Promise<Wire<C>> {
     const wire = await Wire.connect(this.#newClient(), setup, signal);
+    wire.onLost(() => {
+      if (this.#watching !== wire) return;
+      this.#watching = undefined;
+      this.#disconnected();
+    });
     wire.rest();
     return wire;
   }
@@ -99,9 +108,13 @@ export class PostgresServer<C extends PgClientLike> implements Server<C> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#forget(new Error('the set was closed'));
+  }
+
+  #forget(reason: Error): void {
     const watching = this.#watching;
     this.#watching = undefined;
-    watching?.lose(new Error('the set was closed'));
+    watching?.lose(reason);
   }
 
   /**

@@ -30,6 +30,8 @@ export interface Replication {
   readonly secondOffset: bigint;
   readonly offset: bigint;
   readonly isReceiving: boolean;
+  /** How many replicas a primary counts that demands some, before it takes a write. */
+  readonly acknowledging: number | undefined;
 }
 
 const maxEnds = 32;
@@ -40,6 +42,7 @@ export const nowhere: Position = { term: 0, offset: 0n };
 
 export function replicationOf(info: string): Replication {
   const fields = fieldsOf(info);
+  const replicas = fields.get('min_slaves_good_slaves');
   const offset = fields.get('slave_repl_offset') ?? fields.get('master_repl_offset') ?? '0';
   return {
     role: fields.get('role') === 'master' ? 'primary' : 'replica',
@@ -48,6 +51,7 @@ export function replicationOf(info: string): Replication {
     secondOffset: BigInt(fields.get('second_repl_offset') ?? '-1'),
     offset: BigInt(offset) > 0n ? BigInt(offset) : 0n,
     isReceiving: fields.get('master_link_status') === 'up',
+    acknowledging: replicas === undefined ? undefined : Number(replicas),
   };
 }
 

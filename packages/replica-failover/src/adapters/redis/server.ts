@@ -19,6 +19,7 @@ export class RedisServer<C extends RedisClientLike> implements Server<C> {
   #watching: Wire<C> | undefined;
   /** A user who may not see the configuration is not asked again on the same connection. */
   #maySeeConfig = true;
+  #disconnected: () => void = () => {};
 
   constructor(settings: RedisServerSettings<C>) {
     this.#settings = settings;
@@ -32,10 +33,13 @@ export class RedisServer<C extends RedisClientLike> implements Server<C> {
       this.#watching ??= await this.#connect(signal);
       return await abortable(this.#look(this.#watching.client), signal);
     } catch (error) {
-      this.#watching?.lose(error as Error);
-      this.#watching = undefined;
+      this.#forget(error as Error);
       throw error;
     }
+  }
+
+  onDisconnect(listener: () => void): void {
+    this.#disconnected = listener;
   }
 
   open(options: OpenOptions): Pool<C> {
@@ -52,9 +56,13 @@ export class RedisServer<C extends RedisClientLike> implements Server<C> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#forget(new Error('the set was closed'));
+  }
+
+  #forget(reason: Error): void {
     const watching = this.#watching;
     this.#watching = undefined;
-    watching?.lose(new Error('the set was closed'));
+    watching?.lose(reason);
   }
 
   async #look(client: C): Promise<Sighting> {
@@ -62,17 +70,22 @@ export class RedisServer<C extends RedisClientLike> implements Server<C> {
       this.#settings.chronicle.readAndNote(client, this.id),
       this.#isFenced(client),
     ]);
-    const { role, isReceiving } = replication;
+    const { role, isReceiving, acknowledging } = replication;
     if (role === 'replica' && history === undefined && !isReceiving)
       throw new Error('it follows nobody, and has no copy of the data of a primary');
     const termEnds = history && endsOf(history);
     const place = { position, instance, termEnds, cluster };
-    return role === 'primary' ? { role, ...place, isFenced } : { role, ...place, isReceiving };
+    return role === 'primary' ? { role, ...place, isFenced, acknowledging } : { role, ...place, isReceiving };
   }
 
   async #connect(signal: AbortSignal): Promise<Wire<C>> {
     this.#maySeeConfig = true;
     const wire = await Wire.connect(this.#settings.newClient(), signal);
+    wire.onLost(() => {
+      if (this.#watching !== wire) return;
+      this.#watching = undefined;
+      this.#disconnected();
+    });
     wire.rest();
     return wire;
   }
