@@ -135,6 +135,8 @@ export function nextLaunch(state: JobState, rules: Rules): number | undefined {
   return tick === undefined ? undefined : tick + delayOf(rules)(tick);
 }
 
-function delayOf({ job, jitterMs }: Rules): (tick: number) => number {
-  return tick => jitterOf(job, tick, jitterMs);
+/** A tick is launched before the next one comes: none may be hidden by one after it. */
+function delayOf({ job, schedule, jitterMs }: Rules): (tick: number) => number {
+  if (jitterMs === 0) return () => 0;
+  return tick => jitterOf(job, tick, Math.min(jitterMs, (schedule.next(tick) ?? Infinity) - tick));
 }
