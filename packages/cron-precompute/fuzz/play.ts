@@ -1,5 +1,7 @@
+import { seededRandom } from '@ashlar/core';
 import { ManualClock } from '@ashlar/core/testing';
 import { memoryStore, type Store } from '@ashlar/store';
+import { channels, type LoadFailedMessage } from '../src/index.ts';
 import { type RunId, sameRun } from '../src/runs/record.ts';
 import { Ticks } from './model/ticks.ts';
 import { Witness } from './model/witness.ts';
@@ -39,6 +41,20 @@ export class Play {
 
   /** What breaks a promise. */
   async run(): Promise<readonly string[]> {
+    const { random } = Math;
+    Math.random = seededRandom(1); // Of pauses, so that a case is the same each time
+    const listen = ({ error }: LoadFailedMessage) => this.#witness.failed(error);
+    channels.loadFailed.subscribe(listen);
+    try {
+      await this.#perform();
+    } finally {
+      Math.random = random;
+      channels.loadFailed.unsubscribe(listen);
+    }
+    return this.#witness.complaints;
+  }
+
+  async #perform(): Promise<void> {
     for (let i = 0; i < this.#plan.processes; i++) this.#start(i);
     await this.#advance(0);
     for (const step of this.#plan.steps) {
@@ -47,7 +63,6 @@ export class Play {
     }
     await this.#calm();
     await this.#close();
-    return this.#witness.complaints;
   }
 
   #start(slot: number): Member {
@@ -186,10 +201,13 @@ export class Play {
     const record = await this.#ends('refresh', last.best.refresh());
     if (record !== undefined && record.status !== 'succeeded')
       this.#witness.complain(`at the end: a refresh is ${record.status}: ${record.error?.message}`);
-    const published = versions.last?.info.version;
-    if (last.best.pin().version !== published)
+    const published = versions.all.find(({ info }) => info.scheduledAt === record?.scheduledAt)?.info.version;
+    if (record !== undefined && !(last.best.pin().version >= (published ?? Infinity)))
       this.#witness.complain('at the end: a refresh has resolved, and its version is not served');
     await this.#advance(2 * pollMs);
+    // Not in the middle of a run
+    for (let times = 0; times < 100 && !this.#isDone(); times++) await this.#advance(100);
+    for (let times = 0; times < 10; times++) await this.#advance(0);
     for (const member of this.#all) {
       if (!member.isThere || member.best.snapshot().job.state !== 'started') continue;
       if (member.best.pin().version !== this.#witness.pointer.current)
@@ -215,9 +233,7 @@ export class Play {
     const { state } = this.#witness;
     if (state === undefined || state.running.length + state.queue.length > 0) return false;
     const tick = this.#ticks.after(state.watermark);
-    return (
-      tick === undefined || tick + jitterOf(name, tick, this.#plan.options.jitterMs) > this.#world.wallMs
-    );
+    return this.#ticks.dueAt(tick, name, this.#plan.options.jitterMs) > this.#world.wallMs;
   }
 
   async #close(): Promise<void> {

@@ -21,7 +21,11 @@ it('publishes at once after a rollback has ended', async () => {
 it('publishes in a process whose clock is behind that of the one that has published', async () => {
   const place = site();
   const { clock } = place;
-  const ahead = { now: () => clock.now(), sleep: clock.sleep.bind(clock), wallMs: () => clock.wallMs() + 20_000 };
+  const ahead = {
+    now: () => clock.now(),
+    sleep: clock.sleep.bind(clock),
+    wallMs: () => clock.wallMs() + 20_000,
+  };
   const first = preparedOf(place, one, { clock: ahead });
   const second = preparedOf(place, one);
   await second.best.start();

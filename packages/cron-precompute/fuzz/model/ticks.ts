@@ -63,6 +63,7 @@ export class Ticks {
   readonly #isFixed: boolean;
   readonly #found: number[] = [];
   #foundUpTo: number;
+  #blackouts: (readonly [from: number, to: number])[] | undefined;
 
   constructor(spec: ScheduleSpec) {
     this.#spec = spec;
@@ -95,22 +96,32 @@ export class Ticks {
     return tick + jitterOf(job, tick, jitterMs === 0 ? 0 : Math.min(jitterMs, this.after(tick) - tick));
   }
 
-  /** As a blackout says it, which goes by local time. */
+  /** From the first time that local clocks show or pass the one, to the first time that they do the other. */
   isBlackedOut(ms: number): boolean {
-    const start = civilMinute(
-      Date.parse(this.#spec.startsAt) + this.#offsets.at(Date.parse(this.#spec.startsAt)),
-    );
-    const civil = ms + this.#offsets.at(ms);
-    return this.#spec.blackouts.some(
-      ([from, to]) => civil >= start + from * minuteMs && civil < start + to * minuteMs,
-    );
+    this.#blackouts ??= this.#spec.blackouts.map(([from, to]) => [
+      this.#moment(this.#civil(from)),
+      this.#moment(this.#civil(to)),
+    ]);
+    return this.#blackouts.some(([from, to]) => ms >= from && ms < to);
   }
 
-  /** The local time, as a blackout writes it, so many minutes after the start. */
-  written(minutes: number): string {
+  /** The first minute at which local clocks show this time, or pass it. */
+  #moment(civil: number): number {
+    const shownAt = (ms: number) => ms + this.#offsets.at(ms);
+    let at = civil - dayMs;
+    while (shownAt(at) < civil) at += minuteMs;
+    return at;
+  }
+
+  /** So many minutes after the start, by local clocks that do not change. */
+  #civil(minutes: number): number {
     const startMs = Date.parse(this.#spec.startsAt);
-    const civil = civilMinute(startMs + this.#offsets.at(startMs)) + minutes * minuteMs;
-    return new Date(civil).toISOString().slice(0, 16);
+    return startMs + this.#offsets.at(startMs) + minutes * minuteMs;
+  }
+
+  /** As a blackout writes it. */
+  written(minutes: number): string {
+    return new Date(this.#civil(minutes)).toISOString().slice(0, 16);
   }
 
   /** A quarter of an hour. */
@@ -161,10 +172,6 @@ export class Ticks {
       return at >= transition - by && at < transition + by;
     });
   }
-}
-
-function civilMinute(civil: number): number {
-  return Math.floor(civil / minuteMs) * minuteMs;
 }
 
 /** Whether a civil time fits a pattern of five fields: lists, ranges and steps of numbers. */

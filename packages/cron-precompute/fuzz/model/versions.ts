@@ -27,10 +27,6 @@ export class Versions {
     this.#complain = complain;
   }
 
-  get last(): Version | undefined {
-    return this.all.at(-1);
-  }
-
   async wrote(before: Pointer, after: Pointer): Promise<void> {
     if (after.last < before.last) this.#complain('version: a number is given twice');
     if (BigInt(after.fence.token) < BigInt(before.fence.token))

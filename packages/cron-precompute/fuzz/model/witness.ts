@@ -1,4 +1,5 @@
 import { fromJson, type Store } from '@ashlar/store';
+import { MissingVersionError } from '../../src/errors.ts';
 import { noPointer, type Pointer } from '../../src/publish/pointer.ts';
 import type { RunId, RunRecord } from '../../src/runs/record.ts';
 import type { JobState } from '../../src/runs/state.ts';
@@ -48,6 +49,13 @@ export class Witness implements Observer {
 
   complain(complaint: string): void {
     this.complaints.push(complaint);
+  }
+
+  /** A version that is kept can be read, by who loads it and by a rollback. */
+  failed(error: unknown): void {
+    if (!(error instanceof MissingVersionError) || !/manifest|chunk/.test(error.message)) return;
+    if (this.#pointer.versions.some(({ version }) => version === error.version))
+      this.complain(`version: one that is kept is not whole: ${error.message}`);
   }
 
   seen(process: Process, key: string, version: string | undefined): void {

@@ -60,6 +60,7 @@ export class Member implements Called {
       (error: unknown) => {
         if (!(error instanceof AshlarError || error instanceof GivenUp))
           this.#witness.complain(`${what}: it rejects with ${error}`);
+        this.#witness.failed(error);
         return undefined;
       },
     );

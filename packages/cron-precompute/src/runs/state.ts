@@ -124,9 +124,10 @@ function isNoBackfill({ trigger }: RunId): boolean {
   return trigger !== 'backfill';
 }
 
-/** Whether the run may work now. */
-export function mayWork({ trigger }: RunId, nowMs: number, { window }: Rules): boolean {
-  return window === undefined || trigger === 'manual' || window.isOpen(nowMs);
+/** Which runs may work now. The window is asked once, however many runs wait. */
+export function workable(nowMs: number, { window }: Rules): (run: RunId) => boolean {
+  const isOpen = window === undefined || window.isOpen(nowMs);
+  return ({ trigger }) => isOpen || trigger === 'manual';
 }
 
 /** When the next tick of the schedule is launched; `undefined` when there is none. */
