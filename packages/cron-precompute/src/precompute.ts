@@ -159,9 +159,8 @@ export class Precompute<K, V> implements AsyncDisposable {
    * status is; then `get` answers from what it has published.
    */
   async refresh(options: { readonly signal?: AbortSignal } = {}): Promise<RunRecord> {
-    const record = await this.#job.trigger(options);
-    await this.#reader.refresh();
-    return record;
+    const { signal } = readOptions('refresh', options, loadRules);
+    return this.#refresh(signal);
   }
 
   /**
@@ -175,9 +174,7 @@ export class Precompute<K, V> implements AsyncDisposable {
     if (this.#settings.incremental === undefined) {
       throw new InvalidOptionError('incremental', 'every run reads everything: call `refresh()`');
     }
-    const record = await this.#job.triggerSince(from.getTime(), signal);
-    await this.#reader.refresh();
-    return record;
+    return this.#refresh(signal, { since: from.getTime() });
   }
 
   /**
@@ -248,6 +245,13 @@ export class Precompute<K, V> implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #refresh(signal: AbortSignal | undefined, wanted?: { readonly since: number }): Promise<RunRecord> {
+    const { floor } = await this.#vault.pointer();
+    const record = await this.#job.triggerAfter(floor, signal, wanted);
+    await this.#reader.refresh();
+    return record;
   }
 
   #look(snapshot: Snapshot<V> | undefined, key: K): Lookup<V> {

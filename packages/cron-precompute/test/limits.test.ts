@@ -62,6 +62,15 @@ describe('ticks', () => {
     expect(at).toEqual(ticks.map(tick => tick + jitterOf('report', tick, 30_000)));
   });
 
+  it('are all launched, in their order, with a jitter of more than the time between them', async () => {
+    const place = site();
+    const { job, minutes } = jobOf(place, () => {}, { jitterMs: 3 * minuteMs, misfire: 'all' });
+    await job.start();
+    for (let minute = 0; minute < 20; minute++) await place.clock.advance(minuteMs);
+    expect(minutes()).toEqual(Array.from({ length: 19 }, (_, index) => index + 1));
+    expect((await job.state())?.missed).toEqual({ late: 0, overlap: 0, paused: 0 });
+  });
+
   it('of a hundred processes that start at once are those of one', async () => {
     const place = site();
     const jobs = Array.from({ length: 100 }, () => jobOf(place));

@@ -299,3 +299,30 @@ it('jitter is the same for all, and spreads', () => {
   const mean = drawn.reduce((sum, each) => sum + each) / drawn.length;
   expect(Math.abs(mean - 500)).toBeLessThan(50);
 });
+
+describe('a blackout', () => {
+  const quarters = (from: string, to: string) =>
+    withoutBlackouts(cronSchedule('*/15 * * * *', { timeZone: 'Europe/Berlin' }), [{ from, to }]);
+
+  it.each([
+    ['02:40', '04:10', '00:30', '03:15'], // From the first 02:40
+    ['01:10', '02:10', '23:00', '00:15'], // To the first 02:10
+    ['02:10', '02:20', '00:00', '00:30'],
+    ['12:10', '13:10', '11:00', '12:15'], // On the day of a change, and after it
+  ])('from %s to %s, on a day whose third hour comes twice, is one', (from, to, before, next) => {
+    const day = '2026-10-25T';
+    const schedule = quarters(day + from, day + to);
+    const beforeMs = Date.parse(before === '23:00' ? '2026-10-24T23:00:00Z' : `${day}${before}:00Z`);
+    const nextMs = Date.parse(`${day}${next}:00Z`);
+    // Whatever time in it is asked about
+    for (let ms = beforeMs; ms < nextMs; ms += 60_000) expect(schedule.next(ms)).toBe(nextMs);
+  });
+
+  it('that begins or ends in a skipped hour does so when clocks change', () => {
+    const day = '2026-03-29T'; // At 01:00 in UTC, 02:00 becomes 03:00
+    const late = quarters(`${day}02:20`, `${day}03:20`);
+    expect(late.next(Date.parse(`${day}00:45:00Z`))).toBe(Date.parse(`${day}01:30:00Z`));
+    const early = quarters(`${day}01:20`, `${day}02:20`);
+    expect(early.next(Date.parse(`${day}00:15:00Z`))).toBe(Date.parse(`${day}01:00:00Z`));
+  });
+});

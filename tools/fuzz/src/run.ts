@@ -138,8 +138,9 @@ class Fuzzer<Plan, Site extends AsyncDisposable> {
       smallest = { plan, complaints: unknown };
       throw new Error(unknown[0]);
     });
-    const { failed, counterexamplePath } = await fc.check(property, { seed, numRuns });
-    if (!failed || smallest === undefined) return undefined;
+    const { failed, counterexamplePath, errorInstance } = await fc.check(property, { seed, numRuns });
+    if (!failed) return undefined;
+    if (smallest === undefined) throw errorInstance; // The case could not be played
     const { plan, complaints } = smallest as { plan: Plan; complaints: readonly string[] };
     return { site: name, seed, path: counterexamplePath ?? '', smallest: plan, complaints };
   }

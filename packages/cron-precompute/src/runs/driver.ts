@@ -8,7 +8,7 @@ import { LaunchedRuns } from './launched-runs.ts';
 import type { Ledger } from './ledger.ts';
 import type { JobSettings } from './options.ts';
 import { bare, type RunId, type RunRecord, sameRun, type WantedRun, wanted } from './record.ts';
-import { decide, type JobState, mayWork, nextLaunch, type Rules, type RunningRun } from './state.ts';
+import { decide, type JobState, nextLaunch, type Rules, type RunningRun, workable } from './state.ts';
 
 export interface DriverOptions {
   readonly settings: JobSettings;
@@ -124,8 +124,9 @@ export class Driver {
       this.#runs.abort(new RunReplacedError(rules.job));
     }
     const nowMs = clock.wallMs();
+    const mayWork = workable(nowMs, rules);
     for (const run of state.running) {
-      if (!mayWork(run, nowMs, rules) || this.#runs.has(run)) continue;
+      if (!mayWork(run) || this.#runs.has(run)) continue;
       if (await this.#takeOver(run, state)) return 0;
     }
     const isBusy = state.running.length > 0;
@@ -133,7 +134,7 @@ export class Driver {
     const nextAt = nextLaunch(decided, rules);
     this.#nextAt = nextAt;
     this.#tellWhetherOver();
-    const first = decided.queue.find(run => mayWork(run, nowMs, rules));
+    const first = decided.queue.find(mayWork);
     if (first !== undefined && (!isBusy || overlap === 'allow')) {
       const isLaunched = await this.#claimed(first, state, async lease => {
         const running = [...decided.running, runningRun(first, lease, 0)];

@@ -93,18 +93,18 @@ export class Job implements AsyncDisposable {
    */
   async trigger(options: { readonly signal?: AbortSignal } = {}): Promise<RunRecord> {
     const { signal } = readOptions('trigger', options, triggerRules);
-    return this.#trigger({}, signal);
+    return this.triggerAfter(-Infinity, signal);
   }
 
-  /** As `trigger`, for a data set: reads again what has changed since that time. @internal */
-  triggerSince(since: number, signal: AbortSignal | undefined): Promise<RunRecord> {
-    return this.#trigger({ since }, signal);
-  }
-
-  async #trigger(wanted: Pick<WantedRun, 'since'>, signal: AbortSignal | undefined): Promise<RunRecord> {
+  /** As `trigger`, for a data set: later than this time, as what was published for a later one would stay. @internal */
+  async triggerAfter(
+    time: number,
+    signal: AbortSignal | undefined,
+    wanted: Pick<WantedRun, 'since'> = {},
+  ): Promise<RunRecord> {
     this.#assertOpen();
     await this.#register();
-    const run = await this.#enqueueNow(wanted);
+    const run = await this.#enqueueAfter(time, wanted);
     return abortable(this.#ended(run, signal), signal);
   }
 
@@ -227,11 +227,12 @@ export class Job implements AsyncDisposable {
     }
   }
 
-  /** A run of now, and later than every tick before it, also where this clock is behind. */
-  async #enqueueNow(wanted: Pick<WantedRun, 'since'>): Promise<RunId> {
-    const { watermark } = (await this.#ledger.state())!.value;
+  /** A run of now, and later than this time and every run that was wanted before, also where this clock is behind. */
+  async #enqueueAfter(time: number, wanted: Pick<WantedRun, 'since'>): Promise<RunId> {
+    const { watermark, queue, running } = (await this.#ledger.state())!.value;
+    const before = Math.max(time, watermark, ...[...queue, ...running].map(({ scheduledAt }) => scheduledAt));
     const nowMs = Math.floor(this.#settings.clock.wallMs());
-    let run: WantedRun = { ...wanted, scheduledAt: Math.max(nowMs, watermark + 1), trigger: 'manual' };
+    let run: WantedRun = { ...wanted, scheduledAt: Math.max(nowMs, before + 1), trigger: 'manual' };
     const next = () => {
       run = { ...run, scheduledAt: run.scheduledAt + 1 };
     };

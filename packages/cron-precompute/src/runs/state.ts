@@ -124,9 +124,10 @@ function isNoBackfill({ trigger }: RunId): boolean {
   return trigger !== 'backfill';
 }
 
-/** Whether the run may work now. */
-export function mayWork({ trigger }: RunId, nowMs: number, { window }: Rules): boolean {
-  return window === undefined || trigger === 'manual' || window.isOpen(nowMs);
+/** Which runs may work now. The window is asked once, however many runs wait. */
+export function workable(nowMs: number, { window }: Rules): (run: RunId) => boolean {
+  const isOpen = window === undefined || window.isOpen(nowMs);
+  return ({ trigger }) => isOpen || trigger === 'manual';
 }
 
 /** When the next tick of the schedule is launched; `undefined` when there is none. */
@@ -135,6 +136,8 @@ export function nextLaunch(state: JobState, rules: Rules): number | undefined {
   return tick === undefined ? undefined : tick + delayOf(rules)(tick);
 }
 
-function delayOf({ job, jitterMs }: Rules): (tick: number) => number {
-  return tick => jitterOf(job, tick, jitterMs);
+/** A tick is launched before the next one comes: none may be hidden by one after it. */
+function delayOf({ job, schedule, jitterMs }: Rules): (tick: number) => number {
+  if (jitterMs === 0) return () => 0;
+  return tick => jitterOf(job, tick, Math.min(jitterMs, (schedule.next(tick) ?? Infinity) - tick));
 }

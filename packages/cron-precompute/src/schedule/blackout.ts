@@ -4,7 +4,8 @@ import { Zone } from './zone.ts';
 
 /**
  * When nothing is launched: from one local date or time to another, in the zone of the schedule, as `'2026-12-24'` or
- * `'2026-12-24T18:00'`. A date as `to` includes that day, a time as `to` is excluded. Or a function that says so of a time.
+ * `'2026-12-24T18:00'`. A date as `to` includes that day, a time as `to` is excluded. A time that local clocks show twice is
+ * the first, one that they skip is that of the change. Or a function that says so of a time.
  */
 export type Blackout = { readonly from: string; readonly to: string } | ((scheduledAt: Date) => boolean);
 
@@ -14,7 +15,7 @@ const someMore = 200;
 const dayMs = 86_400_000;
 const written = /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2}):(\d{2}))?$/;
 
-/** From one civil time to another. */
+/** From one time to another: as local clocks show them, or in milliseconds since 1970. */
 interface Period {
   readonly from: number;
   readonly to: number;
@@ -27,9 +28,11 @@ export function withoutBlackouts(schedule: Schedule, blackouts: readonly Blackou
   const zone = new Zone(timeZone);
   const isFunction = (each: Blackout) => typeof each === 'function';
   const tests = blackouts.filter(isFunction);
-  const periods = blackouts.flatMap((each, index) =>
-    isFunction(each) ? [] : periodOf(each, `blackouts[${index}]`),
-  );
+  const periods = blackouts.flatMap((each, index) => {
+    if (isFunction(each)) return [];
+    const { from, to } = periodOf(each, `blackouts[${index}]`);
+    return { from: firstShown(from, zone), to: firstShown(to, zone) };
+  });
   /** Where the function has said so of all ticks that it was asked about. */
   let out: Period | undefined;
   const next = (afterMs: number): number | undefined => {
@@ -37,11 +40,11 @@ export function withoutBlackouts(schedule: Schedule, blackouts: readonly Blackou
     let at = schedule.next(isKnown ? out!.to : afterMs);
     let left = isKnown ? someMore : maxAsked;
     while (at !== undefined) {
-      const civil = at + zone.offsetAt(at);
-      const period = periods.find(({ from, to }) => civil >= from && civil < to);
+      const ms = at;
+      const period = periods.find(({ from, to }) => ms >= from && ms < to);
       if (period !== undefined) {
-        at = schedule.next(Math.max(at, earliest(zone, period.to) - 1));
-      } else if (tests.some(test => test(new Date(at!)))) {
+        at = schedule.next(period.to - 1);
+      } else if (tests.some(test => test(new Date(ms)))) {
         left--;
         if (left === 0) {
           out = { from: isKnown ? out!.from : afterMs, to: at };
@@ -55,10 +58,12 @@ export function withoutBlackouts(schedule: Schedule, blackouts: readonly Blackou
   return { text, timeZone, next };
 }
 
-/** No local clock shows this civil time before. */
-function earliest(zone: Zone, civil: number): number {
-  const around = [-dayMs, 0, dayMs].map(ms => zone.offsetAt(civil + ms));
-  return civil - Math.max(...around);
+/** When local clocks first show this civil time; when they skip it, the time of that change. */
+function firstShown(civil: number, zone: Zone): number {
+  const offsets = [-dayMs, 0, dayMs].map(ms => zone.offsetAt(civil + ms));
+  const shown = offsets.map(offset => civil - offset).filter(ms => ms + zone.offsetAt(ms) === civil);
+  if (shown.length > 0) return Math.min(...shown);
+  return zone.nextTransition(civil - Math.max(...offsets) - 1, civil - Math.min(...offsets))!.at;
 }
 
 function periodOf(blackout: { readonly from: string; readonly to: string }, option: string): Period {

@@ -43,7 +43,10 @@ export interface DueTicks {
 /** More ticks than these are not looked at one by one. */
 const maxCounted = 1_000;
 
-/** The ticks after `watermark` whose time has come, each `delayOf` later than it says; `undefined` when there is none. */
+/**
+ * The ticks after `watermark` whose time has come, each `delayOf` later than it says; `undefined` when there is none. The delay of a
+ * tick ends before the next one.
+ */
 export function dueTicks(
   schedule: Schedule,
   watermark: number,
@@ -55,7 +58,6 @@ export function dueTicks(
   const counted = ticksBetween(schedule, watermark, nowMs, maxCounted).filter(isDue);
   if (counted.length === 0) return undefined;
   const wanted = rule === 'all' ? max : 1;
-  // Of the latest, one whose delay is not over yet may hide others that are due
   const latest =
     counted.length < maxCounted ? counted : lastTicks(schedule, watermark, nowMs, maxCounted).filter(isDue);
   const lateMs = rule === 'skip' ? Math.min(graceMs, deadlineMs) : deadlineMs;

@@ -18,7 +18,10 @@ export interface ScheduleOptions extends DaylightOptions {
   readonly timeZone?: string;
   /** Default: none. */
   readonly blackouts?: readonly Blackout[];
-  /** Ticks are launched up to this much later, each job's and tick's own part of it, in milliseconds. Default: 0. */
+  /**
+   * Ticks are launched up to this much later, but before the next one, each job's and tick's own part of it, in milliseconds.
+   * Default: 0.
+   */
   readonly jitterMs?: number;
   /** Default: `once`. */
   readonly misfire?: MisfireOptions | NonNullable<MisfireOptions['rule']>;

@@ -19,6 +19,8 @@ export class Zone {
   readonly name: string;
   readonly #format: Intl.DateTimeFormat;
   readonly #days = new Map<number, number>();
+  /** By their days: each look at a schedule asks for those around it. */
+  readonly #transitions = new Map<number, Transition>();
 
   /** @throws InvalidOptionError */
   constructor(name: string, option = 'timeZone') {
@@ -41,10 +43,20 @@ export class Zone {
     for (let start = fromMs; start < untilMs; ) {
       const end = Math.min((Math.floor(start / dayMs) + 1) * dayMs, untilMs);
       const before = this.#kept(start);
-      if (this.#kept(end) !== before) return this.#bisect(start, end, before);
+      if (this.#kept(end) !== before) return this.#between(start, end, before);
       start = end;
     }
     return undefined;
+  }
+
+  /** Both times are of one day. */
+  #between(start: number, end: number, before: number): Transition {
+    const day = Math.floor(start / dayMs);
+    const known = this.#transitions.get(day);
+    if (known?.before === before && known.at > start && known.at <= end) return known;
+    const found = this.#bisect(start, end, before);
+    this.#transitions.set(day, found);
+    return found;
   }
 
   #bisect(start: number, end: number, before: number): Transition {
