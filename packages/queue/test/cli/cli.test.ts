@@ -302,9 +302,7 @@ describeWith('redis', 'the command line on Redis', () => {
 
   it('fails in one line where there is no server', async () => {
     const schemes = ['redis', 'nats', 'tcp', 'postgres', 'amqp'];
-    const ends = schemes.map(scheme =>
-      run('stats', '--url', `${scheme}://127.0.0.1:1`, '--topic', 'work'),
-    );
+    const ends = schemes.map(scheme => run('stats', '--url', `${scheme}://127.0.0.1:1`, '--topic', 'work'));
     for (const [index, { code, stderr }] of (await Promise.all(ends)).entries()) {
       expect({ code, stderr }, schemes[index]).toEqual({
         code: 1,
