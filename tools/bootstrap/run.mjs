@@ -1,34 +1,16 @@
-// `npm start` and `npm test` on a machine that has nothing but Node and npm: installs the packages if that is due,
-// builds what has changed, and then becomes the program. Plain JavaScript without dependencies, because it runs first.
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { reasonToInstall } from './installed.mjs';
+// `npm start`, also of an example, and `npm test` on a machine that has nothing but Node and npm: installs the packages
+// if that is due, builds what has changed, and then becomes the program. Plain JavaScript without dependencies, because
+// it runs first.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { fail, install, root, say } from './install.mjs';
 import { runStep } from './step.mjs';
 import { runTests } from './tests.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const tasks = {
-  start: {
-    program: 'examples/storefront/dist/main.js',
-    args: [],
-    build: ['--filter=@ashlar-examples/storefront'],
-  },
-  test: {
-    program: 'node_modules/vitest/vitest.mjs',
-    args: ['run'],
-    build: ['--filter=!@workspace/docs'], // the site is built by `npm run docs`
-  },
-};
-
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 19)) {
-  fail(`Ashlar needs Node 20.19 or later, and this is ${process.version} (${process.execPath}).`);
-}
-
 const [name = '', ...args] = process.argv.slice(2);
-const task = new Map(Object.entries(tasks)).get(name);
-if (task === undefined)
-  fail(`usage: node tools/bootstrap/run.mjs ${Object.keys(tasks).join('|')} [arguments]`);
+const task = taskOf(name);
+if (task === undefined) fail('usage: node tools/bootstrap/run.mjs test|start|start:EXAMPLE [arguments]');
 
 process.chdir(root);
 await install();
@@ -43,20 +25,21 @@ if (name === 'test' && args.length === 0) {
   await import(pathToFileURL(program).href);
 }
 
-async function install() {
-  const reason = reasonToInstall(root);
-  if (reason === undefined) return;
-  say(`installing packages with \`npm ci\`: ${reason}`);
-  const { npm_execpath: npm } = process.env;
-  const [command, ...first] = npm?.endsWith('npm-cli.js') ? [process.execPath, npm] : ['npm'];
-  const flags = ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { code, output } = await runStep(command, [...first, ...flags], {});
-  if (code === 0) return;
-  process.stderr.write(output);
-  const help = output.includes('EUSAGE')
-    ? 'package.json and package-lock.json disagree: run `npm install`, then try again.'
-    : 'Is the npm registry in reach (`npm ping`)? Then run `npm ci` by hand, or delete node_modules and try again.';
-  fail(`\`npm ci\` failed (exit code ${code}). ${help}`);
+/**
+ * @param {string} task
+ * @returns {{ program: string, args: string[], build: string[] } | undefined}
+ */
+function taskOf(task) {
+  if (task === 'test') {
+    const build = ['--filter=!@workspace/docs']; // the site is built by `npm run docs`
+    return { program: 'node_modules/vitest/vitest.mjs', args: ['run'], build };
+  }
+  const start = /^start(?::([a-z]+))?$/.exec(task);
+  if (start === null) return undefined;
+  const [, example = 'storefront'] = start;
+  if (!existsSync(join(root, 'examples', example))) return undefined;
+  const build = [`--filter=@ashlar-examples/${example}`];
+  return { program: `examples/${example}/dist/main.js`, args: [], build };
 }
 
 /** @param {readonly string[]} filters */
@@ -73,18 +56,4 @@ async function build(filters) {
   if (code === 0) return;
   process.stderr.write(output);
   fail(`\`turbo run build\` failed (exit code ${code}).`);
-}
-
-/** @param {string} line */
-function say(line) {
-  process.stderr.write(`ashlar: ${line}\n`);
-}
-
-/**
- * @param {string} line
- * @returns {never}
- */
-function fail(line) {
-  say(line);
-  process.exit(1);
 }

@@ -9,15 +9,15 @@ import type { Report } from '../src/output/report.ts';
 import { ViewLog } from '../src/shop/view-log.ts';
 import { visitors } from '../src/shop/visitors.ts';
 
-const start = (...args: string[]) => startProgram(new URL('../dist/main.js', import.meta.url), args);
+const main = new URL('../dist/main.js', import.meta.url);
+const start = (...args: string[]) => startProgram(main, args);
 
 it('finds out at night what it shows the next day, and no page fails', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'nightly-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const picture = join(folder, 'night.svg');
-  const { code, stdout, stderr } = await ended(
-    start('--requests', '1500', '--hour-ms', '200', '--json', '--svg', picture),
-  );
+  const args = ['--requests', '1500', '--hour-ms', '200', '--json', '--svg', 'night.svg'];
+  // npm runs the program in its own folder, and the picture goes to where npm was called
+  const { code, stdout, stderr } = await ended(startProgram(main, args, { INIT_CWD: folder }));
   expect(code, stderr).toBe(0);
   const { hours, runs, versions, showsBestSellers } = JSON.parse(stdout) as Report;
   expect(hours.reduce((sum, { requests }) => sum + requests, 0)).toBe(1_500);
@@ -31,7 +31,7 @@ it('finds out at night what it shows the next day, and no page fails', async () 
     hours.slice(from, to).reduce((sum, hour) => sum + hour.related, 0);
   expect(related(0, 15)).toBe(0); // Before three
   expect(related(18, 24)).toBeGreaterThan(0); // From six on
-  expect(readFileSync(picture, 'utf8')).toContain('</svg>');
+  expect(readFileSync(join(folder, 'night.svg'), 'utf8')).toContain('</svg>');
 }, 60_000);
 
 it('ends at Ctrl-C, and says in a line what it does not understand', async () => {

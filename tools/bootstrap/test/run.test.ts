@@ -9,6 +9,30 @@ it('becomes the program, with its arguments and its exit code', async () => {
   expect([end, output, errors]).toEqual([7, '["--help","--rate","5"]\n', '']);
 });
 
+it('becomes the program of an example, after building that', async () => {
+  const scratch = new Scratch();
+  scratch.turbo(`console.log(process.argv.at(-1)); process.exitCode = 1;`);
+  scratch.program('console.log(JSON.stringify(process.argv.slice(2)));', 'orders');
+  expect((await scratch.run('start:orders')).errors).toContain('--filter=@ashlar-examples/orders\n');
+  scratch.turbo('');
+  expect((await scratch.run('start:orders', '--help')).output).toBe('["--help"]\n');
+});
+
+it.each(['flying', 'start:flying', 'start:../tools', 'restart'])('refuses to %s', async task => {
+  const { end, errors } = await new Scratch().run(task);
+  const usage = 'ashlar: usage: node tools/bootstrap/run.mjs test|start|start:EXAMPLE [arguments]\n';
+  expect([end, errors]).toEqual([1, usage]);
+});
+
+it('installs before `npm run build` builds', async () => {
+  const scratch = new Scratch();
+  scratch.lock({ 'node_modules/left': { version: '1.0.0' } });
+  scratch.write('package.json', { name: 'scratch', dependencies: { right: 'file:right' } });
+  const { end, errors } = await scratch.runTurbo('run', 'build');
+  expect(end).toBe(1);
+  expect(errors).toContain('ashlar: installing packages with `npm ci`: node_modules/left is missing\n');
+});
+
 it("leaves the program's environment alone", async () => {
   const scratch = new Scratch();
   scratch.program('console.log(Object.keys(process.env).join());');
@@ -56,11 +80,6 @@ it('says what to do when packages cannot be fetched', async () => {
   const { end, errors } = await scratch.run('start');
   expect(end).toBe(1);
   expect(errors).toMatch(/ENOTCACHED[\s\S]*ashlar: `npm ci` failed .* Is the npm registry in reach/);
-});
-
-it('refuses an unknown task in one line', async () => {
-  const { end, errors } = await new Scratch().run('fly');
-  expect([end, errors]).toEqual([1, 'ashlar: usage: node tools/bootstrap/run.mjs start|test [arguments]\n']);
 });
 
 it.each(['SIGINT', 'SIGTERM'] as const)('leaves %s to the program', async signal => {

@@ -7,6 +7,12 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 
+interface Ended {
+  readonly end: number | string;
+  readonly output: string;
+  readonly errors: string;
+}
+
 /** A folder with the real bootstrap, without git, whose packages, build tool and program are the test's. */
 export class Scratch {
   readonly root: string = mkdtempSync(join(tmpdir(), 'ashlar-bootstrap-'));
@@ -36,8 +42,8 @@ export class Scratch {
     this.write('node_modules/turbo/bin/turbo', source);
   }
 
-  program(source: string): void {
-    this.write('examples/storefront/dist/main.js', source);
+  program(source: string, example = 'storefront'): void {
+    this.write(`examples/${example}/dist/main.js`, source);
   }
 
   write(path: string, content: string | object): void {
@@ -46,22 +52,34 @@ export class Scratch {
   }
 
   /** Runs the bootstrap to its end. */
-  async run(...args: readonly string[]): Promise<{ end: number | string; output: string; errors: string }> {
-    const child = this.start(...args);
-    const [output, errors, [code, signal]] = await Promise.all([
-      text(child.stdout),
-      text(child.stderr),
-      once(child, 'exit'),
-    ]);
-    return { end: signal ?? code, output, errors };
+  run(...args: readonly string[]): Promise<Ended> {
+    return ended(this.start(...args));
+  }
+
+  /** Runs what `npm run build` and others run. */
+  runTurbo(...args: readonly string[]): Promise<Ended> {
+    return ended(this.#spawn('turbo.mjs', args));
   }
 
   start(...args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
-    const main = join(this.root, 'tools/bootstrap/run.mjs');
+    return this.#spawn('run.mjs', args);
+  }
+
+  #spawn(program: string, args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+    const main = join(this.root, 'tools/bootstrap', program);
     const { PATH, HOME } = process.env;
     const env = { PATH, HOME, MINE: 'mine' };
     const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     onTestFinished(() => void child.kill('SIGKILL'));
     return child;
   }
+}
+
+async function ended(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Ended> {
+  const [output, errors, [code, signal]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ]);
+  return { end: signal ?? code, output, errors };
 }

@@ -8,3 +8,4 @@ export { runCommands } from './run-commands.ts';
 export { type Running, runProgram } from './run-program.ts';
 export { Screen } from './screen.ts';
 export { alignedTable, markdownTable } from './table.ts';
+export { userPath } from './user-path.ts';

@@ -3,7 +3,7 @@
 // and with a number of generations fits it anew first:
 //   npm run fit -w @ashlar-examples/storefront -- december FILE 40
 import { seededRandom } from '@ashlar/core';
-import { userPath } from '../cli/user-path.ts';
+import { userPath } from '@workspace/program';
 import { readTrace } from '../workload/read-trace.ts';
 import { type SeasonName, seasons } from '../workload/seasons.ts';
 import { type Features, featuresOf } from './features.ts';

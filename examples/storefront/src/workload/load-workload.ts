@@ -1,8 +1,7 @@
 import { TraceError } from '@ashlar/cache-policies/trace';
 import { seededRandom } from '@ashlar/core';
-import { UsageError } from '@workspace/program';
+import { UsageError, userPath } from '@workspace/program';
 import type { Options } from '../cli/options.ts';
-import { userPath } from '../cli/user-path.ts';
 import { count } from '../output/format.ts';
 import { readTrace } from './read-trace.ts';
 import { seasons } from './seasons.ts';

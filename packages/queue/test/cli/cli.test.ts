@@ -300,12 +300,14 @@ describeWith('redis', 'the command line on Redis', () => {
     }
   });
 
-  it.each(['redis', 'nats', 'tcp', 'postgres', 'amqp'])(
-    'fails in one line where there is no server, at %s://',
-    async scheme => {
-      const { code, stderr } = await run('stats', '--url', `${scheme}://127.0.0.1:1`, '--topic', 'work');
-      expect(code).toBe(1);
-      expect(stderr).toMatch(/^stats: .+\n$/);
-    },
-  );
+  it('fails in one line where there is no server', async () => {
+    const schemes = ['redis', 'nats', 'tcp', 'postgres', 'amqp'];
+    const ends = schemes.map(scheme => run('stats', '--url', `${scheme}://127.0.0.1:1`, '--topic', 'work'));
+    for (const [index, { code, stderr }] of (await Promise.all(ends)).entries()) {
+      expect({ code, stderr }, schemes[index]).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/^stats: .+\n$/),
+      });
+    }
+  });
 });

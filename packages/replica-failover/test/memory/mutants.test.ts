@@ -82,7 +82,7 @@ const mutants: readonly (readonly [what: string, caughtBy: string, change: Chang
   ],
 ];
 
-it.each(mutants)('a backend that %s is caught', async (_what, caughtBy, change) => {
+it.concurrent.each(mutants)('a backend that %s is caught', async (_what, caughtBy, change) => {
   const tests = new Map<string, () => Promise<void>>();
   const collect = (name: string, body: () => Promise<void> | void) => tests.set(name, async () => body());
   const runner = {

@@ -1,5 +1,5 @@
 import { PGlite } from '@electric-sql/pglite';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, it, vi } from 'vitest';
 import { pgliteMoves } from '../../src/adapters/pglite.ts';
 import { moveConformance } from '../../src/conformance.ts';
 import { Slots } from '../../src/keys/slots.ts';
@@ -11,6 +11,9 @@ const keys = Array.from({ length: 200 }, (_, i) => `key ${i}`);
 const insert = 'INSERT INTO notes VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET note = excluded.note';
 /** As a session does that damages what was copied. */
 const pastTheFence = `SET LOCAL session_replication_role = replica; SET LOCAL ashlar.mover = 'on'`;
+
+/** Two databases in this process, and each test moves rows again and again: this only ends what hangs. */
+vi.setConfig({ testTimeout: 180_000 });
 
 // It takes seconds to start one
 let databases: readonly PGlite[];
