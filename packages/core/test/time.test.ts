@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { seededRandom, systemClock } from '../src/index.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type Clock, seededRandom, systemClock } from '../src/index.ts';
 import { ManualClock } from '../src/testing.ts';
 
 describe('seededRandom', () => {
@@ -18,6 +18,51 @@ describe('systemClock', () => {
   it('does not go back', () => {
     const before = systemClock.now();
     expect(systemClock.now()).toBeGreaterThanOrEqual(before);
+  });
+
+  // Each in a module of its own, as the clock may be used or loaded first under fake timers
+  const fresh = async () => {
+    vi.resetModules();
+    const { systemClock } = await import('../src/time/clock.ts');
+    return systemClock;
+  };
+  const passes = async (clock: Clock) => {
+    const before = clock.now();
+    await new Promise(resolve => setTimeout(resolve, 2));
+    expect(clock.now()).toBeGreaterThan(before);
+  };
+  const follows = async (clock: Clock) => {
+    const before = clock.now();
+    await vi.advanceTimersByTimeAsync(150);
+    expect(clock.now()).toBe(before + 150);
+  };
+  afterEach(() => void vi.useRealTimers());
+
+  it('goes by fake timers as long as they are there, when it was used before', async () => {
+    const clock = await fresh();
+    await passes(clock);
+    vi.useFakeTimers();
+    await follows(clock);
+    vi.useRealTimers();
+    await passes(clock);
+  });
+
+  it('goes on in real time when it was first used under fake timers', async () => {
+    const clock = await fresh();
+    vi.useFakeTimers();
+    await follows(clock);
+    vi.useRealTimers();
+    await passes(clock);
+    vi.useFakeTimers();
+    await follows(clock);
+  });
+
+  it('goes on in real time when it was loaded under fake timers', async () => {
+    vi.useFakeTimers();
+    const clock = await fresh();
+    await follows(clock);
+    vi.useRealTimers();
+    await passes(clock);
   });
 });
 
