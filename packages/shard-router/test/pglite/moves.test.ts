@@ -6,7 +6,20 @@ import { pgliteMoves, pgliteShard } from '../../src/adapters/pglite.ts';
 import { context, run, step } from '../../src/conformance/steps.ts';
 import { FenceBusyError, LostCopyError } from '../../src/errors/moves.ts';
 import { Mover, ShardRouter } from '../../src/index.ts';
-import { ddl, move, moved, tables } from './things.ts';
+import { Slots } from '../../src/keys/slots.ts';
+import { halfOf } from '../support/half.ts';
+
+const things = {
+  key: ['id'],
+  primaryKey: ['id'],
+  columns: { id: 'text', mail: 'text', n: 'int8' },
+} as const;
+const tables = { things } as const;
+const slots = new Slots('text', 16);
+const moved = Array.from({ length: 60 }, (_, i) => `key ${i}`)
+  .filter(key => slots.of(key) < 8)
+  .sort();
+const move = halfOf({ key: 'text', slots: 16, tables });
 
 let one: PGlite;
 let two: PGlite;
@@ -45,7 +58,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   for (const db of [one, two])
-    await db.exec(ddl);
+    await db.exec('CREATE TABLE things (id text PRIMARY KEY, mail text UNIQUE, n bigint)');
 });
 afterEach(async () => {
   for (const db of [one, two])

@@ -1,6 +1,15 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { run } from '../../src/conformance/steps.ts';
-import { backwards, context, counts, fill, lowerHalf, names, type TwoShards, twoShards } from '../postgres/shards.ts';
+import {
+  backwards,
+  context,
+  counts,
+  fill,
+  lowerHalf,
+  names,
+  type TwoShards,
+  twoShards,
+} from '../postgres/shards.ts';
 
 let shards: TwoShards;
 beforeAll(async () => {

@@ -186,7 +186,13 @@ describe('values of shards whose sessions are set up otherwise', () => {
 describe('rows of PostgreSQL', () => {
   it('that are there already are told by an error of their own, which leaves them as they are', async () => {
     const store = memoryStore();
-    const router = new ShardRouter({ shards: postgres.shards, store, name: 'duplicates', key: 'int8', tables });
+    const router = new ShardRouter({
+      shards: postgres.shards,
+      store,
+      name: 'duplicates',
+      key: 'int8',
+      tables,
+    });
     await router.ready();
     try {
       const readings = router.table('readings');
