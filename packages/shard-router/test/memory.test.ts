@@ -92,6 +92,23 @@ describe('a memory shard', () => {
     expect(await idsIn(shard)).toEqual([2]);
   });
 
+  it('says of a write that is late whether it may have been executed', async () => {
+    const shard = new MemoryShard('a');
+    const lateAfter = (written: boolean) =>
+      shard.write(
+        async db => {
+          if (written) await db.execute(insert(1n, 1));
+          await new Promise(() => {});
+        },
+        { timeoutMs: 20 },
+      );
+    const code = 'ASHLAR_SHARD_ROUTER_TIMEOUT';
+    await expect(lateAfter(false)).rejects.toMatchObject({ code, outcome: 'NotExecuted', retryable: true });
+    expect(await idsIn(shard)).toEqual([]);
+    await expect(lateAfter(true)).rejects.toMatchObject({ code, outcome: 'Unknown', retryable: false });
+    expect(await idsIn(shard)).toEqual([1]);
+  });
+
   it('lets no write of fenced rows pass once the fence is closed, and waits for those that are open', async () => {
     const { a } = memoryShards(['a']);
     const order: string[] = [];

@@ -1,7 +1,6 @@
 import { describe } from '@ashlar/core';
 import type { Row } from '../columns/column.ts';
 import { InvalidQueryError } from '../errors/statements.ts';
-import { checkScope } from '../running/scopes.ts';
 import type { JoinedSpec } from '../tables/joined-table.ts';
 import type { Condition, Select } from '../tables/statement.ts';
 import type { TableSpec } from '../tables/table.ts';
@@ -198,7 +197,6 @@ export class SelectQuery<C, S extends TableSpec, R>
    * @throws InvalidQueryError when it may be partial, and there is no list to tell
    */
   async *stream(scope: StreamScope = {}, missing?: MissingShard[]): AsyncGenerator<R, void> {
-    checkScope('stream', scope);
     checkTold(scope, missing);
     const endless = { ...scope, timeoutMs: scope.timeoutMs ?? longestMs };
     yield* this.#streamed(this.#asked(this.#ordered(this.#query)), endless, missing);

@@ -183,6 +183,46 @@ describe('values of shards whose sessions are set up otherwise', () => {
   });
 });
 
+describe('rows of PostgreSQL', () => {
+  it('that are there already are told by an error of their own, which leaves them as they are', async () => {
+    const store = memoryStore();
+    const router = new ShardRouter({
+      shards: postgres.shards,
+      store,
+      name: 'duplicates',
+      key: 'int8',
+      tables,
+    });
+    await router.ready();
+    try {
+      const readings = router.table('readings');
+      const row = { sensor: 99, id: 1, label: 'first' };
+      await readings.insert(row);
+      const again = { ...row, label: 'second' };
+      const duplicate = {
+        code: 'ASHLAR_SHARD_ROUTER_DUPLICATE_ROW',
+        retryable: false,
+        message: expect.stringContaining('(sensor, id)=(99, 1)'),
+        cause: expect.objectContaining({ code: '23505' }),
+      };
+      await expect(readings.insert(again)).rejects.toMatchObject(duplicate);
+      await expect(readings.insert([{ ...again, id: 2 }, again])).rejects.toMatchObject(duplicate);
+      const working = router.transaction(99n, async tx => {
+        await tx.table('readings').insert({ ...again, id: 3 });
+        await tx.table('readings').insert(again);
+      });
+      await expect(working).rejects.toMatchObject(duplicate);
+      expect(await readings.select('id', 'label').where({ sensor: 99 }).all()).toEqual([
+        { id: 1n, label: 'first' },
+      ]);
+      await readings.delete().where({ sensor: 99 }).run();
+    } finally {
+      await router.close();
+      await store.close();
+    }
+  });
+});
+
 describe('keys of each type', () => {
   // pg-sharding/spqr#2588, pgdogdev/pgdog#624: keys that the router and the database did not see in one form
   it('are in the slot of the database in whatever form they are given', async () => {
