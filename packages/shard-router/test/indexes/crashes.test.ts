@@ -314,6 +314,7 @@ describe('on PostgreSQL', () => {
       await swept(router, postgres.shards, store, dies.operation);
       await checked(router);
     },
+    180_000,
   );
 
   it('what was written past the indexes is found, put right where it can be, and told', async () => {
