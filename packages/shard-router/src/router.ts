@@ -169,13 +169,14 @@ export class ShardRouter<
 
   /**
    * Runs the work in a transaction on the one shard that has the key, or all the keys. The work gets the tables, and the client. It may
-   * run again, as that of an executor.
+   * run again, as that of an executor; where it writes values of indexes, it does, once they are claimed.
    *
    * With `twoPhase` the keys may be on several shards. All of it is committed or nothing, also when this process dies. It is not isolated:
    * others may see one shard's part a moment before the other's.
    *
    * @throws CrossShardError when the keys are on several shards, without `twoPhase`
    * @throws TwoPhaseUnavailableError, InDoubtError, UnsettledError of several
+   * @throws DuplicateRowError, IndexBusyError when a value of an index is another row's, or others are about it
    */
   async transaction<R>(
     keys: KeyOf<K> | readonly KeyOf<K>[],

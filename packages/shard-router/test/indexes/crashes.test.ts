@@ -1,6 +1,5 @@
 import { memoryStore, type Store } from '@ashlar/store';
 import { Peer } from '@workspace/faults';
-import { eventually } from '@workspace/services';
 import type pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { indexTables } from '../../src/adapters/postgres.ts';
@@ -8,7 +7,7 @@ import { type MemoryShard, Mover, memoryMoves, memoryShards } from '../../src/in
 import { databases, shardNames } from '../queries/databases.ts';
 import { altered } from '../support/altered.ts';
 import { changing, moving } from './transactions.ts';
-import { ddl, faultsOf, leftoversOf, tables, tenantsOn, type Users, usersRouter } from './users.ts';
+import { ddl, faultsOf, options, sweep, tables, tenantsOn, type Users, usersRouter } from './users.ts';
 
 type Operation = (router: Users) => Promise<unknown>;
 
@@ -39,8 +38,6 @@ function far(router: Users): string {
   return tenantsOn(router, [shardNames.find(name => name !== router.route('a').shard)!])[0]!;
 }
 
-const options = { inDoubtMs: 0, twoPhase: true };
-
 const before = { tenant: 'a', id: 1, mail: 'old', town: 'Wien' } as const;
 
 /** Looks from another process after one has died: nothing may be wrong, before a sweep and after it; and the values can be used again. */
@@ -62,35 +59,16 @@ async function checked(router: Users): Promise<void> {
   expect(await users.checkIndexes()).toMatchObject({ repaired: [], removed: 0, conflicts: [] });
 }
 
-/** Settles what a process has left, as a router does from time to time. Nothing is only claimed after it, and of a move nothing is too many. */
+/** Nothing is only claimed after a sweep, and of a move nothing is too many. */
 async function swept(
   router: Users,
   shards: Readonly<Record<string, unknown>>,
   store: Store,
   operation: string,
 ) {
-  expect((await router.recover(0)).failed).toEqual([]);
-  // Another router has the claim to sweep
-  const own = memoryStore();
-  const { claim, release } = own;
-  const free = altered(store, { claim: claim.bind(own), release: release.bind(own) });
-  const sweeper = usersRouter(shards, free, { ...options, sweepMs: 100 });
-  try {
-    await sweeper.ready();
-    const left = async () => (await leftoversOf(shards, store)).entries;
-    await eventually(
-      async () => expect((await left()).filter(each => each.includes('claimed'))).toEqual([]),
-      {
-        withinMs: 60_000,
-      },
-    );
-    if (operation.startsWith('move')) expect(await left()).toEqual([]);
-    if (operation.startsWith('transaction'))
-      expect((await left()).filter(each => !each.startsWith('town'))).toEqual([]);
-  } finally {
-    await sweeper.close();
-    await own.close();
-  }
+  const left = await sweep(router, shards, store);
+  if (operation.startsWith('move')) expect(left).toEqual([]);
+  if (operation.startsWith('transaction')) expect(left.filter(each => !each.startsWith('town'))).toEqual([]);
 }
 
 describe.each(Object.entries({ ...operations, ...overSeveral }))(
@@ -336,6 +314,7 @@ describe('on PostgreSQL', () => {
       await swept(router, postgres.shards, store, dies.operation);
       await checked(router);
     },
+    180_000,
   );
 
   it('what was written past the indexes is found, put right where it can be, and told', async () => {

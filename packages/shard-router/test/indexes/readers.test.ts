@@ -50,7 +50,7 @@ async function moving() {
 }
 
 it('a reader waits while a row is in neither place, and finds it in the other one', async () => {
-  const { routerOf, plain, move, find, isRight, row } = await moving();
+  const { routerOf, move, find, isRight, row } = await moving();
   const { open, opened } = gate();
   let isCommitted = false;
   const mover = await routerOf(

@@ -1,5 +1,9 @@
+import { memoryStore, type Store } from '@ashlar/store';
+import { eventually } from '@workspace/services';
+import { expect } from 'vitest';
 import { ShardRouter } from '../../src/index.ts';
 import { indexTablesOf } from '../../src/indexes/index-tables.ts';
+import { altered } from '../support/altered.ts';
 
 /** Users, found by their mail, which is theirs alone, and by their town. */
 export const tables = {
@@ -18,7 +22,7 @@ export type Users = ShardRouter<unknown, typeof tables>;
 
 export function usersRouter(
   shards: Readonly<Record<string, unknown>>,
-  store: ConstructorParameters<typeof ShardRouter>[0]['store'],
+  store: Store,
   options: { readonly sweepMs?: number; readonly inDoubtMs?: number; readonly twoPhase?: boolean } = {},
 ): Users {
   return new ShardRouter<unknown, typeof tables>({
@@ -53,7 +57,7 @@ export async function faultsOf(router: Users): Promise<string[]> {
 /** What is left over: entries that are not known to be of a row, or are of none, and notes of claims that were taken for dead. */
 export async function leftoversOf(
   shards: Readonly<Record<string, unknown>>,
-  store: ConstructorParameters<typeof ShardRouter>[0]['store'],
+  store: Store,
 ): Promise<{ readonly entries: string[]; readonly voids: number }> {
   const own = indexTablesOf('users', tables.users, 'text');
   const raw = new ShardRouter({ shards: shards as never, store, key: 'text', tables: own });
@@ -93,4 +97,36 @@ export function tenantsOn(router: Users, shards: readonly string[]): string[] {
   return shards.map(shard => {
     for (let i = 0; ; i++) if (router.route(`tenant ${i}`).shard === shard) return `tenant ${i}`;
   });
+}
+
+/** Of routers for which whoever does not answer is dead. */
+export const options = { inDoubtMs: 0, twoPhase: true };
+
+/** Settles what a process has left, as a router does from time to time, until nothing is only claimed. Returns what is wrong with entries then. */
+export async function sweep(
+  router: Users,
+  shards: Readonly<Record<string, unknown>>,
+  store: Store,
+): Promise<readonly string[]> {
+  expect((await router.recover(0)).failed).toEqual([]);
+  // Another router has the claim to sweep
+  const own = memoryStore();
+  const { claim, release } = own;
+  const free = altered(store, { claim: claim.bind(own), release: release.bind(own) });
+  const sweeper = usersRouter(shards, free, { ...options, sweepMs: 100 });
+  try {
+    await sweeper.ready();
+    let left: readonly string[] = [];
+    await eventually(
+      async () => {
+        left = (await leftoversOf(shards, store)).entries;
+        expect(left.filter(each => each.includes('claimed'))).toEqual([]);
+      },
+      { withinMs: 60_000 },
+    );
+    return left;
+  } finally {
+    await sweeper.close();
+    await own.close();
+  }
 }
