@@ -118,10 +118,10 @@ class TableDriver implements PostgresDriver {
     batch: readonly OutgoingMessage[],
     settings: PublishSettings = {},
   ): Promise<readonly Published[]> {
+    const isSound = (message: OutgoingMessage) => faultOf(topic, message) === undefined;
+    if (batch.every(isSound)) return this.#publish(topic, batch, settings);
     const faults = batch.map(message => faultOf(topic, message));
-    if (faults.every(fault => fault === undefined)) return this.#publish(topic, batch, settings);
-    const sound = batch.filter((_, index) => faults[index] === undefined);
-    const published = [...(await this.#publish(topic, sound, settings))];
+    const published = [...(await this.#publish(topic, batch.filter(isSound), settings))];
     return faults.map(fault => (fault === undefined ? published.shift()! : refusal(fault)));
   }
 

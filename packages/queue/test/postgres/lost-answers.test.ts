@@ -2,7 +2,7 @@ import { eventually, type Postgres, startPostgres, startTcpProxy, type TcpProxy 
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { group, message, Reader, send, topic } from '../../src/conformance/subject.ts';
+import { group, message, Reader, send, times, topic } from '../../src/conformance/subject.ts';
 import { type Meddle, meddled, silence } from './meddled-pool.ts';
 import { QueueTables } from './queue-tables.ts';
 
@@ -112,6 +112,25 @@ describeWith('postgres', 'statements of postgresDriver that are lost on their wa
     await farIsOver();
     expect(await driver.stats!(topic, group)).toMatchObject({ waiting: 0 });
     expect(await driver.publish(topic, [given])).toEqual([{ ok: true }]);
+  });
+
+  it('500 messages without keys go in one statement, which may have happened when its answer is lost', async () => {
+    const { driver, meddledDriver } = await begin();
+    const sent: string[] = [];
+    const { far } = await meddledDriver(() => async (text, ask) => {
+      const answer = await ask();
+      if (!publishes.test(text) && !text.startsWith('BEGIN')) return answer;
+      sent.push(text);
+      return silence;
+    });
+    const batch = times(500, n => message(`${n}`));
+    expect(await far.publish(topic, batch)).toMatchObject(
+      batch.map(() => ({ ok: false, outcome: 'Unknown' })),
+    );
+    expect(sent).toHaveLength(1);
+    const again = await driver.publish(topic, batch);
+    expect(again).toEqual(batch.map(() => ({ ok: true, isDuplicate: true })));
+    expect(await driver.stats!(topic, group)).toMatchObject({ waiting: 500 });
   });
 
   it('a publish whose commit is lost says so, and holds up no other of its key', async () => {

@@ -5,7 +5,7 @@ import { PackedHeaders } from './headers.ts';
  * A batch as texts, one a column, for `columnRows`: what is written for each message is most of what publishing costs the
  * client. Bodies are one text, of which each message has its part; headers are written once for all that say the same.
  */
-export function columnsOf(topic: string, batch: Iterable<OutgoingMessage>): string[] {
+export function columnsOf(topic: string, batch: readonly OutgoingMessage[]): string[] {
   const ids: string[] = [];
   const bodies: Uint8Array[] = [];
   const starts: number[] = [];

@@ -84,8 +84,9 @@ export class Publishing {
     run: readonly OutgoingMessage[],
     allowUnrouted: boolean,
   ): Promise<readonly Published[]> {
-    const firsts = new Map<string, OutgoingMessage>();
-    for (const message of run) if (!firsts.has(message.id)) firsts.set(message.id, message);
+    const ids = new Set(run.map(({ id }) => id));
+    // Of those with the same id, the first is the message
+    const firsts = ids.size === run.length ? run : run.filter(({ id }) => ids.delete(id));
     const { deduplication } = run[0]!;
     const text = deduplication === undefined ? this.#plain : this.#modes[deduplication.mode];
     const more =
@@ -94,17 +95,21 @@ export class Publishing {
         : deduplication.mode === 'simple'
           ? [deduplication.key]
           : [deduplication.key, String(deduplication.ttlMs)];
-    const values = [topic, ...columnsOf(topic, firsts.values()), String(this.#windowMs), ...more];
+    const values = [topic, ...columnsOf(topic, firsts), String(this.#windowMs), ...more];
     const { rows } = await queryable.query(text, values);
     const { groups, kept } = rows[0] as { groups: string; kept: string | null };
     if (groups === '0') {
       const error = new UnroutedError(topic);
       return run.map(() => (allowUnrouted ? ok : refusal(error)));
     }
-    if (kept === null && firsts.size === run.length) return run.map(() => ok);
-    const fresh = kept === null ? firsts : new Set(JSON.parse(kept) as string[]);
-    // Of those with the same id in a batch, the first is the message
-    return run.map(message => (firsts.get(message.id) === message && fresh.has(message.id) ? ok : duplicate));
+    if (kept === null && firsts === run) return run.map(() => ok);
+    const fresh = kept === null ? undefined : new Set(JSON.parse(kept) as string[]);
+    let at = 0;
+    return run.map(message => {
+      if (message !== firsts[at]) return duplicate;
+      at++;
+      return fresh === undefined || fresh.has(message.id) ? ok : duplicate;
+    });
   }
 }
 
