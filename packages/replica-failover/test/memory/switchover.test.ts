@@ -100,12 +100,25 @@ describe('switchover, where the set leads', () => {
   it('refuses what would leave too few standbys to acknowledge, and writes go on', async () => {
     const set = await connect();
     await set.switchover({ to: 'b' });
+    let runs = 0;
+    let finish = () => {};
+    const held = set.transaction(async db => {
+      runs++;
+      await db.set('held', '1');
+      await new Promise<void>(resolve => {
+        finish = resolve;
+      });
+    });
+    await poll(() => runs).toBe(1);
     const second = set.switchover({ to: 'c' });
     await expect(second).rejects.toThrow(FailoverRefusedError);
     await expect(second).rejects.toThrow(
       /^0 standbys would be left, and 1 must acknowledge: .* give b hooks/,
     );
     expect(set.snapshot()).toMatchObject({ primary: 'b', leading: { phase: 'serving', warnings: [] } });
+    finish();
+    await held;
+    expect(runs).toBe(1);
     await set.write(db => db.set('a', '1'));
   });
 

@@ -21,7 +21,9 @@ describe('servers of Redis that do not belong together', () => {
   const url = (replication: RedisReplication, id: string) => replication.members.get(id)!.url;
   const connect = async (all: Record<string, string>) => {
     const servers = Object.entries(all).map(([id, connection]) => ({ id, connection }));
-    const set = await ReplicaSet.connect({ servers: redisServers({ servers, newClient }) });
+    // Which server belongs to the others is known of those that answer in time
+    const patiently = { heartbeat: { deadlineMs: 20_000 }, timeoutMs: 50_000 };
+    const set = await ReplicaSet.connect({ servers: redisServers({ servers, newClient }), ...patiently });
     sets.push(set);
     return set;
   };

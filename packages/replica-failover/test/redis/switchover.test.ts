@@ -1,3 +1,4 @@
+import { LeaseLostError } from '@ashlar/store';
 import { postgresStore } from '@ashlar/store/postgres';
 import { type Postgres, startPostgres } from '@workspace/services';
 import type { Redis } from 'ioredis';
@@ -33,6 +34,17 @@ describe('switchover over Redis, where the set leads', () => {
       { name, servers: replication.servers({ acknowledge: 1 }), timeoutMs: 20_000 },
       { store: postgresStore({ pool }), ...options },
     );
+  /** Again when this process has stood still for so long that it lost its lease: that is taken back. */
+  const handOver = async (set: ReplicaSet<Redis>, to: string) => {
+    for (;;) {
+      try {
+        return await set.switchover({ to });
+      } catch (error) {
+        if (!(error instanceof LeaseLostError)) throw error;
+        await expect.poll(() => set.snapshot().leading?.phase).toBe('serving');
+      }
+    }
+  };
   const seen = (set: ReplicaSet<Redis>, id: string) => set.snapshot().servers.find(each => each.id === id);
 
   it('hands over there and back while two processes write, without an error; the old primary follows', async () => {
@@ -54,14 +66,16 @@ describe('switchover over Redis, where the set leads', () => {
       await expect.poll(() => Math.min(...counts), { timeout: 60_000 }).toBeGreaterThan(then + 20);
     };
     await more();
-    const there = await both[0]!.switchover({ to: 'replica0' });
-    expect(there).toMatchObject({ from: 'primary', to: 'replica0', term: 2, before: 'rejoins' });
+    const there = await handOver(both[0]!, 'replica0');
+    expect(there).toMatchObject({ from: 'primary', to: 'replica0', before: 'rejoins' });
+    expect(there.term).toBeGreaterThan(1);
     await more();
     await expect
       .poll(() => seen(both[0]!, 'primary'), { timeout: 20_000 })
       .toMatchObject({ state: 'up', role: 'replica' });
-    const back = await both[1]!.switchover({ to: 'primary' });
-    expect(back).toMatchObject({ from: 'replica0', to: 'primary', term: 3, before: 'rejoins' });
+    const back = await handOver(both[1]!, 'primary');
+    expect(back).toMatchObject({ from: 'replica0', to: 'primary', before: 'rejoins' });
+    expect(back.term).toBeGreaterThan(there.term);
     await more();
     isOver = true;
     await Promise.all(writers);

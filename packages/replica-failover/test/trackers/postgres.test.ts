@@ -161,19 +161,33 @@ describe('on PostgreSQL', () => {
     expect(counts[1]).toBe(counts[0]);
   });
 
-  it('a write within a read is refused by the replica, and is not done on the primary (typeorm 9427, prometheus-postgresql-adapter 12)', async () => {
-    let runs = 0;
-    await replicasAre('up');
-    const reading = set.read(
-      db => {
-        runs++;
-        return insert(db);
-      },
-      { consistency: 'eventual' },
-    );
-    await expect(reading).rejects.toMatchObject({ code: '25006' });
-    expect(runs).toBe(1);
-  });
+  it.each([
+    'INSERT INTO item VALUES (1)',
+    'SELECT * FROM item FOR UPDATE',
+    "SELECT nextval('counter')",
+    "SELECT setval('counter', 7)",
+  ])(
+    'a write within a read is refused by the replica, and is not done on the primary: %s (typeorm 9427, prometheus-postgresql-adapter 12, postgresml/pgcat 410, 489, 750)',
+    async statement => {
+      await set.write(db => db.query('CREATE SEQUENCE IF NOT EXISTS counter'));
+      let runs = 0;
+      await replicasAre('up');
+      const reading = () =>
+        set.read(
+          db => {
+            runs++;
+            return db.query(statement);
+          },
+          { consistency: 'eventual' },
+        );
+      // The sequence has to come to the replicas first
+      await expect.poll(() => reading().catch(error => error.code)).toBe('25006');
+      runs = 0;
+      await expect(reading()).rejects.toMatchObject({ code: '25006' });
+      expect(runs).toBe(1);
+      await set.write(db => db.query(statement));
+    },
+  );
 
   it.each([
     "SET search_path = 'tenant_7'",
@@ -228,7 +242,7 @@ describe('on PostgreSQL', () => {
     expect(await narrow.write(pid)).toBe(before);
   });
 
-  it('a transaction reads what it has written (pgpool/pgpool2 5)', async () => {
+  it('a transaction reads what it has written (pgpool/pgpool2 5, drizzle-team/drizzle-orm 6234, goauthentik/authentik 19086)', async () => {
     const found = await set.transaction(async db => {
       await db.query('DELETE FROM item');
       await insert(db);

@@ -22,7 +22,7 @@ describe('on Redis', () => {
     replication.tell(id, 'REPLICAOF', '127.0.0.1', replication.members.get(other)!.port);
   const all = (n: number) => Array.from({ length: n });
 
-  it('a primary that is demoted while connections to it stand gets no more writes (redis/redis-py 460, redis/ioredis 305, redis/node-redis 627)', async () => {
+  it('a primary that is demoted while connections to it stand gets no more writes (redis/redis-py 460, redis/ioredis 305, redis/node-redis 627, redis/jedis 1194)', async () => {
     const set = await open();
     await Promise.all(all(5).map(() => set.write(db => db.incr('n'))));
     await replication.tell('replica0', 'REPLICAOF', 'NO', 'ONE');
