@@ -1,4 +1,4 @@
-import { seededRandom } from '@ashlar/core';
+import { AshlarError, seededRandom } from '@ashlar/core';
 import { ManualClock } from '@ashlar/core/testing';
 import { memoryStore, type Store } from '@ashlar/store';
 import { channels, type LoadFailedMessage } from '../src/index.ts';
@@ -7,6 +7,7 @@ import { Ticks } from './model/ticks.ts';
 import { Witness } from './model/witness.ts';
 import type { Plan, Step } from './plan/plan.ts';
 import { GivenUp, Member, type MemberOptions } from './world/member.ts';
+import { callOddly, madeOddly } from './world/nonsense.ts';
 import { Process } from './world/process.ts';
 import { Rows } from './world/rows.ts';
 import { World } from './world/world.ts';
@@ -111,6 +112,7 @@ export class Play {
     if (step.step === 'wait') return this.#wait(step.ms);
     if (step.step === 'behave') return this.#world.behave(step.behavior);
     if (step.step === 'change') return this.#rows.change(step.row, this.#world.wallMs, step.isGone);
+    if (step.step === 'odd option') return this.#oddOption(step.option, step.value);
     const slot = step.process % this.#plan.processes;
     if (step.step === 'start') return void this.#start(slot);
     const member = this.#members[slot]!;
@@ -151,9 +153,31 @@ export class Play {
         return void member.call('pause', best.pause());
       case 'resume':
         return void member.call('resume', best.resume());
+      case 'odd call':
+        return void callOddly(best, step.call, step.value).then(complaint => {
+          if (complaint !== undefined) this.#witness.complain(complaint);
+        });
       case 'look':
         return void member.callBack('calls back');
     }
+  }
+
+  /** It is refused; or it works for a while, or says by an error of a type why not, and ends. */
+  async #oddOption(option: string, value: string): Promise<void> {
+    const process = new Process('odd', this.#clock, this.#startMs);
+    const blind = { seen() {}, async wrote() {}, deleted() {} };
+    const made = madeOddly(process, process.store(this.#store, blind), option, value);
+    if (made === undefined) return;
+    const what = `${option} of ${value}`;
+    if (typeof made === 'string') return this.#witness.complain(made);
+    const complain = (error: unknown) => {
+      if (!(error instanceof AshlarError)) this.#witness.complain(`${what}: it rejects with ${error}`);
+    };
+    const calls = Promise.all([made.start().catch(complain), made.refresh().catch(complain)]);
+    await this.#advance(90_000);
+    await this.#ends(`${what}, close`, made.close());
+    await this.#ends(what, calls);
+    for (const left of process.left) this.#witness.complain(`${what}: it leaves ${left}`);
   }
 
   #refresh(member: Member, giveUpMs: number | undefined): void {

@@ -1,7 +1,8 @@
-import { expect, it } from 'vitest';
-import type { FencedRun } from '../src/index.ts';
+import { expect, it, onTestFinished } from 'vitest';
+import { channels, type FencedRun, type RunEndedMessage } from '../src/index.ts';
 import { jobOf } from './job-support.ts';
-import { minuteMs, outage, site } from './support.ts';
+import { preparedOf } from './precompute-support.ts';
+import { gate, minuteMs, outage, site } from './support.ts';
 
 it.each([
   [false, 'timed-out'],
@@ -44,3 +45,48 @@ it.each([
     expect(first).toMatchObject({ status, scheduledAt: Number(scheduledAt) });
   },
 );
+
+it.each([
+  ['its publish arrives late', 'late'],
+  ['the answer to its publish is lost', 'lost'],
+] as const)('a run that was replaced is recorded as what it has done when %s', async (_, what) => {
+  const place = site();
+  const replaced = gate();
+  const { best, machine } = preparedOf(place, () => [['key', 1]], { overlap: 'replace', graceMs: 0 });
+  let writes = 0;
+  const isPublish = (method: string, key: string) =>
+    method === 'set' && key.endsWith('/pointer') && ++writes === 2;
+  if (what === 'late') {
+    machine.before = async (method, key) => {
+      if (isPublish(method, key)) await replaced.opened;
+    };
+  } else {
+    machine.after = async (method, key) => {
+      if (!isPublish(method, key)) return;
+      await replaced.opened;
+      throw outage();
+    };
+  }
+  const listen = ({ record }: RunEndedMessage) => {
+    if (record?.status === 'replaced') replaced.open();
+  };
+  channels.runEnded.subscribe(listen);
+  onTestFinished(() => channels.runEnded.unsubscribe(listen));
+  onTestFinished(() => replaced.open());
+  await best.start();
+  await place.clock.advance(minuteMs); // It begins to publish
+  await place.clock.advance(minuteMs); // It is replaced
+  if (what === 'lost') replaced.open();
+  await place.clock.advance(minuteMs - 1);
+  const versions = await best.versions();
+  const history = await best.history();
+  for (const { scheduledAt, status } of history) {
+    const isPublished = versions.some(version => version.scheduledAt === scheduledAt);
+    expect({ minute: place.clock.minute(scheduledAt), isPublished, status }).toEqual({
+      minute: place.clock.minute(scheduledAt),
+      isPublished,
+      status: isPublished ? 'succeeded' : 'replaced',
+    });
+  }
+  expect(history.length).toBeGreaterThan(1);
+});

@@ -45,7 +45,8 @@ describe('a source that', () => {
   });
 
   it('has keys whose text is no text, or no UTF-8, publishes none of them', async () => {
-    for (const keyOf of [() => 7, (key: string) => key.slice(0, 1)]) {
+    const rejects = () => Promise.reject(new Error('no key')); // Nobody else waits for it
+    for (const keyOf of [() => 7, (key: string) => key.slice(0, 1), rejects as never]) {
       const { best } = preparedOf(site(), () => [['😀', 1]], { keyOf: keyOf as (key: string) => string });
       const { status, error } = await best.refresh();
       expect({ status, code: error?.code }).toEqual({ status: 'failed', code: 'ASHLAR_CORE_INVALID_OPTION' });

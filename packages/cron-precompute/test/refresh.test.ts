@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
+import { jobOf } from './job-support.ts';
 import { preparedOf, uniform } from './precompute-support.ts';
-import { site } from './support.ts';
+import { gate, site } from './support.ts';
 
 const one = uniform(2, () => 1);
 
@@ -33,4 +34,19 @@ it('publishes in a process whose clock is behind that of the one that has publis
   expect(await second.best.refresh()).toMatchObject({ status: 'succeeded' });
   expect(await first.best.refresh()).toMatchObject({ status: 'succeeded' });
   expect(await second.best.versions()).toHaveLength(3);
+});
+
+it('is a run of its own, also when another of the same time has ended meanwhile', async () => {
+  const place = site();
+  const isFree = gate();
+  const [first, second] = [jobOf(place), jobOf(place)];
+  await first.job.start();
+  second.machine.before = (method, key) =>
+    method === 'set' && key.endsWith('/state') ? isFree.opened : undefined;
+  const later = second.job.trigger(); // On its way to the queue
+  await place.clock.advance(0);
+  const earlier = await first.job.trigger();
+  isFree.open();
+  expect((await later).scheduledAt).toBeGreaterThan(earlier.scheduledAt);
+  expect(first.runs.length + second.runs.length).toBe(2);
 });

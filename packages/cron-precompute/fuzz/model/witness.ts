@@ -1,7 +1,7 @@
 import { fromJson, type Store } from '@ashlar/store';
 import { MissingVersionError } from '../../src/errors.ts';
 import { noPointer, type Pointer } from '../../src/publish/pointer.ts';
-import type { RunId, RunRecord } from '../../src/runs/record.ts';
+import { type RunId, type RunRecord, sameRun } from '../../src/runs/record.ts';
 import type { JobState } from '../../src/runs/state.ts';
 import type { OptionsSpec } from '../plan/plan.ts';
 import type { Observer, Process } from '../world/process.ts';
@@ -24,7 +24,7 @@ export class Witness implements Observer {
   readonly complaints: string[] = [];
   readonly runs: Runs;
   readonly versions: Versions;
-  /** Of the schedule. */
+  /** Runs of the schedule that have begun. */
   readonly launched: RunId[] = [];
   readonly #options: WitnessOptions;
   /** When a process has first seen a version of the state, by its clock. */
@@ -95,10 +95,8 @@ export class Witness implements Observer {
     const { ticks, options, name } = this.#options;
     for (const each of aboutDecision({ before, after, from, to }, ticks, options, name)) this.complain(each);
     this.runs.left(before, after);
-    for (const run of [...after.running, ...after.queue]) {
-      const isKnown = [...before.running, ...before.queue].some(
-        other => other.scheduledAt === run.scheduledAt && other.trigger === run.trigger,
-      );
+    for (const run of after.running) {
+      const isKnown = this.launched.some(other => sameRun(run, other));
       if (run.trigger === 'schedule' && !isKnown) this.launched.push(run);
     }
   }

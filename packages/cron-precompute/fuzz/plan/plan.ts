@@ -101,4 +101,7 @@ export type Step =
   | { readonly step: 'refresh'; readonly process: number; readonly giveUpMs: number | undefined }
   | { readonly step: 'backfill'; readonly process: number; readonly backMs: number }
   | { readonly step: 'rollback'; readonly process: number; readonly isPrevious: boolean }
-  | { readonly step: 'pause' | 'resume' | 'look'; readonly process: number };
+  | { readonly step: 'pause' | 'resume' | 'look'; readonly process: number }
+  /** A call with an argument that is odd, or a data set with such an option. */
+  | { readonly step: 'odd call'; readonly process: number; readonly call: string; readonly value: string }
+  | { readonly step: 'odd option'; readonly option: string; readonly value: string };

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { oddCalls, oddOptions, oddValues } from '../world/nonsense.ts';
 import type { Behavior, OptionsSpec, Place, Plan, ScheduleSpec, Step } from './plan.ts';
 
 const minuteMs = 60_000;
@@ -201,6 +202,12 @@ const steps = fc.oneof(
   stepOf(1, 'pause', { process }),
   stepOf(2, 'resume', { process }),
   stepOf(2, 'look', { process }),
+  stepOf(2, 'odd call', {
+    process,
+    call: fc.constantFrom(...oddCalls),
+    value: fc.constantFrom(...oddValues),
+  }),
+  stepOf(3, 'odd option', { option: fc.constantFrom(...oddOptions), value: fc.constantFrom(...oddValues) }),
 );
 
 /** To wait a day for a window, with a tick every minute, takes too long. */

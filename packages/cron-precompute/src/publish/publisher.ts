@@ -95,9 +95,7 @@ export class Publisher {
     const pointer = await this.#options.vault.update(pointer => {
       const isMine = pointer.fence.token === String(token) && pointer.fence.holder === holder;
       // An equal token of another holder is stale
-      return isMine
-        ? { ...pointer, fence: { ...pointer.fence, holder: `${holder} has timed out` } }
-        : pointer;
+      return isMine ? { ...pointer, fence: { ...pointer.fence, holder: `${holder} was stopped` } } : pointer;
     });
     return pointer.versions.some(version => version.scheduledAt === Number(scheduledAt));
   }

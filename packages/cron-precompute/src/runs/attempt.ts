@@ -121,7 +121,7 @@ export class Attempt {
       );
       let settled = await Promise.race([working, aborted(signal, done.signal)]);
       // It is fenced and its record is closed before anything waits, so that what the work still does is refused
-      if (signal.reason instanceof RunTimeoutError) await this.#timeOut(signal.reason);
+      if (signal.reason instanceof RunTimeoutError) await this.#stop('timed-out', signal.reason);
       settled ??= await Promise.race([working, clock.sleep(graceMs, done.signal).then(() => undefined)]);
       return await this.#conclude(settled);
     } finally {
@@ -131,12 +131,13 @@ export class Attempt {
     }
   }
 
-  async #timeOut(error: RunTimeoutError): Promise<void> {
+  /** Of a run that was told to stop: what it still writes is refused, and it is recorded as what it has done. */
+  async #stop(status: 'timed-out' | 'replaced', error: unknown): Promise<RunRecord | undefined> {
     const { run, lease, clock, fence } = this.#options;
     const { token, holder } = lease;
     const scheduledAt = new Date(run.scheduledAt);
     const isDone = await persist(clock, lease.signal, () => fence({ scheduledAt, token, holder }));
-    await (isDone ? this.#end('succeeded', { result: undefined }) : this.#end('timed-out', { error }));
+    return isDone ? this.#end('succeeded', { result: undefined }) : this.#end(status, { error });
   }
 
   async #conclude(settled: Settled | undefined): Promise<RunRecord | undefined> {
@@ -146,7 +147,7 @@ export class Attempt {
     if (reason instanceof RunTimeoutError) return this.#record;
     if (settled !== undefined && 'result' in settled) return this.#end('succeeded', settled);
     if (reason instanceof JobClosedError || reason instanceof WindowClosedError) return undefined;
-    if (reason instanceof RunReplacedError) return this.#end('replaced', { error: reason });
+    if (reason instanceof RunReplacedError) return this.#stop('replaced', reason);
     const error = settled?.error ?? reason;
     if (error instanceof RunFencedError || error instanceof LeaseLostError) return undefined;
     return this.#end(statusOf(error), { error });

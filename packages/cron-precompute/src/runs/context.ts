@@ -44,8 +44,8 @@ export interface RunContext {
 export type FencedRun = Pick<RunContext, 'scheduledAt' | 'token' | 'holder'>;
 
 /**
- * Makes what a run that has timed out still writes fail, and returns whether the run has done its work already: then it has
- * succeeded. It is called before the record is closed, and again when it fails with an error that is `retryable`.
+ * Makes what a run that has timed out or was replaced still writes fail, and returns whether the run has done its work already: then
+ * it has succeeded. It is called before the record is closed, and again when it fails with an error that is `retryable`.
  */
 export type FenceRun = (run: FencedRun) => Promise<boolean>;
 

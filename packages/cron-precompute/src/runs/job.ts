@@ -229,19 +229,21 @@ export class Job implements AsyncDisposable {
 
   /** A run of now, and later than this time and every run that was wanted before, also where this clock is behind. */
   async #enqueueAfter(time: number, wanted: Pick<WantedRun, 'since'>): Promise<RunId> {
-    const { watermark, queue, running } = (await this.#ledger.state())!.value;
-    const before = Math.max(time, watermark, ...[...queue, ...running].map(({ scheduledAt }) => scheduledAt));
     const nowMs = Math.floor(this.#settings.clock.wallMs());
-    let run: WantedRun = { ...wanted, scheduledAt: Math.max(nowMs, before + 1), trigger: 'manual' };
-    const next = () => {
-      run = { ...run, scheduledAt: run.scheduledAt + 1 };
-    };
-    while ((await this.#ledger.record(run)) !== undefined) next();
-    await this.#ledger.update(state => {
-      while ([...state.queue, ...state.running].some(other => sameRun(run, other))) next();
-      return { ...state, queue: enqueue(state.queue, [run]) };
-    });
-    return run;
+    for (;;) {
+      const { value: state, version } = (await this.#ledger.state())!;
+      const { watermark, queue, running } = state;
+      const before = Math.max(
+        time,
+        watermark,
+        ...[...queue, ...running].map(({ scheduledAt }) => scheduledAt),
+      );
+      let run: WantedRun = { ...wanted, scheduledAt: Math.max(nowMs, before + 1), trigger: 'manual' };
+      while ((await this.#ledger.record(run)) !== undefined) {
+        run = { ...run, scheduledAt: run.scheduledAt + 1 };
+      }
+      if (await this.#ledger.setState({ ...state, queue: enqueue(queue, [run]) }, version)) return run;
+    }
   }
 
   /** Resolves when the run has ended, in whichever process. */

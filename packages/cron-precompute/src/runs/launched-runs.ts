@@ -104,8 +104,8 @@ export class LaunchedRuns {
     let record: RunRecord | undefined;
     let failure: { readonly error: unknown } | undefined;
     const ended = new AbortController();
-    this.#endWithWindow(attempt, ended.signal);
     try {
+      this.#endWithWindow(attempt, ended.signal);
       record = await attempt.begin();
       if (record === undefined) {
         if (channels.runStarted.hasSubscribers)

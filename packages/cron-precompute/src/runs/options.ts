@@ -38,7 +38,7 @@ export interface JobOptions extends ScheduleOptions {
   readonly deadlineMs?: number;
   /** The longest that a run may take, in milliseconds; then its record is closed as `timed-out`, and its signal aborts. Default: no limit. */
   readonly timeoutMs?: number;
-  /** For what the work writes to: called when a run has timed out. Default: nothing. */
+  /** For what the work writes to: called when a run has timed out, or was replaced. Default: nothing. */
   readonly fence?: FenceRun;
   /** How long work that was told to stop may still take before another run starts, in milliseconds. Default: 5 000. */
   readonly graceMs?: number;

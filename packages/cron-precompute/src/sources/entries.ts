@@ -15,6 +15,7 @@ export function iterableOf<T>(returned: AsyncIterable<T> | Iterable<T>): AsyncIt
 export function keyText<K>(keyOf: (key: K) => string, key: K): string {
   const text: unknown = keyOf(key);
   if (typeof text === 'string' && !/\p{Surrogate}/u.test(text)) return text;
+  if (text instanceof Promise) text.catch(() => {}); // Else its rejection would end the process
   throw refused('key', 'a well-formed text', text, 'what `keyOf` returns is read back as it was');
 }
 
