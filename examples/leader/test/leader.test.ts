@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { childrenOf, ended, isAlive, signal, startPostgres, startRedis, written } from '@workspace/services';
-import { describeWith } from '@workspace/services/vitest';
+import { describeWith, programAt } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Report } from '../src/output/report.ts';
-import { start } from './program.ts';
+
+const start = programAt(new URL('../dist/main.js', import.meta.url));
 
 /** Processes start as fast as the machine lets them; this only ends what hangs. */
 vi.setConfig({ testTimeout: 120_000 });

@@ -10,13 +10,14 @@ import {
   startRedis,
   written,
 } from '@workspace/services';
-import { describeWith } from '@workspace/services/vitest';
+import { describeWith, programAt } from '@workspace/services/vitest';
 import * as amqp from 'amqplib';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Report } from '../src/output/report.ts';
-import { start } from './program.ts';
+
+const start = programAt(new URL('../dist/main.js', import.meta.url));
 
 /** Workers start as fast as the machine lets them; this only ends what hangs. */
 vi.setConfig({ testTimeout: 120_000 });

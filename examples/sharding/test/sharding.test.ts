@@ -1,8 +1,9 @@
 import { childrenOf, ended, isAlive, written } from '@workspace/services';
-import { describeWith } from '@workspace/services/vitest';
+import { describeWith, programAt } from '@workspace/services/vitest';
 import { describe, expect, it, vi } from 'vitest';
 import type { Report } from '../src/output/report.ts';
-import { start } from './program.ts';
+
+const start = programAt(new URL('../dist/main.js', import.meta.url));
 
 /** Servers start and rows move as fast as the machine lets them; this only ends what hangs. */
 vi.setConfig({ testTimeout: 240_000 });

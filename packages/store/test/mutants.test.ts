@@ -189,3 +189,17 @@ for (const [what, caughtBy, mutant] of mutants) {
     await expect(tests.get(caughtBy)!()).rejects.toThrow();
   });
 }
+
+it('a store whose answers take longer than what ends in the suite is none of these', async () => {
+  const clock = new ManualClock();
+  await using store = memoryStore({ clock });
+  const slow = intercepted(store, {
+    async set(...args) {
+      await clock.advance(50);
+      return store.set(...args);
+    },
+  });
+  const subject = { store: slow, pass: (ms: number) => clock.advance(ms), async [Symbol.asyncDispose]() {} };
+  const tests = testsFor(async () => subject);
+  await tests.get('a set that was refused leaves the time as it was')!();
+});

@@ -15,7 +15,7 @@ export function redisSubject(
     const prefix = randomUUID();
     const stores: ManagedStore[] = [];
     const open = () => {
-      const store = redisStore({ redis, prefix });
+      const store = redisStore({ redis, prefix, timeoutMs: 20_000 });
       stores.push(store);
       return store;
     };

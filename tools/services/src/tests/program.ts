@@ -4,6 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { childrenOf, signal } from '../processes/processes.ts';
 
+/** What starts the built program at this place with such arguments. */
+export function programAt(place: URL): (...args: string[]) => ChildProcess {
+  return (...args) => startProgram(place, args);
+}
+
 /** Starts the built program at this place, as users do. Neither it nor its children outlive the test. */
 export function startProgram(
   place: URL,

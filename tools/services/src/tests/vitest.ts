@@ -1,4 +1,4 @@
-export { startProgram } from './program.ts';
+export { programAt, startProgram } from './program.ts';
 
 import { describe, it } from 'vitest';
 import { available, type Need } from '../programs/provide.ts';
