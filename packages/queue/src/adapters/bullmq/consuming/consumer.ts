@@ -166,8 +166,8 @@ class Consumer implements Owner {
     const { count } = this.#marker;
     try {
       const { jobs, moreInMs } = await this.#source.claim(this.#places, this.#makeToken);
-      this.#marker.outdate();
       if (jobs.length === 0) this.#marker.sawNothing(count, moreInMs);
+      else this.#marker.sawSome();
       for (const { job, token } of jobs) this.#take(job, token);
     } catch (error) {
       this.#mayHoldMore = true;

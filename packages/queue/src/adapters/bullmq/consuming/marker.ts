@@ -32,7 +32,7 @@ export class Marker {
     this.#parts = parts;
   }
 
-  /** How many have come. */
+  /** How often there came to be something to claim, as far as this knows: markers, and what was settled. */
   get count(): number {
     return this.#count;
   }
@@ -46,20 +46,25 @@ export class Marker {
     return this.#isEmpty && performance.now() < this.#lookAt;
   }
 
-  /** There may be something to claim. */
+  /** There may be something to claim now that was not before. */
   outdate(): void {
+    this.#isEmpty = false;
+    this.#count++;
+  }
+
+  /** A claim has found something. */
+  sawSome(): void {
     this.#isEmpty = false;
   }
 
   /**
    * A claim has found nothing.
    *
-   * @param count of the markers before the claim: one that came since is of a job that came later
+   * @param count before the claim: what came since may have come too late for it
    * @param moreInMs until there may be something, as far as that is known
    */
   sawNothing(count: number, moreInMs = 0): void {
-    if (count !== this.#count) return;
-    this.#isEmpty = true;
+    this.#isEmpty = count === this.#count;
     this.#lookAt = performance.now() + Math.min(longestWaitMs, moreInMs > 0 ? moreInMs : longestWaitMs);
   }
 
