@@ -90,6 +90,33 @@ describeWith('rabbitmq', 'on RabbitMQ', () => {
     }
   });
 
+  it('what RabbitMQ no longer hands out is a dead letter, and never gone (rabbitmq/rabbitmq-server 1889, rabbitmq/rabbitmq-website 2207)', async () => {
+    const prefix = randomUUID();
+    // Of itself from RabbitMQ 4 on, after 20 deliveries
+    await server.control('set_policy', '--apply-to', 'queues', prefix, `^${prefix}`, '{"delivery-limit":2}');
+    onTestFinished(() => server.control('clear_policy', prefix).then(() => {}));
+    await using driver = rabbitmq({ url, prefix });
+    await driver.declare('topic', 'group');
+    await driver.publish('topic', [message('poison')]);
+    for (let death = 0; death < 3; death++) {
+      await using dying = rabbitmq({ url, prefix });
+      const options = { prefetch: 1, signal: new AbortController().signal };
+      for await (const { id } of dying.consume('topic', 'group', options)) {
+        expect(id).toBe('poison');
+        break;
+      }
+    }
+    const letters = () => driver.inspect!('topic', 'group', { limit: 9 });
+    await soon(async () => expect(await letters()).toHaveLength(1));
+    const [letter] = await letters();
+    // RabbitMQ takes its count off
+    expect(letter).toMatchObject({ id: 'poison', reason: 'RabbitMQ: delivery_limit', failures: 0 });
+    expect(letter!.diedAtMs).toBeGreaterThan(Date.now() - 3_600_000);
+    expect(await driver.redrive!('topic', 'group', {})).toBe(1);
+    await using reader = new Reader(driver, 'topic', 'group', { prefetch: 1, each: each => each.ack() });
+    await soon(async () => expect(reader.received.map(({ deliveries }) => deliveries)).toEqual([1]));
+  });
+
   it('sends what is published together with few system calls', async () => {
     await using driver = rabbitmq({ url: server.url, prefix: randomUUID() });
     await driver.declare('topic', 'group');

@@ -102,7 +102,12 @@ export class Topology {
         'x-queue-type': queueType,
         'x-max-length': maxMessages,
         'x-overflow': 'reject-publish',
-        ...(queueType === 'classic' && { 'x-max-priority': maxPriority }),
+        // What RabbitMQ takes out by itself, by its limit of deliveries or a policy, would be gone
+        'x-dead-letter-exchange': '',
+        'x-dead-letter-routing-key': dead,
+        ...(queueType === 'classic'
+          ? { 'x-max-priority': maxPriority }
+          : { 'x-dead-letter-strategy': 'at-least-once' }),
       },
     });
     await channel.bindQueue(queue, exchange, '');

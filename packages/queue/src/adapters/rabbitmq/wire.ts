@@ -84,10 +84,25 @@ export function storedOf({ properties, content }: ConsumeMessage | GetMessage): 
     deliveries: number('deliveries', 0),
     failures: number('failures', 0),
     expiresAt: number('expiresAt', Number.POSITIVE_INFINITY),
-    reason: string(table[own.reason]) ?? '',
-    diedAt: number('diedAt', 0),
+    get reason() {
+      return string(table[own.reason]) ?? `RabbitMQ: ${removalOf(table).reason ?? 'no reason given'}`;
+    },
+    get diedAt() {
+      return number('diedAt', 1_000 * (removalOf(table).time?.value ?? 0));
+    },
     priority: properties.priority,
   };
+}
+
+/** What RabbitMQ says of its last removal of a message from a queue, in seconds since the epoch. */
+interface Removal {
+  readonly reason?: string;
+  readonly time?: { readonly value?: number };
+}
+
+function removalOf(table: Readonly<Record<string, unknown>>): Removal {
+  const removals = table['x-death'];
+  return Array.isArray(removals) ? ((removals[0] as Removal | undefined) ?? {}) : {};
 }
 
 /** How often the queue has handed out this copy before: a classic one says only whether it has. */
