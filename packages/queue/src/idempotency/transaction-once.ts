@@ -49,6 +49,7 @@ export class TransactionOnce implements Once {
     await this.#made;
     let ended: { readonly result: OnceResult } | undefined;
     let failed: { readonly error: unknown } | undefined;
+    let hasBegun = false;
     try {
       await this.#begin(async (tx, sql) => {
         const found = await this.#claim(running, name, sql);
@@ -57,6 +58,7 @@ export class TransactionOnce implements Once {
           return;
         }
         running.tx = tx;
+        hasBegun = true;
         try {
           const result = await call();
           if (running.abortReason !== undefined) throw running.abortReason;
@@ -69,7 +71,9 @@ export class TransactionOnce implements Once {
       });
     } catch (error) {
       if (failed !== undefined) throw failed.error;
-      if (error instanceof IdempotencyConflictError || isOwnFault(error)) throw error;
+      if (error instanceof IdempotencyConflictError || (hasBegun && isOwnFault(error))) throw error;
+      // Its table may be gone
+      if (!hasBegun) this.#made = undefined;
       // It may have been committed, and then its record is found the next time
       throw new OnceUnavailableError(undefined, { cause: error });
     }
