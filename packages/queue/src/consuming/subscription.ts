@@ -1,7 +1,7 @@
 import { Backoff, type Clock, InvalidOptionError, type Random } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import type { Delivery, Driver } from '../driver.ts';
-import { DeliveryLostError } from '../errors.ts';
+import { DeliveryLostError, QueueClosedError } from '../errors.ts';
 import type { Once } from '../idempotency/once.ts';
 import { StoreOnce } from '../idempotency/store-once.ts';
 import { TransactionOnce } from '../idempotency/transaction-once.ts';
@@ -74,6 +74,8 @@ export class Subscription implements AsyncDisposable {
   #error: unknown;
   #refusal: InvalidOptionError | undefined;
   #drain: Drain | undefined;
+  /** The driver is closed, so that nothing more comes. */
+  #isOver = false;
   #isClosed = false;
 
   constructor(parts: SubscriptionParts) {
@@ -166,10 +168,13 @@ export class Subscription implements AsyncDisposable {
       }
       if (signal.aborted) return;
       this.#error = error;
+      this.#isOver = error instanceof QueueClosedError;
       const retryInMs = backoff.nextMs();
       if (channels.consumeFailed.hasSubscribers) {
-        channels.consumeFailed.publish({ queue, topic, group, error, retryInMs });
+        const retry = !this.#isOver && { retryInMs };
+        channels.consumeFailed.publish({ queue, topic, group, error, ...retry });
       }
+      if (this.#isOver) return this.#endBeat();
       await clock.sleep(retryInMs, signal).catch(() => {});
     }
   }
@@ -221,7 +226,13 @@ export class Subscription implements AsyncDisposable {
       this.#lost.delete(running);
     }
     this.#startParked();
+    if (this.#isOver) this.#endBeat();
     this.#drain?.changed();
+  }
+
+  /** Of a closed driver, which is never there again: then nothing keeps the process alive but what still runs. */
+  #endBeat(): void {
+    if (this.#running.size === 0) this.#end.abort();
   }
 
   /** Extends what runs, and ends what has lost its lease: also after the event loop stood still. Keeps the process alive. */
