@@ -74,8 +74,7 @@ export class Subscription implements AsyncDisposable {
   #error: unknown;
   #refusal: InvalidOptionError | undefined;
   #drain: Drain | undefined;
-  /** The driver is closed, so that nothing more comes. */
-  #isOver = false;
+  #isOver = false; // The driver is closed: nothing more comes
   #isClosed = false;
 
   constructor(parts: SubscriptionParts) {
@@ -171,8 +170,7 @@ export class Subscription implements AsyncDisposable {
       this.#isOver = error instanceof QueueClosedError;
       const retryInMs = backoff.nextMs();
       if (channels.consumeFailed.hasSubscribers) {
-        const retry = !this.#isOver && { retryInMs };
-        channels.consumeFailed.publish({ queue, topic, group, error, ...retry });
+        channels.consumeFailed.publish({ queue, topic, group, error, ...(!this.#isOver && { retryInMs }) });
       }
       if (this.#isOver) return this.#endBeat();
       await clock.sleep(retryInMs, signal).catch(() => {});
@@ -226,13 +224,13 @@ export class Subscription implements AsyncDisposable {
       this.#lost.delete(running);
     }
     this.#startParked();
-    if (this.#isOver) this.#endBeat();
+    this.#endBeat();
     this.#drain?.changed();
   }
 
-  /** Of a closed driver, which is never there again: then nothing keeps the process alive but what still runs. */
+  /** A closed driver is never there again: nothing keeps the process alive but what still runs. */
   #endBeat(): void {
-    if (this.#running.size === 0) this.#end.abort();
+    if (this.#isOver && this.#running.size === 0) this.#end.abort();
   }
 
   /** Extends what runs, and ends what has lost its lease: also after the event loop stood still. Keeps the process alive. */
