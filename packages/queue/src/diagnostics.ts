@@ -50,11 +50,11 @@ export interface LostMessage extends OfDelivery {
 export interface ResultDroppedMessage extends OfDelivery {
   readonly error: unknown;
 }
-/** Consuming failed; the subscription tries again in `retryInMs`. */
+/** Consuming failed; the subscription tries again in `retryInMs`, which is absent when the driver is closed. */
 export interface ConsumeFailedMessage extends OfQueue {
   readonly group: string;
   readonly error: unknown;
-  readonly retryInMs: number;
+  readonly retryInMs?: number;
 }
 /** The backend's state or configuration breaks, or will break, what the driver promises. */
 export interface WarningMessage {

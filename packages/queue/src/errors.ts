@@ -34,8 +34,8 @@ export class QueueClosedError extends AshlarError {
   static override readonly code: string = 'ASHLAR_QUEUE_CLOSED';
   readonly outcome: CallOutcome;
 
-  constructor(queue: string, outcome: CallOutcome = 'NotExecuted') {
-    super(`${queue} is closed`);
+  constructor(queue: string, outcome: CallOutcome = 'NotExecuted', why?: string) {
+    super(why === undefined ? `${queue} is closed` : `${queue} is closed: ${why}`);
     this.outcome = outcome;
   }
 }
@@ -175,6 +175,23 @@ export class DrainTimeoutError extends AshlarError {
 /** Thrown by a handler: the message can never be handled and goes to the dead letters at once. */
 export class DoNotRetryError extends AshlarError {
   static override readonly code: string = 'ASHLAR_QUEUE_DO_NOT_RETRY';
+}
+
+/** A table has the name of one of ours, and is another's. Nothing was done. */
+export class TableShapeError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_QUEUE_TABLE_SHAPE';
+  readonly outcome: CallOutcome = 'NotExecuted';
+  readonly table: string;
+  /** A sentence each. */
+  readonly differences: readonly string[];
+
+  constructor(table: string, differences: readonly string[]) {
+    super(
+      `table ${describe(table)} is not one of the queue: ${differences.join('; ')}; choose another name for ours`,
+    );
+    this.table = table;
+    this.differences = differences;
+  }
 }
 
 /** The group, or the queue behind it, was deleted while it was consumed. */

@@ -46,6 +46,7 @@ export {
   QueueFullError,
   QueueTimeoutError,
   QueueUnavailableError,
+  TableShapeError,
   UnroutedError,
   UnsafeBackendError,
   UnsupportedError,

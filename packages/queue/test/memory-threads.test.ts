@@ -1,9 +1,9 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { eventually } from '@workspace/services';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { queueConformance } from '../src/conformance.ts';
-import { memoryDriver, messages, Queue, QueueUnavailableError } from '../src/index.ts';
+import { type MemoryDriver, memoryDriver, messages, Queue, QueueClosedError } from '../src/index.ts';
 
 const { capabilities } = memoryDriver();
 
@@ -23,21 +23,26 @@ queueConformance(
   { name: 'memory through a port', capabilities, features: { others: true } },
 );
 
-/** A worker does not take the TypeScript loader from its arguments. */
-const program = `
-  import('tsx/esm/api').then(({ register }) => {
-    register();
-    return import(${JSON.stringify(new URL('./fixtures/stuck-thread.ts', import.meta.url).href)});
-  });
-`;
+/** Runs a fixture that uses the owner's driver. A worker does not take the TypeScript loader from its arguments. */
+function start(fixture: string, owner: MemoryDriver): Worker {
+  const program = `
+    import('tsx/esm/api').then(({ register }) => {
+      register();
+      return import(${JSON.stringify(new URL(`./fixtures/${fixture}`, import.meta.url).href)});
+    });
+  `;
+  const port = owner.connect();
+  const execArgv = ['--conditions=@ashlar/source'];
+  const worker = new Worker(program, { eval: true, workerData: { port }, transferList: [port], execArgv });
+  onTestFinished(async () => void (await worker.terminate()));
+  return worker;
+}
 
 it('hands the messages of a thread that was terminated to another', async () => {
   const owner = memoryDriver({ leaseMs: 400 });
   await using queue = new Queue(owner, { messages: messages<{ work: { n: number } }>() });
   await queue.declare('work');
-  const port = owner.connect();
-  const execArgv = ['--conditions=@ashlar/source'];
-  const worker = new Worker(program, { eval: true, workerData: { port }, transferList: [port], execArgv });
+  const worker = start('stuck-thread.ts', owner);
   const told = once(worker, 'message');
   await queue.publish('work', { n: 17 });
   expect(await told).toEqual([17]);
@@ -45,6 +50,22 @@ it('hands the messages of a thread that was terminated to another', async () => 
   const handled: unknown[] = [];
   await queue.subscribe('work', async ({ n }, { attempt }) => void handled.push([n, attempt]));
   await eventually(async () => expect(handled).toEqual([[17, 2]]), { withinMs: 10_000 });
+});
+
+it('lets a thread end whose owner has closed, and its subscription says so', async () => {
+  const owner = memoryDriver();
+  await using queue = new Queue(owner, { messages: messages<{ work: { n: number } }>() });
+  await queue.declare('work');
+  const worker = start('consuming-thread.ts', owner);
+  const told = on(worker, 'message', { close: ['exit'] });
+  const ended = once(worker, 'exit');
+  await queue.publish('work', { n: 17 });
+  expect((await told.next()).value).toEqual([17]);
+  await queue.close();
+  expect((await told.next()).value).toEqual([
+    { code: 'ASHLAR_QUEUE_CLOSED', retryInMs: undefined, state: 'failing', ok: false },
+  ]);
+  expect(await ended).toEqual([0]);
 });
 
 it('says what is known of a call when the owner is gone', async () => {
@@ -58,9 +79,9 @@ it('says what is known of a call when the owner is gone', async () => {
   const message = { id: 'a', body: new Uint8Array(), headers: {} };
   const publishing = driver.publish('work', [message]);
   await owner[Symbol.asyncDispose]();
-  await expect(consuming).rejects.toThrow(QueueUnavailableError);
+  await expect(consuming).rejects.toThrow(QueueClosedError);
   expect((await publishing)[0]).toMatchObject({ ok: false });
   const later = (await driver.publish('work', [message]))[0];
-  expect(later).toMatchObject({ ok: false, outcome: 'NotExecuted', error: { retryable: true } });
-  await expect(driver.stats!('work', 'group')).rejects.toThrow(QueueUnavailableError);
+  expect(later).toMatchObject({ ok: false, outcome: 'NotExecuted', error: { retryable: false } });
+  await expect(driver.stats!('work', 'group')).rejects.toThrow(QueueClosedError);
 });

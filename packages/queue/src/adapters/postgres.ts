@@ -13,6 +13,7 @@ import {
 } from '../driver.ts';
 import { InvalidPayloadError, QueueClosedError } from '../errors.ts';
 import { Bell } from '../transactions/bell.ts';
+import { checkShapes, shapeQuery } from '../transactions/table-shape.ts';
 import { isDataFault, textFault } from '../transactions/texts.ts';
 import { transactionOf } from '../transactions/transaction.ts';
 import { ClaimWatch } from './postgres/claiming/claim-watch.ts';
@@ -30,7 +31,7 @@ import { isSingle, Publishing } from './postgres/publish.ts';
 import { ServerSafety } from './postgres/server-safety.ts';
 import { type Queryable, Sessions } from './postgres/sessions.ts';
 import { Settler } from './postgres/settling/settler.ts';
-import { creation, type Tables, tablesRule, wholeness } from './postgres/tables.ts';
+import { creation, expectedTables, type Tables, tablesRule, wholeness } from './postgres/tables.ts';
 
 export type { PoolClientLike, PoolLike } from '../transactions/pool.ts';
 export type { PostgresCapabilities, PostgresDriverOptions } from './postgres/options.ts';
@@ -39,6 +40,8 @@ export interface PostgresDriver extends Driver<PostgresCapabilities> {
   /**
    * Creates the tables, or what is missing of them or of those of an earlier version, in one transaction. May be called
    * again, and by many at once.
+   *
+   * @throws TableShapeError
    */
   migrate(): Promise<void>;
 }
@@ -100,8 +103,21 @@ class TableDriver implements PostgresDriver {
 
   async migrate(): Promise<void> {
     const [row] = await this.#sessions.run('migrate', 'NotExecuted', wholeness(this.#tables));
-    if (row?.['whole'] === true) return;
-    await this.#sessions.transact('migrate', async () => {}, creation(this.#tables));
+    if (row?.['whole'] === true) return this.#checkTables();
+    await this.#sessions
+      .transact('migrate', async () => {}, creation(this.#tables))
+      .catch(async error => {
+        await this.#checkTables();
+        throw error;
+      });
+    await this.#checkTables();
+  }
+
+  /** @throws TableShapeError for a table of one of our names that is another's */
+  async #checkTables(): Promise<void> {
+    const expected = expectedTables(this.#tables);
+    const [row] = await this.#sessions.run('migrate', 'NotExecuted', shapeQuery(expected));
+    checkShapes(expected, row!['shapes']);
   }
 
   async declare(topic: string, group: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { Backoff, type Clock, InvalidOptionError, type Random } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import type { Delivery, Driver } from '../driver.ts';
-import { DeliveryLostError } from '../errors.ts';
+import { DeliveryLostError, QueueClosedError } from '../errors.ts';
 import type { Once } from '../idempotency/once.ts';
 import { StoreOnce } from '../idempotency/store-once.ts';
 import { TransactionOnce } from '../idempotency/transaction-once.ts';
@@ -74,6 +74,7 @@ export class Subscription implements AsyncDisposable {
   #error: unknown;
   #refusal: InvalidOptionError | undefined;
   #drain: Drain | undefined;
+  #isOver = false; // The driver is closed: nothing more comes
   #isClosed = false;
 
   constructor(parts: SubscriptionParts) {
@@ -166,10 +167,12 @@ export class Subscription implements AsyncDisposable {
       }
       if (signal.aborted) return;
       this.#error = error;
+      this.#isOver = error instanceof QueueClosedError;
       const retryInMs = backoff.nextMs();
       if (channels.consumeFailed.hasSubscribers) {
-        channels.consumeFailed.publish({ queue, topic, group, error, retryInMs });
+        channels.consumeFailed.publish({ queue, topic, group, error, ...(!this.#isOver && { retryInMs }) });
       }
+      if (this.#isOver) return this.#endBeat();
       await clock.sleep(retryInMs, signal).catch(() => {});
     }
   }
@@ -221,7 +224,13 @@ export class Subscription implements AsyncDisposable {
       this.#lost.delete(running);
     }
     this.#startParked();
+    this.#endBeat();
     this.#drain?.changed();
+  }
+
+  /** A closed driver is never there again: nothing keeps the process alive but what still runs. */
+  #endBeat(): void {
+    if (this.#isOver && this.#running.size === 0) this.#end.abort();
   }
 
   /** Extends what runs, and ends what has lost its lease: also after the event loop stood still. Keeps the process alive. */

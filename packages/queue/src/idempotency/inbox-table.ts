@@ -1,5 +1,6 @@
 import { lockNumber } from '../transactions/key-locks.ts';
 import { hashNumber, type TableName } from '../transactions/table-name.ts';
+import type { ExpectedTable } from '../transactions/table-shape.ts';
 
 /** The most records that are deleted at once. */
 const sweepSize = 1_000;
@@ -16,6 +17,12 @@ export function creation({ name, sql, index }: TableName): readonly string[] {
     )`,
     `CREATE INDEX IF NOT EXISTS ${index('handled')} ON ${sql} (handled)`,
   ];
+}
+
+/** What is there when `creation` has run. */
+export function expectedTable({ name, sql }: TableName): ExpectedTable {
+  const columns = { name: 'text', fingerprint: 'text', result: 'text', handled: 'timestamp with time zone' };
+  return { name, sql, columns };
 }
 
 /** What `claim` returns. */

@@ -3,8 +3,10 @@ import type { Running } from '../consuming/context.ts';
 import { IdempotencyConflictError, OnceUnavailableError } from '../errors.ts';
 import { lend, type PoolLike, transact } from '../transactions/pool.ts';
 import { existence } from '../transactions/table-name.ts';
+import { checkShapes, shapeQuery } from '../transactions/table-shape.ts';
+import { isDataFault } from '../transactions/texts.ts';
 import { type SqlTransaction, transactionOf } from '../transactions/transaction.ts';
-import { type Claimed, claim, creation, finish, sweep } from './inbox-table.ts';
+import { type Claimed, claim, creation, expectedTable, finish, sweep } from './inbox-table.ts';
 import type { Once, OnceResult } from './once.ts';
 import type { TransactionSettings } from './options.ts';
 import { fingerprintOf, recordName } from './record.ts';
@@ -49,6 +51,7 @@ export class TransactionOnce implements Once {
     await this.#made;
     let ended: { readonly result: OnceResult } | undefined;
     let failed: { readonly error: unknown } | undefined;
+    let hasBegun = false;
     try {
       await this.#begin(async (tx, sql) => {
         const found = await this.#claim(running, name, sql);
@@ -57,6 +60,7 @@ export class TransactionOnce implements Once {
           return;
         }
         running.tx = tx;
+        hasBegun = true;
         try {
           const result = await call();
           if (running.abortReason !== undefined) throw running.abortReason;
@@ -69,7 +73,11 @@ export class TransactionOnce implements Once {
       });
     } catch (error) {
       if (failed !== undefined) throw failed.error;
-      if (error instanceof IdempotencyConflictError || isOwnFault(error)) throw error;
+      if (error instanceof IdempotencyConflictError) throw error;
+      // A key that the server does not take is the message's fault, and all else before the handler nobody's
+      if (hasBegun ? isOwnFault(error) : isDataFault(error)) throw error;
+      // Its table may be gone
+      if (!hasBegun) this.#made = undefined;
       // It may have been committed, and then its record is found the next time
       throw new OnceUnavailableError(undefined, { cause: error });
     }
@@ -126,8 +134,11 @@ export class TransactionOnce implements Once {
     const { table } = this.#parts.settings;
     const made = this.#begin(async (_, sql) => {
       const { rows } = await sql.query(existence(table), []);
-      if (rows[0]?.['there'] === 'true') return;
-      for (const statement of creation(table)) await sql.query(statement, []);
+      if (rows[0]?.['there'] !== 'true')
+        for (const statement of creation(table)) await sql.query(statement, []);
+      const expected = [expectedTable(table)];
+      const [row] = (await sql.query(shapeQuery(expected), [])).rows;
+      checkShapes(expected, row!['shapes']!);
     });
     return made.catch(error => {
       this.#made = undefined;

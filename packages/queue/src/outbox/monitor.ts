@@ -1,5 +1,6 @@
 import type { Clock } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
+import { asked } from '../transactions/failures.ts';
 import { type PoolLike, transact } from '../transactions/pool.ts';
 import type { TableName } from '../transactions/table-name.ts';
 import { lag, longest } from './statements.ts';
@@ -51,10 +52,16 @@ export class Monitor {
   async measure(): Promise<OutboxLag> {
     const { pool, table, timeoutMs, ready, lowestId } = this.#parts;
     await ready();
-    const { rows, transactions } = await transact(pool, { timeoutMs }, async session => ({
-      rows: await session.query<{ waiting: string; oldest: string | null }>(lag(table), [String(lowestId())]),
-      transactions: await session.query<{ pid: string; age: string; writes: string }>(longest(table)),
-    }));
+    const { rows, transactions } = await asked(
+      'lag',
+      'NotExecuted',
+      transact(pool, { timeoutMs }, async session => ({
+        rows: await session.query<{ waiting: string; oldest: string | null }>(lag(table), [
+          String(lowestId()),
+        ]),
+        transactions: await session.query<{ pid: string; age: string; writes: string }>(longest(table)),
+      })),
+    );
     const [found] = rows;
     const [oldest] = transactions;
     this.last = {

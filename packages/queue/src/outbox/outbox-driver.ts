@@ -12,14 +12,16 @@ import type {
 } from '../driver.ts';
 import { QueueClosedError, UnsupportedError } from '../errors.ts';
 import { Bell } from '../transactions/bell.ts';
+import { asked } from '../transactions/failures.ts';
 import { guardConnections, ignore, keptOf, type PoolLike, runOne, transact } from '../transactions/pool.ts';
 import { existence, hashNumber, type TableName } from '../transactions/table-name.ts';
+import { checkShapes, shapeQuery } from '../transactions/table-shape.ts';
 import { textFault } from '../transactions/texts.ts';
 import { transactionOf } from '../transactions/transaction.ts';
 import { Monitor, type OutboxLag } from './monitor.ts';
 import { Quarantine } from './quarantine.ts';
 import { Relay, type RelaySettings } from './relay.ts';
-import { creation, insert } from './table.ts';
+import { creation, expectedTable, insert } from './table.ts';
 
 export interface OutboxSettings extends RelaySettings {
   readonly pool: PoolLike;
@@ -115,13 +117,22 @@ export class OutboxDriver<K extends Capabilities> implements Driver<K & { readon
       this.#bell.listen('', () => this.#relay.wake());
   }
 
-  /** Makes the table where it is missing, in a transaction of its own. May be called again, and by many at once. */
+  /**
+   * Makes the table where it is missing, in a transaction of its own. May be called again, and by many at once.
+   *
+   * @throws QueueUnavailableError, TableShapeError
+   */
   migrate(): Promise<void> {
     const { pool, table, timeoutMs } = this.#settings;
-    this.#made ??= transact(pool, { timeoutMs }, async session => {
+    if (this.#made !== undefined) return this.#made;
+    const made = transact(pool, { timeoutMs }, async session => {
       const [found] = await session.query<{ there: string }>(existence(table));
       if (found?.there !== 'true') await session.query(creation(table));
-    }).catch(error => {
+      const expected = [expectedTable(table)];
+      const [row] = await session.query<{ shapes: string }>(shapeQuery(expected));
+      checkShapes(expected, row!.shapes);
+    });
+    this.#made = asked('migrate', 'Unknown', made).catch(error => {
       this.#made = undefined;
       throw error;
     });

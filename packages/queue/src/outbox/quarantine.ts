@@ -1,6 +1,7 @@
 import type { DeadLetter, DeadLetterPage, DeadLetterSelection } from '../dead-letters.ts';
 import type { GroupStats } from '../driver.ts';
 import { inChunks } from '../transactions/chunks.ts';
+import { asked } from '../transactions/failures.ts';
 import { type PoolLike, transact } from '../transactions/pool.ts';
 import type { TableName } from '../transactions/table-name.ts';
 import { timeText } from '../transactions/time-text.ts';
@@ -110,6 +111,7 @@ export class Quarantine {
 
   #ask<R>(text: string, values: readonly string[]): Promise<readonly R[]> {
     const { pool, timeoutMs } = this.#parts;
-    return transact(pool, { timeoutMs }, session => session.query<R>(text, values));
+    const rows = transact(pool, { timeoutMs }, session => session.query<R>(text, values));
+    return asked('a look at what was put aside', 'Unknown', rows);
   }
 }

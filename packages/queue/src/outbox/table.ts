@@ -1,6 +1,7 @@
 import type { OutgoingMessage, PublishSettings } from '../driver.ts';
 import { writerLock, writerLocks } from '../transactions/key-locks.ts';
 import { hashNumber, type TableName } from '../transactions/table-name.ts';
+import type { ExpectedTable } from '../transactions/table-shape.ts';
 import type { SqlTransaction } from '../transactions/transaction.ts';
 
 /**
@@ -31,6 +32,20 @@ interface Rest {
   readonly allowUnrouted?: boolean | undefined;
 }
 
+const columns = {
+  ...{
+    id: 'bigint',
+    lane: 'smallint',
+    topic: 'text',
+    name: 'text',
+    key: 'text',
+    body: 'bytea',
+    rest: 'text',
+  },
+  ...{ made: 'timestamp with time zone', failures: 'integer', due: 'timestamp with time zone' },
+  ...{ reason: 'text', died: 'timestamp with time zone' },
+};
+
 /** Creates the table and its indexes where they are missing, one process at a time. */
 export function creation({ sql, name, index }: TableName): string {
   return `SELECT pg_advisory_xact_lock(${hashNumber(`schema ${name}`)});
@@ -51,6 +66,11 @@ CREATE TABLE IF NOT EXISTS ${sql} (
 );
 CREATE INDEX IF NOT EXISTS ${index('due')} ON ${sql} (lane, topic, key) WHERE due IS NOT NULL;
 `;
+}
+
+/** What is there when `creation` has run. */
+export function expectedTable({ name, sql }: TableName): ExpectedTable {
+  return { name, sql, columns };
 }
 
 /**

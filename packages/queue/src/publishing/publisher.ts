@@ -1,4 +1,4 @@
-import { refused } from '@ashlar/core';
+import { AshlarError, refused } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import {
   type Driver,
@@ -98,7 +98,7 @@ export class Publisher {
 
   #message(topic: string, payload: unknown, options: EveryPublishOption): OutgoingMessage {
     const body = encode(topic, payload);
-    const { id = crypto.randomUUID(), key, delayMs, priority, expiresInMs, version, deduplication } = options;
+    const { id = newId(), key, delayMs, priority, expiresInMs, version, deduplication } = options;
     const headers = this.#envelope.headers(id, topic, body === payload);
     if (key !== undefined) headers['ce-partitionkey'] = key;
     if (version !== undefined) headers[versionHeader] = String(version);
@@ -143,6 +143,11 @@ export class Publisher {
   }
 }
 
+/** As one flat string: that of `randomUUID` is a rope of its digits, which takes five times the memory where it is kept. */
+function newId(): string {
+  return crypto.randomUUID().toLowerCase();
+}
+
 function failure(error: unknown): Published {
   const asked = error instanceof Error ? error : new Error(String(error), { cause: error });
   return { ok: false, outcome: outcomeOf(error), error: asked };
@@ -152,6 +157,6 @@ function failure(error: unknown): Published {
 function asError(topic: string, id: string, published: Published | undefined): Error {
   if (published?.ok !== false) return new PublishError(topic, id, 'Unknown');
   const { outcome, error } = published;
-  const isPlain = outcome === 'NotExecuted' && (error as { code?: unknown }).code !== undefined;
+  const isPlain = outcome === 'NotExecuted' && error instanceof AshlarError;
   return isPlain ? error : new PublishError(topic, id, outcome, { cause: error });
 }

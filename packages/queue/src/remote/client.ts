@@ -61,7 +61,7 @@ export class RemoteDriver<K extends Capabilities> implements Driver<K> {
       failed: error => this.#each(consumer => consumer.fail(error)),
       delivered: ({ id, token, message, parts }) =>
         this.#consumers.get(id)?.receive(token, message, parts?.[0]),
-      left: (id, error) => this.#consumers.get(id)?.left(error),
+      left: (id, error) => this.#consumers.get(id)?.left(error && this.#endOf(error)),
     });
     this.#beat = setInterval(() => this.#probeAll(), probeMs);
     this.#beat.unref?.();
@@ -205,6 +205,12 @@ export class RemoteDriver<K extends Capabilities> implements Driver<K> {
     for (const pair of this.#declared.values()) {
       this.#connection.call('declare', pair, { repeats: 'always' }).catch(() => {}); // Consuming says so
     }
+  }
+
+  /** Of a consumer. Over another channel there may be another broker, which is open. */
+  #endOf(error: Error): Error {
+    const isPassing = this.#parts.reopens && error instanceof QueueClosedError;
+    return isPassing ? new QueueUnavailableError(error.message, error.outcome, { cause: error }) : error;
   }
 
   #each(visit: (consumer: RemoteConsumer) => void): void {

@@ -129,7 +129,7 @@ export class Connection {
     if (this.#isClosed) throw new QueueClosedError(server);
     if (this.#refusal !== undefined) throw this.#refusal;
     if (this.#end !== undefined) {
-      throw new QueueUnavailableError(`${server} is gone: ${this.#end.message}`, 'NotExecuted');
+      throw new QueueClosedError(server, 'NotExecuted', this.#end.message);
     }
   }
 
@@ -188,16 +188,19 @@ export class Connection {
   #lose(error: Error): void {
     this.#isReady = false;
     const { reopens, server } = this.#parts;
-    const lost = (outcome: 'NotExecuted' | 'Unknown') =>
-      new QueueUnavailableError(`${server} is gone: ${error.message}`, outcome, { cause: error });
     if (reopens) {
-      this.#calls.lost(lost);
+      this.#calls.lost(
+        outcome =>
+          new QueueUnavailableError(`${server} is gone: ${error.message}`, outcome, { cause: error }),
+      );
       this.#user.lost();
       this.#openChannel();
     } else {
       this.#end = error;
-      this.#calls.endAll(({ wasSent, outcome }) => lost(wasSent ? outcome : 'NotExecuted'));
-      this.#user.failed(lost('NotExecuted'));
+      const closed = (outcome: 'NotExecuted' | 'Unknown') =>
+        new QueueClosedError(server, outcome, error.message);
+      this.#calls.endAll(({ wasSent, outcome }) => closed(wasSent ? outcome : 'NotExecuted'));
+      this.#user.failed(closed('NotExecuted'));
     }
   }
 

@@ -1,5 +1,7 @@
 import { objectWith, type Rule, refused, required, withDeadline } from '@ashlar/core';
 import { QueueTimeoutError } from '../errors.ts';
+import type { ColumnTypes } from './column-types.ts';
+import { failed } from './failures.ts';
 import type { Row } from './transaction.ts';
 
 /** The part of `pg`'s Pool that is used; `pg` 8.11 and later fits, and so does a wrapper of it. */
@@ -18,6 +20,7 @@ export interface PoolClientLike {
     readonly name?: string;
     readonly text: string;
     readonly values?: unknown[];
+    readonly types?: ColumnTypes;
     // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
   }): Promise<{ readonly rows: any[] }>;
   release(destroy?: boolean): void;
@@ -149,12 +152,12 @@ async function lendOut<T>(
 ): Promise<T> {
   guardConnections(pool);
   const connecting = pool.connect();
-  const client = await within('a connection', timeoutMs, connecting).catch(error => {
+  const client = await within('a connection', timeoutMs, connecting, 'NotExecuted').catch(error => {
     connecting.then(
       late => late.release(),
       () => {},
     );
-    throw error;
+    throw failed('a connection', error, 'NotExecuted');
   });
   client.on('error', ignore); // The statement in flight reports it
   const session = new Session(client, timeoutMs);
@@ -166,8 +169,9 @@ async function lendOut<T>(
   }
 }
 
-function within<T>(what: string, timeoutMs: number, work: Promise<T>): Promise<T> {
-  return withDeadline({ timeoutMs, late: () => new QueueTimeoutError(what, timeoutMs) }, () => work);
+function within<T>(what: string, timeoutMs: number, work: Promise<T>, outcome?: 'NotExecuted'): Promise<T> {
+  const late = () => new QueueTimeoutError(what, timeoutMs, outcome);
+  return withDeadline({ timeoutMs, late }, () => work);
 }
 
 export function ignore(): void {}

@@ -1,6 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { memoryDriver, type Queue, type Transaction, type TransactionContext } from '../../src/index.ts';
 import { transactionOf } from '../../src/transactions/transaction.ts';
 import { clients } from './clients.ts';
@@ -272,6 +273,56 @@ describeWith('postgres', 'idempotency of mode transaction', () => {
     await eventually(async () => expect(handled(work)).toBe(1), soon);
     expect(await site.found()).toEqual([1]);
   });
+
+  const troubles: readonly {
+    readonly what: string;
+    readonly options?: string;
+    begin?(site: Site): Promise<unknown>;
+    /** Absent where it mends itself. */
+    end?(site: Site): Promise<unknown>;
+  }[] = [
+    { what: 'a server that only reads, as after a failover', options: '-c default_transaction_read_only=on' },
+    { what: 'a role that may not write', options: '-c role=pg_monitor' },
+    {
+      what: 'a table of records that has lost a column',
+      begin: site => site.sql(`ALTER TABLE ${site.inbox} RENAME fingerprint TO other`),
+      end: site => site.sql(`ALTER TABLE ${site.inbox} RENAME other TO fingerprint`),
+    },
+    {
+      what: 'a table of records that was dropped, and makes it again',
+      begin: site => site.sql(`DROP TABLE ${site.inbox}`),
+    },
+  ];
+  for (const { what, options, begin, end } of troubles) {
+    it(`charges no failure, as no handler is called, for ${what}`, async () => {
+      await using site = await new Site(server.url).make();
+      const work = site.queue(memoryDriver());
+      let within = site.pool;
+      await work.subscribe('order', async ({ n }, { tx }) => void (await tx.query(site.effect(n))), {
+        attempts: 1,
+        idempotency: {
+          mode: 'transaction',
+          pool: { connect: () => within.connect() },
+          table: site.inbox,
+        },
+      });
+      await work.publish('order', { n: 1 });
+      await eventually(async () => expect(handled(work)).toBe(1), soon);
+      await begin?.(site);
+      if (options !== undefined) within = site.newPool({ options });
+      const postponed = new Promise(resolve => {
+        subscribe('ashlar:queue:postponed', resolve);
+        onTestFinished(() => void unsubscribe('ashlar:queue:postponed', resolve));
+      });
+      await work.publish('order', { n: 2 });
+      expect(await postponed).toMatchObject({ error: { code: 'ASHLAR_QUEUE_ONCE_UNAVAILABLE' } });
+      await end?.(site);
+      within = site.pool;
+      await eventually(async () => expect(handled(work)).toBe(2), soon);
+      expect(work.snapshot().subscriptions[0]).toMatchObject({ failed: 0, dead: 0 });
+      expect(await site.found()).toEqual([1, 2]);
+    });
+  }
 
   it('asks for either a pool or a function that begins', async () => {
     await using site = new Site(server.url);

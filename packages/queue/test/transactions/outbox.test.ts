@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { memoryDriver, type WarningMessage } from '../../src/index.ts';
+import { memoryDriver, PublishError, type WarningMessage } from '../../src/index.ts';
 import { clients } from './clients.ts';
 import { OutboxSite, Recorder, settles, soon } from './outbox-site.ts';
 
@@ -243,9 +243,9 @@ describeWith('postgres', 'an outbox', () => {
     await using site = new OutboxSite(server.url);
     const queue = site.queue(site.driver(memoryDriver(), { relay: false }));
     const missing = site.transaction(tx => queue.publish('order', { n: 1 }, { tx }));
-    await expect(missing).rejects.toMatchObject({ code: '42P01' });
+    await expect(missing).rejects.toMatchObject({ code: PublishError.code, cause: { code: '42P01' } });
     const many = site.transaction(tx => queue.publishMany('order', [{ n: 1 }, { n: 2 }], { tx }));
-    await expect(many).rejects.toMatchObject({ code: '42P01' });
+    await expect(many).rejects.toMatchObject({ code: PublishError.code, cause: { code: '42P01' } });
   });
 
   it('refuses batches of several transactions, and texts that PostgreSQL does not have', async () => {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { CallOutcome } from '@ashlar/core';
+import { type CallOutcome, InvalidOptionError } from '@ashlar/core';
 import { QueueClosedError, QueueTimeoutError, QueueUnavailableError } from '../../errors.ts';
+import { columnTypes } from '../../transactions/column-types.ts';
+import { failed, stateOf, uncertain } from '../../transactions/failures.ts';
 import { guardConnections, ignore, type PoolClientLike, type PoolLike } from '../../transactions/pool.ts';
 import { inTime } from '../in-time.ts';
 
@@ -27,14 +29,13 @@ interface Call {
   isLate: boolean;
 }
 
-/** What the server says when the connection, its files or it itself end: what became of a commit is not known then. */
-const uncertain = /^(08|57P|58|XX|25P03|40003)/;
 /** A serialization failure, a deadlock: undone because of others, and worth another attempt. */
 const passing = /^(40001|40P01)$/;
 /** Of those, and what may be different later: too many connections, a full disk, a limit of time, a standby that becomes primary. */
 const temporary = /^(40001|40P01|53|57014|55P03|25006)/;
 /** The session does not know a statement that was prepared in it, or knows another by its name: what stands between, or other code on the pool, has exchanged or cleaned it. */
 const forgotten = /^(26000|42P05)$/;
+const advice = '`await driver.migrate()` makes the tables';
 const attempts = 10;
 /**
  * How long a connection keeps its plans. One that was made while a table was empty reads it from end to end, and the server
@@ -109,7 +110,7 @@ export class Sessions {
     return {
       query: (text, values) => {
         const name = this.#options.prepare ? { name: this.#nameOf(text) } : {};
-        return client.query({ ...name, text, values: [...values] });
+        return client.query({ ...name, text, values: [...values], types: columnTypes });
       },
     };
   }
@@ -156,7 +157,7 @@ export class Sessions {
         const isForgotten = isRefused && forgotten.test(state);
         isSound = isRefused && !isForgotten;
         if (isRefused && (isForgotten || passing.test(state)) && attempt < attempts) continue;
-        throw failed(what, error, isRefused ? 'NotExecuted' : call.onLoss);
+        throw failed(what, error, isRefused ? 'NotExecuted' : call.onLoss, advice);
       } finally {
         client.release(!isSound);
         client.removeListener('error', ignore);
@@ -179,13 +180,15 @@ export class Sessions {
     if (this.#closing.signal.aborted) throw new QueueClosedError('the postgres driver');
     const connecting = this.#options.pool.connect();
     try {
-      return await this.#inTime(what, { onLoss: 'NotExecuted', isLate: false }, connecting);
+      const client = await this.#inTime(what, { onLoss: 'NotExecuted', isLate: false }, connecting);
+      if (isBinary(client)) throw new InvalidOptionError('pool', binaryFault);
+      return client;
     } catch (error) {
       connecting.then(
         late => late.release(),
         () => {},
       );
-      throw failed(what, error, 'NotExecuted');
+      throw failed(what, error, 'NotExecuted', advice);
     }
   }
 
@@ -201,10 +204,12 @@ export class Sessions {
   }
 }
 
-/** The SQLSTATE of an error that the server reports. */
-function stateOf(error: unknown): string | undefined {
-  const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown };
-  return typeof code === 'string' && typeof severity === 'string' ? code : undefined;
+const binaryFault =
+  '`pool` must not be `binary`: `pg` then takes bytes for text, and no body of a message outlives that; ' +
+  'give the driver a Pool without it';
+
+function isBinary(client: PoolClientLike): boolean {
+  return (client as { readonly binary?: unknown }).binary === true;
 }
 
 /** Whether the server was not there, and may be back. */
@@ -212,14 +217,4 @@ export function isPassing(error: unknown): boolean {
   if (!(error instanceof QueueUnavailableError)) return false;
   const state = stateOf(error.cause);
   return state === undefined || uncertain.test(state) || temporary.test(state);
-}
-
-function failed(what: string, error: unknown, outcome: CallOutcome): Error {
-  if (error instanceof QueueUnavailableError || error instanceof QueueClosedError) return error;
-  // Errors of our own are of what the statement has found
-  const { code } = (error ?? {}) as { code?: unknown };
-  if (typeof code === 'string' && code.startsWith('ASHLAR_')) return error as Error;
-  const hint = stateOf(error) === '42P01' ? '; `await driver.migrate()` makes the tables' : '';
-  const text = error instanceof Error ? error.message : String(error);
-  return new QueueUnavailableError(`${what} failed: ${text}${hint}`, outcome, { cause: error });
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Rule, refused } from '@ashlar/core';
 import { hashNumber, literal, quote } from '../../transactions/table-name.ts';
+import type { ExpectedTable } from '../../transactions/table-shape.ts';
 
 // The states of a row of `jobs`: 0 ready, 1 later, 2 active, 3 dead, 4 done. Below 3, it is not settled.
 // `since` of one with a key is the transaction that took it, extended its lease or had it pause.
@@ -18,6 +19,19 @@ export interface Tables {
   /** Where publishers wake consumers. */
   readonly channel: string;
 }
+
+const columnsOf = {
+  groups: { grp: 'integer', topic: 'text', name: 'text', paused: 'boolean', priorities: 'integer' },
+  jobs: {
+    ...{ seq: 'bigint', grp: 'integer', id: 'text', state: 'smallint', priority: 'smallint', pos: 'xid8' },
+    ...{ lane: 'text', at: 'timestamp with time zone', expires: 'timestamp with time zone', since: 'xid8' },
+    ...{ dedup: 'text', token: 'integer', deliveries: 'integer', failures: 'integer', pauses: 'boolean' },
+    ...{ reason: 'text', headers: 'text', body: 'bytea', progress: 'bytea', result: 'bytea' },
+  },
+  ids: { name: 'uuid', at: 'timestamp with time zone' },
+  throttles: { grp: 'integer', dedup: 'text', until: 'timestamp with time zone' },
+  buckets: { grp: 'integer', lane: 'text', fullat: 'timestamp with time zone' },
+} satisfies Partial<Record<keyof Tables, Readonly<Record<string, string>>>>;
 
 /** The rule of `prefix`: `name` or `schema.name`, each of 1 to 40 bytes. */
 export const tablesRule: Rule<Tables> = (value = 'ashlar_queue', option) => {
@@ -47,6 +61,15 @@ export const uniqueId = '(id, (grp + 0))';
 /** SQL of the name that an id is remembered by: half of a SHA-256, which is half as long as most ids with their topic. */
 export function idName(topic: string, id: string): string {
   return `encode(substring(sha256(convert_to(${topic} || chr(10) || ${id}, 'UTF8')) FROM 1 FOR 16), 'hex')::uuid`;
+}
+
+/** What is there when `creation` has run. */
+export function expectedTables({ prefix, ...tables }: Tables): readonly ExpectedTable[] {
+  return Object.entries(columnsOf).map(([suffix, columns]) => ({
+    name: `${prefix}_${suffix}`,
+    sql: tables[suffix as keyof typeof columnsOf],
+    columns,
+  }));
 }
 
 /** Whether all is there that this version needs, as `whole`: to be asked before `creation`, which waits for all who write. */

@@ -85,11 +85,21 @@ export class Links {
       errors: redisErrors(name),
       prepare: client => this.#safety.check(client, stream),
       checkAgainMs: 10_000,
-      make: (): Client =>
-        clientLike(redis, { connectionName: 'ashlar-queue', connectTimeoutMs, key: stream }),
+      make: () =>
+        unkept(clientLike(redis, { connectionName: 'ashlar-queue', connectTimeoutMs, key: stream })),
       connected: () => {
         if (connections++ > 0) lost();
       },
     });
   }
+}
+
+/** Calls in flight keep the process alive by their deadlines, and subscriptions by themselves: not the socket of ioredis. */
+function unkept(client: Client): Client {
+  client.on('connect', () => (client as WithSocket).stream?.unref());
+  return client;
+}
+
+interface WithSocket extends Client {
+  readonly stream?: { unref(): void };
 }

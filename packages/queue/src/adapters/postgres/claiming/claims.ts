@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { describe, InvalidOptionError } from '@ashlar/core';
 import { type ConsumeOptions, outcomeOf, type Rate } from '../../../driver.ts';
 import { QueueTimeoutError } from '../../../errors.ts';
 import { hashNumber } from '../../../transactions/table-name.ts';
@@ -89,10 +90,10 @@ export class Claims {
     const token = randomInt(1, 2 ** 31);
     try {
       const row = await (this.#isKeyed ? this.#byKey(places, token) : this.#plain(places, token));
-      const taken: readonly Taken[] = row['taken'] === null ? [] : JSON.parse(row['taken']);
+      const [taken, bodies] = read(row);
       if (taken.length > 0) this.#claims += 4 + taken.length / 10;
       if (this.#isKeyed) this.#turn(row, taken.length < places);
-      return { token, taken, bodies: row['bodies'] ?? noBodies };
+      return { token, taken, bodies };
     } catch (error) {
       // Another server may be the primary now, which has had fewer transactions; not when the same is slow
       if (!(error instanceof QueueTimeoutError)) this.#floors.forget();
@@ -178,6 +179,14 @@ export class Claims {
     this.#lane = this.#options.fair && last !== null ? last : hasRoom ? (more ?? '') : '';
     this.hasMore = from !== this.#lane;
   }
+}
+
+/** @throws InvalidOptionError where something between has made something else of it */
+function read({ taken, bodies }: Row): [taken: readonly Taken[], bodies: Buffer] {
+  if (taken === null) return [[], noBodies];
+  if (typeof taken === 'string' && Buffer.isBuffer(bodies)) return [JSON.parse(taken), bodies];
+  const found = `a text and a bytea as ${describe(taken)} and ${describe(bodies)}`;
+  throw new InvalidOptionError('pool', `what is claimed cannot be read, as \`pool\` returns ${found}`);
 }
 
 function bucketOf(rate: Rate | undefined): [intervalMs: number | null, burstMs: number | null] {
