@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MoveAbortedError, MoveRefusedError, MoverClosedError } from '../src/errors/moves.ts';
+import { CutoverError, MoveAbortedError, MoveRefusedError, MoverClosedError } from '../src/errors/moves.ts';
 import { WriteHeldError, WrongShardError } from '../src/errors/routing.ts';
 import { memoryMoves } from '../src/memory/memory-moves.ts';
 import type { MemoryShard } from '../src/memory/memory-shard.ts';
@@ -252,3 +252,20 @@ it.each(['move', 'verify'] as const)(
     await rejects;
   },
 );
+
+it('a target that never catches up with its writers is told of, and ends the run after catchUpMs; then the move goes on', async () => {
+  const { shards, router, mover } = await movingShards();
+  const one = await router();
+  await one.on(1).write(db => db.execute(put(1, 1)));
+  const lag = async () => ({ lagMs: 80, retainedBytes: 0 });
+  const behind = mover({ backend: altered<MoveBackend>(memoryMoves({ shards }), { lag }), catchUpMs: 100 });
+  const [{ id }] = only(await behind.begin({ kind: 'merge', shards: ['a'], into: 'b' }));
+  const run = behind.run(id);
+  const events: MoveEvent[] = [];
+  for await (const event of run) events.push(event);
+  await expect(run.done).rejects.toThrow(CutoverError);
+  await expect(run.done).rejects.toThrow('80 ms behind; it must be 50 ms at most');
+  expect(events.some(({ lagMs, words }) => lagMs === 80 && words?.includes('80 ms behind'))).toBe(true);
+  expect((await behind.map()).moves).toMatchObject([{ id, step: 'catchUp' }]);
+  expect(await mover().run(id).done).toMatchObject({ step: 'committed' });
+});
