@@ -1,5 +1,5 @@
 export { channels } from './diagnostics.ts';
-export { MigrationFailedError, MigrationRefusedError } from './errors/migrations.ts';
+export { MigrationFailedError, MigrationRefusedError, MigrationsClosedError } from './errors/migrations.ts';
 export {
   CutoverError,
   FenceBusyError,
@@ -7,6 +7,7 @@ export {
   MoveAbortedError,
   MoveBlockedError,
   MoveRefusedError,
+  MoverClosedError,
   StaleMoveError,
 } from './errors/moves.ts';
 export {

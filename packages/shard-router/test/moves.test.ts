@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { MoveAbortedError, MoveRefusedError } from '../src/errors/moves.ts';
+import { CutoverError, MoveAbortedError, MoveRefusedError, MoverClosedError } from '../src/errors/moves.ts';
 import { WriteHeldError, WrongShardError } from '../src/errors/routing.ts';
 import { memoryMoves } from '../src/memory/memory-moves.ts';
 import type { MemoryShard } from '../src/memory/memory-shard.ts';
 import type { MoveEvent } from '../src/moves/events.ts';
-import type { MoveBackend } from '../src/moves/move-backend.ts';
+import type { MoveBackend, MoveContext } from '../src/moves/move-backend.ts';
 import { altered } from './support/altered.ts';
 import { clear, everything, movingShards, noteOf, put, rowsOf, tenantsOn } from './support/moving-shards.ts';
 
@@ -228,3 +228,44 @@ function losing(backend: MoveBackend): MoveBackend {
     },
   });
 }
+
+it.each(['move', 'verify'] as const)(
+  '%s that is cut off by close rejects with MoverClosedError',
+  async method => {
+    const { shards, router, mover } = await movingShards();
+    const one = await router();
+    for (const tenant of Array(20).keys()) await one.on(tenant).write(db => db.execute(put(tenant, 1)));
+    let stands!: () => void;
+    const standing = new Promise<void>(resolve => (stands = resolve));
+    const wait = (_: unknown, { signal }: MoveContext): Promise<never> => {
+      stands();
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    };
+    const changes = method === 'move' ? { copy: wait } : { verify: wait };
+    const moves = mover({ backend: altered<MoveBackend>(memoryMoves({ shards }), changes) });
+    const request = { kind: 'merge', shards: ['a'], into: 'b' } as const;
+    const work =
+      method === 'move' ? moves.move(request) : moves.verify(only(await mover().move(request))[0].id);
+    const rejects = expect(work).rejects.toThrow(MoverClosedError);
+    await standing;
+    await moves.close();
+    await rejects;
+  },
+);
+
+it('a target that never catches up with its writers is told of, and ends the run after catchUpMs; then the move goes on', async () => {
+  const { shards, router, mover } = await movingShards();
+  const one = await router();
+  await one.on(1).write(db => db.execute(put(1, 1)));
+  const lag = async () => ({ lagMs: 80, retainedBytes: 0 });
+  const behind = mover({ backend: altered<MoveBackend>(memoryMoves({ shards }), { lag }), catchUpMs: 100 });
+  const [{ id }] = only(await behind.begin({ kind: 'merge', shards: ['a'], into: 'b' }));
+  const run = behind.run(id);
+  const events: MoveEvent[] = [];
+  for await (const event of run) events.push(event);
+  await expect(run.done).rejects.toThrow(CutoverError);
+  await expect(run.done).rejects.toThrow('80 ms behind; it must be 50 ms at most');
+  expect(events.some(({ lagMs, words }) => lagMs === 80 && words?.includes('80 ms behind'))).toBe(true);
+  expect((await behind.map()).moves).toMatchObject([{ id, step: 'catchUp' }]);
+  expect(await mover().run(id).done).toMatchObject({ step: 'committed' });
+});

@@ -1,9 +1,12 @@
+import { setImmediate } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { CallOutcome, Clock } from '@ashlar/core';
 import { ManualClock } from '@ashlar/core/testing';
-import { eventually, startRedis, startTcpProxy } from '@workspace/services';
+import { eventually, freePorts, startRedis, startTcpProxy } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
+import { Connection } from '../src/adapters/redis-connection/connection.ts';
 import { Commands, clientLike, Link, type LinkErrors, script } from '../src/adapters/redis-connection.ts';
 import { ending } from './support.ts';
 
@@ -73,5 +76,36 @@ describeWith('redis', 'a connection to Redis', () => {
     await eventually(async () => expect(pauses.length).toBeGreaterThan(6), soon);
     link.abort();
     expect(pauses.slice(0, 7)).toEqual([20, 40, 80, 160, 320, 500, 500]);
+  });
+
+  it('survives TLS that is ended in mid-handshake with a server whose certificate it does not trust', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const pem = (name: string) =>
+      fileURLToPath(new URL(`../../lb/test/support/tls/${name}.pem`, import.meta.url));
+    const config = {
+      'tls-port': port,
+      'tls-cert-file': pem('cert'),
+      'tls-key-file': pem('key'),
+      'tls-ca-cert-file': pem('cert'),
+      'tls-auth-clients': 'no',
+    };
+    ending(await startRedis({ config }));
+    const uncaught: unknown[] = [];
+    const note = (error: unknown) => uncaught.push(error);
+    process.on('uncaughtExceptionMonitor', note);
+    onTestFinished(() => void process.off('uncaughtExceptionMonitor', note));
+    const redis = new Redis({ port, host: '127.0.0.1', tls: {}, lazyConnect: true });
+    // That a refusal of the certificate and one of the handshake come together is up to the network
+    for (let i = 0; i < 60; i++) {
+      const client = clientLike(redis, { connectionName: 'mine', connectTimeoutMs: 60_000 });
+      const closed = new Promise<void>(resolve => client.on('close', resolve));
+      const connection = new Connection(client);
+      const opening = connection.open(undefined, 60_000, undefined).catch(() => {});
+      while (!client.stream) await setImmediate();
+      for (let turns = i % 4; turns > 0; turns--) await setImmediate();
+      connection.end(undefined);
+      await Promise.all([opening, closed]);
+    }
+    expect(uncaught).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { eventually, type Redis as RedisServer, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
+import { createClient } from 'redis';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { RedisBackend } from '../src/adapters/redis/backend.ts';
 import { fencedSet, type RedisStoreOptions, redisStore } from '../src/adapters/redis.ts';
@@ -251,6 +252,24 @@ describeWith('redis', 'a Redis as it may be found', () => {
     await expect(fencedSet(admin, 'sink', 'four', b!(9n * 10n ** 29n))).rejects.toThrow(StaleTokenError);
     await admin.set('text', 'no hash');
     await expect(fencedSet(admin, 'text', 'x', a!(1n))).rejects.toThrow('WRONGTYPE');
+  });
+
+  it.each([2, 3] as const)('guards it through a client of node-redis with RESP %i too', async RESP => {
+    const redis = createClient({ url: server.url, RESP });
+    redis.on('error', () => {}); // The server ends before it
+    onTestFinished(() => redis.destroy());
+    await redis.connect();
+    await admin.script('FLUSH');
+    await fencedSet(redis, 'sink', bytes('one'), { token: 5n, holder: 'a' });
+    await fencedSet(redis, 'sink', 'two', { token: 5n, holder: 'a' });
+    const error: unknown = await fencedSet(redis, 'sink', 'stale', { token: 5n, holder: 'b' }).catch(
+      (error: unknown) => error,
+    );
+    expect(error).toBeInstanceOf(StaleTokenError);
+    expect(error).toMatchObject({ seen: { token: 5n, holder: 'a' } });
+    expect(await admin.hgetall('sink')).toEqual({ value: 'two', token: '5', holder: 'a' });
+    await admin.set('text', 'no hash');
+    await expect(fencedSet(redis, 'text', 'x', { token: 1n, holder: 'a' })).rejects.toThrow('WRONGTYPE');
   });
 
   it('is refused again when it is configured to evict after it was found fit', async () => {

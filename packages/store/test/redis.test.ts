@@ -8,8 +8,10 @@ import { describeWith } from '@workspace/services/vitest';
 import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { createClient, createCluster } from 'redis';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { fencedSet } from '../src/adapters/redis.ts';
 import { storeConformance } from '../src/conformance.ts';
+import { StaleTokenError } from '../src/index.ts';
 import { redisSubject } from './redis-subject.ts';
 
 const runner = { describe, it };
@@ -59,4 +61,29 @@ describeWith('redis', 'on a Redis Cluster', () => {
     const options = { name: `redisStore in a cluster, with ${name}`, features };
     storeConformance(runner, () => redisSubject(client(), admins)(), options);
   }
+
+  const sinks = {
+    ioredis: () => {
+      const redis = new Cluster(nodes());
+      onTestFinished(() => redis.disconnect());
+      return redis;
+    },
+    'node-redis 5': async () => {
+      const redis = createCluster({ rootNodes: nodes().map(socket => ({ socket })) });
+      await redis.connect();
+      onTestFinished(() => redis.destroy());
+      return redis;
+    },
+  };
+  it.each(Object.entries(sinks))(
+    'fencedSet writes through %s to the nodes of its keys',
+    async (name, open) => {
+      const redis = await open();
+      for (let i = 0; i < 12; i++) {
+        await fencedSet(redis, `${name} ${i}`, 'new', { token: 2n, holder: 'a' });
+        const stale = fencedSet(redis, `${name} ${i}`, 'old', { token: 1n, holder: 'b' });
+        await expect(stale).rejects.toThrow(StaleTokenError);
+      }
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { expect, expectTypeOf, it } from 'vitest';
-import { type RedisLike, redisStore } from '../src/adapters/redis.ts';
+import { type FencedRedis, type RedisLike, redisStore } from '../src/adapters/redis.ts';
 import {
   type Change,
   type Claim,
@@ -53,6 +53,11 @@ it('gives what the contract says', () => {
   expectTypeOf<MemoryStore>().toExtend<Store>();
   expectTypeOf<(options: ConnectedMemoryStoreOptions) => ManagedStore>(memoryStore);
   expectTypeOf(redisStore).returns.toEqualTypeOf<ManagedStore>();
+  expectTypeOf<import('ioredis').Redis>().toExtend<FencedRedis>();
+  expectTypeOf<import('ioredis').Cluster>().toExtend<FencedRedis>();
+  expectTypeOf<import('ioredis-5').Redis>().toExtend<FencedRedis>();
+  expectTypeOf<ReturnType<typeof import('redis').createClient>>().toExtend<FencedRedis>();
+  expectTypeOf<ReturnType<typeof import('redis').createCluster>>().toExtend<FencedRedis>();
   expectTypeOf<import('ioredis').Redis>().toExtend<RedisLike>();
   expectTypeOf<import('ioredis').Cluster>().toExtend<RedisLike>();
   expectTypeOf<import('ioredis-5').Redis>().toExtend<RedisLike>();

@@ -40,3 +40,12 @@ interface ReportOfShard {
   readonly pending: readonly string[];
   readonly error?: unknown;
 }
+
+/** The migrations were closed. What is not committed is not done; run them again to go on. */
+export class MigrationsClosedError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_SHARD_ROUTER_MIGRATIONS_CLOSED';
+
+  constructor() {
+    super('the migrations are closed');
+  }
+}

@@ -67,3 +67,12 @@ export class MoveBlockedError extends AshlarError {
     super(`move ${move} is blocked: ${why}`, options);
   }
 }
+
+/** The mover, or what moves rows for it, was closed. Nothing is locked, and the move stays in the map, for whoever runs it next. */
+export class MoverClosedError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_SHARD_ROUTER_MOVER_CLOSED';
+
+  constructor(what: string) {
+    super(`${what} is closed`);
+  }
+}

@@ -1,5 +1,5 @@
 import type { Row } from '../columns/column.ts';
-import { DuplicateRowError } from '../errors/statements.ts';
+import { DuplicateRowError, TransactionOverError } from '../errors/statements.ts';
 import { Turns } from '../running/turns.ts';
 import { type Claimed, type Former, formerOf } from './entry.ts';
 import { type Claim, type Index, type Indexes, textOf } from './index.ts';
@@ -124,7 +124,7 @@ export class ClaimsRun {
       if (former !== undefined && !this.#removed.has(former)) throw new Changed();
     }
     if (this.missing.length > 0) throw new Unclaimed();
-    if (this.#isSealed) throw new Error('the transaction is over');
+    if (this.#isSealed) throw new TransactionOverError();
     this.#isDone = true;
   }
 

@@ -28,6 +28,11 @@ export interface MoveLimits {
   readonly lagMs?: number;
   /** For how long it must not have been further behind, in milliseconds. Default: 1 000. */
   readonly steadyMs?: number;
+  /**
+   * How long the target may take to catch up with its writers each time, in milliseconds: else the run rejects with CutoverError, and the
+   * move goes on from there when it is run again. Default: `Infinity`; what happens says how far the target is behind.
+   */
+  readonly catchUpMs?: number;
   /** How often the slots are to change hands before the run rejects with CutoverError. Default: 20. */
   readonly attempts?: number;
   /** How much log the source may keep for a move, in bytes; with more, the move is undone. Default: 10 737 418 240. */
@@ -84,6 +89,7 @@ const rules = {
   fenceMs: durationMs(100, { min: 1 }),
   lagMs: durationMs(50),
   steadyMs: durationMs(1_000),
+  catchUpMs: durationMs(Number.POSITIVE_INFINITY, { endless: true }),
   attempts: integer(20, { min: 1 }),
   retainedBytes: integer(10 * 2 ** 30, { min: 0 }),
   routersMs: durationMs(60_000),

@@ -1,5 +1,5 @@
 import { onAbort } from '@ashlar/core';
-import { MoveRefusedError } from '../errors/moves.ts';
+import { MoveRefusedError, MoverClosedError } from '../errors/moves.ts';
 import { isCommitted, type Moving } from '../map/moving.ts';
 import type { ShardMap } from '../map/shard-map.ts';
 import { busyObstacles } from './busy-slots.ts';
@@ -217,9 +217,9 @@ export class Mover implements AsyncDisposable {
     });
   }
 
-  /** Ends the runs of this process; the moves stay in the map, for whoever runs them next. */
+  /** Ends the runs of this process, which reject with MoverClosedError; the moves stay in the map, for whoever runs them next. */
   async close(): Promise<void> {
-    this.#end.abort(new Error(`the mover ${this.name} is closed`));
+    this.#end.abort(new MoverClosedError(`the mover ${this.name}`));
     await Promise.allSettled(this.#runs);
   }
 

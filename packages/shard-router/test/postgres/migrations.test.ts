@@ -3,7 +3,11 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { pgliteAdmin } from '../../src/adapters/pglite.ts';
 import { type Migration, postgresMigrations } from '../../src/adapters/postgres.ts';
-import { MigrationFailedError, MigrationRefusedError } from '../../src/errors/migrations.ts';
+import {
+  MigrationFailedError,
+  MigrationRefusedError,
+  MigrationsClosedError,
+} from '../../src/errors/migrations.ts';
 
 const names = ['one', 'two', 'three'] as const;
 const first: Migration = {
@@ -213,6 +217,12 @@ describe('migrations of all shards', () => {
     const body =
       'CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN\n RETURN 1; END; $$; DO $x$ BEGIN PERFORM f(); END; $x$';
     expect(await site().run([{ name: 'f', sql: body }])).toMatchObject([{ applied: ['f'] }, {}, {}]);
+  });
+
+  it('that are cut off by close reject with MigrationsClosedError', async () => {
+    const migrations = site();
+    const rejects = expect(migrations.drift()).rejects.toThrow(MigrationsClosedError);
+    await Promise.all([migrations.close(), rejects]);
   });
 
   it('find what differs: types, defaults, indexes, constraints, collations, tables', async () => {

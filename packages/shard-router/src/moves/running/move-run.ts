@@ -1,5 +1,5 @@
 import { Backoff, onAbort } from '@ashlar/core';
-import { LostCopyError, MoveAbortedError, StaleMoveError } from '../../errors/moves.ts';
+import { CutoverError, LostCopyError, MoveAbortedError, StaleMoveError } from '../../errors/moves.ts';
 import { spaceOf } from '../../keys/slot-space.ts';
 import type { Moving } from '../../map/moving.ts';
 import type { MoveEvent } from '../events.ts';
@@ -160,19 +160,24 @@ export class MoveRun implements AsyncIterable<MoveEvent> {
 
   /** Until the target has not been far behind for a while. */
   async #catchUp(spec: MoveSpec, context: MoveContext): Promise<void> {
-    const { backend, clock, lagMs, steadyMs, retainedBytes } = this.#settings;
-    let since = clock.now();
+    const { backend, clock, lagMs, steadyMs, catchUpMs, retainedBytes } = this.#settings;
+    const begunAt = clock.now();
+    let since = begunAt;
     for (;;) {
       const lag = await backend.lag(spec, context);
-      this.#progress.tell(lag);
+      const isBehind = lag.lagMs > lagMs;
+      const words = `the target is ${Math.round(lag.lagMs)} ms behind; it must be ${lagMs} ms at most, for ${steadyMs} ms`;
+      this.#progress.tell(isBehind ? { ...lag, words } : lag);
       if (lag.retainedBytes > retainedBytes) {
         throw new Undo(
           `the source keeps ${lag.retainedBytes} bytes of log for it, more than ${retainedBytes}`,
         );
       }
       const now = clock.now();
-      if (lag.lagMs > lagMs) since = now;
+      if (isBehind) since = now;
       else if (now - since >= steadyMs) return;
+      if (now - begunAt >= catchUpMs)
+        throw new CutoverError(this.#id, `it has not caught up within ${catchUpMs} ms: ${words}`);
       await clock.sleep(lagPauseMs, context.signal);
     }
   }

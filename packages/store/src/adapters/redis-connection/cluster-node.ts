@@ -45,6 +45,10 @@ export class ClusterNode implements Client {
     return this.#node;
   }
 
+  get stream(): Client['stream'] {
+    return this.#client?.stream;
+  }
+
   on(event: string, listener: Listener): this {
     this.#listeners.push([event, listener]);
     this.#client?.on(event as 'end', listener as () => void);

@@ -25,6 +25,7 @@ export class Connection {
     const lost = () => this.end(this.#lastError ?? new Error('the connection was closed'));
     client.on('error', error => {
       this.#lastError = error;
+      this.#silence();
     });
     client.on('close', lost);
     client.on('end', lost);
@@ -68,6 +69,12 @@ export class Connection {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#resolveOver(reason);
+    this.#silence();
     this.client.disconnect();
+  }
+
+  /** ioredis listens to one error of its socket: one more, as of TLS that is ended in mid-handshake, would end the process. */
+  #silence(): void {
+    this.client.stream?.on('error', () => {});
   }
 }

@@ -24,6 +24,12 @@ interface NodeRedisCluster {
   destroy(): void;
   on: On;
   nodeClient(node: { readonly address: string }): Promise<NodeRedis>;
+  sendCommand(
+    key: string,
+    isReadonly: boolean,
+    args: readonly (string | Buffer)[],
+    options: object,
+  ): Promise<unknown>;
 }
 
 /** The codes of bulk and simple strings in its `typeMapping`. */
@@ -33,6 +39,17 @@ const asBuffers = { 36: Buffer, 43: Buffer };
 export function isNodeRedis(redis: object): boolean {
   const { sendCommand, destroy, callBuffer } = redis as { readonly [name: string]: unknown };
   return typeof sendCommand === 'function' && typeof destroy === 'function' && callBuffer === undefined;
+}
+
+/** Sends a command on the given client or cluster itself, there to the primary of the key. Text in the answer comes as text. */
+export function sendNodeRedis(
+  redis: object,
+  key: string,
+  args: readonly (string | Buffer)[],
+): Promise<unknown> {
+  const options = { typeMapping: {} };
+  if ('masters' in redis) return (redis as NodeRedisCluster).sendCommand(key, false, args, options);
+  return (redis as NodeRedis).sendCommand(args, options);
 }
 
 /** As `clientLike`. A cluster needs `key`. */

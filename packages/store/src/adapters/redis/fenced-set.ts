@@ -1,18 +1,21 @@
 import { objectWith, refused, required } from '@ashlar/core';
 import { checkFencingToken, type FencingToken, StaleTokenError } from '../../leases/fencing.ts';
 import { redisClient } from '../redis-connection/client-like.ts';
-import { replyCode } from '../redis-connection/replies.ts';
+import { isNodeRedis, sendNodeRedis } from '../redis-connection/node-redis.ts';
 import { fencedSetScript } from './scripts.ts';
 
-/** A client of ioredis, which is used as it is. */
-export interface FencedRedis {
-  call(command: string, args: (string | Buffer | number)[]): Promise<unknown>;
-}
+/**
+ * The user's own client, which is used as it is: of ioredis a `Redis` or `Cluster`, of node-redis 5 what `createClient` or
+ * `createCluster` return, connected.
+ */
+export type FencedRedis =
+  | { call(command: string, args: (string | Buffer | number)[]): Promise<unknown> }
+  | { sendCommand(...args: never[]): Promise<unknown>; destroy(): void };
 
-const caller = required(
-  objectWith<FencedRedis>(['call'], 'pass a client of ioredis'),
-  'pass a client of ioredis',
-);
+type Caller = Extract<FencedRedis, { call: unknown }>;
+
+const help = 'pass a client of ioredis or of node-redis 5';
+const caller = required(objectWith<Caller>(['call'], help), help);
 
 /**
  * Writes to a Redis hash of its own, with the fields `value`, `token` and `holder`, unless it has seen a newer token, or
@@ -27,7 +30,8 @@ export async function fencedSet(
   lease: FencingToken,
 ): Promise<void> {
   if (typeof redis === 'string') redisClient(redis, 'redis');
-  const client = caller(redis, 'redis');
+  const isNode = typeof redis === 'object' && redis !== null && isNodeRedis(redis);
+  const client = isNode ? undefined : caller(redis, 'redis');
   if (typeof key !== 'string') throw refused('key', 'a string', key);
   if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
     throw refused('value', 'a string or a Uint8Array', value, 'write `JSON.stringify(value)`');
@@ -35,11 +39,13 @@ export async function fencedSet(
   const { token, holder } = checkFencingToken(lease, 'lease');
   const bytes =
     typeof value === 'string' ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  const args = [1, key, bytes, String(token), holder];
+  const args = ['1', key, bytes, String(token), holder];
+  const run = (command: string, script: string) =>
+    client?.call(command, [script, ...args]) ?? sendNodeRedis(redis, key, [command, script, ...args]);
   const { source, sha } = fencedSetScript;
-  const reply = await client.call('EVALSHA', [sha, ...args]).catch((error: unknown) => {
-    if (replyCode(error) !== 'NOSCRIPT') throw error;
-    return client.call('EVAL', [source, ...args]);
+  const reply = await run('EVALSHA', sha).catch((error: unknown) => {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT '))) throw error;
+    return run('EVAL', source);
   });
   if (reply === null) return;
   const [seenToken, seenHolder] = reply as [string, string];

@@ -1,4 +1,8 @@
-import { MigrationFailedError, MigrationRefusedError } from '../../../errors/migrations.ts';
+import {
+  MigrationFailedError,
+  MigrationRefusedError,
+  MigrationsClosedError,
+} from '../../../errors/migrations.ts';
 import type { Obstacle } from '../../../moves/obstacle.ts';
 import type { PgClientLike } from '../moves/sessions/client-like.ts';
 import { ShardSession } from '../moves/sessions/session.ts';
@@ -86,9 +90,9 @@ export class Migrations implements AsyncDisposable {
     });
   }
 
-  /** Ends what runs: what is not committed is not done. */
+  /** Ends what runs, which rejects with MigrationsClosedError: what is not committed is not done. */
   async close(): Promise<void> {
-    this.#end.abort(new Error('the migrations were closed'));
+    this.#end.abort(new MigrationsClosedError());
     await Promise.allSettled(this.#running);
   }
 

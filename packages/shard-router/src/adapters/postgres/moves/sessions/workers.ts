@@ -1,3 +1,4 @@
+import { MoverClosedError } from '../../../../errors/moves.ts';
 import type { MoveContext, MoveSpec } from '../../../../moves/move-backend.ts';
 import type { Sides } from '../comparing/verifying.ts';
 import { barrier } from '../following/following.ts';
@@ -85,7 +86,7 @@ export class Workers {
   }
 
   async close(): Promise<void> {
-    this.#end.abort(new Error('the moves were closed'));
+    this.#end.abort(new MoverClosedError('what moves rows between shards of PostgreSQL'));
     for (const session of await Promise.allSettled(this.#sessions.values())) {
       if (session.status === 'fulfilled') session.value.end();
     }
