@@ -1,7 +1,8 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { AshlarError, seededRandom } from '@ashlar/core';
 import { ManualClock } from '@ashlar/core/testing';
 import { memoryStore, type Store } from '@ashlar/store';
-import { channels, type LoadFailedMessage } from '../src/index.ts';
+import type { LoadFailedMessage } from '../src/index.ts';
 import { type RunId, sameRun } from '../src/runs/record.ts';
 import { Ticks } from './model/ticks.ts';
 import { Witness } from './model/witness.ts';
@@ -44,13 +45,13 @@ export class Play {
   async run(): Promise<readonly string[]> {
     const { random } = Math;
     Math.random = seededRandom(1); // Of pauses, so that a case is the same each time
-    const listen = ({ error }: LoadFailedMessage) => this.#witness.failed(error);
-    channels.loadFailed.subscribe(listen);
+    const listen = (message: unknown) => this.#witness.failed((message as LoadFailedMessage).error);
+    subscribe('ashlar:cron-precompute:load-failed', listen);
     try {
       await this.#perform();
     } finally {
       Math.random = random;
-      channels.loadFailed.unsubscribe(listen);
+      unsubscribe('ashlar:cron-precompute:load-failed', listen);
     }
     return this.#witness.complaints;
   }

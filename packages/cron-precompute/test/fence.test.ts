@@ -1,5 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { expect, it, onTestFinished } from 'vitest';
-import { channels, type FencedRun, type RunEndedMessage } from '../src/index.ts';
+import type { FencedRun, RunEndedMessage } from '../src/index.ts';
 import { jobOf } from './job-support.ts';
 import { preparedOf } from './precompute-support.ts';
 import { gate, minuteMs, outage, site } from './support.ts';
@@ -67,11 +68,12 @@ it.each([
       throw outage();
     };
   }
-  const listen = ({ record }: RunEndedMessage) => {
+  const listen = (message: unknown) => {
+    const { record } = message as RunEndedMessage;
     if (record?.status === 'replaced') replaced.open();
   };
-  channels.runEnded.subscribe(listen);
-  onTestFinished(() => channels.runEnded.unsubscribe(listen));
+  subscribe('ashlar:cron-precompute:run-ended', listen);
+  onTestFinished(() => void unsubscribe('ashlar:cron-precompute:run-ended', listen));
   onTestFinished(() => replaced.open());
   await best.start();
   await place.clock.advance(minuteMs); // It begins to publish

@@ -85,7 +85,7 @@ function lean<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T;
 }
 
-export const schedules: fc.Arbitrary<ScheduleSpec> = fc
+const schedules: fc.Arbitrary<ScheduleSpec> = fc
   .constantFrom(...zones)
   .chain(([timeZone, ...times]) =>
     fc.record({
