@@ -46,7 +46,7 @@ async function moving() {
     expect(await leftoversOf(memory, store)).toEqual({ entries: [], voids: 0 });
   };
   const row = { tenant: to, id: 1n, mail: 'mine', town: 'Wien', seen: null };
-  return { routerOf, plain, move, find, isRight, row };
+  return { routerOf, move, find, isRight, row };
 }
 
 it('a reader waits while a row is in neither place, and finds it in the other one', async () => {

@@ -96,10 +96,6 @@ export class Links {
 
 /** Calls in flight keep the process alive by their deadlines, and subscriptions by themselves: not the socket of ioredis. */
 function unkept(client: Client): Client {
-  client.on('connect', () => (client as WithSocket).stream?.unref());
+  client.on('connect', () => client.stream?.unref());
   return client;
-}
-
-interface WithSocket extends Client {
-  readonly stream?: { unref(): void };
 }

@@ -14,7 +14,10 @@ export interface Client {
   /** In a cluster, where the key decides on the node: its host and port, while connected. */
   readonly node?: string | undefined;
   /** The socket of a client of ioredis, once there is one. */
-  readonly stream?: { on(event: 'error', listener: () => void): unknown } | null | undefined;
+  readonly stream?:
+    | { on(event: 'error', listener: () => void): unknown; unref(): unknown }
+    | null
+    | undefined;
   connect(): Promise<unknown>;
   disconnect(): void;
   on(event: 'error', listener: (error: unknown) => void): unknown;
