@@ -99,7 +99,7 @@ it('a reader waits while a row is in neither place, and finds it in the other on
 });
 
 it('a reader whose row moves between the read of its entry and its own finds it, once', async () => {
-  const { routerOf, plain, move, find, isRight, row } = await moving();
+  const { routerOf, move, find, isRight, row } = await moving();
   const { open, opened } = gate();
   let reads = 0;
   const reader = await routerOf(
