@@ -46,7 +46,7 @@ async function moving() {
     expect(await leftoversOf(memory, store)).toEqual({ entries: [], voids: 0 });
   };
   const row = { tenant: to, id: 1n, mail: 'mine', town: 'Wien', seen: null };
-  return { routerOf, move, find, isRight, row };
+  return { routerOf, plain, move, find, isRight, row };
 }
 
 it('a reader waits while a row is in neither place, and finds it in the other one', async () => {
@@ -99,7 +99,7 @@ it('a reader waits while a row is in neither place, and finds it in the other on
 });
 
 it('a reader whose row moves between the read of its entry and its own finds it, once', async () => {
-  const { routerOf, move, find, isRight, row } = await moving();
+  const { routerOf, plain, move, find, isRight, row } = await moving();
   const { open, opened } = gate();
   let reads = 0;
   const reader = await routerOf(
