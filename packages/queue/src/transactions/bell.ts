@@ -11,6 +11,8 @@ const trialMs = 30_000;
 const heardMs = 2_000;
 /** Between two notifications on a machine that is busy. */
 const longestRestMs = 50;
+/** After so many trials in a row none is heard: before, the session may have forgotten in the middle of one what it listens to. */
+const mostUnheard = 3;
 /** Between tries of a way that no notification comes through. */
 const deafMs = 30_000;
 
@@ -40,6 +42,7 @@ export class Bell {
   readonly #wakes = new Set<(topic?: string) => void>();
   #isFollowing = false;
   #leave: (() => void) | undefined;
+  #unheard = 0;
   #isDeaf = false;
   #ringing: Promise<void> | undefined;
   readonly #toRing = new Set<string>();
@@ -172,9 +175,10 @@ export class Bell {
     const late = () => new QueueTimeoutError('a notification', heardMs);
     try {
       await withDeadline({ timeoutMs: heardMs, signal, late }, () => coming);
+      this.#unheard = 0;
       this.#isDeaf = false;
     } catch (error) {
-      if (error instanceof QueueTimeoutError) this.#warn();
+      if (error instanceof QueueTimeoutError && ++this.#unheard >= mostUnheard) this.#warn();
       throw error;
     }
   }
