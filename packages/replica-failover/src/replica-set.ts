@@ -117,6 +117,7 @@ export class ReplicaSet<C> implements Executor<C>, AsyncDisposable {
    * Makes another server the primary, on purpose.
    *
    * @throws InvalidOptionError when the authority cannot: then whoever promotes must
+   * @throws LeaseLostError of `@ashlar/store` when this process stood still for so long that another may lead: try again
    */
   async switchover(options: SwitchoverOptions = {}): Promise<SwitchoverReport> {
     this.#assertOpen();

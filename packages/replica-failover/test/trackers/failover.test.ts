@@ -23,7 +23,7 @@ describe('when the primary of PostgreSQL changes', () => {
   const portOf = async (db: pg.Client) => Number((await db.query('SHOW port')).rows[0].port);
   const count = async (db: pg.Client) => (await db.query('SELECT count(*)::int AS n FROM item')).rows[0].n;
 
-  it('one that turns read-only beneath its connections fails no write; they go to whoever is promoted (discourse/rails_failover 85, cloudnative-pg/cloudnative-pg 1254, brettwooldridge/HikariCP 1971, go-gorm/dbresolver 47)', async () => {
+  it('one that turns read-only beneath its connections fails no write whose refusal arrives; they go to whoever is promoted (discourse/rails_failover 85, cloudnative-pg/cloudnative-pg 1254, brettwooldridge/HikariCP 1971, go-gorm/dbresolver 47)', async () => {
     await Promise.all([1, 2, 3].map(() => set.write(insert)));
     await cluster.tell(
       'postgres',
