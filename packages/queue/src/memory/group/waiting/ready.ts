@@ -83,8 +83,11 @@ export class Ready {
     if (lane === undefined || item === undefined) return undefined;
     this.#size--;
     lane.active++;
-    lane.bucket?.take(now);
-    this.#bucket?.take(now);
+    // What is only to be dropped takes none
+    if (item.state !== 'gone' && item.expiresAt > now) {
+      lane.bucket?.take(now);
+      this.#bucket?.take(now);
+    }
     this.#place(lane, now);
     return item;
   }
