@@ -81,7 +81,7 @@ it('bytes are the same byte for byte, though they look like JSON, and so is JSON
   expect(handled).toHaveLength(2);
 });
 
-it.each([undefined, null, 0, false, '', []])(
+it.each([[undefined], [null], [0], [false], [''], [[]]])(
   'a handler that returns %j has run all the same (aws-powertools/powertools-lambda-python 8090, aws-powertools/powertools-lambda-typescript 2521)',
   async returned => {
     const { queue, handled, subscribe, publish } = await setUp();
@@ -93,7 +93,7 @@ it.each([undefined, null, 0, false, '', []])(
   },
 );
 
-it('one key is another for each topic and group (aws-powertools/powertools-lambda-python 1012)', async () => {
+it('one key is another for each topic and group (aws-powertools/powertools-lambda-python 318, aws-powertools/powertools-lambda-python 855)', async () => {
   const { handled, subscribe, publish, dead } = await setUp();
   await subscribe('charge');
   await subscribe('charge', { group: 'audit' });
