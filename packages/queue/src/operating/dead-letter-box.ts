@@ -42,6 +42,8 @@ export class DeadLetterBox implements AsyncIterable<ReadDeadLetter> {
   async *[Symbol.asyncIterator](): AsyncGenerator<ReadDeadLetter, void, undefined> {
     const inspect = this.#need('inspect');
     const seen = new Set<string>();
+    // Where several messages may have one id, each of them is listed
+    const isOne = this.#driver.capabilities.uniqueIds === true;
     let end: readonly DeadLetter[] = []; // The last two of the page before: each page begins with the last of the one before
     for (let again = 0; again <= maxAgain; ) {
       const [previous, last] = end;
@@ -53,7 +55,8 @@ export class DeadLetterBox implements AsyncIterable<ReadDeadLetter> {
         continue;
       }
       for (const letter of letters) {
-        if (seen.size === seen.add(letter.id).size) continue;
+        const name = isOne ? letter.id : `${letter.diedAtMs} ${letter.id}`;
+        if (seen.size === seen.add(name).size) continue;
         again = 0;
         yield { ...letter, payload: payloadOf(letter) };
       }
