@@ -200,7 +200,7 @@ export interface Driver<K extends Capabilities = Capabilities> extends AsyncDisp
    * driver can never consume as it was made: then `subscribe` rejects with that.
    */
   consume(topic: string, group: string, options: ConsumeOptions): AsyncIterable<Delivery>;
-  /** Dead letters of a group, oldest first. */
+  /** Dead letters of a group, oldest first: fewer than the page may have only when there are no more. */
   inspect?(topic: string, group: string, page: DeadLetterPage): Promise<readonly DeadLetter[]>;
   /** Sends dead letters to their group again, with new budgets; returns how many. */
   redrive?(topic: string, group: string, selection: DeadLetterSelection): Promise<number>;

@@ -107,10 +107,12 @@ function resultsOf(returned: unknown, count: number): readonly unknown[] {
 }
 
 function contextOf(batch: readonly Running[]): BatchContext {
+  let made: AbortSignal | undefined;
   return {
     items: batch,
     get signal() {
-      return AbortSignal.any(batch.map(({ signal }) => signal));
+      made ??= AbortSignal.any(batch.map(({ signal }) => signal));
+      return made;
     },
   };
 }

@@ -16,7 +16,7 @@ import { fingerprintOf, recordName } from './record.ts';
 
 /** What a store keeps of a message that was handled. */
 interface Record {
-  /** Of the body, so that another message under the same key is not taken for this one. */
+  /** Of what it says, so that another message under the same key is not taken for this one. */
   readonly fingerprint: string;
   /** What its handler returned, with `results`. */
   readonly result?: unknown;
@@ -43,7 +43,7 @@ export class StoreOnce implements Once {
   async run(running: Running, payload: unknown, call: () => Promise<unknown>): Promise<OnceResult> {
     const { store, leaseMs } = this.#parts.settings;
     const name = recordName(running, payload, this.#parts.settings.key);
-    const fingerprint = fingerprintOf(running.delivery.body);
+    const fingerprint = fingerprintOf(running.delivery);
     running.idempotencyKey = name;
     const lease = await asked(Lease.tryAcquire(store, name, { ttlMs: leaseMs }));
     if (lease === undefined) return { kind: 'busy', retryMs: leaseMs / 10 };

@@ -90,7 +90,7 @@ export class TransactionOnce implements Once {
 
   /** What is known of a message that is not to be handled now. */
   async #claim(running: Running, name: string, sql: SqlTransaction): Promise<OnceResult | undefined> {
-    const fingerprint = fingerprintOf(running.delivery.body);
+    const fingerprint = fingerprintOf(running.delivery);
     const values = [name, fingerprint];
     const ask = async () =>
       (await sql.query(claim(this.#parts.settings.table), values)).rows[0] as unknown as Claimed;

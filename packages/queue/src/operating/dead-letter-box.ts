@@ -17,6 +17,8 @@ const selectionRules = {
 } satisfies RulesFor<DeadLetterSelection>;
 
 const pageSize = 100;
+/** How often a walk that others disturb begins again without bringing anything new. */
+const maxAgain = 10;
 
 /** The dead letters of one group. */
 export class DeadLetterBox implements AsyncIterable<ReadDeadLetter> {
@@ -36,15 +38,30 @@ export class DeadLetterBox implements AsyncIterable<ReadDeadLetter> {
     return stats.dead;
   }
 
-  /** All of them, oldest first. Those that come or go meanwhile may be missed. */
+  /** All of them, oldest first, each once, whatever is done to them meanwhile. Those that come meanwhile may be missed. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ReadDeadLetter, void, undefined> {
     const inspect = this.#need('inspect');
-    let after: string | undefined;
-    for (;;) {
-      const letters = await inspect(this.#topic, this.#group, { limit: pageSize, after });
-      for (const letter of letters) yield { ...letter, payload: payloadOf(letter) };
+    const seen = new Set<string>();
+    // Where several messages may have one id, each of them is listed
+    const isOne = this.#driver.capabilities.uniqueIds === true;
+    let end: readonly DeadLetter[] = []; // The last two of the page before: each page begins with the last of the one before
+    for (let again = 0; again <= maxAgain; ) {
+      const [previous, last] = end;
+      const letters = await inspect(this.#topic, this.#group, { limit: pageSize, after: previous?.id });
+      if (last !== undefined && !isSame(letters[0], last)) {
+        // It is gone, or has died again and is the latest: the others are found from the oldest on
+        end = [];
+        again++;
+        continue;
+      }
+      for (const letter of letters) {
+        const name = isOne ? letter.id : `${letter.diedAtMs} ${letter.id}`;
+        if (seen.size === seen.add(name).size) continue;
+        again = 0;
+        yield { ...letter, payload: payloadOf(letter) };
+      }
       if (letters.length < pageSize) return;
-      after = letters.at(-1)!.id;
+      end = letters.slice(-2);
     }
   }
 
@@ -63,6 +80,10 @@ export class DeadLetterBox implements AsyncIterable<ReadDeadLetter> {
   #need<M extends 'inspect' | 'redrive' | 'purge' | 'stats'>(method: M): NonNullable<Driver[M]> {
     return methodOf(this.#driver, method, 'dead letters', `dead.${method}`);
   }
+}
+
+function isSame(letter: DeadLetter | undefined, { id, diedAtMs }: DeadLetter): boolean {
+  return letter?.id === id && letter.diedAtMs === diedAtMs;
 }
 
 function payloadOf({ topic, body, headers }: DeadLetter): unknown {

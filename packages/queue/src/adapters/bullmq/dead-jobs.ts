@@ -3,7 +3,7 @@ import type { DeadLetter, DeadLetterPage, DeadLetterSelection } from '../../dead
 import type { GroupQueue } from './group-queue.ts';
 import { isLost } from './group-queue.ts';
 import type { BullJob } from './library.ts';
-import { jobIdOf, messageIdOf } from './names.ts';
+import { firstOf, jobIdsOf, messageIdOf } from './names.ts';
 import { received, withoutExpiry } from './wire.ts';
 
 /** What is sent at once. */
@@ -20,14 +20,26 @@ export class DeadJobs {
   }
 
   async page({ limit, after }: DeadLetterPage): Promise<readonly DeadLetter[]> {
-    const start = after === undefined ? 0 : (await this.#rank(jobIdOf(after))) + 1;
-    const jobs = await this.#groupQueue.queue.getJobs(['failed'], start, start + limit - 1, true);
-    return jobs.map(job => this.#letter(job));
+    let start = 0;
+    if (after !== undefined) {
+      const isThere = (rank: number) => rank >= 0;
+      start = (await firstOf(jobIdsOf(after), jobId => this.#rank(jobId), isThere)) + 1;
+    }
+    const letters: DeadLetter[] = [];
+    // The jobs of some of them may be gone: a page is full as long as there are more
+    for (let asked = limit; letters.length < limit; start += asked) {
+      asked = limit - letters.length;
+      const jobs = await this.#groupQueue.queue.getJobs(['failed'], start, start + asked - 1, true);
+      letters.push(...jobs.map(job => this.#letter(job)));
+      if (jobs.length < asked && (await this.#count()) <= start + asked) break;
+    }
+    return letters;
   }
 
   redrive(selection: DeadLetterSelection): Promise<number> {
-    return this.#each(selection, async id => {
-      const job = await this.#groupQueue.queue.getJob(id);
+    return this.#each(selection, async jobId => {
+      if ((await this.#rank(jobId)) < 0) return false;
+      const job = await this.#groupQueue.queue.getJob(jobId);
       if (job === undefined) return false;
       const lasting = withoutExpiry(job.data);
       if (lasting !== undefined) await job.updateData(lasting); // It would be dropped
@@ -37,32 +49,41 @@ export class DeadJobs {
   }
 
   purge(selection: DeadLetterSelection): Promise<number> {
-    return this.#each(selection, async id => {
-      if ((await this.#rank(id)) < 0) return false;
-      if ((await this.#groupQueue.scripts.remove(id, true)) !== 1) return false;
-      await this.#groupQueue.keepId(this.#commands, id);
+    return this.#each(selection, async jobId => {
+      if ((await this.#rank(jobId)) < 0) return false;
+      if ((await this.#groupQueue.scripts.remove(jobId, true)) !== 1) return false;
+      await this.#groupQueue.keepId(this.#commands, jobId);
       return true;
     });
   }
 
-  async #rank(id: string): Promise<number> {
-    const rank = await this.#commands.reading('ZRANK', [this.#groupQueue.key('failed'), id], false);
+  async #rank(jobId: string): Promise<number> {
+    const rank = await this.#commands.reading('ZRANK', [this.#groupQueue.key('failed'), jobId], false);
     return (rank as number | null) ?? -1;
+  }
+
+  async #count(): Promise<number> {
+    return (await this.#commands.reading('ZCARD', [this.#groupQueue.key('failed')], false)) as number;
   }
 
   /** Oldest first. Returns of how many `work` was done. */
   async #each(
     { ids, limit = Infinity }: DeadLetterSelection,
-    work: (id: string) => Promise<boolean>,
+    work: (jobId: string) => Promise<boolean>,
   ): Promise<number> {
-    const all = ids?.map(jobIdOf) ?? (await this.#ids(limit));
-    let done = 0;
-    for (let at = 0; at < all.length && done < limit; at += batchSize) {
-      const batch = all.slice(at, at + Math.min(batchSize, limit - done));
-      const results = await Promise.all(batch.map(id => attempted(() => work(id))));
-      done += results.filter(Boolean).length;
+    const all = ids?.map(jobIdsOf) ?? (await this.#ids(limit)).map(jobId => [jobId]);
+    const done = (jobIds: readonly string[]) =>
+      firstOf(
+        jobIds,
+        jobId => attempted(() => work(jobId)),
+        isDone => isDone,
+      );
+    let count = 0;
+    for (let at = 0; at < all.length && count < limit; at += batchSize) {
+      const batch = all.slice(at, at + Math.min(batchSize, limit - count));
+      count += (await Promise.all(batch.map(done))).filter(Boolean).length;
     }
-    return done;
+    return count;
   }
 
   async #ids(limit: number): Promise<readonly string[]> {

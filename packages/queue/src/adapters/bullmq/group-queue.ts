@@ -56,6 +56,11 @@ export class GroupQueue {
     for (const each of [this.queue, this.#worker]) each.on('error', () => {});
   }
 
+  /** Where jobs wait while the queue is paused: in BullMQ 5, resuming it replaces the list `wait` by this one. */
+  get pausedList(): 'paused' | 'wait' {
+    return this.queue.getBackend === undefined ? 'paused' : 'wait';
+  }
+
   key(type: string): string {
     return this.queue.toKey(type);
   }

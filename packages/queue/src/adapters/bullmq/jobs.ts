@@ -1,7 +1,7 @@
 import type { Commands } from '@ashlar/store/redis-connection';
 import type { Job } from '../../driver.ts';
 import type { GroupQueue } from './group-queue.ts';
-import { jobIdOf } from './names.ts';
+import { firstOf, jobIdsOf } from './names.ts';
 import { findScript, releaseScript } from './scripts/jobs.ts';
 
 type Found = readonly [Job['state'], ...(string | null)[]];
@@ -16,8 +16,23 @@ export class Jobs {
     this.#groupQueue = groupQueue;
   }
 
-  async find(id: string): Promise<Job | undefined> {
-    const jobId = jobIdOf(id);
+  find(id: string): Promise<Job | undefined> {
+    return firstOf(
+      jobIdsOf(id),
+      jobId => this.#find(jobId),
+      job => job !== undefined,
+    );
+  }
+
+  cancel(id: string): Promise<boolean> {
+    return firstOf(
+      jobIdsOf(id),
+      jobId => this.#cancel(jobId),
+      isCanceled => isCanceled,
+    );
+  }
+
+  async #find(jobId: string): Promise<Job | undefined> {
     const types = [jobId, `${jobId}:lock`, 'delayed', 'failed', 'completed', 'active'];
     const keys = types.map(type => this.#groupQueue.key(type));
     const reply = this.#commands.script(findScript, [...keys, jobId], { outcome: 'NotExecuted' });
@@ -37,8 +52,7 @@ export class Jobs {
     };
   }
 
-  async cancel(id: string): Promise<boolean> {
-    const jobId = jobIdOf(id);
+  async #cancel(jobId: string): Promise<boolean> {
     const { scripts } = this.#groupQueue;
     const keys = [jobId, `${jobId}:lock`].map(type => this.#groupQueue.key(type));
     if ((await this.#commands.script(releaseScript, keys)) !== 1) return false;

@@ -45,8 +45,32 @@ export function jobIdOf(id: string): string {
 export function messageIdOf(jobId: string): string {
   if (!jobId.startsWith(mark)) return jobId;
   try {
-    return decodeURIComponent(jobId.slice(mark.length));
-  } catch {
-    return jobId; // Made by other code
-  }
+    const id = decodeURIComponent(jobId.slice(mark.length));
+    if (jobIdOf(id) === jobId) return id;
+  } catch {}
+  return jobId; // Made by other code
+}
+
+/** Of a job of a scheduler. Under other names with a `:`, BullMQ keeps something else. */
+const scheduled = /^repeat:.+:\d+$/;
+
+/**
+ * The ids that the job of a message may have: the one under which the driver publishes it, and the very same, as other code has made
+ * it, such as BullMQ's own numbers.
+ */
+export function jobIdsOf(id: string): readonly string[] {
+  const jobId = jobIdOf(id);
+  const isOthers = jobId !== id && !reserved.has(id) && (!id.includes(':') || scheduled.test(id));
+  return isOthers ? [jobId, id] : [jobId];
+}
+
+/** Asks for each of them in turn, until there is an answer. */
+export async function firstOf<T>(
+  jobIds: readonly string[],
+  ask: (jobId: string) => Promise<T>,
+  isAnswer: (answer: T) => boolean,
+): Promise<T> {
+  let answer = await ask(jobIds[0]!);
+  for (let at = 1; at < jobIds.length && !isAnswer(answer); at++) answer = await ask(jobIds[at]!);
+  return answer;
 }

@@ -125,9 +125,10 @@ export class Publisher {
   ): Promise<boolean> {
     if (added.id === job.opts.jobId || deduplication === undefined) return true;
     const holder = added.id!;
-    const keys = [queue.key(`de:${deduplication.key}`), queue.key('wait'), queue.key('prioritized')];
+    const types = [`de:${deduplication.key}`, 'wait', 'paused', 'prioritized', holder];
     const replaces = deduplication.mode === 'debounce' ? 1 : 0;
-    const args = [...keys, queue.key(holder), holder, replaces, new Date().toISOString()];
+    const keys = types.map(type => queue.key(type));
+    const args = [...keys, holder, replaces, new Date().toISOString()];
     if (deduplication.mode === 'throttle') return false;
     const freed = await this.#parts.commands.script(freeKeyScript, args);
     if (freed === 0) return false;
@@ -167,7 +168,7 @@ export class Publisher {
     await registry.prioritize(topic);
     for (const group of groups) {
       const queue = groupQueue(topic, group);
-      const keys = ['wait', 'prioritized', 'pc'].map(type => queue.key(type));
+      const keys = ['wait', 'paused', 'prioritized', 'pc'].map(type => queue.key(type));
       while ((await commands.script(sortScript, [...keys, queue.key(''), lowestPriority])) !== 0);
     }
   }

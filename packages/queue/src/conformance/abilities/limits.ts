@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Delivery, Limits, Rate } from '../../driver.ts';
+import type { Delivery, Limits, OutgoingMessage, Rate } from '../../driver.ts';
 import { group, message, type Subject, send, type Tests, textOf, times, topic, until } from '../subject.ts';
 
 export const limitsTests: Tests = {
@@ -35,6 +35,23 @@ export const limitsTests: Tests = {
     await until(subject, () => reader.held.some(each => textOf(each) === 'quick'));
     assert(reader.held.length < 11, 'the quick one has waited for the slow ones');
     for (const each of reader.held.splice(0)) await each.ack();
+  },
+  'what is only to be dropped uses up no rate': async subject => {
+    const { driver, pass = ms => new Promise(resolve => setTimeout(resolve, ms)) } = subject;
+    await driver.declare(topic, group);
+    const dropped: OutgoingMessage[] = [];
+    if (driver.capabilities.expiry === true)
+      dropped.push(...times(3, n => message(`expired ${n}`, { key: 'a', expiresInMs: 1 })));
+    if (driver.cancel !== undefined) dropped.push(...times(3, n => message(`canceled ${n}`, { key: 'a' })));
+    await send(driver, topic, ...dropped, message('first', { key: 'a' }), message('second', { key: 'a' }));
+    for (const { id, expiresInMs } of dropped)
+      if (expiresInMs === undefined) await driver.cancel!(topic, group, id);
+    await pass(20);
+    const rate = { count: 1, perMs: 3_600_000 };
+    await using reader = new LimitedReader(subject, { rate, keyRate: rate }, 10);
+    await until(subject, () => reader.held.length > 0);
+    assert.deepEqual(reader.held.map(textOf), ['first']);
+    await reader.held[0]!.ack();
   },
 };
 

@@ -86,7 +86,7 @@ export class Group {
 
   enter(item: Stored, pauseMs: number, { replaces }: Comes, now: number): void {
     // Unless it was handed out meanwhile
-    if (replaces !== undefined && replaces.state !== 'active') this.#settling.forget(replaces);
+    if (replaces !== undefined && replaces.state !== 'active') this.#settling.takeAway(replaces, now);
     const { backlog } = this.#contents;
     if (pauseMs > 0) backlog.holdBack({ item, at: now + pauseMs, isRetry: false });
     else backlog.add(item, now, false);
@@ -151,7 +151,7 @@ export class Group {
     if (item === undefined || item.state === 'new') return false;
     const held = leases.of(item);
     if (held !== undefined) this.#settling.release(held, this.#now, false);
-    this.#settling.forget(item);
+    this.#settling.takeAway(item, this.#now);
     this.handOut();
     return true;
   }

@@ -65,6 +65,13 @@ export class Settling {
     this.#journal?.settled(this.#place, item, result);
   }
 
+  /** The same of one that waits or is held back. */
+  takeAway(item: Stored, now: number): void {
+    const { state } = item;
+    this.forget(item);
+    this.#contents.backlog.lost(item, state, now);
+  }
+
   #bury(item: Stored, reason: string, now: number): void {
     const { id, body, headers, key, deliveries, failures } = item;
     const { topic, name: group } = this.#place;

@@ -225,7 +225,8 @@ class Consumer implements Owner {
 
   async #returnStrays(): Promise<void> {
     const { commands, groupQueue } = this.#parts;
-    const keys = ['active', 'wait', 'stalled', 'marker'].map(type => groupQueue.key(type));
+    const types = ['active', 'wait', 'stalled', 'marker', 'meta', groupQueue.pausedList];
+    const keys = types.map(type => groupQueue.key(type));
     const args = [groupQueue.key(''), `${this.#name}:`, ...this.#held.keys()];
     await commands.script(straysScript, [...keys, ...args]);
     this.#mayHoldMore = false;

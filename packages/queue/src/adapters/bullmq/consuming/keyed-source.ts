@@ -66,8 +66,10 @@ export class KeyedSource implements Source {
     const freed = this.#freed;
     this.#freed = [];
     const { name } = this.groupQueue;
-    const args = [`${record}:${name}`, this.groupQueue.key(''), Date.now(), Math.ceil(leaseMs), this.#token];
-    return commands.script(claimScript, [...args, ...this.#sharing, ...freed]);
+    const now = Date.now();
+    const args = [`${record}:${name}`, this.groupQueue.key(''), now, Math.ceil(leaseMs), this.#token];
+    const time = new Date(now).toISOString();
+    return commands.script(claimScript, [...args, ...this.#sharing, time, ...freed]);
   }
 }
 

@@ -12,7 +12,8 @@ import { type Script, script } from '@ashlar/store/redis-connection';
  *
  * KEYS: the beginning of our own keys. ARGV: the beginning of BullMQ's keys, now (by the clock of the workers, as BullMQ
  * measures delays), lease, token, 1 if ordered, 1 if fair, then count and milliseconds of the rate of all and of that of
- * a key, and the most of a key at once, 0 where there is no such limit; then lane and job of each that was settled since.
+ * a key, and the most of a key at once, 0 where there is no such limit; the present time as an `expirytime`; then lane and
+ * job of each that was settled since.
  */
 export const claimScript: Script = script(
   1,
@@ -54,6 +55,15 @@ end
 local function take(key, limit)
   local full = math.max(tonumber(redis.call('GET', key)) or 0, at) + limit.perMs / limit.count
   redis.call('SET', key, string.format('%.3f', full), 'PX', math.ceil(full - at + 1))
+end
+
+-- One whose time is over is handed out to be dropped, and takes none
+local function isOver(id)
+  local data = redis.call('HGET', base .. id, 'data')
+  if not data or not string.find(data, '"expirytime"', 1, true) then return false end
+  local isJson, event = pcall(cjson.decode, data)
+  local time = isJson and type(event) == 'table' and event.expirytime
+  return type(time) == 'string' and time <= ARGV[12]
 end
 
 local function hands(lane)
@@ -128,7 +138,7 @@ local function sort(id)
 end
 
 local meta = redis.call('HMGET', base .. 'meta', 'paused', 'concurrency', 'max', 'duration')
-for at = 12, #ARGV, 2 do
+for at = 13, #ARGV, 2 do
   redis.call('SREM', own .. 'hands:' .. ARGV[at], ARGV[at + 1])
   touched[ARGV[at]] = true
 end
@@ -180,9 +190,10 @@ until id
 
 redis.call('ZREM', prioritized, id)
 if not (ordered and isKeyed(lane)) then redis.call('ZREM', laneKey(lane), id) end
-if rate.count > 0 then take(own .. 'rate', rate) end
+local counts = rate.count + keyRate.count > 0 and not isOver(id)
+if counts and rate.count > 0 then take(own .. 'rate', rate) end
 if isKeyed(lane) then
-  if keyRate.count > 0 then take(own .. 'rate:' .. lane, keyRate) end
+  if counts and keyRate.count > 0 then take(own .. 'rate:' .. lane, keyRate) end
   if most > 0 then
     redis.call('SADD', own .. 'hands:' .. lane, id)
     redis.call('PEXPIRE', own .. 'hands:' .. lane, 86400000)

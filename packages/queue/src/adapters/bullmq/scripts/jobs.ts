@@ -1,28 +1,30 @@
 import { type Script, script } from '@ashlar/store/redis-connection';
 
 /**
- * Gives a priority to those that wait without one, which BullMQ hands out before all that have one. KEYS: `wait`,
+ * Gives a priority to those that wait without one, which BullMQ hands out before all that have one. KEYS: `wait`, `paused`,
  * `prioritized`, `pc`. ARGV: the beginning of the keys of jobs, the priority. Returns how many, at most 1 000.
  */
 export const sortScript: Script = script(
-  3,
+  4,
   `
-local ids = redis.call('RPOP', KEYS[1], 1000)
+local ids = redis.call('RPOP', KEYS[1], 1000) or redis.call('RPOP', KEYS[2], 1000)
 for _, id in ipairs(ids or {}) do
-  local count = redis.call('INCR', KEYS[3])
+  local count = redis.call('INCR', KEYS[4])
   redis.call('HSET', ARGV[1] .. id, 'priority', ARGV[2])
-  redis.call('ZADD', KEYS[2], ARGV[2] * 0x100000000 + count % 0x100000000, id)
+  redis.call('ZADD', KEYS[3], ARGV[2] * 0x100000000 + count % 0x100000000, id)
 end
 return ids and #ids or 0`,
 );
 
 /**
- * Gives back uncharged what a consumer was handed out and never received. KEYS: `active`, `wait`, `stalled`, `marker`.
- * ARGV: the beginning of the keys of jobs, that of the consumer's tokens, then the jobs that it knows of. Returns how many.
+ * Gives back uncharged what a consumer was handed out and never received. KEYS: `active`, `wait`, `stalled`, `marker`,
+ * `meta`, and the list of those that wait while the queue is paused. ARGV: the beginning of the keys of jobs, that of the
+ * consumer's tokens, then the jobs that it knows of. Returns how many.
  */
 export const straysScript: Script = script(
-  4,
+  6,
   `
+local waiting = redis.call('HEXISTS', KEYS[5], 'paused') == 1 and KEYS[6] or KEYS[2]
 local base, consumer, known, strays = ARGV[1], ARGV[2], {}, 0
 for at = 3, #ARGV do known[ARGV[at]] = true end
 for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
@@ -33,7 +35,7 @@ for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
       redis.call('SREM', KEYS[3], id)
       redis.call('LREM', KEYS[1], -1, id)
       redis.call('HINCRBY', base .. id, 'ats', -1)
-      redis.call('RPUSH', KEYS[2], id)
+      redis.call('RPUSH', waiting, id)
       redis.call('ZADD', KEYS[4], 0, '0')
       strays = strays + 1
     end
@@ -43,25 +45,28 @@ return strays`,
 );
 
 /**
- * Frees the key of a deduplication from a job. KEYS: the key, `wait`, `prioritized`, the job. ARGV: the job's id, 1 to free
- * it from a living job too, the present time as an `expirytime`. Returns 0 when the key stays with its job, 1 when it is free, 2 when the job waits still.
+ * Frees the key of a deduplication from a job. KEYS: the key, `wait`, `paused`, `prioritized`, the job. ARGV: the job's
+ * id, 1 to free it from a living job too, the present time as an `expirytime`. Returns 0 when the key stays with its job, 1 when it is
+ * free, 2 when the job waits still.
  */
 export const freeKeyScript: Script = script(
-  4,
+  5,
   `
 local id = ARGV[1]
 local function isExpired()
-  local isJson, event = pcall(cjson.decode, redis.call('HGET', KEYS[4], 'data'))
+  local isJson, event = pcall(cjson.decode, redis.call('HGET', KEYS[5], 'data'))
   local at = isJson and type(event) == 'table' and event.expirytime
-  return type(at) == 'string' and at <= ARGV[3] and redis.call('EXISTS', KEYS[4] .. ':lock') == 0
+  return type(at) == 'string' and at <= ARGV[3] and redis.call('EXISTS', KEYS[5] .. ':lock') == 0
 end
-local isOver = redis.call('EXISTS', KEYS[4]) == 0 or redis.call('HEXISTS', KEYS[4], 'finishedOn') == 1 or isExpired()
+local isOver = redis.call('EXISTS', KEYS[5]) == 0 or redis.call('HEXISTS', KEYS[5], 'finishedOn') == 1 or isExpired()
 if not isOver and ARGV[2] ~= '1' then return 0 end
 if redis.call('GET', KEYS[1]) == id then redis.call('DEL', KEYS[1]) end
 if isOver then return 1 end
-if redis.call('ZSCORE', KEYS[3], id) then return 2 end
-for _, each in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
-  if each == id then return 2 end
+if redis.call('ZSCORE', KEYS[4], id) then return 2 end
+for at = 2, 3 do
+  for _, each in ipairs(redis.call('LRANGE', KEYS[at], 0, -1)) do
+    if each == id then return 2 end
+  end
 end
 return 1`,
 );

@@ -11,11 +11,15 @@ if ARGV[3] then
   local rank = redis.call('ZRANK', died, ARGV[3])
   if rank then from = rank + 1 end
 end
-local letters = {}
-for _, id in ipairs(redis.call('ZRANGE', died, from, from + ARGV[2] - 1)) do
-  local packed = redis.call('HGET', dead, id)
-  if packed then letters[#letters + 1] = cmsgpack.unpack(packed) end
-end
+local letters, limit = {}, tonumber(ARGV[2])
+repeat
+  local ids = redis.call('ZRANGE', died, from, from + limit - #letters - 1)
+  for _, id in ipairs(ids) do
+    local packed = redis.call('HGET', dead, id)
+    if packed then letters[#letters + 1] = cmsgpack.unpack(packed) end
+  end
+  from = from + #ids
+until #ids == 0 or #letters == limit
 return letters`,
 );
 

@@ -23,10 +23,18 @@ local function unread()
   if not isAside(group) then lag = groupOf(stream, group).lag end
   return lag or length - active
 end
+-- Of those that are delayed for all groups, this one does not get what it has canceled
+local function withoutIt()
+  local count = 0
+  for _, groups in ipairs(redis.call('HVALS', base .. 'zc')) do
+    if string.find(',' .. groups .. ',', ',' .. group .. ',', 1, true) then count = count + 1 end
+  end
+  return count
+end
 return {
   math.max(0, unread() - redis.call('SCARD', base .. 'c:' .. group)) + fromStream
     + redis.call('XLEN', retries) - again + fromRetries,
-  redis.call('ZCARD', base .. 'z') + redis.call('ZCARD', base .. 'p:' .. group),
+  math.max(0, redis.call('ZCARD', base .. 'z') - withoutIt()) + redis.call('ZCARD', base .. 'p:' .. group),
   active + again - fromStream - fromRetries,
   redis.call('ZCARD', base .. 'died:' .. group),
 }`,

@@ -1,6 +1,6 @@
 import { Heap } from '@ashlar/core';
-import type { States, Stored } from '../stored.ts';
-import { Ready, type Sharing } from './ready.ts';
+import type { State, States, Stored } from '../stored.ts';
+import { areMany, isThere, Ready, type Sharing } from './ready.ts';
 
 /** A message that is held back until its time. */
 export interface Later {
@@ -14,6 +14,10 @@ export interface Later {
 export class Backlog {
   readonly #states: States;
   readonly #later = new Heap<Later>((a, b) => a.at - b.at || a.item.sequence - b.item.sequence);
+  /** Those of them that pause after a failure. */
+  readonly #pausing = new Set<Stored>();
+  /** How many of those that are held back are taken away. */
+  #gone = 0;
   #sharing: Sharing = {};
   #ready = new Ready();
 
@@ -47,6 +51,16 @@ export class Backlog {
   holdBack(later: Later): void {
     this.#states.become(later.item, 'delayed');
     this.#later.push(later);
+    if (later.isRetry) this.#pausing.add(later.item);
+  }
+
+  /** It was taken away: nothing waits for it, and in the end nothing stays of it. @param from the state that it had */
+  lost(item: Stored, from: State, now: number): void {
+    if (this.#pausing.delete(item)) this.#ready.abandoned(item.key, now);
+    if (from === 'waiting') this.#ready.lost(now);
+    if (from !== 'delayed' || !areMany(++this.#gone, this.#later.size)) return;
+    this.#later.filter(later => isThere(later.item));
+    this.#gone = 0;
   }
 
   /** The next message that may start, which then counts as active for its key until it is `settled`. */
@@ -79,15 +93,12 @@ export class Backlog {
     this.#ready.count(active, this.#pausing);
   }
 
-  get #pausing(): Stored[] {
-    return [...this.#later].filter(({ isRetry }) => isRetry).map(({ item }) => item);
-  }
-
   #due({ item, isRetry }: Later, now: number): void {
     if (item.state === 'gone') {
-      if (isRetry) this.#ready.abandoned(item.key, now);
+      this.#gone--;
       return;
     }
+    this.#pausing.delete(item);
     this.#states.become(item, 'waiting');
     if (isRetry) this.#ready.returned(item, now);
     else this.#ready.push(item, now);

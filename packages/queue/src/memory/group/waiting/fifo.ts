@@ -29,6 +29,15 @@ export class PriorityFifo<T> {
     return queue.shift();
   }
 
+  /** Keeps the items that pass. */
+  filter(keep: (item: T) => boolean): void {
+    this.#size = 0;
+    for (const queue of this.#queues) {
+      queue.filter(keep);
+      this.#size += queue.size;
+    }
+  }
+
   *[Symbol.iterator](): Generator<T> {
     for (let priority = this.#queues.length - 1; priority >= 0; priority--) {
       yield* this.#queues[priority] ?? [];
@@ -78,6 +87,11 @@ class Fifo<T> {
       this.#head = 0;
     }
     return item;
+  }
+
+  filter(keep: (item: T) => boolean): void {
+    this.#items = [...this].filter(keep);
+    this.#head = 0;
   }
 
   *[Symbol.iterator](): Generator<T> {

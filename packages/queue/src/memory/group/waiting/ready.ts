@@ -41,6 +41,8 @@ export class Ready {
   readonly #runnable = new Heap<Place>(byRank);
   readonly #limited = new Heap<Lane>((a, b) => a.bucket!.availableAt - b.bucket!.availableAt);
   #size = 0;
+  /** How many of those are taken away, and only to be passed over. */
+  #gone = 0;
   #turn = 0;
   #sweepAt = 1_000;
 
@@ -83,8 +85,12 @@ export class Ready {
     if (lane === undefined || item === undefined) return undefined;
     this.#size--;
     lane.active++;
-    lane.bucket?.take(now);
-    this.#bucket?.take(now);
+    if (item.state === 'gone') this.#gone--;
+    // What is only to be dropped takes none
+    else if (item.expiresAt > now) {
+      lane.bucket?.take(now);
+      this.#bucket?.take(now);
+    }
     this.#place(lane, now);
     return item;
   }
@@ -114,9 +120,21 @@ export class Ready {
   under(sharing: Sharing, now: number, active: Iterable<Stored>, pausing: Iterable<Stored>): Ready {
     const next = new Ready(sharing);
     next.count(active, pausing);
-    const items = [...this.#lanes.values()].flatMap(lane => [...lane.waiting]);
+    const items = [...this.#lanes.values()].flatMap(lane => [...lane.waiting].filter(isThere));
     for (const item of items.sort((a, b) => a.sequence - b.sequence)) next.push(item, now);
     return next;
+  }
+
+  /** One that waits was taken away. It keeps its place, and its memory, until there are many of its kind. */
+  lost(now: number): void {
+    if (!areMany(++this.#gone, this.#size)) return;
+    this.#size -= this.#gone;
+    this.#gone = 0;
+    for (const lane of this.#lanes.values()) {
+      lane.waiting.filter(isThere);
+      if (lane.waiting.size === 0) lane.place = undefined;
+      this.#place(lane, now);
+    }
   }
 
   /** Counts messages in hands and in pauses that came from elsewhere. */
@@ -192,6 +210,13 @@ export class Ready {
     }
     this.#sweepAt = 2 * this.#lanes.size + 1_000;
   }
+}
+
+export const isThere = ({ state }: Stored): boolean => state !== 'gone';
+
+/** Whether so many of all are to be swept out: seldom enough to cost each of them little. */
+export function areMany(gone: number, all: number): boolean {
+  return gone > 100 && 2 * gone > all;
 }
 
 function byRank(a: Place, b: Place): number {

@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { eventually, type Redis as RedisServer, startRedis } from '@workspace/services';
+import * as six from 'bullmq';
+import * as five from 'bullmq-5';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
+import { type BullmqLibrary, type BullmqOptions, bullmq } from '../../../src/adapters/bullmq.ts';
+import { Reader } from '../../../src/conformance/subject.ts';
+import type { Driver } from '../../../src/index.ts';
+
+/** BullMQ 5 and 6 have the same methods here, and types that are not each other's. */
+export const libraries = { '6': six, '5': five } as unknown as Readonly<Record<string, typeof six>>;
+
+export const soon = (attempt: () => Promise<void>): Promise<void> =>
+  eventually(attempt, { withinMs: 20_000 });
+
+interface Opened {
+  readonly name: string;
+  readonly bull: six.Queue;
+  readonly driver: Driver;
+  key(type: string): string;
+  open(more?: Partial<BullmqOptions>): Driver;
+  read(options?: ConstructorParameters<typeof Reader>[3]): Reader;
+}
+
+/** A Redis for the tests of a file. */
+export class BullSite {
+  server!: RedisServer;
+  admin!: Redis;
+
+  constructor() {
+    beforeAll(async () => {
+      this.server = await startRedis({ own: true });
+      this.admin = new Redis(this.server.port);
+    });
+    afterAll(async () => {
+      this.admin?.disconnect();
+      await this.server?.stop();
+    });
+  }
+
+  /** A queue of BullMQ, as other code has it, and a driver over it, with leases that outlast a slow machine. */
+  async begin(library: typeof six): Promise<Opened> {
+    const name = `mail-${randomUUID()}`;
+    const connection = { host: '127.0.0.1', port: this.server.port, maxRetriesPerRequest: null };
+    const bull = new library.Queue(name, { connection });
+    onTestFinished(() => bull.close());
+    const open = (more: Partial<BullmqOptions> = {}): Driver => {
+      const driver = bullmq({ queue: bull, leaseMs: 30_000, library: library as BullmqLibrary, ...more });
+      onTestFinished(() => driver[Symbol.asyncDispose]());
+      return driver;
+    };
+    const driver = open();
+    await driver.declare(name, 'default');
+    const read: Opened['read'] = options => {
+      const reader = new Reader(driver, name, 'default', options);
+      onTestFinished(() => reader[Symbol.asyncDispose]());
+      return reader;
+    };
+    return { name, bull, driver, open, read, key: type => `bull:${name}:${type}` };
+  }
+
+  /**
+   * Sends what the server executes in the order in which it comes, and ends every connection before it answers: a server that
+   * stands still reads all of that at once when it goes on.
+   */
+  async answerIsLost(...sent: readonly (() => Promise<unknown>)[]): Promise<void> {
+    const works: Promise<unknown>[] = [];
+    this.server.pause();
+    try {
+      for (const send of sent) {
+        works.push(send());
+        await pause(100);
+      }
+      works.push(this.admin.call('CLIENT', ['KILL', 'TYPE', 'normal']));
+      await pause(100);
+    } finally {
+      this.server.resume();
+    }
+    await Promise.all(works);
+  }
+}
