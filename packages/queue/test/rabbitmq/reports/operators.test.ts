@@ -194,6 +194,28 @@ describeWith({ own: 'rabbitmq' }, 'reports of servers of RabbitMQ', () => {
     await driver[Symbol.asyncDispose]();
   });
 
+  it('says so when its vhost is deleted, and goes on when that is there again (sensu/sensu 612, rabbitmq/rabbitmq-server 4260)', async () => {
+    const make = async () => {
+      await server.control('add_vhost', 'passing');
+      await server.control('set_permissions', '-p', 'passing', 'guest', '.*', '.*', '.*');
+    };
+    await make();
+    const { driver } = await begin({ url: `${server.url}/passing` });
+    await using queue = new Queue(driver, { messages: messages<{ topic: string }>() });
+    const handled: string[] = [];
+    await queue.subscribe('topic', text => void handled.push(text), { group });
+    await queue.publish('topic', 'before');
+    await soon(async () => expect(handled).toEqual(['before']));
+    await server.control('delete_vhost', 'passing');
+    await soon(() => expect(queue.publish('topic', 'refused')).rejects.toThrow(/vhost.*does not exist/));
+    await soon(async () => expect((await queue.health()).ok).toBe(false));
+    await make();
+    // The group was declared a moment ago, and is declared again with the connection
+    await soon(async () => void (await queue.publish('topic', 'after')));
+    await soon(async () => expect(handled).toContain('after'));
+    await soon(async () => expect((await queue.health()).ok).toBe(true));
+  }, 240_000);
+
   it('delays that end while the server is away end when it is back (rabbitmq/rabbitmq-server 37, rabbitmq/rabbitmq-delayed-message-exchange 25)', async () => {
     const { driver } = await begin();
     await send(driver, topic, message('late', { delayMs: 1_000 }), message('now'));
