@@ -98,15 +98,18 @@ const domainRule: Rule<string | undefined> = (value, option) => {
   throw refused(option, 'the name of a domain', value);
 };
 
+/** A hundred years: JetStream has nanoseconds of 64 bits. */
+const maxMs = 3_155_760_000_000;
+
 const rules = {
   connection: required(
     objectWith<NatsConnectionOptions>([]),
     "write `nats({ connection: { servers: 'nats://localhost:4222' } })`",
   ),
   prefix: prefixRule,
-  leaseMs: durationMs(7_500, { above: 0 }),
+  leaseMs: durationMs(7_500, { above: 0, max: maxMs }),
   timeoutMs: durationMs(5_000, { above: 0, max: 2 ** 30 }),
-  deduplicationMs: durationMs(120_000, { above: 0 }),
+  deduplicationMs: durationMs(120_000, { above: 0, max: maxMs }),
   maxMessages: integer(1_000_000, { min: 1 }),
   maxDead: integer(10_000, { min: 0 }),
   replicas: integer(1, { min: 1 }),

@@ -12,9 +12,16 @@ import {
   type PublishSettings,
   refusal,
 } from '../driver.ts';
-import { GroupGoneError, QueueClosedError, QueueFullError, UnroutedError } from '../errors.ts';
-import { consume, type Next } from './rabbitmq/consumer.ts';
-import { walk } from './rabbitmq/dead-queue.ts';
+import {
+  GroupGoneError,
+  InvalidPayloadError,
+  QueueClosedError,
+  QueueFullError,
+  UnroutedError,
+} from '../errors.ts';
+import { consume } from './rabbitmq/consuming/consumer.ts';
+import type { Next } from './rabbitmq/consuming/held.ts';
+import { page, selected, type Visit, walk } from './rabbitmq/dead-queue.ts';
 import { guarded, Link } from './rabbitmq/link.ts';
 import { groupNames } from './rabbitmq/names.ts';
 import {
@@ -25,8 +32,9 @@ import {
   readSettings,
   type Settings,
 } from './rabbitmq/options.ts';
+import { copyBytes, maxReasonLength, Oversized } from './rabbitmq/oversized.ts';
 import { type Confirmed, Publisher, type Sendable } from './rabbitmq/publisher.ts';
-import { isNotFound } from './rabbitmq/refusals.ts';
+import { isNotFound, typed } from './rabbitmq/refusals.ts';
 import { type Target, Topology } from './rabbitmq/topology.ts';
 import { propertiesOf, type Stored } from './rabbitmq/wire.ts';
 
@@ -34,6 +42,8 @@ export type { QueueType, RabbitmqCapabilities, RabbitmqOptions } from './rabbitm
 
 /** The longest time that RabbitMQ lets a message wait: ten years. */
 const longestDelayMs = 315_360_000_000;
+/** Milliseconds until a copy is offered again to a group that is full. */
+const fullAgainMs = 100;
 
 const stored: Published = { ok: true };
 
@@ -116,20 +126,8 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
     group: string,
     { limit, after }: DeadLetterPage,
   ): Promise<readonly DeadLetter[]> {
-    const letters: DeadLetter[] = [];
-    let isBefore = after !== undefined;
-    await this.#walk(topic, group, ({ id, key, headers, body, diedAt, reason, deliveries, failures }) => {
-      if (isBefore) {
-        isBefore = id !== after;
-        return 'keep';
-      }
-      if (letters.length >= limit) return 'stop';
-      letters.push({
-        ...{ id, topic, group, body, headers, key, reason, deliveries, failures },
-        diedAtMs: diedAt,
-      });
-      return 'keep';
-    });
+    const { letters, visit } = page(topic, group, limit, after);
+    await this.#walk(topic, group, 'NotExecuted', visit);
     return letters;
   }
 
@@ -190,7 +188,7 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
     const options = propertiesOf(message, { expiresAt });
     options.mandatory = !allowUnrouted;
     if (this.#settings.queueType === 'classic' && priority !== undefined) options.priority = priority;
-    return { body: Buffer.from(body), options };
+    return { body: Buffer.from(body), options, reserved: copyBytes };
   }
 
   #published(topic: string, result: Confirmed | Error, allowUnrouted: boolean): Published {
@@ -201,6 +199,7 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
       const error = new QueueFullError(topic, 'any', this.#settings.maxMessages, 'Unknown');
       return { ok: false, outcome: 'Unknown', error };
     }
+    if (result instanceof Oversized) return refusal(invalid(topic, result));
     const outcome = outcomeOf(result);
     // A user who may only write has no exchange to write to
     if (isNotFound(result) && outcome === 'NotExecuted') {
@@ -213,7 +212,7 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
   async #store(topic: string, group: string, message: Stored, next: Next): Promise<void> {
     const { queue, dead } = groupNames(this.#settings.prefix, topic, group);
     const { deliveries, failures } = next;
-    const end = 'dead' in next ? { reason: next.dead, diedAt: Date.now() } : {};
+    const end = 'dead' in next ? { reason: next.dead.slice(0, maxReasonLength), diedAt: Date.now() } : {};
     const { expiresAt, priority } = message;
     // Only what was never handed out expires
     const expiry = deliveries === 0 && Number.isFinite(expiresAt) && !('dead' in next) ? { expiresAt } : {};
@@ -223,18 +222,30 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
     if (priority !== undefined) options.priority = priority;
     const afterMs = 'dead' in next ? 0 : Math.min(next.afterMs, longestDelayMs);
     const target = { exchange: '', key: 'dead' in next ? dead : queue };
-    const result = await this.#send(target, afterMs, { body: Buffer.from(message.body), options });
-    if (result === 'unrouted') throw new GroupGoneError(topic, group);
-    if (result === 'refused') throw new QueueFullError(topic, group, this.#settings.maxMessages);
+    const copy = { body: Buffer.from(message.body), options, reserved: 0 };
+    try {
+      let result = await this.#send(target, afterMs, copy);
+      // It was in the group before, and its place in hands is what makes room: it is never refused for want of it
+      if (result === 'refused') result = await this.#send(target, fullAgainMs, copy);
+      if (result === 'unrouted') throw new GroupGoneError(topic, group);
+      if (result === 'refused') throw new QueueFullError(topic, group, this.#settings.maxMessages);
+    } catch (error) {
+      throw error instanceof Oversized ? invalid(topic, error) : error;
+    }
   }
 
   async #send(target: Target, delayMs: number, sendable: Sendable): Promise<Confirmed> {
-    let { exchange, key } = target;
-    if (delayMs > 0) {
-      exchange = '';
-      key = await this.#topology.delayQueue(this.#publishing, target, delayMs);
-      sendable.options.expiration = String(Math.ceil(delayMs));
+    if (delayMs <= 0) return this.#sendNow(target, sendable);
+    sendable.options.expiration = String(Math.ceil(delayMs));
+    for (let attempt = 0; ; attempt++) {
+      const key = await this.#topology.delayQueue(this.#publishing, target, delayMs);
+      const result = await this.#sendNow({ exchange: '', key }, sendable);
+      if (result !== 'unrouted' || attempt > 0) return result;
+      this.#topology.forget(key); // Someone has deleted it
     }
+  }
+
+  async #sendNow({ exchange, key }: Target, sendable: Sendable): Promise<Confirmed> {
     const [result] = await this.#publisher.publish(exchange, key, [sendable]);
     if (result instanceof Error) throw result;
     return result!;
@@ -251,27 +262,32 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
   async #takeDead(
     topic: string,
     group: string,
-    { ids, limit = Number.POSITIVE_INFINITY }: DeadLetterSelection,
+    selection: DeadLetterSelection,
     take: (letter: Stored) => Promise<void>,
   ): Promise<number> {
-    const wanted = ids === undefined ? undefined : new Set(ids);
     let count = 0;
-    await this.#walk(topic, group, async letter => {
-      if (count >= limit || wanted?.size === 0) return 'stop';
-      if (wanted !== undefined && !wanted.delete(letter.id)) return 'keep';
+    const counted = async (letter: Stored) => {
       await take(letter);
       count++;
-      return 'take';
-    });
+    };
+    await this.#walk(topic, group, 'Unknown', selected(selection, counted));
     return count;
   }
 
-  #walk(topic: string, group: string, visit: Parameters<typeof walk>[2]): Promise<void> {
-    const { dead } = groupNames(this.#settings.prefix, topic, group);
+  #walk(topic: string, group: string, outcome: 'NotExecuted' | 'Unknown', visit: Visit): Promise<void> {
+    const { prefix, timeoutMs } = this.#settings;
+    const { dead } = groupNames(prefix, topic, group);
     const walking = this.#walking.then(() =>
-      this.#inGroup(topic, group, async () => walk(await this.#consuming.channel(), dead, visit)),
+      this.#inGroup(topic, group, async () => {
+        const channel = await this.#consuming.channel();
+        await walk(channel, dead, timeoutMs, visit).catch(error => Promise.reject(typed(error, outcome)));
+      }),
     );
     this.#walking = walking.catch(() => {});
     return walking;
   }
+}
+
+function invalid(topic: string, cause: Oversized): InvalidPayloadError {
+  return new InvalidPayloadError(topic, [cause.message], { cause });
 }

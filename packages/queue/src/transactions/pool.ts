@@ -1,7 +1,7 @@
 import { objectWith, type Rule, refused, required, withDeadline } from '@ashlar/core';
 import { QueueTimeoutError } from '../errors.ts';
 import type { ColumnTypes } from './column-types.ts';
-import { failed } from './failures.ts';
+import { failed, stateOf } from './failures.ts';
 import type { Row } from './transaction.ts';
 
 /** The part of `pg`'s Pool that is used; `pg` 8.11 and later fits, and so does a wrapper of it. */
@@ -75,6 +75,8 @@ export function keptOf(pool: PoolLike): number {
 export class Session {
   readonly client: PoolClientLike;
   isSound = true;
+  /** The server is no primary: a new connection may lead to the one that is. */
+  isReadOnly = false;
   readonly #timeoutMs: number;
 
   constructor(client: PoolClientLike, timeoutMs: number) {
@@ -85,8 +87,14 @@ export class Session {
   async query<R = Row>(text: string, values: readonly string[] = []): Promise<readonly R[]> {
     // Without an array there are no parameters, and then there may be several statements
     const statement = values.length === 0 ? { text } : { text, values: [...values] };
-    const { rows } = await within('a statement', this.#timeoutMs, this.client.query(statement));
-    return rows as R[];
+    try {
+      const { rows } = await within('a statement', this.#timeoutMs, this.client.query(statement));
+      return rows as R[];
+    } catch (error) {
+      if (error instanceof QueueTimeoutError) void cancel(this.client);
+      this.isReadOnly ||= isReadOnly(error);
+      throw error;
+    }
   }
 }
 
@@ -164,7 +172,7 @@ async function lendOut<T>(
   try {
     return await use(session);
   } finally {
-    client.release(!session.isSound);
+    client.release(!session.isSound || session.isReadOnly);
     client.removeListener('error', ignore);
   }
 }
@@ -175,6 +183,50 @@ function within<T>(what: string, timeoutMs: number, work: Promise<T>, outcome?: 
 }
 
 export function ignore(): void {}
+
+/** Whether the server refused to write: it may have been the primary when the connection was made, and may be none now. */
+export function isReadOnly(error: unknown): boolean {
+  return stateOf(error) === '25006';
+}
+
+/** What a client of `pg` keeps of its connection, and its types leave out. */
+interface Addressed {
+  readonly host?: unknown;
+  readonly port?: unknown;
+  readonly processID?: unknown;
+  readonly secretKey?: unknown;
+}
+
+/** The code of a request to cancel, in place of a version of the protocol. */
+const cancelCode = 80_877_102;
+const cancelMs = 1_000;
+
+/**
+ * Asks the server to give up what it does on a connection, as nobody waits for it. While a statement waits for a lock, the
+ * server does not notice that its connection was ended: each further attempt would leave it one session more. Resolves
+ * when the server has heard of it, or cannot be reached.
+ */
+export async function cancel(client: PoolClientLike): Promise<void> {
+  const { host, port, processID, secretKey } = client as Addressed;
+  if (typeof host !== 'string' || typeof port !== 'number') return;
+  if (typeof processID !== 'number' || typeof secretKey !== 'number') return;
+  const request = new DataView(new ArrayBuffer(16));
+  for (const [index, number] of [16, cancelCode, processID, secretKey].entries()) {
+    request.setInt32(4 * index, number);
+  }
+  const { connect } = process.getBuiltinModule('node:net');
+  const socket = connect(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });
+  await new Promise<void>(resolve => {
+    const end = () => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve();
+    };
+    const timer = setTimeout(end, cancelMs);
+    socket.on('error', end).on('close', end); // The server ends it when it has heard
+    socket.resume().end(new Uint8Array(request.buffer));
+  });
+}
 
 /**
  * A connection for a borrower who may keep it for too long: after `end` it refuses to be asked, where it would else ask

@@ -40,16 +40,17 @@ export class Streams {
     const { prefix, leaseMs, deduplicationMs, maxMessages, maxDead } = this.#settings;
     const { stream, subject } = topicNames(prefix, topic);
     const names = groupNames(prefix, topic, group);
-    const window = { duplicate_window: deduplicationMs * 1e6 };
+    const window = { duplicate_window: nanoseconds(deduplicationMs) };
     const refusing = { discard: 'new', max_msgs: maxMessages };
     await this.#stream(stream, { ...window, ...refusing, subjects: [subject], retention: 'interest' });
     const mine = [names.ready, names.later];
+    const lease = { ack_wait: nanoseconds(leaseMs) };
     await this.#stream(names.again, { ...window, subjects: mine, retention: 'workqueue' });
     const dead = { discard: 'old', max_msgs: maxDead === 0 ? 1 : maxDead };
     await this.#stream(names.deadStream, { ...dead, subjects: [`${names.dead}.>`], retention: 'limits' });
-    await this.#consumer(names.again, own.ready, { filter_subject: names.ready, ack_wait: leaseMs * 1e6 });
-    await this.#consumer(names.again, own.later, { filter_subject: names.later, ack_wait: leaseMs * 1e6 });
-    await this.#consumer(stream, names.consumer, { deliver_policy: 'new', ack_wait: leaseMs * 1e6 });
+    await this.#consumer(names.again, own.ready, { filter_subject: names.ready, ...lease });
+    await this.#consumer(names.again, own.later, { filter_subject: names.later, ...lease });
+    await this.#consumer(stream, names.consumer, { deliver_policy: 'new', ...lease });
   }
 
   /** How many groups a topic has. */
@@ -107,4 +108,9 @@ export class Streams {
       throw error;
     }
   }
+}
+
+/** Whole ones: JetStream takes no fraction. */
+function nanoseconds(ms: number): number {
+  return Math.max(1, Math.round(ms * 1e6));
 }

@@ -3,7 +3,14 @@ import { type CallOutcome, InvalidOptionError } from '@ashlar/core';
 import { QueueClosedError, QueueTimeoutError, QueueUnavailableError } from '../../errors.ts';
 import { columnTypes } from '../../transactions/column-types.ts';
 import { failed, stateOf, uncertain } from '../../transactions/failures.ts';
-import { guardConnections, ignore, type PoolClientLike, type PoolLike } from '../../transactions/pool.ts';
+import {
+  cancel,
+  guardConnections,
+  ignore,
+  isReadOnly,
+  type PoolClientLike,
+  type PoolLike,
+} from '../../transactions/pool.ts';
 import { inTime } from '../in-time.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each statement knows its columns
@@ -155,12 +162,16 @@ export class Sessions {
         const state = stateOf(error);
         const isRefused = state !== undefined && !uncertain.test(state);
         const isForgotten = isRefused && forgotten.test(state);
-        isSound = isRefused && !isForgotten;
+        isSound = isRefused && !isForgotten && !isReadOnly(error);
         if (isRefused && (isForgotten || passing.test(state)) && attempt < attempts) continue;
         throw failed(what, error, isRefused ? 'NotExecuted' : call.onLoss, advice);
       } finally {
-        client.release(!isSound);
-        client.removeListener('error', ignore);
+        const release = () => {
+          client.release(!isSound);
+          client.removeListener('error', ignore);
+        };
+        if (call.isLate) void cancel(client).then(release);
+        else release();
       }
     }
   }

@@ -35,6 +35,8 @@ export class Link {
   /** Why the last attempt to connect has failed. */
   #failure: Error | undefined;
   #blocked: { readonly reason: string; readonly over: Promise<void> } | undefined;
+  /** For channels that this connection has no number for. */
+  #more: Link | undefined;
 
   constructor(settings: LinkSettings) {
     this.#settings = settings;
@@ -67,15 +69,18 @@ export class Link {
     });
   }
 
-  /** A channel of its own for one use, which is the caller's to close. */
+  /** A channel of its own for one use, which is the caller's to close; over another connection when this one has too many. */
   async channel(): Promise<Channel> {
     const opening = this.model().then(async model => guarded(await model.createChannel()));
     try {
       return await this.soon(opening);
     } catch (error) {
       opening.then(channel => channel.close()).catch(() => {}); // It came too late
-      throw typed(error, 'NotExecuted');
+      if (!hasNoNumber(error)) throw typed(error, 'NotExecuted');
     }
+    if (this.isClosed) throw new QueueClosedError('the rabbitmq driver');
+    this.#more ??= new Link(this.#settings);
+    return this.#more.channel();
   }
 
   /** Work on a channel of its own: what RabbitMQ refuses there, closes no other. */
@@ -109,7 +114,7 @@ export class Link {
     await inTime(Promise.all(this.#ending), this.#settings.timeoutMs, () => new Error('late')).catch(
       () => {},
     );
-    const model = await this.#connecting?.catch(() => undefined);
+    const [model] = await Promise.all([this.#connecting?.catch(() => undefined), this.#more?.close()]);
     if (model === undefined) return;
     // It may be gone already, or never answer
     await inTime(model.close(), this.#settings.timeoutMs, () => new Error('late')).catch(() => {});
@@ -205,11 +210,23 @@ export function guarded<C extends Channel>(channel: C): C {
   return channel;
 }
 
+/** RabbitMQ's `channel_max` is a bound for each connection. */
+function hasNoNumber(error: unknown): boolean {
+  return error instanceof Error && error.message === 'No channels left to allocate';
+}
+
 /** What amqplib keeps of its connections, and its types leave out. */
 interface Streaming {
   readonly stream: Socket;
+  /** Bytes; 0 is no bound. */
+  readonly frameMax: number;
 }
 
 function socketOf(model: ChannelModel): Streaming['stream'] {
   return (model.connection as unknown as Streaming).stream;
+}
+
+/** The most bytes of a frame that RabbitMQ takes over this connection; 0 when it has no bound. */
+export function frameMaxOf(model: ChannelModel): number {
+  return (model.connection as unknown as Streaming).frameMax;
 }

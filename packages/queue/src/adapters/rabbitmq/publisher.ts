@@ -1,7 +1,8 @@
-import type { ConfirmChannel, Options } from 'amqplib';
+import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import { QueueTimeoutError, QueueUnavailableError } from '../../errors.ts';
 import { inTime } from '../in-time.ts';
-import { guarded, type Link } from './link.ts';
+import { frameMaxOf, guarded, type Link } from './link.ts';
+import { checkHeaders, headerRoom, Oversized } from './oversized.ts';
 import { typed } from './refusals.ts';
 
 /** What became of a message: `unrouted` has reached no queue, `refused` was not taken by one of them. */
@@ -11,11 +12,15 @@ export type Confirmed = 'stored' | 'unrouted' | 'refused';
 export interface Sendable {
   readonly body: Buffer;
   readonly options: Options.Publish;
+  /** Bytes that the headers of its later copies may have more. */
+  readonly reserved: number;
 }
 
 /** A channel with confirms. */
 interface Line {
   readonly channel: ConfirmChannel;
+  /** Bytes that headers may have. */
+  readonly room: number;
   /** The messages that came back, by their numbers. */
   readonly returned: Set<string>;
   /** Why RabbitMQ has closed it. */
@@ -36,7 +41,9 @@ export class Publisher {
   /** Of `#line`, while it is open. */
   #ready: Line | undefined;
   #sent = 0;
-  /** The largest body that RabbitMQ takes, once it has refused one. */
+  /** The connection of the last line. */
+  #model: ChannelModel | undefined;
+  /** The largest body that RabbitMQ takes over this connection, once it has refused one. */
   #maxBytes = Number.POSITIVE_INFINITY;
 
   /** @param lost called when a channel has ended: what was known to exist may not */
@@ -90,17 +97,18 @@ export class Publisher {
       let left = batch.length;
       if (left === 0) resolve();
       for (let index = 0; index < batch.length; index++) {
-        const { body, options } = batch[index]!;
+        const { body, options, reserved } = batch[index]!;
         const number = String(++this.#sent);
         options.correlationId = number;
         try {
           if (body.byteLength > this.#maxBytes) throw this.#isTooLarge(body.byteLength);
+          checkHeaders(options, reserved, line.room);
           line.channel.publish(exchange, key, body, options, (error: Error | null) => {
             results[index] = this.#confirmed(line, number, error, body.byteLength);
             if (--left === 0) resolve();
           });
         } catch (error) {
-          results[index] = typed(error, 'NotExecuted');
+          results[index] = error instanceof Oversized ? error : typed(error, 'NotExecuted');
           if (--left === 0) resolve();
         }
       }
@@ -128,9 +136,8 @@ export class Publisher {
     return new QueueUnavailableError(text, 'NotExecuted', { cause });
   }
 
-  #isTooLarge(bytes: number, cause?: unknown): Error {
-    const text = `the message has ${bytes} bytes, and RabbitMQ takes ${this.#maxBytes}`;
-    return new QueueUnavailableError(text, 'NotExecuted', { cause });
+  #isTooLarge(bytes: number, cause?: unknown): Oversized {
+    return new Oversized(`it has ${bytes} bytes, and RabbitMQ takes ${this.#maxBytes}`, { cause });
   }
 
   #open(): Promise<Line> {
@@ -159,9 +166,13 @@ export class Publisher {
 
   async #channel(closed: () => void): Promise<Line> {
     const model = await this.#link.model();
+    // An operator may have raised it meanwhile
+    if (model !== this.#model) this.#maxBytes = Number.POSITIVE_INFINITY;
+    this.#model = model;
     try {
       const channel = guarded(await model.createConfirmChannel());
-      const line: Line = { channel, returned: new Set(), error: undefined, tooLarge: undefined };
+      const room = headerRoom(frameMaxOf(model));
+      const line: Line = { channel, room, returned: new Set(), error: undefined, tooLarge: undefined };
       channel.on('return', ({ properties }) => line.returned.add(String(properties.correlationId)));
       channel.on('error', error => {
         line.error = error;

@@ -65,7 +65,11 @@ type Difference = readonly [string, argument: string, queue: string, received: s
 function different([, argument, queue, received, current]: Difference, cause: unknown): InvalidOptionError {
   const isDead = queue.endsWith(':dead');
   const option =
-    argument === 'x-max-length' ? (isDead ? 'maxDead' : 'maxMessages') : (optionOf[argument] ?? argument);
+    argument === 'x-max-length'
+      ? isDead
+        ? 'maxDead'
+        : 'maxMessages'
+      : ((isDead ? undefined : optionOf[argument]) ?? argument);
   const message = `\`${option}\` must be ${bare(current)}, with which queue ${describe(queue)} was declared, got ${bare(received)}; declare it as it is, or delete the queue`;
   return new InvalidOptionError(option, message, { cause });
 }

@@ -50,9 +50,10 @@ export class Topology {
     }
   }
 
-  /** A channel of the publishing connection has ended: what is known may be gone. */
-  forget(): void {
-    this.#known.clear();
+  /** What is known may be gone: that queue, or all, when a channel of the publishing connection has ended. */
+  forget(queue?: string): void {
+    if (queue === undefined) this.#known.clear();
+    else this.#known.delete(queue);
   }
 
   /** The exchange of a topic, which is there when this has resolved. */
@@ -95,7 +96,9 @@ export class Topology {
     const { prefix, queueType, maxMessages, maxDead } = this.#settings;
     const { exchange, queue, dead } = groupNames(prefix, topic, group);
     await channel.assertExchange(exchange, 'fanout', { durable: true });
-    await channel.assertQueue(dead, { durable: true, arguments: { 'x-max-length': maxDead } });
+    // By its type, as a vhost may have another by default: of a quorum queue, what is looked at comes back late, and is counted
+    const ofDead = { 'x-queue-type': 'classic', 'x-max-length': maxDead };
+    await channel.assertQueue(dead, { durable: true, arguments: ofDead });
     await channel.assertQueue(queue, {
       durable: true,
       arguments: {

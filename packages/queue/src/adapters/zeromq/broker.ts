@@ -123,6 +123,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   });
   const close = closedAtExit(() => router.close());
   try {
+    // The library would take the address of another over without a word
+    const path = /^ipc:\/\/([^@].*)$/.exec(bind)?.[1];
+    if (path !== undefined && (await isListening({ path }))) throw new Error('Address already in use');
     await router.bind(bind);
   } catch (error) {
     close();

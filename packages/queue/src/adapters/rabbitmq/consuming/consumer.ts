@@ -1,29 +1,21 @@
 import { onAbort, sleep } from '@ashlar/core';
 import type { Channel, ConsumeMessage } from 'amqplib';
-import type { ConsumeOptions, Delivery, NackOptions } from '../../driver.ts';
-import { DeliveryLostError, GroupGoneError, QueueClosedError, QueueTimeoutError } from '../../errors.ts';
-import { inTime } from '../in-time.ts';
-import type { QueueType } from './options.ts';
-import { isNotFound, isRefusal, typed } from './refusals.ts';
-import { returnsOf, type Stored, storedOf } from './wire.ts';
+import type { ConsumeOptions, Delivery } from '../../../driver.ts';
+import { GroupGoneError, QueueClosedError, QueueTimeoutError } from '../../../errors.ts';
+import { inTime } from '../../in-time.ts';
+import { isNotFound, isRefusal, typed } from '../refusals.ts';
+import { storedOf } from '../wire.ts';
+import { Held, type HeldParts } from './held.ts';
 
-/** What becomes of a copy of the message, stored before the delivery is acknowledged. */
-export type Next =
-  | { readonly deliveries: number; readonly failures: number; readonly afterMs: number }
-  | { readonly deliveries: number; readonly failures: number; readonly dead: string };
-
-export interface ConsumerParts {
+export interface ConsumerParts extends HeldParts {
   readonly topic: string;
   readonly group: string;
   readonly queue: string;
-  readonly queueType: QueueType;
   /** Milliseconds that a call may take. */
   readonly timeoutMs: number;
   channel(): Promise<Channel>;
   /** Closes it. */
   end(channel: Channel): void;
-  /** Stores the copy and resolves when RabbitMQ has confirmed it. */
-  store(message: Stored, next: Next): Promise<void>;
 }
 
 /** What amqplib keeps of its consumers, and its types leave out. */
@@ -199,91 +191,5 @@ class Session {
     this.#isOver = true;
     for (const held of this.#held) held.isLost = true;
     this.#wake();
-  }
-}
-
-class Held implements Delivery {
-  isLost = false;
-  readonly #message: ConsumeMessage;
-  readonly #stored: Stored;
-  readonly #channel: Channel;
-  readonly #parts: ConsumerParts;
-  readonly #done: () => void;
-  #isSettled = false;
-
-  constructor(
-    message: ConsumeMessage,
-    stored: Stored,
-    channel: Channel,
-    parts: ConsumerParts,
-    done: () => void,
-  ) {
-    this.#message = message;
-    this.#stored = stored;
-    this.#channel = channel;
-    this.#parts = parts;
-    this.#done = done;
-  }
-
-  get id(): string {
-    return this.#stored.id;
-  }
-
-  get body(): Uint8Array {
-    return this.#stored.body;
-  }
-
-  get headers(): Readonly<Record<string, string>> {
-    return this.#stored.headers;
-  }
-
-  get contentType(): string | undefined {
-    return this.#stored.contentType;
-  }
-
-  get key(): string | undefined {
-    return this.#stored.key;
-  }
-
-  get deliveries(): number {
-    return this.#stored.deliveries + returnsOf(this.#message, this.#parts.queueType) + 1;
-  }
-
-  get failures(): number {
-    return this.#stored.failures;
-  }
-
-  async ack(): Promise<void> {
-    if (!this.#isSettled) this.#acknowledge();
-  }
-
-  async nack({ requeueAfterMs = 0, dead, charge = true }: NackOptions): Promise<void> {
-    if (this.#isSettled) return;
-    if (this.isLost) throw new DeliveryLostError(this.id);
-    const failures = this.failures + (charge ? 1 : 0);
-    const deliveries = this.deliveries - (charge || dead !== undefined ? 0 : 1);
-    const counts = { deliveries, failures };
-    // The copy first: a crash in between makes two of one, and never none
-    await this.#parts.store(
-      this.#stored,
-      dead === undefined ? { ...counts, afterMs: requeueAfterMs } : { ...counts, dead },
-    );
-    this.#acknowledge();
-  }
-
-  async extend(): Promise<void> {
-    if (!this.#isSettled && this.isLost) throw new DeliveryLostError(this.id);
-  }
-
-  #acknowledge(): void {
-    if (this.isLost) throw new DeliveryLostError(this.id);
-    try {
-      this.#channel.ack(this.#message);
-    } catch {
-      this.isLost = true;
-      throw new DeliveryLostError(this.id);
-    }
-    this.#isSettled = true;
-    this.#done();
   }
 }
