@@ -12,7 +12,13 @@ import {
   type PublishSettings,
   refusal,
 } from '../driver.ts';
-import { GroupGoneError, QueueClosedError, QueueFullError, UnroutedError } from '../errors.ts';
+import {
+  GroupGoneError,
+  QueueClosedError,
+  QueueFullError,
+  QueueUnavailableError,
+  UnroutedError,
+} from '../errors.ts';
 import { consume, type Next } from './rabbitmq/consumer.ts';
 import { walk } from './rabbitmq/dead-queue.ts';
 import { guarded, Link } from './rabbitmq/link.ts';
@@ -229,12 +235,20 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
   }
 
   async #send(target: Target, delayMs: number, sendable: Sendable): Promise<Confirmed> {
-    let { exchange, key } = target;
-    if (delayMs > 0) {
-      exchange = '';
-      key = await this.#topology.delayQueue(this.#publishing, target, delayMs);
-      sendable.options.expiration = String(Math.ceil(delayMs));
-    }
+    if (delayMs <= 0) return this.#publishTo(target, sendable);
+    // Also of a message that no group need receive: it is known that way that the queue is there
+    Object.assign(sendable.options, { expiration: String(Math.ceil(delayMs)), mandatory: true });
+    const key = await this.#topology.delayQueue(this.#publishing, target, delayMs);
+    const result = await this.#publishTo({ exchange: '', key }, sendable);
+    if (result !== 'unrouted') return result;
+    // Somebody has deleted the queue, which says nothing of the target
+    await this.#topology.delayQueue(this.#publishing, target, delayMs, { isGone: true });
+    const again = await this.#publishTo({ exchange: '', key }, sendable);
+    if (again !== 'unrouted') return again;
+    throw new QueueUnavailableError(`RabbitMQ: queue "${key}" is deleted again and again`, 'NotExecuted');
+  }
+
+  async #publishTo({ exchange, key }: Target, sendable: Sendable): Promise<Confirmed> {
     const [result] = await this.#publisher.publish(exchange, key, [sendable]);
     if (result instanceof Error) throw result;
     return result!;

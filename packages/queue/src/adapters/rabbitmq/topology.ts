@@ -73,8 +73,13 @@ export class Topology {
     return exchange;
   }
 
-  /** A queue without consumers, whose messages go on to their target when their time is over. */
-  async delayQueue(link: Link, target: Target, delayMs: number): Promise<string> {
+  /** A queue without consumers, whose messages go on to their target when their time is over. `isGone`: it was deleted. */
+  async delayQueue(
+    link: Link,
+    target: Target,
+    delayMs: number,
+    { isGone = false }: { readonly isGone?: boolean } = {},
+  ): Promise<string> {
     const queue = `${target.key || `${target.exchange}:`}:delay:${delayBucket(delayMs)}`;
     const declared = {
       durable: true,
@@ -87,6 +92,7 @@ export class Topology {
         'x-overflow': 'reject-publish',
       },
     };
+    if (isGone) this.#known.delete(queue);
     await this.#once(queue, () => link.aside(channel => channel.assertQueue(queue, declared), 'NotExecuted'));
     return queue;
   }
