@@ -29,7 +29,7 @@ import type { Capabilities, Driver, GroupStats, Published } from './driver.ts';
 import { QueueClosedError } from './errors.ts';
 import { healthOf, type QueueHealth, type QueueSnapshot } from './health.ts';
 import type { BeginIdempotencyOptions, PoolIdempotencyOptions } from './idempotency/options.ts';
-import { MessageTypes, type Typed } from './messages/messages.ts';
+import { isMessageTypes, type MessageTypes, type Typed } from './messages/messages.ts';
 import { topicName } from './names.ts';
 import { DeadLetterBox } from './operating/dead-letter-box.ts';
 import { type FoundJob, Jobs } from './operating/jobs.ts';
@@ -49,7 +49,7 @@ export interface QueueOptions<In, Out = In> {
 
 const rules = {
   messages: required((value, option) => {
-    if (value === undefined || value instanceof MessageTypes) return value as object as Typed<never>;
+    if (value === undefined || isMessageTypes(value)) return value as object as Typed<never>;
     throw refused(option, 'made by `messages()`', value, 'write `messages: messages<{ topic: Payload }>()`');
   }, 'write `messages: messages<{ topic: Payload }>()`'),
   name: text('queue'),

@@ -23,6 +23,20 @@ queueConformance(
   { name: 'memory through a port', capabilities, features: { others: true } },
 );
 
+it('a queue publishes through a port, one message or many', async () => {
+  const owner = memoryDriver();
+  onTestFinished(() => owner[Symbol.asyncDispose]());
+  await using queue = new Queue(memoryDriver({ port: owner.connect() }), {
+    messages: messages<{ work: number }>(),
+  });
+  const handled: number[] = [];
+  await queue.subscribe('work', n => void handled.push(n), { concurrency: 1 });
+  await queue.publish('work', 1, { id: 'one', key: 'a' });
+  const published = await queue.publishMany('work', [2, 3]);
+  expect(published).toEqual([expect.objectContaining({ ok: true }), expect.objectContaining({ ok: true })]);
+  await eventually(async () => expect(handled.sort()).toEqual([1, 2, 3]), { withinMs: 20_000 });
+});
+
 /** Runs a fixture that uses the owner's driver. A worker does not take the TypeScript loader from its arguments. */
 function start(fixture: string, owner: MemoryDriver): Worker {
   const program = `

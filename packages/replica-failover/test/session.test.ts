@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { currentSession, maxSessionLength, Session, withSession } from '../src/index.ts';
 
 const position = fc.record({
@@ -103,4 +103,18 @@ describe('withSession', () => {
     );
     expect(currentSession()).toBeUndefined();
   });
+});
+
+it('a session is that of all installed copies of the package', async () => {
+  vi.resetModules();
+  const other = await import('../src/index.ts');
+  expect(other.withSession).not.toBe(withSession);
+  const set = await other.ReplicaSet.connect({ servers: other.memoryCluster().servers() });
+  const before = new Session().serialize();
+  await withSession(async session => {
+    expect(other.currentSession()).toBe(session);
+    await set.write(db => db.set('key', 'value'));
+    expect(session.serialize()).not.toBe(before);
+  });
+  await set.close();
 });

@@ -17,6 +17,7 @@ import {
   InvalidPayloadError,
   QueueClosedError,
   QueueFullError,
+  QueueUnavailableError,
   UnroutedError,
 } from '../errors.ts';
 import { consume } from './rabbitmq/consuming/consumer.ts';
@@ -236,13 +237,16 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
 
   async #send(target: Target, delayMs: number, sendable: Sendable): Promise<Confirmed> {
     if (delayMs <= 0) return this.#sendNow(target, sendable);
-    sendable.options.expiration = String(Math.ceil(delayMs));
-    for (let attempt = 0; ; attempt++) {
-      const key = await this.#topology.delayQueue(this.#publishing, target, delayMs);
-      const result = await this.#sendNow({ exchange: '', key }, sendable);
-      if (result !== 'unrouted' || attempt > 0) return result;
-      this.#topology.forget(key); // Someone has deleted it
+    // Also of a message that no group need receive: it is known that way that the queue is there
+    Object.assign(sendable.options, { expiration: String(Math.ceil(delayMs)), mandatory: true });
+    let queue = '';
+    for (let attempt = 0; attempt < 2; attempt++) {
+      queue = await this.#topology.delayQueue(this.#publishing, target, delayMs);
+      const result = await this.#sendNow({ exchange: '', key: queue }, sendable);
+      if (result !== 'unrouted') return result;
+      this.#topology.forget(queue); // Somebody has deleted it, which says nothing of the target
     }
+    throw new QueueUnavailableError(`RabbitMQ: queue "${queue}" is deleted again and again`, 'NotExecuted');
   }
 
   async #sendNow({ exchange, key }: Target, sendable: Sendable): Promise<Confirmed> {

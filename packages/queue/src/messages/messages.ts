@@ -30,11 +30,19 @@ export function messages(schemas?: Schemas): Typed<unknown> {
   return new MessageTypes(schemas) as object;
 }
 
+/** Also on what another installed copy of this package has made. */
+const brand = Symbol.for('ashlar.queue.messages');
+
+export function isMessageTypes(value: unknown): value is MessageTypes {
+  return typeof value === 'object' && value !== null && brand in value;
+}
+
 /** What `messages` returns, to the engine. */
 export class MessageTypes {
   readonly #schemas: ReadonlyMap<string, StandardSchemaV1> | undefined;
 
   constructor(schemas: Schemas | undefined) {
+    Object.defineProperty(this, brand, { value: true });
     if (schemas === undefined) return;
     if (typeof schemas !== 'object' || schemas === null) {
       throw refused('messages', 'an object with a Standard Schema for each topic', schemas);

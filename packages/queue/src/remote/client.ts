@@ -170,7 +170,7 @@ export class RemoteDriver<K extends Capabilities> implements Driver<K> {
   async #publish(
     topic: string,
     batch: readonly OutgoingMessage[],
-    settings: PublishSettings,
+    { allowUnrouted }: PublishSettings,
   ): Promise<readonly Published[]> {
     // What the caller changes afterwards is not published: the way there may be long
     const parts = batch.map(({ body }) => new Uint8Array(body));
@@ -184,6 +184,8 @@ export class RemoteDriver<K extends Capabilities> implements Driver<K> {
         const words = `${server} has not yet confirmed ${others} bytes, and no more may be on their way`;
         throw new QueueUnavailableError(words, 'NotExecuted');
       }
+      // Alone: a queue gives the name of each setting, and a port keeps those without a value
+      const settings = { allowUnrouted };
       const { result } = await this.#connection.call('publish', [topic, messages, settings], {
         repeats: 'always',
         parts,

@@ -1,4 +1,4 @@
-import { describe, expect, expectTypeOf, it } from 'vitest';
+import { describe, expect, expectTypeOf, it, vi } from 'vitest';
 import {
   type Capabilities,
   channels,
@@ -23,6 +23,17 @@ interface Messages {
 function queueOf(driver = memoryDriver()) {
   return new Queue(driver, { messages: messages<Messages>(), name: 'shop' });
 }
+
+it('takes messages and a driver that another installed copy of the package has made', async () => {
+  vi.resetModules();
+  const other = await import('../../src/index.ts');
+  expect(other.Queue).not.toBe(Queue);
+  await using queue = new other.Queue(memoryDriver(), { messages: messages<Messages>() });
+  await expect(queue.publish('order.placed', { id: '1' })).rejects.toThrow(UnroutedError);
+  expect(() => new Queue(memoryDriver(), { messages: {} })).toThrow(
+    '`messages` must be made by `messages()`',
+  );
+});
 
 describe('Queue.publish', () => {
   it('publishes a CloudEvent', async () => {

@@ -1,7 +1,9 @@
 import { type AsyncStorage, asyncHooks, refused } from '@ashlar/core';
 import { Session } from '../session.ts';
 
-let storage: AsyncStorage<Session> | undefined;
+/** Of the process: of two installed copies of this package, one may run the work, and the other the reads in it. */
+const place = Symbol.for('ashlar.replica-failover.current-session');
+const shared = globalThis as { [place]?: AsyncStorage<Session> };
 
 /**
  * Runs the work with a session of its own: reads after a write in it see that write, without being given the session.
@@ -15,16 +17,18 @@ export function withSession<T>(work: (session: Session) => T, session: Session =
   if (typeof Object(session).position !== 'function') {
     throw refused('session', 'a Session', session, 'write `new Session()`');
   }
+  let storage = shared[place];
   if (storage === undefined) {
     const module = asyncHooks();
     if (module === undefined)
       throw new Error('withSession needs Node.js: there is no AsyncLocalStorage here');
     storage = new module.AsyncLocalStorage<Session>();
+    Object.defineProperty(shared, place, { value: storage });
   }
   return storage.run(session, () => work(session));
 }
 
 /** The session of the nearest `withSession` around the caller. */
 export function currentSession(): Session | undefined {
-  return storage?.getStore();
+  return shared[place]?.getStore();
 }

@@ -44,14 +44,21 @@ describeWith({ own: 'rabbitmq' }, 'reports of servers of RabbitMQ', () => {
     await soon(async () => expect(reader.received).toHaveLength(1));
     await reader.received[0]!.nack({ requeueAfterMs: 100 });
     await soon(async () => expect(reader.received).toHaveLength(2));
-    await asAdmin(async channel => {
-      for (const target of [`${topic}:`, `${topic}:${group}`]) {
-        expect(await channel.deleteQueue(`${prefix}:${target}:delay:100`)).toEqual({ messageCount: 0 });
-      }
-    });
+    const deleted = (...targets: string[]) =>
+      asAdmin(async channel => {
+        for (const target of targets) {
+          expect(await channel.deleteQueue(`${prefix}:${target}:delay:100`)).toEqual({ messageCount: 0 });
+        }
+      });
+    await deleted(`${topic}:`, `${topic}:${group}`);
     await send(driver, topic, message('b', { delayMs: 100 }));
     await reader.received[1]!.nack({ requeueAfterMs: 100 });
     await soon(async () => expect(reader.texts.toSorted()).toEqual(['a', 'a', 'a', 'b']));
+    // Also of a message that need reach no group
+    await deleted(`${topic}:`);
+    const late = message('c', { delayMs: 100 });
+    expect(await driver.publish(topic, [late], { allowUnrouted: true })).toEqual([{ ok: true }]);
+    await soon(async () => expect(reader.texts.toSorted()).toEqual(['a', 'a', 'a', 'b', 'c']));
   }, 180_000);
 
   it('dead letters can be looked at again and again where queues are quorum queues by default (rabbitmq/rabbitmq-website 1940, amiquip/amiquip 17)', async () => {

@@ -101,7 +101,13 @@ async function primaryOf(primaries: readonly Primary[], key: string): Promise<Pr
     if (String(await primary.call('CLUSTER', ['MYID'])) === id) return primary;
     throw new Error('it is another node');
   });
-  return Promise.any(found);
+  const primary = await Promise.any(found).catch(() => {
+    throw new Error(`the primary ${row[2].slice(0, 2).join(':')} of the slot ${slot} cannot be reached`);
+  });
+  // It would refuse each command, and end the connection with that
+  const info = await primary.call('CLUSTER', ['INFO']).catch(() => ''); // Not everybody may ask
+  if (/^cluster_state:fail/m.test(String(info))) throw new Error('CLUSTERDOWN The cluster is down');
+  return primary;
 }
 
 /** MOVED and ASK: not executed, and the key is to be found anew. */

@@ -22,11 +22,11 @@ export function ioredisLike(redis: RedisLike, options: ClientOptions): unknown {
   const connection = connectionOf(options);
   if (!redis.isCluster) return (redis as { duplicate(overrides: object): unknown }).duplicate(connection);
   const given = redis as unknown as IoredisCluster;
-  const cluster = () => given.duplicate([], clusterOf(options));
-  if (options.key === undefined) return cluster();
+  if (options.key === undefined) return given.duplicate([], clusterOf(options));
   const { keyPrefix = '' } = given.options ?? {};
   return new ClusterNode(`${keyPrefix}${options.key}`, async () => {
-    const scout = cluster();
+    // The check that it is ready leaves `connect` pending when the cluster is not, or when one node is silent
+    const scout = given.duplicate([], { ...clusterOf(options), enableReadyCheck: false });
     scout.on('error', () => {}); // what rejects says the same
     const end = () => scout.disconnect();
     try {

@@ -18,6 +18,7 @@ export interface NodeRedis {
 
 /** The part of a cluster of node-redis 5 that is used. */
 interface NodeRedisCluster {
+  readonly _options?: { readonly defaults?: { readonly socket?: object } };
   readonly masters: readonly { readonly address: string }[];
   duplicate(overrides: object): NodeRedisCluster;
   connect(): Promise<unknown>;
@@ -57,7 +58,7 @@ export function nodeRedisLike(redis: object, options: ClientOptions): Client {
   if (!('masters' in redis)) return new NodeRedisClient(connectionLike(redis as NodeRedis, options));
   const cluster = redis as NodeRedisCluster;
   return new ClusterNode(options.key ?? '', async () => {
-    const scout = cluster.duplicate({});
+    const scout = cluster.duplicate(scoutOf(cluster, options));
     scout.on('error', () => {}); // what rejects says the same
     try {
       await scout.connect();
@@ -70,6 +71,18 @@ export function nodeRedisLike(redis: object, options: ClientOptions): Client {
       throw error;
     }
   });
+}
+
+/** It waits for no node that is dead or silent, of which there may be one beside those that matter. */
+function scoutOf({ _options }: NodeRedisCluster, { connectTimeoutMs }: ClientOptions): object {
+  const { defaults } = _options ?? {};
+  const socket = {
+    ...defaults?.socket,
+    connectTimeout: connectTimeoutMs,
+    socketTimeout: connectTimeoutMs,
+    reconnectStrategy: false,
+  };
+  return { minimizeConnections: true, defaults: { ...defaults, socket } };
 }
 
 function primary(
