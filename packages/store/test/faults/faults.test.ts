@@ -3,7 +3,7 @@ import { runFault } from '@workspace/faults';
 import { describeWith } from '@workspace/services/vitest';
 import { expect, it } from 'vitest';
 import { report, Tally } from '../../faults/fault.ts';
-import { faults } from '../../faults/faults.ts';
+import { faultsWith } from '../../faults/faults.ts';
 import { holderOf } from '../../faults/holder.ts';
 import { Tenures } from '../../faults/tenures.ts';
 import { Traffic } from '../../faults/traffic.ts';
@@ -12,9 +12,11 @@ import { ending, intercepted } from '../support/stores.ts';
 
 /** The long version: npm run faults -w @ashlar/store */
 const runs = 1;
+/** A thousand contend for each of them, and all the while for the others. */
+const tenures = 6;
 
 describeWith([{ own: 'redis' }, { own: 'postgres' }, 'cc'], 'faults', () => {
-  for (const fault of faults) {
+  for (const fault of faultsWith(tenures)) {
     it(`${fault.name}: ${fault.about}`, { timeout: 300_000 }, async () => {
       const row = await runFault(fault, report, { runs, seed: 7 });
       expect(row).toMatchObject({ runs, unexpected: 0, remarks: [], ok: true });
