@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { beforeEach, expect, it } from 'vitest';
 import { bundled } from '../src/programs/bundled.mjs';
 
@@ -22,11 +24,12 @@ async function source(name: string, text: string, hoursAgo = 1): Promise<string>
   return path;
 }
 
-/** What the program exports, of the file that is made of it. */
+/** What Node finds exported, without the tools that tests have, in the file that is made of the program. */
 async function exported(program: string): Promise<{ file: string; told: unknown }> {
   const file = await bundled(program, kept);
-  const { told } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as { told: unknown };
-  return { file, told };
+  const reader = `import(process.argv[1]).then(({ told }) => console.log(JSON.stringify(told)))`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', reader, pathToFileURL(file).href]);
+  return { file, told: JSON.parse(stdout) };
 }
 
 it('a program is one file, which is kept until one of its sources changes', async () => {
@@ -61,4 +64,13 @@ it('sources know where they are, and classes what they are called', async () => 
   const part = await source('part.ts', 'export class Same { static place: string = import.meta.url; }');
   const { told } = await exported(program);
   expect(told).toEqual(['Same', 'Same', pathToFileURL(part).href]);
+});
+
+it('a program may be written in what this Node does not know yet', async () => {
+  const program = await source(
+    'program.ts',
+    `export const told: string[] = [];
+    { await using one = { async [Symbol.asyncDispose]() { told.push('ended'); } }; }`,
+  );
+  expect((await exported(program)).told).toEqual(['ended']);
 });

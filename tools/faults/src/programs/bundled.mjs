@@ -31,7 +31,7 @@ export async function bundled(program, folder = usualFolder) {
   const file = `${name}-${createHash('sha256').update(code).digest('hex').slice(0, 16)}.mjs`;
   mkdirSync(folder, { recursive: true });
   place(join(folder, file), code);
-  const paths = [...sources, ...manifests()];
+  const paths = [...sources, ...manifests(), import.meta.filename];
   const inputs = Object.fromEntries(paths.map(path => [path, stampOf(path)]));
   // What was written while it was read may differ from what was read
   if (paths.every(path => (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < beganMs)) {
@@ -49,7 +49,8 @@ async function bundle(program) {
     cwd: root,
     platform: 'node',
     resolve: { conditionNames: ['@ashlar/source', 'node', 'import', 'default'] },
-    external: id => !isAbsolute(id) && !/^(\.|#|@ashlar\/|@workspace\/)/.test(id),
+    // The compiler's own helpers are installed nowhere
+    external: id => !isAbsolute(id) && !/^(\.|#|@ashlar\/|@workspace\/|@oxc-project\/runtime\/)/.test(id),
     transform: { target: 'node20.19' },
     logLevel: 'silent',
     plugins: [
