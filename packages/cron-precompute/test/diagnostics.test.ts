@@ -1,8 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { expect, it, onTestFinished } from 'vitest';
-import { jobOf } from './job-support.ts';
-import { preparedOf } from './precompute-support.ts';
-import { minuteMs, outage, site } from './support.ts';
+import { jobOf } from './support/jobs.ts';
+import { preparedOf } from './support/prepared.ts';
+import { minuteMs, outage, site } from './support/site.ts';
 
 /** What is published on these channels until the test ends, in order. */
 function heard(...names: readonly string[]): { readonly name: string; readonly message: unknown }[] {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { tableFor } from '../src/read/shared/table-builder.ts';
 import { jitterOf } from '../src/schedule/jitter.ts';
-import { jobOf } from './job-support.ts';
-import { preparedOf } from './precompute-support.ts';
-import { gate, minuteMs, site } from './support.ts';
+import { jobOf } from './support/jobs.ts';
+import { preparedOf } from './support/prepared.ts';
+import { gate, minuteMs, site } from './support/site.ts';
 
 const everySecond = { schedule: { everyMs: 1_000 } } as const;
 

@@ -4,8 +4,8 @@ import type { LoadFailedMessage, SourceContext } from '../src/index.ts';
 import type { Pointer } from '../src/publish/pointer.ts';
 import { Vault } from '../src/publish/vault.ts';
 import { Ledger } from '../src/runs/ledger.ts';
-import { preparedOf, uniform } from './precompute-support.ts';
-import { gate, minuteMs, outage, site } from './support.ts';
+import { preparedOf, uniform } from './support/prepared.ts';
+import { gate, minuteMs, outage, site } from './support/site.ts';
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -8,8 +8,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type InPartitionsOptions, inPartitions, Precompute, systemWallClock } from '../src/index.ts';
 import { type Backend, connect } from './fixtures/backends.ts';
 import { divided, keysOfEach, type MemberSettings, partitions, type Said } from './fixtures/partitions.ts';
-import { preparedOf } from './precompute-support.ts';
-import { ending, gate, outage, site } from './support.ts';
+import { preparedOf } from './support/prepared.ts';
+import { ending, gate, outage, site } from './support/site.ts';
 
 const memoryQueue = () => ending(new Queue(memoryDriver(), { messages: messages<{ parts: unknown }>() }));
 

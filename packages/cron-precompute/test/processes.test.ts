@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { Lookup } from '../src/index.ts';
 import { type Backend, connect } from './fixtures/backends.ts';
 import { dataSet, keys, type Said } from './fixtures/data.ts';
-import { ending } from './support.ts';
+import { ending } from './support/site.ts';
 
 class Builder extends Peer<Said> {
   constructor(backend: Backend) {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { WorkWindow } from '../src/index.ts';
-import { jobOf } from './job-support.ts';
-import { preparedOf } from './precompute-support.ts';
-import { gate, minuteMs, site } from './support.ts';
+import { jobOf } from './support/jobs.ts';
+import { preparedOf } from './support/prepared.ts';
+import { gate, minuteMs, site } from './support/site.ts';
 
 /** Sentences of the README that no other test is about. */
 

@@ -2,7 +2,7 @@ import { memoryStore, type Store } from '@ashlar/store';
 import { expect, expectTypeOf, it } from 'vitest';
 import { Job, type Lookup, Precompute } from '../src/index.ts';
 import { Job as Alone } from '../src/scheduler.ts';
-import { ending } from './support.ts';
+import { ending } from './support/site.ts';
 
 interface Product {
   readonly id: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Endpoint, LoadBalancer, roundRobin } from '../src/index.ts';
-import { Feed } from './support/feed.ts';
+import { Feed } from './support/discovery/feed.ts';
 import { heard } from './support/heard.ts';
 
 describe('diagnostics', () => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 /** What a program in `support` prints, as JSON. */
 async function printed(program: string, ...given: string[]): Promise<Record<string, unknown>> {
-  const path = fileURLToPath(new URL(`support/${program}`, import.meta.url));
+  const path = fileURLToPath(new URL(`support/programs/${program}`, import.meta.url));
   const flags = ['--expose-gc', '--import', 'tsx', '--conditions', '@ashlar/source'];
   const { stdout } = await promisify(execFile)(process.execPath, [...flags, path, ...given], {
     timeout: 120_000,

@@ -23,7 +23,7 @@ import {
   zoneAware,
 } from '../src/index.ts';
 import { bursts, failing, logNormal, poisson, Simulation, uniform } from '../src/simulator.ts';
-import { Feed } from './support/feed.ts';
+import { Feed } from './support/discovery/feed.ts';
 
 /** A call with arguments that its types forbid. */
 type Loose = (...values: unknown[]) => unknown;

@@ -1,8 +1,8 @@
 import { main } from '@workspace/faults';
-import { failovers } from './failovers.ts';
 import { report } from './fault.ts';
-import { promoted } from './promoted.ts';
-import { redisFailovers } from './redis-failovers.ts';
+import { failovers } from './postgres/failovers.ts';
+import { promoted } from './postgres/promoted.ts';
+import { redisFailovers } from './redis/failovers.ts';
 
 await main({
   package: '@ashlar/replica-failover',

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { postgresServers } from '../src/adapters/postgres.ts';
 import { redisServers } from '../src/adapters/redis.ts';
 import { leading, ReplicaSet, type Server } from '../src/index.ts';
-import { newClient } from './redis-cluster.ts';
+import { newClient } from './redis/replication.ts';
 import { Steps } from './steps.ts';
 import type { HandsOver, SwitchoverSettings } from './switchover.ts';
 

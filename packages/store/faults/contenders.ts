@@ -7,7 +7,6 @@ import { type Fault, Tally } from './fault.ts';
 import { Site } from './site.ts';
 
 const contenders = 1_000;
-const tenures = 30;
 const stores = 4;
 const ttlMs = 5_000;
 const longestPauseMs = 2_000;
@@ -17,7 +16,7 @@ interface Arena extends AsyncDisposable {
 }
 
 /** A thousand at once ask for one name, again and again until it was had often enough: one has it at a time. */
-export function contendersOf(kind: Kind | 'memory'): Fault {
+export function contendersOf(kind: Kind | 'memory', tenures = 30): Fault {
   return {
     name: `${kind}-contenders`,
     about: `${contenders} contenders for one name: one holds it at a time, with a greater token each time, ${tenures} times`,
@@ -27,7 +26,7 @@ export function contendersOf(kind: Kind | 'memory'): Fault {
       return {
         async run({ index, random }) {
           const tally = new Tally();
-          const contest = new Contest(`name ${index}`, tally, random);
+          const contest = new Contest(`name ${index}`, tenures, tally, random);
           const all = Array.from({ length: contenders }, (_, number) =>
             contest.contend(arena.stores[number % stores]!, `contender ${number}`),
           );
@@ -42,6 +41,7 @@ export function contendersOf(kind: Kind | 'memory'): Fault {
 
 class Contest {
   readonly #name: string;
+  readonly #wanted: number;
   readonly #tally: Tally;
   readonly #random: Random;
   readonly #fence = new Fence();
@@ -49,14 +49,15 @@ class Contest {
   #holding = 0;
   #last = { token: 0n, holder: '', isReleased: true };
 
-  constructor(name: string, tally: Tally, random: Random) {
+  constructor(name: string, tenures: number, tally: Tally, random: Random) {
     this.#name = name;
+    this.#wanted = tenures;
     this.#tally = tally;
     this.#random = random;
   }
 
   async contend(store: ManagedStore, holder: string): Promise<void> {
-    while (this.#tenures < tenures) {
+    while (this.#tenures < this.#wanted) {
       const claim = await this.#ask(() => store.claim(this.#name, holder, ttlMs));
       if (claim !== undefined) await this.#hold(store, holder, claim);
       await delay(longestPauseMs * this.#random());

@@ -7,11 +7,14 @@ import { outagesOf } from './outages.ts';
 
 const kinds = ['redis', 'postgres'] as const;
 
-export const faults: readonly Fault[] = [
-  ...kinds.flatMap(outagesOf),
-  ...kinds.map(kind => holderOf(kind)),
-  ...(['memory', ...kinds] as const).map(contendersOf),
-  ...kinds.map(clockOf),
-  flushall,
-  failover,
-];
+/** @param tenures how often contenders get what they contend for, in each run */
+export function faultsWith(tenures?: number): readonly Fault[] {
+  return [
+    ...kinds.flatMap(outagesOf),
+    ...kinds.map(kind => holderOf(kind)),
+    ...(['memory', ...kinds] as const).map(kind => contendersOf(kind, tenures)),
+    ...kinds.map(clockOf),
+    flushall,
+    failover,
+  ];
+}

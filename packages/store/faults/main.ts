@@ -1,11 +1,11 @@
 import { main } from '@workspace/faults';
 import { report } from './fault.ts';
-import { faults } from './faults.ts';
+import { faultsWith } from './faults.ts';
 import { detectionMs } from './outages.ts';
 
 await main({
   package: '@ashlar/store',
-  faults,
+  faults: faultsWith(),
   report,
   notes: `noticed: from the fault to the first call or watch that told of it.
 resumed (outageMs): from the moment the server was there again to the first operation that it acknowledged.

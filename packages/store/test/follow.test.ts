@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type Entry, follow, memoryStore, type Store, StoreClosedError } from '../src/index.ts';
-import { bytes, textOf } from './bytes.ts';
-import { ending, intercepted, outage } from './support.ts';
+import { bytes, textOf } from './support/bytes.ts';
+import { ending, intercepted, outage } from './support/stores.ts';
 
 type Views = AsyncIterator<ReadonlyMap<string, Entry>>;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { type FuzzOptions, fuzz } from '../fuzz/run.ts';
 import type { ManagedStore, Store } from '../src/index.ts';
-import { intercepted } from './support.ts';
+import { intercepted } from './support/stores.ts';
 
 /** Changes some methods of each store; its own `close` stays, unless it is one of them. */
 function broken(methods: (store: ManagedStore) => Partial<ManagedStore>): FuzzOptions['wrap'] {

@@ -21,8 +21,8 @@ import {
   toJson,
   withLease,
 } from '../src/index.ts';
-import { bytes } from './bytes.ts';
-import { ending } from './support.ts';
+import { bytes } from './support/bytes.ts';
+import { ending } from './support/stores.ts';
 
 /** Calls of every entry that are wrong in one way, each with what its message must contain. */
 type Wrong = readonly [

@@ -2,6 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
+const runner = fileURLToPath(new URL('./programs/run.mjs', import.meta.url));
+
 /** A process of its own, which talks over the channel of Node; it can be stopped, and ends with `end`. */
 export class Peer<Message> {
   readonly process: ChildProcess;
@@ -11,8 +13,8 @@ export class Peer<Message> {
 
   /** Runs a TypeScript program on the sources of the packages, with the settings in its arguments. */
   constructor(program: URL, settings: unknown) {
-    this.process = fork(fileURLToPath(program), [JSON.stringify(settings)], {
-      execArgv: ['--conditions=@ashlar/source', '--import', 'tsx'],
+    this.process = fork(runner, [fileURLToPath(program), JSON.stringify(settings)], {
+      execArgv: ['--conditions=@ashlar/source'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#ended = once(this.process, 'exit');

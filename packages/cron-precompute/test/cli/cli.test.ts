@@ -4,7 +4,7 @@ import { describeWith } from '@workspace/services/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Precompute } from '../../src/index.ts';
 import { connect } from '../fixtures/backends.ts';
-import { ending } from '../support.ts';
+import { ending } from '../support/site.ts';
 
 const dist = new URL('../../dist/', import.meta.url);
 const cli = commandLine(new URL('cli/main.js', dist));

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { dispatching } from '../support/dispatching.ts';
 import { front } from '../support/front.ts';
 import { ask, exchanged } from '../support/raw.ts';
-import { scripted } from '../support/scripted.ts';
+import { scripted } from '../support/servers/scripted.ts';
 import { until } from '../support/until.ts';
 
 const ok = 'HTTP/1.1 200 Very Fine\r\nContent-Length: 2\r\n\r\nok';

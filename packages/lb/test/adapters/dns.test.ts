@@ -2,9 +2,9 @@ import { ManualClock } from '@ashlar/core/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type DnsDiscoveryOptions, dnsDiscovery } from '../../src/adapters/dns.ts';
 import { type Endpoint, LoadBalancer } from '../../src/index.ts';
+import { Sets } from '../support/discovery/sets.ts';
 import { heard } from '../support/heard.ts';
-import { a, aaaa, NameServer, srv } from '../support/name-server.ts';
-import { Sets } from '../support/sets.ts';
+import { a, aaaa, NameServer, srv } from '../support/servers/name-server.ts';
 import { until } from '../support/until.ts';
 
 interface Site {

@@ -8,8 +8,8 @@ import { httpCheck } from '../../src/index.ts';
 import { dispatching } from '../support/dispatching.ts';
 import { front } from '../support/front.ts';
 import { heard } from '../support/heard.ts';
-import { listening } from '../support/listening.ts';
 import { ask, raw } from '../support/raw.ts';
+import { listening } from '../support/servers/listening.ts';
 
 type Way = (endpoint: { id: string; url: string }, path: string, authorization?: string) => Promise<unknown>;
 

@@ -19,7 +19,7 @@ import {
   type LoadBalancerOptions,
   roundRobin,
 } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 import { until } from '../support/until.ts';
 
 const bytes = { serialize: (value: Buffer) => value, deserialize: (value: Buffer) => value };

@@ -3,8 +3,8 @@ import { createServer, request as httpRequest } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { dispatching } from '../support/dispatching.ts';
 import { front } from '../support/front.ts';
-import { listening } from '../support/listening.ts';
-import { fail, stateOf } from '../support/picking.ts';
+import { fail, stateOf } from '../support/policies/picking.ts';
+import { listening } from '../support/servers/listening.ts';
 import { until } from '../support/until.ts';
 
 /** An endpoint whose answers never end: an event stream, or a connection that has switched protocols. */

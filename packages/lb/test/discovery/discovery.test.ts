@@ -11,7 +11,7 @@ import {
   type Policy,
   roundRobin,
 } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 import { heard } from '../support/heard.ts';
 
 const failures: DiscoveryFailedMessage[] = [];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { type Discovery, type Endpoint, LoadBalancer, subset } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 
 const backends = (count: number, from = 0): Endpoint[] =>
   Array.from({ length: count }, (_, index) => ({

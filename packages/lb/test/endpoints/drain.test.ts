@@ -10,9 +10,9 @@ import {
   NoEndpointError,
   roundRobin,
 } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 import { heard } from '../support/heard.ts';
-import { fail, ids, pickOf, shares, stateOf } from '../support/picking.ts';
+import { fail, ids, pickOf, shares, stateOf } from '../support/policies/picking.ts';
 
 function balancer(count: number) {
   const clock = new ManualClock();

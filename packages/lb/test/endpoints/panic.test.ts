@@ -1,9 +1,9 @@
 import { ManualClock } from '@ashlar/core/testing';
 import { describe, expect, it } from 'vitest';
 import { type Endpoint, LoadBalancer, type LoadBalancerOptions, roundRobin } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 import { heard } from '../support/heard.ts';
-import { fail, ids, pickOf, shares, stateOf } from '../support/picking.ts';
+import { fail, ids, pickOf, shares, stateOf } from '../support/policies/picking.ts';
 
 const intervalMs = 1_000;
 

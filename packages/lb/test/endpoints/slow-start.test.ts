@@ -11,9 +11,9 @@ import {
   type PolicyFactory,
   random,
 } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
-import { Noting } from '../support/noting.ts';
-import { fail, ids, pickOf, shares } from '../support/picking.ts';
+import { Feed } from '../support/discovery/feed.ts';
+import { Noting } from '../support/policies/noting.ts';
+import { fail, ids, pickOf, shares } from '../support/policies/picking.ts';
 
 const slowStartMs = 10_000;
 

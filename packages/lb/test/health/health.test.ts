@@ -11,10 +11,10 @@ import {
   type PolicyFactory,
   roundRobin,
 } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 import { heard } from '../support/heard.ts';
-import { Noting } from '../support/noting.ts';
-import { fail, ids, pickOf, shares, stateOf } from '../support/picking.ts';
+import { Noting } from '../support/policies/noting.ts';
+import { fail, ids, pickOf, shares, stateOf } from '../support/policies/picking.ts';
 
 const intervalMs = 1_000;
 

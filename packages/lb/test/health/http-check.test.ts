@@ -12,9 +12,9 @@ import {
   LoadBalancer,
   roundRobin,
 } from '../../src/index.ts';
-import { listening } from '../support/listening.ts';
-import { stateOf } from '../support/picking.ts';
-import { Replica } from '../support/replica.ts';
+import { stateOf } from '../support/policies/picking.ts';
+import { listening } from '../support/servers/listening.ts';
+import { Replica } from '../support/servers/replica.ts';
 import { until } from '../support/until.ts';
 
 const never = new AbortController().signal;
@@ -176,7 +176,7 @@ describe('httpCheck', () => {
 
   it('does not keep a process alive', async () => {
     const [replica] = (await Replica.all('a')) as [Replica];
-    const program = fileURLToPath(new URL('../support/checking.ts', import.meta.url));
+    const program = fileURLToPath(new URL('../support/programs/checking.ts', import.meta.url));
     const flags = ['--conditions=@ashlar/source', '--import=tsx'];
     const { stdout } = await promisify(execFile)(process.execPath, [...flags, program, replica.url], {
       timeout: 25_000,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aimd, gradient2, type LimitSample } from '../../src/index.ts';
-import { ServedByModel } from '../support/served.ts';
+import { ServedByModel } from './served.ts';
 
 const samples = fc.array(
   fc.record({

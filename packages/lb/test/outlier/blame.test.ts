@@ -2,7 +2,7 @@ import { ManualClock } from '@ashlar/core/testing';
 import { describe, expect, it } from 'vitest';
 import { LoadBalancer, roundRobin } from '../../src/index.ts';
 import { heard } from '../support/heard.ts';
-import { fail, ids, pickOf, stateOf } from '../support/picking.ts';
+import { fail, ids, pickOf, stateOf } from '../support/policies/picking.ts';
 
 const limited = { status: 429, headers: { 'retry-after': '7' } };
 

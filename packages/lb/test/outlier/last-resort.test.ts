@@ -1,7 +1,7 @@
 import { ManualClock } from '@ashlar/core/testing';
 import { describe, expect, it } from 'vitest';
 import { type Endpoint, LoadBalancer, type LoadBalancerOptions, roundRobin } from '../../src/index.ts';
-import { fail, ids, stateOf } from '../support/picking.ts';
+import { fail, ids, stateOf } from '../support/policies/picking.ts';
 
 const base = 30_000;
 

@@ -11,8 +11,8 @@ import {
 import { failurePercentOutliers } from '../../src/outlier/failure-percent.ts';
 import { successRateOutliers } from '../../src/outlier/success-rate.ts';
 import { heard } from '../support/heard.ts';
-import { Noting } from '../support/noting.ts';
-import { ids, pickOf, stateOf } from '../support/picking.ts';
+import { Noting } from '../support/policies/noting.ts';
+import { ids, pickOf, stateOf } from '../support/policies/picking.ts';
 
 const intervalMs = 10_000;
 

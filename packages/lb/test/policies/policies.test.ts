@@ -12,7 +12,7 @@ import {
   random,
   roundRobin,
 } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 
 const ids = (...names: string[]) => names.map(id => ({ id }));
 const keys = Array.from({ length: 1_000 }, (_, index) => `product:${index}`);

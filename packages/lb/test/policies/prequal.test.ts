@@ -21,7 +21,7 @@ import {
   zoneAware,
 } from '../../src/index.ts';
 import { exponential, failing, poisson, Simulation, serving } from '../../src/simulator.ts';
-import { listening } from '../support/listening.ts';
+import { listening } from '../support/servers/listening.ts';
 
 const unasked: Probe = () => Promise.reject(new Error('nobody probes here'));
 

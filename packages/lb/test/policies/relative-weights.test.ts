@@ -2,8 +2,8 @@ import { type Key, MaglevTable, type Placement, RendezvousHash } from '@ashlar/h
 import { describe, expect, it } from 'vitest';
 import { dnsDiscovery } from '../../src/adapters/dns.ts';
 import { consistent, type Endpoint, LoadBalancer, shuffleShard, zoneAware } from '../../src/index.ts';
-import { Asking, candidate } from '../support/candidates.ts';
-import { a, NameServer, srv } from '../support/name-server.ts';
+import { Asking, candidate } from '../support/policies/candidates.ts';
+import { a, NameServer, srv } from '../support/servers/name-server.ts';
 
 const keys = Array.from({ length: 6_000 }, (_, index) => `product:${index}`);
 const weighted = (weights: readonly number[]) =>

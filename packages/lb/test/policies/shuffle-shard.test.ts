@@ -8,7 +8,7 @@ import {
   roundRobin,
   shuffleShard,
 } from '../../src/index.ts';
-import { Asking, candidate } from '../support/candidates.ts';
+import { Asking, candidate } from '../support/policies/candidates.ts';
 
 const named = (count: number) => Array.from({ length: count }, (_, index) => candidate(`e${index}`));
 const keys = Array.from({ length: 3_000 }, (_, index) => `tenant:${index}`);

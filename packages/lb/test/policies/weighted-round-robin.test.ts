@@ -5,7 +5,7 @@ import { describeWith } from '@workspace/services/vitest';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Endpoint, LoadBalancer, weightedRoundRobin } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 
 const policy = weightedRoundRobin();
 const named = (weights: readonly number[]) => weights.map((weight, index) => ({ id: `${index}`, weight }));

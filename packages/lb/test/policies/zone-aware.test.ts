@@ -9,7 +9,7 @@ import {
   type ZoneAwareOptions,
   zoneAware,
 } from '../../src/index.ts';
-import { Asking, candidate } from '../support/candidates.ts';
+import { Asking, candidate } from '../support/policies/candidates.ts';
 
 const near = ['a', 'b', 'c', 'd'].map(id => candidate(`near ${id}`, 'here'));
 const far = ['a', 'b', 'c', 'd', 'e', 'f'].map(id => candidate(`far ${id}`, id < 'd' ? 'there' : 'yonder'));

@@ -19,7 +19,7 @@ import {
   roundRobin,
   weightedRoundRobin,
 } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 
 const policies: PolicyFactory[] = [
   roundRobin(),

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { LoadBalancer, roundRobin } from '../../src/index.ts';
 import { heard } from '../support/heard.ts';
-import { listening } from '../support/listening.ts';
+import { listening } from '../support/servers/listening.ts';
 
 /** A client of HTTP that throws for statuses of 400 and more, with the response in the error. */
 class StatusError extends Error {

@@ -7,8 +7,8 @@ import {
   type Policy,
   roundRobin,
 } from '../../src/index.ts';
-import { Noting } from '../support/noting.ts';
-import { fail, ids, pickOf } from '../support/picking.ts';
+import { Noting } from '../support/policies/noting.ts';
+import { fail, ids, pickOf } from '../support/policies/picking.ts';
 
 function balancer(options: Partial<LoadBalancerOptions<Endpoint>> = {}) {
   const clock = new ManualClock();

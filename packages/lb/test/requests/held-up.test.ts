@@ -7,7 +7,7 @@ import { StallWatch } from '../../src/adapters/http/limits/stall-watch.ts';
 import { LoadBalancer } from '../../src/index.ts';
 import { dispatching } from '../support/dispatching.ts';
 import { front } from '../support/front.ts';
-import { HeldAnswers } from '../support/held-answers.ts';
+import { HeldAnswers } from '../support/servers/held-answers.ts';
 
 const requests = 12;
 const timeoutMs = 700;

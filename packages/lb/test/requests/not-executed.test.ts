@@ -4,7 +4,7 @@ import * as undici from 'undici';
 import { describe, expect, it } from 'vitest';
 import { LoadBalancer } from '../../src/index.ts';
 import { notExecuted } from '../../src/requests/classify.ts';
-import { listening } from '../support/listening.ts';
+import { listening } from '../support/servers/listening.ts';
 
 const clients: Record<string, (url: string) => Promise<unknown>> = {
   fetch: url => fetch(url, { method: 'POST', body: 'x' }),

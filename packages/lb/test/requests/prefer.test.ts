@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { consistent, LoadBalancer, roundRobin, shuffleShard, zoneAware } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 
 const endpoints = ['a', 'b', 'c', 'd', 'e', 'f'].map((id, index) => ({ id, zone: `z${index % 2}` }));
 

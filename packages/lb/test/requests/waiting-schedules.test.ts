@@ -3,7 +3,7 @@ import { ManualClock } from '@ashlar/core/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { consistent, LoadBalancer, leastRequests, type Picked, roundRobin } from '../../src/index.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 
 interface Limited {
   readonly id: string;

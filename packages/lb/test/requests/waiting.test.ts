@@ -16,7 +16,7 @@ import {
   roundRobin,
 } from '../../src/index.ts';
 import { policies } from '../policies.ts';
-import { Feed } from '../support/feed.ts';
+import { Feed } from '../support/discovery/feed.ts';
 import { heard } from '../support/heard.ts';
 
 function balancer(options: Partial<LoadBalancerOptions<Endpoint>> = {}) {

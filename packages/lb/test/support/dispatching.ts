@@ -5,7 +5,7 @@ import {
   balancedDispatcher,
 } from '../../src/adapters/undici.ts';
 import { type Endpoint, LoadBalancer, type LoadBalancerOptions, roundRobin } from '../../src/index.ts';
-import { Replica } from './replica.ts';
+import { Replica } from './servers/replica.ts';
 
 export interface Dispatching {
   readonly lb: LoadBalancer<Endpoint>;

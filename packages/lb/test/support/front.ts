@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { onTestFinished } from 'vitest';
 import { type ReverseProxy, type ReverseProxyOptions, reverseProxy } from '../../src/adapters/proxy.ts';
 import { type Endpoint, LoadBalancer, type LoadBalancerOptions, roundRobin } from '../../src/index.ts';
-import { type Listening, listening } from './listening.ts';
+import { type Listening, listening } from './servers/listening.ts';
 
 export interface Front extends Listening {
   readonly lb: LoadBalancer<Endpoint>;

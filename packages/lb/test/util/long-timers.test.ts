@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { LoadBalancer } from '../../src/index.ts';
-import { stateOf } from '../support/picking.ts';
+import { stateOf } from '../support/policies/picking.ts';
 
 /** A timer of Node with more than 2^31 - 1 ms ends after one. */
 const days = 30 * 86_400_000;

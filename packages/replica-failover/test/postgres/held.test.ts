@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { signalAll, startCluster } from '../../faults/cluster.ts';
+import { signalAll, startCluster } from '../../faults/postgres/cluster.ts';
 import { OutcomeUnknownError, type ReplicaSet } from '../../src/index.ts';
 import { ledServers } from '../led.ts';
 

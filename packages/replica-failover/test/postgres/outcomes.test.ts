@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { type PostgresCluster, startCluster } from '../../faults/cluster.ts';
+import { type PostgresCluster, startCluster } from '../../faults/postgres/cluster.ts';
 import { ReplicaSet } from '../../src/index.ts';
 
 describe('transactions that cannot write', () => {

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
-import { startCluster } from '../../faults/cluster.ts';
+import { startCluster } from '../../faults/postgres/cluster.ts';
 import { postgresServers } from '../../src/adapters/postgres.ts';
 import { PositionLostError, ReplicaSet, Session } from '../../src/index.ts';
 

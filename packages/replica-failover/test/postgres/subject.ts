@@ -1,6 +1,6 @@
 import { memoryStore } from '@ashlar/store';
 import type pg from 'pg';
-import { type PostgresCluster, signalAll, startCluster } from '../../faults/cluster.ts';
+import { type PostgresCluster, signalAll, startCluster } from '../../faults/postgres/cluster.ts';
 import type { Subject } from '../../src/conformance.ts';
 import { leading, ReplicaSet } from '../../src/index.ts';
 

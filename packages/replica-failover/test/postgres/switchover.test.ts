@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type PostgresCluster, startCluster } from '../../faults/cluster.ts';
+import { type PostgresCluster, startCluster } from '../../faults/postgres/cluster.ts';
 import { type LeadingOptions, NoStandbyError, type ReplicaSet } from '../../src/index.ts';
 import { ledServers } from '../led.ts';
 

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type PostgresCluster, startCluster } from '../../faults/cluster.ts';
+import { type PostgresCluster, startCluster } from '../../faults/postgres/cluster.ts';
 import { postgresServers } from '../../src/adapters/postgres.ts';
 import { OpenTransactionError, OutcomeUnknownError, ReplicaSet } from '../../src/index.ts';
 

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { newClient, type RedisReplication, startReplication } from '../../faults/redis-cluster.ts';
+import { newClient, type RedisReplication, startReplication } from '../../faults/redis/replication.ts';
 import { redisServers } from '../../src/adapters/redis.ts';
 import { ReplicaSet, WrongServersError } from '../../src/index.ts';
 

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type RedisReplication, startReplication } from '../../faults/redis-cluster.ts';
+import { type RedisReplication, startReplication } from '../../faults/redis/replication.ts';
 import {
   NoPrimaryError,
   NoStandbyError,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Redis as Servers, startRedis } from '@workspace/services';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { newClient } from '../../faults/redis-cluster.ts';
+import { newClient } from '../../faults/redis/replication.ts';
 import { redisServers } from '../../src/adapters/redis.ts';
 import { PositionLostError, ReplicaSet, Session } from '../../src/index.ts';
 import { over } from '../memory/changed-server.ts';

@@ -2,7 +2,7 @@ import { startRedis, startTcpProxy, type TcpProxy } from '@workspace/services';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { newClient, type RedisReplication, startReplication } from '../../faults/redis-cluster.ts';
+import { newClient, type RedisReplication, startReplication } from '../../faults/redis/replication.ts';
 import { type RedisSettings, redisServers } from '../../src/adapters/redis.ts';
 import {
   EndedTransactionError,

@@ -2,7 +2,7 @@ import { InvalidOptionError, sleep } from '@ashlar/core';
 import { startTcpProxy } from '@workspace/services';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { newClient, type RedisReplication, startReplication } from '../../faults/redis-cluster.ts';
+import { newClient, type RedisReplication, startReplication } from '../../faults/redis/replication.ts';
 import { redisServers, sentinel } from '../../src/adapters/redis.ts';
 import { NoPrimaryError, ReplicaSet, Session } from '../../src/index.ts';
 

@@ -1,6 +1,6 @@
 import { memoryStore } from '@ashlar/store';
 import type { Redis } from 'ioredis';
-import { type RedisReplication, startReplication } from '../../faults/redis-cluster.ts';
+import { type RedisReplication, startReplication } from '../../faults/redis/replication.ts';
 import type { Subject } from '../../src/conformance.ts';
 import { leading, ReplicaSet } from '../../src/index.ts';
 

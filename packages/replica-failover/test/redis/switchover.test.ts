@@ -4,7 +4,7 @@ import { type Postgres, startPostgres } from '@workspace/services';
 import type { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type RedisReplication, startReplication } from '../../faults/redis-cluster.ts';
+import { type RedisReplication, startReplication } from '../../faults/redis/replication.ts';
 import type { ReplicaSet } from '../../src/index.ts';
 import { ledServers } from '../led.ts';
 

@@ -1,7 +1,7 @@
 import { startTcpProxy } from '@workspace/services';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { type PostgresCluster, startCluster } from '../../faults/cluster.ts';
+import { type PostgresCluster, startCluster } from '../../faults/postgres/cluster.ts';
 import { postgresServers } from '../../src/adapters/postgres.ts';
 import { OutcomeUnknownError, ReplicaSet } from '../../src/index.ts';
 

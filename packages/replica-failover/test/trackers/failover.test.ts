@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PostgresCluster, startCluster } from '../../faults/cluster.ts';
+import { type PostgresCluster, startCluster } from '../../faults/postgres/cluster.ts';
 import { OutcomeUnknownError, ReplicaSet } from '../../src/index.ts';
 
 const never = new AbortController().signal;

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { type PostgresCluster, startCluster } from '../../faults/cluster.ts';
+import { type PostgresCluster, startCluster } from '../../faults/postgres/cluster.ts';
 import { postgresServers } from '../../src/adapters/postgres.ts';
 import { ReplicaSet } from '../../src/index.ts';
 

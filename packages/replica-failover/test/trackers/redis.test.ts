@@ -1,6 +1,6 @@
 import { startTcpProxy } from '@workspace/services';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { newClient, type RedisReplication, startReplication } from '../../faults/redis-cluster.ts';
+import { newClient, type RedisReplication, startReplication } from '../../faults/redis/replication.ts';
 import { redisServers } from '../../src/adapters/redis.ts';
 import { OutcomeUnknownError, ReplicaSet } from '../../src/index.ts';
 

@@ -124,7 +124,7 @@ describe.each(Object.entries({ ...operations, ...overSeveral }))(
         }
       }
       expect(deaths).toBeGreaterThan(5);
-    });
+    }, 300_000);
   },
 );
 

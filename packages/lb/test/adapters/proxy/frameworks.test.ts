@@ -3,8 +3,8 @@ import express from 'express';
 import fastify from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { front } from '../../support/front.ts';
-import { listening } from '../../support/listening.ts';
-import { Replica } from '../../support/replica.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { Replica } from '../../support/servers/replica.ts';
 
 const body = JSON.stringify({ product: 42 });
 const post = { method: 'POST', body, headers: { 'content-type': 'application/json' } };

@@ -4,10 +4,10 @@ import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { ReverseProxyOptions } from '../../../src/adapters/proxy.ts';
 import { ClosedError, DeadlineError, type Endpoint, NoEndpointError } from '../../../src/index.ts';
-import { Feed } from '../../support/feed.ts';
+import { Feed } from '../../support/discovery/feed.ts';
 import { front } from '../../support/front.ts';
 import { heard } from '../../support/heard.ts';
-import { Replica } from '../../support/replica.ts';
+import { Replica } from '../../support/servers/replica.ts';
 import { until } from '../../support/until.ts';
 
 /** Round robin begins with `a`, which misbehaves; `b` is well. */

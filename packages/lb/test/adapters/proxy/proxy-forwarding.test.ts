@@ -2,12 +2,12 @@ import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { reverseProxy } from '../../../src/adapters/proxy.ts';
 import { type Endpoint, LoadBalancer } from '../../../src/index.ts';
-import { Feed } from '../../support/feed.ts';
+import { Feed } from '../../support/discovery/feed.ts';
 import { front } from '../../support/front.ts';
-import { headOf } from '../../support/heads.ts';
-import { listening } from '../../support/listening.ts';
 import { ask, raw } from '../../support/raw.ts';
-import { scripted } from '../../support/scripted.ts';
+import { headOf } from '../../support/servers/heads.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { scripted } from '../../support/servers/scripted.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const family = ['Prefix', 'Ssl', 'Scheme', 'Server', 'User', 'Client-Cert', 'Port', 'Whatever'];

@@ -5,10 +5,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { reverseProxy } from '../../../src/adapters/proxy.ts';
 import { LoadBalancer } from '../../../src/index.ts';
 import { front } from '../../support/front.ts';
-import { listening } from '../../support/listening.ts';
 import { ask, exchanged, raw } from '../../support/raw.ts';
-import { scripted } from '../../support/scripted.ts';
-import { cert, key } from '../../support/tls.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { scripted } from '../../support/servers/scripted.ts';
+import { cert, key } from '../../support/servers/tls.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const hidden = 'GET /smuggled HTTP/1.1\r\nHost: shop\r\n\r\n';

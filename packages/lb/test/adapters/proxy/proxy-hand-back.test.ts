@@ -5,12 +5,12 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { reverseProxy } from '../../../src/adapters/proxy.ts';
 import { LoadBalancer } from '../../../src/index.ts';
 import { front } from '../../support/front.ts';
-import { headOf } from '../../support/heads.ts';
-import { listening } from '../../support/listening.ts';
 import { raw } from '../../support/raw.ts';
-import { Replica } from '../../support/replica.ts';
-import { scripted } from '../../support/scripted.ts';
-import { cert, key } from '../../support/tls.ts';
+import { headOf } from '../../support/servers/heads.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { Replica } from '../../support/servers/replica.ts';
+import { scripted } from '../../support/servers/scripted.ts';
+import { cert, key } from '../../support/servers/tls.ts';
 import { until } from '../../support/until.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';

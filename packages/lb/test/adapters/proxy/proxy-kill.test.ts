@@ -1,9 +1,9 @@
 import * as undici from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Endpoint } from '../../../src/index.ts';
-import { Feed } from '../../support/feed.ts';
+import { Feed } from '../../support/discovery/feed.ts';
 import { front } from '../../support/front.ts';
-import { Replica } from '../../support/replica.ts';
+import { Replica } from '../../support/servers/replica.ts';
 import { until } from '../../support/until.ts';
 
 const requests = 6_000;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { front } from '../../support/front.ts';
-import { scripted } from '../../support/scripted.ts';
+import { scripted } from '../../support/servers/scripted.ts';
 import { until } from '../../support/until.ts';
 
 /** What a client has received while the endpoint holds back the end of its response. */

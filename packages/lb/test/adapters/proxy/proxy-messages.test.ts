@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { dispatching } from '../../support/dispatching.ts';
 import { front } from '../../support/front.ts';
 import { ask, raw } from '../../support/raw.ts';
-import { scripted } from '../../support/scripted.ts';
+import { scripted } from '../../support/servers/scripted.ts';
 
 const faultless = { retries: 0, endpoints: [{ failed: 0 }] };
 

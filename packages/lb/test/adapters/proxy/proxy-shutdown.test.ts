@@ -5,9 +5,9 @@ import express from 'express';
 import fastify from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { front } from '../../support/front.ts';
-import { listening } from '../../support/listening.ts';
-import { Replica } from '../../support/replica.ts';
-import { type Scripted, scripted } from '../../support/scripted.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { Replica } from '../../support/servers/replica.ts';
+import { type Scripted, scripted } from '../../support/servers/scripted.ts';
 import { until } from '../../support/until.ts';
 
 /** An endpoint that answers when it is told to. */

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../../src/index.ts';
 import { dispatching } from '../../support/dispatching.ts';
 import { front } from '../../support/front.ts';
-import { headOf } from '../../support/heads.ts';
 import { ask, raw } from '../../support/raw.ts';
-import { scripted } from '../../support/scripted.ts';
+import { headOf } from '../../support/servers/heads.ts';
+import { scripted } from '../../support/servers/scripted.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 

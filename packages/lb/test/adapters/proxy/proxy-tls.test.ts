@@ -8,8 +8,8 @@ import { describe, expect, it } from 'vitest';
 import { reverseProxy } from '../../../src/adapters/proxy.ts';
 import { front } from '../../support/front.ts';
 import { heard } from '../../support/heard.ts';
-import { listening } from '../../support/listening.ts';
-import { cert, key } from '../../support/tls.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { cert, key } from '../../support/servers/tls.ts';
 
 /** The name that the connection was made for; none when it was made for an address. */
 const nameFor = ({ socket }: IncomingMessage) =>

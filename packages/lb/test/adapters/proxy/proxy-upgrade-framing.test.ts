@@ -1,9 +1,9 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { front } from '../../support/front.ts';
-import { listening } from '../../support/listening.ts';
 import { exchanged, raw } from '../../support/raw.ts';
-import { scripted } from '../../support/scripted.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { scripted } from '../../support/servers/scripted.ts';
 import { until } from '../../support/until.ts';
 
 const upgrade = 'GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n';

@@ -5,9 +5,9 @@ import { reverseProxy } from '../../../src/adapters/proxy.ts';
 import { consistent } from '../../../src/index.ts';
 import { front } from '../../support/front.ts';
 import { heard } from '../../support/heard.ts';
-import { listening } from '../../support/listening.ts';
 import { raw } from '../../support/raw.ts';
-import { Replica } from '../../support/replica.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { Replica } from '../../support/servers/replica.ts';
 
 interface Echo {
   id: string;

@@ -6,9 +6,9 @@ import { sent } from '../../../src/adapters/http/sent.ts';
 import { ClientGoneError } from '../../../src/adapters/proxy.ts';
 import { front } from '../../support/front.ts';
 import { heard } from '../../support/heard.ts';
-import { listening } from '../../support/listening.ts';
-import { Replica } from '../../support/replica.ts';
-import { scripted } from '../../support/scripted.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { Replica } from '../../support/servers/replica.ts';
+import { scripted } from '../../support/servers/scripted.ts';
 import { until } from '../../support/until.ts';
 
 function client(port: number): Socket {

@@ -4,8 +4,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelIdleError } from '../../../src/adapters/proxy.ts';
 import { front } from '../../support/front.ts';
 import { heard } from '../../support/heard.ts';
-import { Replica } from '../../support/replica.ts';
-import { scripted } from '../../support/scripted.ts';
+import { Replica } from '../../support/servers/replica.ts';
+import { scripted } from '../../support/servers/scripted.ts';
 import { until } from '../../support/until.ts';
 
 const upgrade = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n';

@@ -8,7 +8,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { discover, register } from '../../../src/adapters/registry.ts';
-import { Sets } from '../../support/sets.ts';
+import { Sets } from '../../support/discovery/sets.ts';
 import { until } from '../../support/until.ts';
 
 interface Site {

@@ -3,8 +3,8 @@ import { InvalidKeyError, type MemoryStore, memoryStore, type Store, StoreClosed
 import { describe, expect, expectTypeOf, it, onTestFinished } from 'vitest';
 import { discover, type Registration, type RegistryStore, register } from '../../../src/adapters/registry.ts';
 import { type Endpoint, LoadBalancer } from '../../../src/index.ts';
+import { Sets } from '../../support/discovery/sets.ts';
 import { heard } from '../../support/heard.ts';
-import { Sets } from '../../support/sets.ts';
 import { until } from '../../support/until.ts';
 
 const ttlMs = 3_000;

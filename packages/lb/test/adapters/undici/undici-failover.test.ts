@@ -6,10 +6,10 @@ import { ManualClock } from '@ashlar/core/testing';
 import { BalancedPool, type Dispatcher, request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ClosedError, type Endpoint, leastRequests, NoEndpointError } from '../../../src/index.ts';
+import { Feed } from '../../support/discovery/feed.ts';
 import { aAndB, dispatching } from '../../support/dispatching.ts';
-import { Feed } from '../../support/feed.ts';
-import { listening } from '../../support/listening.ts';
-import { Replica } from '../../support/replica.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { Replica } from '../../support/servers/replica.ts';
 import { until } from '../../support/until.ts';
 
 const url = 'http://shop/';

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { upgrade } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { aAndB, dispatching } from '../../support/dispatching.ts';
-import { listening } from '../../support/listening.ts';
+import { listening } from '../../support/servers/listening.ts';
 import { until } from '../../support/until.ts';
 
 const url = 'http://shop/live';

@@ -14,7 +14,7 @@ import { describe, expect, expectTypeOf, it, onTestFinished } from 'vitest';
 import { type BalancedDispatcher, balancedDispatcher } from '../../../src/adapters/undici.ts';
 import { consistent, type Endpoint, LoadBalancer } from '../../../src/index.ts';
 import { aAndB, dispatching } from '../../support/dispatching.ts';
-import { Replica } from '../../support/replica.ts';
+import { Replica } from '../../support/servers/replica.ts';
 import { until } from '../../support/until.ts';
 
 const url = 'http://shop/page?x=1';

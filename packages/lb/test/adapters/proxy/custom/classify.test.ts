@@ -6,7 +6,7 @@ import { balancedDispatcher, type DispatchResult } from '../../../../src/adapter
 import type { Endpoint } from '../../../../src/index.ts';
 import { dispatching } from '../../../support/dispatching.ts';
 import { front } from '../../../support/front.ts';
-import { listening } from '../../../support/listening.ts';
+import { listening } from '../../../support/servers/listening.ts';
 
 const limited = { 'retry-after': '3600' };
 

@@ -4,8 +4,8 @@ import { type ReverseProxyOptions, reverseProxy } from '../../../../src/adapters
 import { LoadBalancer } from '../../../../src/index.ts';
 import { front } from '../../../support/front.ts';
 import { ask } from '../../../support/raw.ts';
-import { Replica } from '../../../support/replica.ts';
-import { scripted } from '../../../support/scripted.ts';
+import { Replica } from '../../../support/servers/replica.ts';
+import { scripted } from '../../../support/servers/scripted.ts';
 
 interface Seen {
   readonly url: string;

@@ -2,10 +2,10 @@ import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ReverseProxyOptions, reverseProxy } from '../../../../src/adapters/proxy.ts';
 import { LoadBalancer, shuffleShard } from '../../../../src/index.ts';
-import { Feed } from '../../../support/feed.ts';
+import { Feed } from '../../../support/discovery/feed.ts';
 import { type Front, front } from '../../../support/front.ts';
 import { raw } from '../../../support/raw.ts';
-import { Replica } from '../../../support/replica.ts';
+import { Replica } from '../../../support/servers/replica.ts';
 
 /** A browser that has one cookie at most. */
 class Browser {
