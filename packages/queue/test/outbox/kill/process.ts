@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { redisStreams } from '../../src/adapters/redis-streams.ts';
-import { messages, Queue } from '../../src/index.ts';
-import { outbox } from '../../src/outbox.ts';
-import { deadlyDriver, deadlyPool } from './kill-points.ts';
+import { redisStreams } from '../../../src/adapters/redis-streams.ts';
+import { messages, Queue } from '../../../src/index.ts';
+import { outbox } from '../../../src/outbox.ts';
+import { deadlyDriver, deadlyPool } from './points.ts';
 
 /** A worker that charges orders, once each, and says so; it dies at one point of that. */
 export interface KillOptions {
