@@ -66,7 +66,10 @@ describeWith('postgres', 'a process that dies', () => {
           await eventually(async () => expect(mortal.signalCode).toBe('SIGKILL'), patiently);
           const heir = await start('none', prefix);
           children.push(heir);
-          await eventually(async () => expect(charged.toSorted()).toEqual(orders), patiently);
+          await eventually(async () => {
+            const { dead } = await queue.stats('order');
+            expect({ charged: charged.toSorted(), dead }).toEqual({ charged: orders, dead: 0 });
+          }, patiently);
           await eventually(async () => {
             const { rows } = await pool.query(`SELECT count(*)::int AS left FROM ${prefix}_outbox`);
             expect(rows).toEqual([{ left: 0 }]);

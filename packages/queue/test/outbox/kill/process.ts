@@ -38,6 +38,7 @@ await queue.subscribe(
   },
   {
     idempotency: { mode: 'transaction', pool: deadlyPool(pool, point, 'handler'), table: `${prefix}_inbox` },
+    crashes: 100, // Where many others run, its event loop may stand still for longer than a lease
   },
 );
 process.send?.('ready');
