@@ -127,7 +127,7 @@ async function graphileWorker(url: string): Promise<Subject> {
   };
 }
 
-const costs = ['statements', 'walBytes', 'serverUs', 'clientUs'] as const;
+const costs = ['statements', 'walBytes', 'serverUs', 'clientUs', 'publishUs'] as const;
 type Costs = Record<(typeof costs)[number], number>;
 
 /** Of all sessions, also of those that have ended. Linux only. */
@@ -147,6 +147,7 @@ async function cost(server: Postgres, admin: pg.Pool, subject: Subject): Promise
   const before = await counted();
   const own = process.cpuUsage();
   const serverMs = serverCpuMs(server.pid);
+  let publishUs = 0;
   let handled = 0;
   let all = () => {};
   const done = new Promise<void>(resolve => {
@@ -155,6 +156,8 @@ async function cost(server: Postgres, admin: pg.Pool, subject: Subject): Promise
   const late = () => new Error(`handled ${handled} of ${jobs} jobs in ${roundMs} ms`);
   await withDeadline({ timeoutMs: roundMs, late }, async () => {
     for (let n = 0; n < jobs; n += batch) await subject.publish(n, batch);
+    const { user, system } = process.cpuUsage(own);
+    publishUs = user + system;
     const stop = await subject.handle(() => {
       if (++handled === jobs) all();
     });
@@ -169,6 +172,7 @@ async function cost(server: Postgres, admin: pg.Pool, subject: Subject): Promise
     walBytes: after.wal - before.wal,
     serverUs,
     clientUs: user + system,
+    publishUs,
   };
   return Object.fromEntries(costs.map(name => [name, spent[name] / jobs])) as Costs;
 }
@@ -242,4 +246,5 @@ export const postgresBenches: readonly Bench[] = [
   compared('walBytes', 'bytes of WAL'),
   compared('serverUs', "µs of the server's CPU"),
   compared('clientUs', "µs of the client's CPU"),
+  compared('publishUs', "µs of the client's CPU, to publish only,"),
 ];

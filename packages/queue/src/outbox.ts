@@ -41,8 +41,8 @@ export interface OutboxOptions {
   /** Whether this process relays. Others share the work; some process must. Default: true. */
   readonly relay?: boolean;
   /**
-   * With a client of `pg`: prepare the insert once for each connection. `false` for a PgBouncer before 1.21 in transaction
-   * mode. Default: true.
+   * Prepare, once for each connection, the insert on a client of `pg` and the looks of the relay. `false` for a PgBouncer
+   * before 1.21 in transaction mode; a relay that finds them forgotten goes on without. Default: true.
    */
   readonly prepare?: boolean;
   /** Milliseconds, at most, between looks for rows that another process has written, if no notification tells of them. Default: 200. */

@@ -156,7 +156,7 @@ class TableDriver implements PostgresDriver {
       const published = isSingle(batch)
         ? await this.#sessions.single('a publish', 'Unknown', work)
         : await this.#sessions.transact('a publish', work);
-      this.#bell.ring(topic);
+      this.#bell.ring(topic, batch.length);
       return published;
     } catch (error) {
       if (!isDataFault(error)) {

@@ -1,16 +1,18 @@
 import { Backoff, type Clock, type Random, withDeadline } from '@ashlar/core';
 import type { Driver } from '../driver.ts';
 import { QueueClosedError, QueueTimeoutError } from '../errors.ts';
+import { forgotten, stateOf } from '../transactions/failures.ts';
 import { type PoolLike, runOne, type Session, transact } from '../transactions/pool.ts';
 import type { TableName } from '../transactions/table-name.ts';
 import { type FoundFloors, LaneFloors } from './lane-floors.ts';
 import { PausedTopics } from './paused-topics.ts';
-import { claim, floors, postpone, read, remove, rowsOfLane } from './statements.ts';
+import { keptPlans, RelayStatements, rowsOfLane } from './statements.ts';
 import { type OutboxRow, type RawRow, readRow } from './table.ts';
 import { array, Topics } from './topics.ts';
 import { publishInWaves, type Relayed } from './waves.ts';
 
 export interface RelaySettings {
+  readonly prepare: boolean;
   readonly pollMs: number;
   readonly timeoutMs: number;
   readonly attempts: number;
@@ -54,6 +56,8 @@ export class Relay {
   #databaseError: unknown;
   #ended: Promise<void> | undefined;
 
+  readonly #statements: RelayStatements;
+  #prepares: boolean;
   readonly #paused: PausedTopics;
   readonly #topics = new Topics();
   readonly #floors = new LaneFloors();
@@ -63,6 +67,8 @@ export class Relay {
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#statements = new RelayStatements(parts.table);
+    this.#prepares = parts.settings.prepare;
     this.#paused = new PausedTopics(parts.clock, parts.random);
   }
 
@@ -123,6 +129,11 @@ export class Relay {
           pauseMs = Math.min(settings.pollMs, pauseMs * 2);
         }
       } catch (error) {
+        if (this.#prepares && forgotten.test(stateOf(error) ?? '')) {
+          // What stands between, or other code on the pool, does not keep what is prepared, and nothing is published yet
+          this.#prepares = false;
+          continue;
+        }
         this.#databaseError = error;
         // Another server may be the primary now, which has given out fewer ids; not when the same is slow
         if (!(error instanceof QueueTimeoutError)) this.#floors.forget();
@@ -144,24 +155,27 @@ export class Relay {
 
   /** @param around whether to look for rows of topics that are not known at any rate */
   async #pass(around: boolean): Promise<Found> {
-    const { pool, table, settings, ready } = this.#parts;
+    const { pool, settings, ready } = this.#parts;
     await ready();
     const { timeoutMs } = settings;
     const hasMoved = await this.#moveFloors();
     // A relay that stands still, process or machine, is dropped by the server after twice the time that publishing may take
-    return transact(pool, { timeoutMs, idleMs: 2 * timeoutMs + 5_000 }, async session => {
+    const { claim, read, names } = this.#statements;
+    const prepared = this.#prepares ? names : undefined;
+    const more = prepared && keptPlans;
+    return transact(pool, { timeoutMs, idleMs: 2 * timeoutMs + 5_000, more }, async session => {
       this.#databaseError = undefined;
       const paused = this.#paused.names;
       const isAround = around || hasMoved || this.#topics.isFull;
       const where = [this.#floors.current, ...this.#topics.parameters(paused, isAround)];
-      const lanes = await session.query<{ lane: string; held: string }>(claim(table), where);
+      const lanes = await session.query<{ lane: string; held: string }>(claim, where, prepared?.claim);
       if (lanes.length === 0 && paused.length === 0) this.#paused.clear();
       const held = lanes.filter(lane => lane.held === 'true').map(({ lane }) => lane);
       // As of the beginning: a pause may be over meanwhile, and its rows were not looked at
       if (held.length === 0) return paused.length > 0 ? 'paused' : 'nothing';
       const limit = Math.ceil(rowsOfLane / Math.max(1, this.#topics.known.length - paused.length));
       const readAt = this.#parts.clock.now();
-      const rows = await session.query<RawRow>(read(table), [...where, array(held), String(limit)]);
+      const rows = await session.query<RawRow>(read, [...where, array(held), String(limit)], prepared?.read);
       this.#rows += rows.length;
       for (const { topic, id } of rows) {
         this.#topics.seen(topic);
@@ -179,8 +193,9 @@ export class Relay {
     this.#rows = 0;
     const { current, looks } = this.#floors;
     const values = [current, ...this.#topics.parameters(), ...looks.map(String)];
-    const { pool, table, settings } = this.#parts;
-    const [found] = (await runOne(pool, settings.timeoutMs, floors(table), values)) as [FoundFloors];
+    const { pool, settings } = this.#parts;
+    const { floors } = this.#statements;
+    const [found] = (await runOne(pool, settings.timeoutMs, floors, values)) as [FoundFloors];
     this.#floors.learn(found);
     return true;
   }
@@ -203,7 +218,7 @@ export class Relay {
     });
     const topics = new Set(rows.map(({ topic }) => topic));
     if (late !== undefined) for (const topic of topics) this.#paused.failed(topic, late);
-    if (finished.length > 0) await session.query(remove(this.#parts.table), [array(finished)]);
+    if (finished.length > 0) await session.query(this.#statements.remove, [array(finished)]);
     await this.#settleFailed(session, failed);
     return raw.length > 0 ? 'rows' : 'nothing';
   }
@@ -243,7 +258,7 @@ export class Relay {
     for (const [topic, error] of errors) this.#paused.failed(topic, error);
     if (poison.length === 0) return;
     const entries = poison.map(relayed => this.#charged(relayed));
-    await session.query(postpone(this.#parts.table), [
+    await session.query(this.#statements.postpone, [
       array(poison.map(({ row }) => row.place)),
       JSON.stringify(entries),
     ]);

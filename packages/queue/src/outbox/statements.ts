@@ -1,6 +1,6 @@
 import { horizon } from '../transactions/horizon.ts';
 import { lockNumber } from '../transactions/key-locks.ts';
-import { literal, type TableName } from '../transactions/table-name.ts';
+import { hashNumber, literal, type TableName } from '../transactions/table-name.ts';
 import { laneCount } from './table.ts';
 
 /** How many lanes a relay takes at once, so that others find some too. */
@@ -128,3 +128,31 @@ export const longest = ({ sql }: TableName): string => `SELECT a.pid::text,
 
 /** All lanes with no floor. */
 export const noFloors: string = `{${Array.from({ length: laneCount }, () => 0).join()}}`;
+
+/**
+ * Begins a transaction of prepared statements too. A plan is kept for any size of the table: over the single page that it
+ * may have when it is made, reading it from end to end is cheapest, and would be done over a backlog as well.
+ */
+export const keptPlans: string =
+  '; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off';
+
+/** Statements of a relay. Planning one costs the server more than executing it. */
+export class RelayStatements {
+  readonly claim: string;
+  readonly read: string;
+  readonly floors: string;
+  readonly remove: string;
+  readonly postpone: string;
+  /** The names that those are prepared under which come before anything is published. */
+  readonly names: Readonly<Record<'claim' | 'read', string>>;
+
+  constructor(table: TableName) {
+    this.claim = claim(table);
+    this.read = read(table);
+    this.floors = floors(table);
+    this.remove = remove(table);
+    this.postpone = postpone(table);
+    const nameOf = (text: string) => `ashlar_outbox_${hashNumber(text)}`;
+    this.names = { claim: nameOf(this.claim), read: nameOf(this.read) };
+  }
+}

@@ -9,8 +9,10 @@ const answerMs = 1_000;
 /** How often it is tried whether a notification comes through, and how long that may take. */
 const trialMs = 30_000;
 const heardMs = 2_000;
-/** Between two notifications on a machine that is busy. */
+/** Between two notifications, where each takes long or is for many messages. */
 const longestRestMs = 50;
+/** For each message that a notification is for: who is woken is busy for a while, and then looks again unasked. */
+const restOfMessageMs = 0.1;
 /** After so many trials in a row none is heard: before, the session may have forgotten in the middle of one what it listens to. */
 const mostUnheard = 3;
 /** Between tries of a way that no notification comes through. */
@@ -46,6 +48,8 @@ export class Bell {
   #isDeaf = false;
   #ringing: Promise<void> | undefined;
   readonly #toRing = new Set<string>();
+  /** How many messages those are that are to be rung. */
+  #messages = 0;
 
   constructor(parts: BellParts) {
     this.#parts = parts;
@@ -78,9 +82,12 @@ export class Bell {
   /**
    * In a statement of its own, never in the transaction that publishes: a transaction that notifies takes a lock of the
    * whole server while it commits. Rings meanwhile share the next one. One that is lost, the poll makes up for.
+   *
+   * @param messages how many there are
    */
-  ring(topic: string): void {
+  ring(topic: string, messages = 1): void {
     this.#toRing.add(topic);
+    this.#messages += messages;
     if (!this.#stop.signal.aborted) this.#ringing ??= this.#ringAll();
   }
 
@@ -95,7 +102,9 @@ export class Bell {
   async #ringAll(): Promise<void> {
     while (this.#toRing.size > 0) {
       const topics = [...this.#toRing];
+      const busyMs = this.#messages * restOfMessageMs;
       this.#toRing.clear();
+      this.#messages = 0;
       // It need not be on the disk: others would wait for that behind it
       const text = `SELECT pg_notify('${this.#parts.channel}', left(t, 2000))::text, set_config('synchronous_commit', 'off', true)
         FROM json_array_elements_text($1::text::json) AS t`;
@@ -103,7 +112,7 @@ export class Bell {
       await this.#parts.send(text, [JSON.stringify(topics)]).catch(() => {});
       // Where a ring takes long, more of them would take the time of what they are for
       const tookMs = performance.now() - rungAt;
-      const restMs = Math.max(this.#parts.restMs, Math.min(4 * tookMs, longestRestMs));
+      const restMs = Math.max(this.#parts.restMs, Math.min(Math.max(4 * tookMs, busyMs), longestRestMs));
       await backgroundClock.sleep(restMs, this.#stop.signal).catch(() => {});
     }
     this.#ringing = undefined;

@@ -10,6 +10,9 @@ export function stateOf(error: unknown): string | undefined {
   return typeof code === 'string' && typeof severity === 'string' ? code : undefined;
 }
 
+/** The session does not know a statement that was prepared in it, or knows another by its name: what stands between, or other code on the pool, has exchanged or cleaned it. */
+export const forgotten: RegExp = /^(26000|42P05)$/;
+
 /** An error of a client of PostgreSQL as one of ours. @param advice for a table that is not there */
 export function failed(what: string, error: unknown, outcome: CallOutcome, advice = ''): Error {
   if (error instanceof QueueUnavailableError || error instanceof QueueClosedError) return error;

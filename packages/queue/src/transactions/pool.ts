@@ -84,9 +84,11 @@ export class Session {
     this.#timeoutMs = timeoutMs;
   }
 
-  async query<R = Row>(text: string, values: readonly string[] = []): Promise<readonly R[]> {
+  /** @param name prepares the statement under this name, once for each connection */
+  async query<R = Row>(text: string, values: readonly string[] = [], name?: string): Promise<readonly R[]> {
     // Without an array there are no parameters, and then there may be several statements
-    const statement = values.length === 0 ? { text } : { text, values: [...values] };
+    const given = values.length === 0 ? { text } : { text, values: [...values] };
+    const statement = name === undefined ? given : { ...given, name };
     try {
       const { rows } = await within('a statement', this.#timeoutMs, this.client.query(statement));
       return rows as R[];
@@ -121,6 +123,8 @@ interface TransactSettings {
   readonly idleMs?: number;
   /** `default` is that of the session. Otherwise statements see what others have committed before them. */
   readonly isolation?: 'READ COMMITTED' | 'default';
+  /** SQL that begins it too, such as `SET LOCAL`. */
+  readonly more?: string | undefined;
 }
 
 /**
@@ -131,11 +135,11 @@ interface TransactSettings {
  */
 export async function transact<T>(
   pool: PoolLike,
-  { timeoutMs, idleMs = timeoutMs, isolation = 'READ COMMITTED' }: TransactSettings,
+  { timeoutMs, idleMs = timeoutMs, isolation = 'READ COMMITTED', more = '' }: TransactSettings,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const level = isolation === 'default' ? '' : ` ISOLATION LEVEL ${isolation}`;
-  const begin = `BEGIN${level}; SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(idleMs)}`;
+  const begin = `BEGIN${level}; SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(idleMs)}${more}`;
   return lendOut(pool, timeoutMs, async session => {
     try {
       await session.query(begin);

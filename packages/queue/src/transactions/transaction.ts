@@ -1,4 +1,5 @@
 import { describe, InvalidOptionError, refused } from '@ashlar/core';
+import { forgotten, stateOf } from './failures.ts';
 import type {
   DrizzleTransaction,
   KnexTransaction,
@@ -82,9 +83,6 @@ function shaped(value: object): SqlTransaction | undefined {
   return undefined;
 }
 
-/** The session does not know a statement that was prepared in it, or knows another by its name. */
-const forgotten: readonly unknown[] = ['26000', '42P05'];
-
 /** The next transaction on a connection that has forgotten what was prepared, as after `DISCARD ALL`, prepares nothing. */
 function pg(client: Pg): SqlTransaction {
   let prepares = true;
@@ -93,7 +91,7 @@ function pg(client: Pg): SqlTransaction {
       try {
         return answerOf(await ask(client, text, params, prepares ? name : undefined));
       } catch (error) {
-        if (forgotten.includes((error as { code?: unknown } | null)?.code)) prepares = false;
+        if (forgotten.test(stateOf(error) ?? '')) prepares = false;
         throw error;
       }
     },

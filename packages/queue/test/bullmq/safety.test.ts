@@ -89,7 +89,7 @@ describeWith('redis', 'BullMQ, when something fails', () => {
           sent += ways.length;
         };
         // Until each has some, however long it takes to start
-        await within(20_000, async () => {
+        await within(30_000, async () => {
           await sendSome();
           // Not as many as a slow start leaves time for
           await delay(100);
@@ -129,8 +129,8 @@ describeWith('redis', 'BullMQ, when something fails', () => {
           await delay(25);
           await admin.call('CLIENT', ['KILL', 'TYPE', 'normal']);
         }
-        await within(8_000, () => runs() === 600 || undefined);
-        await within(2_000, () => subscription.snapshot().running === 0 || undefined);
+        await within(30_000, () => runs() === 600 || undefined);
+        await within(30_000, () => subscription.snapshot().running === 0 || undefined);
         const expected = (n: number) => (n % 2 === 0 ? '1,2' : '1');
         const wrong = all.filter(n => `${attempts.get(n)}` !== expected(n));
         expect(wrong.map(n => `${n}: ${attempts.get(n)}`)).toEqual([]);
@@ -272,7 +272,7 @@ describeWith('redis', 'BullMQ, when something fails', () => {
         expect(textOf(early!)).toBe('a');
         await early!.nack({ charge: false });
         await queue[Symbol.asyncDispose]();
-        await within(2_000, async () => (await admin.llen(key('wait'))) === 1 || undefined);
+        await within(30_000, async () => (await admin.llen(key('wait'))) === 1 || undefined);
         await send(driver, topic, message('ab', { deduplication }));
         await busy.received[0]!.ack();
         await (await busy.take(2))[1]!.ack();
@@ -313,7 +313,7 @@ describeWith('redis', 'BullMQ, when something fails', () => {
           for (const each of reader.received.slice(10)) await each.nack({ charge: false }).catch(() => {});
         }
         const last = read(driver, { prefetch: 20, each: each => each.ack() });
-        await within(10_000, () => new Set([...seen, ...last.texts]).size === 60 || undefined);
+        await within(30_000, () => new Set([...seen, ...last.texts]).size === 60 || undefined);
         expect(new Set([...seen, ...last.texts]).size).toBe(60);
       });
 
@@ -344,7 +344,7 @@ describeWith('redis', 'BullMQ, when something fails', () => {
         expect([...plain.texts, ...fair.texts]).toEqual([]);
         expect(await driver.stats!(topic, group)).toEqual({ waiting: 2, delayed: 0, active: 0, dead: 0 });
         await other.resume!(topic, group);
-        await within(5_000, () => plain.texts.length + fair.texts.length === 2 || undefined);
+        await within(30_000, () => plain.texts.length + fair.texts.length === 2 || undefined);
         expect([...plain.texts, ...fair.texts].sort()).toEqual(['one', 'two']);
       });
 

@@ -39,13 +39,13 @@ describeWith('postgres', 'statements of postgresDriver that are lost on their wa
     await driver.declare(topic, group);
     const listenPool = newPool({ connectionString: server.url });
     /** A driver whose statements somebody meddles with, on a way that can fall silent. */
-    const meddledDriver = async (meddle: (way: TcpProxy) => Meddle, leaseMs = never) => {
+    const meddledDriver = async (meddle: (way: TcpProxy) => Meddle, timeoutMs = 500) => {
       const way = await startTcpProxy({ target: server.port });
       ways.push(way);
       const connectionString = server.url.replace(`:${server.port}/`, `:${way.port}/`);
       const own = newPool({ connectionString, application_name: `${tables.prefix}_far` });
       const pool = meddled(own, meddle(way));
-      return { way, far: tables.driver({ pool, listenPool, leaseMs, timeoutMs: 500, pollMs: 50 }) };
+      return { way, far: tables.driver({ pool, listenPool, leaseMs: never, timeoutMs, pollMs: 50 }) };
     };
     /** Resolves when the server has dealt with all that came on the ways, and has ended their sessions. */
     const farIsOver = () =>
@@ -146,6 +146,39 @@ describeWith('postgres', 'statements of postgresDriver that are lost on their wa
     await eventually(async () => expect(await driver.publish(topic, [given])).toEqual([{ ok: true }]), soon);
     expect(await driver.stats!(topic, group)).toMatchObject({ waiting: 1 });
   });
+
+  for (const what of ['redrive', 'purge'] as const) {
+    it(`a ${what} whose answer is lost says Unknown, whichever part of it, and the same call does the rest`, async () => {
+      const { tables, driver, meddledDriver } = await begin();
+      const count = 1_600;
+      let commits = 0;
+      let lost = 0;
+      const { far } = await meddledDriver(
+        () => async (text, ask) => {
+          const answer = await ask();
+          return text === 'COMMIT' && ++commits === lost ? silence : answer;
+        },
+        5_000,
+      );
+      await send(driver, topic, ...times(count, n => message(`${n}`)));
+      await tables.sql(
+        `UPDATE ${tables.prefix}_jobs SET state = 3, at = statement_timestamp(), reason = 'test'`,
+      );
+      const left = async () => (await driver.stats!(topic, group)).dead;
+      for (const [part, remain] of [
+        [1, 1_100],
+        [2, 100],
+      ] as const) {
+        commits = 0;
+        lost = part;
+        await expect(far[what]!(topic, group, {})).rejects.toMatchObject({ outcome: 'Unknown' });
+        expect(await left()).toBe(remain);
+      }
+      lost = 0;
+      expect(await far[what]!(topic, group, {})).toBe(100);
+      expect(await left()).toBe(0);
+    });
+  }
 
   it('a pause that is lost on its way never comes after the resume', async () => {
     const { driver, meddledDriver, farIsOver } = await begin();

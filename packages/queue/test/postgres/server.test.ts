@@ -40,6 +40,16 @@ describeWith({ own: 'postgres' }, 'what postgresDriver does on the server', () =
     await reader.has({} as Parameters<Reader['has']>[0], count);
   }
 
+  it('keeps a message of 64 MiB as it is', { timeout: 120_000 }, async () => {
+    const { driver } = await begin({ timeoutMs: 60_000, leaseMs: never });
+    const body = Buffer.alloc(64 * 2 ** 20, 'äöü');
+    await send(driver, topic, message('', { body }));
+    await using reader = new Reader(driver, topic, group);
+    await eventually(async () => expect(reader.received).toHaveLength(1), { withinMs: 60_000 });
+    expect(Buffer.compare(reader.received[0]!.body, body)).toBe(0);
+    await reader.received[0]!.ack();
+  });
+
   it('wakes consumers by a notification, also after their sessions were ended', async () => {
     const { tables, driver } = await begin({ pollMs: never });
     const publisher = tables.driver();

@@ -4,7 +4,7 @@ import { describeWith } from '@workspace/services/vitest';
 import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { memoryDriver, type PostponedMessage, type TransactionContext } from '../../src/index.ts';
-import { OutboxSite } from './outbox-site.ts';
+import { OutboxSite } from '../outbox/site.ts';
 
 const soon = { withinMs: 20_000 };
 type Run = (tx: PoolClient) => Promise<void>;

@@ -4,8 +4,8 @@ import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { memoryDriver, type Queue, type Transaction, type TransactionContext } from '../../src/index.ts';
 import { transactionOf } from '../../src/transactions/transaction.ts';
+import { type Messages, OutboxSite, Recorder } from '../outbox/site.ts';
 import { clients } from './clients.ts';
-import { type Messages, OutboxSite, Recorder } from './outbox-site.ts';
 
 const soon = { withinMs: Number(process.env['SOON'] ?? 20_000) };
 

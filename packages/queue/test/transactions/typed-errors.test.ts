@@ -11,8 +11,8 @@ import {
   QueueUnavailableError,
   TableShapeError,
 } from '../../src/index.ts';
+import { type Messages, OutboxSite } from '../outbox/site.ts';
 import { QueueTables } from '../postgres/queue-tables.ts';
-import { type Messages, OutboxSite } from './outbox-site.ts';
 
 describeWith('postgres', 'what the database refuses', () => {
   let server: Postgres;

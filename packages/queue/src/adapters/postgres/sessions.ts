@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type CallOutcome, InvalidOptionError } from '@ashlar/core';
 import { QueueClosedError, QueueTimeoutError, QueueUnavailableError } from '../../errors.ts';
 import { columnTypes } from '../../transactions/column-types.ts';
-import { failed, stateOf, uncertain } from '../../transactions/failures.ts';
+import { failed, forgotten, stateOf, uncertain } from '../../transactions/failures.ts';
 import {
   cancel,
   guardConnections,
@@ -40,8 +40,6 @@ interface Call {
 const passing = /^(40001|40P01)$/;
 /** Of those, and what may be different later: too many connections, a full disk, a limit of time, a standby that becomes primary. */
 const temporary = /^(40001|40P01|53|57014|55P03|25006)/;
-/** The session does not know a statement that was prepared in it, or knows another by its name: what stands between, or other code on the pool, has exchanged or cleaned it. */
-const forgotten = /^(26000|42P05)$/;
 const advice = '`await driver.migrate()` makes the tables';
 const attempts = 10;
 /**

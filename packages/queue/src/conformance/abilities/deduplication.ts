@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { drain, group, message, Reader, send, type Tests, topic, until } from '../subject.ts';
+import { drain, group, message, Reader, send, type Tests, topic, unhurried, until } from '../subject.ts';
 
 export const uniqueIdsTests: Tests = {
   'the same id again is the same message': async subject => {
@@ -63,28 +63,48 @@ export const deduplicationTests: Tests = {
   'throttle: the first, and then none for its time': async subject => {
     const { driver } = subject;
     await driver.declare(topic, group);
-    const deduplication = { key: 'report', mode: 'throttle', ttlMs: 400 } as const;
-    const publish = (text: string) => driver.publish(topic, [message(text, { deduplication })]);
     await using reader = new Reader(driver, topic, group, { each: each => each.ack() });
-    assert.deepEqual(await publish('first'), [{ ok: true }]);
-    await reader.has(subject, 1);
-    assert.deepEqual(await publish('dropped'), [{ ok: true, isDuplicate: true }]);
-    await until(
-      subject,
-      async () => (await publish('second'))[0]?.ok === true && reader.texts.includes('second'),
-    );
-    assert.deepEqual(reader.texts.slice(0, 2), ['first', 'second']);
+    await unhurried(subject, async (ttlMs, number) => {
+      const deduplication = { key: `report ${number}`, mode: 'throttle', ttlMs } as const;
+      const publish = async (text: string) =>
+        (await driver.publish(topic, [message(`${number} ${text}`, { deduplication })]))[0]!;
+      const own = () => reader.texts.filter(text => text.startsWith(`${number} `));
+      const startedAt = performance.now();
+      assert.deepEqual(await publish('first'), { ok: true });
+      await until(subject, () => own().length === 1, 'the first');
+      const dropped = await publish('dropped');
+      const tookMs = performance.now() - startedAt;
+      await until(
+        subject,
+        async () => (await publish('second')).ok && own().includes(`${number} second`),
+        'another after the time',
+      );
+      const check = () => {
+        assert.deepEqual(dropped, { ok: true, isDuplicate: true });
+        assert.deepEqual(own().slice(0, 2), [`${number} first`, `${number} second`]);
+      };
+      return { tookMs, check };
+    });
   },
   'debounce: the last, after its time': async subject => {
     const { driver } = subject;
     await driver.declare(topic, group);
-    const deduplication = { key: 'search', mode: 'debounce', ttlMs: 300 } as const;
     await using reader = new Reader(driver, topic, group, { each: each => each.ack() });
-    for (const text of ['a', 'ab', 'abc']) await send(driver, topic, message(text, { deduplication }));
-    await reader.has(subject, 1);
-    await send(driver, topic, message('other', { deduplication: { ...deduplication, key: 'other' } }));
-    await reader.has(subject, 2);
-    assert.deepEqual(reader.texts, ['abc', 'other']);
+    await unhurried(subject, async (ttlMs, number) => {
+      const own = () => reader.texts.filter(text => text.startsWith(`${number} `));
+      const sendBy = (key: string, text: string) => {
+        const deduplication = { key: `${key} ${number}`, mode: 'debounce', ttlMs } as const;
+        return send(driver, topic, message(`${number} ${text}`, { deduplication }));
+      };
+      const startedAt = performance.now();
+      for (const text of ['a', 'ab', 'abc']) await sendBy('search', text);
+      const tookMs = performance.now() - startedAt;
+      await until(subject, () => own().includes(`${number} abc`), 'the last');
+      await sendBy('other', 'other');
+      await until(subject, () => own().includes(`${number} other`), 'another');
+      const check = () => assert.deepEqual(own(), [`${number} abc`, `${number} other`]);
+      return { tookMs, check };
+    });
   },
   'a key is free again after its consumer died and the message was handled': async subject => {
     const { driver } = subject;

@@ -12,7 +12,7 @@ import {
 } from '../../src/index.ts';
 import { type OutboxDriver, type OutboxOptions, outbox } from '../../src/outbox.ts';
 import type { PoolLike } from '../../src/transactions/pool.ts';
-import { ofPool } from './clients.ts';
+import { ofPool } from '../transactions/clients.ts';
 
 let tables = 0;
 

@@ -3,8 +3,8 @@ import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { memoryDriver, PublishError, type WarningMessage } from '../../src/index.ts';
-import { clients } from './clients.ts';
-import { OutboxSite, Recorder, settles, soon } from './outbox-site.ts';
+import { clients } from '../transactions/clients.ts';
+import { OutboxSite, Recorder, settles, soon } from './site.ts';
 
 describeWith('postgres', 'an outbox', () => {
   let server: Postgres;

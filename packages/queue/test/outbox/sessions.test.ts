@@ -3,7 +3,7 @@ import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { UnroutedError } from '../../src/index.ts';
 import { meddled } from '../postgres/meddled-pool.ts';
-import { OutboxSite, Recorder, settles, soon } from './outbox-site.ts';
+import { OutboxSite, Recorder, settles, soon } from './site.ts';
 
 describeWith('postgres', 'an outbox on sessions that fall silent, forget, or have other defaults', () => {
   let server: Postgres;

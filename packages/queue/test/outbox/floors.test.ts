@@ -3,7 +3,7 @@ import { type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { OutboxSite, Recorder, settles } from './outbox-site.ts';
+import { OutboxSite, Recorder, settles } from './site.ts';
 
 /** Until relays look behind what they have relayed, also while a transaction that has written elsewhere is open. */
 const movedMs = 3_000;

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { redisStreams } from '../../src/adapters/redis-streams.ts';
-import { messages, Queue } from '../../src/index.ts';
-import { outbox } from '../../src/outbox.ts';
-import { deadlyDriver, deadlyPool } from './kill-points.ts';
+import { redisStreams } from '../../../src/adapters/redis-streams.ts';
+import { messages, Queue } from '../../../src/index.ts';
+import { outbox } from '../../../src/outbox.ts';
+import { deadlyDriver, deadlyPool } from './points.ts';
 
 /** A worker that charges orders, once each, and says so; it dies at one point of that. */
 export interface KillOptions {
@@ -38,6 +38,7 @@ await queue.subscribe(
   },
   {
     idempotency: { mode: 'transaction', pool: deadlyPool(pool, point, 'handler'), table: `${prefix}_inbox` },
+    crashes: 100, // Where many others run, its event loop may stand still for longer than a lease
   },
 );
 process.send?.('ready');

@@ -3,7 +3,7 @@ import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PoolClientLike, PoolLike } from '../../src/transactions/pool.ts';
-import { OutboxSite, Recorder, settles, soon } from './outbox-site.ts';
+import { OutboxSite, Recorder, settles, soon } from './site.ts';
 
 /** Longer than a test takes. */
 const never = 600_000;

@@ -4,7 +4,7 @@ import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryDriver } from '../../src/index.ts';
 import type { PoolClientLike, PoolLike } from '../../src/transactions/pool.ts';
-import { OutboxSite, Recorder } from './outbox-site.ts';
+import { OutboxSite, Recorder } from './site.ts';
 
 const soon = { withinMs: 20_000 };
 

@@ -1,5 +1,5 @@
-import type { Delivery, Driver, OutgoingMessage } from '../../src/index.ts';
-import type { PoolClientLike, PoolLike } from '../../src/transactions/pool.ts';
+import type { Delivery, Driver, OutgoingMessage } from '../../../src/index.ts';
+import type { PoolClientLike, PoolLike } from '../../../src/transactions/pool.ts';
 
 /** Where a process may die, in the order in which a message passes. */
 export const handlerPoints = [

@@ -2,7 +2,7 @@ import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { QueueFullError, type ReadDeadLetter, UnroutedError } from '../../src/index.ts';
-import { OutboxSite, Recorder, settles, soon } from './outbox-site.ts';
+import { OutboxSite, Recorder, settles, soon } from './site.ts';
 
 describeWith('postgres', 'an outbox whose driver fails', () => {
   let server: Postgres;

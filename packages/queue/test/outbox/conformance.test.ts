@@ -3,7 +3,7 @@ import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { queueConformance } from '../../src/conformance.ts';
 import { postgresCapabilities, QueueTables } from '../postgres/queue-tables.ts';
-import { OutboxSite } from './outbox-site.ts';
+import { OutboxSite } from './site.ts';
 
 describeWith('postgres', 'an outbox over a driver', () => {
   let server: Postgres;
