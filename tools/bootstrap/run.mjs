@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { fail, install, root, say } from './install.mjs';
+import { endWithParent } from './parent.mjs';
 import { runStep } from './step.mjs';
 import { runTests } from './tests.mjs';
 
@@ -12,6 +13,7 @@ const [name = '', ...args] = process.argv.slice(2);
 const task = taskOf(name);
 if (task === undefined) fail('usage: node tools/bootstrap/run.mjs test|start|start:EXAMPLE [arguments]');
 
+endWithParent();
 process.chdir(root);
 await install();
 await build(task.build);

@@ -2,7 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { install, root } from './install.mjs';
+import { endWithParent } from './parent.mjs';
 
+endWithParent();
 process.chdir(root);
 await install();
 const turbo = fileURLToPath(import.meta.resolve('turbo/bin/turbo'));

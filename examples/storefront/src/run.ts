@@ -65,7 +65,7 @@ async function show(
   const events = 'rate' in pace ? new Events(fleet, plot, keys.length, now, showEvent) : undefined;
   if (postgres) screen.print('starting a primary and two standbys of PostgreSQL, for the orders');
   await using desk = postgres
-    ? await OrderDesk.open(keys.length, event => screen.print(orderLine(event)))
+    ? await OrderDesk.open(keys.length, event => signal.aborted || screen.print(orderLine(event)))
     : undefined;
   let progress: Progress | undefined;
   const onStart = (tally: Replay['tally']) => {

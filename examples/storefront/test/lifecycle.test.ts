@@ -38,6 +38,14 @@ describe('how it ends', () => {
     expect(children.filter(isAlive)).toEqual([]);
   });
 
+  it('without errors: what Ctrl-C cuts off is none that a client sees', async () => {
+    const { child } = await running([...endless, '--load-ms', '5000']);
+    const rest = text(child.stdout!);
+    child.kill('SIGINT');
+    expect(await once(child, 'exit')).toEqual([130, null]);
+    expect((await rest).trim()).toMatch(/ of 100,000 .* errors 0$/);
+  });
+
   it('when it is killed itself: its children notice', async () => {
     const { child, children } = await running(endless);
     child.kill('SIGKILL');

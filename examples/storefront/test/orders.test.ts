@@ -57,7 +57,7 @@ describe('what is told of orders', () => {
 
   it('is a table, beside a replay without them', () => {
     const replays = [{ policy: 'peak-ewma', orders }, { policy: 'random' }] as unknown as ReplayReport[];
-    const figures = ordersSummary(replays).match(/\S+ *(?=- *$|random)/gm);
+    const figures = ordersSummary(replays, 80).match(/\S+ *(?=- *$|random)/gm);
     expect(figures?.map(figure => figure.trim())).toEqual([
       'EWMA',
       '120',

@@ -5,6 +5,7 @@ import { Tally } from '../src/load/tally.ts';
 import { count, milliseconds, percent } from '../src/output/format.ts';
 import { replayReport } from '../src/output/report.ts';
 import { summary } from '../src/output/summary.ts';
+import { policyNames } from '../src/policies.ts';
 
 describe('Tally', () => {
   it('adds up what the client saw', () => {
@@ -103,18 +104,37 @@ describe('the report', () => {
     ]);
   });
 
+  const report = {
+    workload: '',
+    warmUp: 1,
+    products: 1,
+    replicas: 2,
+    cache: 1,
+    eviction: 'wTinyLfu' as const,
+    changes: [],
+    replays: [replayReport(replay, 1)],
+  };
+
   it('names the reasons of errors', () => {
-    const report = {
-      workload: '',
-      warmUp: 1,
-      products: 1,
-      replicas: 2,
-      cache: 1,
-      eviction: 'wTinyLfu' as const,
-      changes: [],
-      replays: [replayReport(replay, 1)],
-    };
     expect(summary(report, new Screen({ write: () => {} }, {}))).toContain('\n  1 × ECONNREFUSED');
+  });
+
+  it('fits a terminal, with two policies and with five', () => {
+    const change = { type: 'killed' as const, replica: 'replica-2', products: 2_846, moved: 790 };
+    const changes = [{ ...change, minimum: 790, needless: 0, shareOfKeySpace: 0.25 }];
+    for (const columns of [80, 60]) {
+      for (const policies of [['peak-ewma', 'consistent'], policyNames] as const) {
+        const replays = policies.map(policy => ({ ...replayReport(replay, 1), policy }));
+        let shown = '';
+        const screen = new Screen(
+          { isTTY: true, columns, write: text => (shown += text) },
+          { NO_COLOR: '1' },
+        );
+        screen.print(summary({ ...report, changes, replays }, screen));
+        const longest = Math.max(...shown.split('\n').map(line => line.length));
+        expect(longest).toBeLessThanOrEqual(columns);
+      }
+    }
   });
 });
 

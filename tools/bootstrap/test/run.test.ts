@@ -1,5 +1,8 @@
 import { once } from 'node:events';
-import { expect, it } from 'vitest';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from 'vitest';
 import { Scratch } from './scratch.ts';
 
 it('becomes the program, with its arguments and its exit code', async () => {
@@ -110,4 +113,33 @@ it.each(['SIGINT', 'SIGTERM'] as const)('ends the build, and itself, by %s', asy
   scratch.turbo('');
   scratch.program(`import { existsSync } from 'node:fs'; console.log(existsSync('ended'));`);
   expect((await scratch.run('start')).output).toBe('true\n');
+});
+
+describe('when npm is told to end, whose shell passes that on to nobody', () => {
+  it('ends the program', async () => {
+    const scratch = new Scratch();
+    scratch.program(`
+      process.once('SIGTERM', () => { console.log('ended'); process.exit(); });
+      setInterval(() => {}, 1000);
+      console.log('ready');
+    `);
+    const npm = scratch.startByNpm();
+    await once(npm.stdout, 'data');
+    npm.kill('SIGTERM');
+    expect(await text(npm.stdout)).toBe('ended\n');
+  });
+
+  it('ends the build', async () => {
+    const scratch = new Scratch();
+    scratch.turbo(`
+      const { writeFileSync } = require('node:fs');
+      process.once('SIGTERM', () => { writeFileSync('ended', ''); process.exit(1); });
+      setInterval(() => {}, 1000);
+    `);
+    const npm = scratch.startByNpm();
+    await once(npm.stderr, 'data'); // the build takes long
+    npm.kill('SIGTERM');
+    expect(await text(npm.stdout)).toBe('');
+    expect(existsSync(join(scratch.root, 'ended'))).toBe(true);
+  });
 });

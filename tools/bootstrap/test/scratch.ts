@@ -65,11 +65,39 @@ export class Scratch {
     return this.#spawn('run.mjs', args);
   }
 
+  /** Runs `npm start`, of which nothing is left when its output ends. */
+  startByNpm(): ChildProcessByStdio<null, Readable, Readable> {
+    // With a second command, so that no shell becomes the first one
+    const start = 'node tools/bootstrap/run.mjs start && true';
+    this.write('package.json', { name: 'scratch', private: true, type: 'module', scripts: { start } });
+    // The group ends with the test, as the shell's program is nobody's child when the shell has ended
+    const npm = this.#start('npm', ['start', '--silent'], { detached: true });
+    onTestFinished(() => {
+      try {
+        process.kill(-(npm.pid ?? Number.NaN), 'SIGKILL');
+      } catch {
+        // Nothing is left
+      }
+    });
+    return npm;
+  }
+
   #spawn(program: string, args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
-    const main = join(this.root, 'tools/bootstrap', program);
+    return this.#start(process.execPath, [join(this.root, 'tools/bootstrap', program), ...args]);
+  }
+
+  #start(
+    command: string,
+    args: readonly string[],
+    options: { readonly detached?: boolean } = {},
+  ): ChildProcessByStdio<null, Readable, Readable> {
     const { PATH, HOME } = process.env;
-    const env = { PATH, HOME, MINE: 'mine' };
-    const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      ...options,
+      cwd: this.root,
+      env: { PATH, HOME, MINE: 'mine' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     onTestFinished(() => void child.kill('SIGKILL'));
     return child;
   }

@@ -5,6 +5,8 @@
 export function endWithParent(): void {
   process.on('SIGINT', () => {});
   process.on('disconnect', () => process.exit());
+  // Of a message to a parent that has just ended
+  (process as NodeJS.EventEmitter).on('error', () => {});
   // It may have closed while this process was still loading its modules, when nobody listened.
   if (process.connected !== true) process.exit();
 }

@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 
 export type Color = 'red' | 'green' | 'bold' | 'dim';
 
@@ -31,16 +31,25 @@ export class Screen {
     this.#colored = this.live && (env.NO_COLOR ?? '') === '';
   }
 
-  /** A line, or several, that stay. */
-  print(text: string): void {
+  /** How long a line may be; endless where no terminal breaks it. */
+  get width(): number {
+    // A terminal that does not know its width says 0
+    return this.live ? this.#output.columns || 80 : Number.POSITIVE_INFINITY;
+  }
+
+  /** A line, or several, that stay. What is longer than the terminal is wide goes on below, between words where that can be. */
+  print(lines: string): void {
+    const text = lines
+      .split('\n')
+      .map(line => broken(line, this.width))
+      .join('\n');
     this.#output.write(this.#changing === '' ? `${text}\n` : `${this.#erase()}${text}\n${this.#changing}`);
   }
 
   /** Replaces the changing lines, each cut to the width of the terminal; an empty text ends them. Only where `live`. */
   change(text: string): void {
     const erase = this.#erase();
-    // A terminal that does not know its width says 0
-    const width = (this.#output.columns || 80) - 1;
+    const width = this.width - 1;
     this.#changing = text
       .split('\n')
       .map(line => line.slice(0, width))
@@ -67,4 +76,13 @@ export class Screen {
     const above = this.#changing.split('\n').length - 1;
     return above === 0 ? eraseLine : `\x1b[${above}A\r\x1b[J`;
   }
+}
+
+/** Of what is painted, only lines that fit are known. */
+function broken(line: string, width: number): string {
+  if (line.length <= width || stripVTControlCharacters(line) !== line) return line;
+  const [indent = ''] = /^ */.exec(line) ?? [];
+  const end = line.lastIndexOf(' ', width);
+  if (end <= indent.length || indent.length >= width / 2) return line;
+  return `${line.slice(0, end).trimEnd()}\n${broken(`${indent}${line.slice(end + 1).trimStart()}`, width)}`;
 }

@@ -7,11 +7,51 @@ export function markdownTable(rows: readonly (readonly string[])[]): string {
   return [head, `| ${rule.join(' | ')} |`, ...others].join('\n');
 }
 
-/** Columns as wide as they need be, the first one to the left, figures to the right. */
-export function alignedTable(rows: readonly (readonly string[])[]): string {
-  return padded(rows, 0)
-    .map(cells => cells.join('   ').trimEnd())
-    .join('\n');
+const gaps = ['   ', '  '] as const;
+
+/**
+ * Columns as wide as they need be, the first one to the left, figures to the right. What is wider than `width` stands closer;
+ * columns that do not fit even then follow below, beside the first one again.
+ */
+export function alignedTable(
+  rows: readonly (readonly string[])[],
+  width: number = Number.POSITIVE_INFINITY,
+): string {
+  const widths = widthsOf(rows, 0);
+  const gap = gaps.find(({ length }) => widthWith(widths, length) <= width);
+  const parts = gap === undefined ? partsOf(widths, width) : [widths.map((_, column) => column)];
+  return parts
+    .map(columns =>
+      padded(
+        rows.map(row => columns.flatMap(column => row[column] ?? [])),
+        0,
+      )
+        .map(cells => cells.join(gap ?? gaps[0]).trimEnd())
+        .join('\n'),
+    )
+    .join('\n\n');
+}
+
+/** The columns of each part, of which the first is in all. */
+function partsOf(widths: readonly number[], width: number): number[][] {
+  const parts: number[][] = [];
+  for (const column of widths.keys()) {
+    if (column === 0) continue;
+    const last = parts.at(-1);
+    const wider = [...(last ?? [0]), column];
+    const fits =
+      widthWith(
+        wider.map(each => widths[each]!),
+        gaps[0].length,
+      ) <= width;
+    if (last === undefined || !fits) parts.push([0, column]);
+    else last.push(column);
+  }
+  return parts;
+}
+
+function widthWith(widths: readonly number[], gap: number): number {
+  return widths.reduce((sum, width) => sum + gap + width, -gap);
 }
 
 function padded(rows: readonly (readonly string[])[], least: number): string[][] {

@@ -27,6 +27,17 @@ describe('Screen', () => {
     expect(written).toEqual([`\r\x1b[K${three}`, `${up}stays\n${three}`, `${up}one`, '\r\x1b[K']);
   });
 
+  it('breaks lines that stay between words, and leaves what has none or is painted to the terminal', () => {
+    const { screen, written } = terminal(10);
+    screen.print('one two three four\n  in in in in\n0123456789abc\n\x1b[31mred red red\x1b[39m');
+    expect(written).toEqual([
+      'one two\nthree four\n  in in in\n  in\n0123456789abc\n\x1b[31mred red red\x1b[39m\n',
+    ]);
+    const plain = terminal(10, {}, false);
+    plain.screen.print('one two three four');
+    expect(plain.written).toEqual(['one two three four\n']);
+  });
+
   it('takes a terminal without a width for a usual one', () => {
     const { screen, written } = terminal(0);
     screen.change('x'.repeat(100));

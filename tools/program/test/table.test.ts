@@ -11,6 +11,17 @@ it('aligns the first column to the left and figures to the right', () => {
   expect(alignedTable(rows)).toBe('         b\nlong     1\nx      100   2');
 });
 
+it('stands closer where that makes it fit, and goes on below where it cannot fit', () => {
+  const wide = [
+    ['', 'b', 'cc', 'd'],
+    ['row', '10', '20', '300'],
+  ];
+  expect(alignedTable(wide, 19)).toBe('       b   cc     d\nrow   10   20   300');
+  expect(alignedTable(wide, 18)).toBe('      b  cc    d\nrow  10  20  300');
+  expect(alignedTable(wide, 15)).toBe('       b   cc\nrow   10   20\n\n        d\nrow   300');
+  expect(alignedTable(wide, 1)).toBe('       b\nrow   10\n\n      cc\nrow   20\n\n        d\nrow   300');
+});
+
 it('is Markdown, padded for a terminal', () => {
   expect(
     markdownTable([

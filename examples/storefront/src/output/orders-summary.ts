@@ -12,7 +12,7 @@ const titles: Record<'waited' | 'found' | 'again', string> = {
 };
 
 /** What became of the orders, and of those that the death of the primary has touched. */
-export function ordersSummary(replays: readonly ReplayReport[]): string {
+export function ordersSummary(replays: readonly ReplayReport[], width: number): string {
   const row = (name: string, cell: (orders: OrdersReport) => string) => [
     name,
     ...replays.map(({ orders }) => (orders === undefined ? '-' : cell(orders))),
@@ -20,16 +20,19 @@ export function ordersSummary(replays: readonly ReplayReport[]): string {
   const fates = (Object.keys(titles) as (keyof typeof titles)[]).map(fate =>
     row(titles[fate], ({ fates }) => count(fates[fate])),
   );
-  return alignedTable([
-    ['Orders, in PostgreSQL', ...replays.map(({ policy }) => policyTitles[policy])],
-    row('taken', ({ taken }) => count(taken)),
-    row('  lost', ({ lost }) => count(lost)),
-    ...fates,
-    row('of unknown outcome', ({ fates }) => count(fates.unknown)),
-    row('  there at the end', ({ unknownButThere }) => count(unknownButThere)),
-    row('not executed', ({ fates }) => count(fates.refused)),
-    row('longest', ({ longestMs }) => milliseconds(longestMs)),
-  ]);
+  return alignedTable(
+    [
+      ['Orders, in PostgreSQL', ...replays.map(({ policy }) => policyTitles[policy])],
+      row('taken', ({ taken }) => count(taken)),
+      row('  lost', ({ lost }) => count(lost)),
+      ...fates,
+      row('of unknown outcome', ({ fates }) => count(fates.unknown)),
+      row('  there at the end', ({ unknownButThere }) => count(unknownButThere)),
+      row('not executed', ({ fates }) => count(fates.refused)),
+      row('longest', ({ longestMs }) => milliseconds(longestMs)),
+    ],
+    width,
+  );
 }
 
 /** A line that says what the order desk has seen. */

@@ -7,7 +7,7 @@ import type { ReplayReport } from './report.ts';
 const phaseTitles = { before: 'before it went', during: 'without it', after: 'since it is back' } as const;
 
 /** What the tier that the replicas share was good for, and what its loss did. */
-export function sharedTier(replays: readonly ReplayReport[]): string {
+export function sharedTier(replays: readonly ReplayReport[], width: number): string {
   type Tier = NonNullable<ReplayReport['tier']>;
   const row = (name: string, cell: (tier: Tier) => string) => [
     name,
@@ -20,19 +20,22 @@ export function sharedTier(replays: readonly ReplayReport[]): string {
       return requests === 0 ? '-' : percent(hitRatio);
     }),
   );
-  return alignedTable([
-    ['Redis, shared', ...replays.map(({ policy }) => policyTitles[policy])],
-    row('found there, not in the replica', ({ hits }) => count(hits)),
-    row('was away', ({ outages }) => outages.map(lasted).join(', ') || 'never'),
-    ...(wasAway
-      ? [
-          row('requests served without it', ({ outages }) =>
-            count(outages.reduce((sum, { servedWithout }) => sum + servedWithout, 0)),
-          ),
-          ...ratios,
-        ]
-      : []),
-  ]);
+  return alignedTable(
+    [
+      ['Redis, shared', ...replays.map(({ policy }) => policyTitles[policy])],
+      row('found there, not in the replica', ({ hits }) => count(hits)),
+      row('was away', ({ outages }) => outages.map(lasted).join(', ') || 'never'),
+      ...(wasAway
+        ? [
+            row('requests served without it', ({ outages }) =>
+              count(outages.reduce((sum, { servedWithout }) => sum + servedWithout, 0)),
+            ),
+            ...ratios,
+          ]
+        : []),
+    ],
+    width,
+  );
 }
 
 function lasted({ lastedMs }: Outage): string {

@@ -67,6 +67,7 @@ export async function replay(fleet: Fleet, options: ReplayOptions): Promise<Repl
     events?.reached(index);
     const key = keys[index]!;
     const seen = await client.product(key);
+    if (signal.aborted) return; // the end has cut it off
     tally.add(key, seen, clock.now() - dueMs);
     tier?.answered(seen);
     desk?.visited(index, key);

@@ -13,7 +13,9 @@ import { Affinity } from './proxy/custom/affinity.ts';
 import { Rewriting } from './proxy/custom/rewriting.ts';
 import { Exchange } from './proxy/exchange.ts';
 import { proxySettings, type ReverseProxyOptions } from './proxy/options.ts';
+import { hasBody } from './proxy/request-target.ts';
 import { answered, handBack, protocolsOf } from './proxy/tunnel/hand-back.ts';
+import { parsesBodies, serve } from './proxy/tunnel/with-body.ts';
 import { Tunnel } from './proxy/tunnel.ts';
 
 export {
@@ -102,6 +104,10 @@ export function reverseProxy<E extends Endpoint>(
     await answered(socket);
     if (socket.destroyed) return;
     const protocols = protocolsOf(request);
+    if (protocols === undefined && hasBody(request)) {
+      socket.on('error', () => {}); // While it is found out
+      if ((await parsesBodies()) && serve(request, settings.idleTimeoutMs)) return;
+    }
     if (protocols === undefined && handBack(request, socket, head)) return;
     await follow(new Tunnel(balancer, pools, settings, rewriting, request, socket, head, protocols));
   };

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -212,4 +212,11 @@ it('leaves out what was settled, while messages come and go, and refuses a log t
 it('belongs to one broker at a time', async () => {
   await using _first = await open();
   await expect(open()).rejects.toThrow(/another broker has the log/);
+});
+
+it('belongs to one broker at a time, also by a shorter name than a socket can have', async () => {
+  const long = 'l'.repeat(90);
+  await using _first = await open(long);
+  await symlink(join(root, long), join(root, 'short'));
+  await expect(open('short')).rejects.toThrow(/another broker has the log/);
 });

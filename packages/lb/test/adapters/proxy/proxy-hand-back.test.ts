@@ -2,6 +2,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { parsesBodies } from '../../../src/adapters/proxy/tunnel/with-body.ts';
 import { reverseProxy } from '../../../src/adapters/proxy.ts';
 import { LoadBalancer } from '../../../src/index.ts';
 import { front } from '../../support/front.ts';
@@ -42,15 +43,19 @@ describe('an upgrade that is not honored goes the ordinary way', () => {
     // In Latin-1, and behind it another request
     const head = `${line} HTTP/1.1\r\nHost: shop\r\nX-Name: caf\xe9\r\n${headers}\r\n\r\n`;
     const answers = await raw(port, head + body + last);
-    expect(answers.match(/HTTP\/1.1 200 OK/g)).toHaveLength(2);
+    // Where Node parses the body of an upgrade, it has no parser for what follows
+    const isLast = bytes > 0 && (await parsesBodies());
+    expect(answers.match(/HTTP\/1.1 200 OK/g)).toHaveLength(isLast ? 1 : 2);
+    if (isLast) expect(answers).toMatch(/^connection: close\r$/im);
     // The endpoint writes UTF-8
     const text = Buffer.from(answers, 'latin1').toString();
-    const first = JSON.parse(/\{.*?\}(?=\r?\n?HTTP|\r\n0)/s.exec(text)![0]);
+    const first = JSON.parse(/\{.*?\}(?=\r?\n?HTTP|\r\n0|$)/s.exec(text)![0]);
     expect(first).toMatchObject({ url: '/x', bytes, headers: { 'x-name': 'caf\xe9', host: 'shop' } });
     for (const name of ['upgrade', 'http2-settings']) expect(first.headers).not.toHaveProperty(name);
     expect(first.headers.connection ?? '').not.toMatch(/upgrade/i);
-    expect(answers).toContain('"url":"/last"');
-    expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ succeeded: 2, failed: 0 }] });
+    expect(answers.includes('"url":"/last"')).toBe(!isLast);
+    const succeeded = isLast ? 1 : 2;
+    expect(lb.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ succeeded, failed: 0 }] });
   });
 
   it('in HTTP/1.0', async () => {
@@ -76,6 +81,32 @@ describe('an upgrade that is not honored goes the ordinary way', () => {
     await until(() => expect(text).toMatch(/^HTTP\/1.1 100 /));
     for (let part = 0; part < 3; part++) socket.write('x'.repeat(100_000));
     await until(() => expect(text).toContain('"bytes":300000'));
+  });
+
+  it('with a response that is larger than what a connection holds', async () => {
+    const length = 8_000_000;
+    const endpoint = await scripted(
+      `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(length)}`,
+    );
+    const { port } = await front([endpoint]);
+    const head = `POST /x HTTP/1.1\r\nHost: shop\r\n${h2c}\r\nConnection: close\r\nContent-Length: 5\r\n\r\n`;
+    const answer = await raw(port, `${head}hello`);
+    expect(answer.length - answer.indexOf('\r\n\r\n') - 4).toBe(length);
+  });
+
+  it.each([
+    ['after the body', 5],
+    ['in the middle of a large body', 300_000],
+  ])('and ends with its client, %s', async (_, length) => {
+    const endpoint = await scripted(() => {});
+    const { port, lb } = await front([endpoint]);
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`POST /x HTTP/1.1\r\nHost: shop\r\n${h2c}\r\nContent-Length: ${length}\r\n\r\n`);
+    socket.write('x'.repeat(Math.min(length, 150_000)));
+    await until(() => expect(endpoint.requests.length).toBeGreaterThan(0));
+    expect(lb.snapshot().inFlight).toBe(1);
+    socket.destroy();
+    await until(() => expect(lb.snapshot().inFlight).toBe(0));
   });
 
   it('over TLS', async () => {

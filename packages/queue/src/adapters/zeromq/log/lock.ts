@@ -11,7 +11,7 @@ const states = { owner: '1', candidate: '0' } as const;
 /** How long one that is there may take to say it. */
 const answerMs = 2_000;
 /** What the system allows for the name of a socket, at least, and what ours needs. */
-const maxPathBytes = 103 - 20;
+const maxPathBytes = 103 - '/broker-01234567.sock'.length;
 
 /**
  * Keeps a second broker of this machine away from the directory, also one in another container that shares it. The lock is a
@@ -20,11 +20,13 @@ const maxPathBytes = 103 - 20;
  * @returns what releases it
  */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
-  const name = `ashlar-queue-${hash(await realpath(directory))}`;
+  // Brokers that spell it otherwise, as by a relative path, must look in the same place
+  const real = await realpath(directory);
+  const name = `ashlar-queue-${hash(real)}`;
   if (process.platform === 'win32') return released(await lockPipe(`\\\\.\\pipe\\${name}`, directory));
-  if (Buffer.byteLength(directory) <= maxPathBytes) {
+  if (Buffer.byteLength(real) <= maxPathBytes) {
     try {
-      return released(await lockAmong(directory, 'broker', directory));
+      return released(await lockAmong(real, 'broker', directory));
     } catch (error) {
       // A file system that is shared with the host of a virtual machine may have no sockets
       if (error instanceof UnsafeBackendError) throw error;
