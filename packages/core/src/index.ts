@@ -27,7 +27,7 @@ export {
   signal,
   text,
 } from './options/rules.ts';
-export { describe, isClass, misspelled, nearest } from './options/values.ts';
+export { describe, isClass, misspelled, nearest, withoutSecrets } from './options/values.ts';
 export type { Random } from './random.ts';
 export { seededRandom } from './random.ts';
 export { Alarm } from './time/alarm.ts';

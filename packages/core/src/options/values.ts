@@ -1,6 +1,9 @@
-/** A value as an error message quotes it: short, on one line, with its type where the text alone could mislead. */
+/**
+ * A value as an error message quotes it: short, on one line, with its type where the text alone could mislead, and without
+ * secrets.
+ */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === 'string') return describeText(withoutSecrets(value));
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object') return describeObject(value);
@@ -51,6 +54,20 @@ export function isClass(value: unknown): boolean {
 export function isPlain(value: object): boolean {
   const type: unknown = value.constructor;
   return typeof type !== 'function' || type === Object || type.name === '';
+}
+
+/**
+ * A text that may be a URL or a connection string, as an error may quote it: without user, password and token. What was not
+ * encoded as a URL needs it is hidden too, as far as the last `@`.
+ */
+export function withoutSecrets(text: string): string {
+  return text
+    .replace(/\/\/\S*@/g, '//…@')
+    .replace(/(?<![a-z])((?:\w+_)?(?:password|passwd|pwd|secret|token)=)(?:'[^']*'?|[^\s&;]+)/gi, '$1…');
+}
+
+function describeText(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
 
 function describeFunction(value: object): string {

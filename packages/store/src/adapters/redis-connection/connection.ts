@@ -1,5 +1,6 @@
 import type { Client } from './client.ts';
 import { type Identity, supersede } from './identity.ts';
+import { withoutCredentials } from './replies.ts';
 
 /** A timer of Node fires at once when its time is longer than this. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -24,7 +25,7 @@ export class Connection {
     });
     const lost = () => this.end(this.#lastError ?? new Error('the connection was closed'));
     client.on('error', error => {
-      this.#lastError = error;
+      this.#lastError = withoutCredentials(error);
       this.#silence();
     });
     client.on('close', lost);

@@ -56,9 +56,28 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof AshlarError || (isReply(error) && !elsewhere.has(replyCode(error)));
 }
 
+/** Commands whose arguments may be passwords. */
+const confidential = new Set(['auth', 'hello', 'acl', 'config', 'migrate']);
+
+/**
+ * The same error, without the passwords that ioredis keeps in it: the command beside the reply, as that of a wrong password.
+ * Who prints an error prints its fields.
+ */
+export function withoutCredentials<E>(error: E): E {
+  const { command, lastNodeError } = Object(error) as {
+    command?: { readonly name?: unknown };
+    lastNodeError?: unknown;
+  };
+  const name = String(command?.name).toLowerCase();
+  if (confidential.has(name)) Object.assign(error as object, { command: { name, args: [] } });
+  if (lastNodeError !== undefined && lastNodeError !== error) withoutCredentials(lastNodeError);
+  return error;
+}
+
 /** @param outcome what is known when the error does not say it */
 export function failureOf(errors: LinkErrors, error: unknown, outcome: CallOutcome): Error {
   if (error instanceof AshlarError) return error;
+  withoutCredentials(error);
   const text = error instanceof Error ? error.message : String(error);
   if (isReply(error)) {
     const code = replyCode(error);
