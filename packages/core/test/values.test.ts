@@ -67,6 +67,11 @@ describe('withoutSecrets', () => {
     expect(quoted(text)).toBe(JSON.stringify(shown));
   });
 
+  it('takes a long text in one pass', () => {
+    for (const part of ['/', '//', '1_', "token='"])
+      expect(quoted(part.repeat(1_000_000)).length).toBeLessThan(70);
+  });
+
   it('hides before it cuts', () => {
     const url = `postgres://user:${'S3CRET'.repeat(20)}@db`;
     expect(quoted(url)).toBe('"postgres://…@db"');

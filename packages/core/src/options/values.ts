@@ -1,3 +1,5 @@
+import { withoutSecrets } from '../secrets.ts';
+
 /**
  * A value as an error message quotes it: short, on one line, with its type where the text alone could mislead, and without
  * secrets.
@@ -54,16 +56,6 @@ export function isClass(value: unknown): boolean {
 export function isPlain(value: object): boolean {
   const type: unknown = value.constructor;
   return typeof type !== 'function' || type === Object || type.name === '';
-}
-
-/**
- * A text that may be a URL or a connection string, as an error may quote it: without user, password and token. What was not
- * encoded as a URL needs it is hidden too, as far as the last `@`.
- */
-export function withoutSecrets(text: string): string {
-  return text
-    .replace(/\/\/\S*@/g, '//…@')
-    .replace(/(?<![a-z])((?:\w+_)?(?:password|passwd|pwd|secret|token)=)(?:'[^']*'?|[^\s&;]+)/gi, '$1…');
 }
 
 function describeText(text: string): string {

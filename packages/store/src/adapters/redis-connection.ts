@@ -6,6 +6,6 @@ export type { Argument, Client, ClientOptions, RedisLike } from './redis-connect
 export { clientLike, redisClient } from './redis-connection/client-like.ts';
 export { Commands, type ScriptOptions } from './redis-connection/commands.ts';
 export { type Call, Link, type LinkOptions } from './redis-connection/link.ts';
-export { type LinkErrors, replyCode, withoutCredentials } from './redis-connection/replies.ts';
+export { type LinkErrors, replyCode } from './redis-connection/replies.ts';
 export { type Script, script } from './redis-connection/script.ts';
 export { type ServerFacts, serverFacts } from './redis-connection/server-facts.ts';

@@ -1,5 +1,4 @@
-import { abortable } from '@ashlar/core';
-import { withoutCredentials } from '@ashlar/store/redis-connection';
+import { abortable, withoutCredentials } from '@ashlar/core';
 import { Arrivals } from '../arrivals.ts';
 import type { RedisClientLike } from './client-like.ts';
 import { isInability, isRefusal, isReply } from './replies.ts';

@@ -1,6 +1,6 @@
+import { withoutCredentials } from '@ashlar/core';
 import type { Client } from './client.ts';
 import { type Identity, supersede } from './identity.ts';
-import { withoutCredentials } from './replies.ts';
 
 /** A timer of Node fires at once when its time is longer than this. */
 const longestTimerMs = 2 ** 31 - 1;

@@ -1,4 +1,4 @@
-import { AshlarError, type CallOutcome } from '@ashlar/core';
+import { AshlarError, type CallOutcome, withoutCredentials } from '@ashlar/core';
 
 /**
  * Makes the errors of the package that uses the connection. `outcome` says whether the command may have been executed;
@@ -54,24 +54,6 @@ export function isFatal(error: unknown): boolean {
 /** Whether reconnecting is in vain until the server or the settings of the client are changed. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof AshlarError || (isReply(error) && !elsewhere.has(replyCode(error)));
-}
-
-/** Commands whose arguments may be passwords. */
-const confidential = new Set(['auth', 'hello', 'acl', 'config', 'migrate']);
-
-/**
- * The same error, without the passwords that ioredis keeps in it: the command beside the reply, as that of a wrong password.
- * Who prints an error prints its fields.
- */
-export function withoutCredentials<E>(error: E): E {
-  const { command, lastNodeError } = Object(error) as {
-    command?: { readonly name?: unknown };
-    lastNodeError?: unknown;
-  };
-  const name = String(command?.name).toLowerCase();
-  if (confidential.has(name)) Object.assign(error as object, { command: { name, args: [] } });
-  if (lastNodeError !== undefined && lastNodeError !== error) withoutCredentials(lastNodeError);
-  return error;
 }
 
 /** @param outcome what is known when the error does not say it */
