@@ -30,6 +30,7 @@ export {
 export { describe, isClass, misspelled, nearest } from './options/values.ts';
 export type { Random } from './random.ts';
 export { seededRandom } from './random.ts';
+export { withoutCredentials, withoutSecrets } from './secrets.ts';
 export { Alarm } from './time/alarm.ts';
 export type { BackoffLimits } from './time/backoff.ts';
 export { Backoff } from './time/backoff.ts';

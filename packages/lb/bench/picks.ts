@@ -32,7 +32,7 @@ function balancer(policy: PolicyFactory, count: number) {
     id: `10.0.${i >> 8}.${i & 255}`,
     weight: 1 + (i % 10),
   }));
-  return new LoadBalancer({ endpoints, policy });
+  return new LoadBalancer<Endpoint>({ endpoints, policy });
 }
 
 /** As many in flight as there are endpoints, so that there is a load to go by; the oldest is done at each pick. */

@@ -266,6 +266,7 @@ describe('the url of an endpoint', () => {
     ['localhost:8080/x', 'got "localhost:8080/x"; write `http://localhost:8080/x`'],
     ['shop.internal:80', 'write `http://shop.internal:80`'],
     ['http://', 'got "http://"'],
+    ['//user:secret@a', 'got "//…@a"'],
     [new URL('http://a'), 'must have a string as its `url`, got an URL; write `String(url)`'],
   ])('is refused: %s', (url, message) => {
     expect(make(url)).toThrow(InvalidEndpointError);

@@ -1,7 +1,10 @@
+import { inspect } from 'node:util';
 import { memoryStore } from '@ashlar/store';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { postgresServers } from '../src/adapters/postgres.ts';
+import { redisServers } from '../src/adapters/redis.ts';
 import { patroni } from '../src/authorities/patroni.ts';
 import { leading, memoryCluster, ReplicaSet } from '../src/index.ts';
 
@@ -76,6 +79,10 @@ describe('options', () => {
     [{}, "`urls` is required: write `['http://db1:8008', …]`"],
     [{ urls: ['db1:8008'] }, '`urls[0]` must be a URL of http or https, got "db1:8008"'],
     [{ urls: 'http://db1:8008' }, '`urls` must be an array'],
+    [
+      { urls: ['http://admin:secret@db1:8008'] },
+      '`urls[0]` must be a URL without user and password, got "http://…@db1:8008"; write `headers: { authorization: \'Basic …\' }`',
+    ],
   ])('patroni refuses %o', (options, message) => {
     expect(() => patroni(options as never)).toThrow(message);
   });
@@ -102,6 +109,14 @@ describe('options', () => {
       newClient: (connectionString: string) => new pg.Client({ connectionString }),
     });
     expect(server!.address).toEqual({ connection: 'postgres://app:secret@a/shop', replication: 'host=a' });
+    const [redis] = redisServers({
+      servers: [{ id: 'a', connection: 'redis://:secret@a' }],
+      newClient: (url: string, settings) => new Redis(url, settings),
+    });
+    expect(redis!.address?.connection).toBe('redis://:secret@a');
+    // Printed, as in a log, they show no password
+    expect(inspect([server, redis], { depth: 10 })).not.toContain('secret');
+    expect(JSON.stringify([server, redis])).toBe('[{"id":"a"},{"id":"a"}]');
   });
 
   it('a change of members is refused where the authority follows, and when it makes no sense', async () => {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { buildPackage } from '../src/index.ts';
 import { folderWith } from './scratch.ts';
@@ -41,6 +42,7 @@ const sources = {
   'src/counting.ts':
     'let so = 0;\nexport const count = (): number => ++so;\nexport const counted = (): number => so;',
   'src/errors.ts': `export class NoSuchThingError extends Error {
+    static readonly code: string = 'NO_SUCH_THING';
     constructor() { super('no such thing'); this.name = new.target.name; }
   }`,
   'src/lone.ts': "/** That's promised. */\nexport const lone: string = 'lone';",
@@ -96,6 +98,23 @@ test('makes what package.json names, and what is there is the same through every
   expect(declared).toContain("/** That's promised. */");
   // not every TypeScript reads `imports`
   expect(await readFile(join(folder, 'dist/adapters/backend.d.ts'), 'utf8')).toContain("from 'node:os'");
+});
+
+test('an error keeps its name in a bundle that is minified', async () => {
+  await using build = await rolldown({
+    input: join(folder, 'dist/index.js'),
+    cwd: folder,
+    platform: 'node',
+  });
+  const { output } = await build.generate({ format: 'esm', minify: true });
+  expect(output[0].code).not.toContain('class NoSuchThingError');
+  const module = `data:text/javascript,${encodeURIComponent(output[0].code)}`;
+  const program = `
+    import { NoSuchThingError } from ${JSON.stringify(module)};
+    class Other extends NoSuchThingError {}
+    console.log(new NoSuchThingError().name, new Other().name);`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', program]);
+  expect(stdout).toBe('NoSuchThingError Other\n');
 });
 
 test('the root loads one chunk beside itself, with all that it shares', async () => {

@@ -25,6 +25,8 @@ describe('readFlags', () => {
     ['--rate', '--rate needs a value: --rate N'],
     ['--json=1', '--json takes no value, got "1"'],
     ['now', '"now" is not a flag; see --help'],
+    ['redis://:secret@here', '"redis://…@here" is not a flag; see --help'],
+    ['--json=redis://:secret@here', '--json takes no value, got "redis://…@here"'],
   ])('refuses %s in a line', (line, message) => {
     expect(() => read(line)).toThrow(new UsageError(message));
   });
@@ -37,6 +39,8 @@ describe('readFlags', () => {
       [() => given.url('redis', ['redis:']), '--redis must be a URL that begins with redis://, got "here"'],
       [() => given.exclusive('rate', 'redis'), '--rate and --redis exclude each other'],
     ] as const;
+    const misspelled = read('--redis rediss://:secret@here');
+    expect(() => misspelled.url('redis', ['redis:'])).toThrow('got "rediss://…@here"');
     for (const [refuse, message] of refused) expect(refuse).toThrow(new UsageError(message));
     given.exclusive('rate', 'json');
   });

@@ -1,6 +1,11 @@
-/** A value as an error message quotes it: short, on one line, with its type where the text alone could mislead. */
+import { withoutSecrets } from '../secrets.ts';
+
+/**
+ * A value as an error message quotes it: short, on one line, with its type where the text alone could mislead, and without
+ * secrets.
+ */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === 'string') return describeText(withoutSecrets(value));
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object') return describeObject(value);
@@ -51,6 +56,10 @@ export function isClass(value: unknown): boolean {
 export function isPlain(value: object): boolean {
   const type: unknown = value.constructor;
   return typeof type !== 'function' || type === Object || type.name === '';
+}
+
+function describeText(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
 
 function describeFunction(value: object): string {

@@ -30,11 +30,17 @@ export interface PatroniOptions {
   readonly fetch?: typeof fetch | undefined;
 }
 
+const credentialsAdvice = "`headers: { authorization: 'Basic …' }`";
 const urlsAdvice = "write `['http://db1:8008', …]`";
 
 function url(value: unknown, option: string): string {
-  if (typeof value === 'string' && /^https?:/i.test(value) && URL.canParse(value)) return value;
-  throw refused(option, 'a URL of http or https', value, urlsAdvice);
+  if (typeof value !== 'string' || !/^https?:/i.test(value) || !URL.canParse(value)) {
+    throw refused(option, 'a URL of http or https', value, urlsAdvice);
+  }
+  const { username, password } = new URL(value);
+  if (username === '' && password === '') return value;
+  // `fetch` refuses such a URL, and quotes it
+  throw refused(option, 'a URL without user and password', value, `write ${credentialsAdvice}`);
 }
 
 const rules = {

@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { inspect } from 'node:util';
 import { eventually, type Redis as RedisServer, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
@@ -84,6 +85,9 @@ describeWith('redis', 'a Redis as it may be found', () => {
     expect(error).toMatchObject({ code: StoreUnavailableError.code, outcome: 'NotExecuted' });
     // And not that its time was over
     expect((error as Error).message).toContain('WRONGPASS');
+    // ioredis keeps the command beside the reply, which printing the error prints
+    expect(inspect(error, { depth: 10 })).toContain("name: 'auth'");
+    expect(inspect(error, { depth: 10 })).not.toContain("'wrong'");
     await open({}, { password: 'secret' }).set('key', bytes('1'));
   });
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CodeSplittingNameFunction, type OutputChunk, rolldown } from 'rolldown';
 import type { Manifest, Package } from '../packages.ts';
+import { keepNames } from './keep-names.ts';
 
 /** The oldest Node that the packages run on. */
 const target = 'node20.19';
@@ -21,6 +22,7 @@ export async function bundle({ folder, manifest }: Package, files: readonly stri
     resolve: { conditionNames: ['@ashlar/source', 'import'] }, // for the workspace's own helpers
     external: id => isExternal(id, manifest),
     preserveEntrySignatures: 'strict',
+    plugins: [keepNames],
     transform: { target },
     onLog(level, { message }) {
       if (level === 'warn') throw new Error(message);

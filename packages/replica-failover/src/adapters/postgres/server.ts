@@ -32,7 +32,7 @@ export interface PostgresServerSettings<C> {
 export class PostgresServer<C extends PgClientLike> implements Server<C> {
   readonly id: string;
   readonly region: string | undefined;
-  readonly address: Address;
+  readonly #address: Address;
   readonly #newClient: () => C;
   /** For looks alone. */
   #watching: Wire<C> | undefined;
@@ -47,10 +47,15 @@ export class PostgresServer<C extends PgClientLike> implements Server<C> {
   constructor(settings: PostgresServerSettings<C>) {
     this.id = settings.id;
     this.region = settings.region;
-    this.address = settings.address;
+    this.#address = settings.address;
     this.#newClient = settings.newClient;
     this.#replicationOf = settings.replicationOf;
     this.#outcomes = settings.outcomes;
+  }
+
+  /** Not a field, which whoever prints the server would print. */
+  get address(): Address {
+    return this.#address;
   }
 
   async look(signal: AbortSignal): Promise<Sighting> {

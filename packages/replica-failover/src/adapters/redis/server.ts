@@ -13,7 +13,6 @@ import { Wire } from './wire.ts';
 export class RedisServer<C extends RedisClientLike> implements Server<C> {
   readonly id: string;
   readonly region: string | undefined;
-  readonly address: Address;
   readonly #settings: RedisServerSettings<C>;
   /** For looks alone. */
   #watching: Wire<C> | undefined;
@@ -25,7 +24,11 @@ export class RedisServer<C extends RedisClientLike> implements Server<C> {
     this.#settings = settings;
     this.id = settings.id;
     this.region = settings.region;
-    this.address = settings.address;
+  }
+
+  /** Not a field, which whoever prints the server would print. */
+  get address(): Address {
+    return this.#settings.address;
   }
 
   async look(signal: AbortSignal): Promise<Sighting> {

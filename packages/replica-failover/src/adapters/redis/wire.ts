@@ -1,4 +1,4 @@
-import { abortable } from '@ashlar/core';
+import { abortable, withoutCredentials } from '@ashlar/core';
 import { Arrivals } from '../arrivals.ts';
 import type { RedisClientLike } from './client-like.ts';
 import { isInability, isRefusal, isReply } from './replies.ts';
@@ -57,7 +57,7 @@ export class Wire<C extends RedisClientLike> {
   private constructor(client: C) {
     this.client = client;
     client.on('error', (error: Error) => {
-      this.#lastError = error;
+      this.#lastError = withoutCredentials(error);
     });
     const ended = () => this.lose(this.#lastError ?? new Error('the server has ended the connection'));
     client.on('close', ended);
@@ -79,7 +79,7 @@ export class Wire<C extends RedisClientLike> {
       return wire;
     } catch (error) {
       wire.lose(error as Error);
-      throw wire.#lastError ?? error;
+      throw withoutCredentials(wire.#lastError ?? error);
     } finally {
       signal.removeEventListener('abort', onAbort);
     }

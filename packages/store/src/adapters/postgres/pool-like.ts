@@ -1,6 +1,13 @@
 import { EventEmitter } from 'node:events';
-import { type Advice, InvalidOptionError, objectWith, type Rule, refused, required } from '@ashlar/core';
-import { withoutSecrets } from '../url.ts';
+import {
+  type Advice,
+  InvalidOptionError,
+  objectWith,
+  type Rule,
+  refused,
+  required,
+  withoutSecrets,
+} from '@ashlar/core';
 
 /** The part of `pg`'s Pool that is used; `pg` 8.11 and later fits, and so does a wrapper of it. */
 export interface PoolLike {
@@ -52,7 +59,7 @@ const connects = objectWith<PoolLike>(['connect'], advice);
 
 /** The rule of an option that takes a Pool of pg. */
 export const pool: Rule<PoolLike | undefined> = (value, option) => {
-  if (typeof value === 'string') throw refused(option, 'a Pool of pg', withoutSecrets(value), advice(value));
+  if (typeof value === 'string') throw refused(option, 'a Pool of pg', value, advice(value));
   const checked = connects(value, option);
   if (checked === undefined || !isOther(checked)) return checked;
   throw refused(option, 'a Pool of pg', value, advice(value));

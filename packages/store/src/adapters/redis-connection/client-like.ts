@@ -9,8 +9,8 @@ import {
   refused,
   required,
   text,
+  withoutSecrets,
 } from '@ashlar/core';
-import { withoutSecrets } from '../url.ts';
 import { type Client, type ClientOptions, isClient, type RedisLike } from './client.ts';
 import { ioredisLike } from './ioredis.ts';
 import { isNodeRedis, nodeRedisLike } from './node-redis.ts';
@@ -27,7 +27,7 @@ const duplicable = required(
 
 /** The rule of an option that takes a client of Redis. @throws InvalidOptionError that says what to write */
 export function redisClient(value: unknown, option: string): RedisLike {
-  if (typeof value === 'string') throw refused(option, 'a client of ioredis', withoutSecrets(value), advice);
+  if (typeof value === 'string') throw refused(option, 'a client of ioredis', value, advice);
   const redis = duplicable(value, option);
   const { callBuffer, sendCommand } = redis as object as { readonly [name: string]: unknown };
   if (isNodeRedis(redis) || callBuffer !== undefined || sendCommand === undefined) return redis;

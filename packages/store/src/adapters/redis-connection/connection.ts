@@ -1,3 +1,4 @@
+import { withoutCredentials } from '@ashlar/core';
 import type { Client } from './client.ts';
 import { type Identity, supersede } from './identity.ts';
 
@@ -24,7 +25,7 @@ export class Connection {
     });
     const lost = () => this.end(this.#lastError ?? new Error('the connection was closed'));
     client.on('error', error => {
-      this.#lastError = error;
+      this.#lastError = withoutCredentials(error);
       this.#silence();
     });
     client.on('close', lost);

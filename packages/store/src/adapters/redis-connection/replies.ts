@@ -1,4 +1,4 @@
-import { AshlarError, type CallOutcome } from '@ashlar/core';
+import { AshlarError, type CallOutcome, withoutCredentials } from '@ashlar/core';
 
 /**
  * Makes the errors of the package that uses the connection. `outcome` says whether the command may have been executed;
@@ -59,6 +59,7 @@ export function isRefusal(error: unknown): boolean {
 /** @param outcome what is known when the error does not say it */
 export function failureOf(errors: LinkErrors, error: unknown, outcome: CallOutcome): Error {
   if (error instanceof AshlarError) return error;
+  withoutCredentials(error);
   const text = error instanceof Error ? error.message : String(error);
   if (isReply(error)) {
     const code = replyCode(error);
