@@ -1,7 +1,7 @@
 import { main } from '@workspace/faults';
 import { answers } from './answers.ts';
 import { report } from './fault.ts';
-import { moveFaults } from './moving/moves.ts';
+import { moveFaults } from './postgres-moving/moves.ts';
 import { redisMoveFaults } from './redis-moving/moves.ts';
 
 await main({

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { postgresMoves } from '../../src/adapters/postgres.ts';
 import { Mover } from '../../src/moves/mover.ts';
 import type { MoveRequest } from '../../src/moves/planner.ts';
-import { worked } from './coordinating.ts';
+import { worked } from '../moving/coordinating.ts';
 import { type Settings, tables } from './roles.ts';
 
 const { shards, store, request } = JSON.parse(process.argv[2]!) as Settings & {
