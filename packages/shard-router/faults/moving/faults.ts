@@ -4,6 +4,7 @@ import pg from 'pg';
 import { Maps } from '../../src/map/maps.ts';
 import type { Fault } from '../fault.ts';
 import type { Kind } from './kinds.ts';
+import { isBusy } from './limits.ts';
 import type { Place } from './place.ts';
 import { nowMs } from './roles.ts';
 import { run } from './running.ts';
@@ -13,7 +14,7 @@ import { wordsOf } from './telling.ts';
 export const customers: number = Number(process.env['ROWS'] ?? 100_000);
 
 /** How long writes of moved rows may be paused where nothing else happens, in milliseconds. */
-const limits = { usually: { pauseMs: 150 }, within: { pauseMs: 500 } };
+const pauses = { usually: { pauseMs: 150 }, within: { pauseMs: 500 } };
 
 /** @param start servers with so many standbys each */
 export function faultsOf(
@@ -23,7 +24,7 @@ export function faultsOf(
   return kinds.map(kind => ({
     name: kind.name,
     about: kind.about,
-    ...(kind.steps === undefined && limits),
+    ...(kind.steps === undefined && !isBusy && pauses),
     usualRuns: kind.hasStandbys === true ? 6 : 20,
     async begin() {
       const kept = kind.hasStandbys === true ? undefined : await started(await start(0));

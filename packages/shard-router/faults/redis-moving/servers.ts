@@ -36,6 +36,7 @@ export class TwoServers implements Place {
   readonly #started: ReadonlyMap<string, Servers>;
   /** The primaries of the moment. */
   readonly #primaries: Map<string, RedisServer>;
+  readonly #forks = new Map<string, number>();
 
   private constructor(store: Postgres, customers: number, started: ReadonlyMap<string, Servers>) {
     this.#store = store;
@@ -120,7 +121,7 @@ export class TwoServers implements Place {
     }
   }
 
-  /** What LATENCY has, and how often the file was rewritten. */
+  /** What LATENCY has, and how often the append-only file was rewritten. */
   async waits(): Promise<string> {
     const found: string[] = [];
     for (const name of names) {
@@ -128,9 +129,12 @@ export class TwoServers implements Place {
         const latest = (await redis.call('LATENCY', 'LATEST')) as [string, number, number, number][];
         await redis.call('LATENCY', 'RESET');
         const events = latest.map(([event, , , most]) => `${event} ${most} ms`);
-        const info = await redis.info('persistence');
-        if (info.includes('aof_rewrite_in_progress:1')) events.push('rewrites its file');
-        if (events.length > 0) found.push(`${name} waited at most for ${events.join(', ')}`);
+        const forks = Number(/total_forks:(\d+)/.exec(await redis.info('stats'))![1]);
+        const before = this.#forks.get(name) ?? 0;
+        this.#forks.set(name, forks);
+        // For a new file of all it has
+        if (forks > before) events.push(`${forks - before} forks`);
+        if (events.length > 0) found.push(`${name} was held up by ${events.join(', ')}`);
       });
     }
     return found.join('; ');
