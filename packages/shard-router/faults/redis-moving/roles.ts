@@ -8,7 +8,7 @@ import type { PlaceSettings } from '../moving/place.ts';
 export interface Settings extends PlaceSettings {
   /** Of a client: it writes for the customers of its own. */
   readonly process: number;
-  /** Of each shard its servers. Where there are two, a write is acknowledged when the replica has it. */
+  /** Of each shard its servers. Where there are several, a write is acknowledged when a replica has it. */
   readonly shards: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -17,7 +17,7 @@ export async function connected(shards: Settings['shards']): Promise<Readonly<Re
     const servers = redisServers({
       servers: urls.map(url => ({ id: `${name} ${url}`, connection: url })),
       newClient: (connection: string, settings) => new Redis(connection, settings),
-      acknowledge: urls.length - 1,
+      acknowledge: Math.min(1, urls.length - 1),
     });
     return [name, redisShard({ servers: await ReplicaSet.connect({ name, servers }) })] as const;
   });

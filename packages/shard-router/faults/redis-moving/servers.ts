@@ -1,5 +1,4 @@
 import {
-  eventually,
   type Postgres,
   type RedisServer,
   type Redis as Servers,
@@ -45,7 +44,7 @@ export class TwoServers implements Place {
     this.#primaries = new Map(started);
   }
 
-  /** @param standbys of each server: with one, which acknowledges each write, it can fail over once */
+  /** @param standbys whether each server can fail over once: it has two replicas, one of which must have each write, also afterwards */
   static async start(customers: number, standbys: 0 | 1): Promise<TwoServers> {
     const store = await startPostgres({ own: true, config: { fsync: true, full_page_writes: true } });
     const config = {
@@ -54,7 +53,7 @@ export class TwoServers implements Place {
       'latency-monitor-threshold': latencyMs,
     };
     const started = new Map<string, Servers>();
-    for (const name of names) started.set(name, await startRedis({ replicas: standbys, config }));
+    for (const name of names) started.set(name, await startRedis({ replicas: 2 * standbys, config }));
     const place = new TwoServers(store, customers, started);
     for (const [at, name] of names.entries()) {
       const own = Array.from({ length: customers }, (_, n) => customerName(n)).filter(
@@ -94,10 +93,22 @@ export class TwoServers implements Place {
   }
 
   async failover(name: string): Promise<void> {
-    const replica = this.#started.get(name)!.replicas[0]!;
     await this.#primaries.get(name)!.kill();
-    this.#primaries.set(name, replica);
-    await eventually(() => this.#ask(name, redis => redis.replicaof('NO', 'ONE')), { withinMs: 30_000 });
+    // The one that has more has all that any of them has acknowledged
+    const replicas = await Promise.all(
+      this.#started.get(name)!.replicas.map(async server => {
+        const found = await this.#asked(server, redis => redis.info('replication'));
+        return { server, offset: Number(/slave_repl_offset:(\d+)/.exec(found)![1]) };
+      }),
+    );
+    const [{ server: next }, ...others] = replicas.sort((a, b) => b.offset - a.offset) as [
+      (typeof replicas)[number],
+      ...typeof replicas,
+    ];
+    this.#primaries.set(name, next);
+    await this.#asked(next, redis => redis.replicaof('NO', 'ONE'));
+    for (const { server } of others)
+      await this.#asked(server, redis => redis.replicaof('127.0.0.1', next.port));
   }
 
   signalAll(name: string, how: NodeJS.Signals): void {
@@ -113,7 +124,7 @@ export class TwoServers implements Place {
   }
 
   async judge(map: ShardMap, traffic: readonly Traffic[], tally: Tally): Promise<void> {
-    const clients = new Map(names.map(name => [name as string, this.#client(name)]));
+    const clients = new Map(names.map(name => [name as string, this.#client(this.#primaries.get(name)!)]));
     try {
       await judge(clients, this.#customers, map, traffic, tally);
     } finally {
@@ -140,14 +151,18 @@ export class TwoServers implements Place {
     return found.join('; ');
   }
 
-  #client(name: string): Redis {
-    const redis = new Redis(this.#primaries.get(name)!.url);
+  #client(server: RedisServer): Redis {
+    const redis = new Redis(server.url);
     redis.on('error', () => {});
     return redis;
   }
 
-  async #ask<T>(name: string, work: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = this.#client(name);
+  #ask<T>(name: string, work: (redis: Redis) => Promise<T>): Promise<T> {
+    return this.#asked(this.#primaries.get(name)!, work);
+  }
+
+  async #asked<T>(server: RedisServer, work: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = this.#client(server);
     try {
       return await work(redis);
     } finally {
