@@ -80,13 +80,18 @@ export class ClaimsRun {
   remove(indexes: Indexes, row: Row, claims: readonly Gone[]): void {
     const id = indexes.table.identity(row);
     for (const each of claims) {
-      const need = this.#noted.get(each.claim);
+      const isOwn = this.isOwn(each.claim);
       this.#noted.delete(each.claim);
+      if (isOwn) continue;
       this.#gone.add(each.claim);
-      const wasBefore = need === undefined || this.#held.get(nameOf(need))?.isKept === true;
-      if (!wasBefore) continue;
       this.#removed.set(each.claim, { ...each, indexes, id, row: textOf(indexes.table, row) });
     }
+  }
+
+  /** Whether no row had this claim before the transaction. */
+  isOwn(claim: string): boolean {
+    const need = this.#noted.get(claim);
+    return need !== undefined && this.#held.get(nameOf(need))?.isKept !== true;
   }
 
   /** The row is another from now on. */

@@ -45,6 +45,7 @@ export class Notes {
    * Writes the notes of a row's claims, and takes away those that it had. Returns these.
    *
    * @param there those that it has
+   * @param isOwn whether this transaction has made the note of a claim: then nobody else knows of it
    * @throws Changed when a claim is not what it was any more
    */
   async write(
@@ -52,6 +53,7 @@ export class Notes {
     row: Row,
     claims: readonly Kept[],
     there: readonly Row[],
+    isOwn?: (claim: string) => boolean,
   ): Promise<readonly Gone[]> {
     const { table, claims: notes } = this.#indexes;
     const id = table.identity(row);
@@ -74,14 +76,25 @@ export class Notes {
     }
     const stay = new Set<unknown>(claims.map(each => each.claim));
     const gone = there.filter(each => !stay.has(each['ashlar_claim']));
-    return this.remove(send, row, gone);
+    return this.remove(send, row, gone, isOwn);
   }
 
   /** The row has the claims of these notes no more: their entries are to be released. Returns the claims. */
-  async remove(send: Send, row: Row, notes: readonly Row[]): Promise<readonly Gone[]> {
+  async remove(
+    send: Send,
+    row: Row,
+    notes: readonly Row[],
+    isOwn: (claim: string) => boolean = () => false,
+  ): Promise<readonly Gone[]> {
     const key = this.#indexes.keyOf(row);
-    for (const { ashlar_claim } of notes as readonly { readonly ashlar_claim: string }[])
-      await this.#set(send, key, ashlar_claim, { ashlar_void: true, ashlar_gone: true });
+    for (const { ashlar_claim } of notes as readonly { readonly ashlar_claim: string }[]) {
+      if (!isOwn(ashlar_claim))
+        await this.#set(send, key, ashlar_claim, { ashlar_void: true, ashlar_gone: true });
+      else {
+        const where = equalTo({ ...key, ashlar_claim });
+        await send({ kind: 'delete', table: this.#indexes.claims, where });
+      }
+    }
     return notes.flatMap(each => this.claimOf(each) ?? []);
   }
 

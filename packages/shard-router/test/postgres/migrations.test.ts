@@ -77,8 +77,8 @@ describe('migrations of all shards', () => {
         applied: [],
         error: { code: 'ASHLAR_SHARD_ROUTER_INVALID_INDEX', index: 'orders_note' },
       },
-      { shard: 'two', state: 'waiting' },
       { shard: 'three', state: 'waiting' },
+      { shard: 'two', state: 'waiting' },
     ]);
   });
 
