@@ -70,7 +70,9 @@ export async function run(
     if (missing > 0) tally.lost += missing;
     tally.expect(missing <= 0, `${missing} of ${direct.accepted} writes past the router are gone`);
     const isMoved = (each: string) => ownerOf(map, each) !== ownerOf(before, each);
-    const slowest = longest(traffic, ({ customer }) => isMoved(customer));
+    const begunAt = coordinator.steps[0]?.at ?? 0;
+    // What a process does first of all, as connecting, is no pause
+    const slowest = longest(traffic, each => each.endedAt >= begunAt && isMoved(each.customer));
     const finding = tally.finding({
       pauseMs: slowest === undefined ? 0 : slowest.endedAt - slowest.begunAt,
       ...(step !== undefined && { recoveryMs: overAt - struckAt }),
