@@ -1,5 +1,10 @@
 export { channels } from './diagnostics.ts';
-export { MigrationFailedError, MigrationRefusedError, MigrationsClosedError } from './errors/migrations.ts';
+export {
+  InvalidIndexError,
+  MigrationFailedError,
+  MigrationRefusedError,
+  MigrationsClosedError,
+} from './errors/migrations.ts';
 export {
   CutoverError,
   FenceBusyError,

@@ -32,6 +32,8 @@ export interface Fault<C extends string, M extends string> {
   readonly allows?: readonly C[];
   /** No run may measure more. Not a matter of `ok`, since a busy machine is late on its own. */
   readonly within?: { readonly [measure in M]?: number };
+  /** The median of all runs may not be more. Not a matter of `ok` either. */
+  readonly usually?: { readonly [measure in M]?: number };
   /** How many runs there are unless more or fewer are asked for. */
   readonly usualRuns: number;
   begin(): Promise<Scene<C, M>>;

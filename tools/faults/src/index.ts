@@ -3,3 +3,4 @@ export { main } from './main.ts';
 export { Peer } from './peer.ts';
 export { type Report, type Row, rowOf } from './report.ts';
 export { type RunOptions, runFault } from './run.ts';
+export { say } from './say.ts';

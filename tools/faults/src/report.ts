@@ -35,7 +35,7 @@ export interface Summary {
 const mostRemarks = 10;
 
 export function rowOf<C extends string, M extends string>(
-  { name, allows = [], within = {} }: Fault<C, M>,
+  { name, allows = [], within = {}, usually = {} }: Fault<C, M>,
   findings: readonly Finding<C, M>[],
   { counts, measures }: Report<C, M>,
 ): Row<C, M> {
@@ -46,7 +46,7 @@ export function rowOf<C extends string, M extends string>(
     const values = findings.map(finding => finding[measure]);
     return [measure, values.filter(value => value !== undefined) as number[]] as const;
   });
-  const limits: { readonly [measure in M]?: number } = within;
+  const keeps = (values: readonly number[], limit = Infinity) => values.every(value => value <= limit);
   const unexpected = sum(finding => finding.unexpected);
   return {
     fault: name,
@@ -56,7 +56,9 @@ export function rowOf<C extends string, M extends string>(
     unexpected,
     ...(Object.fromEntries(spreads.flatMap(spread)) as Spreads<M>),
     ok: unexpected === 0 && counted.every(([count, total]) => total === 0 || allows.includes(count)),
-    timely: spreads.every(([measure, values]) => Math.max(0, ...values) <= (limits[measure] ?? Infinity)),
+    timely: spreads.every(
+      ([measure, values]) => keeps(values, within[measure]) && keeps(medianOf(values), usually[measure]),
+    ),
     remarks: findings.flatMap(({ remarks }) => remarks).slice(0, mostRemarks),
   };
 }
@@ -69,6 +71,12 @@ function spread([name, values]: readonly [name: string, values: number[]]) {
     [`${name}Min`, at(0)],
     [`${name}Max`, at(-1)],
   ];
+}
+
+/** None of no values. */
+function medianOf(values: readonly number[]): readonly number[] {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted.slice(sorted.length >> 1, (sorted.length >> 1) + 1);
 }
 
 export function verdict({ ok, timely }: Summary): string {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { perform } from '@workspace/program';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { type Fault, type Finding, Peer, type Report, runFault, Tally } from '../src/index.ts';
@@ -162,4 +163,25 @@ it('hears a process in order, and hears of its end', async () => {
   const next = expect(peer.next()).rejects.toThrow('the process has ended');
   await peer.end();
   await next;
+});
+
+it('ends a process that talks to nobody, without a stack', async () => {
+  const peer = new Peer<string>(new URL('./fixtures/talking.ts', import.meta.url), {
+    words: 'x'.repeat(10_000),
+  });
+  onTestFinished(() => peer.end());
+  expect(await peer.next()).toContain('x');
+  const ended = once(peer.process, 'exit');
+  peer.process.disconnect();
+  expect(await ended).toEqual([0, null]);
+});
+
+it('says who is late as a rule, which one run may be', async () => {
+  const faults = (delays: readonly number[]) =>
+    faultOf(
+      delays.map(delayMs => ({ delayMs })),
+      { within: { delayMs: 50 }, usually: { delayMs: 10 } },
+    );
+  expect(await runFault(faults([1, 2, 40]), report, { seed: 1 })).toMatchObject({ ok: true, timely: true });
+  expect(await runFault(faults([1, 20, 40]), report, { seed: 1 })).toMatchObject({ ok: true, timely: false });
 });

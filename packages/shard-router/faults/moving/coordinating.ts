@@ -1,8 +1,10 @@
+import { say } from '@workspace/faults';
 import type { Mover } from '../../src/moves/mover.ts';
 import type { MoveRequest } from '../../src/moves/planner.ts';
-import type { CoordinatorMessage } from './roles.ts';
+import { type CoordinatorMessage, nowMs } from './roles.ts';
 
-const say = (message: CoordinatorMessage) => process.send!(message);
+const tell = (message: CoordinatorMessage) => say(message);
+const failed = (error: unknown) => tell({ type: 'step', step: 'failed', at: nowMs(), words: String(error) });
 const pause = () => new Promise(resolve => setTimeout(resolve, 200));
 
 /** Works on the move until it is over, whoever began it. A coordinator that was given up is one more that goes on. */
@@ -14,9 +16,10 @@ export async function worked(mover: Mover, request: MoveRequest): Promise<void> 
       const run = mover.run(id);
       void (async () => {
         for await (const { step, pauseMs, words } of run) {
-          say({
+          tell({
             type: 'step',
             step,
+            at: nowMs(),
             ...(pauseMs !== undefined && { pauseMs }),
             ...(words !== undefined && { words }),
           });
@@ -28,14 +31,14 @@ export async function worked(mover: Mover, request: MoveRequest): Promise<void> 
       await mover.finish(id);
       break;
     } catch (error) {
-      say({ type: 'step', step: 'failed', words: String(error) });
+      failed(error);
       if ((error as { code?: string }).code === 'ASHLAR_SHARD_ROUTER_MOVE_ABORTED') break;
       const { map } = await mover.status().catch(() => ({ map: undefined }));
       if (map !== undefined && !map.moves.some(each => each.id === id)) break;
       await pause();
     }
   }
-  say({ type: 'over', committed });
+  tell({ type: 'over', committed });
   await mover.close();
 }
 
@@ -48,7 +51,7 @@ async function begun(mover: Mover, request: MoveRequest): Promise<string> {
       const [move] = await mover.begin(request);
       return move!.id;
     } catch (error) {
-      say({ type: 'step', step: 'failed', words: String(error) });
+      failed(error);
       await pause();
     }
   }

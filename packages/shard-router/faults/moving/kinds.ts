@@ -1,17 +1,15 @@
-import type { Random } from '@ashlar/core';
 import { signal } from '@workspace/services';
 import type { Coordinator, Traffic } from './peers.ts';
-import type { FourShards } from './shards.ts';
+import type { Place } from './place.ts';
 
 const stopMs = 6_000;
 
-interface Place {
-  readonly shards: FourShards;
+interface Happening {
+  readonly place: Place;
   readonly from: string;
   readonly to: string;
   readonly traffic: readonly Traffic[];
   readonly coordinator: Coordinator;
-  readonly random: Random;
   /** One more process that works on the move. */
   another(): void;
 }
@@ -23,15 +21,16 @@ export interface Kind {
   readonly steps?: readonly string[];
   /** Each server has a standby, and each run has servers of its own. */
   readonly hasStandbys?: boolean;
-  happen(place: Place): Promise<void>;
+  happen(happening: Happening): Promise<void>;
 }
 
 const steps = ['prepare', 'copy', 'catchUp', 'verify', 'cutover', 'fence', 'turn', 'committed'];
+const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 
 export const kinds: readonly Kind[] = [
   {
     name: 'move',
-    about: 'a quarter of the rows moves under writes, and nothing else happens',
+    about: 'rows move under writes, and nothing else happens',
     async happen() {},
   },
   {
@@ -50,7 +49,7 @@ export const kinds: readonly Kind[] = [
     async happen({ coordinator, another }) {
       coordinator.peer.process.kill('SIGSTOP');
       another();
-      await new Promise(resolve => setTimeout(resolve, stopMs));
+      await pause(stopMs);
       coordinator.peer.process.kill('SIGCONT');
     },
   },
@@ -58,39 +57,39 @@ export const kinds: readonly Kind[] = [
     name: 'source-killed',
     about: 'the server of the source is killed at a random step, and started again',
     steps,
-    happen: ({ shards, from }) => killed(shards, from),
+    happen: ({ place, from }) => place.restart(from),
   },
   {
     name: 'target-killed',
     about: 'the server of the target is killed at a random step, and started again',
     steps,
-    happen: ({ shards, to }) => killed(shards, to),
+    happen: ({ place, to }) => place.restart(to),
   },
   {
     name: 'source-stopped',
     about: 'the server of the source stands still for 2 s at a random step',
     steps,
-    happen: ({ shards, from }) => stopped(shards, from),
+    happen: ({ place, from }) => stopped(place, from),
   },
   {
     name: 'target-stopped',
     about: 'the server of the target stands still for 2 s at a random step',
     steps,
-    happen: ({ shards, to }) => stopped(shards, to),
+    happen: ({ place, to }) => stopped(place, to),
   },
   {
     name: 'source-failover',
     about: 'the server of the source is killed at a random step for good, and its standby takes its place',
     steps,
     hasStandbys: true,
-    happen: ({ shards, from }) => shards.failover(from),
+    happen: ({ place, from }) => place.failover(from),
   },
   {
     name: 'target-failover',
     about: 'the server of the target is killed at a random step for good, and its standby takes its place',
     steps,
     hasStandbys: true,
-    happen: ({ shards, to }) => shards.failover(to),
+    happen: ({ place, to }) => place.failover(to),
   },
   {
     name: 'router-stopped',
@@ -101,7 +100,7 @@ export const kinds: readonly Kind[] = [
       const { pid } = traffic[0]!.peer.process;
       signal(pid!, 'SIGSTOP');
       traffic[0]!.wasStopped = true;
-      await Promise.race([coordinator.over, new Promise(resolve => setTimeout(resolve, 20_000))]);
+      await Promise.race([coordinator.over, pause(20_000)]);
       signal(pid!, 'SIGCONT');
     },
   },
@@ -116,15 +115,8 @@ export const kinds: readonly Kind[] = [
   },
 ];
 
-async function killed(shards: FourShards, name: string): Promise<void> {
-  const server = shards.servers.get(name)!;
-  await server.kill();
-  await new Promise(resolve => setTimeout(resolve, 500));
-  await server.restart();
-}
-
-async function stopped(shards: FourShards, name: string): Promise<void> {
-  shards.signalAll(name, 'SIGSTOP');
-  await new Promise(resolve => setTimeout(resolve, 2_000));
-  shards.signalAll(name, 'SIGCONT');
+async function stopped(place: Place, shard: string): Promise<void> {
+  place.signalAll(shard, 'SIGSTOP');
+  await pause(2_000);
+  place.signalAll(shard, 'SIGCONT');
 }

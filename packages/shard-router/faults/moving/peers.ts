@@ -37,6 +37,10 @@ export class Coordinator {
   readonly said: string[] = [];
   /** How long each step took, in milliseconds. */
   readonly tookMs: Map<string, number> = new Map();
+  /** When each step began, by the process's own word. */
+  readonly steps: { readonly step: string; readonly at: number }[] = [];
+  /** How long each pause was, as the mover has measured it. */
+  readonly pausesMs: number[] = [];
   readonly #waiting = new Map<string, () => void>();
 
   constructor(peer: Peer<CoordinatorMessage>) {
@@ -58,6 +62,8 @@ export class Coordinator {
       if (message?.type === 'step') last = { step: message.step, at };
       if (message === undefined) return undefined;
       if (message.type === 'over') return message.committed;
+      if (this.steps.at(-1)?.step !== message.step) this.steps.push({ step: message.step, at: message.at });
+      if (message.pauseMs !== undefined) this.pausesMs.push(message.pauseMs);
       this.said.push(`${message.step} ${message.words ?? ''}`);
       this.#waiting.get(message.step)?.();
     }
@@ -93,11 +99,4 @@ export async function writing(traffic: readonly Traffic[], at: number): Promise<
     },
     { withinMs: 120_000 },
   );
-}
-
-export function longest(traffic: readonly Traffic[], counts: (write: Write) => boolean): number {
-  const times = traffic
-    .filter(each => !each.wasStopped)
-    .flatMap(({ writes }) => writes.filter(counts).map(each => each.endedAt - each.begunAt));
-  return times.reduce((most, each) => Math.max(most, each), 0);
 }

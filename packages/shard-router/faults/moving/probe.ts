@@ -1,6 +1,5 @@
-import pg from 'pg';
+import type { Direct, Place } from './place.ts';
 import { nowMs } from './roles.ts';
-import type { FourShards } from './shards.ts';
 
 interface Accepted {
   readonly at: string;
@@ -17,20 +16,16 @@ export class Probe {
   readonly #loops: Promise<void>[];
   #isOver = false;
 
-  private constructor(shards: FourShards, customer: string, from: string, to: string, before: number) {
+  private constructor(place: Place, customer: string, from: string, to: string, before: number) {
     this.#before = before;
     this.#customer = customer;
     this.#from = from;
-    this.#loops = [from, to].map(name => this.#write(shards, name));
+    this.#loops = [from, to].map(name => this.#write(name, place.direct(name, customer)));
   }
 
-  static async start(shards: FourShards, customer: string, from: string, to: string): Promise<Probe> {
-    const statement = 'SELECT direct::int FROM customer WHERE id = $1';
-    const [row] = [
-      ...(await shards.ask(from, statement, [customer])),
-      ...(await shards.ask(to, statement, [customer])),
-    ];
-    return new Probe(shards, customer, from, to, row.direct);
+  static async start(place: Place, customer: string, from: string, to: string): Promise<Probe> {
+    const before = (await place.directs(from, customer)) || (await place.directs(to, customer));
+    return new Probe(place, customer, from, to, before);
   }
 
   /** How often the old place let it in after the new one had, and how many were let in. */
@@ -54,28 +49,12 @@ export class Probe {
     };
   }
 
-  async #write(shards: FourShards, name: string): Promise<void> {
-    let client: pg.Client | undefined;
+  async #write(name: string, direct: Direct): Promise<void> {
     while (!this.#isOver) {
-      try {
-        if (client === undefined) {
-          client = new pg.Client({ connectionString: shards.servers.get(name)!.url, query_timeout: 3_000 });
-          client.on('error', () => {});
-          await client.connect();
-        }
-        const begunAt = nowMs();
-        const { rowCount } = await client.query('UPDATE customer SET direct = direct + 1 WHERE id = $1', [
-          this.#customer,
-        ]);
-        if (rowCount === 1) this.#accepted.push({ at: name, begunAt, endedAt: nowMs() });
-      } catch (error) {
-        if ((error as { code?: string }).code !== 'AS409') {
-          await client?.end().catch(() => {});
-          client = undefined;
-        }
-      }
+      const begunAt = nowMs();
+      if (await direct.write()) this.#accepted.push({ at: name, begunAt, endedAt: nowMs() });
       await new Promise(resolve => setTimeout(resolve, 10));
     }
-    await client?.end().catch(() => {});
+    await direct.end();
   }
 }

@@ -1,10 +1,11 @@
 import type { CallOutcome } from '@ashlar/core';
 import { Session } from '@ashlar/replica-failover';
 import type { Executor, ReadScope, Scope } from '@ashlar/replica-failover/executor';
+import { say } from '@workspace/faults';
 import type { ShardRouter } from '../../src/router.ts';
 import { type ClientMessage, customerName, nowMs } from './roles.ts';
 
-const say = (message: ClientMessage) => process.send!(message);
+const tell = (message: ClientMessage) => say(message);
 
 /** What a process does at a shard. */
 export interface Works<C> {
@@ -22,7 +23,7 @@ export function work<C>(
   settings: { readonly process: number; readonly customers: number },
   works: Works<C>,
 ): void {
-  say({ type: 'ready' });
+  tell({ type: 'ready' });
   let next = settings.process * 7;
   for (let worker = 0; worker < 3; worker++) void loop(worker);
 
@@ -39,21 +40,21 @@ export function work<C>(
         error => {
           const told: unknown = error.outcome;
           if (told !== 'Unknown' && told !== 'NotExecuted')
-            say({ type: 'broken', remark: `a write: ${error}` });
+            tell({ type: 'broken', remark: `a write: ${error}` });
           return told === 'NotExecuted' ? 'NotExecuted' : 'Unknown';
         },
       );
-      say({ type: 'write', write: { customer, id, begunAt, endedAt: nowMs(), outcome } });
+      tell({ type: 'write', write: { customer, id, begunAt, endedAt: nowMs(), outcome } });
       if (outcome !== 'Executed') continue;
       for (const consistency of works.levels) {
         await works.count(shard, customer, id, { ...scope, consistency }).then(
           count => {
             if (count !== 1)
-              say({ type: 'stale', remark: `a ${consistency} read saw ${count} of ${id} of ${customer}` });
+              tell({ type: 'stale', remark: `a ${consistency} read saw ${count} of ${id} of ${customer}` });
           },
           error => {
             if (error.outcome !== 'NotExecuted' && error.retryable !== true)
-              say({ type: 'broken', remark: `a ${consistency} read: ${error}` });
+              tell({ type: 'broken', remark: `a ${consistency} read: ${error}` });
           },
         );
       }

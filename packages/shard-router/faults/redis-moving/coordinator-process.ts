@@ -4,6 +4,7 @@ import { redisMoves } from '../../src/adapters/redis.ts';
 import { Mover } from '../../src/moves/mover.ts';
 import type { MoveRequest } from '../../src/moves/planner.ts';
 import { worked } from '../moving/coordinating.ts';
+import { limits } from '../moving/limits.ts';
 import { connected, type Settings } from './roles.ts';
 
 const { store, request, ...settings } = JSON.parse(process.argv[2]!) as Settings & {
@@ -17,8 +18,7 @@ const mover = new Mover({
   store: postgresStore({ pool }),
   tables: {},
   shards,
-  leaseMs: 3_000,
-  routersMs: 30_000,
+  ...limits,
 });
 await worked(mover, request);
 process.exit();

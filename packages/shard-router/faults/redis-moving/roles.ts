@@ -2,22 +2,22 @@ import { ReplicaSet } from '@ashlar/replica-failover';
 import { redisServers } from '@ashlar/replica-failover/redis';
 import { Redis } from 'ioredis';
 import { type RedisShard, redisShard } from '../../src/adapters/redis.ts';
+import type { PlaceSettings } from '../moving/place.ts';
 
 /** What every process of a run is told. */
-export interface Settings {
+export interface Settings extends PlaceSettings {
   /** Of a client: it writes for the customers of its own. */
   readonly process: number;
-  readonly shards: Readonly<Record<string, string>>;
-  /** Where the map is kept. */
-  readonly store: string;
-  readonly customers: number;
+  /** Of each shard its servers. Where there are several, a write is acknowledged when a replica has it. */
+  readonly shards: Readonly<Record<string, readonly string[]>>;
 }
 
-export async function connected(urls: Settings['shards']): Promise<Readonly<Record<string, RedisShard>>> {
-  const all = Object.entries(urls).map(async ([name, url]) => {
+export async function connected(shards: Settings['shards']): Promise<Readonly<Record<string, RedisShard>>> {
+  const all = Object.entries(shards).map(async ([name, urls]) => {
     const servers = redisServers({
-      servers: [{ id: name, connection: url }],
+      servers: urls.map(url => ({ id: `${name} ${url}`, connection: url })),
       newClient: (connection: string, settings) => new Redis(connection, settings),
+      acknowledge: Math.min(1, urls.length - 1),
     });
     return [name, redisShard({ servers: await ReplicaSet.connect({ name, servers }) })] as const;
   });

@@ -49,3 +49,15 @@ export class MigrationsClosedError extends AshlarError {
     super('the migrations are closed');
   }
 }
+
+/** The statement of a migration has run, and its index is not there, or not valid. In the `report` of a MigrationFailedError. */
+export class InvalidIndexError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_SHARD_ROUTER_INVALID_INDEX';
+  readonly outcome: CallOutcome = 'Unknown';
+  readonly index: string;
+
+  constructor(index: string) {
+    super(`the index ${index} is not there, or is not valid`);
+    this.index = index;
+  }
+}

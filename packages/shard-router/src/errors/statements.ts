@@ -154,8 +154,8 @@ export class MixedVersionsError extends AshlarError {
   readonly outcome: CallOutcome = 'NotExecuted';
   readonly table: string;
 
-  constructor(table: string) {
-    super(`the shards have different versions of the reference table ${table}`);
+  constructor(table: string, options?: ErrorOptions) {
+    super(`the shards have different versions of the reference table ${table}`, options);
     this.table = table;
   }
 }

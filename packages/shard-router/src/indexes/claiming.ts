@@ -5,6 +5,7 @@ import type { Shards } from '../queries/shards.ts';
 import type { Statement } from '../tables/statement.ts';
 import { type Claimed, type Entry, type Former, formerOf, noteOf, selectOf } from './entry.ts';
 import { type Claim, equalTo, type Index, type Indexes, rowOf, textOf } from './index.ts';
+import type { Gone } from './notes.ts';
 
 /** How often an entry is looked at again since it has changed in the meantime. */
 const mostAttempts = 10;
@@ -92,6 +93,25 @@ export class Claiming<C> {
       table: index.entries,
       where: [...index.where(value), { column: 'claim', op: '=', value: claim }],
     });
+  }
+
+  /** No row has these claims any more. Then nothing is left of them, their notes neither. What cannot be done now is done by a sweep. */
+  async releaseAll(gone: readonly Gone[]): Promise<void> {
+    await Promise.allSettled(
+      gone.map(async each => {
+        await this.release(each);
+        await this.forget(each.key, each.claim);
+      }),
+    );
+  }
+
+  /** The entry of a claim that is gone is released: its note is not needed any more. */
+  async forget(key: Row, claim: string): Promise<void> {
+    const { claims } = this.#indexes;
+    const where = equalTo({ ...key, ashlar_claim: claim, ashlar_gone: true });
+    await this.#shards
+      .on([claims.keyOf(key)])
+      .write(client => execute(client, { kind: 'delete', table: claims, where }));
   }
 
   /** The row of this claim is not written, and never will be. Gives its entry back to whom it was taken from. */

@@ -3,7 +3,7 @@ import { DuplicateRowError, TransactionOverError } from '../errors/statements.ts
 import { Turns } from '../running/turns.ts';
 import { type Claimed, type Former, formerOf } from './entry.ts';
 import { type Claim, type Index, type Indexes, textOf } from './index.ts';
-import { Changed, type Kept } from './notes.ts';
+import { Changed, type Gone, type Kept } from './notes.ts';
 
 /** Thrown at the end of the work of a transaction, so that it is rolled back: its rows need claims that are not made. */
 export class Unclaimed extends Error {}
@@ -22,7 +22,7 @@ export interface Need {
 export type Held = Need & Claimed;
 
 /** A claim that a row of the transaction had before, and has not any more. */
-type Removed = Claim & Former & { readonly indexes: Indexes };
+type Removed = Gone & Former & { readonly indexes: Indexes };
 
 /** As `Need`, and whose place its row takes. */
 export type Missing = Need & { readonly former: Former | undefined };
@@ -37,6 +37,8 @@ export class ClaimsRun {
   /** By claim. */
   readonly #noted = new Map<string, Need>();
   readonly #removed = new Map<string, Removed>();
+  /** Claims whose notes this run has made void, since its rows have them no more. */
+  readonly #gone = new Set<string>();
   readonly #madeUp = new Set<string>();
   /** Which row a moved one was, by their names. */
   readonly #moved = new Map<string, string>();
@@ -71,19 +73,25 @@ export class ClaimsRun {
     if (held === undefined) this.#madeUp.add(claim);
     this.#noted.set(claim, need);
     this.#removed.delete(claim);
-    return { index, value, claim, isKept: false };
+    return { index, value, claim, isKept: false, isBack: this.#gone.delete(claim) };
   }
 
   /** The row has these claims no more. */
-  remove(indexes: Indexes, row: Row, claims: readonly Claim[]): void {
+  remove(indexes: Indexes, row: Row, claims: readonly Gone[]): void {
     const id = indexes.table.identity(row);
     for (const each of claims) {
-      const need = this.#noted.get(each.claim);
+      const isOwn = this.isOwn(each.claim);
       this.#noted.delete(each.claim);
-      const wasBefore = need === undefined || this.#held.get(nameOf(need))?.isKept === true;
-      if (!wasBefore) continue;
+      if (isOwn) continue;
+      this.#gone.add(each.claim);
       this.#removed.set(each.claim, { ...each, indexes, id, row: textOf(indexes.table, row) });
     }
+  }
+
+  /** Whether no row had this claim before the transaction. */
+  isOwn(claim: string): boolean {
+    const need = this.#noted.get(claim);
+    return need !== undefined && this.#held.get(nameOf(need))?.isKept !== true;
   }
 
   /** The row is another from now on. */

@@ -47,6 +47,7 @@ export function noteOf(key: Row, id: string, { index, value, claim }: Claim, isV
     ashlar_index: index.name,
     ashlar_value: value,
     ashlar_void: isVoid,
+    ashlar_gone: false,
   };
 }
 

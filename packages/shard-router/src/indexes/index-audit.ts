@@ -1,5 +1,6 @@
 import type { Row } from '../columns/column.ts';
 import { DuplicateRowError, IndexBusyError } from '../errors/statements.ts';
+import type { ShardKey } from '../keys/key-column.ts';
 import { gather, type QueryScope } from '../queries/merging/gather.ts';
 import type { MissingShard } from '../queries/merging/scatter.ts';
 import type { Shards } from '../queries/shards.ts';
@@ -7,6 +8,7 @@ import type { Select } from '../tables/statement.ts';
 import { type Entry, selectOf } from './entry.ts';
 import { type Index, type Indexes, rowOf } from './index.ts';
 import { IndexedWrites } from './indexed-writes.ts';
+import { Notes } from './notes.ts';
 
 const unhurried = { timeoutMs: 2 ** 31 - 1 };
 /** How long a sweep looks through an index for claims that are not confirmed, in milliseconds: there are few. */
@@ -40,7 +42,7 @@ export class IndexAudit<C> {
   }
 
   /**
-   * Settles claims that are older than this, whose writes have ended without confirming them. Where a shard fails, goes on with those of the
+   * Settles claims that are older than this, whose writes have ended without confirming them, and releases what rows have not any more. Where a shard fails, goes on with those of the
    * others. Returns what failed.
    */
   async settle(olderThanMs: number, signal?: AbortSignal): Promise<readonly MissingShard[]> {
@@ -54,16 +56,42 @@ export class IndexAudit<C> {
       )) {
         const entry = row as unknown as Entry;
         if (Date.now() - Number(entry.at) < olderThanMs) continue;
-        const { shard } = this.#shards.routes().of(index.table.keyOf(rowOf(index.table, entry.row)));
-        if (failed.filter(each => each.shard === shard).length >= mostFailures) continue;
-        try {
-          await this.#writes.claiming.settle(index, entry);
-        } catch (error) {
-          failed.push({ shard, error });
-        }
+        const key = index.table.keyOf(rowOf(index.table, entry.row));
+        await this.#tried(key, failed, () => this.#writes.claiming.settle(index, entry));
       }
     }
+    await this.#released(failed, signal);
     return failed;
+  }
+
+  /** Releases the entries of claims that are gone, and then takes their notes away. */
+  async #released(failed: MissingShard[], signal?: AbortSignal): Promise<void> {
+    const { claims } = this.#indexes;
+    const { claiming } = this.#writes;
+    const notes = new Notes(this.#indexes);
+    const gone = selectOf(claims, [{ column: 'ashlar_gone', op: '=', value: true }]);
+    const scope = { timeoutMs: settleMs, onShardError: 'partial', signal } as const;
+    for await (const note of this.#all(gone, scope, failed)) {
+      const claim = notes.claimOf(note);
+      const { index, value } = claim ?? {};
+      // Of an index that there is not any more, nothing is left but the note
+      const at = index === undefined ? claims.keyOf(note) : index.entries.keyOf(index.keyOf(value!));
+      await this.#tried(at, failed, async () => {
+        if (claim !== undefined) await claiming.release(claim);
+        await claiming.forget(this.#indexes.keyOf(note), note['ashlar_claim'] as string);
+      });
+    }
+  }
+
+  /** Of a shard at which it has failed too often, no more is tried. */
+  async #tried(key: ShardKey, failed: MissingShard[], work: () => Promise<unknown>): Promise<void> {
+    const { shard } = this.#shards.routes().of(key);
+    if (failed.filter(each => each.shard === shard).length >= mostFailures) return;
+    try {
+      await work();
+    } catch (error) {
+      failed.push({ shard, error });
+    }
   }
 
   /** Compares all rows with all entries, and puts right what can be. */

@@ -48,6 +48,7 @@ function claimsSpec({ key, columns }: TableSpec): TableSpec {
       ashlar_index: 'text',
       ashlar_value: 'text',
       ashlar_void: 'bool',
+      ashlar_gone: 'bool',
     },
   };
 }

@@ -6,8 +6,8 @@ import type { Shards } from '../queries/shards.ts';
 import type { Delete, Insert, Statement, Update } from '../tables/statement.ts';
 import { Claiming } from './claiming.ts';
 import { selectOf } from './entry.ts';
-import { type Claim, equalTo, type Index, type Indexes } from './index.ts';
-import { Changed, type Kept, Notes } from './notes.ts';
+import { equalTo, type Index, type Indexes } from './index.ts';
+import { Changed, type Gone, type Kept, Notes } from './notes.ts';
 
 /** How often a write begins anew since another has changed its row. */
 const mostAttempts = 5;
@@ -41,7 +41,7 @@ export class IndexedWrites<C> {
       const { table, rows } = statement;
       this.#checkUnique(rows);
       const written: Written[] = [];
-      const write = async (client: C, released: Claim[]) => {
+      const write = async (client: C, released: Gone[]) => {
         // First the rows, which are locked from then on: nobody else writes their notes
         const { count } = await execute(client, statement);
         for (const each of written) released.push(...(await this.#notes(client, each)));
@@ -68,7 +68,7 @@ export class IndexedWrites<C> {
       if (before === undefined) return 0;
       const row = { ...before, ...statement.set };
       const written: Written[] = [];
-      const write = async (client: C, released: Claim[]) => {
+      const write = async (client: C, released: Gone[]) => {
         const [now] = (await execute(client, selectOf(table, equalTo(primaryKey), true))).rows;
         if (now === undefined || this.#differ(now, before)) throw new Changed();
         const { count } = await execute(client, statement);
@@ -87,7 +87,7 @@ export class IndexedWrites<C> {
   /** Deletes rows of one shard. */
   async delete(shard: Executor<C>, statement: Delete, scope?: Scope): Promise<number> {
     const { table, where, owned } = statement;
-    const released: Claim[] = [];
+    const released: Gone[] = [];
     const count = await shard.transaction(async client => {
       released.length = 0;
       const { rows } = await execute(client, { ...selectOf(table, where, true), owned });
@@ -98,7 +98,7 @@ export class IndexedWrites<C> {
       }
       return rows.length;
     }, scope);
-    await this.#release(released);
+    await this.claiming.releaseAll(released);
     return count;
   }
 
@@ -113,7 +113,7 @@ export class IndexedWrites<C> {
       if (before === undefined) return false;
       const written: Written[] = [];
       let isChanged = false;
-      const write = async (client: C, released: Claim[]) => {
+      const write = async (client: C, released: Gone[]) => {
         const [now] = (await execute(client, find)).rows;
         if (now === undefined || this.#differ(now, before)) throw new Changed();
         released.push(...(await this.#notes(client, written[0]!)));
@@ -130,11 +130,11 @@ export class IndexedWrites<C> {
     keys: Parameters<Shards<C>['on']>[0],
     written: Written[],
     rows: readonly Row[],
-    write: (client: C, released: Claim[]) => Promise<number>,
+    write: (client: C, released: Gone[]) => Promise<number>,
     scope?: Scope,
   ): Promise<number> {
     const claims: Kept[] = [];
-    const released: Claim[] = [];
+    const released: Gone[] = [];
     let count: number;
     try {
       for (const row of rows) {
@@ -151,7 +151,7 @@ export class IndexedWrites<C> {
     }
     const confirming = claims.filter(each => !each.isKept).map(each => this.claiming.confirm(each));
     // What cannot be done now is done by a sweep
-    await Promise.allSettled([...confirming, this.#release(released)]);
+    await Promise.allSettled([...confirming, this.claiming.releaseAll(released)]);
     return count;
   }
 
@@ -168,7 +168,7 @@ export class IndexedWrites<C> {
   }
 
   /** Writes the notes of a row's claims, and takes away those that it had. Returns these. */
-  async #notes(client: C, { row, claims }: Written): Promise<readonly Claim[]> {
+  async #notes(client: C, { row, claims }: Written): Promise<readonly Gone[]> {
     const send = (statement: Statement) => execute(client, statement);
     return this.#kept.write(send, row, claims, await this.#kept.of(send, row));
   }
@@ -193,7 +193,7 @@ export class IndexedWrites<C> {
   /** Takes the notes away of a row that was deleted past them, and releases its claims. Returns how many. */
   async forget(primaryKey: Row): Promise<number> {
     const { table } = this.#indexes;
-    const released: Claim[] = [];
+    const released: Gone[] = [];
     await this.#shards.on([table.keyOf(primaryKey)]).transaction(async client => {
       released.length = 0;
       // First the notes: those of a row that is inserted meanwhile are not among them
@@ -202,12 +202,8 @@ export class IndexedWrites<C> {
       const { count } = await send(selectOf(table, equalTo(primaryKey)));
       if (count === 0) released.push(...(await this.#kept.remove(send, primaryKey, notes)));
     });
-    await this.#release(released);
+    await this.claiming.releaseAll(released);
     return released.length;
-  }
-
-  async #release(claims: readonly Claim[]): Promise<void> {
-    await Promise.allSettled(claims.map(each => this.claiming.release(each)));
   }
 
   /** Or the second of two rows would wait for the first. @throws DuplicateRowError */

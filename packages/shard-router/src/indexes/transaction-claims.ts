@@ -90,7 +90,7 @@ export class TransactionClaims<C> {
   async #finish(): Promise<void> {
     const run = this.#run;
     // First: who finds a live entry of a row that was moved, finds no other of it
-    await Promise.allSettled(run.removed.map(each => this.#claiming(each).release(each)));
+    await Promise.all(run.removed.map(each => this.#claiming(each).releaseAll([each])));
     const used = this.#held.filter(each => run.has(each) && !each.isKept);
     await Promise.allSettled(used.map(each => this.#claiming(each).confirm(each)));
     await this.#giveUp(this.#held.filter(each => !run.has(each)));
@@ -108,7 +108,7 @@ export class TransactionClaims<C> {
     await this.#giveUp(held.filter(each => !run.has(each)));
     const released = run.removed.map(async each => {
       const claiming = this.#claiming(each);
-      if (!(await claiming.isNoted(each))) await claiming.release(each);
+      if (!(await claiming.isNoted(each))) await claiming.releaseAll([each]);
     });
     await Promise.allSettled(released);
   }

@@ -82,16 +82,19 @@ export class TransactionWrites<C> {
         ? [this.#run.claimOf(this.#indexes, index, value, row)]
         : [{ index, value, claim: kept['ashlar_claim'] as string, isKept: true }];
     });
-    this.#run.remove(this.#indexes, row, await this.#notes.write(send, row, claims, there));
+    const gone = await this.#notes.write(send, row, claims, there, this.#isOwn);
+    this.#run.remove(this.#indexes, row, gone);
   }
 
   async #remove(send: Send, row: Row): Promise<void> {
     const { table } = this.#indexes;
     const there = await this.#notes.of(send, row);
-    this.#run.remove(this.#indexes, row, await this.#notes.remove(send, row, there));
+    this.#run.remove(this.#indexes, row, await this.#notes.remove(send, row, there, this.#isOwn));
     const primaryKey = Object.fromEntries(table.spec.primaryKey.map(column => [column, row[column]]));
     await send({ kind: 'delete', table, where: equalTo(primaryKey) });
   }
+
+  readonly #isOwn = (claim: string) => this.#run.isOwn(claim);
 
   /** Each statement by itself, so that none is sent when the transaction is over. */
   #sendTo(shard: Executor<C>): Send {

@@ -1,4 +1,5 @@
 import type { Executor, ReadScope } from '@ashlar/replica-failover/executor';
+import { MixedVersionsError } from '../errors/statements.ts';
 import type { Table } from '../tables/table-of.ts';
 import type { Head, Heads, ReferenceChange } from './changes.ts';
 import { Copy } from './copies.ts';
@@ -36,7 +37,7 @@ export class Replicas<C> {
       }
       return copy.tries(head.version, change);
     }
-    throw failure ?? new Error(`no shard has version ${head.version} of ${this.table.name}`);
+    throw this.#meant(failure);
   }
 
   /** Brings the head to all copies. Returns the shards that could not be reached. */
@@ -47,7 +48,7 @@ export class Replicas<C> {
         await this.#upTo(head, copy);
         return [];
       } catch (error) {
-        return [{ shard: copy.shard, error }];
+        return [{ shard: copy.shard, error: this.#meant(error) }];
       }
     });
     return (await Promise.all(bringing)).flat();
@@ -129,7 +130,13 @@ export class Replicas<C> {
       }
       await this.bring(await this.heads.read());
     }
-    throw failure;
+    throw this.#meant(failure);
+  }
+
+  /** What a caller is told where no copy has the version. */
+  #meant(failure: unknown): unknown {
+    const isOld = failure === undefined || failure instanceof Outdated;
+    return isOld ? new MixedVersionsError(this.table.name, { cause: failure }) : failure;
   }
 
   #versionAt(copy: Copy<C>): Promise<number> {

@@ -1,6 +1,7 @@
 import type { Executor, TransactionScope } from '@ashlar/replica-failover/executor';
 import { isQueryClient, type QueryClient } from '../clients/client.ts';
 import { isolationLevel } from '../clients/isolation.ts';
+import { ShardFailedError } from '../errors/statements.ts';
 import { ledgerOf } from './ledger-of.ts';
 
 /** Thrown in the executor's transaction, so that it is rolled back. */
@@ -32,7 +33,7 @@ export class Branch<C> {
     let hasBegun = false;
     const run = async (client: C) => {
       // An executor may run its work again elsewhere, where nothing of it would be
-      if (hasBegun) throw new Error(`shard ${shard} has lost its part of the transaction`);
+      if (hasBegun) throw new ShardFailedError(shard, new Error('it has lost its part of the transaction'));
       hasBegun = true;
       begun.resolve(client);
       return ended.promise;

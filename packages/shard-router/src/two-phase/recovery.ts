@@ -1,4 +1,5 @@
 import type { Executor } from '@ashlar/replica-failover/executor';
+import { ShardMapError } from '../errors/routing.ts';
 import type { Verdict } from './ledger.ts';
 import { ledgerOf } from './ledger-of.ts';
 import { gidOf, idIn, prefixOf, readId } from './names.ts';
@@ -83,7 +84,11 @@ export class Recovery {
 
   async #ask<T>(shard: string, work: (client: unknown) => Promise<T>): Promise<T> {
     const executor = this.#shards[shard];
-    if (executor === undefined) throw new Error(`this router does not have the shard ${shard}`);
+    if (executor === undefined)
+      throw new ShardMapError(
+        this.#router,
+        `has transactions on shard ${shard}, which this router does not have`,
+      );
     return executor.write(work, { timeoutMs: askMs });
   }
 }

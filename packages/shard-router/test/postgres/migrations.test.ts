@@ -59,6 +59,29 @@ describe('migrations of all shards', () => {
     return migrations;
   }
 
+  it('an index that is not valid after its migration is told by a code, and not noted as made', async () => {
+    const one = await connect('one');
+    await one.query(`${first.sql}; ALTER TABLE orders ADD note text`);
+    await one.query(`CREATE FUNCTION spoil() RETURNS event_trigger LANGUAGE plpgsql AS
+      $$ BEGIN UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass('orders_note'); END $$`);
+    await one.query(
+      "CREATE EVENT TRIGGER spoil ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION spoil()",
+    );
+    const { report } = await site()
+      .run([index])
+      .catch(error => error);
+    expect(report).toMatchObject([
+      {
+        shard: 'one',
+        state: 'failed',
+        applied: [],
+        error: { code: 'ASHLAR_SHARD_ROUTER_INVALID_INDEX', index: 'orders_note' },
+      },
+      { shard: 'three', state: 'waiting' },
+      { shard: 'two', state: 'waiting' },
+    ]);
+  });
+
   it('run once on each, in their order, and say what was done where', async () => {
     const migrations = site({ atOnce: 3 });
     expect(await migrations.pending([first, note])).toEqual({

@@ -27,7 +27,8 @@ function tableOf(name: string, { columns, primaryKey, key }: TableSpec, isOfClai
   });
   const index = name.split('.').at(-1)!;
   const more = isOfClaims
-    ? `CREATE INDEX IF NOT EXISTS ${identifier(`${index}_row`)} ON ${relation(name)} (${[...key, 'ashlar_row'].map(identifier).join(', ')})`
+    ? `CREATE INDEX IF NOT EXISTS ${identifier(`${index}_row`)} ON ${relation(name)} (${[...key, 'ashlar_row'].map(identifier).join(', ')});
+CREATE INDEX IF NOT EXISTS ${identifier(`${index}_gone`)} ON ${relation(name)} (ashlar_claim) WHERE ashlar_gone`
     : `CREATE INDEX IF NOT EXISTS ${identifier(`${index}_at`)} ON ${relation(name)} (at) WHERE NOT live`;
   return `CREATE TABLE IF NOT EXISTS ${relation(name)} (${types.join(', ')},
   PRIMARY KEY (${primaryKey.map(identifier).join(', ')}));

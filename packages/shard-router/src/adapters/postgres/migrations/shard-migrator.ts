@@ -1,4 +1,5 @@
 import { Backoff, sleep } from '@ashlar/core';
+import { InvalidIndexError } from '../../../errors/migrations.ts';
 import type { Obstacle } from '../../../moves/obstacle.ts';
 import { prefix, schema } from '../moves/names.ts';
 import type { ShardSession } from '../moves/sessions/session.ts';
@@ -97,8 +98,7 @@ export class ShardMigrator {
     await this.#run(`SET lock_timeout = ${waitMs}`);
     await this.#run(sql);
     await this.#run('SET lock_timeout = 0');
-    if (index !== undefined && !(await this.#madeIndex(migration)))
-      throw new Error(`the index ${index.name} is not there, or is not valid`);
+    if (index !== undefined && !(await this.#madeIndex(migration))) throw new InvalidIndexError(index.name);
     await this.#note(name, sql, true);
   }
 

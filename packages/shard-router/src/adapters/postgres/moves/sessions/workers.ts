@@ -1,3 +1,4 @@
+import { onAbort } from '@ashlar/core';
 import { MoverClosedError } from '../../../../errors/moves.ts';
 import type { MoveContext, MoveSpec } from '../../../../moves/move-backend.ts';
 import type { Sides } from '../comparing/verifying.ts';
@@ -38,6 +39,7 @@ export class Workers {
   async begin(spec: MoveSpec, context: MoveContext, aborts = false): Promise<Work> {
     const move = directed(spec);
     const signal = AbortSignal.any([context.signal, this.#end.signal]);
+    signal.throwIfAborted();
     const [source, target] = await Promise.all(
       [move.from, move.to].map(shard => this.#session(spec.id, shard, context.token, aborts, signal)),
     );
@@ -48,12 +50,16 @@ export class Workers {
     return { move, source: source!, target: target!, relations, arrived, signal };
   }
 
-  /** A session for looking, and for nothing else. */
+  /** A session for looking, and for nothing else. `close` ends it. @throws MoverClosedError */
   async look<T>(shard: string, signal: AbortSignal, work: (session: ShardSession) => Promise<T>): Promise<T> {
-    const session = await ShardSession.look(shard, await this.#client(shard), signal);
+    const until = AbortSignal.any([signal, this.#end.signal]);
+    until.throwIfAborted();
+    const session = await ShardSession.look(shard, await this.#client(shard), until);
+    const unlink = onAbort(this.#end.signal, reason => session.end(reason as Error));
     try {
       return await work(session);
     } finally {
+      unlink();
       session.end();
     }
   }

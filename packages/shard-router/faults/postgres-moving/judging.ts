@@ -1,31 +1,18 @@
-import { Slots } from '../../src/keys/slots.ts';
-import { ownersOf, type ShardMap } from '../../src/map/shard-map.ts';
+import type { ShardMap } from '../../src/map/shard-map.ts';
 import type { Tally } from '../fault.ts';
-import type { Traffic } from './peers.ts';
-import type { FourShards } from './shards.ts';
+import { ownerOf } from '../moving/owners.ts';
+import type { Traffic } from '../moving/peers.ts';
 
-export const slots: Slots = new Slots('text', 1_024);
-
-const owners = new WeakMap<ShardMap, readonly string[]>();
-
-/** Asked for each customer, so the map is read once. */
-export function ownerOf(map: ShardMap, customer: string): string {
-  const ofSlots = owners.get(map) ?? ownersOf(map);
-  owners.set(map, ofSlots);
-  let slot = slotOf.get(customer);
-  if (slot === undefined) {
-    slot = slots.of(customer);
-    slotOf.set(customer, slot);
-  }
-  return ofSlots[slot]!;
+interface Asked {
+  readonly servers: ReadonlyMap<string, unknown>;
+  readonly customers: readonly string[];
+  // biome-ignore lint/suspicious/noExplicitAny: rows of any statement
+  ask(name: string, statement: string): Promise<any[]>;
 }
-
-/** A million hashes take longer than a move. */
-const slotOf = new Map<string, number>();
 
 /** Each write is on the shard that has its customer, once, and nowhere else. */
 export async function judge(
-  shards: FourShards,
+  shards: Asked,
   map: ShardMap,
   traffic: readonly Traffic[],
   tally: Tally,

@@ -1,3 +1,4 @@
+import type { Random } from '@ashlar/core';
 import {
   childrenOf,
   eventually,
@@ -7,12 +8,24 @@ import {
   startPostgres,
 } from '@workspace/services';
 import pg from 'pg';
-import { customerName, type Settings } from './roles.ts';
+import type { ShardMap } from '../../src/map/shard-map.ts';
+import type { Tally } from '../fault.ts';
+import { countOf } from '../moving/owners.ts';
+import type { Traffic } from '../moving/peers.ts';
+import type { Direct, Place } from '../moving/place.ts';
+import { customerName } from '../moving/roles.ts';
+import { directWrites } from './direct.ts';
+import { judge } from './judging.ts';
+import type { Settings } from './roles.ts';
 
 const names = ['one', 'two', 'three', 'four'] as const;
 
 /** Four servers with the tables, and a quarter of the rows each; and one for the map. */
-export class FourShards implements AsyncDisposable {
+export class FourShards implements Place {
+  readonly programs: Place['programs'] = {
+    client: new URL('./client-process.ts', import.meta.url),
+    coordinator: new URL('./coordinator-process.ts', import.meta.url),
+  };
   readonly store: Postgres;
   /** The primaries of the moment. */
   readonly servers: ReadonlyMap<string, PostgresServer>;
@@ -79,6 +92,33 @@ export class FourShards implements AsyncDisposable {
     } finally {
       await client.end().catch(() => {});
     }
+  }
+
+  /** A quarter of all slots goes from a shard that has many to one that has few. */
+  request(map: ShardMap, random: Random): ReturnType<Place['request']> {
+    const all = [...names].sort((a, b) => countOf(map, b) - countOf(map, a) || random() - 0.5);
+    const [from, to] = [all[0]!, all.at(-1)!];
+    return { kind: 'move', from, to, part: 256 / countOf(map, from) };
+  }
+
+  direct(name: string, customer: string): Direct {
+    return directWrites(() => this.servers.get(name)!.url, customer);
+  }
+
+  async directs(name: string, customer: string): Promise<number> {
+    const [row] = await this.ask(name, 'SELECT direct::int FROM customer WHERE id = $1', [customer]);
+    return row?.direct ?? 0;
+  }
+
+  judge(map: ShardMap, traffic: readonly Traffic[], tally: Tally): Promise<void> {
+    return judge(this, map, traffic, tally);
+  }
+
+  async restart(name: string): Promise<void> {
+    const server = this.servers.get(name)!;
+    await server.kill();
+    await new Promise(resolve => setTimeout(resolve, 500));
+    await server.restart();
   }
 
   /** The primary is killed for good, and its standby takes its place. */

@@ -3,8 +3,8 @@ import { postgresServers } from '@ashlar/replica-failover/postgres';
 import { postgresStore } from '@ashlar/store/postgres';
 import pg from 'pg';
 import { ShardRouter } from '../../src/router.ts';
+import { work } from '../moving/working.ts';
 import type { Settings } from './roles.ts';
-import { work } from './working.ts';
 
 const settings = JSON.parse(process.argv[2]!) as Settings;
 

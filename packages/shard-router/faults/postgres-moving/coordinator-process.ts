@@ -3,7 +3,8 @@ import pg from 'pg';
 import { postgresMoves } from '../../src/adapters/postgres.ts';
 import { Mover } from '../../src/moves/mover.ts';
 import type { MoveRequest } from '../../src/moves/planner.ts';
-import { worked } from './coordinating.ts';
+import { worked } from '../moving/coordinating.ts';
+import { limits } from '../moving/limits.ts';
 import { type Settings, tables } from './roles.ts';
 
 const { shards, store, request } = JSON.parse(process.argv[2]!) as Settings & {
@@ -24,8 +25,7 @@ const mover = new Mover({
   backend,
   store: postgresStore({ pool }),
   tables,
-  leaseMs: 3_000,
-  routersMs: 30_000,
+  ...limits,
 });
 await worked(mover, request);
 await backend.close();

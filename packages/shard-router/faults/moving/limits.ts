@@ -1,0 +1,10 @@
+import type { MoveLimits } from '../../src/moves/mover-options.ts';
+
+/** Whether other work is on the machine: then moves may take their time, and how long writes are paused says nothing. */
+export const isBusy: boolean = process.env['BUSY'] !== undefined;
+
+export const limits: MoveLimits = {
+  leaseMs: 3_000,
+  routersMs: 30_000,
+  ...(isBusy && { lagMs: 2_000, fenceMs: 2_000, pauseMs: 10_000 }),
+};
