@@ -46,7 +46,7 @@ const lanesFrom = 'unnest($1::text::bigint[]) WITH ORDINALITY AS lanes (floor, n
  * Takes lanes that have rows, until the end of the transaction; `held` is `false` for one that another relay has.
  * Parameters: the floors of all lanes, topics, the low and high ends of the gaps between topics.
  */
-export const claim = (table: TableName): string => `WITH busy AS MATERIALIZED (
+const claim = (table: TableName): string => `WITH busy AS MATERIALIZED (
     SELECT (number - 1)::smallint AS lane FROM ${lanesFrom} WHERE EXISTS (${firstRows(table, {
       lane: '(lanes.number - 1)::smallint',
       floor: 'lanes.floor',
@@ -63,7 +63,7 @@ export const claim = (table: TableName): string => `WITH busy AS MATERIALIZED (
  * be later than the locks, or it would show rows that another relay has just published and deleted. Parameters: as for
  * `claim`, the lanes, the most rows of a topic and lane.
  */
-export const read = (table: TableName): string => `SELECT ${selected}
+const read = (table: TableName): string => `SELECT ${selected}
   FROM ${lanesFrom}, LATERAL (
     SELECT *, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS before
     FROM (${firstRows(table, {
@@ -79,7 +79,7 @@ export const read = (table: TableName): string => `SELECT ${selected}
  * The lowest id of each lane, where ids come from, and which transactions are open. Parameters: as for `claim`, of all
  * topics, whether it marks, and whether writers are asked for. A transaction of its own, which has its number for a moment.
  */
-export const floors = (table: TableName): string => `SELECT (SELECT json_agg((
+const floors = (table: TableName): string => `SELECT (SELECT json_agg((
       SELECT min(id)::text FROM (${firstRows(table, {
         lane: '(lanes.number - 1)::smallint',
         floor: 'lanes.floor',
@@ -91,10 +91,10 @@ export const floors = (table: TableName): string => `SELECT (SELECT json_agg((
     ${horizon(table.sql, '$5::text::boolean', '$6::text::boolean')}`;
 
 /** Parameter: the places of rows. */
-export const remove = ({ sql }: TableName): string => `DELETE FROM ${sql} WHERE ctid = ANY ($1::text::tid[])`;
+const remove = ({ sql }: TableName): string => `DELETE FROM ${sql} WHERE ctid = ANY ($1::text::tid[])`;
 
 /** What failed: each with its `pause` in milliseconds, or `dead`. Those that are dead leave their lane. Parameters: their places, the same as JSON. */
-export const postpone = ({ sql }: TableName): string => `UPDATE ${sql} AS o SET
+const postpone = ({ sql }: TableName): string => `UPDATE ${sql} AS o SET
     failures = o.failures + f.charge, reason = f.reason,
     due = CASE WHEN f.dead THEN NULL ELSE clock_timestamp() + f.pause * interval '1 millisecond' END,
     lane = CASE WHEN f.dead THEN -1 - o.lane ELSE o.lane END,

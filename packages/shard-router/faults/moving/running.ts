@@ -90,6 +90,6 @@ export async function run(
   }
 }
 
-export function customersOf({ settings }: Place): readonly string[] {
+function customersOf({ settings }: Place): readonly string[] {
   return Array.from({ length: settings.customers }, (_, n) => customerName(n));
 }

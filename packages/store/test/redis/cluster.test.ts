@@ -3,10 +3,10 @@ import { describeWith } from '@workspace/services/vitest';
 import { Cluster, Redis } from 'ioredis';
 import { createCluster } from 'redis';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type RedisStoreOptions, redisStore } from '../src/adapters/redis.ts';
-import type { Store } from '../src/index.ts';
-import { bytes } from './bytes.ts';
-import { ending } from './support.ts';
+import { type RedisStoreOptions, redisStore } from '../../src/adapters/redis.ts';
+import type { Store } from '../../src/index.ts';
+import { bytes } from '../support/bytes.ts';
+import { ending } from '../support/stores.ts';
 
 const key = 'key';
 
