@@ -4,7 +4,7 @@ import { type Redis as RedisServer, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { newClient } from '../../faults/redis-cluster.ts';
+import { newClient } from '../../faults/redis/replication.ts';
 import { redisServers, sentinel } from '../../src/adapters/redis.ts';
 import { ReplicaSet } from '../../src/index.ts';
 
