@@ -177,6 +177,35 @@ describe('the limits of a move', () => {
     expect(await mover().run(map.moves[0]!.id).done).toMatchObject({ step: 'committed' });
   });
 
+  it('counts as a pause only what keeps writes waiting, not what is compared before', async () => {
+    const { shards, router, mover } = await movingShards();
+    await router();
+    const clock = new ManualClock();
+    const moves = memoryMoves({ shards, clock });
+    const backend = altered(moves, {
+      async fence(move, context, withinMs) {
+        await clock.sleep(5_000);
+        await moves.fence(move, context, withinMs);
+      },
+    });
+    const one = mover({ backend, clock, pauseMs: 500, attempts: 1 });
+    const [moving] = await one.begin({ kind: 'merge', shards: ['a'], into: 'b' });
+    const run = one.run(moving!.id);
+    let isOver = false;
+    const over = run.done.finally(() => {
+      isOver = true;
+    });
+    const paused: number[] = [];
+    const reading = (async () => {
+      for await (const { pauseMs } of run) if (pauseMs !== undefined) paused.push(pauseMs);
+    })();
+    while (!isOver && clock.now() < 60_000) await clock.advance(50);
+    expect(await over).toMatchObject({ step: 'committed' });
+    await reading;
+    expect(paused).toHaveLength(1);
+    expect(paused[0]).toBeLessThanOrEqual(500);
+  });
+
   it('is no further behind than its rows are on the way, however many are written', async () => {
     const { shards, router, mover } = await movingShards();
     const one = await router();

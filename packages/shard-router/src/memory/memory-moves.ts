@@ -153,6 +153,7 @@ class MemoryMoves implements MoveBackend {
     if (context.signal.aborted) stop();
     context.signal.addEventListener('abort', stop);
     try {
+      context.closing?.();
       await this.#source(move).fence(move.id, move, over.signal, check);
     } finally {
       context.signal.removeEventListener('abort', stop);

@@ -29,6 +29,8 @@ export interface MoveContext {
   readonly token: bigint;
   /** What is done, for progress: rows or bytes so far and in all. */
   progress(done: { readonly table?: string; readonly rows: number; readonly ofRows?: number }): void;
+  /** `fence` calls it right before writes begin to wait: what it compares and settles until then is no pause. */
+  closing?(): void;
 }
 
 export interface MovePlan {

@@ -120,14 +120,17 @@ async function fenced(cutover: Cutover): Promise<Pause> {
   }
 }
 
-/** When the attempt that has closed it began. */
+/** When the attempt that has closed it began to keep writes waiting. */
 async function closed({ settings, spec, context, progress }: Cutover): Promise<number> {
   const { backend, clock, random, fenceMs } = settings;
   const pauses = new Backoff({ firstMs: 50, maxMs: 500 }, random);
   for (;;) {
-    const begunAt = clock.now();
+    let begunAt = clock.now();
+    const closing = () => {
+      begunAt = clock.now();
+    };
     try {
-      await backend.fence(spec, context, fenceMs);
+      await backend.fence(spec, { ...context, closing }, fenceMs);
       return begunAt;
     } catch (error) {
       if (!(error instanceof FenceBusyError) || pauses.failures + 1 >= fencesInARow) throw error;

@@ -138,6 +138,7 @@ export class PostgresMoves implements MoveBackend {
       throw new MoveBlockedError(move.id, 'rows at the target differ from the source');
     await passOver(target, backOf(move.id), signal);
     await settleDoubts(this.#workers, source, move.router, signal);
+    context.closing?.();
     await closeSource(source, move, withinMs, signal);
   }
 

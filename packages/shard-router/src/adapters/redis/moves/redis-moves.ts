@@ -96,6 +96,7 @@ export class RedisMoves implements MoveBackend {
     const { source } = sides;
     // So that little is left for the pause
     await compareTouched(sides, true);
+    context.closing?.();
     if (await source.durably(withinMs, scripts.states, 'c', 'fc', 'lost', ...source.slots)) return;
     await source.run(scripts.states, 'f', 'c', 'left', ...source.slots);
     const cause = new Error(`the replicas of ${source.name} had not got the fence within ${withinMs} ms`);
