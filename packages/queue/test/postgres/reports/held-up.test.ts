@@ -3,7 +3,7 @@ import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { group, message, Reader, send, times, topic } from '../../../src/conformance/subject.ts';
-import { memoryDriver, messages, Queue } from '../../../src/index.ts';
+import { type Delivery, memoryDriver, messages, Queue } from '../../../src/index.ts';
 import { outbox } from '../../../src/outbox.ts';
 import { QueueTables } from '../queue-tables.ts';
 
@@ -53,7 +53,9 @@ describeWith({ own: 'postgres' }, 'reports of servers that hold up or refuse', (
     const driver = tables.driver({ pollMs: 50, timeoutMs: 2_000, leaseMs: 20_000 });
     await driver.migrate();
     await driver.declare(topic, group);
-    await using reader = new Reader(driver, topic, group, { each: each => each.ack() });
+    // What is in hands when the table is held cannot be acknowledged, and comes again
+    const acknowledged = (each: Delivery) => each.ack().catch(() => {});
+    await using reader = new Reader(driver, topic, group, { each: acknowledged });
     await eventually(async () => {
       await send(driver, topic, message('before'));
       expect(reader.received.length).toBeGreaterThan(0);
