@@ -166,6 +166,7 @@ function brokerKilled(kind: KindName, downMs: number): Fault {
     async run(stage, { random }) {
       const { ledger, site } = stage;
       const stop = new AbortController();
+      await site.server.persist?.();
       const publishing = publishUntil(stage, stop.signal);
       await delay(300 + 500 * random());
       await site.server.kill();

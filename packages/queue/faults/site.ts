@@ -1,13 +1,14 @@
-import { type Server, startTcpProxy, type TcpProxy } from '@workspace/services';
+import { startTcpProxy, type TcpProxy } from '@workspace/services';
+import type { KindServer } from './kinds/kind.ts';
 import { type Address, type KindName, kinds } from './kinds.ts';
 
 /** A server, and a way to it that can be disturbed. */
 export class Site implements AsyncDisposable {
   readonly kind: KindName;
-  readonly server: Server & { readonly port: number };
+  readonly server: KindServer;
   readonly proxy: TcpProxy;
 
-  private constructor(kind: KindName, server: Site['server'], proxy: TcpProxy) {
+  private constructor(kind: KindName, server: KindServer, proxy: TcpProxy) {
     this.kind = kind;
     this.server = server;
     this.proxy = proxy;
