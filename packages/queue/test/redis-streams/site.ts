@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { eventually, type Redis as RedisServer, startRedis } from '@workspace/services';
+import { eventually } from '@workspace/services';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { type RedisStreamsOptions, redisStreams } from '../../src/adapters/redis-streams.ts';
 import type { ConsumeOptions, Delivery, Driver, OutgoingMessage } from '../../src/index.ts';
+import { RedisSite } from '../support/redis-site.ts';
 
 export const topic = 'work';
 export const group = 'group';
@@ -33,21 +34,7 @@ interface Reading {
 }
 
 /** A Redis for the tests of a file. */
-export class StreamsSite {
-  server!: RedisServer;
-  admin!: Redis;
-
-  constructor() {
-    beforeAll(async () => {
-      this.server = await startRedis({ own: true });
-      this.admin = new Redis(this.server.port);
-    });
-    afterAll(async () => {
-      this.admin?.disconnect();
-      await this.server?.stop();
-    });
-  }
-
+export class StreamsSite extends RedisSite {
   /** A driver with a prefix of its own, unless one is given, and leases that outlast a slow machine. */
   open(options: Partial<RedisStreamsOptions> = {}): Opened {
     const redis = new Redis({ port: this.server.port, lazyConnect: true });

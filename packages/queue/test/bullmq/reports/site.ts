@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { eventually, type Redis as RedisServer, startRedis } from '@workspace/services';
+import { eventually } from '@workspace/services';
 import * as six from 'bullmq';
 import * as five from 'bullmq-5';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { type BullmqLibrary, type BullmqOptions, bullmq } from '../../../src/adapters/bullmq.ts';
 import { Reader } from '../../../src/conformance/subject.ts';
 import type { Driver } from '../../../src/index.ts';
+import { RedisSite } from '../../support/redis-site.ts';
 
 /** BullMQ 5 and 6 have the same methods here, and types that are not each other's. */
 export const libraries = { '6': six, '5': five } as unknown as Readonly<Record<string, typeof six>>;
@@ -25,21 +25,7 @@ interface Opened {
 }
 
 /** A Redis for the tests of a file. */
-export class BullSite {
-  server!: RedisServer;
-  admin!: Redis;
-
-  constructor() {
-    beforeAll(async () => {
-      this.server = await startRedis({ own: true });
-      this.admin = new Redis(this.server.port);
-    });
-    afterAll(async () => {
-      this.admin?.disconnect();
-      await this.server?.stop();
-    });
-  }
-
+export class BullSite extends RedisSite {
   /** A queue of BullMQ, as other code has it, and a driver over it, with leases that outlast a slow machine. */
   async begin(library: typeof six): Promise<Opened> {
     const name = `mail-${randomUUID()}`;
