@@ -23,6 +23,7 @@ class Stub implements Driver<Capabilities> {
 
   async *consume(_topic: string, _group: string, { signal }: { readonly signal: AbortSignal }) {
     yield* this.#deliveries;
+    if (signal.aborted) return;
     await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }));
   }
 
