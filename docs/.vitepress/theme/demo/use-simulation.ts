@@ -1,9 +1,6 @@
 import { onMounted, type Ref, type ShallowRef, shallowRef, triggerRef } from 'vue';
+import { type Simulation, Steps } from './steps.ts';
 import { useTicks } from './use-ticks.ts';
-
-interface Simulation {
-  advance(ms: number): Promise<void>;
-}
 
 /**
  * A simulation in virtual time, which begins when the page is shown, `firstMs` milliseconds on, and goes on with the time of the
@@ -14,25 +11,14 @@ export function useSimulation<S extends Simulation>(
   firstMs: number,
 ): { simulation: ShallowRef<S | undefined>; playing: Ref<boolean>; advance: (ms: number) => Promise<void> } {
   const simulation = shallowRef<S>();
-  let owedMs = 0;
-  let isBusy = false;
+  let steps: Steps | undefined;
 
-  /** Time that comes while the last step is not over is added to the next. */
-  async function advance(ms: number): Promise<void> {
-    owedMs += ms;
-    if (isBusy || simulation.value === undefined) return;
-    isBusy = true;
-    const stepMs = owedMs;
-    owedMs = 0;
-    await simulation.value.advance(stepMs);
-    isBusy = false;
-    triggerRef(simulation);
-  }
-
-  const { playing } = useTicks(ms => void advance(ms));
+  const { playing } = useTicks(ms => steps?.tick(ms));
   onMounted(async () => {
-    simulation.value = await start();
-    await advance(firstMs);
+    const started = await start();
+    steps = new Steps(started, () => triggerRef(simulation));
+    simulation.value = started;
+    await steps.advance(firstMs);
   });
-  return { simulation, playing, advance };
+  return { simulation, playing, advance: async ms => steps?.advance(ms) };
 }
