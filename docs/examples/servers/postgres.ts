@@ -11,9 +11,10 @@ const url = process.env['DATABASE_URL'] ?? 'postgres://localhost/shop';
 const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis: 1_000 });
 pool.on('error', error => console.error(error.message));
 
+// was: memoryCluster().servers()
 const set = await ReplicaSet.connect({
   servers: postgresServers({
-    servers: [{ id: 'db1', connection: url }], // and your replicas; was: memoryCluster().servers()
+    servers: [{ id: 'db1', connection: url }], // and your replicas
     newClient: (connectionString: string) => new pg.Client({ connectionString }),
   }),
 });
@@ -21,13 +22,15 @@ await set.write(db => db.query('CREATE TABLE IF NOT EXISTS orders (id text PRIMA
 
 const store = postgresStore({ pool }); // was: memoryStore()
 await store.migrate(); // creates its table
-const router = new ShardRouter({ shards: { one: set }, store, key: 'text' }); // was: memoryShards(['one'])
+const shards = { one: set }; // was: memoryShards(['one'])
+const router = new ShardRouter({ shards, store, key: 'text' });
 await router.ready();
 console.log(router.route('acme').shard); // one
 
 const driver = postgresDriver({ pool }); // was: memoryDriver()
 await driver.migrate();
-const queue = new Queue(driver, { messages: messages<{ 'order.placed': { id: string } }>() });
+type Messages = { 'order.placed': { id: string } };
+const queue = new Queue(driver, { messages: messages<Messages>() });
 await queue.subscribe('order.placed', ({ id }) => console.log(`charging ${id}`)); // charging 1
 
 const tx = await pool.connect();

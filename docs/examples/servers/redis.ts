@@ -7,7 +7,8 @@ import { withLease } from '@ashlar/store';
 import { redisStore } from '@ashlar/store/redis';
 import { Redis } from 'ioredis';
 
-const redis = new Redis(process.env['REDIS_URL'] ?? 'redis://localhost:6379');
+const url = process.env['REDIS_URL'] ?? 'redis://localhost:6379';
+const redis = new Redis(url);
 redis.on('error', error => console.error(error.message));
 
 const products = new Cache<string, string>({
@@ -23,8 +24,9 @@ await withLease(store, 'report', { ttlMs: 10_000 }, async () => {
   console.log('one process at a time'); // one process at a time
 });
 
+type Messages = { mail: { to: string } };
 const driver = redisStreams({ redis }); // was: memoryDriver()
-const queue = new Queue(driver, { messages: messages<{ mail: { to: string } }>() });
+const queue = new Queue(driver, { messages: messages<Messages>() });
 await queue.subscribe('mail', ({ to }) => console.log(`mail to ${to}`)); // mail to ada
 await queue.publish('mail', { to: 'ada' });
 // #endregion program

@@ -198,7 +198,7 @@ export class FailoverSimulation {
         if (tookMs > writeEveryMs / 4) this.#tell(`write ${n} waited ${tookMs} ms, and is acknowledged once`);
       } catch (error) {
         if (error instanceof OutcomeUnknownError) this.unknown++;
-        this.#tell(`write ${n} failed: ${(error as Error).message}`);
+        this.#tell(`write ${n} failed: ${reasonOf(error)}`);
       }
       this.#writeStartedAt = undefined;
       await this.#count();
@@ -230,7 +230,7 @@ export class FailoverSimulation {
         level.reads.push({ ...read, behind: Math.max(0, acknowledged - seen) });
         if (level.reads.length > keptReads) level.reads.shift();
       } catch (error) {
-        this.#tell(`a read (${name}) failed: ${(error as Error).message}`);
+        this.#tell(`a read (${name}) failed: ${reasonOf(error)}`);
       }
       level.startedAt = undefined;
     }
@@ -261,6 +261,11 @@ export class FailoverSimulation {
     this.events.push({ number: this.#told++, text });
     if (this.events.length > keptEvents) this.events.shift();
   }
+}
+
+/** What an error says first; the state of each server, which follows, is to be seen above. */
+function reasonOf(error: unknown): string {
+  return (error as Error).message.split(':')[0]!;
 }
 
 const toldOf: Record<Action, (id: string) => string> = {
