@@ -64,6 +64,13 @@ describe.each([
   'cron-precompute',
   'shard-router',
 ])('the page of %s', name => {
+  test('has a demo that the theme knows', () => {
+    // One that it does not know is an empty element, and no error
+    const [, demo] = /^<(\w+) \/>$/m.exec(markdownOf(`packages/${name}.md`)) ?? [];
+    const theme = readFileSync(resolve(docs, '.vitepress/theme/index.ts'), 'utf8');
+    expect(theme).toContain(`app.component('${demo}', ${demo});`);
+  });
+
   const page = withTables(markdownOf(`packages/${name}.md`));
   test.each(['default', 'code'])('shows every row of the tables of the README with a column `%s`', column => {
     const rows = tablesWith(name, column).flatMap(({ lines }) =>
