@@ -14,7 +14,7 @@ redis.on('error', error => console.error(error.message));
 const products = new Cache<string, string>({
   max: 10_000,
   ttlMs: 60_000,
-  remote: redisTier({ redis, prefix: 'products' }), // shared with the other processes
+  remote: redisTier({ redis, prefix: 'products' }), // shared by processes
   load: async id => `product ${id}`, // your database
 });
 console.log(await products.get('42')); // product 42
