@@ -15,6 +15,8 @@ const sidebar: DefaultTheme.SidebarItem[] = [
     text: 'Guide',
     items: [
       { text: 'Getting started', link: '/getting-started' },
+      { text: 'Redis and PostgreSQL', link: '/servers' },
+      { text: 'Coming from another package', link: '/coming-from' },
       { text: 'The storefront', link: '/storefront' },
       { text: 'CommonJS and Jest', link: '/commonjs-and-jest' },
       { text: 'Architecture', link: '/architecture' },

@@ -11,7 +11,8 @@ console.log(await set.read(db => db.get('cart:7'), { session })); // a book
 
 cluster.kill('a');
 cluster.promote('b');
-await set.write(db => db.set('cart:7', 'two books'), { session }); // waits for the new primary
+// Waits for the new primary
+await set.write(db => db.set('cart:7', 'two books'), { session });
 console.log(await set.read(db => db.get('cart:7'), { session })); // two books
 // #endregion program
 await set.close();

@@ -3,11 +3,13 @@ import { memoryDriver, messages, Queue } from '@ashlar/queue';
 
 type Messages = { 'order.placed': { id: string } };
 
-const queue = new Queue(memoryDriver(), { messages: messages<Messages>() }); // later: redisStreams({ redis })
+const driver = memoryDriver(); // later: redisStreams({ redis })
+const queue = new Queue(driver, { messages: messages<Messages>() });
 
 const seen: string[] = [];
 for (const group of ['billing', 'mail']) {
-  await queue.subscribe('order.placed', ({ id }) => void seen.push(`${group} has ${id}`), { group });
+  const handle = ({ id }: { id: string }) => void seen.push(`${group} has ${id}`);
+  await queue.subscribe('order.placed', handle, { group });
 }
 await queue.publish('order.placed', { id: '1' });
 await queue.close(); // waits for handlers that run

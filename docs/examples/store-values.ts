@@ -1,7 +1,7 @@
 // #region program
 import { getJson, memoryStore, setJson, VersionConflictError } from '@ashlar/store';
 
-const store = memoryStore(); // later: redisStore({ redis }) or postgresStore({ pool })
+const store = memoryStore(); // later: redisStore({ redis })
 
 const first = await setJson(store, 'limits', { perSecond: 100 });
 await setJson(store, 'limits', { perSecond: 50 }, { ifVersion: first });

@@ -64,6 +64,24 @@ test('with every server dead writes and reads wait, and go on when two are back'
   expect(simulation.lost).toBe(0);
 });
 
+test('after minutes without servers, what a read misses is counted in acknowledged writes', async () => {
+  const simulation = await FailoverSimulation.start();
+  await simulation.advance(3_000);
+  for (const id of ['a', 'b', 'c']) simulation.act(id, 'kill');
+  await simulation.advance(120_000);
+  expect(simulation.events.at(-1)!.text).toMatch(/^(?:write \d+|a read \(.*\)) failed: /);
+  for (const id of ['a', 'b', 'c']) simulation.act(id, 'start');
+  await simulation.advance(20_000);
+  for (const id of ['b', 'c']) simulation.act(id, 'pauseReplay');
+  const { acknowledged } = simulation;
+  await simulation.advance(10_000);
+  const missed = simulation.acknowledged - acknowledged;
+  expect(missed).toBeGreaterThan(5);
+  for (const { behind } of level(simulation, 'eventual').reads) expect(behind).toBeGreaterThan(missed / 2);
+  expect(simulation.lost).toBe(0);
+  expect(simulation.events.map(({ text }) => text).join()).not.toContain('undefined');
+});
+
 test('what cannot be done is not', async () => {
   const simulation = await FailoverSimulation.start();
   await simulation.advance(2_000);

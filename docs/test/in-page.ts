@@ -5,7 +5,7 @@ import { build } from 'rolldown';
 const theme = join(import.meta.dirname, '../.vitepress/theme');
 
 /** What Node has and a page has not. */
-const absent = new Set<string | symbol>([
+const ofNode: readonly string[] = [
   'Buffer',
   'clearImmediate',
   'global',
@@ -13,13 +13,16 @@ const absent = new Set<string | symbol>([
   'process',
   'require',
   'setImmediate',
-]);
+];
 
 /**
  * A module of the theme as a page has it: bundled for a browser, without what only Node has.
  * To hide `process` and the like from a test would hide them from the test runner too, which uses them meanwhile.
+ *
+ * @param without what it is not to have either
  */
-export async function inPage<Module>(path: string): Promise<Module> {
+export async function inPage<Module>(path: string, without: readonly string[] = []): Promise<Module> {
+  const absent = new Set<string | symbol>([...ofNode, ...without]);
   const { output } = await build({
     input: join(theme, path),
     platform: 'browser',

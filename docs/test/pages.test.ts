@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { llmsText } from '../.vitepress/pages/llms.ts';
 import { plainPage, withCode } from '../.vitepress/pages/plain.ts';
 import { docs, linkFrom, repository, root } from '../.vitepress/pages/repository.ts';
+import { sectionOf, withSections } from '../.vitepress/pages/sections.ts';
 import { cellsOf, tablesOf, tablesWith, withTables } from '../.vitepress/pages/tables.ts';
 
 const pages = markdownFiles(docs, ['**/*.md']).map(page => relative(docs, page));
@@ -16,7 +17,7 @@ describe.each(pages)('%s', page => {
 
   test('has its code, its tables and a description of its own', () => {
     // VitePress shows a file or region that is not there as text, and goes on
-    expect(withCode(markdownOf(page), path)).not.toMatch(/^<<<|^<!-- tables/m);
+    expect(withCode(markdownOf(page), path)).not.toMatch(/^<<<|^<!-- /m);
     const description = descriptionOf(page);
     expect(description.length).toBeGreaterThan(60);
     expect(description.length).toBeLessThanOrEqual(160);
@@ -35,7 +36,7 @@ describe.each(pages)('%s', page => {
 
   test('is Markdown that stands alone beside its HTML', () => {
     const plain = plainPage(markdownOf(page), path, '/ashlar/');
-    expect(plain).not.toMatch(/^(?:---$|<<<|:::|<\/?(?:div|section)\b|<!--)/m);
+    expect(plain).not.toMatch(/^(?:---$|<<<|:::|<\/?[a-z]|<!--)/im);
     expect(plain).not.toMatch(/\]\((?!https:|#|\/ashlar\/[\w/-]+\.md(?:#[\w-]+)?\))/);
   });
 });
@@ -63,6 +64,13 @@ describe.each([
   'cron-precompute',
   'shard-router',
 ])('the page of %s', name => {
+  test('has a demo that the theme knows', () => {
+    // One that it does not know is an empty element, and no error
+    const [, demo] = /^<(\w+) \/>$/m.exec(markdownOf(`packages/${name}.md`)) ?? [];
+    const theme = readFileSync(resolve(docs, '.vitepress/theme/index.ts'), 'utf8');
+    expect(theme).toContain(`  ${demo}: () => import(`); // when it is shown, not on every page
+  });
+
   const page = withTables(markdownOf(`packages/${name}.md`));
   test.each(['default', 'code'])('shows every row of the tables of the README with a column `%s`', column => {
     const rows = tablesWith(name, column).flatMap(({ lines }) =>
@@ -86,6 +94,22 @@ describe('tables', () => {
   test('that are not there are an error', () => {
     expect(() => withTables('<!-- tables: lb, column nonsense -->')).toThrow(
       'packages/lb/README.md has no table with a column `nonsense`',
+    );
+  });
+});
+
+describe('sections', () => {
+  const text = '# a\n\n## Limits\n\none\n\n```\n## no heading\n```\n\n### within\n\n## Errors\n\ntwo\n';
+
+  test('end before the next heading of their level, headings in code apart', () => {
+    expect(sectionOf(text, 'Limits')).toBe('one\n\n```\n## no heading\n```\n\n### within');
+    expect(sectionOf(text, 'Errors')).toBe('two');
+    expect(sectionOf(text, 'no heading')).toBeUndefined();
+  });
+
+  test('that are not there are an error', () => {
+    expect(() => withSections('<!-- section: lb, Nonsense -->')).toThrow(
+      'packages/lb/README.md has no section `Nonsense`',
     );
   });
 });

@@ -61,6 +61,7 @@ test('a rollback serves the version before, and holds publishing until it goes o
   const simulation = await start();
   await simulation.rollback();
   expect(simulation.isHeld).toBe(false);
+  expect(simulation.events).toEqual(['there is no earlier version yet']);
   await simulation.advance(30_000);
   const { version } = simulation;
   await simulation.rollback();

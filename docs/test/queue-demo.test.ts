@@ -56,3 +56,12 @@ test('runs where there is nothing of Node', async () => {
   await simulation.advance(10_000);
   expect(simulation.handled).toBeGreaterThan(0);
 });
+
+test('does not wait for timers, which a page in the background has once a second', async () => {
+  const page = await inPage<{ QueueSimulation: typeof QueueSimulation }>('queue/simulation.ts', [
+    'setTimeout',
+  ]);
+  const simulation = await page.QueueSimulation.start(['worker-1', 'worker-2']);
+  await simulation.advance(10_000);
+  expect(simulation.handled).toBeGreaterThan(0);
+});

@@ -1,11 +1,12 @@
 import type { MarkdownEnv, MarkdownRenderer } from 'vitepress';
 import { linkFrom } from './repository.ts';
+import { withSections } from './sections.ts';
 import { withTables } from './tables.ts';
 
-/** What the pages are written with on top of VitePress: tables of READMEs, and links to files of the repository. */
+/** What the pages are written with on top of VitePress: tables and sections of READMEs, and links to files of the repository. */
 export function extendMarkdown(md: MarkdownRenderer): void {
-  md.core.ruler.before('normalize', 'readme-tables', state => {
-    state.src = withTables(state.src);
+  md.core.ruler.before('normalize', 'readmes', state => {
+    state.src = withSections(withTables(state.src));
   });
   md.core.ruler.push('repository-links', ({ tokens, env }) => {
     const { path } = env as MarkdownEnv;

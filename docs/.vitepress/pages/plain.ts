@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { docs, linkFrom } from './repository.ts';
+import { withSections } from './sections.ts';
 import { withTables } from './tables.ts';
 
 const snippet = /^<<< (?<file>[^#{\s]+)(?:#(?<region>[\w-]+))?(?:\{(?<language>\w+)\})?$/gm;
@@ -19,9 +20,9 @@ function snippetOf(page: string, file: string, region: string | undefined): stri
   return code.map(line => line.slice(indent)).join('\n');
 }
 
-/** The Markdown of a page with its code and its tables in place. */
+/** The Markdown of a page with its code, and what it shows of READMEs, in place. */
 export function withCode(markdown: string, page: string): string {
-  return withTables(markdown).replace(
+  return withSections(withTables(markdown)).replace(
     snippet,
     (_line, file: string, region: string | undefined, language = 'ts') =>
       `\`\`\`${language}\n${snippetOf(page, file, region)}\n\`\`\``,
@@ -36,7 +37,7 @@ export function plainPage(markdown: string, page: string, base: string): string 
   const text = withCode(markdown, page)
     .replace(/^---\n[\s\S]*?\n---\n/, '')
     .replace(/^:::.*\n/gm, '')
-    .replace(/^<\/?(?:div|section)\b.*>\n/gm, '')
+    .replace(/^<(?:\/?(?:div|section)\b.*|[A-Z]\w* \/)>\n/gm, '')
     .replace(/^(```sh) \[.*\]$/gm, '$1')
     .replace(/^(#+ .*) \{#[\w-]+\}$/gm, '$1')
     .replace(

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { linkFrom, root } from './repository.ts';
+import { quoted, readmeOf } from './readme.ts';
 
 /** A table of Markdown: the cells of its header, and its lines as they are written. */
 export interface Table {
@@ -8,7 +6,7 @@ export interface Table {
   readonly lines: readonly string[];
 }
 
-const directive = /^<!-- tables: (?<name>[\w-]+), column (?<column>[\w-]+) -->$/gm;
+const directive = /^<!-- tables: (?<name>[\w-]+), column (?<column>.+) -->$/gm;
 const delimiter = /^\|(?: *:?-+:? *\|)+$/;
 
 /** The tables of a Markdown text, in order. What looks like one in a fenced block is code. */
@@ -37,14 +35,9 @@ export function cellsOf(row: string): string[] {
     .map(cell => cell.trim());
 }
 
-/** Where the README of a package is. */
-function readmeOf(name: string): string {
-  return resolve(root, 'packages', name, 'README.md');
-}
-
 /** The tables of a package's README that have a column of this name. */
 export function tablesWith(name: string, column: string): Table[] {
-  return tablesOf(readFileSync(readmeOf(name), 'utf8')).filter(({ header }) => header.includes(column));
+  return tablesOf(readmeOf(name)).filter(({ header }) => header.includes(column));
 }
 
 /**
@@ -62,9 +55,6 @@ export function withTables(markdown: string): string {
 
 function titled({ header, lines }: Table, name: string): string {
   const [title = ''] = header;
-  const readme = readmeOf(name);
-  const text = lines.join('\n').replace(/\]\(([^)\s]+)\)/g, (_whole, link: string) => {
-    return `](${linkFrom(readme, link.startsWith('#') ? `README.md${link}` : link)})`;
-  });
+  const text = quoted(lines.join('\n'), name);
   return title.includes('`') ? `### ${title}\n\n${text}` : text;
 }

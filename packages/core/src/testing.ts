@@ -58,12 +58,12 @@ export class ManualClock implements Clock {
   async advance(ms: number): Promise<void> {
     if (!(Number.isFinite(ms) && ms >= 0)) throw refused('ms', 'a number of milliseconds of at least 0', ms);
     const until = this.#now + ms;
-    await settle();
+    await nextTask();
     for (let next = this.#sleepers[0]; next !== undefined && next.at <= until; next = this.#sleepers[0]) {
       this.#sleepers.shift();
       this.#now = Math.max(this.#now, next.at);
       next.wake();
-      await settle();
+      await nextTask();
     }
     this.#now = until;
   }
@@ -76,9 +76,20 @@ interface ProcessLike {
 // What a test runner replaces may be replaced before this is loaded; Node's own scheduler is not among it
 const { process } = globalThis as { readonly process?: ProcessLike };
 const scheduler = process?.getBuiltinModule?.('node:timers/promises')?.scheduler;
-const soon = scheduler?.yield.bind(scheduler) ?? (() => new Promise<void>(resolve => setTimeout(resolve)));
 
-/** Lets every callback that is ready run: this comes after all microtasks. */
-function settle(): Promise<void> {
-  return soon();
+/** Resolves in a task of its own, so that all callbacks and microtasks that were ready have run, in a page as well as in Node. */
+const nextTask: () => Promise<void> = scheduler?.yield.bind(scheduler) ?? viaPort;
+
+/** A page's timers wait for 4 ms at least when they are nested, and for a second while it is in the background. */
+function viaPort(): Promise<void> {
+  return new Promise(resolve => {
+    const { port1, port2 } = new MessageChannel();
+    const received = () => {
+      port1.close();
+      resolve();
+    };
+    port1.addEventListener('message', received, { once: true });
+    port1.start();
+    port2.postMessage(undefined);
+  });
 }

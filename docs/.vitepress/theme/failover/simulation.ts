@@ -75,7 +75,8 @@ export class FailoverSimulation {
   readonly #levels: readonly Level[];
   readonly #states = new Map<string, ServerView['state']>();
   readonly #paused = new Set<string>();
-  readonly #acknowledged = new Set<string>();
+  /** The numbers of the acknowledged writes, which only grow. */
+  readonly #acknowledged: number[] = [];
   #writeStartedAt: number | undefined;
   #downAt = 0;
   #told = 0;
@@ -131,7 +132,7 @@ export class FailoverSimulation {
   }
 
   get acknowledged(): number {
-    return this.#acknowledged.size;
+    return this.#acknowledged.length;
   }
 
   get levels(): LevelView[] {
@@ -182,33 +183,36 @@ export class FailoverSimulation {
   async #write(): Promise<never> {
     for (let n = 1; ; n++) {
       const startedAt = this.nowMs;
-      const key = `order:${n}`;
       this.#writeStartedAt = startedAt;
       try {
         await this.#set.transaction(
           async db => {
-            await db.set(key, 'taken');
+            await db.set(`order:${n}`, 'taken');
             await db.set('latest', String(n));
           },
           { session: this.#writer },
         );
-        this.#acknowledged.add(key);
+        this.#acknowledged.push(n);
         const tookMs = Math.round(this.nowMs - startedAt);
         this.longestMs = Math.max(this.longestMs, tookMs);
         if (tookMs > writeEveryMs / 4) this.#tell(`write ${n} waited ${tookMs} ms, and is acknowledged once`);
-        await this.#count();
       } catch (error) {
         if (error instanceof OutcomeUnknownError) this.unknown++;
-        this.#tell(`write ${n} failed: ${(error as Error).message}`);
+        this.#tell(`write ${n} failed: ${reasonOf(error)}`);
       }
       this.#writeStartedAt = undefined;
+      await this.#count();
       await this.#clock.sleep(writeEveryMs);
     }
   }
 
   async #count(): Promise<void> {
-    const there = new Set(await this.#set.read(db => db.keys('order:')));
-    this.lost = [...this.#acknowledged].filter(key => !there.has(key)).length;
+    try {
+      const there = new Set(await this.#set.read(db => db.keys('order:')));
+      this.lost = this.#acknowledged.filter(n => !there.has(`order:${n}`)).length;
+    } catch {
+      // Without a primary nobody can count; the next write will
+    }
   }
 
   async #read(level: Level): Promise<never> {
@@ -222,10 +226,11 @@ export class FailoverSimulation {
           async db => ({ server: db.server, latest: Number((await db.get('latest')) ?? 0) }),
           { consistency, ...(session && { session }) },
         );
-        level.reads.push({ ...read, behind: Math.max(0, acknowledged - read.latest) });
+        const seen = this.#acknowledged.findLastIndex(n => n <= read.latest) + 1;
+        level.reads.push({ ...read, behind: Math.max(0, acknowledged - seen) });
         if (level.reads.length > keptReads) level.reads.shift();
       } catch (error) {
-        this.#tell(`a read (${name}) failed: ${(error as Error).message}`);
+        this.#tell(`a read (${name}) failed: ${reasonOf(error)}`);
       }
       level.startedAt = undefined;
     }
@@ -256,6 +261,11 @@ export class FailoverSimulation {
     this.events.push({ number: this.#told++, text });
     if (this.events.length > keptEvents) this.events.shift();
   }
+}
+
+/** What an error says first; the state of each server, which follows, is to be seen above. */
+function reasonOf(error: unknown): string {
+  return (error as Error).message.split(':')[0]!;
 }
 
 const toldOf: Record<Action, (id: string) => string> = {

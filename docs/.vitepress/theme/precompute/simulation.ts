@@ -147,7 +147,11 @@ export class PublishSimulation {
   /** Serves the version before, and holds publishing. */
   async rollback(): Promise<void> {
     const versions = await this.#reader.versions();
-    if (this.#isHeld || versions.findIndex(({ isCurrent }) => isCurrent) < 1) return;
+    if (this.#isHeld) return;
+    if (versions.findIndex(({ isCurrent }) => isCurrent) < 1) {
+      this.#tell('there is no earlier version yet');
+      return;
+    }
     this.#isHeld = true;
     await this.#reader.rollback();
     this.#tell(`version ${this.version} is served again; what was overwritten is gone`);
