@@ -34,6 +34,13 @@ export type Step =
       readonly to: number;
       readonly slot: number;
     }
+  /** A tenant gets a slot of its own on a shard (of `place`, the one where it is not), or has none any more. */
+  | {
+      readonly step: 'own' | 'place' | 'join';
+      readonly coordinator: number;
+      readonly tenant: number;
+      readonly to: number;
+    }
   | {
       readonly step: 'run' | 'abort' | 'rollback' | 'finish';
       readonly coordinator: number;
@@ -111,6 +118,15 @@ export function plans(): fc.Arbitrary<Plan> {
         coordinator,
         to: fc.nat(1),
         slot: fc.nat(slots - 1),
+      }),
+      weight: 5,
+    },
+    {
+      arbitrary: fc.record({
+        step: fc.constantFrom('own' as const, 'place' as const, 'join' as const, 'join' as const),
+        coordinator,
+        tenant,
+        to: fc.nat(1),
       }),
       weight: 5,
     },

@@ -11,9 +11,11 @@ import {
   memoryShards,
   ShardRouter,
 } from '../src/index.ts';
+import { Slots } from '../src/keys/slots.ts';
 import { Maps } from '../src/map/maps.ts';
 import { ownersOf } from '../src/map/shard-map.ts';
 import type { MoveBackend } from '../src/moves/move-backend.ts';
+import type { MoveRequest } from '../src/moves/planner.ts';
 import type { Statement } from '../src/tables/statement.ts';
 import type { TableSpec } from '../src/tables/table.ts';
 import { Table } from '../src/tables/table-of.ts';
@@ -179,6 +181,10 @@ export class Play {
       }
       case 'begin':
         return this.#begin(step);
+      case 'own':
+      case 'place':
+      case 'join':
+        return this.#part(step);
       default:
         return this.#manage(step);
     }
@@ -188,18 +194,33 @@ export class Play {
     return this.#routers[number % this.#routers.length]!;
   }
 
-  async #begin({ coordinator, to, slot }: Extract<Step, { step: 'begin' }>): Promise<void> {
-    const { mover, process } = this.#coordinators[coordinator]!;
-    const from = ownersOf((await this.#maps.read())!)[slot]!;
+  async #begin({ coordinator, to, slot: of }: Extract<Step, { step: 'begin' }>): Promise<void> {
+    const map = (await this.#maps.read())!;
+    // What has its keys now, where it was cut or joined
+    const [slot = of] = new Slots(map.key, map.slots, map).live([of]);
+    const from = ownersOf(map)[slot]!;
     const others = shardNames.filter(name => name !== from);
     const slices = [{ from: slot, to: slot + 1 }];
+    this.#move(coordinator, { kind: 'move', from, to: others[to]!, slices });
+  }
+
+  async #part({
+    step,
+    coordinator,
+    tenant,
+    to,
+  }: Extract<Step, { tenant: number; to: number }>): Promise<void> {
+    const map = (await this.#maps.read())!;
+    const owner = ownersOf(map)[new Slots(map.key, map.slots, map).of(tenant)]!;
+    if (step === 'join') return this.#move(coordinator, { kind: 'join', at: tenant });
+    const others = shardNames.filter(name => name !== owner);
+    this.#move(coordinator, { kind: 'place', key: tenant, to: step === 'own' ? owner : others[to]! });
+  }
+
+  #move(coordinator: number, request: MoveRequest): void {
+    const { mover, process } = this.#coordinators[coordinator]!;
     const moving = (async () => {
-      const moves = await mover.begin({
-        kind: 'move',
-        from,
-        to: others[to]!,
-        slices,
-      });
+      const moves = await mover.begin(request);
       for (const { id, from: source } of moves) {
         const run = mover.run(id);
         await run.done.catch((error: unknown) => this.#checkUnlocked(id, source, process, error));

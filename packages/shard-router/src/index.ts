@@ -73,6 +73,7 @@ export type {
 } from './moves/move-backend.ts';
 export { Mover, type MovesStatus, type RunOptions } from './moves/mover.ts';
 export type { MoveLimits, MoverOptions } from './moves/mover-options.ts';
+export type { ForgetOptions } from './moves/parts/forgetting.ts';
 export type { Balance, MoveRequest, SlotMove, Zones } from './moves/planner.ts';
 export type { PlannedMove } from './moves/planning.ts';
 export type { MoveRun } from './moves/running/move-run.ts';

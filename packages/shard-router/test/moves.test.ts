@@ -269,3 +269,37 @@ it('a target that never catches up with its writers is told of, and ends the run
   expect((await behind.map()).moves).toMatchObject([{ id, step: 'catchUp' }]);
   expect(await mover().run(id).done).toMatchObject({ step: 'committed' });
 });
+
+it('a target that is not ready in time after the pause undoes the move, and the source is written again', async () => {
+  const { shards, router, mover } = await movingShards();
+  const one = await router();
+  const [tenant] = tenantsOn(one, 'a', 1) as [number];
+  await one.on(tenant).write(db => db.execute(put(tenant, 1)));
+  const turn = (_: unknown, { signal }: MoveContext): Promise<never> =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const stuck = mover({ backend: altered<MoveBackend>(memoryMoves({ shards }), { turn }), pauseMs: 200 });
+  const moving = stuck.move({ kind: 'merge', shards: ['a'], into: 'b' });
+  await expect(moving).rejects.toThrow(MoveAbortedError);
+  await expect(moving).rejects.toThrow('was not ready to be written within 200 ms');
+  await shards['a']!.write(db => db.execute(put(tenant, 1, 'after')));
+  expect((await stuck.map()).moves).toEqual([]);
+  expect((await stuck.status()).leaks).toEqual({ a: [], b: [] });
+});
+
+it('a target that fails for a moment after the pause has the slots all the same', async () => {
+  const { shards, router, mover } = await movingShards();
+  const one = await router();
+  await one.on(1).write(db => db.execute(put(1, 1)));
+  const backend = memoryMoves({ shards });
+  let failures = 0;
+  const turn: MoveBackend['turn'] = async (...args) => {
+    if (failures++ < 2) throw new Error('not now');
+    return backend.turn(...args);
+  };
+  const moves = mover({ backend: altered<MoveBackend>(backend, { turn }), pauseMs: 10_000 });
+  expect(await moves.move({ kind: 'merge', shards: ['a'], into: 'b' })).toMatchObject([
+    { step: 'committed' },
+  ]);
+  expect(failures).toBe(3);
+  expect(await one.on(1).read(db => noteOf(db, 1))).toBe('x');
+});

@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { type Command, type Flags, type GivenFlags, Screen } from '@workspace/program';
+import { type Command, type Flags, type GivenFlags, Screen, UsageError } from '@workspace/program';
 import type { MoveMessage } from '../diagnostics.ts';
 import type { Moving } from '../map/moving.ts';
 import type { Mover } from '../moves/mover.ts';
@@ -8,7 +8,7 @@ import type { MoveRun } from '../moves/running/move-run.ts';
 import { eventText, followingText, moveRows, planRows, shardRows } from './lines.ts';
 import { drift, migrate } from './migrating.ts';
 import { linesOf, print, printJson } from './print.ts';
-import { configFlag, idFlag, idOf, requestFlags, requestOf, withKey, withMover } from './target.ts';
+import { configFlag, idFlag, idOf, keyIn, requestFlags, requestOf, withKey, withMover } from './target.ts';
 
 const json: Flags = { json: { help: 'print JSON' } };
 const codes =
@@ -26,6 +26,7 @@ export const overview: string = `Moves slots of @ashlar/shard-router between sha
   rollback  brings a move back that is committed, with what was written since
   finish    ends the time for rolling back, and deletes the rows at the old shard
   abort     undoes a move that is not committed
+  forget    takes a key out of the directory whose shard has no rows of it
   migrate   runs migrations of the schema on all shards
   drift     says where the schemas of the shards differ
 
@@ -154,6 +155,28 @@ export const commands: Readonly<Record<string, (signal: AbortSignal) => Command>
         return [];
       },
     ),
+  forget: () => ({
+    name: 'forget',
+    about:
+      'Takes the entry of a key out of the directory, so that it is refused. Its shard must have no rows of it, unless --keep-rows says that they\n' +
+      'stay there until the key is placed on that shard again.',
+    flags: {
+      ...configFlag,
+      key: { value: 'KEY', help: 'the key; of several columns a JSON list of texts' },
+      'keep-rows': { help: 'leaves its rows where they are' },
+      ...json,
+    },
+    notes: codes,
+    run: given => {
+      const key = given.get('key');
+      if (key === undefined) throw new UsageError('--key is needed: --key KEY');
+      return withMover(given, async mover => {
+        const rows = given.has('keep-rows') ? 'keep' : 'refuse';
+        await mover.forget(keyIn(key, (await mover.map()).key), { rows });
+        return done(given, []);
+      });
+    },
+  }),
   migrate,
   drift,
   abort: signal =>

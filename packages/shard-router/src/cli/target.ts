@@ -24,6 +24,10 @@ export const requestFlags: Flags = {
   place: { value: 'KEY', help: 'gives the key a slot of its own, on --into SHARD' },
   isolate: { value: 'KEY', help: 'leaves the key alone on --into SHARD (default: where it is)' },
   cut: { value: 'KEY', help: 'has a range begin at the key, on --into SHARD (default: where it is)' },
+  join: {
+    value: 'KEY',
+    help: 'ends what --cut, --place or --isolate did at the key: two slots of one shard become one',
+  },
   tables: { value: 'LIST', help: 'gives these tables to --into SHARD, where whole tables are in slots' },
   rebalance: { help: 'moves as few slots as it takes, so that all shards have the same' },
   into: {
@@ -99,16 +103,29 @@ export function idOf(given: GivenFlags): string {
   return id;
 }
 
-const requests = ['split', 'merge', 'drain', 'add', 'from', 'place', 'isolate', 'cut', 'tables', 'rebalance'];
+const requests = [
+  'split',
+  'merge',
+  'drain',
+  'add',
+  'from',
+  'place',
+  'isolate',
+  'cut',
+  'join',
+  'tables',
+  'rebalance',
+];
 
 /** The request with its key as the map has keys: on the command line it is a text. @throws UsageError */
 export function withKey(request: MoveRequest, type: KeyType): MoveRequest {
-  if (request.kind === 'cut') return { ...request, at: keyIn(String(request.at), type) };
+  if (request.kind === 'cut' || request.kind === 'join')
+    return { ...request, at: keyIn(String(request.at), type) };
   if (request.kind !== 'place' && request.kind !== 'isolate') return request;
   return { ...request, key: keyIn(String(request.key), type) };
 }
 
-function keyIn(text: string, type: KeyType): ShardKey {
+export function keyIn(text: string, type: KeyType): ShardKey {
   if (typeof type === 'string') return valueIn(text, type);
   let values: unknown;
   try {
@@ -155,6 +172,8 @@ export function requestOf(given: GivenFlags): MoveRequest {
       return { kind: 'isolate', key: shard, ...(given.has('into') && { to: one(given) }) };
     case 'tables':
       return { kind: 'tables', tables: listIn(shard), to: one(given) };
+    case 'join':
+      return { kind: 'join', at: shard };
     case 'cut':
       return { kind: 'cut', at: shard, ...(given.has('into') && { to: one(given) }) };
     default:

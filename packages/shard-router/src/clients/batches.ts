@@ -12,8 +12,9 @@ export class Batches {
   readonly name: string = `ashlar_${globalThis.crypto.randomUUID().replaceAll('-', '')}`;
   readonly #query: Query;
   readonly #size: number;
-  readonly #isInTransaction: boolean;
+  #isInTransaction: boolean;
   #isOnServer = false;
+  #isLent = false;
   #isEnded = false;
 
   constructor(query: Query, size: number, isInTransaction: boolean) {
@@ -22,9 +23,14 @@ export class Batches {
     this.#isInTransaction = isInTransaction;
   }
 
-  /** Whether a statement may be in flight on a server, and is no part of a transaction of the caller's. */
+  /** Whether a statement may be in flight on a server, on a connection that nobody else has to do with. */
   get isCancellable(): boolean {
-    return this.#isOnServer && !this.#isInTransaction;
+    return this.#isOnServer && !this.#isInTransaction && !this.#isLent;
+  }
+
+  /** Whether they come out of a cursor on a connection of their own, on which others may run statements between two batches. */
+  get isCursor(): boolean {
+    return this.isCancellable && !isAtOnce(this.#query, this.#size);
   }
 
   /** No further statement begins, but for the end of the transaction. */
@@ -41,8 +47,9 @@ export class Batches {
       return;
     }
     this.#isOnServer = true;
-    const { limit = Number.POSITIVE_INFINITY } = this.#query as { readonly limit?: number };
-    yield* limit <= size ? this.#atOnce(client) : this.#fetched(client);
+    this.#isLent = client.lent !== undefined;
+    this.#isInTransaction ||= client.lent === 'open';
+    yield* isAtOnce(this.#query, size) ? this.#atOnce(client) : this.#fetched(client);
   }
 
   async *#atOnce(client: QueryClient): AsyncGenerator<readonly Row[]> {
@@ -83,6 +90,12 @@ export class Batches {
       if (this.#isInTransaction && !isFailed) await client.query(`CLOSE ${this.name}`);
     }
   }
+}
+
+/** Whether a query has no more rows than a batch, so that nothing is kept open for it. */
+export function isAtOnce(query: Query, size: number): boolean {
+  const { limit = Number.POSITIVE_INFINITY } = query as { readonly limit?: number };
+  return limit <= size;
 }
 
 /** Cancels what runs for the batches of this name on the server of the client. Returns whether anything did. */

@@ -8,6 +8,8 @@ export interface QueryClient {
   query(text: string, values?: any[]): Promise<Returned>;
   /** Others share its session: it cannot keep a cursor open. */
   readonly hasOneSession?: boolean;
+  /** Somebody has lent it: with a transaction open, or not. */
+  readonly lent?: 'open' | 'idle';
 }
 
 interface Returned {

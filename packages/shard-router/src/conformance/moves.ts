@@ -169,6 +169,35 @@ export const moveTests: MoveTests = {
     await hasRows(subject, move.to, {});
   },
 
+  async 'a shard refuses slots that are nobody’s, unless it has rows of them, until it is to have them again'(
+    subject,
+  ) {
+    const { move, moved, others } = subject;
+    const [key, other] = [moved[0]!, others[0]!];
+    const nobodys = { ...move, to: move.from };
+    const rows: Record<string, string> = {};
+    const backend = subject.backend();
+    ok(backend.retire !== undefined, 'it has no `retire`');
+    const how = { withinMs: 2_000, keepsRows: false };
+    await put(subject, move.from, rows, other, 'another');
+    await put(subject, move.from, rows, key, 'first');
+    equal((await backend.retire(nobodys, context(), how)).length, 1);
+    await put(subject, move.from, rows, key, 'second');
+    equal((await backend.retire(nobodys, context(), { ...how, keepsRows: true })).length, 1);
+    await refuses(subject, move.from, key);
+    await backend.admit!(nobodys, context());
+    await put(subject, move.from, rows, key, undefined);
+    for (const process of [backend, subject.backend()]) {
+      deepEqual(await process.retire!({ ...nobodys, id: `${move.id}again` }, context(), how), []);
+      await refuses(subject, move.from, key);
+      await put(subject, move.from, rows, other, 'still');
+    }
+    await subject.backend().admit!(nobodys, context());
+    await put(subject, move.from, rows, key, 'third');
+    await hasRows(subject, move.from, rows);
+    await leaksNothing(subject, backend);
+  },
+
   async 'what differs at the target is found and named'(subject) {
     const { move, moved } = subject;
     await filled(subject);

@@ -124,7 +124,7 @@ export class InvalidQueryError extends AshlarError {
   readonly outcome: CallOutcome = 'NotExecuted';
 }
 
-/** A shard has failed while a query ran on several. The others were stopped. */
+/** A shard has failed while a query ran on several, and the others were stopped; or it has ended the connection of a move. */
 export class ShardFailedError extends AshlarError {
   static override readonly code: string = 'ASHLAR_SHARD_ROUTER_SHARD_FAILED';
   override readonly retryable = true;

@@ -17,12 +17,29 @@ export type Layout =
   | {
       readonly kind: 'directory';
       readonly of?: 'tables';
-      readonly entries: readonly { readonly key: KeyTexts; readonly slot: number }[];
+      readonly entries: readonly DirectoryEntry[];
       readonly rest?: number;
+      /** Entries that were forgotten: the next ones get their numbers. Until then, fences that have a number say which key they meant. */
+      readonly free?: readonly DirectoryEntry[];
+      /** Those that were forgotten while there were rows, whose ids have the number: no other key gets it. */
+      readonly spent?: readonly DirectoryEntry[];
+      /** The revision of the map in which an entry was forgotten last. */
+      readonly forgotAt?: number;
     };
 
+/** A key of a directory, and its slot. */
+export interface DirectoryEntry {
+  readonly key: KeyTexts;
+  readonly slot: number;
+}
+
+/** The entries of a directory that were forgotten, whose numbers no key has. */
+export function forgottenOf(layout: Layout | undefined): readonly DirectoryEntry[] {
+  return layout?.kind === 'directory' ? [...(layout.free ?? []), ...(layout.spent ?? [])] : [];
+}
+
 /**
- * A slot that was cut in two, for good: its number is retired, so that a fence which has it still says which rows it meant. The second
+ * A slot that was cut in two: its number is retired for good, so that a fence which has it still says which rows it meant. The second
  * part has the keys `from` the key on, or the key `only`; the first has the others.
  */
 export interface Cut {
@@ -30,6 +47,14 @@ export interface Cut {
   readonly kind: 'from' | 'only';
   readonly at: KeyTexts;
   readonly into: readonly [number, number];
+  /** Set when the two were joined again: which of `into` has the keys of both, or its parts have them. */
+  readonly kept?: 0 | 1;
+}
+
+/** A slot whose keys another has got, which was beside it on its shard. Its number is retired too, and means that other one. */
+export interface Join {
+  readonly slot: number;
+  readonly into: number;
 }
 
 /** The columns of keys of one type, and keys of it compared with those of a map. */
@@ -128,11 +153,12 @@ function ranges(bounds: readonly KeyTexts[], order: KeyOrder): Base {
   };
 }
 
-function directory({ entries, rest }: Extract<Layout, { kind: 'directory' }>, order: KeyOrder): Base {
+function directory(layout: Extract<Layout, { kind: 'directory' }>, order: KeyOrder): Base {
+  const { entries, rest } = layout;
   const single = order.columns.length === 1 ? order.columns[0]! : undefined;
   const nameOf = (texts: KeyTexts) => (single === undefined ? JSON.stringify(texts) : texts[0]!);
   const slots = new Map(entries.map(({ key, slot }) => [nameOf(key), slot]));
-  const bySlot = new Map(entries.map(({ key, slot }) => [slot, key]));
+  const bySlot = new Map([...entries, ...forgottenOf(layout)].map(({ key, slot }) => [slot, key]));
   const among = (columns: readonly string[], keys: readonly KeyTexts[]): string =>
     single === undefined
       ? `(${keys.map(key => order.isSql(columns, key)).join(' OR ')})`
@@ -143,7 +169,7 @@ function directory({ entries, rest }: Extract<Layout, { kind: 'directory' }>, or
       const keys = wanted.flatMap(slot => (slot === rest ? [] : [bySlot.get(slot)!]));
       const sql = keys.length === 0 ? [] : [among(columns, keys)];
       if (rest === undefined || !wanted.includes(rest)) return sql;
-      const all = [...bySlot.values()];
+      const all = entries.map(({ key }) => key);
       return [...sql, all.length === 0 ? 'true' : `NOT ${among(columns, all)}`];
     },
   };

@@ -1,5 +1,5 @@
 import type { KeyType } from './key-column.ts';
-import type { Cut, Layout } from './layout.ts';
+import type { Cut, Join, Layout } from './layout.ts';
 
 /** What says in which slot a key is: a part of the map, and of every move. */
 export interface SlotSpace {
@@ -10,11 +10,19 @@ export interface SlotSpace {
   readonly layout?: Layout;
   /** In the order in which they were made. */
   readonly cuts?: readonly Cut[];
+  /** In the order in which they were made. */
+  readonly joins?: readonly Join[];
 }
 
 /** Of a map or a move, what says in which slot a key is. */
-export function spaceOf({ key, slots, layout, cuts }: SlotSpace): SlotSpace {
-  return { key, slots, ...(layout !== undefined && { layout }), ...(cuts !== undefined && { cuts }) };
+export function spaceOf({ key, slots, layout, cuts, joins }: SlotSpace): SlotSpace {
+  return {
+    key,
+    slots,
+    ...(layout !== undefined && { layout }),
+    ...(cuts !== undefined && { cuts }),
+    ...(joins !== undefined && { joins }),
+  };
 }
 
 /** Whether whole tables are in slots, so that the key of a row is the name of its table. */

@@ -1,7 +1,16 @@
+import { InvalidOptionError } from '@ashlar/core';
 import { InvalidShardKeyError, UnplacedKeyError } from '../errors/routing.ts';
 import { Cuts } from './cuts.ts';
 import type { Column, KeyType, ShardKey } from './key-column.ts';
-import { type Base, baseOf, KeyOrder, type KeyTexts, type Slice } from './layout.ts';
+import {
+  type Base,
+  baseOf,
+  type DirectoryEntry,
+  forgottenOf,
+  KeyOrder,
+  type KeyTexts,
+  type Slice,
+} from './layout.ts';
 import type { Hash64 } from './postgres-hash.ts';
 import { isIn, slicesOf, slotsOf } from './slices.ts';
 import { isOfTables, type SlotSpace, spaceOf } from './slot-space.ts';
@@ -24,50 +33,63 @@ export class Slots {
   /** Without those that cuts have made: by hash, a power of two. */
   readonly #baseCount: number;
   readonly #cuts: Cuts;
+  /** The numbers of forgotten entries, by their keys. */
+  readonly #forgotten: ReadonlyMap<string, number>;
+  readonly #free: ReadonlySet<number>;
   readonly #hash: Hash64 = { high: 0, low: 0 };
 
-  constructor(type: KeyType, count: number, parts: Pick<SlotSpace, 'layout' | 'cuts'> = {}) {
-    const { layout, cuts = [] } = parts;
+  constructor(type: KeyType, count: number, parts: Pick<SlotSpace, 'layout' | 'cuts' | 'joins'> = {}) {
+    const { layout, cuts = [], joins = [] } = parts;
     this.space = spaceOf({ ...parts, key: type, slots: count });
     this.type = type;
     this.order = new KeyOrder(type);
     this.#columns = this.order.columns;
     this.#base = layout && baseOf(layout, this.order);
     this.#baseCount = count - 2 * cuts.length;
-    this.#cuts = new Cuts(cuts, this.order);
+    this.#cuts = new Cuts(cuts, joins, this.order);
+    const name = ({ key, slot }: DirectoryEntry) => [JSON.stringify(key), slot] as const;
+    this.#forgotten = new Map(forgottenOf(layout).map(name));
+    this.#free = new Set(this.#forgotten.values());
   }
 
   /** @throws InvalidShardKeyError, UnplacedKeyError */
   of(key: ShardKey): number {
     const slot = this.#base === undefined ? this.#hashed(key) : this.#placed(key, this.#base);
-    return this.#cuts.size === 0 ? slot : this.#cuts.partOf(slot, key);
+    return this.#cuts.areNone ? slot : this.#cuts.partOf(slot, key);
   }
 
-  /** Whether the slot was cut in two, so that no key is in it any more. */
+  /** As `of`, and of a key whose entry was forgotten the slot that it had; undefined for one that has none. @throws InvalidShardKeyError */
+  find(key: ShardKey): number | undefined {
+    if (this.#base === undefined || this.#base.of(key) !== undefined) return this.of(key);
+    return this.#forgotten.get(JSON.stringify(this.order.toTexts(key)));
+  }
+
+  /** Whether no key is in the slot any more: it was cut in two or joined to another, or its entry was forgotten. */
   isRetired(slot: number): boolean {
-    return this.#cuts.isRetired(slot);
+    return this.#cuts.isRetired(slot) || this.#free.has(slot);
   }
 
-  /** The slots that have the keys of these now. */
+  /** The slots that have the keys of these now; those of forgotten entries as they are. */
   live(slots: readonly number[]): number[] {
-    if (this.#cuts.size === 0) return [...slots];
+    if (this.#cuts.areNone) return [...slots];
     return [...new Set(slots.flatMap(slot => this.#cuts.partsOf(slot)))].sort((a, b) => a - b);
   }
 
   /** All slots that have keys; by range, in the order of the keys. */
   inOrder(): number[] {
-    return Array.from({ length: this.space.slots }, (_, slot) => slot)
-      .filter(slot => this.#cuts.originOf(slot) === undefined)
-      .flatMap(slot => this.#cuts.partsOf(slot));
+    const first = Array.from({ length: this.space.slots }, (_, slot) => slot).filter(
+      slot => !this.#cuts.isMade(slot) && !this.#free.has(slot),
+    );
+    return [...new Set(first.flatMap(slot => this.#cuts.partsOf(slot)))];
   }
 
   /** Whether no other key can be in the slot of this one. @throws as `of`, but for a key that has none */
   isAlone(key: ShardKey): boolean {
     const slot = this.of(key);
-    const origin = this.#cuts.originOf(slot);
-    if (origin !== undefined) return origin.kind === 'only' && origin.into[1] === slot;
+    const [last] = this.#cuts.pathTo(slot);
+    if (last !== undefined) return last.cut.kind === 'only' && last.isIn;
     const { layout } = this.space;
-    return layout?.kind === 'directory' && layout.rest !== slot;
+    return layout?.kind === 'directory' && layout.rest !== this.#cuts.rootOf(slot);
   }
 
   /** Whether the slot that has this key has none before it. */
@@ -75,21 +97,18 @@ export class Slots {
     const texts = JSON.stringify(this.order.toTexts(key));
     const slot = this.of(key);
     const { layout } = this.space;
-    const isBound =
-      layout?.kind === 'range' &&
-      slot > 0 &&
-      slot <= layout.bounds.length &&
-      JSON.stringify(layout.bounds[slot - 1]) === texts;
-    return (
-      isBound || this.#cuts.pathTo(slot).some(({ cut, isIn }) => isIn && JSON.stringify(cut.at) === texts)
-    );
+    if (this.#cuts.pathTo(slot).some(({ cut, isIn }) => isIn && JSON.stringify(cut.at) === texts))
+      return true;
+    if (layout?.kind !== 'range') return false;
+    const [first] = this.#firstOf(this.#cuts.rootOf(slot));
+    return JSON.stringify(layout.bounds[first! - 1]) === texts;
   }
 
   /** Which keys a slot has, in words; undefined where it has those of a hash. */
   words(slot: number): string | undefined {
     const path = this.#cuts.pathTo(slot);
     const { layout } = this.space;
-    const base = path.at(-1)?.cut.slot ?? slot;
+    const base = this.#cuts.rootOf(slot);
     const parts = path.reverse().map(({ cut, isIn }) => {
       const at = wordsOf(cut.at);
       if (cut.kind === 'only') return isIn ? `the key ${at} alone` : `not ${at}`;
@@ -105,7 +124,8 @@ export class Slots {
         ...parts,
       ].join(', ');
     }
-    const [from, to] = [layout.bounds[base - 1], layout.bounds[base]];
+    const its = this.#firstOf(base);
+    const [from, to] = [layout.bounds[its[0]! - 1], layout.bounds[its.at(-1)!]];
     const range = [from && `from ${wordsOf(from)}`, to && `before ${wordsOf(to)}`].filter(
       each => each !== undefined,
     );
@@ -122,10 +142,12 @@ export class Slots {
   sql(columns: readonly string[]): string {
     this.#checkColumns(columns);
     const { layout, slots } = this.space;
-    if (this.#cuts.size === 0 && layout === undefined) return this.#hashSql(columns);
+    if (this.#cuts.areNone && layout === undefined) return this.#hashSql(columns);
     const all = Array.from({ length: slots }, (_, slot) => slot).filter(slot => !this.isRetired(slot));
-    const named = layout === undefined ? all.filter(slot => this.#cuts.originOf(slot) !== undefined) : all;
+    const named = layout === undefined ? all.filter(slot => this.#cuts.isMade(slot)) : all;
     const cases = named.map(slot => `WHEN ${this.#amongSql(columns, [slot])} THEN ${slot}`);
+    // A directory of which all was forgotten
+    if (cases.length === 0) return '(NULL::int)';
     return `(CASE ${cases.join(' ')}${layout === undefined ? ` ELSE ${this.#hashSql(columns)}` : ''} END)`;
   }
 
@@ -145,34 +167,49 @@ export class Slots {
     this.#checkColumns(columns);
     const beyond = slices.find(({ to }) => to > this.space.slots);
     if (beyond !== undefined)
-      throw new RangeError(`there is no slot ${beyond.to - 1} in this map: it is older`);
+      throw new InvalidOptionError(
+        'slices',
+        `there is no slot ${beyond.to - 1} in this map: it is older than what names that slot`,
+      );
     if (slices.length === 0) return 'false';
-    if (this.#cuts.size === 0 && this.#base === undefined) return this.#slicesSql(columns, slices);
+    if (this.#cuts.areNone && this.#base === undefined) return this.#slicesSql(columns, slices);
     return this.#amongSql(columns, slotsOf(slices));
   }
 
   #amongSql(columns: readonly string[], slots: readonly number[]): string {
     const live = this.live(slots);
-    const whole = live.filter(slot => this.#cuts.originOf(slot) === undefined);
-    const parts = live
-      .filter(slot => this.#cuts.originOf(slot) !== undefined)
-      .map(slot => {
-        const path = this.#cuts.pathTo(slot);
+    const whole: number[] = [];
+    const parts: string[] = [];
+    for (const slot of live) {
+      const root = this.#cuts.rootOf(slot);
+      const path = this.#cuts.pathTo(slot);
+      if (path.length === 0) whole.push(root);
+      else {
         const conditions = path.map(({ cut, isIn }) => {
           const { kind, at } = cut;
           const sql = kind === 'only' ? this.order.isSql(columns, at) : this.order.isFromSql(columns, at);
           return isIn ? sql : `NOT ${sql}`;
         });
-        return `(${[...this.#baseSql(columns, [path.at(-1)!.cut.slot]), ...conditions].join(' AND ')})`;
-      });
+        parts.push(`(${[...this.#baseSql(columns, [root]), ...conditions].join(' AND ')})`);
+      }
+    }
     const all = [...this.#baseSql(columns, whole), ...parts];
     return all.length === 0 ? 'false' : `(${all.join(' OR ')})`;
   }
 
   #baseSql(columns: readonly string[], slots: readonly number[]): string[] {
     if (slots.length === 0) return [];
-    if (this.#base !== undefined) return this.#base.amongSql(columns, slots);
-    return [this.#slicesSql(columns, slicesOf(slots))];
+    const all = slots.flatMap(slot => this.#firstOf(slot)).sort((a, b) => a - b);
+    if (this.#base !== undefined) return this.#base.amongSql(columns, all);
+    return [this.#slicesSql(columns, slicesOf(all))];
+  }
+
+  /** A slot from the beginning, and the ranges that were joined to it, in order. */
+  #firstOf(slot: number): number[] {
+    const { layout } = this.space;
+    if (layout?.kind !== 'range' || this.#cuts.areNone) return [slot];
+    const all = Array.from({ length: layout.bounds.length + 1 }, (_, each) => each);
+    return all.filter(each => this.#cuts.rootOf(this.#cuts.partsOf(each)[0]!) === slot);
   }
 
   #slicesSql(columns: readonly string[], slices: readonly Slice[]): string {

@@ -1,20 +1,24 @@
 import { maxSlots } from '../ids/id.ts';
 import { keyColumns } from '../keys/key-column.ts';
-import { type Cut, KeyOrder, type KeyTexts, type Layout } from '../keys/layout.ts';
+import { type Cut, type Join, KeyOrder, type KeyTexts, type Layout } from '../keys/layout.ts';
 import type { SlotSpace } from '../keys/slot-space.ts';
 
 /** What is wrong with the slots of a map, in words; undefined when nothing is. */
-export function layoutFaultOf({ key, slots, layout, cuts = [] }: SlotSpace): string | undefined {
+export function layoutFaultOf({ key, slots, layout, cuts = [], joins = [] }: SlotSpace): string | undefined {
   if (!Number.isSafeInteger(slots) || slots < 1 || slots > maxSlots) return 'has no number of slots';
   const columns = typeof key === 'string' ? [key] : key;
   if (columns.length === 0 || !columns.every(column => keyColumns.includes(column)))
     return 'has an unknown type of key';
   if (!Array.isArray(cuts)) return 'has no list of cuts';
+  if (!Array.isArray(joins)) return 'has no list of joins';
   const order = new KeyOrder(key);
   const isKey = (texts: unknown) => isKeyOf(order, texts);
   const base = slots - 2 * cuts.length;
-  const fault = layout === undefined ? faultOfHash(base) : faultOfLayout(layout, base, slots, order, isKey);
-  return fault ?? faultOfCuts(cuts, slots, isKey);
+  const made = new Set(cuts.flatMap(({ into }) => into));
+  const left = joins.map(({ slot }) => slot).filter(slot => !made.has(slot));
+  const fault =
+    layout === undefined ? faultOfHash(base) : faultOfLayout(layout, { base, slots, left }, order, isKey);
+  return fault ?? faultOfCuts(cuts, slots, isKey) ?? faultOfJoins(joins, cuts, slots);
 }
 
 function faultOfHash(base: number): string | undefined {
@@ -23,8 +27,7 @@ function faultOfHash(base: number): string | undefined {
 
 function faultOfLayout(
   layout: Layout,
-  base: number,
-  slots: number,
+  { base, slots, left }: { readonly base: number; readonly slots: number; readonly left: readonly number[] },
   order: KeyOrder,
   isKey: (texts: unknown) => boolean,
 ): string | undefined {
@@ -36,15 +39,22 @@ function faultOfLayout(
     return isSorted ? undefined : 'has bounds that are not in order';
   }
   if (layout.kind !== 'directory') return `has keys in slots by ${JSON.stringify((layout as Layout).kind)}`;
-  const { entries, rest } = layout;
+  const { entries, rest, free = [], spent = [] } = layout;
   if (!Array.isArray(entries) || !entries.every(entry => isKey(entry?.key)))
     return 'has entries that are no keys';
-  const numbers = [...entries.map(({ slot }) => slot), ...(rest === undefined ? [] : [rest])];
+  if (![free, spent].every(each => Array.isArray(each) && each.every(entry => isKey(entry?.key))))
+    return 'has forgotten entries that are no keys';
+  const numbers = [
+    ...entries.map(({ slot }) => slot),
+    ...(rest === undefined ? [] : [rest]),
+    ...[...free, ...spent].map(({ slot }) => slot),
+    ...left,
+  ];
   const isEach = numbers.every(slot => Number.isSafeInteger(slot) && slot >= 0 && slot < slots);
   if (!isEach || new Set(numbers).size !== base || numbers.length !== base)
     return 'has entries with slots that there are not, or twice';
-  const names = new Set(entries.map(entry => JSON.stringify(entry.key)));
-  return names.size === entries.length ? undefined : 'has two entries of one key';
+  const keys = [...entries, ...free, ...spent].map(entry => JSON.stringify(entry.key));
+  return new Set(keys).size === keys.length ? undefined : 'has two entries of one key';
 }
 
 function faultOfCuts(
@@ -54,8 +64,9 @@ function faultOfCuts(
 ): string | undefined {
   const retired = new Set<number>();
   const made = new Set<number>();
-  for (const { slot, kind, at, into } of cuts) {
+  for (const { slot, kind, at, into, kept } of cuts) {
     if ((kind !== 'from' && kind !== 'only') || !isKey(at)) return `has a cut of slot ${slot} at no key`;
+    if (kept !== undefined && kept !== 0 && kept !== 1) return `has a cut of slot ${slot} that keeps no part`;
     const isPair = Array.isArray(into) && into.length === 2;
     const isNew =
       isPair &&
@@ -64,6 +75,27 @@ function faultOfCuts(
       return `has a cut of slot ${slot} into slots that cannot be`;
     retired.add(slot);
     for (const part of into) made.add(part);
+  }
+  return undefined;
+}
+
+function faultOfJoins(joins: readonly Join[], cuts: readonly Cut[], slots: number): string | undefined {
+  const gone = new Set(cuts.map(({ slot }) => slot));
+  const isSlot = (slot: unknown) =>
+    Number.isSafeInteger(slot) && (slot as number) >= 0 && (slot as number) < slots;
+  const joined = new Set<number>();
+  for (const { slot, into } of joins) {
+    // What it was joined to may have been cut since, or joined to another
+    if (
+      !isSlot(slot) ||
+      !isSlot(into) ||
+      slot === into ||
+      gone.has(slot) ||
+      joined.has(slot) ||
+      joined.has(into)
+    )
+      return `has slot ${slot} joined to slot ${into}, which cannot be`;
+    joined.add(slot);
   }
   return undefined;
 }

@@ -1,4 +1,5 @@
 import { slotsOf } from '../keys/slices.ts';
+import { Slots } from '../keys/slots.ts';
 import { layoutFaultOf } from './layout-fault.ts';
 import { type Moving, moveSteps, ownerOf } from './moving.ts';
 import { ownersOf, type ShardMap } from './shard-map.ts';
@@ -32,7 +33,7 @@ function faultOfMoves(map: ShardMap): string | undefined {
   const owners = ownersOf(map);
   const taken = new Set<number>();
   const ids = new Set<unknown>();
-  const retired = new Set(map.cuts?.map(({ slot }) => slot));
+  const slots = new Slots(map.key, map.slots, map);
   for (const move of map.moves as readonly Moving[]) {
     const { id, from, to, slices, step } = move;
     if (typeof id !== 'string' || ids.has(id)) return `has two moves of one name, or one without`;
@@ -49,7 +50,8 @@ function faultOfMoves(map: ShardMap): string | undefined {
     for (const slot of slotsOf(slices)) {
       if (taken.has(slot)) return `moves slot ${slot} twice`;
       taken.add(slot);
-      if (retired.has(slot)) return `has the move ${id} of slot ${slot}, which was cut`;
+      if (slots.isRetired(slot))
+        return `has the move ${id} of slot ${slot}, which was cut, joined or forgotten`;
       if (owners[slot] !== ownerOf(move))
         return `has slot ${slot} on ${owners[slot]}, but the move ${id} says it is on ${ownerOf(move)}`;
     }

@@ -14,7 +14,7 @@ export interface Route {
   readonly epoch: number;
 }
 
-/** The parts of a slot that was cut are on several shards. No shard has this name. */
+/** The keys of a slot that was cut are on several shards, or it has none. No shard has this name. */
 const nowhere = '';
 
 /** A map, ready for look-ups. */
@@ -52,18 +52,27 @@ export class Routes {
         this.#changedAt[slot] = before.#changedAt[was]!;
       }
     }
-    // Who holds the number of a slot that was cut has its keys where all its parts are
-    for (const { slot, into } of [...cuts].reverse()) {
-      const [one, other] = into;
-      if (routes[one]!.shard !== routes[other]!.shard) routes[slot]!.shard = nowhere;
-      else routes[slot]!.shard = routes[one]!.shard;
-      this.#since[slot] = Math.max(this.#since[one]!, this.#since[other]!);
-      this.#changedAt[slot] = Math.max(this.#changedAt[one]!, this.#changedAt[other]!);
+    this.#uncertain = new Set(map.moves.filter(isCuttingOver).flatMap(({ slices }) => slotsOf(slices)));
+    // Who holds the number of a slot that has no keys any more has them where all those are that got them
+    for (const route of routes) {
+      const { slot } = route;
+      if (!this.slots.isRetired(slot)) continue;
+      const parts = this.slots.live([slot]).filter(part => !this.slots.isRetired(part));
+      const shards = new Set(parts.map(part => routes[part]!.shard));
+      route.shard = shards.size === 1 ? [...shards][0]! : nowhere;
+      const its = before !== undefined && slot < before.map.slots ? before.#routes[slot] : undefined;
+      const isThere = its?.shard === route.shard && epoch - before!.map.epoch <= 1;
+      this.#since[slot] = Math.max(
+        isThere ? before!.#since[slot]! : epoch,
+        ...parts.map(part => this.#since[part]!),
+      );
+      this.#changedAt[slot] = Math.max(
+        isThere ? before!.#changedAt[slot]! : now,
+        ...parts.map(part => this.#changedAt[part]!),
+      );
+      if (parts.some(part => this.#uncertain.has(part))) this.#uncertain.add(slot);
     }
     this.#routes = routes.map(route => Object.freeze(route));
-    this.#uncertain = new Set(map.moves.filter(isCuttingOver).flatMap(({ slices }) => slotsOf(slices)));
-    for (const { slot, into } of [...cuts].reverse())
-      if (into.some(part => this.#uncertain.has(part))) this.#uncertain.add(slot);
   }
 
   /** @throws InvalidShardKeyError */
@@ -76,7 +85,7 @@ export class Routes {
     return keys.map(key => this.of(key));
   }
 
-  /** Of a slot that was cut and whose parts are on several shards, the shard is none that there is. */
+  /** Of a slot that has no keys any more, and whose former keys are on several shards or nowhere, the shard is none that there is. */
   ofSlot(slot: number): Route {
     return this.#routes[slot]!;
   }

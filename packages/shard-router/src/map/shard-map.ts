@@ -1,5 +1,5 @@
-import type { Cut } from '../keys/layout.ts';
 import type { SlotSpace } from '../keys/slot-space.ts';
+import { Slots } from '../keys/slots.ts';
 import type { Moving, SeenPosition } from './moving.ts';
 
 /** Slots from `from` up to the next range's, or to the end, are on `shard`. */
@@ -32,11 +32,18 @@ export function ownersOf({ ranges, slots }: Pick<ShardMap, 'ranges' | 'slots'>):
   );
 }
 
-/** The owners with those of slots that were cut: they have what their first part has, so that no map names a shard for nothing. */
-export function withRetired(owners: readonly string[], cuts: readonly Cut[] = []): string[] {
-  const all = [...owners];
-  for (const { slot, into } of [...cuts].reverse()) all[slot] = all[into[0]]!;
-  return all;
+/**
+ * The owners, in which slots without keys have that of the first slot which has theirs, or else of any: so that no map names a shard for
+ * nothing.
+ */
+export function withRetired(owners: readonly string[], space: SlotSpace): string[] {
+  const slots = new Slots(space.key, space.slots, space);
+  const [any] = slots.inOrder();
+  return owners.map((owner, slot) => {
+    if (!slots.isRetired(slot)) return owner;
+    const its = slots.live([slot]).find(part => !slots.isRetired(part)) ?? any;
+    return its === undefined ? owner : owners[its]!;
+  });
 }
 
 /** The opposite of `ownersOf`: as few ranges as there can be. */

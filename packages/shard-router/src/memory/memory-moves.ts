@@ -1,9 +1,9 @@
 import { type Clock, systemClock } from '@ashlar/core';
 import type { Executor } from '@ashlar/replica-failover/executor';
-import { FenceBusyError, LostCopyError, MoveRefusedError } from '../errors/moves.ts';
-import { isIn, slicesOf, slotsOf } from '../keys/slices.ts';
+import { LostCopyError, MoveRefusedError } from '../errors/moves.ts';
 import { rowKeyOf } from '../keys/slot-space.ts';
 import { Slots } from '../keys/slots.ts';
+import { knownShard, unknownShards } from '../moves/known-shards.ts';
 import type {
   MoveBackend,
   MoveContext,
@@ -12,16 +12,15 @@ import type {
   MoveSpace,
   MoveSpec,
   Obstacle,
-  Slice,
   Verification,
 } from '../moves/move-backend.ts';
 import { Table } from '../tables/table-of.ts';
 import { Recovery } from '../two-phase/recovery.ts';
 import { compared } from './difference.ts';
+import { closeWithin, openLost } from './fences.ts';
 import { Follower, type Transport } from './follower.ts';
 import { lostBy, MemoryMove } from './memory-move.ts';
 import type { MemoryShard } from './memory-shard.ts';
-import type { Moved } from './moved-rows.ts';
 
 export interface MemoryMovesOptions {
   readonly shards: Readonly<Record<string, MemoryShard>>;
@@ -63,9 +62,7 @@ class MemoryMoves implements MoveBackend {
   }
 
   async plan(move: MoveSpec): Promise<MovePlan> {
-    const obstacles: Obstacle[] = [move.from, move.to]
-      .filter(shard => !Object.hasOwn(this.#shards, shard))
-      .map(shard => ({ kind: 'unknown_shard', shard, words: `there is no shard ${shard}` }));
+    const obstacles = unknownShards(move, this.#shards);
     if (Object.keys(move.tables).length === 0) {
       const words = 'no tables are declared: give the router `tables`, or their rows stay where they are';
       obstacles.push({ kind: 'no_tables', shard: move.from, words });
@@ -83,7 +80,10 @@ class MemoryMoves implements MoveBackend {
       Object.entries(space.tables).map(([name, spec]) => [name, new Table(name, spec, rowKeyOf(space))]),
     );
     const sizes = new Map<number, number>();
-    const { rows } = this.#shards[shard]!.snapshot({ ...space, slices: [{ from: 0, to: space.slots }] });
+    const { rows } = knownShard(this.#shards, shard).snapshot({
+      ...space,
+      slices: [{ from: 0, to: space.slots }],
+    });
     for (const { table, row } of rows) {
       const slot = slots.of(tables.get(table)!.keyOf(row));
       sizes.set(slot, (sizes.get(slot) ?? 0) + bytesOfChange);
@@ -139,26 +139,7 @@ class MemoryMoves implements MoveBackend {
 
   async fence(move: MoveSpec, context: MoveContext, withinMs: number): Promise<void> {
     const { check } = this.#take(move, context);
-    // No router may be there to do it
-    if (this.#source(move).isInDoubt)
-      await new Recovery(move.router, this.#shards as Executors).run(leftMs, [move.from]);
-    const over = new AbortController();
-    const late = new FenceBusyError(move.from);
-    const timer = new AbortController();
-    this.#clock.sleep(withinMs, timer.signal).then(
-      () => over.abort(late),
-      () => {},
-    );
-    const stop = () => over.abort(context.signal.reason);
-    if (context.signal.aborted) stop();
-    context.signal.addEventListener('abort', stop);
-    try {
-      context.closing?.();
-      await this.#source(move).fence(move.id, move, over.signal, check);
-    } finally {
-      context.signal.removeEventListener('abort', stop);
-      timer.abort();
-    }
+    await this.#close(this.#source(move), move, context, withinMs, check);
   }
 
   async unfence(move: MoveSpec, context: MoveContext): Promise<void> {
@@ -187,15 +168,7 @@ class MemoryMoves implements MoveBackend {
       target.openFeed(move.id, move);
       state.follower = new Follower(move.id, target, source, move, this.#apply);
     }
-    for (const [id, lost] of lostBy(target)) {
-      if (id === move.id) continue;
-      const slices = without(lost, move);
-      state.hasOpened = true;
-      if (slices.length === 0) target.unfence(id);
-      else await target.fence(id, { ...move, tables: lost.tables, slices }, context.signal, check);
-      if (slices.length === 0) lostBy(target).delete(id);
-      else lostBy(target).set(id, { ...move, tables: lost.tables, slices });
-    }
+    if (await openLost(target, move, context.signal, { except: move.id, check })) state.hasOpened = true;
     lostBy(target).delete(move.id);
     target.unfence(move.id);
   }
@@ -227,8 +200,25 @@ class MemoryMoves implements MoveBackend {
     await this.#clear(source, move, context, check);
   }
 
+  async retire(
+    move: MoveSpec,
+    { signal }: MoveContext,
+    { withinMs, keepsRows }: { readonly withinMs: number; readonly keepsRows: boolean },
+  ): Promise<readonly string[]> {
+    const shard = this.#source(move);
+    await this.#close(shard, move, { signal }, withinMs);
+    const found = [...new Set(shard.snapshot(move).rows.map(({ table }) => table))];
+    if (found.length > 0 && !keepsRows) shard.unfence(move.id);
+    else lostBy(shard).set(move.id, move);
+    return found;
+  }
+
+  async admit(move: MoveSpec, { signal }: MoveContext): Promise<void> {
+    await openLost(this.#target(move), move, signal);
+  }
+
   async leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {
-    const { fences, feeds } = this.#shards[shard]!;
+    const { fences, feeds } = knownShard(this.#shards, shard);
     const isLeak = (id: string) => !current.includes(id);
     const lost = lostBy(this.#shards[shard]!);
     return [
@@ -237,12 +227,24 @@ class MemoryMoves implements MoveBackend {
     ];
   }
 
+  async #close(
+    shard: MemoryShard,
+    move: MoveSpec,
+    context: Pick<MoveContext, 'signal' | 'closing'>,
+    withinMs: number,
+    check?: () => void,
+  ): Promise<void> {
+    // No router may be there to do it
+    if (shard.isInDoubt) await new Recovery(move.router, this.#shards as Executors).run(leftMs, [move.from]);
+    await closeWithin(shard, move, context, withinMs, this.#clock, check);
+  }
+
   #source({ from }: MoveSpec): MemoryShard {
-    return this.#shards[from]!;
+    return knownShard(this.#shards, from);
   }
 
   #target({ to }: MoveSpec): MemoryShard {
-    return this.#shards[to]!;
+    return knownShard(this.#shards, to);
   }
 
   #take(move: MoveSpec, context: MoveContext, end?: 'ending') {
@@ -274,10 +276,4 @@ class MemoryMoves implements MoveBackend {
       await shard.apply(move, changes, context.signal, check);
     }
   }
-}
-
-/** The lost slots, of which some may have been cut since, without those of the move. */
-function without(lost: Moved, move: Moved): Slice[] {
-  const live = new Slots(move.key, move.slots, move).live(slotsOf(lost.slices));
-  return slicesOf(live.filter(slot => !isIn(move.slices, slot)));
 }

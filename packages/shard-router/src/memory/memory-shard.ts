@@ -2,7 +2,7 @@ import { abortable, type CallOutcome, listOf, refused, required, text, withDeadl
 import type { Executor, Scope } from '@ashlar/replica-failover/executor';
 import type { Row } from '../columns/column.ts';
 import { WrongShardError } from '../errors/routing.ts';
-import { ShardTimeoutError } from '../errors/statements.ts';
+import { InvalidQueryError, ShardTimeoutError } from '../errors/statements.ts';
 import { OpenTransaction } from '../running/open-transaction.ts';
 import { Turns } from '../running/turns.ts';
 import { isQuery, type Result, type Statement } from '../tables/statement.ts';
@@ -73,7 +73,7 @@ export class MemoryShard implements Executor<MemoryClient> {
   read<T>(work: (client: MemoryClient) => Promise<T>, scope: Scope = {}): Promise<T> {
     const execute = async (statement: Statement) => {
       if (isQuery(statement)) return this.#begin().execute(statement);
-      throw new TypeError(`a read cannot ${statement.kind}`);
+      throw new InvalidQueryError(`a read cannot ${statement.kind}`);
     };
     return this.#call('read', scope, () => work({ execute, ledger: new MemoryLedger(this.#verdicts) }));
   }

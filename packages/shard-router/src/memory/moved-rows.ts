@@ -35,6 +35,9 @@ export class MovedRows {
 
   has(table: string, row: Row): boolean {
     const its = this.#byName.get(table);
-    return its !== undefined && this.#isMoved[this.#slots.of(its.keyOf(row))]!;
+    if (its === undefined) return false;
+    // A key that has no slot is in none of these
+    const slot = this.#slots.find(its.keyOf(row));
+    return slot !== undefined && this.#isMoved[slot]!;
   }
 }

@@ -1,4 +1,5 @@
 import { isIn, slotsOf } from '../keys/slices.ts';
+import { Slots } from '../keys/slots.ts';
 import type { ShardMap } from '../map/shard-map.ts';
 import type { Obstacle } from './obstacle.ts';
 import type { SlotMove } from './planner.ts';
@@ -14,6 +15,15 @@ export function busyObstacles(map: ShardMap, { from, slices }: SlotMove): Obstac
   const cut = map.cuts?.find(({ slot }) => slots.includes(slot));
   if (cut !== undefined) {
     const words = `slot ${cut.slot} was cut into ${cut.into.join(' and ')}: move these`;
+    return [{ kind: 'no_slots', shard: from, words }];
+  }
+  const gone = slots.find(slot => new Slots(map.key, map.slots, map).isRetired(slot));
+  if (gone !== undefined) {
+    const into = map.joins?.find(({ slot }) => slot === gone)?.into;
+    const words =
+      into === undefined
+        ? `slot ${gone} has no key: its entry was forgotten`
+        : `slot ${gone} was joined to ${into}: move that`;
     return [{ kind: 'no_slots', shard: from, words }];
   }
   const busy = map.moves.filter(other => slots.some(slot => isIn(other.slices, slot)));

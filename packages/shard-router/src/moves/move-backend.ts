@@ -135,7 +135,8 @@ export interface MoveBackend {
 
   /**
    * Turns the following round, from target to source, so that the move can be rolled back, and opens the fence of the target
-   * (nobody is routed there yet). The next step of the engine is the change of the map.
+   * (nobody is routed there yet). The next step of the engine is the change of the map; where this one takes too long, `abort`, but of a
+   * move that is rolled back.
    */
   turn(move: MoveSpec, context: MoveContext): Promise<void>;
 
@@ -159,6 +160,20 @@ export interface MoveBackend {
    * leaves the source's fence closed for them.
    */
   finish(move: MoveSpec, context: MoveContext): Promise<void>;
+
+  /**
+   * Takes slots from the shard `from`, to which `to` is equal, that are to be nobody's: once it resolves, no session of any kind can write
+   * such rows there, and none that did is still open. Returns the tables that have such rows: where there are any, and `keepsRows` is not set,
+   * nothing is changed. Rejects as `fence` does. Absent: entries of a directory cannot be forgotten.
+   */
+  retire?(
+    move: MoveSpec,
+    context: MoveContext,
+    how: { readonly withinMs: number; readonly keepsRows: boolean },
+  ): Promise<readonly string[]>;
+
+  /** Lets rows of slots be written at the shard `to` that nobody has, whatever it refuses since it has lost them. Where there is `retire`. */
+  admit?(move: MoveSpec, context: MoveContext): Promise<void>;
 
   /** What is left of moves at a shard, in words, but for `current`: triggers, publications, slots. Empty when nothing leaks. */
   leaks(shard: string, current: readonly string[]): Promise<readonly string[]>;

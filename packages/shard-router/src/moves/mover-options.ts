@@ -20,7 +20,10 @@ import type { MoveBackend } from './move-backend.ts';
 
 /** What a move keeps to. */
 export interface MoveLimits {
-  /** How long the rows may not be written at a time, in milliseconds: else the fence is opened again. Default: 500. */
+  /**
+   * How long the rows may not be written until source and target are equal, in milliseconds: else the fence is opened again. And how long the
+   * target may then take until it can be written: else the move is undone. Default: 500.
+   */
   readonly pauseMs?: number;
   /** How long one attempt waits for transactions on the rows to end, in milliseconds. Default: 100. */
   readonly fenceMs?: number;

@@ -1,13 +1,15 @@
 import { onAbort } from '@ashlar/core';
 import { MoveRefusedError, MoverClosedError } from '../errors/moves.ts';
+import type { ShardKey } from '../keys/key-column.ts';
 import { isCommitted, type Moving } from '../map/moving.ts';
 import type { ShardMap } from '../map/shard-map.ts';
 import { busyObstacles } from './busy-slots.ts';
 import type { Following, Verification } from './move-backend.ts';
 import { type MoverOptions, type MoverSettings, readMoverSettings } from './mover-options.ts';
-import { busyCuts } from './parting.ts';
+import { admitEntries, type ForgetOptions, forget, isAdmitted } from './parts/forgetting.ts';
+import { busyCuts } from './parts/parting.ts';
 import type { MoveRequest, SlotMove } from './planner.ts';
-import { type Planned, type PlannedMove, partedFor, planned } from './planning.ts';
+import { asRefused, type Planned, type PlannedMove, partedFor, planned } from './planning.ts';
 import { MoveRun, specOf } from './running/move-run.ts';
 import { MoveWatch } from './running/move-watch.ts';
 import { refusal, verified } from './running/verified.ts';
@@ -66,9 +68,10 @@ export class Mover implements AsyncDisposable {
    * @throws MoveRefusedError when something stands in the way of one: then none is begun. Else as `plan`
    */
   async begin(request: MoveRequest): Promise<readonly Moving[]> {
-    const { isParted, plans, inTheWay: busy } = await this.#planned(request);
+    const { isParted, plans, before, after, inTheWay: busy } = await this.#planned(request);
     const obstacles = [...busy, ...plans.flatMap(plan => plan.obstacles)];
     if (obstacles.length > 0) throw new MoveRefusedError('slots cannot move', obstacles);
+    await admitEntries(this.#settings, before, after, this.#end.signal);
     const moves = plans.map(
       ({ from, to, slices }): Moving => ({
         id: newId(),
@@ -87,7 +90,9 @@ export class Mover implements AsyncDisposable {
       // Slots may have been cut since, or have other numbers
       const now = isParted ? partedFor(map, request) : { map, moves: plans };
       if (moves.length === 0 && now.map === map) return undefined;
-      const isSame = JSON.stringify(now.moves.map(route)) === JSON.stringify(plans.map(route));
+      const isSame =
+        JSON.stringify(now.moves.map(route)) === JSON.stringify(plans.map(route)) &&
+        (!isParted || isAdmitted(before, map));
       const words = 'the slots of the map have changed meanwhile: plan again';
       const changed = isSame ? [] : [{ kind: 'map_changed', shard: '', words }];
       const inTheWay = [
@@ -171,6 +176,21 @@ export class Mover implements AsyncDisposable {
       return { ...move, step: 'finishing' };
     });
     await this.run(id, options).done;
+  }
+
+  /**
+   * Takes the entry of a key out of the directory: the key is refused from then on, until it is placed again. Does nothing where there is
+   * none. A call that dies in the midst may leave the key without writes, until it is called again or the key is placed on its shard.
+   *
+   * @throws MoveRefusedError when its shard has rows of it, or its slot moves; InvalidOptionError without a directory, or where the rest of the
+   *   keys has a slot; FenceBusyError when transactions on the tables do not end
+   */
+  async forget(key: ShardKey, { rows = 'refuse' }: ForgetOptions = {}): Promise<void> {
+    try {
+      await forget(this.#settings, () => this.map(), key, rows === 'keep', this.#end.signal);
+    } catch (error) {
+      throw asRefused(error, 'key', 'one that can be forgotten', key);
+    }
   }
 
   /** The map, its moves, and what is left of others. @throws ShardMapError, the error of the store or of a shard */

@@ -4,7 +4,9 @@ import { isOfTables } from '../keys/slot-space.ts';
 import { Slots } from '../keys/slots.ts';
 import { ownersOf, type ShardMap } from '../map/shard-map.ts';
 import type { Slice } from './move-backend.ts';
-import { withBound, withOwnSlot } from './parting.ts';
+import { Impossible } from './parts/impossible.ts';
+import { withJoin } from './parts/joining.ts';
+import { withBound, withOwnSlot } from './parts/parting.ts';
 
 /** Slots that are to go from one shard to another. */
 export interface SlotMove {
@@ -30,6 +32,8 @@ export interface SlotMove {
  * - `isolate`: the key is alone on `to` (default: where it is): it gets a slot of its own, and all others of `to` go to the other shards.
  * - `tables`: these tables go to `to` together, where whole tables are in slots.
  * - `cut`: a range begins at `at`, which goes to `to` (default: it stays where it is).
+ * - `join`: the opposite of `cut`, `place` and `isolate`, without a move: at `at` no range begins any more, or the key has no slot of its own
+ *   any more. The two slots must be on one shard.
  */
 export type MoveRequest =
   | { readonly kind: 'move'; readonly from: string; readonly to: string; readonly slices: readonly Slice[] }
@@ -41,6 +45,7 @@ export type MoveRequest =
   | { readonly kind: 'isolate'; readonly key: ShardKey; readonly to?: string }
   | { readonly kind: 'tables'; readonly tables: readonly string[]; readonly to: string }
   | { readonly kind: 'cut'; readonly at: ShardKey; readonly to?: string }
+  | { readonly kind: 'join'; readonly at: ShardKey }
   | ({ readonly kind: 'add'; readonly shard: string } & Balance)
   | ({ readonly kind: 'rebalance'; readonly shards?: readonly string[] } & Balance);
 
@@ -62,7 +67,7 @@ export interface Parted {
   readonly moves: readonly SlotMove[];
 }
 
-/** What a request needs. Changes nothing. @throws RangeError for what cannot be, InvalidShardKeyError */
+/** What a request needs. Changes nothing. @throws Impossible for what cannot be, InvalidShardKeyError */
 export function parted(map: ShardMap, request: MoveRequest): Parted {
   switch (request.kind) {
     case 'place': {
@@ -78,12 +83,12 @@ export function parted(map: ShardMap, request: MoveRequest): Parted {
       const others = [...new Set(owners)].filter(name => name !== undefined && name !== to) as string[];
       const away = owners.map((owner, slot) => (slot === own ? undefined : owner));
       if (others.length === 0 && away.includes(to))
-        throw new RangeError(`there is no shard but ${to} for the other keys`);
+        throw new Impossible(`there is no shard but ${to} for the other keys`);
       const moves = away.includes(to) ? balanced(away, others, undefined, false) : [];
       return { map: its, moves: [...moves, ...movesOfKey(its, request.key, to)] };
     }
     case 'tables': {
-      if (!isOfTables(map)) throw new RangeError('the map has no whole tables in its slots');
+      if (!isOfTables(map)) throw new Impossible('the map has no whole tables in its slots');
       const slots = new Slots(map.key, map.slots, map);
       const owners = ownersOf(map);
       const all = [...new Set(request.tables.map(table => slots.of(table)))].filter(
@@ -100,6 +105,8 @@ export function parted(map: ShardMap, request: MoveRequest): Parted {
       const its = withBound(map, request.at);
       return { map: its, moves: movesOfKey(its, request.at, request.to) };
     }
+    case 'join':
+      return { map: withJoin(map, request.at), moves: [] };
     default:
       return { map, moves: slotMoves(map, request) };
   }
@@ -117,25 +124,25 @@ function liveOwners(map: ShardMap, slots: Slots): (string | undefined)[] {
   return ownersOf(map).map((owner, slot) => (slots.isRetired(slot) ? undefined : owner));
 }
 
-type PartRequest = Extract<MoveRequest, { kind: 'place' | 'isolate' | 'tables' | 'cut' }>;
+type PartRequest = Extract<MoveRequest, { kind: 'place' | 'isolate' | 'tables' | 'cut' | 'join' }>;
 
-/** The moves of a request that leaves the slots as they are; empty when it is so already. @throws RangeError for what cannot be */
+/** The moves of a request that leaves the slots as they are; empty when it is so already. @throws Impossible for what cannot be */
 export function slotMoves(map: ShardMap, request: Exclude<MoveRequest, PartRequest>): SlotMove[] {
   const its = new Slots(map.key, map.slots, map);
   const owners = liveOwners(map, its);
   const names = [...new Set(owners)].filter(name => name !== undefined) as string[];
   const slotsOn = (shard: string) => {
     const slots = its.inOrder().filter(slot => owners[slot] === shard);
-    if (slots.length === 0) throw new RangeError(`shard ${shard} has no slots`);
+    if (slots.length === 0) throw new Impossible(`shard ${shard} has no slots`);
     return slots;
   };
   switch (request.kind) {
     case 'move': {
       const { from, to } = request;
-      if (from === to) throw new RangeError(`the slots of ${from} are on ${from}`);
+      if (from === to) throw new Impossible(`the slots of ${from} are on ${from}`);
       if ('slices' in request) return [{ from, to, slices: request.slices }];
       const { part = 1 } = request;
-      if (!(part > 0 && part <= 1)) throw new RangeError(`a part is above 0 and at most 1, got ${part}`);
+      if (!(part > 0 && part <= 1)) throw new Impossible(`a part is above 0 and at most 1, got ${part}`);
       const slots = slotsOn(from);
       return [{ from, to, slices: slicesOf(slots.slice(slots.length - Math.ceil(slots.length * part))) }];
     }
@@ -144,7 +151,7 @@ export function slotMoves(map: ShardMap, request: Exclude<MoveRequest, PartReque
       const slots = slotsOn(shard);
       const size = Math.floor(slots.length / (into.length + 1));
       if (into.length === 0 || into.includes(shard) || size === 0)
-        throw new RangeError(`the ${slots.length} slots of ${shard} cannot be split into ${into.join(', ')}`);
+        throw new Impossible(`the ${slots.length} slots of ${shard} cannot be split into ${into.join(', ')}`);
       return into.map((to, i) => {
         const end = slots.length - size * (into.length - 1 - i);
         return { from: shard, to, slices: slicesOf(slots.slice(end - size, end)) };
@@ -156,7 +163,7 @@ export function slotMoves(map: ShardMap, request: Exclude<MoveRequest, PartReque
         .map(from => ({ from, to: request.into, slices: slicesOf(slotsOn(from)) }));
     case 'drain': {
       const others = names.filter(name => name !== request.shard);
-      if (others.length === 0) throw new RangeError(`there is no shard but ${request.shard}`);
+      if (others.length === 0) throw new Impossible(`there is no shard but ${request.shard}`);
       slotsOn(request.shard);
       return inZones(request.zones, owners, others, undefined);
     }
@@ -167,7 +174,7 @@ export function slotMoves(map: ShardMap, request: Exclude<MoveRequest, PartReque
   }
 }
 
-/** Balances each zone by itself. @throws RangeError for a shard without a zone, and for slots whose zone has no shard for them */
+/** Balances each zone by itself. @throws Impossible for a shard without a zone, and for slots whose zone has no shard for them */
 function inZones(
   zones: Zones | undefined,
   owners: readonly (string | undefined)[],
@@ -177,13 +184,13 @@ function inZones(
   if (zones === undefined) return balanced(owners, shards, weights);
   const zoneOf = (shard: string) => {
     if (Object.hasOwn(zones, shard)) return zones[shard]!;
-    throw new RangeError(`shard ${shard} has no zone`);
+    throw new Impossible(`shard ${shard} has no zone`);
   };
   const zoned = new Map<string, string[]>();
   for (const shard of shards) zoned.set(zoneOf(shard), [...(zoned.get(zoneOf(shard)) ?? []), shard]);
   const left = owners.find(owner => owner !== undefined && !zoned.has(zoneOf(owner)));
   if (left !== undefined)
-    throw new RangeError(`there is no other shard in ${zoneOf(left)}, the zone of ${left}`);
+    throw new Impossible(`there is no other shard in ${zoneOf(left)}, the zone of ${left}`);
   return [...zoned].flatMap(([zone, its]) =>
     balanced(
       owners.map(owner => (owner !== undefined && zoneOf(owner) === zone ? owner : undefined)),
@@ -205,7 +212,7 @@ function balanced(
   evensOut = true,
 ): SlotMove[] {
   if (weights !== undefined && (weights.length !== owners.length || !weights.every(each => each >= 0)))
-    throw new RangeError(`weights are ${owners.length} numbers of at least 0, one for each slot`);
+    throw new Impossible(`weights are ${owners.length} numbers of at least 0, one for each slot`);
   const weightOf = (slot: number) => weights?.[slot] ?? 1;
   const has = new Map<string, number[]>(shards.map(shard => [shard, []]));
   const homeless: number[] = [];

@@ -7,7 +7,8 @@ import { busyObstacles } from './busy-slots.ts';
 import type { MovePlan, Obstacle } from './move-backend.ts';
 import { movedTables } from './moved-tables.ts';
 import type { MoverSettings } from './mover-options.ts';
-import { busyCuts } from './parting.ts';
+import { Impossible } from './parts/impossible.ts';
+import { busyCuts } from './parts/parting.ts';
 import { type MoveRequest, type Parted, parted, type SlotMove } from './planner.ts';
 
 /** A move that is not begun: what it takes, and what stands in its way. */
@@ -18,6 +19,9 @@ export interface Planned {
   readonly plans: readonly PlannedMove[];
   /** Whether slots are cut, or added, for it. */
   readonly isParted: boolean;
+  /** The map as it is, and with the slots that are moved. */
+  readonly before: ShardMap;
+  readonly after: ShardMap;
   /** Of the whole request, whatever its moves meet. */
   readonly inTheWay: readonly Obstacle[];
 }
@@ -43,7 +47,7 @@ export async function planned(
     const busy = [...busyObstacles(to.map, move), ...(await unknownTo(settings, move.to))];
     plans.push({ ...move, ...plan, obstacles: [...inTheWay, ...busy, ...plan.obstacles] });
   }
-  return { plans, isParted: to.map !== map, inTheWay };
+  return { plans, isParted: to.map !== map, before: map, after: to.map, inTheWay };
 }
 
 /** The map with the slots that the request moves. @throws InvalidOptionError */
@@ -51,9 +55,13 @@ export function partedFor(map: ShardMap, request: MoveRequest): Parted {
   try {
     return parted(map, request);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw refused('request', 'a move that can be', request, error.message);
+    throw asRefused(error, 'request', 'a move that can be', request);
   }
+}
+
+/** An error for the caller, who has asked for what cannot be. */
+export function asRefused(error: unknown, option: string, wanted: string, value: unknown): unknown {
+  return error instanceof Impossible ? refused(option, wanted, value, error.message) : error;
 }
 
 /** The request with the weights of what it is to balance by. */

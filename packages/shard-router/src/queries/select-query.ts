@@ -10,6 +10,7 @@ import { type Aggregates, aggregationOf, type ResultsOf } from './aggregation.ts
 import { Filtered } from './filtered.ts';
 import type { Pairs } from './joins/equal-columns.ts';
 import { joined } from './joins/joining.ts';
+import type { Lender } from './joins/lender.ts';
 import { type Asks, LookupQuery, type Page, type PageOf } from './joins/lookup-query.ts';
 import { nested } from './joins/nesting.ts';
 import {
@@ -29,6 +30,10 @@ import type { Shards } from './shards.ts';
 
 /** The time of a stream that has none: executors take no infinity. Some 24 days. */
 const longestMs = 2 ** 31 - 1;
+
+function endless(scope: StreamScope): StreamScope {
+  return { ...scope, timeoutMs: scope.timeoutMs ?? longestMs };
+}
 
 /**
  * A query of one table, or of the pairs of a join, whose columns are those of the table and `name.column` of the others. Each call returns another; nothing is sent before `all`, `first`, `page` or the first step of a stream. A query without
@@ -198,13 +203,24 @@ export class SelectQuery<C, S extends TableSpec, R>
    */
   async *stream(scope: StreamScope = {}, missing?: MissingShard[]): AsyncGenerator<R, void> {
     checkTold(scope, missing);
-    const endless = { ...scope, timeoutMs: scope.timeoutMs ?? longestMs };
-    yield* this.#streamed(this.#asked(this.#ordered(this.#query)), endless, missing);
+    yield* this.#streamed(this.#asked(this.#ordered(this.#query)), endless(scope), missing);
+  }
+
+  /** As `stream`; look-ups may use its connections between its batches. */
+  async *streamLending(
+    lender: Lender,
+    scope: StreamScope,
+    missing?: MissingShard[],
+  ): AsyncGenerator<R, void> {
+    const asked = { ...this.#asked(this.#ordered(this.#query)), lending: lender };
+    yield* this.#streamed(asked, endless(scope), missing);
   }
 
   /** A stream that is a part of a larger query: it goes on also when all of its shards fail, and has the time of any query. */
-  streamPart(scope: StreamScope, missing: MissingShard[]): AsyncGenerator<R, void> {
-    return this.#streamed({ ...this.#asked(this.#ordered(this.#query)), isPart: true }, scope, missing);
+  streamPart(scope: StreamScope, missing: MissingShard[], lender?: Lender): AsyncGenerator<R, void> {
+    const asked = this.#asked(this.#ordered(this.#query));
+    const shards = lender === undefined ? asked.shards : lender.of(asked.shards);
+    return this.#streamed({ ...asked, shards, isPart: true }, scope, missing);
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<R, void> {

@@ -1,6 +1,6 @@
 import { describe, InvalidOptionError } from '@ashlar/core';
 import type { Store } from '@ashlar/store';
-import { InvalidValueError } from '../errors/statements.ts';
+import { InvalidQueryError, InvalidValueError } from '../errors/statements.ts';
 import type { Shards } from '../queries/shards.ts';
 import type { Guarded } from '../running/guarded.ts';
 import { Table } from '../tables/table-of.ts';
@@ -76,5 +76,5 @@ export class DeclaredReferences<C> {
 }
 
 function refuse(): Promise<never> {
-  return Promise.reject(new TypeError('a reference table is written by its own methods'));
+  return Promise.reject(new InvalidQueryError('a reference table is written by its own methods'));
 }

@@ -1,4 +1,5 @@
 import { InvalidValueError } from '../errors/statements.ts';
+import { TwoPhaseUnavailableError } from '../errors/two-phase.ts';
 
 /** What PostgreSQL takes for the name of a prepared transaction, without the zero at its end. */
 const longest = 199;
@@ -25,13 +26,12 @@ export function readId(id: string): { readonly shard: string; readonly begunAt: 
   return { shard: decodeURIComponent(shard), begunAt: Number.parseInt(begunAt!, 36) };
 }
 
-/** The name of the part of a transaction at one shard: databases of one server share their names. @throws RangeError */
+/** The name of the part of a transaction at one shard: databases of one server share their names. @throws TwoPhaseUnavailableError */
 export function gidOf(router: string, id: string, shard: string): string {
   const gid = `${prefixOf(router)}${id}:${encodeURIComponent(shard)}`;
   if (gid.length <= longest) return gid;
-  throw new RangeError(
-    `the names of the router and its shards are too long for a prepared transaction: ${JSON.stringify(gid)}`,
-  );
+  const why = `the names of the router and its shards are too long for a prepared transaction: ${JSON.stringify(gid)}`;
+  throw new TwoPhaseUnavailableError(undefined, why);
 }
 
 /** The id in the name of a part; undefined when the name is not that of one. */

@@ -81,6 +81,53 @@ describe('the command line', () => {
     });
   });
 
+  it('joins the slot of a key to that of the others', async () => {
+    const file = config(
+      'join',
+      `await mover.begin({ kind: 'place', key: 7, to: router.route(7).shard });
+       const begin = mover.begin.bind(mover);
+       mover.begin = async request => {
+         const moves = await begin(request);
+         console.log(JSON.stringify((await mover.map()).joins));
+         return moves;
+       };`,
+    );
+    const { code, stdout } = await run('move', '--config', file, '--join', '7');
+    expect(code).toBe(0);
+    expect(stdout).toBe('[{"slot":65,"into":64}]\ndone\n');
+    const wrong = await run('move', '--config', file, '--join', 'seven');
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('must be an integer') });
+  });
+
+  it('forgets a key of a directory, unless there are rows of it', async () => {
+    const text = (more: string) => `
+      import { memoryMoves, memoryShards, Mover, ShardRouter } from ${JSON.stringify(new URL('index.js', dist))};
+      import { memoryStore } from ${JSON.stringify(store)};
+      const shards = memoryShards(['one', 'two']);
+      const tables = { notes: { key: ['tenant'], primaryKey: ['tenant'], columns: { tenant: 'int8' } } };
+      const store = memoryStore();
+      const layout = { kind: 'directory', entries: [{ key: 7, shard: 'one' }, { key: 8, shard: 'two' }] };
+      const router = new ShardRouter({ shards, store, key: 'int8', tables, layout });
+      await router.ready();
+      ${more}
+      export const mover = new Mover({ store, tables, backend: memoryMoves({ shards }) });
+      export const close = async () => {
+        console.log(JSON.stringify((await mover.map()).layout.entries));
+        await router.close();
+      };
+    `;
+    const empty = cli.file('empty.mjs', text(''));
+    const forgot = await run('forget', '--config', empty, '--key', '7');
+    expect(forgot).toMatchObject({ code: 0, stdout: 'done\n[{"key":["8"],"slot":1}]\n' });
+    const filled = cli.file('filled.mjs', text("await router.table('notes').insert({ tenant: 7 });"));
+    const refused = await run('forget', '--config', filled, '--key', '7');
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('one has rows of it in notes'),
+    });
+    expect(await run('forget', '--config', filled, '--key', '7', '--keep-rows')).toMatchObject({ code: 0 });
+  });
+
   it('moves whole tables', async () => {
     const text = `
       import { memoryMoves, memoryShards, Mover, ShardRouter } from ${JSON.stringify(new URL('index.js', dist))};
@@ -222,6 +269,8 @@ describe('the command line', () => {
     [['move', '--config', 'CONFIG', '--from', 'one', '--into', 'two', '--slots', '9-3'], '--slots must be'],
     [['move', '--config', 'CONFIG', '--from', 'one', '--into', 'two', '--part', '2'], '--part must be'],
     [['rollback', '--config', 'CONFIG'], '--id is needed'],
+    [['forget', '--config', 'CONFIG'], '--key is needed'],
+    [['forget', '--config', 'CONFIG', '--key', '7'], 'are not in a directory'],
     [['status', '--config', 'missing.mjs'], 'cannot be loaded'],
   ])('refuses %j', async (args, message) => {
     const file = args.includes('CONFIG') ? config('usage') : '';

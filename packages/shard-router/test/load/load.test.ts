@@ -7,7 +7,7 @@ import { Load } from '../../src/load/load.ts';
 import { loadWeights } from '../../src/load/weights.ts';
 import { firstMap } from '../../src/map/first-map.ts';
 import { Routes } from '../../src/map/routes.ts';
-import { withOwnSlot } from '../../src/moves/parting.ts';
+import { withOwnSlot } from '../../src/moves/parts/parting.ts';
 import { slotMoves } from '../../src/moves/planner.ts';
 import { movingShards, put } from '../support/moving-shards.ts';
 

@@ -8,7 +8,9 @@ import { Slots } from '../../src/keys/slots.ts';
 import { firstMap, type LayoutSpec } from '../../src/map/first-map.ts';
 import { faultOf } from '../../src/map/map-fault.ts';
 import { ownersOf, type ShardMap } from '../../src/map/shard-map.ts';
-import { withBound, withOwnSlot } from '../../src/moves/parting.ts';
+import { Impossible } from '../../src/moves/parts/impossible.ts';
+import { withJoin } from '../../src/moves/parts/joining.ts';
+import { withBound, withOwnSlot } from '../../src/moves/parts/parting.ts';
 import { parted } from '../../src/moves/planner.ts';
 
 const shards = ['a', 'b', 'c'];
@@ -106,7 +108,7 @@ describe('ranges of keys', () => {
     expect(withOwnSlot(twice, 'h', 'b')).toBe(twice);
     expect(slotsOf(twice).words(7)).toBe('the keys before "m", from "g", before "i", the key "h" alone');
     expect(faultOf(twice)).toBeUndefined();
-    expect(() => withBound(firstMap('text', 16, shards), 'g')).toThrow(RangeError);
+    expect(() => withBound(firstMap('text', 16, shards), 'g')).toThrow('not in slots by range');
   });
 
   it('are found damaged', () => {
@@ -278,12 +280,28 @@ describe('slots that are not by hash alone', () => {
     ['a hash', ['text', 'int8'], tuples, firstMap(['text', 'int8'], 8, shards)],
   ];
 
+  /** First bounds, which are joined too. */
+  const bounds: Readonly<Record<string, readonly ShardKey[]>> = { int8: [-7], text: ["b'"] };
+  const joinedAt = (map: ShardMap, key: ShardKey) => {
+    try {
+      return withJoin(map, key);
+    } catch (error) {
+      // Both sides are cut
+      if (error instanceof Impossible) return map;
+      throw error;
+    }
+  };
+
   it.each(cases)(
-    '%s: are where PostgreSQL computes them, also when they are cut',
+    '%s: are where PostgreSQL computes them, also when they are cut and joined',
     async (_, type, keys, first) => {
       let map = withOwnSlot(withOwnSlot(first, keys[0]!, undefined), keys[50]!, undefined);
       if (map.layout?.kind === 'range')
         for (const key of keys.slice(51, 60)) if (!slotsOf(map).isAlone(key)) map = withBound(map, key);
+      // All on one shard, and some of them joined
+      map = { ...map, ranges: [{ from: 0, shard: 'a' }] };
+      for (const key of [keys[0]!, ...keys.slice(51, 55), ...(bounds[type as string] ?? [])])
+        map = joinedAt(map, key);
       expect(map.slots).toBeGreaterThan(first.slots);
       expect(faultOf(map)).toBeUndefined();
       const slots = slotsOf(map);

@@ -7,11 +7,8 @@ import {
   WrongShardError,
 } from '../../src/errors/routing.ts';
 import { ShardIds } from '../../src/ids/shard-ids.ts';
-import type { MemoryShard } from '../../src/memory/memory-shard.ts';
-import { movingShards, noteOf, put, rowsOf } from '../support/moving-shards.ts';
-
-const tenantsIn = async (shard: MemoryShard) =>
-  (await shard.read(db => db.execute(rowsOf()))).rows.map(row => Number(row['tenant'])).sort((a, b) => a - b);
+import { noteOf, put, rowsOf } from '../support/moving-shards.ts';
+import { filled, tenantsIn } from './tenants.ts';
 
 const byRange = {
   layout: {
@@ -22,17 +19,6 @@ const byRange = {
     ],
   },
 } as const;
-
-/** @param first the shards that the first map has */
-async function filled(more: object, first = ['a', 'b', 'c']) {
-  const site = await movingShards(['a', 'b', 'c']);
-  const early = Object.fromEntries(first.map(name => [name, site.shards[name]!]));
-  await (await site.router({ ...more, shards: early })).close();
-  const router = await site.router(more);
-  for (let tenant = 0; tenant < 100; tenant += 10)
-    await router.on(tenant).write(db => db.execute(put(tenant, 1)));
-  return { ...site, one: router };
-}
 
 describe('a map of ranges', () => {
   it('has a range cut and moved, and brought back past the fences of before', async () => {

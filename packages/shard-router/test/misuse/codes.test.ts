@@ -2,8 +2,10 @@ import type { Executor } from '@ashlar/replica-failover/executor';
 import { memoryStore } from '@ashlar/store';
 import { expect, it, onTestFinished } from 'vitest';
 import { postgresMoves } from '../../src/adapters/postgres.ts';
+import { isolationLevel } from '../../src/clients/isolation.ts';
 import { memoryShards, ShardRouter } from '../../src/index.ts';
 import type { MoveBackend, MoveContext, MoveSpec } from '../../src/moves/move-backend.ts';
+import { Table } from '../../src/tables/table-of.ts';
 import { Branch } from '../../src/two-phase/branch.ts';
 import { gidOf, newId } from '../../src/two-phase/names.ts';
 import { Recovery } from '../../src/two-phase/recovery.ts';
@@ -63,6 +65,47 @@ it('a reference table of which no shard has the newest version is told by a code
   await expect(countries.select().all({ consistency: 'strong' })).rejects.toMatchObject(told);
 });
 
+it('names that are too long for a prepared transaction are told by a code, and nothing is written', async () => {
+  const store = memoryStore();
+  const accounts = { key: ['owner'], primaryKey: ['owner'], columns: { owner: 'text' } } as const;
+  const router = new ShardRouter({
+    shards: memoryShards(['one', 'two']),
+    name: 'n'.repeat(200),
+    store,
+    key: 'text',
+    tables: { accounts },
+    twoPhase: true,
+  });
+  onTestFinished(async () => {
+    await router.close();
+    await store.close();
+  });
+  await router.ready();
+  const owners = ['a', 'b', 'c', 'd', 'e', 'f'];
+  expect(new Set(owners.map(owner => router.route(owner).shard)).size).toBe(2);
+  const writing = router.transaction(
+    owners,
+    async tx => {
+      for (const owner of owners) await tx.table('accounts').insert({ owner });
+    },
+    { twoPhase: true },
+  );
+  await expect(writing).rejects.toMatchObject({
+    code: 'ASHLAR_SHARD_ROUTER_TWO_PHASE_UNAVAILABLE',
+    message: expect.stringContaining('too long for a prepared transaction'),
+  });
+  expect(await router.table('accounts').select().everywhere().count()).toBe(0n);
+});
+
+it('an isolation that there is not, and a write within a read, are told by a code', async () => {
+  expect(isolationLevel(' repeatable_read')).toBe('REPEATABLE READ');
+  expect(() => isolationLevel('snapshot')).toThrow(expect.objectContaining({ option: 'isolation' }));
+  const { one } = memoryShards(['one']);
+  const table = new Table('notes', { key: ['id'], primaryKey: ['id'], columns: { id: 'int8' } }, 'int8');
+  const writing = one.read(client => client.execute({ kind: 'truncate', table }));
+  await expect(writing).rejects.toMatchObject({ code: 'ASHLAR_SHARD_ROUTER_INVALID_QUERY' });
+});
+
 const move: MoveSpec = {
   ...{ id: 'late', router: 'shards', from: 'one', to: 'two', slices: [{ from: 0, to: 512 }] },
   ...{ key: 'text', slots: 1_024, tables: {} },
@@ -85,6 +128,8 @@ const calls: Readonly<Record<string, (backend: MoveBackend) => Promise<unknown>>
   unfollow: backend => backend.unfollow!(move, context),
   abort: backend => backend.abort(move, context),
   finish: backend => backend.finish(move, context),
+  retire: backend => backend.retire!(move, context, { withinMs: 100, keepsRows: false }),
+  admit: backend => backend.admit!(move, context),
   leaks: backend => backend.leaks('one', []),
 };
 

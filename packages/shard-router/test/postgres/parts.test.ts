@@ -1,6 +1,7 @@
 import { memoryStore } from '@ashlar/store';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FenceBusyError } from '../../src/errors/moves.ts';
 import { firstMap, type LayoutSpec } from '../../src/map/first-map.ts';
 import { Maps } from '../../src/map/maps.ts';
 import { Mover } from '../../src/moves/mover.ts';
@@ -102,6 +103,64 @@ describe('parts of a map between two databases of PostgreSQL', () => {
     for (const customer of 'bd') await write(shards.two, customer);
     await close();
   }, 90_000);
+
+  it('a range whose parts were joined comes back past the fences of both', async () => {
+    const parts = [
+      { to: 'm', shard: 'one' },
+      { from: 'm', shard: 'two' },
+    ];
+    const { moved, close } = await site({ kind: 'range', parts });
+    await moved({ kind: 'cut', at: 'c', to: 'two' });
+    await moved({ kind: 'place', key: 'e', to: 'one' });
+    await moved({ kind: 'place', key: 'e', to: 'two' });
+    await moved({ kind: 'join', at: 'e' });
+    // Also with the range from `m` on, which the first map has
+    await moved({ kind: 'join', at: 'm' });
+    await expect(write(shards.one, 'e')).rejects.toMatchObject(refused);
+    await moved({ kind: 'merge', shards: ['two'], into: 'one' });
+    expect([await customersAt(shards.one), await customersAt(shards.two)]).toEqual(['a b c d e f', '']);
+    for (const customer of 'abcdef') await write(shards.one, customer);
+    for (const customer of 'ce') await expect(write(shards.two, customer)).rejects.toMatchObject(refused);
+    await expect(shards.two.query("INSERT INTO customer VALUES ('z')")).rejects.toMatchObject(refused);
+    await close();
+  }, 120_000);
+
+  it('a key is forgotten when it has no rows, and may be placed where it was', async () => {
+    const entries = ['a', 'b', 'c', 'd', 'e', 'f'].map(key => ({ key, shard: 'one' }));
+    const { mover, moved, close } = await site({ kind: 'directory', entries });
+    await moved({ kind: 'place', key: 'b', to: 'two' });
+    await expect(mover.forget('d')).rejects.toMatchObject({
+      obstacles: [
+        { kind: 'rows', shard: 'one', table: 'customer' },
+        { kind: 'rows', shard: 'one', table: 'purchase' },
+      ],
+    });
+    await write(shards.one, 'd');
+    // A transaction that nobody sees yet is waited for
+    await shards.one.query("DELETE FROM purchase WHERE customer IN ('d', 'e')");
+    await shards.one.query("DELETE FROM customer WHERE id IN ('d', 'e')");
+    const open = await shards.connect('one');
+    await open.query("BEGIN; INSERT INTO customer VALUES ('d')");
+    await expect(mover.forget('d')).rejects.toThrow(FenceBusyError);
+    await open.query('ROLLBACK');
+    await mover.forget('d');
+    await mover.forget('e');
+    for (const id of ['d', 'e'])
+      await expect(shards.one.query('INSERT INTO customer VALUES ($1)', [id])).rejects.toMatchObject(refused);
+    await expect(write(shards.one, 'b')).rejects.toMatchObject(refused);
+    await write(shards.one, 'c');
+    await moved({ kind: 'place', key: 'd', to: 'one' });
+    await shards.one.query("INSERT INTO customer VALUES ('d')");
+    await expect(write(shards.one, 'b')).rejects.toMatchObject(refused);
+    await moved({ kind: 'place', key: 'd', to: 'two' });
+    await expect(write(shards.one, 'd')).rejects.toMatchObject(refused);
+    await write(shards.two, 'd');
+    await mover.forget('c', { rows: 'keep' });
+    await expect(write(shards.one, 'c')).rejects.toMatchObject(refused);
+    await moved({ kind: 'place', key: 'c', to: 'one' });
+    await write(shards.one, 'c');
+    await close();
+  }, 120_000);
 
   it('whole tables are moved together, and the others stay open', async () => {
     const layout = { kind: 'tables', tables: { customer: 'one', purchase: 'one' } } as const;

@@ -34,6 +34,15 @@ describe('the plan of a move', () => {
     expect(rows).toEqual([]);
   });
 
+  it('names a shard that the backend was not given', async () => {
+    expect(await kindsOf({ ...lowerHalf('plan'), to: 'nine' })).toEqual([
+      ['unknown_shard', 'nine', undefined],
+    ]);
+    await expect(shards.moves().leaks('nine', [])).rejects.toMatchObject({
+      code: 'ASHLAR_SHARD_ROUTER_MOVE_REFUSED',
+    });
+  });
+
   it.each([
     [
       'no_table',

@@ -37,10 +37,14 @@ export interface TwoShards extends AsyncDisposable {
   moves(copyRowsPerSecond?: number): PostgresMoves;
 }
 
-export async function twoShards(options: PostgresOptions = {}): Promise<TwoShards> {
+/** @param second of the server of `two`, where that is another */
+export async function twoShards(
+  options: PostgresOptions = {},
+  second: PostgresOptions = options,
+): Promise<TwoShards> {
   const servers = [
     await startPostgres({ own: true, ...options }),
-    await startPostgres({ own: true, ...options }),
+    await startPostgres({ own: true, ...second }),
   ] as const;
   const clients: pg.Client[] = [];
   const urls = { one: servers[0].url, two: servers[1].url };

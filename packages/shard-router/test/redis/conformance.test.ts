@@ -41,5 +41,13 @@ moveConformance(
       },
     };
   },
-  { name: 'Redis' },
+  {
+    name: 'Redis',
+    skip: [
+      {
+        test: 'a shard refuses slots that are nobody’s, unless it has rows of them, until it is to have them again',
+        reason: 'shards of Redis have no `retire`: entries of a directory over them stay',
+      },
+    ],
+  },
 );

@@ -25,6 +25,8 @@ export interface PostgresOptions {
   readonly config?: PostgresConfig;
   /** Added to the environment of all of them, such as that of a `steppedClock`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The folder of `postgres` and `initdb` of another version. With standbys, it needs `psql` and `pg_basebackup` too. */
+  readonly programs?: string | undefined;
   /** A server of our own, also where the environment names one; so it is anyway with any other option. */
   readonly own?: boolean;
 }
@@ -61,7 +63,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const given = Object.keys(options).length === 0 ? givenServer('postgres') : undefined;
   if (given !== undefined) return Object.assign(given, { standbys: [] });
 
-  const tools = dirname(realpathSync(await providePath('postgres')));
+  const tools = options.programs ?? dirname(realpathSync(await providePath('postgres')));
   const user = otherUser('postgres', 'nobody');
   return together(async member => {
     const directory = temporaryDirectory('postgres', user);

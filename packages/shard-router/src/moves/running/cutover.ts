@@ -4,7 +4,7 @@ import type { Moving } from '../../map/moving.ts';
 import { positionsOf } from '../../running/seen.ts';
 import type { MoveContext, MoveSpec, Verification } from '../move-backend.ts';
 import type { MoverSettings } from '../mover-options.ts';
-import type { Held, HeldMove } from './held-move.ts';
+import { type Held, type HeldMove, Undo } from './held-move.ts';
 import type { Progress } from './progress.ts';
 import { confirmed } from './routers.ts';
 
@@ -154,11 +154,50 @@ async function reopened({ settings, spec }: Cutover, undoing: MoveContext): Prom
   }
 }
 
-/** From `turn` to the change of the map. */
-async function turned({ settings, held, spec, undoing, progress }: Cutover, begunAt: number): Promise<Held> {
-  const { backend, clock } = settings;
-  await backend.turn(spec, undoing);
+/**
+ * From `turn` to the change of the map. When the target is not ready in time, the move is undone; but not a rollback, whose target may have
+ * been written.
+ *
+ * @throws Undo
+ */
+async function turned(
+  { settings, held, spec, now: taken, undoing, progress }: Cutover,
+  begunAt: number,
+): Promise<Held> {
+  const { backend, clock, pauseMs, random } = settings;
+  const over = new AbortController();
+  const unlink = onAbort(undoing.signal, reason => over.abort(reason));
+  const late = new TooLong(`the target was not ready to be written within ${pauseMs} ms`);
+  clock.sleep(pauseMs, over.signal).then(
+    () => over.abort(late),
+    () => {},
+  );
+  const pauses = new Backoff({ firstMs: 10, maxMs: 200 }, random);
+  try {
+    if (taken.move.back) await backend.turn(spec, undoing);
+    else await untilTurned(over.signal);
+  } finally {
+    unlink();
+    over.abort();
+  }
   const now = await held.commit(undoing.signal, Date.now());
   progress.tell({ pauseMs: clock.now() - begunAt });
   return now;
+
+  async function untilTurned(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      let failure: unknown;
+      try {
+        return await backend.turn(spec, { ...undoing, signal });
+      } catch (error) {
+        undoing.signal.throwIfAborted();
+        if (error instanceof StaleMoveError) throw error;
+        failure = error;
+      }
+      await clock.sleep(pauses.nextMs(), signal).catch(() => {
+        undoing.signal.throwIfAborted();
+        throw new Undo(late.message, { cause: failure });
+      });
+    }
+  }
 }

@@ -15,6 +15,9 @@ export interface Held {
 /** Somebody has asked for the move to be undone. */
 export class AbortAsked extends Error {}
 
+/** Why a move is undone of itself. */
+export class Undo extends Error {}
+
 export interface HeldMoveOptions {
   readonly maps: Maps;
   readonly id: string;
@@ -88,7 +91,7 @@ export class HeldMove {
       const next = {
         ...this.#with(map, committed),
         epoch: map.epoch + 1,
-        ranges: rangesOf(withRetired(owners, map.cuts)),
+        ranges: rangesOf(withRetired(owners, map)),
       };
       return seen === undefined ? next : { ...next, seen: { ...map.seen, [move.to]: seen } };
     });

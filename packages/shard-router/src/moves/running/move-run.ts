@@ -8,16 +8,13 @@ import { movedTables } from '../moved-tables.ts';
 import type { MoverSettings } from '../mover-options.ts';
 import { cutOver } from './cutover.ts';
 import { follow } from './follow.ts';
-import { AbortAsked, type Held, type HeldMove } from './held-move.ts';
+import { AbortAsked, type Held, type HeldMove, Undo } from './held-move.ts';
 import { type Holding, holding } from './holding.ts';
 import { Progress } from './progress.ts';
 import { confirmed } from './routers.ts';
 
 /** How often the lag is asked for, in milliseconds. */
 const lagPauseMs = 50;
-
-/** Why a move is undone of itself. */
-class Undo extends Error {}
 
 /**
  * One process's work on a move, until it is committed, or over. Iterate it for what happens; `done` settles as the work does.

@@ -9,6 +9,7 @@ import { partialCursor } from '../page-cursor.ts';
 import { checkTold } from '../partial.ts';
 import { Unawaited } from '../unawaited.ts';
 import { checkEqual, checkName, type Pairs } from './equal-columns.ts';
+import { Lender } from './lender.ts';
 
 /** The part of a query of one table that a join or a look-up needs. */
 export interface Asks<R, S extends TableSpec = TableSpec> {
@@ -24,7 +25,9 @@ export interface Asks<R, S extends TableSpec = TableSpec> {
   count(scope?: QueryScope): Promise<bigint>;
   page(page: PageOf, scope?: QueryScope): Promise<Page<R>>;
   stream(scope?: StreamScope, missing?: MissingShard[]): AsyncGenerator<R, void>;
-  streamPart(scope: StreamScope, missing: MissingShard[]): AsyncGenerator<R, void>;
+  /** As `stream`, with a lender that gets its connections. */
+  streamLending(lender: Lender, scope: StreamScope, missing?: MissingShard[]): AsyncGenerator<R, void>;
+  streamPart(scope: StreamScope, missing: MissingShard[], lender?: Lender): AsyncGenerator<R, void>;
 }
 
 /** Which page of a query. */
@@ -112,18 +115,20 @@ export class LookupQuery<R> extends Unawaited implements AsyncIterable<R> {
   }
 
   /**
-   * The rows as they come; `missing` is told of shards that fail when they may. It keeps the connections of the rows while it looks up on others.
+   * The rows as they come; `missing` is told of shards that fail when they may. It looks up on the connections of the rows, and on others where
+   * it has none of the shard.
    *
    * @throws InvalidQueryError when a batch finds too many
    */
   async *stream(scope: StreamScope = {}, missing?: MissingShard[]): AsyncGenerator<R, void> {
     checkTold(scope, missing);
     const told = missing ?? [];
+    const lender = new Lender();
     let batch: Row[] = [];
-    for await (const row of this.#rows.stream(scope, told)) {
+    for await (const row of this.#rows.streamLending(lender, scope, told)) {
       batch.push(row as Row);
       if (batch.length < rowsAtOnce) continue;
-      yield* await this.#found(batch, scope, told);
+      yield* await this.#found(batch, scope, told, lender);
       batch = [];
     }
     yield* await this.#found(batch, scope, told);
@@ -142,13 +147,18 @@ export class LookupQuery<R> extends Unawaited implements AsyncIterable<R> {
     return rowsWith(found, missing);
   }
 
-  async #found(batch: readonly Row[], scope: StreamScope, missing: MissingShard[]): Promise<readonly R[]> {
+  async #found(
+    batch: readonly Row[],
+    scope: StreamScope,
+    missing: MissingShard[],
+    lender?: Lender,
+  ): Promise<readonly R[]> {
     let rows = batch;
     for (const lookup of this.#lookups) {
       const groups = groupsOf(lookup, rows, this.#rows.statement.table);
       if (groups.size > 0) {
         const lacking: MissingShard[] = [];
-        await find(lookup, rows, groups, scope, lacking);
+        await find(lookup, rows, groups, scope, lacking, lender);
         // Once, however many batches ask it
         missing.push(...lacking.filter(({ shard }) => missing.every(each => each.shard !== shard)));
       }
@@ -186,6 +196,7 @@ async function find(
   groups: Map<string, Row[]>,
   scope: StreamScope,
   missing: MissingShard[],
+  lender: Lender | undefined,
 ): Promise<void> {
   const { from, pairs } = lookup;
   const { table } = from.statement;
@@ -194,7 +205,7 @@ async function find(
     from,
   );
   let found = 0;
-  for await (const row of query.streamPart(scope, missing) as AsyncIterable<Row>) {
+  for await (const row of query.streamPart(scope, missing, lender) as AsyncIterable<Row>) {
     const id = idOf(lookup, row, 1, table);
     const group = id === undefined ? undefined : groups.get(id);
     // Of several columns, the lists also have what no row has together

@@ -10,7 +10,7 @@ import { checkScope, type QueryScope, type StreamScope } from '../../running/sco
 import { byOrder } from '../../tables/order.ts';
 import { groupOrder, type Query } from '../../tables/statement.ts';
 import { keysIn, ownedBy, type Shards, shardsOf } from '../shards.ts';
-import { failed, type MissingShard, scatter } from './scatter.ts';
+import { failed, type Lending, type MissingShard, scatter } from './scatter.ts';
 import type { ShardQuery } from './shard-cursor.ts';
 
 export type { QueryScope, StreamScope };
@@ -25,6 +25,8 @@ export interface Asked<C> {
   readonly isEverywhere: boolean;
   /** Set where it is a part of a larger query, which goes on when all of its shards fail. */
   readonly isPart?: boolean;
+  /** Is told whose connections look-ups may use while the rows stream. */
+  readonly lending?: Lending;
 }
 
 /** How often a query begins anew because the map has changed before each shard had its snapshot. */
@@ -79,6 +81,8 @@ export async function* gather<C>(
       batchRows,
       isInTransaction: shards.isTransaction,
       scope,
+      lending: asked.lending,
+      lends: asked.lending && (isPartial ? 'partial' : 'fail'),
       onShardError(failure) {
         if (parts.length === 1 && asked.isPart !== true) throw failure.error;
         if (!isPartial) throw failed(failure);
@@ -134,7 +138,8 @@ function partsOf<C>(
     const [shard] = shardsOf(routes);
     return [{ shard: shard!, executor: shards.shard(shard!), statement: query }];
   }
-  const names = keys === undefined ? shardsOf(routes) : [...new Set(keys.map(each => routes.of(each).shard))];
+  const names =
+    keys === undefined ? shardsOf(routes) : [...new Set(keys.map(each => routes.of(each).shard))].sort();
   return names.map(shard => ({
     shard,
     executor: shards.shard(shard),

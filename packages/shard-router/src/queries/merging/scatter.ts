@@ -1,8 +1,8 @@
 import { onAbort } from '@ashlar/core';
-import type { ReadScope } from '@ashlar/replica-failover/executor';
+import { isAtOnce } from '../../clients/batches.ts';
 import type { Row } from '../../columns/column.ts';
 import { ShardFailedError } from '../../errors/statements.ts';
-import { ShardCursor, type ShardQuery } from './shard-cursor.ts';
+import { type CursorOptions, ShardCursor, type ShardQuery } from './shard-cursor.ts';
 
 /** A shard whose rows a partial answer lacks. */
 export interface MissingShard {
@@ -10,18 +10,21 @@ export interface MissingShard {
   readonly error: unknown;
 }
 
-export interface Scatter<C> {
+/** Is told of the cursors whose connections look-ups may use. */
+export interface Lending {
+  lends<C>(cursors: readonly ShardCursor<C>[]): void;
+}
+
+export interface Scatter<C> extends CursorOptions {
   readonly parts: readonly ShardQuery<C>[];
   /** The order of the rows, which each part has; undefined for none. */
   readonly compare: ((a: Row, b: Row) => number) | undefined;
   readonly limit: number | undefined;
-  readonly batchRows: number;
-  readonly isInTransaction: boolean;
-  readonly scope: ReadScope;
   /** Takes note of a shard that failed; throws when the query must fail with it. */
   onShardError(missing: MissingShard): void;
   /** Whether the parts are still all there is, once each has its snapshot; otherwise nothing is yielded. */
   isCurrent(): boolean | Promise<boolean>;
+  readonly lending?: Lending | undefined;
 }
 
 /** Where the merge stands in the rows of one shard. */
@@ -32,18 +35,24 @@ interface Head<C> {
 }
 
 /**
- * Runs the parts side by side and yields their rows merged, in batches. No shard is more than two batches ahead of what was taken.
+ * Runs the parts, which are in the order of the names of their shards, side by side and yields their rows merged, in batches. No shard is more than two batches ahead of what was taken.
  * However it ends, every connection has been given back when it has. Returns whether the parts were current.
  */
 export async function* scatter<C>(query: Scatter<C>): AsyncGenerator<readonly Row[], boolean> {
   const { signal } = query.scope;
   signal?.throwIfAborted();
-  const cursors = query.parts.map(
-    part => new ShardCursor(part, query.batchRows, query.scope, query.isInTransaction),
-  );
+  const cursors: ShardCursor<C>[] = [];
   const close = () => Promise.all(cursors.map(cursor => cursor.close()));
   const unlink = signal && onAbort(signal, close);
   try {
+    for (const part of query.parts) {
+      const cursor = new ShardCursor(part, query);
+      cursors.push(cursor);
+      // Who has the connection of one shard and waits for that of the next must not wait for somebody who does the same in another order
+      if (!query.isInTransaction && !isAtOnce(part.statement, query.batchRows)) await cursor.begun();
+      signal?.throwIfAborted();
+    }
+    query.lending?.lends(cursors);
     const heads = await Promise.all(cursors.map(cursor => first(query, cursor)));
     signal?.throwIfAborted();
     if (!(await query.isCurrent())) return false;
@@ -102,5 +111,5 @@ async function* merge<C>(query: Scatter<C>, all: readonly Head<C>[]): AsyncGener
 
 /** Names the shard in an error that came while several ran. */
 export function failed({ shard, error }: MissingShard): ShardFailedError {
-  return new ShardFailedError(shard, error);
+  return error instanceof ShardFailedError ? error : new ShardFailedError(shard, error);
 }

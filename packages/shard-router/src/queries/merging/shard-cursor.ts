@@ -1,6 +1,8 @@
 import type { Executor, ReadScope } from '@ashlar/replica-failover/executor';
 import { Batches, cancel } from '../../clients/batches.ts';
+import { isQueryClient, type QueryClient } from '../../clients/client.ts';
 import type { Row } from '../../columns/column.ts';
+import { ShardFailedError } from '../../errors/statements.ts';
 import type { Query } from '../../tables/statement.ts';
 
 /** One shard's part of a query. */
@@ -11,6 +13,19 @@ export interface ShardQuery<C> {
   /** Is called on the connection of the shard before it has its snapshot, and after. */
   readonly look?: ((client: C) => Promise<void>) | undefined;
 }
+
+/** How the parts of a query run. */
+export interface CursorOptions {
+  /** Rows that are fetched at once. */
+  readonly batchRows: number;
+  readonly scope: ReadScope;
+  readonly isInTransaction: boolean;
+  /** Its connection is for look-ups too, until it is closed. Those that fail leave the cursor as it is where `partial`. */
+  readonly lends?: 'fail' | 'partial' | undefined;
+}
+
+/** What is to be done on the connection of a cursor; without one, it is told that there is none. */
+type Loan<C> = (client: C | undefined) => Promise<void>;
 
 /** How long a server may take to cancel a statement. */
 const cancelMs = 2_000;
@@ -28,11 +43,16 @@ export class ShardCursor<C> {
   readonly #batches: Batches;
   readonly #stop = new AbortController();
   readonly #end: Promise<void>;
+  readonly #lends: CursorOptions['lends'];
+  readonly #loans: Loan<C>[] = [];
   readonly #waiting: (() => void)[] = [];
   #ready: readonly Row[] | undefined;
   #isTaken = false;
   #isClosed = false;
   #isOver = false;
+  #hasBegun = false;
+  /** Whether there are no more rows, while it still has its connection. */
+  #isAtEnd = false;
   /** Whether the shard waits for its batch to be taken, so that nothing is in flight on its connection. */
   #isIdle = false;
   #isFilling = false;
@@ -42,14 +62,13 @@ export class ShardCursor<C> {
 
   constructor(
     { shard, executor, statement, look }: ShardQuery<C>,
-    size: number,
-    scope: ReadScope,
-    isInTransaction: boolean,
+    { batchRows, scope, isInTransaction, lends }: CursorOptions,
   ) {
     this.shard = shard;
     this.#executor = executor;
     this.#look = look;
-    this.#batches = new Batches(statement, size, isInTransaction);
+    this.#lends = lends;
+    this.#batches = new Batches(statement, batchRows, isInTransaction);
     const work = (client: C) => this.#fill(client);
     this.#end = executor
       .read(work, { ...scope, signal: this.#stop.signal })
@@ -59,13 +78,20 @@ export class ShardCursor<C> {
       })
       .finally(() => {
         this.#isOver = true;
+        for (const loan of this.#loans.splice(0)) void loan(undefined);
         this.#notify();
       });
   }
 
+  /** Resolves when it has its connection, or gets none. */
+  async begun(): Promise<void> {
+    while (!this.#hasBegun && !this.#isOver) await this.#change();
+  }
+
   /** The next batch; undefined after the last, and once it is closed. Rejects with the shard's error. */
   async next(): Promise<readonly Row[] | undefined> {
-    while (this.#ready === undefined && !this.#isOver && !this.#isClosed) await this.#change();
+    while (this.#ready === undefined && !this.#isOver && !this.#isClosed && !this.#isAtEnd)
+      await this.#change();
     if (this.#isClosed) return undefined;
     const rows = this.#ready;
     if (rows === undefined && this.#failure !== undefined) throw this.#failure.error;
@@ -73,6 +99,28 @@ export class ShardCursor<C> {
     this.#isTaken = rows !== undefined;
     this.#notify();
     return rows;
+  }
+
+  /** Runs work on its connection, between two batches. Undefined where it has none that is to be lent; rejects as the work does. */
+  async lend<T>(work: (client: C) => Promise<T>): Promise<{ readonly result: T } | undefined> {
+    if (this.#lends === undefined || this.#isOver || this.#isClosed) return undefined;
+    return new Promise((resolve, reject) => {
+      this.#loans.push(async client => {
+        if (client === undefined) return resolve(undefined);
+        try {
+          resolve({ result: await this.#lent(client, work) });
+        } catch (error) {
+          reject(error);
+        }
+      });
+      this.#notify();
+    });
+  }
+
+  /** Ends what runs on its connection for somebody who has given it up, and the cursor with it where that cannot be done. */
+  async endLoan(): Promise<void> {
+    if (!(await this.#cancelled()))
+      this.#stop.abort(new Error('its connection was lent, and is not given back'));
   }
 
   /**
@@ -106,25 +154,65 @@ export class ShardCursor<C> {
 
   async #fill(client: C): Promise<void> {
     // An executor may run its work again elsewhere, which has another snapshot
-    if (this.#isTaken) throw new Error('a read cannot begin anew after some of its rows were returned');
+    if (this.#isTaken) {
+      const why = new Error('a read cannot begin anew after some of its rows were returned');
+      throw new ShardFailedError(this.shard, why);
+    }
     this.#ready = undefined;
     this.#isFilling = true;
+    this.#hasBegun = true;
+    this.#notify();
     try {
       await this.#look?.(client);
       let hasSnapshot = false;
       for await (const rows of this.#batches.of(client)) {
         if (!hasSnapshot) await this.#look?.(client);
         hasSnapshot = true;
-        this.#isIdle = true;
-        while (this.#ready !== undefined && !this.#isClosed) await this.#change();
-        this.#isIdle = false;
+        await this.#rest(client, () => this.#ready === undefined);
         if (this.#isClosed) return;
         this.#ready = rows;
         this.#notify();
       }
       if (!hasSnapshot) await this.#look?.(client);
+      if (this.#lends === undefined || !this.#batches.isCursor) return;
+      this.#isAtEnd = true;
+      this.#notify();
+      await this.#rest(client, () => false);
     } finally {
       this.#isFilling = false;
+    }
+  }
+
+  /** Waits, and lends the connection meanwhile, until it may go on or is closed. */
+  async #rest(client: C, isOver: () => boolean): Promise<void> {
+    for (;;) {
+      const loan = this.#loans.shift();
+      if (loan !== undefined) await loan(this.#batches.isCursor ? client : undefined);
+      else if (isOver() || this.#isClosed) return;
+      else {
+        this.#isIdle = true;
+        await this.#change();
+        this.#isIdle = false;
+      }
+    }
+  }
+
+  async #lent<T>(client: C, work: (client: C) => Promise<T>): Promise<T> {
+    if (!isQueryClient(client)) return work(client);
+    const lent: QueryClient = {
+      lent: this.#isAtEnd ? 'idle' : 'open',
+      // With the name of the cursor, so that whoever ends it cancels this too
+      query: (text, values) => client.query(`${text} -- ${this.#batches.name}`, values),
+    };
+    if (this.#isAtEnd || this.#lends === 'fail') return work(lent as C);
+    await client.query('SAVEPOINT ashlar_loan');
+    try {
+      const result = await work(lent as C);
+      await client.query('RELEASE ashlar_loan');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK TO ashlar_loan').catch(() => {});
+      throw error;
     }
   }
 

@@ -1,4 +1,5 @@
 import { FenceBusyError, MoveBlockedError } from '../../../errors/moves.ts';
+import { knownShard, unknownShards } from '../../../moves/known-shards.ts';
 import type {
   Following,
   MoveBackend,
@@ -24,6 +25,7 @@ import { backOf, directed, inSlices, relation, reversed, schema } from '../../po
 import { planOf } from '../../postgres/moves/planning/plan.ts';
 import { slotSizes } from '../../postgres/moves/planning/sizes.ts';
 import { relationsOf } from '../../postgres/moves/relations.ts';
+import { admit, retire } from '../../postgres/moves/retiring.ts';
 import { carrySequences } from '../../postgres/moves/sequences.ts';
 import type { SqlSession } from '../../postgres/moves/sessions/sql-session.ts';
 import type { PGliteMovedLike } from '../clients.ts';
@@ -53,6 +55,8 @@ export class PGliteMoves implements MoveBackend {
 
   async plan(spec: MoveSpec, signal: AbortSignal): Promise<MovePlan> {
     const move = directed(spec);
+    const obstacles = unknownShards(spec, this.#settings.shards);
+    if (obstacles.length > 0) return { obstacles, warnings: [], tables: [] };
     const [source, target] = [this.#look(move.from), this.#look(move.to)];
     const plan = await planOf(move, source, target, faultsOfDatabase, signal);
     if (plan.obstacles.length > 0) return plan;
@@ -191,12 +195,33 @@ export class PGliteMoves implements MoveBackend {
     for (const session of [source, target]) await dropFence(session, reversed(move), 'none', signal);
   }
 
+  async retire(
+    spec: MoveSpec,
+    { signal }: MoveContext,
+    how: { readonly withinMs: number; readonly keepsRows: boolean },
+  ): Promise<readonly string[]> {
+    const db = this.#db(spec.from);
+    try {
+      return await retire(new PGliteSession(spec.from, db, undefined, how.withinMs), spec, how, signal);
+    } catch (error) {
+      throw error instanceof BusySessionError ? new FenceBusyError(spec.from, { cause: error }) : error;
+    }
+  }
+
+  admit(spec: MoveSpec, { signal }: MoveContext): Promise<void> {
+    return admit(this.#look(spec.to), spec, signal);
+  }
+
   leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {
     return leftovers(this.#look(shard), current, never);
   }
 
+  #db(shard: string): PGliteMovedLike {
+    return knownShard(this.#settings.shards, shard).db;
+  }
+
   #look(shard: string): PGliteSession {
-    return new PGliteSession(shard, this.#settings.shards[shard]!.db);
+    return new PGliteSession(shard, this.#db(shard));
   }
 
   /** @param options `aborts` for whoever undoes the move, which ends it for all others @throws StaleMoveError, BusySessionError */
@@ -207,8 +232,7 @@ export class PGliteMoves implements MoveBackend {
   ): Promise<Work> {
     const move = directed(spec);
     const worker = { id: spec.id, token, aborts };
-    const at = (shard: string) =>
-      PGliteSession.begin(shard, this.#settings.shards[shard]!.db, worker, signal, withinMs);
+    const at = (shard: string) => PGliteSession.begin(shard, this.#db(shard), worker, signal, withinMs);
     const [source, target] = [await at(move.from), await at(move.to)];
     const relations = await relationsOf(source, move, signal);
     const arrived = () => bring({ move, source, target, relations }, signal);

@@ -18,7 +18,10 @@ export interface SchemaRow {
   readonly definition: string;
 }
 
-/** What tables are made of, but for the notes of this package. An index of a constraint is that constraint. */
+/**
+ * What tables are made of, but for the notes of this package. An index of a constraint is that constraint. That a column is not null is said of
+ * the column: only from PostgreSQL 18 on it is a constraint too.
+ */
 const query = `
   WITH tables AS (
     SELECT c.oid, c.relkind, c.relpersistence, c.relreplident, format('%I.%I', n.nspname, c.relname) AS "table"
@@ -33,7 +36,8 @@ const query = `
   UNION ALL SELECT t."table", 'column', a.attname, concat_ws(' ', format_type(a.atttypid, a.atttypmod),
       CASE WHEN a.attcollation <> 0 AND a.attcollation <> y.typcollation THEN 'COLLATE ' || l.collname END,
       CASE WHEN a.attnotnull THEN 'NOT NULL' END,
-      CASE WHEN a.attgenerated <> '' THEN 'GENERATED AS (' || pg_get_expr(d.adbin, d.adrelid) || ')' WHEN a.attidentity <> ''
+      CASE WHEN a.attgenerated <> '' THEN 'GENERATED AS (' || pg_get_expr(d.adbin, d.adrelid) || ')'
+        || CASE a.attgenerated WHEN 'v' THEN ' VIRTUAL' ELSE '' END WHEN a.attidentity <> ''
         THEN 'IDENTITY ' || a.attidentity::text WHEN d.adbin IS NOT NULL THEN 'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END)
     FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_type y ON y.oid = a.atttypid
     LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -41,7 +45,7 @@ const query = `
     FROM tables t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
     WHERE NOT EXISTS (SELECT FROM pg_constraint o WHERE o.conindid = i.indexrelid AND o.conrelid = t.oid)
   UNION ALL SELECT t."table", 'constraint', o.conname, pg_get_constraintdef(o.oid)
-    FROM tables t JOIN pg_constraint o ON o.conrelid = t.oid WHERE o.contype <> 't'`;
+    FROM tables t JOIN pg_constraint o ON o.conrelid = t.oid WHERE o.contype NOT IN ('t', 'n')`;
 
 const database = `
   SELECT '' AS "table", 'database' AS kind, name, definition FROM (

@@ -1,8 +1,9 @@
 import { MoveRefusedError } from '../../../errors/moves.ts';
 import type { MoveSpec, Obstacle } from '../../../moves/move-backend.ts';
 import { closeTarget, denyTruncate, dropFence } from './fence.ts';
-import { inSlices, moveOf, relation, schema } from './names.ts';
+import { moveOf, schema } from './names.ts';
 import { relationsOf } from './relations.ts';
+import { tablesWithRows } from './retiring.ts';
 import type { SqlSession } from './sessions/sql-session.ts';
 
 /** Rows of the moved slots that are at the target, which the map does not give it. */
@@ -11,18 +12,10 @@ export async function rowsAtTarget(
   target: SqlSession,
   signal: AbortSignal,
 ): Promise<Obstacle[]> {
-  const found: Obstacle[] = [];
-  for (const table of Object.keys(move.tables).sort()) {
-    const [row] = await target.run<{ is: boolean }>(
-      `SELECT EXISTS (SELECT FROM ${relation(table)} WHERE ${inSlices(move, table, move.slices)}) AS is`,
-      [],
-      signal,
-    );
-    const words =
-      'it has rows of these slots already, which the map does not give it: look at them, and delete them';
-    if (row!.is) found.push({ kind: 'rows_at_target', shard: target.shard, table, words });
-  }
-  return found;
+  const words =
+    'it has rows of these slots already, which the map does not give it: look at them, and delete them';
+  const tables = await tablesWithRows(target, move, signal);
+  return tables.map(table => ({ kind: 'rows_at_target', shard: target.shard, table, words }));
 }
 
 /** Whether all rows of the moved slots at the target are of this move's copy. Others are never deleted. */

@@ -98,6 +98,24 @@ export async function closeTarget(session: SqlSession, move: MoveSpec, signal: A
   });
 }
 
+/** Closes the fence of slots for good that this shard has had until now. In a transaction that has locked the tables. */
+export async function closeGone(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
+  await session.run(functions, [], signal);
+  const all = union([...(await goneOf(session, move, signal)), ...move.slices]);
+  await close(session, move, gone, all, [], signal);
+}
+
+/** Opens what the fence of those that are gone refuses of slots that nobody has. */
+export async function openGone(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
+  const stored = await storedGone(session, signal);
+  const { without } = split(liveSlices(move, stored), move.slices);
+  if (JSON.stringify(without) === JSON.stringify(union(stored))) return;
+  await unhurried(session, signal, async () => {
+    const { without } = split(await goneOf(session, move, signal), move.slices);
+    await close(session, move, gone, without, [], signal);
+  });
+}
+
 /**
  * Closes the fence of the source. The lock waits for all writers of the tables, and none begins meanwhile.
  *
@@ -201,9 +219,13 @@ export async function dropTriggers(
 
 /** The slots that are gone, of which some may have been cut since. */
 async function goneOf(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<readonly Slice[]> {
+  return liveSlices(move, await storedGone(session, signal));
+}
+
+async function storedGone(session: SqlSession, signal: AbortSignal): Promise<readonly Slice[]> {
   const statement = `SELECT slices FROM ${schema}.fence WHERE id = $1 AND opened < attempt`;
   const [row] = await session.run<{ slices: Slice[] }>(statement, [gone], signal);
-  return row === undefined ? [] : liveSlices(move, row.slices);
+  return row?.slices ?? [];
 }
 
 /** @param restored of the slices, those that are gone when the move is not */

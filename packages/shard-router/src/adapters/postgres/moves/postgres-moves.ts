@@ -39,6 +39,7 @@ import { backOf, directed, schema } from './names.ts';
 import { planOf } from './planning/plan.ts';
 import { faultsOfServer, limitsOfServer } from './planning/server.ts';
 import { slotSizes } from './planning/sizes.ts';
+import { admit, retire } from './retiring.ts';
 import { carrySequences } from './sequences.ts';
 import type { SqlSession } from './sessions/sql-session.ts';
 import { type AdministeredShard, Workers } from './sessions/workers.ts';
@@ -58,8 +59,10 @@ export class PostgresMoves implements MoveBackend {
     this.#rowsPerSecond = copyRowsPerSecond;
   }
 
-  plan(spec: MoveSpec, signal: AbortSignal): Promise<MovePlan> {
+  async plan(spec: MoveSpec, signal: AbortSignal): Promise<MovePlan> {
     const workers = this.#workers;
+    const obstacles = workers.unknown(spec);
+    if (obstacles.length > 0) return { obstacles, warnings: [], tables: [] };
     return workers.look(spec.from, signal, source =>
       workers.look(spec.to, signal, async target => {
         const plan = await planOf(directed(spec), source, target, faultsOfServer, signal);
@@ -209,6 +212,18 @@ export class PostgresMoves implements MoveBackend {
     await dropFence(target, move, 'none', signal);
     await dropFencesOfBack(move, source, target, signal);
     this.#workers.forget(move);
+  }
+
+  retire(
+    spec: MoveSpec,
+    { signal }: MoveContext,
+    how: { readonly withinMs: number; readonly keepsRows: boolean },
+  ): Promise<readonly string[]> {
+    return this.#workers.look(spec.from, signal, session => retire(session, spec, how, signal));
+  }
+
+  admit(spec: MoveSpec, { signal }: MoveContext): Promise<void> {
+    return this.#workers.look(spec.to, signal, session => admit(session, spec, signal));
   }
 
   leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {

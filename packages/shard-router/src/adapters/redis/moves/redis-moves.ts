@@ -1,4 +1,5 @@
 import { FenceBusyError, LostCopyError, MoveBlockedError } from '../../../errors/moves.ts';
+import { knownShard, unknownShards } from '../../../moves/known-shards.ts';
 import type {
   MoveBackend,
   MoveContext,
@@ -33,12 +34,7 @@ export class RedisMoves implements MoveBackend {
   }
 
   async plan(move: MoveSpec, signal: AbortSignal): Promise<MovePlan> {
-    const unknown = [move.from, move.to].filter(shard => !Object.hasOwn(this.#shards, shard));
-    const obstacles = unknown.map(shard => ({
-      kind: 'unknown_shard',
-      shard,
-      words: `there is no shard ${shard}`,
-    }));
+    const obstacles = unknownShards(move, this.#shards);
     if (obstacles.length > 0) return { obstacles, warnings: [], tables: [] };
     return planOf(move, this.#shards[move.from]!, this.#shards[move.to]!, this.#maxValueBytes, signal);
   }
@@ -156,11 +152,11 @@ export class RedisMoves implements MoveBackend {
   }
 
   async leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {
-    return leftovers(this.#shards[shard]!, current);
+    return leftovers(knownShard(this.#shards, shard), current);
   }
 
   async #take(move: MoveSpec, context: MoveContext, how: 'step' | 'look' | 'end' = 'step'): Promise<Sides> {
-    const [from, to] = [this.#shards[move.from]!, this.#shards[move.to]!];
+    const [from, to] = [knownShard(this.#shards, move.from), knownShard(this.#shards, move.to)];
     const [source, target] = await both(
       Side.take(from, move.from, move, context, how),
       Side.take(to, move.to, move, context, how),

@@ -1,5 +1,6 @@
 import { abortable, sleep } from '@ashlar/core';
 import { StaleMoveError } from '../../../../errors/moves.ts';
+import { ShardFailedError } from '../../../../errors/statements.ts';
 import { schema } from '../names.ts';
 import type { PgClientLike } from './client-like.ts';
 import { Presence, type SessionId } from './presence.ts';
@@ -38,6 +39,16 @@ export const creation: string = `
   CREATE TABLE IF NOT EXISTS ${schema}.fence (id text PRIMARY KEY, slices jsonb NOT NULL, restored jsonb NOT NULL, attempt integer NOT NULL, opened integer NOT NULL DEFAULT 0);
   CREATE TABLE IF NOT EXISTS ${schema}.touched (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, move text NOT NULL, relation text NOT NULL, key jsonb NOT NULL)`;
 
+/** Makes what moves keep. Two sessions at once would both create; the second finds everything there. */
+export async function createNotes(session: SqlSession, signal: AbortSignal): Promise<void> {
+  const [row] = await session.run<{ found: boolean }>(created, [], signal);
+  if (row!.found) return;
+  await session.transaction(signal, async () => {
+    await session.run(`SELECT pg_advisory_xact_lock(${lockSpace}, 0)`, [], signal);
+    await session.run(creation, [], signal);
+  });
+}
+
 /**
  * The one session that works on a move at a shard, under a lock that ends with it. A worker with a higher token ends the
  * session of the one before it: whoever was stopped in the midst of a step wakes up without a connection.
@@ -55,7 +66,7 @@ export class ShardSession implements SqlSession {
     this.#move = move;
     this.#client = client;
     const lose = (error?: Error) =>
-      this.#lose.abort(error ?? new Error('the server has ended the connection'));
+      this.#lose.abort(error ?? this.#failed('the server has ended the connection'));
     client.on('error', lose);
     client.on('end', () => lose());
   }
@@ -101,7 +112,7 @@ export class ShardSession implements SqlSession {
       await session.run(settings, [], signal);
       const [of] = await session.run<SessionId>(listed, [], signal);
       session.#watched = onGone => new Presence(of!, newClient, onGone);
-      await session.#create(signal);
+      await createNotes(session, signal);
       await session.#note(token, aborts, signal);
       await session.#lock(signal);
       await session.#check(token, signal);
@@ -116,7 +127,7 @@ export class ShardSession implements SqlSession {
   // biome-ignore lint/suspicious/noExplicitAny: rows of any statement
   async run<R = any>(text: string, values: unknown[], signal: AbortSignal): Promise<R[]> {
     if (this.lost !== undefined) throw this.lost;
-    using _ = this.#watched?.(() => this.end(new Error(`${this.shard} has another primary now`)));
+    using _ = this.#watched?.(() => this.end(this.#failed('it has another primary now')));
     try {
       const query = this.#client.query(text, values.length > 0 ? values : undefined);
       const result = await abortable(query, AbortSignal.any([signal, this.#lose.signal]));
@@ -140,19 +151,13 @@ export class ShardSession implements SqlSession {
     }
   }
 
-  end(why: Error = new Error('the session was ended')): void {
+  end(why: Error = this.#failed('the session was ended')): void {
     this.#lose.abort(why);
     this.#client.end().catch(() => {});
   }
 
-  /** Two sessions at once would both create; the second finds everything there. */
-  async #create(signal: AbortSignal): Promise<void> {
-    const [row] = await this.run<{ found: boolean }>(created, [], signal);
-    if (row!.found) return;
-    await this.transaction(signal, async () => {
-      await this.run(`SELECT pg_advisory_xact_lock(${lockSpace}, 0)`, [], signal);
-      await this.run(creation, [], signal);
-    });
+  #failed(why: string): ShardFailedError {
+    return new ShardFailedError(this.shard, new Error(why));
   }
 
   async #note(token: bigint, aborts: boolean, signal: AbortSignal): Promise<void> {

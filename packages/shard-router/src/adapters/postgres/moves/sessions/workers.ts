@@ -1,6 +1,7 @@
 import { onAbort } from '@ashlar/core';
 import { MoverClosedError } from '../../../../errors/moves.ts';
-import type { MoveContext, MoveSpec } from '../../../../moves/move-backend.ts';
+import { knownShard, unknownShards } from '../../../../moves/known-shards.ts';
+import type { MoveContext, MoveSpec, Obstacle } from '../../../../moves/move-backend.ts';
 import type { Sides } from '../comparing/verifying.ts';
 import { barrier } from '../following/following.ts';
 import { directed, moveOf } from '../names.ts';
@@ -65,13 +66,18 @@ export class Workers {
   }
 
   async replicationOf(shard: string): Promise<string> {
-    const { replication } = this.#shards[shard]!;
+    const { replication } = knownShard(this.#shards, shard);
     return typeof replication === 'string' ? replication : replication();
   }
 
   /** Their names. */
   get shards(): readonly string[] {
     return Object.keys(this.#shards);
+  }
+
+  /** Those of a move that are none of them. */
+  unknown(move: MoveSpec): Obstacle[] {
+    return unknownShards(move, this.#shards);
   }
 
   get signal(): AbortSignal {
@@ -116,6 +122,6 @@ export class Workers {
   }
 
   async #client(shard: string): Promise<PgClientLike> {
-    return this.#shards[shard]!.client();
+    return knownShard(this.#shards, shard).client();
   }
 }
