@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
-import { bytesKept, figures, measure, median, noiseFloor, timing } from '../src/index.ts';
+import { perform } from '@workspace/program';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { bytesKept, figures, inTable, measure, median, noiseFloor, timing } from '../src/index.ts';
+import { commandOf } from '../src/main.ts';
 
 const spin = (units: number) => (times: number) => {
   let x = 1;
@@ -47,6 +49,44 @@ describe('timing, figures', () => {
       await figures('memory', 'bytes', () => ({ ours: ['ring', 12], peers: { other: 60 } })).run(),
     ).toEqual([
       { bench: 'memory', subject: 'ring', peer: 'other', unit: 'bytes', value: 12, peerValue: 60, ratio: 5 },
+    ]);
+  });
+});
+
+describe('the command', () => {
+  it('prints a table for each bench, or one for several, a row each', async () => {
+    const bench = (name: string, unit: string, peers: Record<string, number>) =>
+      figures(name, unit, () => ({ ours: ['ring', 10], peers }));
+    const command = commandOf([
+      bench('alone', 'ns', { other: 5 }),
+      ...inTable('costs', [
+        bench('costs: wall', 'µs', { other: 20 }),
+        bench('costs: CPU', 'ms', { third: 30 }),
+      ]),
+    ]);
+    const printed: string[] = [];
+    const write = vi
+      .spyOn(process.stdout, 'write')
+      .mockImplementation(text => printed.push(String(text)) > 0);
+    onTestFinished(() => write.mockRestore());
+    expect(await perform(command, [])).toBe(0);
+    const cells = printed.map(table =>
+      table
+        .trim()
+        .split('\n')
+        .map(line => line.split(/ *\| */).slice(1, -1)),
+    );
+    expect(cells.map(lines => lines.filter((_, index) => index !== 1))).toEqual([
+      [
+        ['alone', 'ns', 'ratio'],
+        ['ring', '10', ''],
+        ['other', '5', '0.5×'],
+      ],
+      [
+        ['costs', 'unit', 'ring', 'other', 'third'],
+        ['wall', 'µs', '10', '20 (2×)', ''],
+        ['CPU', 'ms', '10', '', '30 (3×)'],
+      ],
     ]);
   });
 });
