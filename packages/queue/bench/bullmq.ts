@@ -1,4 +1,4 @@
-import { type Bench, figures, median, noiseFloor } from '@workspace/bench';
+import { type Bench, figures, inTable, median, noiseFloor } from '@workspace/bench';
 import { startRedis } from '@workspace/services';
 import { Queue as Bull, Worker as BullWorker } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -141,7 +141,7 @@ function bench(name: string, unit: string, part: Part, cost: keyof Cost): Bench 
 }
 
 /** Beside BullMQ itself with the same retention and as many jobs at once, on the same Redis. */
-export const bullmqBenches: readonly Bench[] = [
+export const bullmqBenches: readonly Bench[] = inTable('BullMQ', [
   bench('BullMQ: publishing one by one, sent', 'commands', 'publish', 'sent'),
   bench('BullMQ: publishing one by one, executed', 'commands', 'publish', 'executed'),
   bench('BullMQ: publishing one by one, client', 'µs of CPU', 'publish', 'clientUs'),
@@ -154,4 +154,4 @@ export const bullmqBenches: readonly Bench[] = [
   bench('BullMQ: draining with 100 handlers at once, client', 'µs of CPU', 'drain', 'clientUs'),
   bench('BullMQ: draining with 100 handlers at once, server', 'µs of CPU', 'drain', 'serverUs'),
   bench('BullMQ: draining with 100 handlers at once, wall', 'µs', 'drain', 'wallUs'),
-];
+]);

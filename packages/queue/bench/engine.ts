@@ -1,4 +1,4 @@
-import { type Bench, figures, median, noiseFloor } from '@workspace/bench';
+import { type Bench, figures, inTable, median, noiseFloor } from '@workspace/bench';
 import { type Capabilities, type Delivery, type Driver, messages, Queue } from '../src/index.ts';
 
 const count = 20_000;
@@ -92,8 +92,8 @@ async function bareConsumed(): Promise<void> {
   }
 }
 
-export const engine: readonly Bench[] = [
-  figures('publishing a message of raw bytes, over a stub of a broker', 'µs of CPU', async () => {
+export const engine: readonly Bench[] = inTable('engine', [
+  figures('engine: publishing a message of raw bytes, over a stub of a broker', 'µs of CPU', async () => {
     const queue = queueOver(new Stub());
     const stub = new Stub();
     const published = async () => {
@@ -109,7 +109,7 @@ export const engine: readonly Bench[] = [
       peers: { target: targetUs, [noiseFloor]: again - peer },
     };
   }),
-  figures('handling a message of raw bytes, over a stub of a broker', 'µs of CPU', async () => {
+  figures('engine: handling a message of raw bytes, over a stub of a broker', 'µs of CPU', async () => {
     const [ours, again, peer] = (await sampled([consumed, consumed, bareConsumed])) as [
       number,
       number,
@@ -120,4 +120,4 @@ export const engine: readonly Bench[] = [
       peers: { target: targetUs, [noiseFloor]: again - peer },
     };
   }),
-];
+]);

@@ -13,10 +13,10 @@ await main([
   ...memory,
   ...engine,
   ...redis,
-  ...outboxes,
   ...postgresBenches,
   ...bullmqBenches,
   ...zeromqBenches,
   ...natsBenches,
   ...rabbitmqBenches,
+  ...outboxes,
 ]);

@@ -1,6 +1,6 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { type Bench, figures, median, noiseFloor } from '@workspace/bench';
+import { type Bench, figures, inTable, median, noiseFloor } from '@workspace/bench';
 import { type NatsServer, startNats } from '@workspace/services';
 import { nats } from '../src/adapters/nats.ts';
 import { messages, Queue } from '../src/index.ts';
@@ -116,9 +116,9 @@ function bench(name: string, unit: string, part: keyof Costs, cost: keyof Cost):
 }
 
 /** Beside the client library with as many messages in hands, each acknowledgement confirmed. */
-export const natsBenches: readonly Bench[] = [
+export const natsBenches: readonly Bench[] = inTable('NATS', [
   bench('NATS: publishing in batches of 500, wall', 'µs', 'publish', 'wallUs'),
   bench('NATS: publishing in batches of 500, client', 'µs of CPU', 'publish', 'clientUs'),
   bench('NATS: draining with 100 handlers at once, wall', 'µs', 'drain', 'wallUs'),
   bench('NATS: draining with 100 handlers at once, client', 'µs of CPU', 'drain', 'clientUs'),
-];
+]);

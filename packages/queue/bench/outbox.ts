@@ -1,4 +1,4 @@
-import { type Bench, figures, median, noiseFloor } from '@workspace/bench';
+import { type Bench, figures, inTable, median, noiseFloor } from '@workspace/bench';
 import { cpuTimeMs, type Postgres, startPostgres } from '@workspace/services';
 import pg from 'pg';
 import { memoryDriver, messages, Queue } from '../src/index.ts';
@@ -110,36 +110,32 @@ async function measured(): Promise<Samples> {
 let samples: Promise<Samples> | undefined;
 
 function compared(what: keyof Costs, unit: string): Bench {
-  return figures(
-    `outbox: ${unit} of a transaction that publishes, 8 connections on distinct keys`,
-    unit,
-    async () => {
-      samples ??= measured();
-      const { publish, publishAgain, insert, insertAgain, prepared } = await samples;
-      const ours = median(publish.map(each => each[what]));
-      // What slows the machine down slows the neighbors in a round down too, so that pairs are compared
-      const paired = (peer: Costs[], own: Costs[]) =>
-        ours * median(peer.map((each, n) => each[what] / own[n]![what]));
-      return {
-        ours: ['an insert and a publish in one transaction', ours],
-        peers: {
-          [noiseFloor]: paired(publishAgain, publish),
-          'with a plain insert of an equal row in its place': paired(
-            [...insert, ...insertAgain],
-            [...publish, ...publishAgain],
-          ),
-          'with that insert prepared': paired([...prepared, ...prepared], [...publish, ...publishAgain]),
-        },
-      };
-    },
-  );
+  return figures(`outbox: ${unit} of a transaction that publishes`, unit, async () => {
+    samples ??= measured();
+    const { publish, publishAgain, insert, insertAgain, prepared } = await samples;
+    const ours = median(publish.map(each => each[what]));
+    // What slows the machine down slows the neighbors in a round down too, so that pairs are compared
+    const paired = (peer: Costs[], own: Costs[]) =>
+      ours * median(peer.map((each, n) => each[what] / own[n]![what]));
+    return {
+      ours: ['an insert and a publish in one transaction', ours],
+      peers: {
+        [noiseFloor]: paired(publishAgain, publish),
+        'with a plain insert of an equal row in its place': paired(
+          [...insert, ...insertAgain],
+          [...publish, ...publishAgain],
+        ),
+        'with that insert prepared': paired([...prepared, ...prepared], [...publish, ...publishAgain]),
+      },
+    };
+  });
 }
 
 /** The ratio is the peer's cost over ours: from 0.9 on it keeps nine tenths of the rate. */
-export const outboxes: readonly Bench[] = [
+export const outboxes: readonly Bench[] = inTable('outbox', [
   compared('wallUs', 'µs'),
   compared('clientUs', "µs of the client's CPU"),
   compared('serverUs', "µs of the server's CPU"),
   compared('walBytes', 'bytes of WAL'),
   compared('statements', 'statements'),
-];
+]);

@@ -1,4 +1,4 @@
-import { type Bench, figures, median, noiseFloor } from '@workspace/bench';
+import { type Bench, figures, inTable, median, noiseFloor } from '@workspace/bench';
 import { startRabbit } from '@workspace/services';
 import { connect } from 'amqplib';
 import { rabbitmq } from '../src/adapters/rabbitmq.ts';
@@ -178,7 +178,7 @@ function bench(name: string, unit: string, part: Part, cost: keyof Cost): Bench 
 }
 
 /** Beside the client library with a queue of the same kind and as many messages in hands. */
-export const rabbitmqBenches: readonly Bench[] = [
+export const rabbitmqBenches: readonly Bench[] = inTable('RabbitMQ', [
   bench('publishing one by one, sent', 'frames', 'publish', 'frames'),
   bench('publishing one by one, client', 'µs of CPU', 'publish', 'clientUs'),
   bench('publishing in batches of 500, sent', 'frames', 'publishMany', 'frames'),
@@ -189,4 +189,4 @@ export const rabbitmqBenches: readonly Bench[] = [
   bench('draining with 100 handlers at once, sent', 'bytes', 'drain', 'bytes'),
   bench('draining with 100 handlers at once, client', 'µs of CPU', 'drain', 'clientUs'),
   bench('draining with 100 handlers at once, wall', 'µs', 'drain', 'wallUs'),
-];
+]);

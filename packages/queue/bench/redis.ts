@@ -1,4 +1,4 @@
-import { type Bench, figures, median, noiseFloor } from '@workspace/bench';
+import { type Bench, figures, inTable, median, noiseFloor } from '@workspace/bench';
 import { startRedis } from '@workspace/services';
 import { Queue as Bull, Worker as BullWorker } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -129,7 +129,7 @@ function bench(name: string, unit: string, part: Part, cost: keyof Cost): Bench 
 }
 
 /** BullMQ keeps a record of each job, with its progress and result, which these streams do not. */
-export const redis: readonly Bench[] = [
+export const redis: readonly Bench[] = inTable('Redis', [
   bench('Redis: publishing in batches of 500, server', 'µs of CPU', 'publish', 'serverUs'),
   bench('Redis: publishing in batches of 500, client', 'µs of CPU', 'publish', 'clientUs'),
   bench('Redis: draining with 100 handlers at once, sent', 'commands', 'drain', 'sent'),
@@ -137,4 +137,4 @@ export const redis: readonly Bench[] = [
   bench('Redis: draining with 100 handlers at once, server', 'µs of CPU', 'drain', 'serverUs'),
   bench('Redis: draining with 100 handlers at once, client', 'µs of CPU', 'drain', 'clientUs'),
   bench('Redis: draining with 100 handlers at once, wall', 'µs', 'drain', 'wallUs'),
-];
+]);

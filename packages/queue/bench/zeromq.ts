@@ -1,4 +1,4 @@
-import { type Bench, figures, median, noiseFloor } from '@workspace/bench';
+import { type Bench, figures, inTable, median, noiseFloor } from '@workspace/bench';
 import { Pull, Push } from 'zeromq';
 import { zeromq } from '../src/adapters/zeromq.ts';
 import { messages, Queue } from '../src/index.ts';
@@ -103,7 +103,7 @@ function bench(name: string, part: keyof Speeds): Bench {
   });
 }
 
-export const zeromqBenches: readonly Bench[] = [
+export const zeromqBenches: readonly Bench[] = inTable('ZeroMQ', [
   bench('ZeroMQ: publishing in batches of 500', 'published'),
   bench('ZeroMQ: draining with 100 handlers at once', 'drained'),
-];
+]);

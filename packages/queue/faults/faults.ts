@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Peer } from '@workspace/faults';
 import { within } from '@workspace/services';
 import { type Fault, type Finding, type Round, Tally } from './fault.ts';
-import { type KindName, kindNames, leaseMs, places, queueAt } from './kinds.ts';
+import { type KindName, kindNames, places, queueAt, shortLeaseMs } from './kinds.ts';
 import { Ledger } from './ledger.ts';
 import type { ProducerMessage } from './producer-process.ts';
 import { Site } from './site.ts';
@@ -29,8 +29,8 @@ class Stage implements AsyncDisposable {
     this.#queue = queueAt(site.proxied);
   }
 
-  static async set(kind: KindName, workers = 2): Promise<Stage> {
-    const stage = new Stage(await Site.start(kind));
+  static async set(kind: KindName, workers: number, leaseMs?: number): Promise<Stage> {
+    const stage = new Stage(await Site.start(kind, leaseMs));
     try {
       await stage.#queue.declare('work');
       for (let i = 0; i < workers; i++) await stage.hire();
@@ -82,11 +82,11 @@ class Stage implements AsyncDisposable {
   }
 }
 
-function consumerKilled(kind: KindName): Fault {
+function consumerKilled(kind: KindName, lease: 'short' | 'usual' = 'short'): Fault {
   return onStage(kind, {
-    name: `${kind}-consumer-killed`,
-    about:
-      'one of two consumers is killed among its messages: the other has them within the time of a lease, and no others are charged',
+    name: `${kind}-consumer-killed${lease === 'short' ? '' : '-usual-lease'}`,
+    about: `one of two consumers is killed among its messages${lease === 'short' ? '' : ', with leases as by default'}: the other has them within the time of a lease, and no others are charged`,
+    lease,
     within: { noticedMs: noticedWithinMs },
     async run(stage, { random }) {
       const [victim, survivor] = stage.workers as [Worker, Worker];
@@ -217,7 +217,7 @@ function loopBlocked(kind: KindName): Fault {
     about: 'the event loop of a consumer stands still for longer than a lease: another handles its messages',
     workers: 0,
     async run(stage) {
-      const stalled = await stage.hire(2.5 * leaseMs);
+      const stalled = await stage.hire(2.5 * shortLeaseMs);
       const helper = await stage.hire();
       const publishing = stage.publishAll(50);
       await within(10_000, () => stalled.open.size > 0 || undefined);
@@ -241,19 +241,21 @@ async function publishUntil(stage: Stage, signal: AbortSignal): Promise<void> {
 }
 
 interface Play {
-  /** Default: messages that are handled twice, as deliveries are at least once. */
+  /** Default: messages that are handled twice, as deliveries are at least once, and those whose confirmation was lost. */
   readonly allows?: NonNullable<Fault['allows']>;
   readonly name: string;
   readonly about: string;
   readonly within?: NonNullable<Fault['within']>;
   readonly usualRuns?: number;
   readonly workers?: number;
+  /** Default: `short`. */
+  readonly lease?: 'short' | 'usual';
   run(stage: Stage, round: Round): Promise<Finding>;
 }
 
 function onStage(
   kind: KindName,
-  { workers = 2, usualRuns = 5, allows = ['duplicated'], run, ...rest }: Play,
+  { workers = 2, usualRuns = 5, allows = ['duplicated', 'recovered'], lease = 'short', run, ...rest }: Play,
 ): Fault {
   return {
     ...rest,
@@ -262,7 +264,7 @@ function onStage(
     async begin() {
       return {
         async run(round) {
-          await using stage = await Stage.set(kind, workers);
+          await using stage = await Stage.set(kind, workers, lease === 'short' ? shortLeaseMs : undefined);
           return await run(stage, round);
         },
         async [Symbol.asyncDispose]() {},
@@ -289,4 +291,5 @@ export const faults: readonly Fault[] = kindNames.flatMap(faultsOf);
 export const longFaults: readonly Fault[] = kindNames.flatMap(kind => [
   brokerKilled(kind, 10_000),
   brokerKilled(kind, 60_000),
+  consumerKilled(kind, 'usual'),
 ]);

@@ -22,16 +22,19 @@ export const kindNames: readonly KindName[] = Object.keys(kinds) as KindName[];
 export interface Address {
   readonly kind: KindName;
   readonly port: number;
+  /** Absent: as by default. */
+  readonly leaseMs?: number;
 }
 
 export interface Messages {
   work: { readonly n: number };
 }
 
-export const leaseMs = 3_000;
+/** That a run does not wait for long. */
+export const shortLeaseMs = 3_000;
 /** How many messages a consumer handles at once. */
 export const places = 5;
 
-export function queueAt({ kind, port }: Address): Queue<Messages, Capabilities> {
+export function queueAt({ kind, port, leaseMs }: Address): Queue<Messages, Capabilities> {
   return new Queue(kinds[kind].driver(port, leaseMs), { messages: messages<Messages>() });
 }

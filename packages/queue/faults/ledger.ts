@@ -60,6 +60,7 @@ export class Ledger {
     tally.lost += missing().length;
     for (const [n, times] of this.#done) {
       if (times > 1) tally.duplicated++;
+      if (this.#tried.has(n) && !this.#confirmed.has(n)) tally.recovered++;
       tally.expect(this.#tried.has(n), `message ${n} was handled, and nobody published it`);
     }
   }

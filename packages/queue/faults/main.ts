@@ -9,6 +9,7 @@ await main({
   faults: [...faults, ...outboxFaults, ...longFaults, ...snapshotFaults],
   report,
   notes: `lost: confirmed and never handled. duplicated: handled more than once, which at-least-once delivery allows.
+recovered: handled, though their publisher was not told that they are published.
 noticed: from the death of a consumer to the first of its messages in other hands; LATE after ${noticedWithinMs} ms.
 resumed (outageMs): from the server's return to the first handled message; LATE after ${resumedWithinMs} ms.`,
 });

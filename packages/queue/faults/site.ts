@@ -7,25 +7,24 @@ export class Site implements AsyncDisposable {
   readonly kind: KindName;
   readonly server: KindServer;
   readonly proxy: TcpProxy;
+  readonly #leaseMs: number | undefined;
 
-  private constructor(kind: KindName, server: KindServer, proxy: TcpProxy) {
+  private constructor(kind: KindName, leaseMs: number | undefined, server: KindServer, proxy: TcpProxy) {
     this.kind = kind;
+    this.#leaseMs = leaseMs;
     this.server = server;
     this.proxy = proxy;
   }
 
-  static async start(kind: KindName): Promise<Site> {
-    const server = await kinds[kind].start();
-    return new Site(kind, server, await startTcpProxy({ target: server.port }));
-  }
-
-  /** Past the proxy. */
-  get direct(): Address {
-    return { kind: this.kind, port: this.server.port };
+  /** @param leaseMs of all deliveries; absent: as by default */
+  static async start(kind: KindName, leaseMs?: number): Promise<Site> {
+    const server = await kinds[kind].start(leaseMs);
+    return new Site(kind, leaseMs, server, await startTcpProxy({ target: server.port }));
   }
 
   get proxied(): Address {
-    return { kind: this.kind, port: this.proxy.port };
+    const leaseMs = this.#leaseMs;
+    return { kind: this.kind, port: this.proxy.port, ...(leaseMs && { leaseMs }) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

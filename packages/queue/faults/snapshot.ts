@@ -42,8 +42,12 @@ async function play(name: string, start: Start, holder: Holder, heldMs: number):
   const rested = [await look('rested')];
   tally.operations = free.passed + held.passed;
   for (const [when, pairs] of Object.entries({ 'after a burst': afterBursts, rested })) {
-    const mean = (index: 0 | 1) => pairs.reduce((sum, pair) => sum + pair[index].claim, 0) / pairs.length;
-    const blocks = [mean(0), mean(1)] as const;
+    // What a claim without it meets by chance, such as autovacuum at work, would hide in a mean what one with it costs
+    const median = (index: 0 | 1) => {
+      const sorted = pairs.map(pair => pair[index].claim).sort((a, b) => a - b);
+      return sorted[(sorted.length - 1) >> 1]!;
+    };
+    const blocks = [median(0), median(1)] as const;
     const remark = `${when}, a claim reads ${blocks[1].toFixed(1)} blocks with it, and ${blocks[0].toFixed(1)} without`;
     tally.expect(blocks[1] <= 2 * blocks[0], remark);
   }

@@ -118,7 +118,7 @@ export interface Delivery {
   progress?(value: Uint8Array): Promise<void>;
 }
 
-/** At most `count` in any `perMs` milliseconds. */
+/** Bursts of `count` at most, and `count` in `perMs` milliseconds on average. */
 export interface Rate {
   readonly count: number;
   readonly perMs: number;

@@ -55,6 +55,29 @@ function consume(driver: Driver, settle: (delivery: Delivery) => Promise<void>):
   });
 }
 
+/** A driver whose groups share what is kept of a topic. */
+function isFilledByOne(open: Open): void {
+  it('refuses messages for all groups while one of them does not consume', async () => {
+    const driver = await ready(open, { maxMessages: 2 });
+    await driver.declare(topic, 'idle');
+    let handled = 0;
+    consume(driver, async delivery => {
+      await delivery.ack();
+      handled++;
+    });
+    const publish = async (id: string) => (await driver.publish(topic, [message(id)]))[0]!;
+    for (const id of ['1', '2']) expect(await publish(id)).toMatchObject({ ok: true });
+    await expect.poll(() => handled, soon).toBe(2);
+    expect(await publish('3')).toMatchObject({ ok: false, error: expect.any(QueueFullError) });
+    const stop = new AbortController();
+    for await (const delivery of driver.consume(topic, 'idle', { prefetch: 1, signal: stop.signal })) {
+      await delivery.ack();
+      if (delivery.id === '2') stop.abort();
+    }
+    await expect.poll(async () => (await publish('4')).ok, soon).toBe(true);
+  });
+}
+
 /** A driver that keeps dead letters. */
 function keepsDead(open: Open): void {
   it('keeps so many dead letters; the oldest go', async () => {
@@ -130,6 +153,7 @@ describeWith('redis', 'a group in Redis', () => {
     keepsDead(open);
     keepsResults(open);
     isFull(open);
+    isFilledByOne(open);
 
     it('counts for that what no group has had, and not what waits after a failure', async () => {
       const driver = await ready(open, { maxMessages: 2 });
@@ -176,9 +200,10 @@ describeWith('nats', 'a group of nats', () => {
     server = await startNats({ own: true });
   });
   afterAll(() => server?.stop());
-  keepsDead(bounds =>
-    nats({ connection: { servers: `127.0.0.1:${server.port}` }, prefix: randomUUID(), ...bounds }),
-  );
+  const open: Open = bounds =>
+    nats({ connection: { servers: `127.0.0.1:${server.port}` }, prefix: randomUUID(), ...bounds });
+  keepsDead(open);
+  isFilledByOne(open);
 });
 
 describeWith('postgres', 'a group of postgresDriver', () => {

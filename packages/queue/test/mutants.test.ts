@@ -194,6 +194,28 @@ const mutants: Record<string, readonly [caughtBy: string, broken: Break]> = {
       };
     },
   ],
+  'shows what one group fails to all of them': [
+    'what one group fails, no other receives again',
+    driver =>
+      delivering(driver, delivery => ({
+        ...own(delivery),
+        async nack() {
+          await delivery.ack();
+          await againForAll(driver, delivery);
+        },
+      })),
+  ],
+  'sends a dead letter to all groups again': [
+    'what one group has lost, or sends again from its dead letters, no other receives',
+    driver => ({
+      async redrive(topic, group, selection) {
+        const letters = await driver.inspect!(topic, group, { limit: 100 });
+        const count = await driver.purge!(topic, group, selection);
+        for (const letter of letters) await againForAll(driver, letter);
+        return count;
+      },
+    }),
+  ],
   'forgets ids': [
     'a message arrives as it was published',
     driver => {
@@ -265,6 +287,11 @@ const mutants: Record<string, readonly [caughtBy: string, broken: Break]> = {
     }),
   ],
 };
+
+let republished = 0;
+async function againForAll(driver: Memory, { body, headers }: OutgoingMessage | Delivery): Promise<void> {
+  await driver.publish('topic', [{ id: `again-${++republished}`, body, headers }]);
+}
 
 /** A delivery's properties, which are its class's. */
 function own(delivery: Delivery): Delivery {

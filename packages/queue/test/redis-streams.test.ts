@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Redis as RedisServer, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis-5';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redisStreams } from '../src/adapters/redis-streams.ts';
 import { queueConformance } from '../src/conformance.ts';
@@ -23,8 +24,8 @@ describeWith('redis', 'on Redis', () => {
 
   const clients = {
     'redisStreams with ioredis 6': () => new Redis({ port: server.port, lazyConnect: true }),
-    'redisStreams with a key prefix': () =>
-      new Redis({ port: server.port, lazyConnect: true, keyPrefix: 'app:', db: 3 }),
+    'redisStreams with ioredis 5 and a key prefix': () =>
+      new Redis5({ port: server.port, lazyConnect: true, keyPrefix: 'app:', db: 3 }),
   };
   for (const [name, client] of Object.entries(clients)) {
     queueConformance(

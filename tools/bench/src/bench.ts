@@ -22,6 +22,8 @@ export const noiseFloor = 'itself (noise floor)';
 /** A bench is made when it is run, so that a filtered run builds only what it measures. */
 export interface Bench {
   readonly name: string;
+  /** Benches with the same one that follow each other are printed as one table, a row each. Default: a table of its own. */
+  readonly table?: string;
   run(): Row[] | Promise<Row[]>;
 }
 
@@ -54,6 +56,11 @@ export function figures(name: string, unit: string, make: () => Figures | Promis
       return rows(name, ours[0], unit, ours[1], Object.keys(peers), Object.values(peers));
     },
   };
+}
+
+/** Benches that are printed as one table; the names of its rows need not repeat `TABLE: `, with which theirs may begin. */
+export function inTable(table: string, benches: readonly Bench[]): readonly Bench[] {
+  return benches.map(bench => ({ ...bench, table }));
 }
 
 function rows(

@@ -25,21 +25,52 @@ export function commandOf(benches: readonly Bench[]): Command {
         throw new UsageError(`no bench has "${filter}" in its name; there are: ${names}`);
       }
       const all: Row[] = [];
-      for (const bench of chosen) {
-        const rows = await bench.run();
-        all.push(...rows);
-        if (!given.has('json')) process.stdout.write(`${table(bench.name, rows)}\n\n`);
+      for (const group of grouped(chosen)) {
+        const found: Row[][] = [];
+        for (const bench of group) found.push(await bench.run());
+        all.push(...found.flat());
+        if (!given.has('json')) process.stdout.write(`${tableOf(group[0]!, found)}\n\n`);
       }
       if (given.has('json')) process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
     },
   };
 }
 
-function table(name: string, rows: readonly Row[]): string {
+/** Those of one table together. */
+function grouped(benches: readonly Bench[]): Bench[][] {
+  const groups: Bench[][] = [];
+  for (const bench of benches) {
+    const last = groups.at(-1);
+    if (bench.table !== undefined && bench.table === last?.[0]?.table) last?.push(bench);
+    else groups.push([bench]);
+  }
+  return groups;
+}
+
+function tableOf({ name, table }: Bench, found: readonly (readonly Row[])[]): string {
+  return table === undefined ? ofOne(name, found[0]!) : ofMany(table, found);
+}
+
+/** A line for each peer. */
+function ofOne(name: string, rows: readonly Row[]): string {
   const first = rows[0]!;
   return markdownTable([
     [name, first.unit, 'ratio'],
     [first.subject, String(first.value), ''],
     ...rows.map(({ peer, peerValue, ratio }) => [peer, String(peerValue), `${ratio}×`]),
   ]);
+}
+
+/** A line for each bench, and a column for each peer. */
+function ofMany(table: string, found: readonly (readonly Row[])[]): string {
+  const peers = [...new Set(found.flat().map(({ peer }) => peer))];
+  const lines = found.map(rows => {
+    const { bench, unit, value } = rows[0]!;
+    const cells = peers.map(name => {
+      const row = rows.find(({ peer }) => peer === name);
+      return row === undefined ? '' : `${row.peerValue} (${row.ratio}×)`;
+    });
+    return [bench.replace(`${table}: `, ''), unit, String(value), ...cells];
+  });
+  return markdownTable([[table, 'unit', found[0]![0]!.subject, ...peers], ...lines]);
 }

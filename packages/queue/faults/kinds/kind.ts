@@ -12,7 +12,7 @@ export interface Kind {
   /** The server, as the tests ask whether it is there; none for one that is made of the package itself. */
   readonly needs?: 'redis' | 'postgres' | 'rabbitmq' | 'nats';
   /** A server that keeps what it confirms over a crash of its process. */
-  start(): Promise<KindServer>;
-  /** A driver over the server at a port of this machine, with deliveries that last `leaseMs`. */
-  driver(port: number, leaseMs: number): Driver;
+  start(leaseMs?: number): Promise<KindServer>;
+  /** A driver over the server at a port of this machine. Without `leaseMs`, deliveries last as long as they do by default. */
+  driver(port: number, leaseMs?: number): Driver;
 }

@@ -6,5 +6,9 @@ export const natsKind: Kind = {
   needs: 'nats',
   start: () => startNats({ own: true }),
   driver: (port, leaseMs) =>
-    nats({ connection: { servers: `127.0.0.1:${port}` }, leaseMs, timeoutMs: 2_000 }),
+    nats({
+      connection: { servers: `127.0.0.1:${port}` },
+      ...(leaseMs && { leaseMs }),
+      timeoutMs: 2_000,
+    }),
 };

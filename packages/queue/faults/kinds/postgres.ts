@@ -8,7 +8,7 @@ export const postgresKind: Kind = {
   start: async () => {
     const server = await startPostgres({ config: { fsync: true, full_page_writes: true } });
     const pool = poolAt(server.port);
-    const driver = driverOver(pool, 3_000);
+    const driver = driverOver(pool);
     await driver.migrate();
     await driver[Symbol.asyncDispose]();
     await pool.end();
@@ -25,6 +25,6 @@ function poolAt(port: number): pg.Pool {
   return pool;
 }
 
-function driverOver(pool: pg.Pool, leaseMs: number): PostgresDriver {
-  return postgresDriver({ pool, leaseMs, timeoutMs: 2_000 });
+function driverOver(pool: pg.Pool, leaseMs?: number): PostgresDriver {
+  return postgresDriver({ pool, ...(leaseMs && { leaseMs }), timeoutMs: 2_000 });
 }

@@ -9,7 +9,7 @@ export const rabbitmqKind: Kind = {
   driver: (port, leaseMs) =>
     rabbitmq({
       url: `amqp://guest:guest@127.0.0.1:${port}`,
-      heartbeatMs: Math.max(1_000, leaseMs / 3),
+      ...(leaseMs && { heartbeatMs: Math.min(Math.max(1_000, leaseMs / 3), 60_000) }),
       timeoutMs: 2_000,
     }),
 };

@@ -3,6 +3,6 @@ import { startZeroMQ } from '../../test/support/zeromq-server.ts';
 import type { Kind } from './kind.ts';
 
 export const zeromqKind: Kind = {
-  start: () => startZeroMQ({ log: true, leaseMs: 3_000 }),
+  start: leaseMs => startZeroMQ({ log: true, ...(leaseMs && { leaseMs }) }),
   driver: port => zeromq({ connect: `tcp://127.0.0.1:${port}`, durable: true, timeoutMs: 2_000 }),
 };

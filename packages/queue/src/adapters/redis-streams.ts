@@ -163,7 +163,8 @@ class RedisStreamsDriver implements Driver<RedisStreamsCapabilities> {
     const shared = this.#links.shared(keys);
     const parts = { topic, group, keys, ...shared, leaseMs, maxDead, maxResults, timeoutMs };
     const open = (lost: () => void) => this.#links.open(keys, lost);
-    return consume({ ...parts, open, close: link => this.#links.end(link) }, options);
+    const probe = () => this.probe(topic, group);
+    return consume({ ...parts, open, close: link => this.#links.end(link), probe }, options);
   }
 
   async inspect(topic: string, group: string, page: DeadLetterPage): Promise<readonly DeadLetter[]> {
@@ -191,6 +192,7 @@ class RedisStreamsDriver implements Driver<RedisStreamsCapabilities> {
     const groups = await this.#commands(topic)
       .reading('XINFO', ['GROUPS', stream], false)
       .catch(error => {
+        if (!/no such key/i.test(String((error as Error).cause))) throw error;
         throw new GroupGoneError(topic, group, { cause: error });
       });
     const names = (groups as unknown[][]).map(fields => fields[fields.indexOf('name') + 1]);

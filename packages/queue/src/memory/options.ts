@@ -13,7 +13,7 @@ export interface MemoryDriverOptions {
   readonly maxResults?: number;
   /** Milliseconds within which a message published again with the same id is one message. Default: 300 000. */
   readonly deduplicationMs?: number;
-  /** How many ids of a topic are kept for that, at most. Default: 100 000. */
+  /** How many ids of a topic are kept for that at least; twice as many at most. Default: 100 000. */
   readonly maxIds?: number;
   /** Whether bodies are copied when they are published. Without, the caller must not change them. Default: true. */
   readonly clone?: boolean;

@@ -1,3 +1,5 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import {
   ended,
   type Redis as RedisServer,
@@ -19,6 +21,7 @@ import { startBroker, zeromq } from '../../src/adapters/zeromq.ts';
 import { DoNotRetryError, messages, Queue } from '../../src/index.ts';
 
 const dist = new URL('../../dist/', import.meta.url);
+const main = fileURLToPath(new URL('cli/main.js', dist));
 const cli = commandLine(new URL('cli/main.js', dist));
 const run = (...args: readonly string[]) => cli.run(args);
 
@@ -118,6 +121,23 @@ describe('the command line', () => {
     const { redriven, dead, stopped } = JSON.parse(stdout);
     expect({ stopped, all: redriven + dead }).toEqual({ stopped: true, all: 300 });
     expect(redriven).toBe(10);
+  });
+
+  const hasTerminals = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
+  it('shows on a terminal how far a long re-drive is', async ({ skip }) => {
+    if (!hasTerminals) skip('`script` of util-linux, which makes a terminal, is not here');
+    const file = config('progress', 50);
+    const words = [process.execPath, main, 'redrive', '--config', file, '--topic', 'work', '--chunk', '10'];
+    const line = words.map(word => `'${word}'`).join(' ');
+    const child = spawn('script', ['-qec', line, '/dev/null'], {
+      cwd: cli.folder,
+      env: { ...process.env, TERM: 'xterm', NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const { code, stdout } = await ended(child);
+    expect(code, stdout).toBe(0);
+    for (const done of [10, 20, 30, 40, 50]) expect(stdout).toContain(`redrive: ${done} of 50`);
+    expect(stdout).toContain('50 redriven, 0 dead letters left');
   });
 
   it('says how far it was when the backend fails', async () => {

@@ -45,6 +45,23 @@ describe('batches', () => {
     await queue.close();
   });
 
+  it('keeps the leases of what it gathers, for as long as the first waits', async () => {
+    const { queue, clock } = setUp({ leaseMs: 300 });
+    const seen: number[][] = [];
+    await queue.subscribe(
+      'work',
+      batch => {
+        seen.push(batch.map(({ n }) => n));
+      },
+      { batch: { size: 4, waitMs: 5_000 } },
+    );
+    await queue.publishMany('work', payloads(2));
+    await clock.advance(6_000);
+    expect(seen).toEqual([[0, 1]]);
+    expect(queue.snapshot().subscriptions[0]).toMatchObject({ handled: 2, lost: 0 });
+    await queue.close();
+  });
+
   it('settles each message by its own result', async () => {
     const { queue, clock } = setUp();
     const seen: number[][] = [];

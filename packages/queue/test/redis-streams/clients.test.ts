@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { RedisLike } from '@ashlar/store/redis-connection';
-import { eventually, type RedisCluster, startRedisCluster } from '@workspace/services';
+import { eventually, type RedisCluster, startRedis, startRedisCluster } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Cluster, Redis } from 'ioredis';
 import { createCluster } from 'redis';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { redisStreams } from '../../src/adapters/redis-streams.ts';
 import { type MakeSubject, queueConformance } from '../../src/conformance.ts';
-import type { Driver } from '../../src/index.ts';
+import { type Driver, messages, Queue } from '../../src/index.ts';
 import { sideBySide } from '../support/side-by-side.ts';
 
 const { capabilities } = redisStreams({ redis: new Redis({ lazyConnect: true }) });
@@ -142,4 +142,49 @@ describeWith([{ own: 'redis' }], 'in a cluster of three nodes', () => {
       await admin.call('CLUSTER', ['SETSLOT', slot, 'NODE', targetId]);
     }
   }
+});
+
+describeWith([{ own: 'redis' }], 'with Sentinel', () => {
+  const soon = { timeout: 60_000, interval: 100 };
+
+  it('redisStreams goes on at the new primary, with what the replica had', { timeout: 120_000 }, async () => {
+    const server = await startRedis({ replicas: 1, sentinels: 3, downAfterMs: 500 });
+    onTestFinished(() => server.stop());
+    const redis = new Redis({
+      sentinels: server.sentinels.map(({ port }) => ({ host: '127.0.0.1', port })),
+      name: server.masterName,
+      lazyConnect: true,
+    });
+    const queue = new Queue(redisStreams({ redis, timeoutMs: 3_000, leaseMs: 2_000 }), {
+      messages: messages<{ work: number }>(),
+    });
+    onTestFinished(() => queue.close());
+    const handled = new Set<number>();
+    await queue.subscribe('work', n => void handled.add(n));
+    await queue.publish('work', 0);
+    await expect.poll(() => handled.has(0), soon).toBe(true);
+    await queue.pause('work');
+    for (let n = 1; n <= 20; n++) await queue.publish('work', n);
+    // What the replica has not got when the primary dies is lost
+    const primary = new Redis(server.port);
+    await primary.set('mark', '1');
+    expect(await primary.wait(1, 30_000)).toBe(1);
+    primary.disconnect();
+    await server.kill();
+    const resume = () =>
+      queue.resume('work').then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(resume, soon).toBe(true);
+    await expect.poll(() => handled.size, soon).toBe(21);
+    const publish = () =>
+      queue.publish('work', 21, { id: 'after' }).then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(publish, soon).toBe(true);
+    await expect.poll(() => handled.has(21), soon).toBe(true);
+    await expect.poll(() => queue.health().ok, soon).toBe(true);
+  });
 });

@@ -32,6 +32,9 @@ const restMs = 20;
 /** How often a consumer that has nothing looks for leases that have ended; more often than a lease lasts. */
 const leaseLookMs = 1_000;
 const sweepMs = 5_000;
+/** While all places are taken, nothing else asks the server whether it is there, and has the group. */
+const askMs = 5_000;
+
 /** Deliveries of one group, as many at once as there are places. */
 export function consume(parts: ConsumerParts, options: ConsumeOptions): AsyncIterable<Delivery> {
   return new OneByOne(async () => {
@@ -94,8 +97,7 @@ class Consumer implements Source<Delivery>, Holder {
       this.#dropLost(performance.now());
       const places = prefetch - this.#held.size;
       if (places <= 0) {
-        await this.#pause(this.#parts.leaseMs / 4);
-        alive?.();
+        await this.#untilFree();
         continue;
       }
       const askedAt = performance.now();
@@ -126,6 +128,15 @@ class Consumer implements Source<Delivery>, Holder {
     if (left.length === 0) return;
     await Promise.allSettled(left.map(held => this.settler.nack(held, { charge: false })));
     bell.ring(topic);
+  }
+
+  /** Until a place may be free, for some time at most. */
+  async #untilFree(): Promise<void> {
+    const { prefetch, alive } = this.#options;
+    await this.#pause(Math.min(this.#parts.leaseMs / 4, askMs));
+    const isFull = this.#held.size >= prefetch;
+    if (!isFull || this.#signal.aborted || performance.now() < this.#tendedAt + askMs) return;
+    await this.#tend().then(alive, passOver);
   }
 
   /** There was nothing: until there may be something. What only has to be made ready is waited for without a claim. */

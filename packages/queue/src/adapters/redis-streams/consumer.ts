@@ -3,6 +3,7 @@ import { onAbort } from '@ashlar/core';
 import type { Commands, Link } from '@ashlar/store/redis-connection';
 import { OneByOne, type Source } from '../../consuming/one-by-one.ts';
 import type { ConsumeOptions, Delivery } from '../../driver.ts';
+import { GroupGoneError } from '../../errors.ts';
 import { Held, type Holder } from './held.ts';
 import type { TopicKeys } from './keys.ts';
 import { StreamReader } from './reader.ts';
@@ -27,6 +28,8 @@ export interface ConsumerParts {
   open(lost: () => void): Link;
   /** Ends that connection. */
   close(link: Link): void;
+  /** Asks the server whether it is there, and has the group. @throws GroupGoneError */
+  probe(): Promise<void>;
 }
 
 /** The longest wait for messages; after it, the rest is looked after and the consumer is known to be alive. */
@@ -37,6 +40,8 @@ const searchesPerLease = 4;
 const lookMs = 500;
 /** How long a busy one takes what is new alone: how late something that comes again may be. */
 const busyMs = 50;
+/** How often one whose places are all taken asks the server whether it is there: nothing else does. */
+const askMs = 5_000;
 /** How often a consumer deletes what all groups are done with. */
 const trimMs = 1_000;
 
@@ -75,6 +80,7 @@ class Consumer implements Source<Delivery>, Holder {
   #searchedAt = 0;
   #trimmedAt = performance.now();
   #dueAt = 0;
+  #answeredAt = performance.now();
 
   constructor(parts: ConsumerParts, { prefetch, signal, alive, ...sharing }: ConsumeOptions) {
     this.#parts = parts;
@@ -103,12 +109,13 @@ class Consumer implements Source<Delivery>, Holder {
       this.#dropLost(performance.now());
       if (this.#places <= 0) {
         await this.#untilFree();
+        if (this.#places <= 0) await this.#ask();
         continue;
       }
       this.#fetched = await this.#next(this.#places);
       this.#at = 0;
       this.#receivedAt = performance.now();
-      this.#alive?.();
+      this.#answered();
       if (this.#fetched.length > 0) return true;
     }
     return false;
@@ -186,10 +193,25 @@ class Consumer implements Source<Delivery>, Holder {
     }
   }
 
-  /** Until a delivery is settled, or has lost its lease. */
+  #answered(): void {
+    this.#answeredAt = performance.now();
+    this.#alive?.();
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#signal.aborted || performance.now() < this.#answeredAt + askMs) return;
+    try {
+      await this.#parts.probe();
+      this.#answered();
+    } catch (error) {
+      if (error instanceof GroupGoneError) throw error;
+    }
+  }
+
+  /** Until a delivery is settled, or has lost its lease; for some time at most. */
   async #untilFree(): Promise<void> {
     await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, this.#parts.leaseMs / searchesPerLease);
+      const timer = setTimeout(resolve, Math.min(this.#parts.leaseMs / searchesPerLease, askMs));
       timer.unref();
       const unlink = onAbort(this.#signal, () => this.#freed?.());
       this.#freed = isAll => {
@@ -202,7 +224,6 @@ class Consumer implements Source<Delivery>, Holder {
       timer.refresh();
     });
     this.#freed = undefined;
-    this.#alive?.();
   }
 
   /** One script: what is due, what is lost, what is new. */

@@ -31,7 +31,7 @@ export interface BrokerOptions {
   readonly maxResults?: number;
   /** Milliseconds within which a message published again with the same id is one message. Default: 300 000. */
   readonly deduplicationMs?: number;
-  /** How many ids of a topic are kept for that, at most. Default: 100 000. */
+  /** How many ids of a topic are kept for that at least; twice as many at most. Default: 100 000. */
   readonly maxIds?: number;
   /**
    * More options for the Router of zeromq.js, such as `curveServer` and `curveSecretKey`. Default: none; then whoever

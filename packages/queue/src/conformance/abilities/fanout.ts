@@ -26,6 +26,31 @@ export const fanoutTests: Tests = {
     await fine.has(subject, 2);
     assert.deepEqual(fine.texts, ['shared', 'last']);
   },
+  'what one group has lost, or sends again from its dead letters, no other receives': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, 'losing');
+    await driver.declare(topic, 'fine');
+    await using fine = new Reader(driver, topic, 'fine', { each: each => each.ack() });
+    await send(driver, topic, message('shared'));
+    await fine.has(subject, 1);
+    const dead = new Reader(driver, topic, 'losing', { prefetch: 1 });
+    const [lost] = await dead.has(subject, 1);
+    await dead[Symbol.asyncDispose]();
+    // Without a lease it stays with the connection
+    if (driver.leaseMs === undefined) await lost!.nack({ charge: false });
+    await using living = new Reader(driver, topic, 'losing', { prefetch: 1 });
+    const [found] = await living.has(subject, 1);
+    if (driver.capabilities.deadLetters === true) {
+      await found!.nack({ dead: 'for the test' });
+      assert.equal(await driver.redrive!(topic, 'losing', {}), 1);
+      await (await living.has(subject, 2))[1]!.ack();
+    } else {
+      await found!.ack();
+    }
+    await send(driver, topic, message('last'));
+    await fine.has(subject, 2);
+    assert.deepEqual(fine.texts, ['shared', 'last']);
+  },
   'a group receives what is published after its declaration, by any process': async subject => {
     const { driver } = subject;
     const publisher = (await subject.other?.()) ?? driver;

@@ -25,6 +25,8 @@ export interface ConsumerParts {
   close(link: Link): void;
 }
 
+/** How often it asks the server at least whether it is there: while all places are taken, nothing else does. */
+const askMs = 5_000;
 /** Between two tries to give back what a consumer that has ended may hold. */
 const returnAgainMs = 100;
 
@@ -89,7 +91,7 @@ class Consumer implements Owner {
       over: () => this.#wake?.(),
     });
     this.#settler = new Settler(parts.commands, parts.groupQueue, this);
-    this.#checks = setInterval(() => void this.#check(), this.#checkMs);
+    this.#checks = setInterval(() => void this.#check(), Math.min(this.#checkMs, askMs));
     this.#checks.unref();
     this.#unlink = onAbort(signal, () => this.#wake?.());
   }
