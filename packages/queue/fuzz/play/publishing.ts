@@ -34,16 +34,31 @@ export class Publishing {
       }
       for (const [each, group] of groups.entries()) {
         // A group that was declared after its first publishing need not have it
+        if (known[each]!.has(id) && published?.ok) group.publishedAgain(id);
         if (known[each]!.has(id) || this.#old.has(id)) continue;
         const outcome = published?.ok
           ? 'confirmed'
           : published?.outcome === 'NotExecuted'
             ? 'refused'
             : 'unknown';
-        if (group.messages.has(id)) group.published(id, outcome);
+        if (group.messages.has(id)) group.published(id, outcome, this.#case.sequence);
       }
     }
     for (const { id } of batch) this.#old.add(id);
+  }
+
+  /** One without anything special. Returns whether it is confirmed. */
+  async last(process: number): Promise<boolean> {
+    const message = this.#message({ bytes: 1 });
+    const sequence = this.#case.sequence++;
+    const groups = [...this.#case.groups.values()];
+    for (const group of groups) group.publishing(message, sequence);
+    const result = await this.#case.call('publish', this.#case.driver(process).publish(topic, [message]));
+    const isConfirmed = result?.value[0]?.ok === true;
+    for (const group of groups) {
+      group.published(message.id, isConfirmed ? 'confirmed' : 'unknown', this.#case.sequence);
+    }
+    return isConfirmed;
   }
 
   #message({ again, bytes, key, delayMs, priority, expiresInMs }: MessageSpec): OutgoingMessage {
