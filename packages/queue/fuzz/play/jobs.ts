@@ -81,7 +81,10 @@ export class Jobs {
     message.isCanceling = false;
     if (done === undefined || done.value) group.unlinked(message);
     if (done === undefined) return message.doubted();
-    if (done.value) message.owed = 'nothing';
+    if (done.value) {
+      message.owed = 'nothing';
+      message.isUnanswered = false;
+    }
     if (message.state === 'unsure') {
       message.wasTakenUnseen ||= done.value;
       return;

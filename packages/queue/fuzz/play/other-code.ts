@@ -47,7 +47,7 @@ export class Others {
       message.resurrected(sequence);
     }
     if (op === 'promote') message.earliestAt = 0;
-    const holding = message.holding;
+    const { holding } = message;
     if (holding !== undefined && op === 'remove') holding.mayBeLost = true;
     const isDone = await this.#code.job(name, op, message.sent.id);
     if (op === 'remove' || op === 'evict') {
@@ -57,13 +57,15 @@ export class Others {
       return;
     }
     if (op !== 'retry') return;
+    if (isDone) group.unlinked(message); // Its parent waits for it again, or not, as BullMQ has it
+    const wasFinished = state === 'dead' || state === 'acknowledged';
+    if (isDone === wasFinished) return;
+    if (holding !== undefined) holding.mayBeLost = true;
+    message.doubted();
     // What is forgotten, or was never sure, cannot be told
     if (!isDone && state === 'dead' && !message.mayBeTwo) {
       this.#case.complaints.push(`retry: the dead ${message.text} is not there for other code`);
     }
-    if (!isDone || (state !== 'dead' && state !== 'acknowledged')) message.doubted();
-    // Its parent waits for it again, or not, as BullMQ has it
-    group.unlinked(message);
   }
 
   async #add(name: string, group: GroupModel, job: RawJob): Promise<void> {

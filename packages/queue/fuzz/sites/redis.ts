@@ -29,7 +29,7 @@ export function redisStreamsSite(): Promise<Site> {
 }
 
 export async function redisSite(open: Open, beside?: Beside): Promise<Site> {
-  const leaseMs = 1_000;
+  const leaseMs = 2_000;
   const server = await startRedis({ own: true });
   const proxy = await startTcpProxy({ target: server.port });
   const { port } = proxy;
