@@ -136,6 +136,7 @@ export class MessageModel {
     this.state = 'unsure';
     this.owed = owed === 'deliveryOrDeath' && this.isForgotten ? 'nothing' : owed;
     this.isUnanswered = false;
+    if (this.holding !== undefined) this.holding.mayBeLost = true;
     this.holding = undefined;
     this.atLeast = true;
   }

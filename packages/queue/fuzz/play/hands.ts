@@ -1,4 +1,4 @@
-import { type Delivery, DeliveryLostError } from '../../src/index.ts';
+import { type Delivery, DeliveryLostError, GroupGoneError } from '../../src/index.ts';
 import type { GroupModel } from '../model/group-model.ts';
 import type { Holding, Owed } from '../model/message-model.ts';
 import type { Settling } from '../plan/plan.ts';
@@ -76,7 +76,8 @@ export class Hands {
           `${how}: the delivery of ${holding.message.text} was lost without a reason`,
         );
     } else if (error !== undefined) {
-      if (!this.#case.isDisturbed) this.#case.complaints.push(`${how}: it failed with ${error}`);
+      if (!this.#case.isDisturbed || error instanceof GroupGoneError)
+        this.#case.complaints.push(`${how}: it failed with ${error}`);
       const isCurrent = holding.message.holding === holding;
       group.settled(holding, settling, startedAt, error);
       if (isCurrent) holding.message.doubted(owedAfter(settling));

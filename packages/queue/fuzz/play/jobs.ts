@@ -32,8 +32,11 @@ export class Jobs {
   ): Promise<void> {
     const message = group.messages.get(id);
     const mustBe = message !== undefined && this.#mustBe(message);
+    const before = message?.holding;
     const found = await this.#case.call('find', this.#case.driver(process).find!(topic, name, id));
     if (found === undefined || message === undefined || message.mayBeTwo) return;
+    // It may have come after it was looked at
+    if (message.holding !== before) return;
     if (mustBe && found.value === undefined) this.#case.complaints.push('find: an open message is unknown');
     this.#compare(group, message, found.value);
   }

@@ -1,4 +1,4 @@
-import type { OutgoingMessage } from '../../src/index.ts';
+import { type OutgoingMessage, UnroutedError } from '../../src/index.ts';
 import type { MessageSpec } from '../plan/plan.ts';
 import { type Case, topic } from './case.ts';
 
@@ -29,7 +29,10 @@ export class Publishing {
           this.#case.complaints.push('publish: a message that no group receives was confirmed');
         continue;
       }
-      if (published !== undefined && !published.ok && !this.#case.isDisturbed) {
+      // Whoever deletes a group declares it again, so that there is one whenever something is published
+      if (published?.ok === false && published.error instanceof UnroutedError) {
+        this.#case.complaints.push(`publish: there are groups, and it failed with ${published.error}`);
+      } else if (published?.ok === false && !this.#case.isDisturbed) {
         this.#case.complaints.push(`publish: it was refused without a reason: ${published.error}`);
       }
       for (const [each, group] of groups.entries()) {
