@@ -53,10 +53,12 @@ export class Operating {
       ids.push(...found.value.map(({ id }) => id));
       if (found.value.length < limit) break;
     }
-    if (group.isUnsure) return;
-    const expected = group.dead().map(({ sent }) => sent.id);
-    if (JSON.stringify(expected.sort()) !== JSON.stringify([...ids].sort())) {
-      this.#case.complaints.push(`inspect: by ${limit}, the pages have ${ids.length} of ${expected.length}`);
+    const sure = group.dead().filter(({ mayBeTwo }) => !mayBeTwo);
+    const missing = sure.filter(({ sent }) => !ids.includes(sent.id)).length;
+    if (missing > 0 || (!group.isUnsure && ids.length !== sure.length)) {
+      this.#case.complaints.push(
+        `inspect: by ${limit}, the pages have ${ids.length} of ${sure.length}, without ${missing} of them`,
+      );
     }
   }
 
