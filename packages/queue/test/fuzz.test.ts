@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import type { Step } from '../fuzz/plan/plan.ts';
 import { type FuzzOptions, fuzz } from '../fuzz/run.ts';
 import type { Delivery, Driver } from '../src/index.ts';
 
@@ -33,7 +34,7 @@ function delivering(change: (delivery: Delivery) => Partial<Delivery>): NonNulla
 }
 
 /** Cases are played as fast as the machine lets them; this only ends what hangs. */
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 describe('fuzzing the drivers', () => {
   it('finds nothing on any of them', async () => {
@@ -54,7 +55,18 @@ describe('fuzzing the drivers', () => {
     shrinkMs: 1_000,
   } as const;
 
-  const faults: Record<string, { wrap: NonNullable<FuzzOptions['wrap']>; complaint: RegExp }> = {
+  const at = { process: 0, group: 'billing' } as const;
+  const declare: Step = { step: 'declare', ...at };
+  const open: Step = { step: 'open', ...at, prefetch: 10 };
+  const dead = [0, 1, 2].map(held => ({ how: 'dead', held }) as const);
+
+  interface Planted {
+    readonly wrap: NonNullable<FuzzOptions['wrap']>;
+    readonly complaint: RegExp;
+    /** Of what few cases have. */
+    readonly steps?: readonly Step[];
+  }
+  const faults: Record<string, Planted> = {
     'a confirmed message that is lost': {
       wrap: broken(driver => ({
         publish: (topic, batch, settings) => {
@@ -103,6 +115,66 @@ describe('fuzzing the drivers', () => {
       })),
       complaint: /is missing among the dead|in place of/,
     },
+    'a priority that is not heeded': {
+      wrap: broken(driver => ({
+        publish: (topic, batch, settings) =>
+          driver.publish(
+            topic,
+            batch.map(message => ({ ...message, priority: 0 })),
+            settings,
+          ),
+      })),
+      complaint: /of a higher priority/,
+      steps: [
+        declare,
+        { step: 'publish', process: 0, messages: [{ bytes: 1 }] },
+        { step: 'publish', process: 0, messages: [{ bytes: 1, priority: 7 }] },
+        open,
+      ],
+    },
+    'a pause that nobody heeds': {
+      wrap: broken(() => ({ pause: async () => {} })),
+      complaint: /while the group is paused/,
+    },
+    'a result that is not kept': {
+      wrap: delivering(delivery => ({ ack: () => delivery.ack() })),
+      complaint: /with the result/,
+    },
+    'progress that is not kept': {
+      wrap: delivering(() => ({ progress: async () => {} })),
+      complaint: /its progress is/,
+    },
+    'a job that is said to wait while it is in hands': {
+      wrap: broken(driver => ({
+        find: async (topic, group, id) => {
+          const job = await driver.find!(topic, group, id);
+          return job?.state === 'active' ? { ...job, state: 'waiting' } : job;
+        },
+      })),
+      complaint: /and in hands/,
+    },
+    'statistics that leave out what is delayed': {
+      wrap: broken(driver => ({
+        stats: async (topic, group) => ({ ...(await driver.stats!(topic, group)), delayed: 0 }),
+      })),
+      complaint: /that are not settled/,
+    },
+    'a page of dead letters that begins too late': {
+      wrap: broken(driver => ({
+        inspect: async (topic, group, page) => {
+          const letters = await driver.inspect!(topic, group, { ...page, limit: page.limit + 1 });
+          return page.after === undefined ? letters.slice(0, page.limit) : letters.slice(1);
+        },
+      })),
+      complaint: /the pages have/,
+      steps: [
+        declare,
+        open,
+        { step: 'publish', process: 0, messages: dead.map(() => ({ bytes: 1 })) },
+        { step: 'settle', each: dead },
+        { step: 'pages', ...at, limit: 1 },
+      ],
+    },
     'an iteration that does not end': {
       wrap: broken(driver => ({
         consume: (topic, group, options) =>
@@ -111,9 +183,10 @@ describe('fuzzing the drivers', () => {
       complaint: /did not end with its signal/,
     },
   };
-  for (const [name, { wrap, complaint }] of Object.entries(faults)) {
+  for (const [name, { wrap, complaint, steps }] of Object.entries(faults)) {
     it(`finds ${name}`, async () => {
-      const { findings } = await fuzz({ ...planted, wrap });
+      const plan = steps && { plan: { processes: 1, sharing: 'any', steps } as const };
+      const { findings } = await fuzz({ ...planted, ...plan, wrap });
       expect(findings.flatMap(({ complaints }) => complaints).join('\n')).toMatch(complaint);
     });
   }

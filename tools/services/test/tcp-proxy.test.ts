@@ -64,6 +64,32 @@ it('holds back everything in a stall, and loses nothing of it', async () => {
   expect([await late, await later]).toEqual(['bc', 'd']);
 });
 
+it('lets servers hear what is said in a hush, whose answers a cut loses', async () => {
+  const server = createServer(peer => peer.on('error', () => {}));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const proxy = await closing(await startTcpProxy({ target: (server.address() as AddressInfo).port }));
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const socket = await connected(proxy);
+  const [peer] = await accepted;
+  proxy.hush();
+  socket.write('first');
+  expect(String((await once(peer, 'data'))[0])).toBe('first');
+  peer.write('held back');
+  socket.write('second');
+  expect(String((await once(peer, 'data'))[0])).toBe('second');
+  const closed = closedByReset(socket);
+  proxy.cut();
+  await closed;
+  expect(socket.bytesRead).toBe(0);
+  proxy.resume();
+  const next = once(server, 'connection') as Promise<[Socket]>;
+  const other = await connected(proxy);
+  (await next)[0].end('answer');
+  expect(await text(other)).toBe('answer');
+});
+
 it('tells neither side in a stall that the other has gone, and does so afterwards', async () => {
   const proxy = await echoBehindProxy();
   const socket = await connected(proxy);

@@ -1,5 +1,6 @@
 import type { DeadLetter, Delivery, OutgoingMessage } from '../../src/index.ts';
 import type { Plan, Settling } from '../plan/plan.ts';
+import { compareContents, compareDead } from './contents.ts';
 import { type Holding, MessageModel } from './message-model.ts';
 
 export interface ModelParts {
@@ -20,6 +21,14 @@ export class GroupModel {
   /** Deliveries in hands, of all consumers. */
   readonly holdings: Set<Holding> = new Set();
   isPaused = false;
+  /** In the order of publishing, the first message after the pause, while that surely goes on. */
+  pausedFrom: number = Number.POSITIVE_INFINITY;
+  /** What is in the backend may become a dead letter by itself, or be counted otherwise. */
+  isMeddledWith = false;
+  /** What is held back for several groups may come to one of them again, while another is full. */
+  #repeatsDelayed = false;
+  /** Other code is about to say which jobs it has added; what came meanwhile. */
+  #early: { readonly delivery: Delivery; readonly consumer: object }[] | undefined;
   /** A server that counts what it sends may have sent to connections that had ended, also what was published later. */
   #countsUnseen = false;
   readonly #parts: ModelParts;
@@ -28,30 +37,104 @@ export class GroupModel {
     this.#parts = parts;
   }
 
+  get name(): string {
+    return this.#parts.name;
+  }
+
   /** Before the call: from now on it may come. */
   publishing(sent: OutgoingMessage, sequence: number): void {
-    if (!this.messages.has(sent.id)) {
-      this.messages.set(sent.id, new MessageModel(sent, sequence, this.#parts.now()));
+    if (this.messages.has(sent.id)) return;
+    const message = new MessageModel(sent, sequence, this.#parts.now());
+    message.mayBeTwo = this.isMeddledWith || (this.#repeatsDelayed && message.isDelayed);
+    this.messages.set(sent.id, message);
+  }
+
+  /**
+   * The call said what became of it; a message that has come already is known better.
+   *
+   * @param next the number of the next message
+   */
+  published(id: string, outcome: 'confirmed' | 'refused' | 'unknown', next: number): void {
+    const message = this.messages.get(id)!;
+    if (message.state !== 'unsure' || message.deliveries > 0) return;
+    message.isUnanswered = outcome === 'unknown';
+    if (outcome === 'refused') this.messages.delete(id);
+    if (outcome !== 'confirmed') return;
+    message.state = 'open';
+    message.confirmedBefore = next;
+  }
+
+  /** Confirmed as one that is there or was: it is, unless it was handed out since or taken away. */
+  publishedAgain(id: string): void {
+    const message = this.messages.get(id);
+    if (message?.isUnanswered && message.state === 'unsure' && message.deliveries === 0) {
+      message.state = 'open';
+      message.isUnanswered = false;
     }
   }
 
-  /** The call said what became of it; a message that has come already is known better. */
-  published(id: string, outcome: 'confirmed' | 'refused' | 'unknown'): void {
-    const message = this.messages.get(id)!;
-    if (message.state !== 'unsure' || message.deliveries > 0) return;
-    if (outcome === 'confirmed') message.state = 'open';
-    if (outcome === 'refused') this.messages.delete(id);
+  /** Until other code has said which jobs it has added, any may come. */
+  awaiting(): void {
+    this.#early = [];
+  }
+
+  /** It has said so. What came meanwhile is received now. */
+  awaited(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const { delivery, consumer } of early) this.received(delivery, consumer);
+  }
+
+  /** Nobody knows any more what became of any message, but for those of which `isLeft` is true. */
+  emptied(isLeft: (message: MessageModel) => boolean): void {
+    for (const message of this.messages.values()) {
+      if (isLeft(message)) continue;
+      for (const holding of this.holdings) if (holding.message === message) holding.mayBeLost = true;
+      message.doubted();
+    }
+  }
+
+  /** All dead letters are deleted, also those that nobody knows of. */
+  purgedUnseen(): void {
+    for (const message of this.messages.values()) {
+      const mayHaveDied =
+        message.owed === 'deliveryOrDeath' ||
+        (this.isMeddledWith && message.state === 'open' && message.holding === undefined);
+      if (mayHaveDied) message.doubted();
+    }
+  }
+
+  /** Something was done to it by which its parent may go on without it, and its children may be gone. */
+  unlinked(message: MessageModel): void {
+    for (const child of message.children) child.doubted();
+    for (const other of this.messages.values()) if (other.children.includes(message)) other.doubted();
+  }
+
+  /** From now on the backend may take messages out by itself: they are dead then. */
+  meddledWith(): void {
+    this.isMeddledWith = true;
+    for (const message of this.messages.values()) message.mayBeTwo = true;
+  }
+
+  /** From now on a group of the topic may be full. */
+  filled(): void {
+    this.#repeatsDelayed = true;
+    for (const message of this.messages.values()) if (message.isDelayed) message.mayBeTwo = true;
   }
 
   /** A consumer has it in hands now. */
   received(delivery: Delivery, consumer: object): Holding | undefined {
     const now = this.#parts.now();
     const message = this.messages.get(delivery.id);
+    if (message === undefined && this.#early !== undefined) {
+      this.#early.push({ delivery, consumer });
+      return undefined;
+    }
     if (message === undefined) {
       this.#complain(`a message that nobody published came: ${JSON.stringify(delivery.id)}`);
       return undefined;
     }
-    this.#compare(message, delivery);
+    compareContents(message, delivery, complaint => this.#complain(complaint));
     const before = message.holding;
     const mayHaveEnded = message.atLeast || (before !== undefined && !this.isSurelyHeld(before));
     if (this.#parts.repeats && mayHaveEnded) message.mayBeTwo = true;
@@ -70,18 +153,23 @@ export class GroupModel {
       this.#drop(before);
     }
     if (!message.mayBeTwo) this.#checkState(message, delivery, now);
+    const wasUnseen = message.atLeast;
     message.deliveries = delivery.deliveries;
     message.failures = delivery.failures ?? message.failures;
     message.atLeast = false;
+    message.isDelayed = false;
+    message.owed = 'nothing';
     if (message.state !== 'gone') message.state = message.wasTakenUnseen ? 'unsure' : 'open';
     const holding: Holding = {
       delivery,
       message,
       consumer,
       goodAt: now,
+      wasUnseen,
       isAbandoned: false,
       mayBeLost: message.state === 'gone' || message.mayBeTwo || message.wasTakenUnseen,
       settling: undefined,
+      progress: undefined,
     };
     message.holding = holding;
     this.holdings.add(holding);
@@ -95,7 +183,7 @@ export class GroupModel {
     this.#drop(holding);
     if (error === undefined) {
       if (isCurrent) message.settled(settling, startedAt);
-      else if (settling.how === 'ack' || settling.how === 'dead') {
+      else if (settling.how === 'ack' || settling.how === 'answer' || settling.how === 'dead') {
         if (!holding.mayBeLost)
           this.#complain(`${message.text} came again while it was settled by ${settling.how}`);
       }
@@ -133,32 +221,7 @@ export class GroupModel {
 
   /** Whether these may be all dead letters. */
   compareDead(letters: readonly DeadLetter[]): void {
-    const found = new Map(letters.map(letter => [letter.id, letter]));
-    for (const [id, message] of this.messages) {
-      const letter = found.get(id);
-      found.delete(id);
-      if (message.state === 'unsure' || message.mayBeTwo) continue;
-      const isUnderWay = message.holding?.settling?.how === 'dead';
-      if (letter === undefined && message.state === 'dead')
-        this.#complain(`${message.text} is missing among the dead`);
-      if (letter !== undefined && message.state !== 'dead' && !isUnderWay) {
-        this.#complain(`${message.text} is ${message.state}, and among the dead`);
-      }
-      if (letter === undefined || message.state !== 'dead') continue;
-      this.#compare(message, letter);
-      if (letter.failures !== message.failures) {
-        this.#complain(
-          `the dead ${message.text} has ${letter.failures} failures in place of ${message.failures}`,
-        );
-      }
-      if (letter.deliveries !== message.deliveries) {
-        this.#complain(
-          `the dead ${message.text} has ${letter.deliveries} deliveries in place of ${message.deliveries}`,
-        );
-      }
-    }
-    for (const id of found.keys())
-      this.#complain(`a message that nobody published is dead: ${JSON.stringify(id)}`);
+    compareDead(this.messages, letters, complaint => this.#complain(complaint));
   }
 
   dead(): MessageModel[] {
@@ -169,10 +232,29 @@ export class GroupModel {
     return [...this.messages.values()].some(({ state, mayBeTwo }) => state === 'unsure' || mayBeTwo);
   }
 
-  /** Those that must still come. */
-  owed(): MessageModel[] {
+  /** Those that must still come. @param dead the ids of the dead letters, of which some may be among them */
+  owed(dead: ReadonlySet<string> = new Set()): MessageModel[] {
     const now = this.#parts.now();
-    return [...this.messages.values()].filter(({ state, expiresAt }) => state === 'open' && expiresAt > now);
+    return [...this.messages.values()].filter(message => {
+      const { state, owed, expiresAt } = message;
+      if (expiresAt <= now || message.waitsForChildren) return false;
+      const mayBeDead = owed === 'deliveryOrDeath' || this.isMeddledWith;
+      return (state === 'open' || owed !== 'nothing') && !(mayBeDead && dead.has(message.sent.id));
+    });
+  }
+
+  /** Whether an unsettled message may be among the dead letters. */
+  get mayHaveDied(): boolean {
+    const isUnsure = ({ owed }: MessageModel) => owed === 'deliveryOrDeath';
+    return this.isMeddledWith || [...this.messages.values()].some(isUnsure);
+  }
+
+  /** How many messages the backend may have that are not settled: at least, at most. */
+  counts(): readonly [number, number] {
+    const now = this.#parts.now();
+    const open = [...this.messages.values()].filter(({ state }) => state === 'open');
+    const sure = open.filter(message => message.expiresAt > now && !message.waitsForChildren);
+    return [sure.length, open.length];
   }
 
   #checkState(message: MessageModel, delivery: Delivery, now: number): void {
@@ -190,6 +272,15 @@ export class GroupModel {
     }
     if (isExact && now >= message.expiresAt) this.#complain(`${message.text} is expired, and came`);
     if (isExact && this.isPaused) this.#complain(`${message.text} came while the group is paused`);
+    if (message.sequence >= this.pausedFrom && message.deliveries === 0) {
+      this.#complain(`${message.text} came, which was published while the group is paused`);
+    }
+    const child = message.children.find(
+      ({ state, holding }) => (state === 'open' || state === 'dead') && holding?.settling === undefined,
+    );
+    if (child !== undefined && message.deliveries === 0) {
+      this.#complain(`${message.text} came before ${child.text}, for which it waits`);
+    }
     const expected = message.deliveries + 1;
     const mayBeMore = message.atLeast || this.#countsUnseen;
     if (mayBeMore ? delivery.deliveries < expected : delivery.deliveries !== expected) {
@@ -219,14 +310,6 @@ export class GroupModel {
     }
   }
 
-  #compare({ sent, text }: MessageModel, found: Pick<Delivery, 'body' | 'headers' | 'key'>): void {
-    if (Buffer.compare(sent.body, found.body) !== 0) this.#complain(`${text} came with another body`);
-    if (sent.key !== found.key) this.#complain(`${text} came with another key`);
-    if (sortedJson(sent.headers) !== sortedJson(found.headers)) {
-      this.#complain(`${text} came with other headers`);
-    }
-  }
-
   /** A delivery's lease may have begun before it was received, so that on a server half of it is sure. */
   isSurelyHeld({ goodAt, mayBeLost }: Holding): boolean {
     const { now, leaseMs, isExact } = this.#parts;
@@ -241,8 +324,4 @@ export class GroupModel {
   #complain(complaint: string): void {
     this.#parts.complain(`${this.#parts.name}: ${complaint}`);
   }
-}
-
-function sortedJson(headers: Readonly<Record<string, string>>): string {
-  return JSON.stringify(Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import type { Site } from '../sites/site.ts';
+import { defined, sometimes } from './arbitraries.ts';
+import { othersSteps } from './others-plans.ts';
 import type { MessageSpec, Plan, Settling, Step } from './plan.ts';
 
 const groups = ['billing', 'mail'];
 const keys = ['a', 'b', 'tenant 7 ü'];
 
 /** Cases for what the driver of a site can do. */
-export function plansFor({ capabilities, mostProcesses, breaks, leaseMs }: Site): fc.Arbitrary<Plan> {
+export function plansFor(site: Site): fc.Arbitrary<Plan> {
+  const { capabilities, mostProcesses, breaks, loses = false, leaseMs } = site;
   const sharings = fc.constantFrom(
     'any' as const,
     ...(capabilities.orderedKeys ? (['ordered'] as const) : []),
@@ -31,10 +34,13 @@ export function plansFor({ capabilities, mostProcesses, breaks, leaseMs }: Site)
       { arbitrary: fc.constant<Settling>({ how: 'ack' }), weight: 6 },
       fc.constantFrom<Settling>({ how: 'ackTwice' }, { how: 'abandon' }),
       fc.record({ how: fc.constantFrom('fail' as const, 'giveBack' as const), pauseMs }),
-      ...(capabilities.deadLetters ? [fc.constant<Settling>({ how: 'dead' })] : []),
+      ...(capabilities.deadLetters ? [{ arbitrary: fc.constant<Settling>({ how: 'dead' }), weight: 2 }] : []),
+      ...(capabilities.jobs
+        ? [fc.record({ how: fc.constant('answer' as const), result: fc.nat(1_000) })]
+        : []),
     );
     const held = fc.nat(40);
-    const steps: fc.WeightedArbitrary<Step>[] = [
+    const calls: fc.WeightedArbitrary<Step>[] = [
       { arbitrary: fc.record({ step: fc.constant('declare' as const), process, group }), weight: 2 },
       {
         arbitrary: fc.record({
@@ -61,36 +67,40 @@ export function plansFor({ capabilities, mostProcesses, breaks, leaseMs }: Site)
             fc.tuple(settling, held).map(([how, held]) => ({ ...how, held })),
             { minLength: 1, maxLength: 6 },
           ),
+          again: fc.boolean(),
         }),
         weight: 10,
       },
-      {
-        arbitrary: fc.record({
-          step: fc.constant('wait' as const),
-          ms: fc.constantFrom(1, 10, 50, 120, Math.ceil(1.3 * leaseMs)),
-        }),
-        weight: 3,
-      },
     ];
-    if (breaks) steps.push({ arbitrary: fc.constant({ step: 'break' }), weight: 1 });
     if (capabilities.deadLetters) {
-      steps.push({
-        arbitrary: defined<Step>({
-          step: fc.constant('letters' as const),
-          process,
-          group,
-          op: fc.constantFrom('inspect' as const, 'redrive' as const, 'purge' as const),
-          one: sometimes(fc.nat(10), true),
-        }),
-        weight: 3,
-      });
+      calls.push(
+        {
+          arbitrary: defined<Step>({
+            step: fc.constant('letters' as const),
+            process,
+            group,
+            op: fc.constantFrom('inspect' as const, 'redrive' as const, 'purge' as const),
+            one: sometimes(fc.nat(10)),
+          }),
+          weight: 3,
+        },
+        {
+          arbitrary: fc.record({
+            step: fc.constant('pages' as const),
+            process,
+            group,
+            limit: fc.constantFrom(1, 2, 5),
+          }),
+          weight: 2,
+        },
+      );
     }
     if (capabilities.jobs) {
-      const op = fc.constantFrom('find' as const, 'cancel' as const);
-      steps.push(
+      const op = fc.constantFrom('find' as const, 'find' as const, 'cancel' as const);
+      calls.push(
         {
           arbitrary: fc.record({ step: fc.constant('job' as const), process, group, op, message: held }),
-          weight: 2,
+          weight: 3,
         },
         {
           arbitrary: fc.record({
@@ -100,7 +110,25 @@ export function plansFor({ capabilities, mostProcesses, breaks, leaseMs }: Site)
           }),
           weight: 1,
         },
+        { arbitrary: fc.record({ step: fc.constant('stats' as const), process, group }), weight: 1 },
+        {
+          arbitrary: fc.record({ step: fc.constant('progress' as const), held, value: fc.nat(1_000) }),
+          weight: 1,
+        },
       );
+    }
+    const steps: fc.WeightedArbitrary<Step>[] = [...calls, ...othersSteps(site, group)];
+    steps.push({
+      arbitrary: fc.record({
+        step: fc.constant('wait' as const),
+        ms: fc.constantFrom(1, 10, 50, 120, Math.ceil(1.3 * leaseMs)),
+      }),
+      weight: 3,
+    });
+    if (breaks) steps.push({ arbitrary: fc.constant({ step: 'break' }), weight: 1 });
+    if (loses) {
+      const lost = fc.record({ step: fc.constant('lose' as const), of: fc.oneof(...calls) });
+      steps.push({ arbitrary: lost, weight: 4 });
     }
     const all = fc.array(fc.oneof(...steps), { minLength: 2, maxLength: 30, size: 'max' });
     return all.map(steps => ({ processes, sharing, steps: [...opening, ...steps] }));
@@ -112,16 +140,3 @@ const opening: readonly Step[] = [
   { step: 'declare', process: 0, group: 'billing' },
   { step: 'open', process: 0, group: 'billing', prefetch: 2 },
 ];
-
-function sometimes<T>(arbitrary: fc.Arbitrary<T>, isPossible: boolean): fc.Arbitrary<T | undefined> {
-  return isPossible ? fc.option(arbitrary, { nil: undefined, freq: 3 }) : fc.constant(undefined);
-}
-
-/** A record without what is undefined, as JSON has it. */
-function defined<T>(of: { readonly [Name in string]: fc.Arbitrary<unknown> }): fc.Arbitrary<T> {
-  return fc
-    .record(of)
-    .map(
-      record => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T,
-    );
-}

@@ -24,6 +24,10 @@ export class Case {
   sequence = 0;
   /** Whether connections were broken: then calls may fail. */
   isDisturbed = false;
+  /** Whether groups were deleted: then iterations over them may end. */
+  isMeddledWith = false;
+  /** Whether the backend may take messages out of groups by itself. */
+  takesOut = false;
   readonly #drivers: readonly Driver[];
 
   constructor(

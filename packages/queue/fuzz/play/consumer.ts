@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ConsumeOptions, type Delivery, type Driver, QueueUnavailableError } from '../../src/index.ts';
+import {
+  type ConsumeOptions,
+  type Delivery,
+  type Driver,
+  GroupGoneError,
+  QueueUnavailableError,
+} from '../../src/index.ts';
 
 /** Iterates over the deliveries of a group until it is shut; again after a lost connection, as a queue does. */
 export class Consumer {
@@ -10,6 +16,8 @@ export class Consumer {
   isShut = false;
   /** How often its connection was lost; what is in hands then takes no place of the next iteration. */
   losses = 0;
+  /** How often its group was gone. */
+  gone = 0;
   readonly #stop = new AbortController();
 
   constructor(
@@ -31,7 +39,8 @@ export class Consumer {
         try {
           return await iterate();
         } catch (error) {
-          if (!(error instanceof QueueUnavailableError)) throw error;
+          if (error instanceof GroupGoneError) this.gone++;
+          else if (!(error instanceof QueueUnavailableError)) throw error;
           this.losses++;
           await delay(10);
         }

@@ -1,6 +1,6 @@
-import { type Delivery, DeliveryLostError } from '../../src/index.ts';
+import { type Delivery, DeliveryLostError, GroupGoneError } from '../../src/index.ts';
 import type { GroupModel } from '../model/group-model.ts';
-import type { Holding } from '../model/message-model.ts';
+import type { Holding, Owed } from '../model/message-model.ts';
 import type { Settling } from '../plan/plan.ts';
 import type { Case } from './case.ts';
 
@@ -13,23 +13,47 @@ export class Hands {
     this.#case = played;
   }
 
-  async settleAll(each: readonly (Settling & { readonly held: number })[]): Promise<void> {
+  /** @param again whether what was not answered is settled once more, as a queue does */
+  async settleAll(each: readonly (Settling & { readonly held: number })[], again = false): Promise<void> {
     await this.#extending;
     const taken = new Set<Holding>();
     const under: Promise<void>[] = [];
     for (const settling of each) {
-      const free = [...this.#case.groups.values()].flatMap(group =>
-        [...group.holdings].filter(holding => !taken.has(holding)).map(holding => ({ group, holding })),
-      );
+      const free = this.#held(taken);
       const chosen = free[settling.held % Math.max(1, free.length)];
       if (chosen === undefined) continue;
       taken.add(chosen.holding);
-      under.push(this.settle(chosen.group, chosen.holding, settling));
+      under.push(this.settle(chosen.group, chosen.holding, settling, again));
     }
     await Promise.all(under);
   }
 
-  async settle(group: GroupModel, holding: Holding, settling: Settling): Promise<void> {
+  /** Acknowledges all that is in hands, but for what comes back by itself. */
+  async ackAll(group: GroupModel): Promise<void> {
+    const { hasLeases = true } = this.#case.site;
+    const held = [...group.holdings].filter(
+      ({ settling, isAbandoned }) => settling === undefined && !(isAbandoned && hasLeases),
+    );
+    await Promise.all(held.map(holding => this.settle(group, holding, { how: 'ack' }, true)));
+  }
+
+  async progress(index: number, value: number): Promise<void> {
+    const held = this.#held();
+    const chosen = held[index % Math.max(1, held.length)];
+    if (chosen === undefined) return;
+    const { group, holding } = chosen;
+    const wasSure = group.isSurelyHeld(holding);
+    holding.progress = undefined;
+    const error = await this.#case.outcome('progress', holding.delivery.progress!(Buffer.from(`${value}`)));
+    if (error === undefined) holding.progress = value;
+    else if (
+      error instanceof DeliveryLostError ? wasSure && group.isSurelyHeld(holding) : !this.#case.isDisturbed
+    ) {
+      this.#case.complaints.push(`progress: it failed with ${error}`);
+    }
+  }
+
+  async settle(group: GroupModel, holding: Holding, settling: Settling, tryAgain = false): Promise<void> {
     const { how } = settling;
     if (how === 'abandon') {
       holding.isAbandoned = true;
@@ -39,7 +63,12 @@ export class Hands {
     const startedAt = this.#case.stage.now();
     const wasSure = group.isSurelyHeld(holding);
     holding.settling = settling;
-    const error = await this.#case.outcome(how, settle(delivery, settling));
+    let error = await this.#case.outcome(how, settle(delivery, settling));
+    if (tryAgain && error !== undefined && !(error instanceof DeliveryLostError)) {
+      const later = await this.#case.outcome(how, settle(delivery, settling));
+      // The first try may have been done, and then it may have come again
+      if (!(later instanceof DeliveryLostError)) error = later;
+    }
     if (error instanceof DeliveryLostError) {
       const isStillSure = group.isSurelyHeld(holding) && wasSure && !holding.mayBeLost;
       if (isStillSure)
@@ -47,10 +76,11 @@ export class Hands {
           `${how}: the delivery of ${holding.message.text} was lost without a reason`,
         );
     } else if (error !== undefined) {
-      if (!this.#case.isDisturbed) this.#case.complaints.push(`${how}: it failed with ${error}`);
+      if (!this.#case.isDisturbed || error instanceof GroupGoneError)
+        this.#case.complaints.push(`${how}: it failed with ${error}`);
       const isCurrent = holding.message.holding === holding;
       group.settled(holding, settling, startedAt, error);
-      if (isCurrent) holding.message.doubted();
+      if (isCurrent) holding.message.doubted(owedAfter(settling));
       return;
     }
     group.settled(holding, settling, startedAt, error);
@@ -59,6 +89,12 @@ export class Hands {
     if (again !== undefined) this.#case.complaints.push(`ack: once settled it failed with ${again}`);
     const failed = await this.#case.outcome('nack', delivery.nack({ requeueAfterMs: 0 }));
     if (failed !== undefined) this.#case.complaints.push(`nack: once settled it failed with ${failed}`);
+  }
+
+  #held(but: ReadonlySet<Holding> = new Set()): { group: GroupModel; holding: Holding }[] {
+    return [...this.#case.groups.values()].flatMap(group =>
+      [...group.holdings].filter(holding => !but.has(holding)).map(holding => ({ group, holding })),
+    );
   }
 
   /** Lets time pass, while what is in hands is extended in time. */
@@ -97,6 +133,12 @@ export class Hands {
   }
 }
 
+/** What a message must do of which nobody knows whether it was settled. */
+function owedAfter({ how }: Settling): Owed {
+  if (how === 'fail' || how === 'giveBack') return 'delivery';
+  return how === 'dead' ? 'deliveryOrDeath' : 'nothing';
+}
+
 function settle(delivery: Delivery, settling: Settling): Promise<void> {
   switch (settling.how) {
     case 'fail':
@@ -105,6 +147,8 @@ function settle(delivery: Delivery, settling: Settling): Promise<void> {
       return delivery.nack({ requeueAfterMs: settling.pauseMs, charge: false });
     case 'dead':
       return delivery.nack({ dead: 'for the test' });
+    case 'answer':
+      return delivery.ack({ result: Buffer.from(`${settling.result}`) });
     default:
       return delivery.ack();
   }

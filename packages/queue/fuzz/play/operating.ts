@@ -1,15 +1,12 @@
-import type { OutgoingMessage } from '../../src/index.ts';
 import type { Step } from '../plan/plan.ts';
 import { type Case, topic } from './case.ts';
 
-/** The steps of a case that an operator would take: dead letters, single jobs, pauses. */
+/** The steps of a case that an operator would take by this package: dead letters, pauses, and how much there is. */
 export class Operating {
   readonly #case: Case;
-  readonly #sent: readonly OutgoingMessage[];
 
-  constructor(played: Case, sent: readonly OutgoingMessage[]) {
+  constructor(played: Case) {
     this.#case = played;
-    this.#sent = sent;
   }
 
   async letters({ process, group: name, op, one }: Extract<Step, { step: 'letters' }>): Promise<void> {
@@ -31,57 +28,69 @@ export class Operating {
       else message.state = 'gone';
     }
     const count = await this.#case.call(op, driver[op]!(topic, name, ids === undefined ? {} : { ids }));
+    if (op === 'purge' && ids === undefined) group.purgedUnseen();
     if (count === undefined) {
-      for (const message of chosen) message.doubted();
+      for (const message of chosen) message.doubted(op === 'redrive' ? 'deliveryOrDeath' : 'nothing');
     } else if (
       count.value !== chosen.length &&
       !(wasUnsure && (ids === undefined || this.#case.site.forgets))
     ) {
       this.#case.complaints.push(`${op}: ${count.value} in place of ${chosen.length}`);
     }
+    if (op === 'purge') for (const message of chosen) group.unlinked(message);
   }
 
-  async job({ process, group: name, op, message: index }: Extract<Step, { step: 'job' }>): Promise<void> {
+  /** Nothing else happens meanwhile, so that each is on one of the pages. */
+  async pages({ process, group: name, limit }: Extract<Step, { step: 'pages' }>): Promise<void> {
     const group = this.#case.groups.get(name);
-    const sent = this.#sent[index % Math.max(1, this.#sent.length)];
-    if (group === undefined || sent === undefined) return;
-    const message = group.messages.get(sent.id);
-    const mustBe =
-      message !== undefined && message.state === 'open' && message.expiresAt > this.#case.stage.now();
-    const driver = this.#case.driver(process);
-    if (op === 'find') {
-      const found = await this.#case.call(op, driver.find!(topic, name, sent.id));
-      if (found === undefined || message === undefined || message.state === 'unsure') return;
-      if (message.state === 'dead' && found.value?.state !== 'dead') {
-        this.#case.complaints.push(`find: a dead message is ${found.value?.state}`);
-      }
-      if (mustBe && found.value === undefined) this.#case.complaints.push('find: an open message is unknown');
-      return;
+    if (group === undefined) return;
+    const ids: string[] = [];
+    for (let page = 0; page < 200; page++) {
+      const after = ids.at(-1);
+      const asked = { limit, ...(after !== undefined && { after }) };
+      const found = await this.#case.call('inspect', this.#case.driver(process).inspect!(topic, name, asked));
+      if (found === undefined) return;
+      ids.push(...found.value.map(({ id }) => id));
+      if (found.value.length < limit) break;
     }
-    const wasHeld = message?.holding;
-    if (message !== undefined) message.isCanceling = true;
-    if (wasHeld !== undefined) wasHeld.mayBeLost = true;
-    const done = await this.#case.call(op, driver.cancel!(topic, name, sent.id));
-    if (message !== undefined) message.isCanceling = false;
-    if (done === undefined) return message?.doubted();
-    if (message === undefined) return;
-    if (message.state === 'unsure') {
-      message.wasTakenUnseen ||= done.value;
-      return;
+    const sure = group.dead().filter(({ mayBeTwo }) => !mayBeTwo);
+    const missing = sure.filter(({ sent }) => !ids.includes(sent.id)).length;
+    if (missing > 0 || (!group.isUnsure && ids.length !== sure.length)) {
+      this.#case.complaints.push(
+        `inspect: by ${limit}, the pages have ${ids.length} of ${sure.length}, without ${missing} of them`,
+      );
     }
-    if (mustBe && !done.value) this.#case.complaints.push('cancel: an open message was not there');
-    if (!mustBe && message.state !== 'open' && done.value) {
-      this.#case.complaints.push(`cancel: a message that is ${message.state} was there`);
+  }
+
+  /** Nothing but claims happens meanwhile, and they change no sum. */
+  async stats({ process, group: name }: Extract<Step, { step: 'stats' }>): Promise<void> {
+    const group = this.#case.groups.get(name);
+    if (group === undefined || group.isUnsure) return;
+    const [, most] = group.counts();
+    const stats = await this.#case.call('stats', this.#case.driver(process).stats!(topic, name));
+    if (stats === undefined || group.isUnsure) return;
+    const [least] = group.counts();
+    const { waiting, delayed = 0, active = 0, dead } = stats.value;
+    const count = waiting + delayed + active;
+    if (count < least || count > most) {
+      const said = JSON.stringify(stats.value);
+      this.#case.complaints.push(`stats: ${said} in place of ${least} to ${most} that are not settled`);
     }
-    if (done.value && (wasHeld === undefined || wasHeld === message.holding)) group.canceled(sent.id);
-    else if (done.value) message.doubted();
+    if (dead !== group.dead().length) {
+      this.#case.complaints.push(`stats: ${dead} dead in place of ${group.dead().length}`);
+    }
   }
 
   async pause({ step, process, group: name }: Extract<Step, { step: 'pause' | 'resume' }>): Promise<void> {
     const group = this.#case.groups.get(name);
     if (group === undefined) return;
-    if (step === 'resume') group.isPaused = false;
+    if (step === 'resume') {
+      group.isPaused = false;
+      group.pausedFrom = Number.POSITIVE_INFINITY;
+    }
     const done = await this.#case.call(step, this.#case.driver(process)[step]!(topic, name));
-    if (step === 'pause' && done !== undefined) group.isPaused = true;
+    if (step === 'resume' || done === undefined) return;
+    group.isPaused = true;
+    group.pausedFrom = this.#case.sequence;
   }
 }

@@ -1,10 +1,16 @@
+import type { DeadLetter } from '../../src/index.ts';
 import { GroupModel } from '../model/group-model.ts';
+import type { MessageModel } from '../model/message-model.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import type { Site } from '../sites/site.ts';
 import { Case, type PlayOptions, topic } from './case.ts';
 import { Consumer } from './consumer.ts';
 import { Hands } from './hands.ts';
+import { Jobs } from './jobs.ts';
+import { Meddling } from './meddling.ts';
 import { Operating } from './operating.ts';
+import { Others } from './other-code.ts';
+import { Priorities } from './priorities.ts';
 import { Publishing } from './publishing.ts';
 
 export type { PlayOptions } from './case.ts';
@@ -21,18 +27,30 @@ export async function play(site: Site, plan: Plan, options: PlayOptions = {}): P
   return played.complaints;
 }
 
+/** How long the server has for what it is asked, before its answers are lost; what it does later is lost with them. */
+const hushMs = 40;
+
 class Player {
   readonly #case: Case;
   readonly #publishing: Publishing;
   readonly #hands: Hands;
   readonly #operating: Operating;
+  readonly #jobs: Jobs;
+  readonly #priorities: Priorities;
+  readonly #others: Others | undefined;
+  readonly #meddling: Meddling | undefined;
   readonly #consumers: Consumer[] = [];
 
   constructor(played: Case) {
     this.#case = played;
     this.#publishing = new Publishing(played);
     this.#hands = new Hands(played);
-    this.#operating = new Operating(played, this.#publishing.sent);
+    this.#operating = new Operating(played);
+    this.#jobs = new Jobs(played, this.#publishing.sent);
+    this.#priorities = new Priorities(played);
+    const { others, operator } = played.stage;
+    this.#others = others && new Others(played, others);
+    this.#meddling = operator && new Meddling(played, operator);
   }
 
   async perform(): Promise<void> {
@@ -54,18 +72,37 @@ class Player {
       case 'shut':
         return this.#shut(step.consumer);
       case 'settle':
-        return this.#hands.settleAll(step.each);
+        return this.#hands.settleAll(step.each, step.again);
+      case 'progress':
+        return this.#hands.progress(step.held, step.value);
       case 'wait':
         return this.#hands.pass(step.ms);
       case 'break':
         return this.#break();
+      case 'lose':
+        return this.#lose(step.of);
       case 'letters':
         return this.#operating.letters(step);
+      case 'pages':
+        return this.#operating.pages(step);
       case 'job':
-        return this.#operating.job(step);
+        return this.#jobs.job(step);
+      case 'stats':
+        return this.#operating.stats(step);
       case 'pause':
       case 'resume':
         return this.#operating.pause(step);
+      case 'raw':
+        return this.#others?.add(step);
+      case 'rawPause':
+      case 'rawResume':
+        return this.#others?.pause(step);
+      case 'rawJob':
+        return this.#others?.job(step);
+      case 'operate':
+        return this.#meddling?.operate(step);
+      case 'policy':
+        return this.#meddling?.policy(step);
     }
   }
 
@@ -86,6 +123,7 @@ class Player {
     // What is held back may be for all groups that are there when its time has come
     for (const sent of this.#publishing.sent)
       if (sent.delayMs !== undefined) model.publishing(sent, this.#case.sequence++);
+    if (this.#case.takesOut) model.meddledWith();
     this.#case.groups.set(name, model);
   }
 
@@ -94,8 +132,10 @@ class Player {
     if (group === undefined) return;
     const { sharing } = this.#case.plan;
     const options = { prefetch, ...(sharing !== 'any' && { [sharing]: true }) };
+    const begunAt = this.#case.sequence;
     const consumer = new Consumer(this.#case.driver(process), topic, name, options, (delivery, consumer) => {
-      group.received(delivery, consumer);
+      const holding = group.received(delivery, consumer);
+      if (holding !== undefined) this.#priorities.check(process, group, holding, begunAt);
       const inHands = [...group.holdings].filter(
         holding =>
           holding.consumer === consumer && group.isSurelyHeld(holding) && holding.settling === undefined,
@@ -117,6 +157,9 @@ class Player {
     if (!(await this.#case.settles(consumer.ended)))
       this.#case.complaints.push('consume: it did not end with its signal');
     if (consumer.error !== undefined) this.#case.complaints.push(`consume: it failed with ${consumer.error}`);
+    if (consumer.gone > 0 && !this.#case.isMeddledWith)
+      this.#case.complaints.push('consume: it said that its group is gone');
+    this.#priorities.left();
     const group = this.#case.groups.get(consumer.group)!;
     group.left();
     for (const holding of group.holdings) if (holding.consumer === consumer) holding.isAbandoned = true;
@@ -126,11 +169,36 @@ class Player {
     const { stage, groups, site } = this.#case;
     this.#case.isDisturbed = true;
     await stage.break();
+    this.#priorities.left();
     for (const group of groups.values()) group.disturbed(site.forgets);
+  }
+
+  /** The answers to what happens in a step are lost. */
+  async #lose(step: Step): Promise<void> {
+    const { stage, groups, site } = this.#case;
+    if (stage.hush === undefined) return this.#step(step);
+    this.#case.isDisturbed = true;
+    const disturb = () => {
+      this.#priorities.left();
+      for (const group of groups.values()) group.disturbed(site.forgets);
+    };
+    disturb();
+    const end = stage.hush();
+    const playing = this.#step(step);
+    await stage.pass(hushMs);
+    await end();
+    disturb();
+    await playing;
   }
 
   /** All is handed out until nothing is left, and the counts say so. */
   async #calm(): Promise<void> {
+    if (this.#case.stage.operator?.policy !== undefined) await this.#case.stage.operator.policy('none');
+    for (const [name, group] of this.#case.groups) {
+      await this.#resume(name);
+      await this.#finish(name, group);
+    }
+    await this.#priorities.settled();
     for (const consumer of this.#consumers) if (!consumer.isShut) await this.#end(consumer);
     if (this.#case.site.hasLeases === false) await this.#break();
     // A connection that has ended may be noticed by the next call only
@@ -138,11 +206,56 @@ class Player {
       for (let calls = 0; calls < 20; calls++)
         await this.#case.outcome('probe', this.#case.driver(0).probe!(topic, name));
     }
+    await this.#publishEverywhere();
     this.#case.isDisturbed = false;
-    for (const [name, group] of this.#case.groups) {
-      if (this.#case.site.capabilities.jobs)
-        await this.#operating.pause({ step: 'resume', process: 0, group: name });
-      await this.#drain(name, group);
+    for (const [name, group] of this.#case.groups) await this.#drain(name, group);
+  }
+
+  async #resume(name: string): Promise<void> {
+    if (!this.#case.site.capabilities.jobs) return;
+    const group = this.#case.groups.get(name)!;
+    group.isPaused = false;
+    group.pausedFrom = Number.POSITIVE_INFINITY;
+    const { patienceMs } = this.#case;
+    const isResumed = await this.#until(async () => {
+      const resumed = this.#case.driver(0).resume!(topic, name);
+      return (await this.#case.outcome('resume', resumed)) === undefined;
+    });
+    if (!isResumed) this.#case.complaints.push(`resume: it failed for ${patienceMs} ms`);
+  }
+
+  /** Those who consume receive all that is owed, though nobody else does anything. */
+  async #finish(name: string, group: GroupModel): Promise<void> {
+    if (!this.#consumers.some(consumer => consumer.group === name && !consumer.isShut)) return;
+    const isDone = await this.#until(async () => {
+      await this.#hands.ackAll(group);
+      return (await this.#owed(name, group)).length === 0;
+    });
+    if (isDone) return;
+    for (const message of await this.#owed(name, group))
+      this.#case.complaints.push(`${name}: ${message.text} does not come to those who consume`);
+  }
+
+  async #owed(name: string, group: GroupModel): Promise<readonly MessageModel[]> {
+    const owed = group.owed();
+    if (owed.length === 0 || !group.mayHaveDied) return owed;
+    let dead: readonly DeadLetter[] = [];
+    const looking = this.#case.driver(0).inspect!(topic, name, { limit: 1_000 });
+    await this.#case.outcome(
+      'inspect',
+      looking.then(letters => {
+        dead = letters;
+      }),
+    );
+    return group.owed(new Set(dead.map(({ id }) => id)));
+  }
+
+  /** Whoever could publish can do so again. */
+  async #publishEverywhere(): Promise<void> {
+    if (this.#case.groups.size === 0) return;
+    for (const process of this.#case.stage.drivers.keys()) {
+      if (!(await this.#until(() => this.#publishing.last(process))))
+        this.#case.complaints.push('publish: nothing is taken any more');
     }
   }
 
@@ -157,12 +270,16 @@ class Player {
     });
     const driver = this.#case.driver(0);
     const isEmpty = await this.#until(async () => {
-      if (group.owed().length > 0 || [...group.holdings].some(holding => holding.consumer === consumer))
+      if (
+        (await this.#owed(name, group)).length > 0 ||
+        [...group.holdings].some(holding => holding.consumer === consumer)
+      )
         return false;
       const stats = await driver.stats?.(topic, name);
       return stats === undefined || stats.waiting + (stats.delayed ?? 0) + (stats.active ?? 0) === 0;
     });
-    for (const message of group.owed()) this.#case.complaints.push(`${name}: ${message.text} is lost`);
+    for (const message of await this.#owed(name, group))
+      this.#case.complaints.push(`${name}: ${message.text} is lost`);
     if (!isEmpty)
       this.#case.complaints.push(`${name}: left are ${JSON.stringify(await driver.stats?.(topic, name))}`);
     if (driver.inspect !== undefined) {

@@ -1,4 +1,4 @@
-import type { OutgoingMessage } from '../../src/index.ts';
+import { type OutgoingMessage, UnroutedError } from '../../src/index.ts';
 import type { MessageSpec } from '../plan/plan.ts';
 import { type Case, topic } from './case.ts';
 
@@ -29,21 +29,39 @@ export class Publishing {
           this.#case.complaints.push('publish: a message that no group receives was confirmed');
         continue;
       }
-      if (published !== undefined && !published.ok && !this.#case.isDisturbed) {
+      // Whoever deletes a group declares it again, so that there is one whenever something is published
+      if (published?.ok === false && published.error instanceof UnroutedError) {
+        this.#case.complaints.push(`publish: there are groups, and it failed with ${published.error}`);
+      } else if (published?.ok === false && !this.#case.isDisturbed) {
         this.#case.complaints.push(`publish: it was refused without a reason: ${published.error}`);
       }
       for (const [each, group] of groups.entries()) {
         // A group that was declared after its first publishing need not have it
+        if (known[each]!.has(id) && published?.ok) group.publishedAgain(id);
         if (known[each]!.has(id) || this.#old.has(id)) continue;
         const outcome = published?.ok
           ? 'confirmed'
           : published?.outcome === 'NotExecuted'
             ? 'refused'
             : 'unknown';
-        if (group.messages.has(id)) group.published(id, outcome);
+        if (group.messages.has(id)) group.published(id, outcome, this.#case.sequence);
       }
     }
     for (const { id } of batch) this.#old.add(id);
+  }
+
+  /** One without anything special. Returns whether it is confirmed. */
+  async last(process: number): Promise<boolean> {
+    const message = this.#message({ bytes: 1 });
+    const sequence = this.#case.sequence++;
+    const groups = [...this.#case.groups.values()];
+    for (const group of groups) group.publishing(message, sequence);
+    const result = await this.#case.call('publish', this.#case.driver(process).publish(topic, [message]));
+    const isConfirmed = result?.value[0]?.ok === true;
+    for (const group of groups) {
+      group.published(message.id, isConfirmed ? 'confirmed' : 'unknown', this.#case.sequence);
+    }
+    return isConfirmed;
   }
 
   #message({ again, bytes, key, delayMs, priority, expiresInMs }: MessageSpec): OutgoingMessage {

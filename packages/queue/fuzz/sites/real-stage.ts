@@ -1,21 +1,41 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { TcpProxy } from '@workspace/services';
 import type { Driver } from '../../src/index.ts';
-import type { Stage } from './site.ts';
+import type { Operator, OtherCode, Stage } from './site.ts';
 
 /** Drivers over a server, in real time. */
 export function realStage(parts: {
   readonly processes: number;
   open(): Driver;
   break(): Promise<void>;
+  /** The way of all drivers to the server, where answers can be lost. */
+  readonly proxy?: TcpProxy;
+  readonly others?: OtherCode;
+  readonly operator?: Operator;
+  /** After the drivers. */
+  end?(): Promise<void>;
 }): Stage {
+  const { proxy, others, operator } = parts;
   const drivers = Array.from({ length: parts.processes }, () => parts.open());
   return {
     drivers,
     now: () => performance.now(),
     pass: ms => delay(ms),
     break: () => parts.break(),
+    ...(proxy !== undefined && { hush: () => hushed(proxy) }),
+    ...(others !== undefined && { others }),
+    ...(operator !== undefined && { operator }),
     async end() {
       await Promise.all(drivers.map(driver => driver[Symbol.asyncDispose]()));
+      await parts.end?.();
     },
+  };
+}
+
+function hushed(proxy: TcpProxy): () => Promise<void> {
+  proxy.hush();
+  return async () => {
+    proxy.cut();
+    proxy.resume();
   };
 }

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { startRedis } from '@workspace/services';
+import { startRedis, startTcpProxy } from '@workspace/services';
 import { Redis } from 'ioredis';
-import { bullmq } from '../../src/adapters/bullmq.ts';
 import { redisStreams } from '../../src/adapters/redis-streams.ts';
 import type { Driver } from '../../src/index.ts';
+import type { Operation } from '../plan/plan.ts';
 import { realStage } from './real-stage.ts';
-import type { Site } from './site.ts';
+import type { Operator, OtherCode, Site } from './site.ts';
 
 interface RedisSettings {
   readonly port: number;
@@ -15,21 +15,25 @@ interface RedisSettings {
 
 type Open = (settings: RedisSettings) => Driver;
 
+interface Beside {
+  readonly shares: boolean;
+  readonly operations: readonly Operation[];
+  /** What uses the queues without the driver. */
+  others(settings: RedisSettings & { readonly admin: Redis }): OtherCode & Operator & AsyncDisposable;
+}
+
 export function redisStreamsSite(): Promise<Site> {
   return redisSite(({ port, ...settings }) =>
     redisStreams({ redis: new Redis({ port, lazyConnect: true }), ...settings }),
   );
 }
 
-export function bullmqSite(): Promise<Site> {
-  return redisSite(({ port, ...settings }) => bullmq({ connection: { port }, ...settings }));
-}
-
-async function redisSite(open: Open): Promise<Site> {
-  const leaseMs = 1_000;
+export async function redisSite(open: Open, beside?: Beside): Promise<Site> {
+  const leaseMs = 2_000;
   const server = await startRedis({ own: true });
-  const { port } = server;
-  const admin = new Redis(port);
+  const proxy = await startTcpProxy({ target: server.port });
+  const { port } = proxy;
+  const admin = new Redis(server.port);
   const probe = open({ port, prefix: 'probe', leaseMs });
   const { capabilities } = probe;
   await probe[Symbol.asyncDispose]();
@@ -37,17 +41,25 @@ async function redisSite(open: Open): Promise<Site> {
     capabilities,
     mostProcesses: 3,
     breaks: true,
+    loses: true,
     leaseMs,
+    shares: beside?.shares ?? false,
+    operations: beside?.operations ?? [],
     async begin(processes) {
       const prefix = randomUUID();
+      const others = beside?.others({ port: server.port, prefix, leaseMs, admin });
       return realStage({
         processes,
         open: () => open({ port, prefix, leaseMs }),
         break: async () => void (await admin.call('CLIENT', ['KILL', 'TYPE', 'normal'])),
+        proxy,
+        ...(others !== undefined && { others, operator: others }),
+        end: async () => others?.[Symbol.asyncDispose](),
       });
     },
     async [Symbol.asyncDispose]() {
       admin.disconnect();
+      await proxy.stop();
       await server.stop();
     },
   };

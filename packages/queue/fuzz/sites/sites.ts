@@ -1,9 +1,10 @@
 import { available } from '@workspace/services';
+import { bullmqSite } from './bullmq.ts';
 import { memorySite } from './memory.ts';
 import { natsSite } from './nats.ts';
 import { postgresSite } from './postgres.ts';
 import { rabbitmqSite } from './rabbitmq.ts';
-import { bullmqSite, redisStreamsSite } from './redis.ts';
+import { redisStreamsSite } from './redis.ts';
 import type { Site } from './site.ts';
 import { zeromqSite } from './zeromq.ts';
 
@@ -15,7 +16,8 @@ interface Starter {
 const starters: Readonly<Record<string, Starter>> = {
   memory: { start: memorySite },
   redisStreams: { start: redisStreamsSite, needs: { own: 'redis' } },
-  bullmq: { start: bullmqSite, needs: { own: 'redis' } },
+  bullmq: { start: () => bullmqSite('6'), needs: { own: 'redis' } },
+  bullmq5: { start: () => bullmqSite('5'), needs: { own: 'redis' } },
   zeromq: { start: zeromqSite },
   postgres: { start: postgresSite, needs: { own: 'postgres' } },
   nats: { start: natsSite, needs: { own: 'nats' } },

@@ -15,7 +15,12 @@ export interface TcpProxy extends AsyncDisposable {
    * @param which `present`: only the connections of the moment; new ones pass
    */
   stall(which?: 'all' | 'present'): void;
-  /** Ends `stall`: what was held back goes on, in order. */
+  /**
+   * From now on no answer passes, of no connection, while servers hear what clients say. What is held back is not lost
+   * before a `cut`: then the server has done what its clients never hear of.
+   */
+  hush(): void;
+  /** Ends `stall` and `hush`: what was held back goes on, in order. */
   resume(): void;
   /** Everything that passes takes this much longer, each way. 0 ends it. */
   delay(ms: number): void;
@@ -43,6 +48,7 @@ class Forwarder implements TcpProxy {
   readonly #lines = new Set<Line>();
   #server: Server | undefined;
   #stalled = false;
+  #hushed = false;
   #delayMs = 0;
   port = 0;
 
@@ -62,8 +68,14 @@ class Forwarder implements TcpProxy {
     }
   }
 
+  hush(): void {
+    this.#hushed = true;
+    for (const line of this.#lines) line.update();
+  }
+
   resume(): void {
     this.#stalled = false;
+    this.#hushed = false;
     for (const line of this.#lines) {
       line.isHeld = false;
       line.update();
@@ -111,8 +123,10 @@ class Forwarder implements TcpProxy {
 
   #join(client: Socket): void {
     const server = connect({ port: this.#target, host: '127.0.0.1', allowHalfOpen: true });
-    const state = { isStalled: () => this.#stalled, delayMs: () => this.#delayMs };
-    const lines = [new Line(client, server, state), new Line(server, client, state)];
+    const delayMs = () => this.#delayMs;
+    const there = { isStalled: () => this.#stalled, delayMs };
+    const back = { isStalled: () => this.#stalled || this.#hushed, delayMs };
+    const lines = [new Line(client, server, there), new Line(server, client, back)];
     for (const line of lines) {
       this.#lines.add(line);
       line.source.once('close', () => {

@@ -1,4 +1,5 @@
 import type { Commands } from '@ashlar/store/redis-connection';
+import { QueueUnavailableError } from '../../errors.ts';
 import type { BullJob, BullmqLibrary, BullQueue, BullScripts, BullWorker } from './library.ts';
 import { scriptsOf } from './library.ts';
 import type { LinkClient } from './link-client.ts';
@@ -134,6 +135,13 @@ export class GroupQueue {
 export function isLost(error: unknown): boolean {
   const { code } = (error ?? {}) as { readonly code?: unknown };
   return typeof code === 'number' && lostCodes.has(code);
+}
+
+/** What BullMQ has refused otherwise: nothing was changed, such as while a job waits for its children. */
+export function refusalOf(error: unknown): QueueUnavailableError | undefined {
+  const { code, message } = (error ?? {}) as { readonly code?: unknown; readonly message?: string };
+  if (typeof code !== 'number') return undefined;
+  return new QueueUnavailableError(`BullMQ: ${message}`, 'NotExecuted', { cause: error });
 }
 
 /** No such job, no lock, not active, and the lock of another. */

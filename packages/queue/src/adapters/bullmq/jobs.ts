@@ -1,8 +1,11 @@
 import type { Commands } from '@ashlar/store/redis-connection';
 import type { Job } from '../../driver.ts';
-import type { GroupQueue } from './group-queue.ts';
+import { type GroupQueue, refusalOf } from './group-queue.ts';
 import { firstOf, jobIdsOf } from './names.ts';
 import { findScript, releaseScript } from './scripts/jobs.ts';
+
+/** To take a message away. */
+const attempts = 3;
 
 type Found = readonly [Job['state'], ...(string | null)[]];
 
@@ -55,10 +58,15 @@ export class Jobs {
   async #cancel(jobId: string): Promise<boolean> {
     const { scripts } = this.#groupQueue;
     const keys = [jobId, `${jobId}:lock`].map(type => this.#groupQueue.key(type));
-    if ((await this.#commands.script(releaseScript, keys)) !== 1) return false;
-    if ((await scripts.remove(jobId, true)) !== 1) return false;
-    await this.#groupQueue.keepId(this.#commands, jobId);
-    return true;
+    // It may be handed out in between, and a child of it may be in hands, which then goes on without it
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      if ((await this.#commands.script(releaseScript, keys)) !== 1) return false;
+      const removed = scripts.remove(jobId, attempt === 0);
+      if ((await removed.catch(error => Promise.reject(refusalOf(error) ?? error))) !== 1) continue;
+      await this.#groupQueue.keepId(this.#commands, jobId);
+      return true;
+    }
+    return false;
   }
 }
 

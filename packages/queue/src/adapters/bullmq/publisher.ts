@@ -13,7 +13,7 @@ import type { BullFlowProducer, BullJob, JobOptions, NewJob } from './library.ts
 import { resultsOf } from './link-client.ts';
 import { jobIdOf } from './names.ts';
 import type { Registry } from './registry.ts';
-import { freeKeyScript, sortScript } from './scripts/jobs.ts';
+import { freeKeyScript, markScript, sortScript } from './scripts/jobs.ts';
 import { jobData } from './wire.ts';
 
 export interface PublisherParts {
@@ -54,10 +54,13 @@ export class Publisher {
   ): Promise<readonly Published[]> {
     try {
       const { registry, groupQueue } = this.#parts;
-      let { groups, hasPriorities } = await registry.topic(topic);
+      const known = await registry.topic(topic);
+      const { groups, isSorted } = known;
+      let { hasPriorities } = known;
       if (groups.length === 0)
         return batch.map(() => (allowUnrouted ? ok : refusal(new UnroutedError(topic))));
-      if (!hasPriorities && batch.some(({ priority = 0 }) => priority > 0)) {
+      // Whoever had begun with that may have died
+      if (!isSorted && batch.some(({ priority = 0 }) => priority > 0)) {
         await this.#prioritize(topic, groups);
         hasPriorities = true;
       }
@@ -164,13 +167,27 @@ export class Publisher {
 
   /** From the first message with a priority on, all of the topic have one: BullMQ hands out those without one first. */
   async #prioritize(topic: string, groups: readonly string[]): Promise<void> {
-    const { registry, groupQueue, commands } = this.#parts;
+    const { registry, groupQueue } = this.#parts;
     await registry.prioritize(topic);
     for (const group of groups) {
       const queue = groupQueue(topic, group);
-      const keys = ['wait', 'paused', 'prioritized', 'pc'].map(type => queue.key(type));
-      while ((await commands.script(sortScript, [...keys, queue.key(''), lowestPriority])) !== 0);
+      await this.#sort(queue);
+      await this.#mark(queue);
+      await this.#sort(queue); // What has come back meanwhile
     }
+    await registry.sorted(topic);
+  }
+
+  async #sort(queue: GroupQueue): Promise<void> {
+    const keys = ['wait', 'paused', 'prioritized', 'pc'].map(type => queue.key(type));
+    const args = [...keys, queue.key(''), lowestPriority];
+    while ((await this.#parts.commands.script(sortScript, args)) !== 0);
+  }
+
+  async #mark(queue: GroupQueue): Promise<void> {
+    const keys = ['active', 'delayed', 'failed'].map(type => queue.key(type));
+    const args = (from: number) => [...keys, queue.key(''), lowestPriority, from];
+    for (let from = 0; (await this.#parts.commands.script(markScript, args(from))) === 1; ) from += 1_000;
   }
 }
 

@@ -1,12 +1,14 @@
 import { sleep } from '@ashlar/core';
 import type { Commands } from '@ashlar/store/redis-connection';
-import { declareScript, prioritizeScript } from './scripts/topics.ts';
+import { declareScript, prioritizeScript, sortedScript } from './scripts/topics.ts';
 
 /** What is known of a topic. */
 export interface Topic {
   readonly groups: readonly string[];
   /** Whether messages with a priority were published: then those without one need one too. */
   readonly hasPriorities: boolean;
+  /** Whether those that were published before have one, too. */
+  readonly isSorted: boolean;
 }
 
 interface Known {
@@ -50,6 +52,12 @@ export class Registry {
     this.#known.delete(topic);
   }
 
+  /** What was published before is sorted. */
+  async sorted(topic: string): Promise<void> {
+    await this.#commands.script(sortedScript, [this.key(topic)]);
+    this.#known.delete(topic);
+  }
+
   async topic(name: string): Promise<Topic> {
     const known = this.#known.get(name);
     if (known === undefined) return this.#read(name);
@@ -73,7 +81,8 @@ export class Registry {
     const askedAt = performance.now();
     const fields = (await this.#commands.reading('HKEYS', [this.key(name)], false)) as readonly string[];
     const groups = fields.filter(field => field.startsWith('g:')).map(field => field.slice(2));
-    const topic = { groups: groups.sort(), hasPriorities: fields.includes('priorities') };
+    const hasPriorities = fields.includes('priorities');
+    const topic = { groups: groups.sort(), hasPriorities, isSorted: fields.includes('sorted') };
     // Without a group, nobody waits for us to know of the first
     if (groups.length > 0) this.#known.set(name, { topic, askedAt });
     else this.#known.delete(name);

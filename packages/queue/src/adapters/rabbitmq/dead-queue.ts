@@ -10,23 +10,40 @@ export type Visit = (letter: Stored) => Promise<Verdict> | Verdict;
 
 /**
  * Takes the dead letters out one by one, oldest first, until `visit` says `stop`. What it did not `take` is where it was
- * when the channel ends: a classic queue puts back what was not acknowledged in its old place.
+ * when the channel ends: a classic queue puts back what was not acknowledged in its old place. Rejects when what was taken may be back.
  */
 export async function walk(channel: Channel, queue: string, timeoutMs: number, visit: Visit): Promise<void> {
   const answer = <T>(work: PromiseLike<T>) =>
     inTime(Promise.resolve(work), timeoutMs, () => new QueueTimeoutError('RabbitMQ', timeoutMs));
-  try {
+  const close = () =>
+    answer(
+      new Promise<void>((resolve, reject) => {
+        // amqplib says nothing of a connection that ends meanwhile
+        channel.once('close', () => setImmediate(reject, new Error('the connection has ended')));
+        channel.close().then(resolve, reject);
+      }),
+    );
+  let taken = 0;
+  const visitAll = async () => {
     const { messageCount } = await answer(channel.checkQueue(queue));
     for (let index = 0; index < messageCount; index++) {
       const message: GetMessage | false = await answer(channel.get(queue));
       if (message === false) return;
       const verdict = await visit(storedOf(message));
-      if (verdict === 'take') channel.ack(message);
       if (verdict === 'stop') return;
+      if (verdict === 'keep') continue;
+      channel.ack(message);
+      taken++;
     }
-  } finally {
-    await answer(channel.close()).catch(() => {}); // RabbitMQ has closed it, and the error says why
+  };
+  try {
+    await visitAll();
+  } catch (error) {
+    await close().catch(() => {}); // RabbitMQ has closed it, and the error says why
+    throw error;
   }
+  // RabbitMQ answers when it has what was acknowledged; without that it puts it back
+  await close().catch(error => (taken > 0 ? Promise.reject(error) : undefined));
 }
 
 /** Gathers up to so many, from behind the one with the id `after`. */

@@ -44,6 +44,8 @@ const busyMs = 50;
 const askMs = 5_000;
 /** How often a consumer deletes what all groups are done with. */
 const trimMs = 1_000;
+/** How many leases that have ended a consumer remembers. */
+const maxEnded = 1_000;
 
 /** Deliveries of one group, as many at once as there are places. */
 export function consume(parts: ConsumerParts, options: ConsumeOptions): AsyncIterable<Delivery> {
@@ -64,6 +66,8 @@ class Consumer implements Source<Delivery>, Holder {
   readonly #reader: StreamReader;
   /** By their references. */
   readonly #held = new Map<string, Held>();
+  /** The references of those that were handed out, and whose leases have ended: another delivery of them is counted. */
+  readonly #ended = new Set<string>();
   #fetched: readonly Fetched[] = [];
   /** How many of those are handed out. */
   #at = 0;
@@ -172,6 +176,7 @@ class Consumer implements Source<Delivery>, Holder {
   #hold(message: Fetched): Delivery {
     const held = new Held(message, this.#settler, this, this.#receivedAt + this.#parts.leaseMs);
     this.#held.set(message.ref, held);
+    this.#ended.delete(message.ref);
     return held;
   }
 
@@ -189,7 +194,13 @@ class Consumer implements Source<Delivery>, Holder {
   /** Those that nobody has settled or extended in time are in other hands, or soon. */
   #dropLost(now: number): void {
     for (const held of this.#held.values()) {
-      if (held.endsAt <= now) this.#drop(held);
+      if (held.endsAt > now) continue;
+      this.#ended.add(held.ref);
+      this.#drop(held);
+    }
+    for (const ref of this.#ended) {
+      if (this.#ended.size <= maxEnded) break;
+      this.#ended.delete(ref);
     }
   }
 
@@ -232,7 +243,7 @@ class Consumer implements Source<Delivery>, Holder {
     const now = performance.now();
     const searches = now >= this.#searchedAt + leaseMs / searchesPerLease;
     const again = this.#mayHoldMore;
-    const known = again ? [...this.#held.keys()] : [];
+    const known = again ? [...this.#held.keys(), ...this.#ended] : [];
     const isEmpty = this.#held.size === 0;
     const marks = isEmpty && (this.#settler.looksAtEach || this.#lookedAt === 0);
     const flags = [searches, again, marks].map(Number);

@@ -162,6 +162,33 @@ describeWith({ own: 'rabbitmq' }, 'reports of servers of RabbitMQ', () => {
     await soon(async () => expect(await driver.inspect!(topic, group, { limit: 99 })).toHaveLength(count));
   }, 180_000);
 
+  it('a purge whose acknowledgements are lost with their connection does not say that it was done', async () => {
+    const { driver, prefix } = await begin();
+    await send(driver, topic, message('one'));
+    await using reader = new Reader(driver, topic, group, { each: each => each.nack({ dead: 'no' }) });
+    await soon(async () => expect(await driver.stats!(topic, group)).toMatchObject({ waiting: 0, dead: 1 }));
+    const acknowledgement = Buffer.from([0, 60, 0, 80]);
+    const way = createServer(client => {
+      const onward = connectTo(server.port, '127.0.0.1');
+      const end = () => [client, onward].map(socket => socket.destroy());
+      for (const socket of [client, onward]) socket.on('error', () => {}).on('close', end);
+      onward.pipe(client);
+      client.on('data', chunk => void (chunk.includes(acknowledgement) ? end() : onward.write(chunk)));
+    });
+    way.listen(0, '127.0.0.1');
+    await once(way, 'listening');
+    onTestFinished(() => void way.close());
+    const url = `amqp://guest:guest@127.0.0.1:${(way.address() as AddressInfo).port}`;
+    const far = rabbitmq({ url, prefix, timeoutMs: 20_000 });
+    onTestFinished(() => far[Symbol.asyncDispose]());
+    await expect(far.purge!(topic, group, {})).rejects.toMatchObject({
+      code: 'ASHLAR_QUEUE_UNAVAILABLE',
+      outcome: 'Unknown',
+    });
+    await soon(async () => expect(await driver.stats!(topic, group)).toMatchObject({ dead: 1 }));
+    expect(reader.texts).toEqual(['one']);
+  });
+
   it('closes in its time while RabbitMQ lets nobody publish (amqp-node/amqplib 744, pika/pika 764)', async () => {
     const { driver } = await begin({ timeoutMs: 2_000 });
     await send(driver, topic, message('one'));

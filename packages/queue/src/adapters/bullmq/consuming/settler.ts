@@ -1,7 +1,7 @@
 import type { Commands } from '@ashlar/store/redis-connection';
 import type { AckOptions, NackOptions } from '../../../driver.ts';
 import { DeliveryLostError } from '../../../errors.ts';
-import { type GroupQueue, isLost } from '../group-queue.ts';
+import { type GroupQueue, isLost, refusalOf } from '../group-queue.ts';
 import type { BullJob } from '../library.ts';
 import { Extensions } from './extensions.ts';
 import type { Held, Settling } from './held.ts';
@@ -117,8 +117,9 @@ export class Settler implements Settling {
       return await how();
     } catch (error) {
       if (!isLost(error)) {
-        held.mayBeSettled = true;
-        throw error;
+        const refusal = refusalOf(error);
+        held.mayBeSettled ||= refusal === undefined;
+        throw refusal ?? error;
       }
       if (held.mayBeSettled && (await this.#wasSettled(held.job, isDone))) return undefined;
       this.#owner.drop(held);

@@ -17,6 +17,28 @@ return ids and #ids or 0`,
 );
 
 /**
+ * Gives a priority to those without one that do not wait now and may later. KEYS: `active`, `delayed`, `failed`. ARGV: the
+ * beginning of the keys of jobs, the priority, how many of each to pass over. Returns 1 if there may be more than the next 1 000.
+ */
+export const markScript: Script = script(
+  3,
+  `
+local from, more = tonumber(ARGV[3]), 0
+local function mark(ids)
+  for _, id in ipairs(ids) do
+    local job = ARGV[1] .. id
+    local hasNone = (tonumber(redis.call('HGET', job, 'priority')) or 0) == 0
+    if hasNone and redis.call('EXISTS', job) == 1 then redis.call('HSET', job, 'priority', ARGV[2]) end
+  end
+  if #ids == 1000 then more = 1 end
+end
+mark(redis.call('LRANGE', KEYS[1], from, from + 999))
+-- From the end, as those that begin leave at the beginning
+for at = 2, 3 do mark(redis.call('ZREVRANGE', KEYS[at], from, from + 999)) end
+return more`,
+);
+
+/**
  * Gives back uncharged what a consumer was handed out and never received. KEYS: `active`, `wait`, `stalled`, `marker`,
  * `meta`, and the list of those that wait while the queue is paused. ARGV: the beginning of the keys of jobs, that of the
  * consumer's tokens, then the jobs that it knows of. Returns how many.

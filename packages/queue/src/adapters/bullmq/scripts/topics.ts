@@ -35,6 +35,9 @@ redis.call('HSETNX', KEYS[1], 'priorities', now)
 return math.max(0, math.min(window, redis.call('HGET', KEYS[1], 'priorities') + window - now))`,
 );
 
+/** Notes that what was published before has a priority, too. KEYS: the record of the topic. */
+export const sortedScript: Script = script(1, `return redis.call('HSET', KEYS[1], 'sorted', 1)`);
+
 /**
  * Whether a group is there. KEYS: the record of the topic, `meta` and `stalled-check` of its queue. ARGV: group, the interval in
  * which stalled jobs are looked for: a worker of other code may have a longer one, and would keep us from it.
