@@ -90,7 +90,10 @@ describe('the suite goes by what comes before what, not by the speed of a driver
     });
   }
 
-  it('consumers of a group share its messages, those too that come late', async () => {
-    await testsOf(() => haltingDriver(50)).get('consumers of a group share its messages')!();
+  it.each([
+    'consumers of a group share its messages',
+    'one that is slow keeps no more than its places from the others',
+  ])('%s, also when some come late', async test => {
+    await testsOf(() => haltingDriver(50)).get(test)!();
   });
 });
