@@ -1,4 +1,5 @@
 import { type Capabilities, messages, Queue } from '../src/index.ts';
+import { prefixed } from '../test/support/prefixed.ts';
 import { bullmqKind } from './kinds/bullmq.ts';
 import type { Kind } from './kinds/kind.ts';
 import { natsKind } from './kinds/nats.ts';
@@ -22,6 +23,8 @@ export const kindNames: readonly KindName[] = Object.keys(kinds) as KindName[];
 export interface Address {
   readonly kind: KindName;
   readonly port: number;
+  /** Of its topics, as several runs have one server. */
+  readonly prefix: string;
 }
 
 export interface Messages {
@@ -32,6 +35,7 @@ export const leaseMs = 3_000;
 /** How many messages a consumer handles at once. */
 export const places = 5;
 
-export function queueAt({ kind, port }: Address): Queue<Messages, Capabilities> {
-  return new Queue(kinds[kind].driver(port, leaseMs), { messages: messages<Messages>() });
+export function queueAt({ kind, port, prefix }: Address): Queue<Messages, Capabilities> {
+  const driver = prefixed(kinds[kind].driver(port, leaseMs), prefix);
+  return new Queue(driver, { messages: messages<Messages>() });
 }
