@@ -276,7 +276,12 @@ async function extended(
     for (let waitedMs = 0; waitedMs < leaseMs / 4; waitedMs += 10) await passOn(subject, 10);
   }
   tookMs = Math.max(tookMs, performance.now() - extendedAt);
-  const isLost = other.received.length > 0;
-  if (!isLost) await delivery!.ack();
+  const isLost = await delivery!.ack().then(
+    () => other.received.length > 0,
+    error => {
+      if (error instanceof DeliveryLostError) return true;
+      throw error;
+    },
+  );
   return { isLost, tookMs };
 }
