@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Screen } from '@workspace/program';
 import type { Options } from './cli/options.ts';
 import { Fleet } from './fleet/fleet.ts';
-import { OrderDesk } from './orders/order-desk.ts';
+import type { OrderDesk } from './orders/order-desk.ts';
 import { count } from './output/format.ts';
 import { orderLine } from './output/orders-summary.ts';
 import { eventLine, outageLine, Progress } from './output/progress.ts';
@@ -51,6 +51,12 @@ export async function run(options: Options, { screen, present, signal }: Surroun
   throw signal.reason;
 }
 
+/** Only then what it needs is loaded, which takes a while. */
+async function openDesk(...given: Parameters<typeof OrderDesk.open>): Promise<OrderDesk> {
+  const { OrderDesk } = await import('./orders/order-desk.ts');
+  return OrderDesk.open(...given);
+}
+
 async function show(
   fleet: Fleet,
   { pace, plot, redisUrl, postgres }: Options,
@@ -65,7 +71,7 @@ async function show(
   const events = 'rate' in pace ? new Events(fleet, plot, keys.length, now, showEvent) : undefined;
   if (postgres) screen.print('starting a primary and two standbys of PostgreSQL, for the orders');
   await using desk = postgres
-    ? await OrderDesk.open(keys.length, event => signal.aborted || screen.print(orderLine(event)))
+    ? await openDesk(keys.length, event => signal.aborted || screen.print(orderLine(event)))
     : undefined;
   let progress: Progress | undefined;
   const onStart = (tally: Replay['tally']) => {

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { programArgs } from '@workspace/faults';
 import { describe, expect, it } from 'vitest';
 
 /** What a program in `support` prints, as JSON. */
 async function printed(program: string, ...given: string[]): Promise<Record<string, unknown>> {
-  const path = fileURLToPath(new URL(`support/programs/${program}`, import.meta.url));
-  const flags = ['--expose-gc', '--import', 'tsx', '--conditions', '@ashlar/source'];
-  const { stdout } = await promisify(execFile)(process.execPath, [...flags, path, ...given], {
+  const args = programArgs(new URL(`support/programs/${program}`, import.meta.url), ...given);
+  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', ...args], {
     timeout: 120_000,
   });
   return JSON.parse(stdout);

@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Peer } from '@workspace/faults';
 import { within } from '@workspace/services';
 import { type Fault, type Finding, type Round, Tally } from './fault.ts';
-import { type KindName, kindNames, places, queueAt, shortLeaseMs } from './kinds.ts';
+import { type Address, kindNames, places, queueAt } from './kinds.ts';
 import { Ledger } from './ledger.ts';
 import type { ProducerMessage } from './producer-process.ts';
-import { Site } from './site.ts';
+import { ownSites, type Site, type Sites } from './site.ts';
 import { Worker } from './workers.ts';
 
 /** What a default lease promises: a dead consumer's messages are in other hands within so long. */
@@ -15,22 +15,24 @@ export const resumedWithinMs = 3_000;
 
 const workMs = 30;
 
-/** A site of its own for each run, with a declared group, two workers and a publisher. */
+/** Topics of its own for each run, with a declared group, two workers and a publisher. */
 class Stage implements AsyncDisposable {
   readonly ledger = new Ledger();
   readonly tally = new Tally();
   readonly site: Site;
+  readonly address: Address;
   readonly workers: Worker[] = [];
   readonly #queue: ReturnType<typeof queueAt>;
   #next = 0;
 
   private constructor(site: Site) {
     this.site = site;
-    this.#queue = queueAt(site.proxied);
+    this.address = site.fresh();
+    this.#queue = queueAt(this.address);
   }
 
-  static async set(kind: KindName, workers: number, leaseMs?: number): Promise<Stage> {
-    const stage = new Stage(await Site.start(kind, leaseMs));
+  static async set(site: Site, workers: number): Promise<Stage> {
+    const stage = new Stage(site);
     try {
       await stage.#queue.declare('work');
       for (let i = 0; i < workers; i++) await stage.hire();
@@ -42,7 +44,7 @@ class Stage implements AsyncDisposable {
   }
 
   async hire(stallMs?: number): Promise<Worker> {
-    const settings = { address: this.site.proxied, workMs, ...(stallMs && { stallMs }) };
+    const settings = { address: this.address, workMs, ...(stallMs && { stallMs }) };
     const worker = await Worker.start(settings, this.ledger);
     this.workers.push(worker);
     return worker;
@@ -78,15 +80,13 @@ class Stage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.workers.map(worker => worker.peer.end()));
     await this.#queue.close({ timeoutMs: 0 }).catch(() => {});
-    await this.site[Symbol.asyncDispose]();
   }
 }
 
-function consumerKilled(kind: KindName, lease: 'short' | 'usual' = 'short'): Fault {
-  return onStage(kind, {
-    name: `${kind}-consumer-killed${lease === 'short' ? '' : '-usual-lease'}`,
+function consumerKilled(sites: Sites, lease: 'short' | 'usual' = 'short'): Fault {
+  return onStage(sites, {
+    name: `${sites.kind}-consumer-killed${lease === 'short' ? '' : '-usual-lease'}`,
     about: `one of two consumers is killed among its messages${lease === 'short' ? '' : ', with leases as by default'}: the other has them within the time of a lease, and no others are charged`,
-    lease,
     within: { noticedMs: noticedWithinMs },
     async run(stage, { random }) {
       const [victim, survivor] = stage.workers as [Worker, Worker];
@@ -109,9 +109,9 @@ function consumerKilled(kind: KindName, lease: 'short' | 'usual' = 'short'): Fau
   });
 }
 
-function consumerTerminated(kind: KindName): Fault {
-  return onStage(kind, {
-    name: `${kind}-consumer-terminated`,
+function consumerTerminated(sites: Sites): Fault {
+  return onStage(sites, {
+    name: `${sites.kind}-consumer-terminated`,
     about:
       'one of two consumers is told to end among its messages: it handles those that it has begun, and nobody else does',
     allows: [],
@@ -131,15 +131,15 @@ function consumerTerminated(kind: KindName): Fault {
   });
 }
 
-function producerKilled(kind: KindName): Fault {
-  return onStage(kind, {
-    name: `${kind}-producer-killed`,
+function producerKilled(sites: Sites): Fault {
+  return onStage(sites, {
+    name: `${sites.kind}-producer-killed`,
     about:
       'a producer is killed among its batches: what was confirmed is handled, and nothing else than it sent',
     async run(stage, { random }) {
       const { ledger } = stage;
       const producer = new Peer<ProducerMessage>(new URL('./producer-process.ts', import.meta.url), {
-        address: stage.site.proxied,
+        address: stage.address,
         from: 1_000_000,
       });
       const listening = (async () => {
@@ -157,9 +157,9 @@ function producerKilled(kind: KindName): Fault {
   });
 }
 
-function brokerKilled(kind: KindName, downMs: number): Fault {
-  return onStage(kind, {
-    name: `${kind}-broker-killed-${downMs / 1_000}s`,
+function brokerKilled(sites: Sites, downMs: number): Fault {
+  return onStage(sites, {
+    name: `${sites.kind}-broker-killed-${downMs / 1_000}s`,
     about: `the server is killed under load and comes back after ${downMs / 1_000} s: nothing confirmed is lost`,
     within: { outageMs: resumedWithinMs },
     usualRuns: downMs > 10_000 ? 1 : 3,
@@ -185,9 +185,9 @@ function brokerKilled(kind: KindName, downMs: number): Fault {
   });
 }
 
-function halfOpen(kind: KindName): Fault {
-  return onStage(kind, {
-    name: `${kind}-half-open`,
+function halfOpen(sites: Sites): Fault {
+  return onStage(sites, {
+    name: `${sites.kind}-half-open`,
     about: 'the network goes silent for 3 s, no connection is closed: nothing confirmed is lost',
     within: { outageMs: resumedWithinMs },
     async run(stage, { random }) {
@@ -211,9 +211,9 @@ function halfOpen(kind: KindName): Fault {
   });
 }
 
-function loopBlocked(kind: KindName): Fault {
-  return onStage(kind, {
-    name: `${kind}-loop-blocked`,
+function loopBlocked(sites: Sites): Fault {
+  return onStage(sites, {
+    name: `${sites.kind}-loop-blocked`,
     about: 'the event loop of a consumer stands still for longer than a lease: another handles its messages',
     workers: 0,
     async run(stage) {
@@ -248,48 +248,47 @@ interface Play {
   readonly within?: NonNullable<Fault['within']>;
   readonly usualRuns?: number;
   readonly workers?: number;
-  /** Default: `short`. */
-  readonly lease?: 'short' | 'usual';
   run(stage: Stage, round: Round): Promise<Finding>;
 }
 
 function onStage(
-  kind: KindName,
-  { workers = 2, usualRuns = 5, allows = ['duplicated', 'recovered'], lease = 'short', run, ...rest }: Play,
+  sites: Sites,
+  { workers = 2, usualRuns = 5, allows = ['duplicated', 'recovered'], run, ...rest }: Play,
 ): Fault {
   return {
     ...rest,
     allows,
     usualRuns,
     async begin() {
+      const site = await sites.open();
       return {
         async run(round) {
-          await using stage = await Stage.set(kind, workers, lease === 'short' ? shortLeaseMs : undefined);
+          await using stage = await Stage.set(site, workers);
           return await run(stage, round);
         },
-        async [Symbol.asyncDispose]() {},
+        [Symbol.asyncDispose]: () => sites.close(site),
       };
     },
   };
 }
 
 /** Those of one kind of server, the ones that tell most first. */
-export function faultsOf(kind: KindName): readonly Fault[] {
+export function faultsOf(sites: Sites): readonly Fault[] {
   return [
-    consumerKilled(kind),
-    brokerKilled(kind, 3_000),
-    consumerTerminated(kind),
-    producerKilled(kind),
-    halfOpen(kind),
-    loopBlocked(kind),
+    consumerKilled(sites),
+    brokerKilled(sites, 3_000),
+    consumerTerminated(sites),
+    producerKilled(sites),
+    halfOpen(sites),
+    loopBlocked(sites),
   ];
 }
 
-export const faults: readonly Fault[] = kindNames.flatMap(faultsOf);
+export const faults: readonly Fault[] = kindNames.flatMap(kind => faultsOf(ownSites(kind)));
 
 /** Too long for a test. */
 export const longFaults: readonly Fault[] = kindNames.flatMap(kind => [
-  brokerKilled(kind, 10_000),
-  brokerKilled(kind, 60_000),
-  consumerKilled(kind, 'usual'),
+  brokerKilled(ownSites(kind), 10_000),
+  brokerKilled(ownSites(kind), 60_000),
+  consumerKilled(ownSites(kind, 'usual'), 'usual'),
 ]);

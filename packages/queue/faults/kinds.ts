@@ -1,4 +1,5 @@
 import { type Capabilities, messages, Queue } from '../src/index.ts';
+import { prefixed } from '../test/support/prefixed.ts';
 import { bullmqKind } from './kinds/bullmq.ts';
 import type { Kind } from './kinds/kind.ts';
 import { natsKind } from './kinds/nats.ts';
@@ -24,6 +25,8 @@ export interface Address {
   readonly port: number;
   /** Absent: as by default. */
   readonly leaseMs?: number;
+  /** Of its topics, as several runs have one server. */
+  readonly prefix: string;
 }
 
 export interface Messages {
@@ -35,6 +38,7 @@ export const shortLeaseMs = 3_000;
 /** How many messages a consumer handles at once. */
 export const places = 5;
 
-export function queueAt({ kind, port, leaseMs }: Address): Queue<Messages, Capabilities> {
-  return new Queue(kinds[kind].driver(port, leaseMs), { messages: messages<Messages>() });
+export function queueAt({ kind, port, leaseMs, prefix }: Address): Queue<Messages, Capabilities> {
+  const driver = prefixed(kinds[kind].driver(port, leaseMs), prefix);
+  return new Queue(driver, { messages: messages<Messages>() });
 }

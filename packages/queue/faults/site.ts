@@ -1,6 +1,6 @@
 import { startTcpProxy, type TcpProxy } from '@workspace/services';
 import type { KindServer } from './kinds/kind.ts';
-import { type Address, type KindName, kinds } from './kinds.ts';
+import { type Address, type KindName, kinds, shortLeaseMs } from './kinds.ts';
 
 /** A server, and a way to it that can be disturbed. */
 export class Site implements AsyncDisposable {
@@ -8,6 +8,7 @@ export class Site implements AsyncDisposable {
   readonly server: KindServer;
   readonly proxy: TcpProxy;
   readonly #leaseMs: number | undefined;
+  #runs = 0;
 
   private constructor(kind: KindName, leaseMs: number | undefined, server: KindServer, proxy: TcpProxy) {
     this.kind = kind;
@@ -22,13 +23,31 @@ export class Site implements AsyncDisposable {
     return new Site(kind, leaseMs, server, await startTcpProxy({ target: server.port }));
   }
 
-  get proxied(): Address {
+  /** Through the proxy, with topics that nobody has used. */
+  fresh(): Address {
     const leaseMs = this.#leaseMs;
-    return { kind: this.kind, port: this.proxy.port, ...(leaseMs && { leaseMs }) };
+    const prefix = `run-${++this.#runs}`;
+    return { kind: this.kind, port: this.proxy.port, prefix, ...(leaseMs && { leaseMs }) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.proxy.stop();
     await this.server.stop();
   }
+}
+
+/** Where the faults of a kind happen. */
+export interface Sites {
+  readonly kind: KindName;
+  open(): Promise<Site>;
+  close(site: Site): Promise<void>;
+}
+
+/** A server for each fault. */
+export function ownSites(kind: KindName, lease: 'short' | 'usual' = 'short'): Sites {
+  return {
+    kind,
+    open: () => Site.start(kind, lease === 'short' ? shortLeaseMs : undefined),
+    close: site => site[Symbol.asyncDispose](),
+  };
 }

@@ -1,16 +1,18 @@
 import { on, once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '@workspace/faults';
 import { eventually } from '@workspace/services';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { queueConformance } from '../src/conformance.ts';
 import { type MemoryDriver, memoryDriver, messages, Queue, QueueClosedError } from '../src/index.ts';
+import { sideBySide } from './support/side-by-side.ts';
 
 const { capabilities } = memoryDriver();
 
 queueConformance(
-  { describe, it },
+  sideBySide,
   async () => {
-    const owner = memoryDriver({ leaseMs: 500 });
+    const owner = memoryDriver({ leaseMs: 2_000 });
     const driver = memoryDriver({ port: owner.connect() });
     // Then it knows the lease
     await driver.declare('another', 'group');
@@ -37,17 +39,11 @@ it('a queue publishes through a port, one message or many', async () => {
   await eventually(async () => expect(handled.sort()).toEqual([1, 2, 3]), { withinMs: 20_000 });
 });
 
-/** Runs a fixture that uses the owner's driver. A worker does not take the TypeScript loader from its arguments. */
+/** Runs a fixture that uses the owner's driver. */
 function start(fixture: string, owner: MemoryDriver): Worker {
-  const program = `
-    import('tsx/esm/api').then(({ register }) => {
-      register();
-      return import(${JSON.stringify(new URL(`./fixtures/${fixture}`, import.meta.url).href)});
-    });
-  `;
+  const program = new URL(`./fixtures/${fixture}`, import.meta.url);
   const port = owner.connect();
-  const execArgv = ['--conditions=@ashlar/source'];
-  const worker = new Worker(program, { eval: true, workerData: { port }, transferList: [port], execArgv });
+  const worker = startThread(program, { workerData: { port }, transferList: [port] });
   onTestFinished(async () => void (await worker.terminate()));
   return worker;
 }

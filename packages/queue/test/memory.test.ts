@@ -3,6 +3,7 @@ import { ManualClock } from '@ashlar/core/testing';
 import { describe, expect, it } from 'vitest';
 import { queueConformance } from '../src/conformance.ts';
 import { memoryDriver } from '../src/index.ts';
+import { sideBySide } from './support/side-by-side.ts';
 
 const { capabilities } = memoryDriver();
 
@@ -21,9 +22,9 @@ queueConformance(
 );
 
 queueConformance(
-  { describe, it },
+  sideBySide,
   async () => {
-    const driver = memoryDriver({ leaseMs: 300 });
+    const driver = memoryDriver({ leaseMs: 2_000 });
     return { driver, [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose]() };
   },
   { name: 'memory in real time', capabilities },

@@ -1,35 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import { type Redis as RedisServer, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { redisStreams } from '../src/adapters/redis-streams.ts';
 import { queueConformance } from '../src/conformance.ts';
 import type { Delivery, Driver } from '../src/index.ts';
+import { RedisSite } from './support/redis-site.ts';
+import { sideBySide } from './support/side-by-side.ts';
 
 const { capabilities } = redisStreams({ redis: new Redis({ lazyConnect: true }) });
 
 describeWith('redis', 'on Redis', () => {
-  let server: RedisServer;
-  let admin: Redis;
-  beforeAll(async () => {
-    server = await startRedis({ own: true });
-    admin = new Redis(server.port);
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await server.stop();
-  });
+  const site = new RedisSite();
 
   const clients = {
-    'redisStreams with ioredis 6': () => new Redis({ port: server.port, lazyConnect: true }),
+    'redisStreams with ioredis 6': () => new Redis({ port: site.server.port, lazyConnect: true }),
     'redisStreams with ioredis 5 and a key prefix': () =>
-      new Redis5({ port: server.port, lazyConnect: true, keyPrefix: 'app:', db: 3 }),
+      new Redis5({ port: site.server.port, lazyConnect: true, keyPrefix: 'app:', db: 3 }),
   };
   for (const [name, client] of Object.entries(clients)) {
     queueConformance(
-      { describe, it },
+      sideBySide,
       async () => {
         const prefix = randomUUID();
         const drivers: Driver[] = [];
@@ -41,7 +33,7 @@ describeWith('redis', 'on Redis', () => {
         return {
           driver: open(),
           other: async () => open(),
-          break: async () => void (await admin.call('CLIENT', ['KILL', 'TYPE', 'normal'])),
+          break: async () => void (await site.admin.call('CLIENT', ['KILL', 'TYPE', 'normal'])),
           async [Symbol.asyncDispose]() {
             await Promise.all(drivers.map(driver => driver[Symbol.asyncDispose]()));
           },
@@ -53,7 +45,7 @@ describeWith('redis', 'on Redis', () => {
 
   it('settles what a consumer holds, also when that is more than one look of the server shows', async () => {
     const count = 10_200;
-    const redis = new Redis({ port: server.port, lazyConnect: true });
+    const redis = new Redis({ port: site.server.port, lazyConnect: true });
     await using driver = redisStreams({ redis, prefix: randomUUID(), leaseMs: 60_000 });
     await driver.declare('work', 'group');
     const batch = Array.from({ length: count }, (_, n) => ({

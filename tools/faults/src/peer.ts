@@ -1,8 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-
-const runner = fileURLToPath(new URL('./programs/run.mjs', import.meta.url));
+import { programArgs } from './program.ts';
 
 /** A process of its own, which talks over the channel of Node; it can be stopped, and ends with `end`. */
 export class Peer<Message> {
@@ -13,8 +11,7 @@ export class Peer<Message> {
 
   /** Runs a TypeScript program on the sources of the packages, with the settings in its arguments. */
   constructor(program: URL, settings: unknown) {
-    this.process = fork(runner, [fileURLToPath(program), JSON.stringify(settings)], {
-      execArgv: ['--conditions=@ashlar/source'],
+    this.process = spawn(process.execPath, programArgs(program, JSON.stringify(settings)), {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#ended = once(this.process, 'exit');

@@ -2,9 +2,6 @@ import { sleep } from '@ashlar/core';
 import { Lease, LeaseLostError, StaleTokenError } from '@ashlar/store';
 import { endWithParent } from '@workspace/program';
 import type { Backend } from '../backends/backend.ts';
-import { childMemory } from '../backends/memory.ts';
-import { postgresBackend } from '../backends/postgres.ts';
-import { redisBackend } from '../backends/redis.ts';
 import type { Message, Settings } from './messages.ts';
 
 /** What the leader does between checking its lease and writing. */
@@ -15,7 +12,7 @@ const pauseMs = 500;
 endWithParent();
 
 const { place, run, ttlMs } = JSON.parse(process.argv[2] ?? '{}') as Settings;
-const { store, counter } = backend();
+const { store, counter } = await backend();
 let above = 0n;
 for (;;) {
   send({ type: 'waiting' });
@@ -47,9 +44,16 @@ async function explain(error: unknown): Promise<void> {
   }
 }
 
-function backend(): Backend {
-  if (place.backend === 'memory') return childMemory();
-  return place.backend === 'redis' ? redisBackend(place.url, run) : postgresBackend(place.url, run);
+/** Only the client that it needs is loaded: contenders are started again and again. */
+async function backend(): Promise<Backend> {
+  switch (place.backend) {
+    case 'memory':
+      return (await import('../backends/memory.ts')).childMemory();
+    case 'redis':
+      return (await import('../backends/redis.ts')).redisBackend(place.url, run);
+    case 'postgres':
+      return (await import('../backends/postgres.ts')).postgresBackend(place.url, run);
+  }
 }
 
 function send(message: Message): void {

@@ -1,47 +1,42 @@
 import type { DriverName, Place, Ports, ShopBackend, WorkerBackend } from './backend.ts';
-import { shopBullmq, workerBullmq } from './bullmq.ts';
-import { shopMemory, workerMemory } from './memory.ts';
-import { shopNats, workerNats } from './nats.ts';
-import { shopPostgres, workerPostgres } from './postgres.ts';
-import { shopRabbitmq, workerRabbitmq } from './rabbitmq.ts';
-import { shopRedis, workerRedis } from './redis.ts';
-import { shopZeromq, workerZeromq } from './zeromq.ts';
+
+// Only what a run uses is loaded: workers are started again and again, and all libraries take longer than the rest of a start
 
 /** @param run keeps what it leaves on a server apart from that of others */
 export async function openShop(driver: DriverName, url: string, run: string): Promise<ShopBackend> {
   switch (driver) {
     case 'memory':
-      return shopMemory();
+      return (await import('./memory.ts')).shopMemory();
     case 'redis':
-      return shopRedis({ driver, url, run });
+      return (await import('./redis.ts')).shopRedis({ driver, url, run });
     case 'bullmq':
-      return shopBullmq({ driver, url, run });
+      return (await import('./bullmq.ts')).shopBullmq({ driver, url, run });
     case 'postgres':
-      return await shopPostgres({ driver, url, run });
+      return (await import('./postgres.ts')).shopPostgres({ driver, url, run });
     case 'rabbitmq':
-      return shopRabbitmq({ driver, url, run });
+      return (await import('./rabbitmq.ts')).shopRabbitmq({ driver, url, run });
     case 'nats':
-      return shopNats({ driver, url, run });
+      return (await import('./nats.ts')).shopNats({ driver, url, run });
     case 'zeromq':
-      return await shopZeromq(run);
+      return (await import('./zeromq.ts')).shopZeromq(run);
   }
 }
 
-export function openWorker(place: Place | Ports): WorkerBackend {
+export async function openWorker(place: Place | Ports): Promise<WorkerBackend> {
   switch (place.driver) {
     case 'memory':
-      return workerMemory(place);
+      return (await import('./memory.ts')).workerMemory(place);
     case 'redis':
-      return workerRedis(place);
+      return (await import('./redis.ts')).workerRedis(place);
     case 'bullmq':
-      return workerBullmq(place);
+      return (await import('./bullmq.ts')).workerBullmq(place);
     case 'postgres':
-      return workerPostgres(place);
+      return (await import('./postgres.ts')).workerPostgres(place);
     case 'rabbitmq':
-      return workerRabbitmq(place);
+      return (await import('./rabbitmq.ts')).workerRabbitmq(place);
     case 'nats':
-      return workerNats(place);
+      return (await import('./nats.ts')).workerNats(place);
     case 'zeromq':
-      return workerZeromq(place);
+      return (await import('./zeromq.ts')).workerZeromq(place);
   }
 }

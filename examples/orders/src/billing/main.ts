@@ -15,7 +15,7 @@ export interface Settings {
 if (isMainThread) endWithParent();
 
 const { place, payments } = (isMainThread ? JSON.parse(process.argv[2] ?? '{}') : workerData) as Settings;
-const { driver, store } = openWorker(place);
+const { driver, store } = await openWorker(place);
 const queue = new Queue(driver, { messages: orderMessages, name: 'billing' });
 
 // #region wiring

@@ -1,5 +1,7 @@
 // One replica of the catalogue, a process of its own.
+import { subscribe } from 'node:diagnostics_channel';
 import { createServer } from 'node:http';
+import type { ConnectionMessage } from '@ashlar/cache-policies';
 import { seededRandom, sleep } from '@ashlar/core';
 import { evictionOf } from '../evictions.ts';
 import { givenSettings, serve } from '../processes/lifeline.ts';
@@ -9,23 +11,23 @@ import { simulatedDatabase } from './database.ts';
 import type { CatalogueSettings, ReplicaCommand, ReplicaNotice } from './messages.ts';
 import { PageViews } from './page-views.ts';
 import { productCache } from './product-cache.ts';
-import { shardedDatabase } from './sharded-database.ts';
-import { onConnection, sharedTier } from './shared-tier.ts';
+import type { TierSettings } from './shared-tier.ts';
 
 const { replica, cache: max, eviction, loadMs, seed, shards, tier } = givenSettings<CatalogueSettings>();
 const loads = { loadMs, random: seededRandom(seed), sleep };
-const sharded = shards === 0 ? undefined : await shardedDatabase(shards, loads);
+const sharded = shards === 0 ? undefined : await openShards();
 const database = sharded ?? simulatedDatabase(loads);
 
 let connected = true;
 let condition: Condition = 'well';
-onConnection(state => {
-  if (connected === state) return;
-  connected = state;
+subscribe('ashlar:cache-policies:connection', message => {
+  const isConnected = (message as ConnectionMessage).state === 'connected';
+  if (connected === isConnected) return;
+  connected = isConnected;
   send({ type: 'tier', connected });
 });
 
-const remote = tier && sharedTier(tier);
+const remote = tier && (await openTier(tier));
 const cache = productCache({ replica, max, eviction: evictionOf(eviction), remote });
 const views = await PageViews.open();
 const { handler, warm } = catalogue({ replica, cache, database, views, isTierAway: () => !connected });
@@ -37,6 +39,16 @@ process.on('message', async (command: ReplicaCommand) => {
   await warm(command.keys);
   send({ type: 'warmed' });
 });
+
+// What few runs have is loaded for them alone: it takes longer than the rest of a start
+async function openShards() {
+  const { shardedDatabase } = await import('./sharded-database.ts');
+  return shardedDatabase(shards, loads);
+}
+async function openTier(settings: TierSettings) {
+  const { sharedTier } = await import('./shared-tier.ts');
+  return sharedTier(settings);
+}
 
 function send(notice: ReplicaNotice): void {
   process.send?.(notice);

@@ -5,7 +5,7 @@ import type { EvictionName } from '../evictions.ts';
 import type { PolicyName } from '../policies.ts';
 import { Child } from '../processes/child.ts';
 import type { Announcement, Notice, ProxySettings } from '../proxy/messages.ts';
-import { SharedRedis } from './shared-redis.ts';
+import type { SharedRedis } from './shared-redis.ts';
 import { TierStates } from './tier-states.ts';
 import { routed } from './warm-up.ts';
 
@@ -61,7 +61,7 @@ export class Fleet implements AsyncDisposable {
   /** All processes start at once. Resolves when the balancer knows the replicas. @throws ChildError or RedisError, leaving none. */
   static async start(options: FleetOptions): Promise<Fleet> {
     const { policy, port, replicas, redisUrl } = options;
-    const redis = redisUrl === undefined ? undefined : await SharedRedis.open(redisUrl);
+    const redis = redisUrl === undefined ? undefined : await openRedis(redisUrl);
     const shared: Shared = { redis, states: new TierStates() };
     const outcomes = await Promise.allSettled([
       Child.start(proxyProgram, { policy, port } satisfies ProxySettings),
@@ -172,6 +172,12 @@ export class Fleet implements AsyncDisposable {
     this.#proxy.send({ endpoints } satisfies Announcement);
     await known;
   }
+}
+
+/** Only then its client is loaded, which takes a while. */
+async function openRedis(url: string): Promise<SharedRedis> {
+  const { SharedRedis } = await import('./shared-redis.ts');
+  return SharedRedis.open(url);
 }
 
 function startReplica(number: number, options: FleetOptions, { redis, states }: Shared): Promise<Child> {

@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { programArgs } from '@workspace/faults';
 import { expect, it } from 'vitest';
 
-const program = fileURLToPath(new URL('../fixtures/reads.ts', import.meta.url));
+const program = new URL('../fixtures/reads.ts', import.meta.url);
 
 /** What a process says that holds nothing but a read; rejects when it ends before its read has. */
 async function said(scenario: string): Promise<string> {
-  const argv = ['--conditions=@ashlar/source', '--import=tsx', program, scenario];
-  const { stdout } = await promisify(execFile)(process.execPath, argv, { timeout: 25_000 });
+  const args = programArgs(program, scenario);
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 25_000 });
   return stdout;
 }
 

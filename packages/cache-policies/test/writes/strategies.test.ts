@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { redisStore } from '@ashlar/store/redis';
+import { programArgs } from '@workspace/faults';
 import { type Redis as RedisServer, startRedis, temporaryDirectory } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
@@ -132,16 +132,21 @@ describe('what a reader may see, line by line of the table', () => {
   });
 });
 
-const program = fileURLToPath(new URL('../fixtures/writes.ts', import.meta.url));
+/** Starts a process that writes, with a source in a file. */
+function writing(strategy: string, file: string, port: number, from = 0) {
+  const program = new URL('../fixtures/writes.ts', import.meta.url);
+  const args = programArgs(program, strategy, file, `${port}`, `${from}`);
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
 
 /** Lets a process write until it has acknowledged so many, kills it, and tells what it acknowledged and what the source has. */
 async function killed(strategy: string, port: number, count: number) {
   const directory = temporaryDirectory('writes');
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const file = join(directory, 'source');
-  const argv = ['--conditions=@ashlar/source', '--import=tsx', program, strategy, file, `${port}`];
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  const child = writing(strategy, file, port);
   const acknowledged: string[] = [];
   for await (const line of createInterface(child.stdout)) {
     acknowledged.push(line);
@@ -212,16 +217,7 @@ describeWith('redis', 'what a crash loses, line by line of the table', () => {
     onTestFinished(() => rmSync(directory, { recursive: true }));
     const file = join(directory, 'source');
     const start = (from: number) => {
-      const argv = [
-        '--conditions=@ashlar/source',
-        '--import=tsx',
-        program,
-        'journaled',
-        file,
-        `${server.port}`,
-      ];
-      const child = spawn(process.execPath, [...argv, `${from}`], { stdio: ['ignore', 'pipe', 'inherit'] });
-      onTestFinished(() => void child.kill('SIGKILL'));
+      const child = writing('journaled', file, server.port, from);
       const said: string[] = [];
       createInterface(child.stdout).on('line', line => said.push(line));
       const acknowledged = () => said.filter(line => line !== 'up');

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { createServer as createNetServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { InvalidOptionError } from '@ashlar/core';
+import { programArgs } from '@workspace/faults';
 import { describe, expect, it } from 'vitest';
 import {
   type Endpoint,
@@ -176,11 +176,8 @@ describe('httpCheck', () => {
 
   it('does not keep a process alive', async () => {
     const [replica] = (await Replica.all('a')) as [Replica];
-    const program = fileURLToPath(new URL('../support/programs/checking.ts', import.meta.url));
-    const flags = ['--conditions=@ashlar/source', '--import=tsx'];
-    const { stdout } = await promisify(execFile)(process.execPath, [...flags, program, replica.url], {
-      timeout: 25_000,
-    });
+    const args = programArgs(new URL('../support/programs/checking.ts', import.meta.url), replica.url);
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 25_000 });
     expect(stdout).toBe('healthy\n');
   });
 

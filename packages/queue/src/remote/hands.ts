@@ -11,6 +11,8 @@ interface Given {
 /** A delivery that has a number of its own. */
 interface Numbered extends Delivery {
   readonly receipt?: number;
+  /** Whether the driver counts it as in hands, where it says so. */
+  readonly isHeld?: boolean;
 }
 
 /** What a delivery is about. */
@@ -45,6 +47,12 @@ export class Hands {
 
   endsAt(token: string): number {
     return this.#given.get(token)?.endsAt ?? -Infinity;
+  }
+
+  /** Whether the driver has taken it back, as far as is known here. */
+  isOver(token: string): boolean {
+    const { isHeld } = (this.#given.get(token)?.delivery ?? {}) as Numbered;
+    return isHeld === undefined ? this.endsAt(token) <= performance.now() : !isHeld;
   }
 
   extend(token: string, ms: number): void {

@@ -12,19 +12,23 @@ export interface ServedConsumerParts {
   left(error?: unknown): void;
   /** Whether the other side keeps up with what it is given. */
   hasRoom(): boolean;
+  /** When something came from the other side last, by `performance.now()`. */
+  heardAt(): number;
 }
 
-/** How often it is looked at whether it does again. */
+/** How often it is looked at whether the other side keeps up, and is there, again. */
 const roomMs = 20;
 
 /** One consumer of the driver, for somebody afar: together with what that has from before, it claims no more than `prefetch`. */
 export class ServedConsumer {
   readonly #parts: ServedConsumerParts;
   readonly #stop = new AbortController();
-  /** What it holds from before, and then what it was given meanwhile; only as long as there is something from before. */
+  /** What it holds from before, and what it was given. */
   readonly #old = new Set<string>();
   readonly #open = new Set<string>();
   #freed: (() => void) | undefined;
+  /** When the last of its leases ended that nobody has settled. */
+  #lostAt = -Infinity;
   #isAbandoned = false;
 
   constructor(parts: ServedConsumerParts) {
@@ -69,7 +73,7 @@ export class ServedConsumer {
   }
 
   #give(delivery: Delivery): void {
-    if (this.#isAbandoned) {
+    if (this.#isAbandoned || this.#isSilent()) {
       delivery.nack({ charge: false }).catch(() => {}); // Then its lease ends
       return;
     }
@@ -84,16 +88,35 @@ export class ServedConsumer {
     this.#freed?.();
   }
 
+  /**
+   * Whether one of its leases has ended since the other side was heard: that may be gone, and what it were given would count
+   * as delivered and wait for another lease to end.
+   */
+  #isSilent(): boolean {
+    const heardAt = this.#parts.heardAt();
+    const now = performance.now();
+    if (now - heardAt < roomMs) return false;
+    this.#forgetLost(now);
+    return heardAt < this.#lostAt;
+  }
+
+  #forgetLost(now: number): void {
+    const { hands } = this.#parts;
+    for (const token of [...this.#old, ...this.#open]) {
+      if (!hands.isOver(token)) continue;
+      this.#lostAt = Math.max(this.#lostAt, Math.min(hands.endsAt(token), now));
+      this.#dropped(token);
+    }
+  }
+
   /** The driver counts what it gave to this consumer; what that had before is counted here. */
   async #place(): Promise<void> {
-    const { hands, prefetch, hasRoom } = this.#parts;
+    const { prefetch, hasRoom } = this.#parts;
     const { signal } = this.#stop;
-    while (!hasRoom() && !signal.aborted) await backgroundClock.sleep(roomMs, signal).catch(() => {});
-    while (this.#old.size > 0 && !this.#stop.signal.aborted) {
-      const now = performance.now();
-      for (const token of [...this.#old, ...this.#open]) {
-        if (hands.endsAt(token) <= now) this.#dropped(token);
-      }
+    while ((!hasRoom() || this.#isSilent()) && !signal.aborted)
+      await backgroundClock.sleep(roomMs, signal).catch(() => {});
+    while (this.#old.size > 0 && !signal.aborted) {
+      this.#forgetLost(performance.now());
       if (this.#old.size + this.#open.size < prefetch) return;
       const wake = new AbortController();
       this.#freed = () => wake.abort();

@@ -14,6 +14,8 @@ export interface ServerParts {
   send(message: ServerMessage): void;
   /** Whether the other side keeps up with what is sent. Default: it does. */
   hasRoom?(): boolean;
+  /** When something came from it last, by `performance.now()`. Default: it is there as long as its channel is. */
+  heardAt?(): number;
   /** Finds deliveries that an earlier channel was given. */
   readonly find?: Find;
 }
@@ -145,6 +147,7 @@ export class Server {
         },
         left,
         hasRoom: () => this.#parts.hasRoom?.() ?? true,
+        heardAt: () => this.#parts.heardAt?.() ?? Infinity,
       });
       this.#consumers.get(id)?.abandon();
       this.#consumers.set(id, consumer);

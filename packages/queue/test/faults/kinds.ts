@@ -1,11 +1,12 @@
 import { runFault } from '@workspace/faults';
 import { describeWith } from '@workspace/services/vitest';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Fault, report } from '../../faults/fault.ts';
 import { faultsOf } from '../../faults/faults.ts';
-import { type KindName, kinds } from '../../faults/kinds.ts';
+import { type KindName, kinds, shortLeaseMs } from '../../faults/kinds.ts';
+import { Site } from '../../faults/site.ts';
 
-/** So many faults of each of these kinds of server. All of them on all kinds take minutes: npm run faults -w @ashlar/queue */
+/** So many faults of each of these kinds, on one server. All of them on all kinds take minutes: npm run faults -w @ashlar/queue */
 export function testFaultsOf(names: readonly KindName[], most: number): void {
   for (const kind of names) {
     const { needs } = kinds[kind];
@@ -14,7 +15,13 @@ export function testFaultsOf(names: readonly KindName[], most: number): void {
         ? describe
         : (name: string, body: () => void) => describeWith([{ own: needs }], name, body);
     group(`faults of ${kind}`, () => {
-      for (const fault of faultsOf(kind).slice(0, most)) testFault(fault);
+      let site: Site;
+      beforeAll(async () => {
+        site = await Site.start(kind, shortLeaseMs);
+      });
+      afterAll(() => site?.[Symbol.asyncDispose]());
+      const sites = { kind, open: async () => site, close: async () => {} };
+      for (const fault of faultsOf(sites).slice(0, most)) testFault(fault);
     });
   }
 }

@@ -16,7 +16,8 @@ for (const kind of kindNames) {
     if (!found.ok) return skip(found.reason);
     const site = await Site.start(kind, longLeaseMs);
     onTestFinished(() => site[Symbol.asyncDispose]());
-    const [idle, busy] = [queueAt(site.proxied), queueAt(site.proxied)];
+    const address = site.fresh();
+    const [idle, busy] = [queueAt(address), queueAt(address)];
     const stop = new AbortController();
     onTestFinished(async () => {
       stop.abort();

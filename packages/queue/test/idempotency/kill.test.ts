@@ -1,6 +1,7 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { programArgs } from '@workspace/faults';
 import { eventually, type Redis as RedisServer, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
@@ -23,9 +24,8 @@ class Mortal {
   readonly written: Written[] = [];
 
   constructor(options: WorkerOptions) {
-    const file = new URL('worker-process.ts', import.meta.url).pathname;
-    const execArgv = ['--conditions=@ashlar/source', '--import', 'tsx'];
-    this.process = fork(file, [JSON.stringify(options)], { execArgv });
+    const args = programArgs(new URL('worker-process.ts', import.meta.url), JSON.stringify(options));
+    this.process = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.process.on('message', each => this.written.push(each as Written));
   }
 
@@ -43,6 +43,15 @@ class Mortal {
     this.process.send('close');
     await once(this.process, 'exit');
   }
+}
+
+/** What was written last of each order: who is held up for longer than a lease writes again, with a greater token. */
+function lastOf(written: readonly Written[]): Written[] {
+  const last = new Map<number, Written>();
+  for (const each of written) {
+    if (BigInt(each.token) > BigInt(last.get(each.n)?.token ?? -1)) last.set(each.n, each);
+  }
+  return [...last.values()];
 }
 
 function isStopped(pid: number): boolean {
@@ -128,7 +137,7 @@ describeWith([{ own: 'redis' }], 'an idempotent worker with its records in Redis
         const found = await sink();
         expect(found.every(([writer]) => writer !== null)).toBe(true);
         if (repeats.includes(point)) expect(written.length).toBeGreaterThan(0);
-        for (const { n, token, outcome } of written) {
+        for (const { n, token, outcome } of lastOf(written)) {
           expect([n, outcome, found[n - 1]]).toEqual([n, 'accepted', ['heir', token]]);
         }
       });
@@ -149,7 +158,7 @@ describeWith([{ own: 'redis' }], 'an idempotent worker with its records in Redis
         const acceptedBefore = accepted();
         await mortal.goesOn();
         expect(await sink()).toEqual(before);
-        for (const { n, token } of written) expect(before[n - 1]).toEqual(['heir', token]);
+        for (const { n, token } of lastOf(written)) expect(before[n - 1]).toEqual(['heir', token]);
         if (point !== 'before the effect') return;
         expect(mortal.written).toContainEqual(expect.objectContaining({ outcome: 'refused' }));
         expect(accepted()).toBe(acceptedBefore);

@@ -1,7 +1,8 @@
 import { type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { queueConformance } from '../../src/conformance.ts';
+import { sideBySide } from '../support/side-by-side.ts';
 import { postgresCapabilities, QueueTables } from './queue-tables.ts';
 
 describeWith('postgres', 'on PostgreSQL', () => {
@@ -12,7 +13,7 @@ describeWith('postgres', 'on PostgreSQL', () => {
   afterAll(() => server?.stop());
 
   queueConformance(
-    { describe, it },
+    sideBySide,
     async () => {
       const tables = new QueueTables(server.url);
       const driver = tables.driver();

@@ -1,5 +1,5 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { Peer } from '@workspace/faults';
 import { describeWith } from '@workspace/services/vitest';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Deduplication, OutgoingMessage } from '../../src/index.ts';
@@ -101,10 +101,9 @@ describeWith([{ own: 'redis' }], 'keys of deduplication on Redis Streams', () =>
         ]);
       for (let round = 1; round <= 3; round++) {
         const options: MortalOptions = { port: site.server.port, prefix, leaseMs, sharing };
-        const file = new URL('mortal-process.ts', import.meta.url).pathname;
-        const execArgv = ['--conditions=@ashlar/source', '--import', 'tsx'];
-        const mortal = fork(file, [JSON.stringify(options)], { execArgv });
-        onTestFinished(() => void mortal.kill('SIGKILL'));
+        const peer = new Peer<string>(new URL('mortal-process.ts', import.meta.url), options);
+        onTestFinished(() => peer.end());
+        const mortal = peer.process;
         const ended = once(mortal, 'exit');
         let taken = 0;
         mortal.on('message', () => {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { programArgs } from '@workspace/faults';
 import { type Redis, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -13,9 +13,7 @@ describeWith([{ own: 'redis' }], 'a process with a driver over Redis Streams', (
   afterAll(() => server?.stop());
 
   it('ends after its last call without a subscription', async () => {
-    const program = fileURLToPath(new URL('../fixtures/publishing.ts', import.meta.url));
-    const loader = `--import=${import.meta.resolve('tsx')}`;
-    const args = ['--conditions=@ashlar/source', loader, program, server.url];
+    const args = programArgs(new URL('../fixtures/publishing.ts', import.meta.url), server.url);
     // One that does not end by itself is ended, and the promise rejects
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 40_000 });
     expect(stdout.trim().split('\n')).toEqual(['published', 'ended']);

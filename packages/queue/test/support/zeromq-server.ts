@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { programArgs } from '@workspace/faults';
 import { freePorts, type Server, startServer, temporaryDirectory } from '@workspace/services';
 import type { BrokerLogOptions, BrokerOptions } from '../../src/adapters/zeromq.ts';
 
@@ -27,18 +27,12 @@ export async function startZeroMQ({
   const directory = temporaryDirectory('zeromq');
   const [port] = (await freePorts(1)) as [number];
   const endpoint = `tcp://127.0.0.1:${port}`;
-  const program = fileURLToPath(new URL('./zeromq-process.ts', import.meta.url));
   const settings = {
     ...options,
     bind: endpoint,
     ...(log && { log: { directory: join(directory, 'log'), ...(typeof log === 'object' && log) } }),
   };
-  const args = [
-    '--conditions=@ashlar/source',
-    `--import=${import.meta.resolve('tsx')}`,
-    program,
-    JSON.stringify(settings),
-  ];
+  const args = programArgs(new URL('./zeromq-process.ts', import.meta.url), JSON.stringify(settings));
   // The signal of the limit would end the process
   const limited = ['-c', `trap '' XFSZ; exec "$@"`, 'sh', process.execPath, ...args];
   const server = await startServer({
@@ -46,7 +40,6 @@ export async function startZeroMQ({
     program: { kind: 'local', path: isLimited ? '/bin/sh' : process.execPath },
     directory,
     args: isLimited ? limited : args,
-    env: { TSX_DISABLE_CACHE: '1' },
     ready: () => greeted(port),
   });
   return Object.assign(server, { port, endpoint });

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { startTcpProxy, type TcpProxy } from '@workspace/services';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 import { zeromq } from '../../src/adapters/zeromq.ts';
 import { queueConformance } from '../../src/conformance.ts';
 import type { Driver } from '../../src/index.ts';
 import { prefixed } from '../support/prefixed.ts';
+import { sideBySide } from '../support/side-by-side.ts';
 import { startZeroMQ, type ZeroMQServer } from '../support/zeromq-server.ts';
 
 const sites = {
@@ -33,7 +34,7 @@ for (const [name, { start, connect }] of Object.entries(sites)) {
     });
 
     queueConformance(
-      { describe, it },
+      sideBySide,
       async () => {
         const drivers: Driver[] = [];
         const open = async () => {

@@ -70,7 +70,7 @@ async function faultsWith(mutant: Mutant, operation: (router: Users, tenant: str
       await process.ready();
       const [other] = tenantsOn(router, [router.route('a').shard === 'one' ? 'two' : 'one']);
       await operation(process, other!).catch(() => {});
-      const left = (await sweep(router, memory, store)).filter(each => !each.startsWith('town'));
+      const left = (await sweep(router, memory, store, 10)).filter(each => !each.startsWith('town'));
       const faults = [...(await faultsOf(router)), ...left];
       if (faults.length > 0 || calls < n) return faults;
     } finally {

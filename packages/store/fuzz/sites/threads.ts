@@ -1,19 +1,12 @@
 import { once } from 'node:events';
-import { type MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
+import { startThread } from '@workspace/faults';
 import { type ManagedStore, memoryStore } from '../../src/index.ts';
 import { type Site, type Stage, timeoutOf } from './site.ts';
 
-/** A worker does not take the TypeScript loader from its arguments. */
-const program = `
-  import('tsx/esm/api').then(({ register }) => {
-    register();
-    return import(${JSON.stringify(new URL('./thread-owner.ts', import.meta.url).href)});
-  });
-`;
-
 /** Stores over one that another thread owns. */
 export async function threadsSite(): Promise<Site> {
-  const worker = new Worker(program, { eval: true, execArgv: ['--conditions=@ashlar/source'] });
+  const worker = startThread(new URL('./thread-owner.ts', import.meta.url));
   await once(worker, 'message');
   let cases = 0;
   return {

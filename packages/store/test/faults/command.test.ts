@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { programArgs } from '@workspace/faults';
 import { expect, it } from 'vitest';
 
-const program = fileURLToPath(new URL('../../faults/main.ts', import.meta.url));
+const program = new URL('../../faults/main.ts', import.meta.url);
 
 function faults(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const flags = ['--conditions=@ashlar/source', '--import', 'tsx', program, ...args];
   return new Promise(resolve => {
-    execFile(process.execPath, flags, (error, stdout, stderr) =>
+    execFile(process.execPath, programArgs(program, ...args), (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     );
   });

@@ -1,32 +1,19 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
+import { programArgs, startThread } from '@workspace/faults';
 import { eventually } from '@workspace/services';
 import { expect, it } from 'vitest';
 import { follow, memoryStore, StoreClosedError, StoreTimeoutError } from '../../src/index.ts';
 import { bytes, textOf } from '../support/bytes.ts';
 import { ending } from '../support/stores.ts';
 
-const execArgv = ['--conditions=@ashlar/source', '--import=tsx'];
 const soon = { withinMs: 20_000 };
 
-/** A worker does not take the TypeScript loader from its arguments. */
-const program = `
-  import('tsx/esm/api').then(({ register }) => {
-    register();
-    return import(${JSON.stringify(new URL('../fixtures/worker.ts', import.meta.url).href)});
-  });
-`;
-
 function worker(port: MessagePort, times: number): Worker {
-  const started = new Worker(program, {
-    eval: true,
-    workerData: { port, times },
-    transferList: [port],
-    execArgv: ['--conditions=@ashlar/source'],
-  });
+  const program = new URL('../fixtures/worker.ts', import.meta.url);
+  const started = startThread(program, { workerData: { port, times }, transferList: [port] });
   ending({ [Symbol.asyncDispose]: async () => void (await started.terminate()) });
   return started;
 }
@@ -97,10 +84,7 @@ it('ends its watches when the owner closes, also those that begin later', async 
 });
 
 it('ends calls and watches when the thread of the owner ends', async () => {
-  const owner = new Worker(program.replace('fixtures/worker.ts', '../fuzz/sites/thread-owner.ts'), {
-    eval: true,
-    execArgv: ['--conditions=@ashlar/source'],
-  });
+  const owner = startThread(new URL('../../fuzz/sites/thread-owner.ts', import.meta.url));
   ending({ [Symbol.asyncDispose]: async () => void (await owner.terminate()) });
   await once(owner, 'message');
   owner.postMessage({ open: 1, ports: 1 });
@@ -131,7 +115,7 @@ it('waits as long as it was told, also longer than a timer of Node can', async (
 });
 
 it('keeps no process alive', async () => {
-  const file = fileURLToPath(new URL('../fixtures/holds-a-lease.ts', import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [...execArgv, file], { timeout: 20_000 });
+  const args = programArgs(new URL('../fixtures/holds-a-lease.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 20_000 });
   expect(stdout).toBe('held\n');
 });

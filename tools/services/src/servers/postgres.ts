@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { realpathSync } from 'node:fs';
-import { appendFile, readFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { appendFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePorts } from '../network/ports.ts';
@@ -57,7 +58,10 @@ const defaults: PostgresConfig = {
   dynamic_shared_memory_type: 'mmap',
 };
 
-/** Starts PostgreSQL on loopback; resolves when the standbys stream. It never runs as root. */
+/**
+ * Starts PostgreSQL on loopback; resolves when the standbys stream. It never runs as root. Those that are started without
+ * standbys are copies of one, and so have one system identifier.
+ */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const { standbys: count = 0, config = {}, env = {} } = options;
   const given = Object.keys(options).length === 0 ? givenServer('postgres') : undefined;
@@ -68,14 +72,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return together(async member => {
     const directory = temporaryDirectory('postgres', user);
     const data = join(directory, 'data');
-    const account = ['--username=postgres', '--auth=trust'];
-    await as(user, join(tools, 'initdb'), [
-      `--pgdata=${data}`,
-      ...account,
-      '--encoding=UTF8',
-      '--no-locale',
-      '--no-sync',
-    ]);
+    if (count > 0) await initialize(data, tools, user);
+    else await copyTo(data, tools, user);
     const settings = Object.entries({ ...defaults, ...config }).map(
       ([name, value]) => `${name} = ${quote(value)}\n`,
     );
@@ -103,6 +101,35 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     if (count > 0) await eventually(all, { withinMs: 30_000 });
     return [primary, { standbys }] as const;
   });
+}
+
+async function initialize(data: string, tools: string, user: User | undefined): Promise<void> {
+  const account = ['--username=postgres', '--auth=trust'];
+  const how = ['--encoding=UTF8', '--no-locale', '--no-sync'];
+  await as(user, join(tools, 'initdb'), [`--pgdata=${data}`, ...account, ...how]);
+}
+
+const made = join(import.meta.dirname, '../../../../node_modules/.cache/ashlar-postgres');
+
+/** One that was made is kept and copied, as to make one takes many times as long. */
+async function copyTo(data: string, tools: string, user: User | undefined): Promise<void> {
+  const program = join(tools, 'initdb');
+  const { mtimeMs, size } = statSync(program);
+  const owner = user?.uid ?? process.getuid?.();
+  const name = createHash('sha256').update(`${program} ${mtimeMs} ${size} ${owner}`).digest('hex');
+  const kept = join(made, name.slice(0, 16));
+  if (existsSync(kept)) return copy(kept, data);
+  await initialize(data, tools, user);
+  const own = `${kept}.${randomUUID()}`;
+  await mkdir(made, { recursive: true });
+  await copy(data, own);
+  // Another process may have placed one meanwhile
+  await rename(own, kept).catch(() => rm(own, { recursive: true }));
+}
+
+/** With their owner. */
+async function copy(from: string, to: string): Promise<void> {
+  await run('cp', ['-pR', from, to]);
 }
 
 interface Place {

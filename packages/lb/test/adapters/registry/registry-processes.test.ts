@@ -1,7 +1,7 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { redisStore } from '@ashlar/store/redis';
+import { programArgs } from '@workspace/faults';
 import { startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
@@ -10,12 +10,12 @@ import { discover } from '../../../src/adapters/registry.ts';
 import { type Endpoint, LoadBalancer } from '../../../src/index.ts';
 import { until } from '../../support/until.ts';
 
-const program = fileURLToPath(new URL('../../fixtures/registered.ts', import.meta.url));
-const execArgv = ['--import', 'tsx', '--conditions', '@ashlar/source'];
+const program = new URL('../../fixtures/registered.ts', import.meta.url);
 const ttlMs = 1_500;
 
 async function replica(port: number, id: string): Promise<ChildProcess> {
-  const child = fork(program, [String(port), id, String(ttlMs)], { execArgv, stdio: 'inherit' });
+  const args = programArgs(program, `${port}`, id, `${ttlMs}`);
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   onTestFinished(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');

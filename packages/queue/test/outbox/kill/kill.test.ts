@@ -1,5 +1,5 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { Peer } from '@workspace/faults';
 import {
   eventually,
   type Postgres,
@@ -34,11 +34,9 @@ describeWith('postgres', 'a process that dies', () => {
       await Promise.all([postgres?.stop(), redis?.stop()]);
     });
 
-    async function start(point: string, prefix: string): Promise<ChildProcess> {
+    function start(point: string, prefix: string): Peer<'ready'> {
       const options: KillOptions = { postgres: postgres.url, redis: redis.port, prefix, point };
-      return fork(new URL('process.ts', import.meta.url).pathname, [JSON.stringify(options)], {
-        execArgv: ['--conditions=@ashlar/source', '--import', 'tsx'],
-      });
+      return new Peer(new URL('process.ts', import.meta.url), options);
     }
 
     for (const [index, point] of [...handlerPoints, ...relayPoints].entries()) {
@@ -52,7 +50,7 @@ describeWith('postgres', 'a process that dies', () => {
         const queue = new Queue(redisStreams({ redis: client, prefix, leaseMs: 1_000 }), {
           messages: messages<KillMessages>(),
         });
-        const children: ChildProcess[] = [];
+        const peers: Peer<'ready'>[] = [];
         try {
           const charged: number[] = [];
           await queue.subscribe('charged', ({ n }) => void charged.push(n));
@@ -61,11 +59,11 @@ describeWith('postgres', 'a process that dies', () => {
             'order',
             orders.map(n => ({ n })),
           );
-          const mortal = await start(point, prefix);
-          children.push(mortal);
-          await eventually(async () => expect(mortal.signalCode).toBe('SIGKILL'), patiently);
-          const heir = await start('none', prefix);
-          children.push(heir);
+          const mortal = start(point, prefix);
+          peers.push(mortal);
+          await eventually(async () => expect(mortal.process.signalCode).toBe('SIGKILL'), patiently);
+          const heir = start('none', prefix);
+          peers.push(heir);
           await eventually(async () => {
             const { dead } = await queue.stats('order');
             expect({ charged: charged.toSorted(), dead }).toEqual({ charged: orders, dead: 0 });
@@ -75,13 +73,14 @@ describeWith('postgres', 'a process that dies', () => {
             expect(rows).toEqual([{ left: 0 }]);
             expect(await queue.stats('order')).toMatchObject({ waiting: 0, active: 0, dead: 0 });
           }, patiently);
-          heir.send('close');
-          await once(heir, 'exit');
+          const exit = once(heir.process, 'exit');
+          heir.process.send('close');
+          await exit;
           const { rows } = await pool.query(`SELECT n FROM effects_${prefix} ORDER BY n`);
           expect(rows.map(({ n }) => n)).toEqual(orders);
           expect(charged.toSorted()).toEqual(orders);
         } finally {
-          for (const child of children) child.kill('SIGKILL');
+          for (const peer of peers) await peer.end();
           await queue.close();
           client.disconnect();
           await pool.query(`DROP TABLE IF EXISTS effects_${prefix}, ${prefix}_outbox, ${prefix}_inbox`);
