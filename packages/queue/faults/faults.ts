@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Peer } from '@workspace/faults';
 import { within } from '@workspace/services';
 import { type Fault, type Finding, type Round, Tally } from './fault.ts';
-import { type Address, kindNames, places, queueAt } from './kinds.ts';
+import { type Address, kindNames, places, queueAt, shortLeaseMs } from './kinds.ts';
 import { Ledger } from './ledger.ts';
 import type { ProducerMessage } from './producer-process.ts';
 import { ownSites, type Site, type Sites } from './site.ts';
