@@ -1,4 +1,5 @@
 import { main } from '@workspace/faults';
+import { backlogFaults } from './backlog.ts';
 import { report } from './fault.ts';
 import { faults, longFaults, noticedWithinMs, resumedWithinMs } from './faults.ts';
 import { outboxFaults } from './outbox.ts';
@@ -6,7 +7,7 @@ import { snapshotFaults } from './snapshot.ts';
 
 await main({
   package: '@ashlar/queue',
-  faults: [...faults, ...outboxFaults, ...longFaults, ...snapshotFaults],
+  faults: [...faults, ...outboxFaults, ...longFaults, ...snapshotFaults, ...backlogFaults],
   report,
   notes: `lost: confirmed and never handled. duplicated: handled more than once, which at-least-once delivery allows.
 recovered: handled, though their publisher was not told that they are published.

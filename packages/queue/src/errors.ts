@@ -177,6 +177,16 @@ export class DoNotRetryError extends AshlarError {
   static override readonly code: string = 'ASHLAR_QUEUE_DO_NOT_RETRY';
 }
 
+/** A `tx` was used after its transaction had ended. Nothing was executed. */
+export class TransactionEndedError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_QUEUE_TRANSACTION_ENDED';
+  readonly outcome: CallOutcome = 'NotExecuted';
+
+  constructor() {
+    super('the transaction has ended; `await` what is to be part of it, before its end');
+  }
+}
+
 /** A table has the name of one of ours, and is another's. Nothing was done. */
 export class TableShapeError extends AshlarError {
   static override readonly code: string = 'ASHLAR_QUEUE_TABLE_SHAPE';

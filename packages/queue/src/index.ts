@@ -47,6 +47,7 @@ export {
   QueueTimeoutError,
   QueueUnavailableError,
   TableShapeError,
+  TransactionEndedError,
   UnroutedError,
   UnsafeBackendError,
   UnsupportedError,

@@ -23,7 +23,8 @@ import {
 } from '../driver.ts';
 import { InvalidPayloadError, QueueFullError, QueueUnavailableError, UnroutedError } from '../errors.ts';
 import { answer, codes, JetStreamError, NatsLink } from './nats/connection.ts';
-import { consume } from './nats/consumer.ts';
+import { consume } from './nats/consuming/consumer.ts';
+import { ServerClock } from './nats/consuming/server-clock.ts';
 import { DeadStream } from './nats/dead-stream.ts';
 import { groupNames, topicNames } from './nats/names.ts';
 import { own, Streams } from './nats/streams.ts';
@@ -140,6 +141,7 @@ class NatsDriver implements Driver<NatsCapabilities> {
   readonly #link: NatsLink;
   readonly #streams: Streams;
   readonly #dead: DeadStream;
+  readonly #clock: ServerClock;
   readonly #routed = new Map<string, number>();
 
   constructor(settings: Settings) {
@@ -147,6 +149,7 @@ class NatsDriver implements Driver<NatsCapabilities> {
     this.leaseMs = settings.leaseMs;
     this.#link = new NatsLink(settings);
     this.#streams = new Streams(this.#link, settings);
+    this.#clock = new ServerClock(this.#streams);
     this.#dead = new DeadStream(this.#link, this.#streams, settings.prefix);
   }
 
@@ -179,6 +182,7 @@ class NatsDriver implements Driver<NatsCapabilities> {
         names: groupNames(prefix, topic, group),
         link: this.#link,
         streams: this.#streams,
+        clock: this.#clock,
         leaseMs,
         maxDead,
       },

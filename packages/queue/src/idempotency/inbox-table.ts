@@ -3,7 +3,7 @@ import { hashNumber, type TableName } from '../transactions/table-name.ts';
 import type { ExpectedTable } from '../transactions/table-shape.ts';
 
 /** The most records that are deleted at once. */
-const sweepSize = 1_000;
+export const sweepSize = 1_000;
 
 /** Statements that make the table of records where it is missing, one process at a time. */
 export function creation({ name, sql, index }: TableName): readonly string[] {
@@ -52,7 +52,7 @@ export const claim = ({ sql, literal }: TableName): string => `WITH locked AS MA
 export const finish = ({ sql }: TableName): string =>
   `UPDATE ${sql} SET result = nullif($2::text, '') WHERE name = $1::text RETURNING name`;
 
-/** Deletes some records that are older than a number of milliseconds. */
+/** Deletes some records that are older than a number of milliseconds, the oldest first, and returns a row for each. */
 export const sweep = ({ sql }: TableName): string => `DELETE FROM ${sql} WHERE name IN (
     SELECT name FROM ${sql} WHERE handled < clock_timestamp() - $1::text::float8 * interval '1 millisecond'
-    LIMIT ${sweepSize} FOR UPDATE SKIP LOCKED) RETURNING name`;
+    ORDER BY handled LIMIT ${sweepSize} FOR UPDATE SKIP LOCKED) RETURNING 'x'::text AS deleted`;

@@ -6,7 +6,7 @@ import { existence } from '../transactions/table-name.ts';
 import { checkShapes, shapeQuery } from '../transactions/table-shape.ts';
 import { isDataFault } from '../transactions/texts.ts';
 import { type SqlTransaction, transactionOf } from '../transactions/transaction.ts';
-import { type Claimed, claim, creation, expectedTable, finish, sweep } from './inbox-table.ts';
+import { type Claimed, claim, creation, expectedTable, finish, sweep, sweepSize } from './inbox-table.ts';
 import type { Once, OnceResult } from './once.ts';
 import type { TransactionSettings } from './options.ts';
 import { fingerprintOf, recordName } from './record.ts';
@@ -21,7 +21,7 @@ interface Parts {
 const busyMs = 500;
 /** Milliseconds for one of our statements. */
 const timeoutMs = 10_000;
-/** Milliseconds between looks for records that are too old, at most. */
+/** Milliseconds between looks for records that are too old, after one that has left none. */
 const sweepMs = 60_000;
 
 /**
@@ -32,6 +32,7 @@ export class TransactionOnce implements Once {
   readonly #parts: Parts;
   #made: Promise<void> | undefined;
   #sweptAt = Number.NEGATIVE_INFINITY;
+  #isSweeping = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -146,14 +147,17 @@ export class TransactionOnce implements Once {
     });
   }
 
+  /** One at a time, and as long as there may be more with each message: they are deleted faster than they come to be. */
   async #sweep(): Promise<void> {
     const { clock, settings } = this.#parts;
-    if (clock.now() - this.#sweptAt < sweepMs) return;
-    this.#sweptAt = clock.now();
-    const values = [String(settings.retentionMs)];
-    await this.#begin(async (_, sql) => void (await sql.query(sweep(settings.table), values))).catch(
-      () => {},
-    );
+    if (this.#isSweeping || clock.now() - this.#sweptAt < sweepMs) return;
+    this.#isSweeping = true;
+    let deleted = 0;
+    await this.#begin(async (_, sql) => {
+      deleted = (await sql.query(sweep(settings.table), [String(settings.retentionMs)])).rows.length;
+    }).catch(() => {});
+    if (deleted < sweepSize) this.#sweptAt = clock.now();
+    this.#isSweeping = false;
   }
 }
 

@@ -9,8 +9,15 @@ export interface FoundFloors extends Look {
   readonly origin: string;
 }
 
+/** How often the floors are moved, at most, and after how many rows: the next looks would walk over those. */
+const floorMs = 250;
+const floorRows = 256;
+/** How often rows are looked for below them, where a restore or an operator has put some; less often where that takes long. */
+const wholeMs = 5_000;
+const wholeShare = 0.01;
+
 /**
- * Where each lane begins: no row has a lower id, now or ever, so that dead rows there are never walked over, which an old
+ * Where each lane begins: no row gets a lower id, so that dead rows there are not walked over again and again, which an old
  * snapshot of anyone keeps. When all transactions are over that had written before an id was seen, all lower ids are known.
  */
 export class LaneFloors {
@@ -20,15 +27,14 @@ export class LaneFloors {
   /** What was seen when it was marked last. */
   #marked = 0n;
   #origin: string | undefined;
+  #movedAt = -Infinity;
+  #wholeAt: number = performance.now() + wholeMs;
+  /** How many rows were read since they were moved. */
+  #rows = 0;
 
   /** The ids of all lanes, as a parameter of a statement. */
   get current(): string {
     return this.#current;
-  }
-
-  /** Of the next look: whether it is to mark, and whether to ask for writers. */
-  get looks(): readonly [marks: boolean, asks: boolean] {
-    return [this.#seen !== this.#marked && this.#horizon.marks(), this.#horizon.asks];
   }
 
   /** The lowest of all lanes. */
@@ -39,11 +45,46 @@ export class LaneFloors {
 
   /** A row was read. */
   saw(id: string): void {
+    this.#rows++;
     const number = BigInt(id);
     if (number > this.#seen) this.#seen = number;
   }
 
-  learn(found: FoundFloors): void {
+  /**
+   * Moves them when it is time.
+   *
+   * @param restMs milliseconds between looks, at most `floorMs`
+   * @param look from these floors on: whether it is to mark, and whether to ask for writers
+   * @returns whether it has looked
+   */
+  async move(
+    restMs: number,
+    look: (floors: string, marks: boolean, asks: boolean) => Promise<FoundFloors>,
+  ): Promise<boolean> {
+    const now = performance.now();
+    if (now < this.#movedAt + Math.min(floorMs, restMs) && this.#rows < floorRows) return false;
+    this.#movedAt = now;
+    this.#rows = 0;
+    const isWhole = now >= this.#wholeAt;
+    const marks = this.#seen !== this.#marked && this.#horizon.marks();
+    try {
+      this.#learn(await look(isWhole ? noFloors : this.#current, marks, this.#horizon.asks));
+    } finally {
+      const tookMs = performance.now() - now;
+      if (isWhole) this.#wholeAt = now + Math.max(wholeMs, tookMs / wholeShare);
+    }
+    return true;
+  }
+
+  forget(): void {
+    this.#current = noFloors;
+    this.#seen = 0n;
+    this.#marked = 0n;
+    this.#origin = undefined;
+    this.#horizon.forget();
+  }
+
+  #learn(found: FoundFloors): void {
     if (this.#origin !== undefined && found.origin !== this.#origin) {
       this.forget();
       return;
@@ -55,13 +96,5 @@ export class LaneFloors {
       return id === null || BigInt(id) > safe ? safe : id;
     });
     this.#current = `{${floors.join()}}`;
-  }
-
-  forget(): void {
-    this.#current = noFloors;
-    this.#seen = 0n;
-    this.#marked = 0n;
-    this.#origin = undefined;
-    this.#horizon.forget();
   }
 }

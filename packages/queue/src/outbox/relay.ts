@@ -1,6 +1,6 @@
 import { Backoff, type Clock, type Random, withDeadline } from '@ashlar/core';
 import type { Driver } from '../driver.ts';
-import { QueueClosedError, QueueTimeoutError } from '../errors.ts';
+import { QueueTimeoutError, QueueUnavailableError } from '../errors.ts';
 import { forgotten, stateOf } from '../transactions/failures.ts';
 import { type PoolLike, runOne, type Session, transact } from '../transactions/pool.ts';
 import type { TableName } from '../transactions/table-name.ts';
@@ -9,7 +9,7 @@ import { PausedTopics } from './paused-topics.ts';
 import { keptPlans, RelayStatements, rowsOfLane } from './statements.ts';
 import { type OutboxRow, type RawRow, readRow } from './table.ts';
 import { array, Topics } from './topics.ts';
-import { publishInWaves, type Relayed } from './waves.ts';
+import { isPoison, publishInWaves, type Relayed } from './waves.ts';
 
 export interface RelaySettings {
   readonly prepare: boolean;
@@ -34,9 +34,6 @@ interface Parts {
 const again = { firstMs: 100, maxMs: 1_000 };
 /** The first pause after a wake: its transaction may not be committed yet. */
 const soonMs = 4;
-/** How often the floors of the lanes are moved, and after how many rows: the next looks would walk over those. */
-const floorMs = 250;
-const floorRows = 256;
 const maxReasonLength = 1_000;
 
 /** What a pass found to do: `paused` when there may be rows of topics that wait. */
@@ -61,13 +58,10 @@ export class Relay {
   readonly #paused: PausedTopics;
   readonly #topics = new Topics();
   readonly #floors = new LaneFloors();
-  #flooredAt = -Infinity;
-  /** Since the floors were moved. */
-  #rows = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#statements = new RelayStatements(parts.table);
+    this.#statements = new RelayStatements(parts.table, parts.settings.backoff.maxMs);
     this.#prepares = parts.settings.prepare;
     this.#paused = new PausedTopics(parts.clock, parts.random);
   }
@@ -164,11 +158,12 @@ export class Relay {
     const prepared = this.#prepares ? names : undefined;
     const more = prepared && keptPlans;
     return transact(pool, { timeoutMs, idleMs: 2 * timeoutMs + 5_000, more }, async session => {
-      this.#databaseError = undefined;
       const paused = this.#paused.names;
       const isAround = around || hasMoved || this.#topics.isFull;
       const where = [this.#floors.current, ...this.#topics.parameters(paused, isAround)];
-      const lanes = await session.query<{ lane: string; held: string }>(claim, where, prepared?.claim);
+      const lanes = await session.query<Lane>(claim, where, prepared?.claim);
+      checkAllowed(session, lanes);
+      this.#databaseError = undefined;
       if (lanes.length === 0 && paused.length === 0) this.#paused.clear();
       const held = lanes.filter(lane => lane.held === 'true').map(({ lane }) => lane);
       // As of the beginning: a pause may be over meanwhile, and its rows were not looked at
@@ -176,7 +171,6 @@ export class Relay {
       const limit = Math.ceil(rowsOfLane / Math.max(1, this.#topics.known.length - paused.length));
       const readAt = this.#parts.clock.now();
       const rows = await session.query<RawRow>(read, [...where, array(held), String(limit)], prepared?.read);
-      this.#rows += rows.length;
       for (const { topic, id } of rows) {
         this.#topics.seen(topic);
         this.#floors.saw(id);
@@ -185,40 +179,41 @@ export class Relay {
     });
   }
 
-  async #moveFloors(): Promise<boolean> {
-    const now = performance.now();
-    const restMs = Math.min(floorMs, this.#parts.settings.pollMs);
-    if (now < this.#flooredAt + restMs && this.#rows < floorRows) return false;
-    this.#flooredAt = now;
-    this.#rows = 0;
-    const { current, looks } = this.#floors;
-    const values = [current, ...this.#topics.parameters(), ...looks.map(String)];
+  #moveFloors(): Promise<boolean> {
     const { pool, settings } = this.#parts;
-    const { floors } = this.#statements;
-    const [found] = (await runOne(pool, settings.timeoutMs, floors, values)) as [FoundFloors];
-    this.#floors.learn(found);
-    return true;
+    return this.#floors.move(settings.pollMs, async (floors, marks, asks) => {
+      const values = [floors, ...this.#topics.parameters(), String(marks), String(asks)];
+      const [found] = (await runOne(pool, settings.timeoutMs, this.#statements.floors, values)) as [
+        FoundFloors,
+      ];
+      return found;
+    });
   }
 
   async #relay(session: Session, raw: readonly RawRow[], readAt: number): Promise<Found> {
     const rows: OutboxRow[] = [];
-    const finished: string[] = [];
+    const finished: Pick<OutboxRow, 'place' | 'id'>[] = [];
     for (const each of raw) {
       const row = readRow(each);
-      if (row === undefined) finished.push(each.place);
+      if (row === undefined) finished.push(each);
       else rows.push(row);
     }
     this.counts.expired += finished.length;
     const failed: Relayed[] = [];
+    const unanswered = new Set(rows);
     const late = await this.#publish(rows, readAt, relayed => {
+      unanswered.delete(relayed.row);
       if (!relayed.published.ok) return void failed.push(relayed);
-      finished.push(relayed.row.place);
+      finished.push(relayed.row);
       this.counts.relayed++;
       this.#paused.succeeded(relayed.row.topic);
     });
-    const topics = new Set(rows.map(({ topic }) => topic));
+    const topics = new Set([...unanswered].map(({ topic }) => topic));
     if (late !== undefined) for (const topic of topics) this.#paused.failed(topic, late);
-    if (finished.length > 0) await session.query(this.#statements.remove, [array(finished)]);
+    if (finished.length > 0) {
+      const values = [array(finished.map(({ place }) => place)), array(finished.map(({ id }) => id))];
+      await session.query(this.#statements.remove, values);
+    }
     await this.#settleFailed(session, failed);
     return raw.length > 0 ? 'rows' : 'nothing';
   }
@@ -280,8 +275,16 @@ function errorOf({ published }: Relayed): Error {
   return published.ok ? new Error('no error') : published.error;
 }
 
-/** Whether another attempt would meet the error again: the message is at fault, not the time. */
-function isPoison(error: Error): boolean {
-  const { retryable } = error as { readonly retryable?: unknown };
-  return retryable !== true && !(error instanceof QueueClosedError);
+/** A lane as a relay claims it. */
+interface Lane {
+  readonly lane: string;
+  readonly held: string;
+  readonly barred: string | null;
+}
+
+/** @throws QueueUnavailableError where rows could be published and never deleted */
+function checkAllowed(session: Session, [first]: readonly Lane[]): void {
+  if (first == null || first.barred === null) return;
+  session.isReadOnly = true; // Another connection may lead to another server
+  throw new QueueUnavailableError(`nothing is relayed: ${first.barred}`, 'NotExecuted');
 }

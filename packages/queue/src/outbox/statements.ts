@@ -11,11 +11,18 @@ const bytesOfLane = 1_000_000;
 
 /** What the relay selects of a row. Its place holds as long as the lane is locked. */
 const selected = `place, id::text, topic, name, key, encode(body, 'base64') AS body, rest, failures::text,
-  round(extract(epoch FROM clock_timestamp() - made) * 1000)::text AS age`;
+  greatest(0, round(extract(epoch FROM clock_timestamp() - made) * 1000))::text AS age`;
+
+/** Whether a row waits after a failure. None does for longer than the longest pause, though the server's clock was set back. */
+const waits = (row: string, maxPauseMs: number) =>
+  `${row}.due > clock_timestamp() AND ${row}.due <= clock_timestamp() + ${maxPauseMs} * interval '1 millisecond'`;
 
 /** Rows that may be published: not those that wait after a failure, nor those behind one of their key. */
-const ready = ({ sql }: TableName) => `(o.due IS NULL OR o.due <= clock_timestamp()) AND NOT EXISTS (
-      SELECT 1 FROM ${sql} AS e WHERE e.due > clock_timestamp()
+const ready = (
+  { sql }: TableName,
+  maxPauseMs: number,
+) => `(o.due IS NULL OR NOT (${waits('o', maxPauseMs)})) AND NOT EXISTS (
+      SELECT 1 FROM ${sql} AS e WHERE ${waits('e', maxPauseMs)}
         AND e.lane = o.lane AND e.topic = o.topic AND e.key = o.key AND e.id < o.id)`;
 
 /**
@@ -42,34 +49,40 @@ const firstRows = (
 /** Lanes with the ids that none of their rows is below, from $1. */
 const lanesFrom = 'unnest($1::text::bigint[]) WITH ORDINALITY AS lanes (floor, number)';
 
+/** Why no row could be deleted when it is published: it would be published again and again. Null where it could. */
+const barred = ({ sql }: TableName) => `CASE
+    WHEN current_setting('transaction_read_only') = 'on' THEN 'the server takes no writes here'
+    WHEN NOT (has_table_privilege(to_regclass(${literal(sql)}), 'DELETE') AND has_table_privilege(to_regclass(${literal(sql)}), 'UPDATE'))
+      THEN current_user || ' may not delete and update rows of the outbox' END`;
+
 /**
  * Takes lanes that have rows, until the end of the transaction; `held` is `false` for one that another relay has.
  * Parameters: the floors of all lanes, topics, the low and high ends of the gaps between topics.
  */
-const claim = (table: TableName): string => `WITH busy AS MATERIALIZED (
+const claim = (table: TableName, maxPauseMs: number): string => `WITH busy AS MATERIALIZED (
     SELECT (number - 1)::smallint AS lane FROM ${lanesFrom} WHERE EXISTS (${firstRows(table, {
       lane: '(lanes.number - 1)::smallint',
       floor: 'lanes.floor',
-      where: ready(table),
+      where: ready(table, maxPauseMs),
       columns: '1',
       limit: '1',
     })})
     ORDER BY random() LIMIT ${lanesAtOnce}
   ) SELECT lane::text, pg_try_advisory_xact_lock(
-    ${lockNumber('relay', `${table.literal} || ' ' || lane::text`)})::text AS held FROM busy`;
+    ${lockNumber('relay', `${table.literal} || ' ' || lane::text`)})::text AS held, ${barred(table)} AS barred FROM busy`;
 
 /**
  * The rows of lanes, those of a topic in the order of their ids. A statement of its own after `claim`: its snapshot must
  * be later than the locks, or it would show rows that another relay has just published and deleted. Parameters: as for
  * `claim`, the lanes, the most rows of a topic and lane.
  */
-const read = (table: TableName): string => `SELECT ${selected}
+const read = (table: TableName, maxPauseMs: number): string => `SELECT ${selected}
   FROM ${lanesFrom}, LATERAL (
     SELECT *, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS before
     FROM (${firstRows(table, {
       lane: '(lanes.number - 1)::smallint',
       floor: 'lanes.floor',
-      where: ready(table),
+      where: ready(table, maxPauseMs),
       columns: 'o.*, o.ctid::text AS place',
       limit: '$6::text::integer',
     })}) AS first) AS found
@@ -90,8 +103,9 @@ const floors = (table: TableName): string => `SELECT (SELECT json_agg((
     pg_postmaster_start_time()::text || ' ' || pg_relation_filenode(to_regclass(${literal(table.sql)})) AS origin,
     ${horizon(table.sql, '$5::text::boolean', '$6::text::boolean')}`;
 
-/** Parameter: the places of rows. */
-const remove = ({ sql }: TableName): string => `DELETE FROM ${sql} WHERE ctid = ANY ($1::text::tid[])`;
+/** Parameters: the places of rows, their ids: what somebody else has deleted meanwhile may have left its place to another row. */
+const remove = ({ sql }: TableName): string =>
+  `DELETE FROM ${sql} WHERE ctid = ANY ($1::text::tid[]) AND id = ANY ($2::text::bigint[])`;
 
 /** What failed: each with its `pause` in milliseconds, or `dead`. Those that are dead leave their lane. Parameters: their places, the same as JSON. */
 const postpone = ({ sql }: TableName): string => `UPDATE ${sql} AS o SET
@@ -146,9 +160,10 @@ export class RelayStatements {
   /** The names that those are prepared under which come before anything is published. */
   readonly names: Readonly<Record<'claim' | 'read', string>>;
 
-  constructor(table: TableName) {
-    this.claim = claim(table);
-    this.read = read(table);
+  /** @param maxPauseMs the longest pause after a failure */
+  constructor(table: TableName, maxPauseMs: number) {
+    this.claim = claim(table, maxPauseMs);
+    this.read = read(table, maxPauseMs);
     this.floors = floors(table);
     this.remove = remove(table);
     this.postpone = postpone(table);

@@ -1,5 +1,5 @@
 import { objectWith, type Rule, refused, required, withDeadline } from '@ashlar/core';
-import { QueueTimeoutError } from '../errors.ts';
+import { QueueTimeoutError, TransactionEndedError } from '../errors.ts';
 import type { ColumnTypes } from './column-types.ts';
 import { failed, stateOf } from './failures.ts';
 import type { Row } from './transaction.ts';
@@ -77,6 +77,8 @@ export class Session {
   isSound = true;
   /** The server is no primary: a new connection may lead to the one that is. */
   isReadOnly = false;
+  /** Of a statement that nobody waits for any more: resolves when the server has been asked to give it up. */
+  canceled: Promise<void> | undefined;
   readonly #timeoutMs: number;
 
   constructor(client: PoolClientLike, timeoutMs: number) {
@@ -89,11 +91,12 @@ export class Session {
     // Without an array there are no parameters, and then there may be several statements
     const given = values.length === 0 ? { text } : { text, values: [...values] };
     const statement = name === undefined ? given : { ...given, name };
+    const answer = this.client.query(statement);
     try {
-      const { rows } = await within('a statement', this.#timeoutMs, this.client.query(statement));
+      const { rows } = await within('a statement', this.#timeoutMs, answer);
       return rows as R[];
     } catch (error) {
-      if (error instanceof QueueTimeoutError) void cancel(this.client);
+      if (error instanceof QueueTimeoutError) this.canceled = giveUp(this.client, answer);
       this.isReadOnly ||= isReadOnly(error);
       throw error;
     }
@@ -176,8 +179,14 @@ async function lendOut<T>(
   try {
     return await use(session);
   } finally {
-    client.release(!session.isSound || session.isReadOnly);
-    client.removeListener('error', ignore);
+    const isKept = session.isSound && !session.isReadOnly;
+    const release = () => {
+      client.release(!isKept);
+      client.removeListener('error', ignore);
+    };
+    // What stands between, such as PgBouncer, knows whose statement it is only while the connection is there
+    if (isKept || session.canceled === undefined) release();
+    else void session.canceled.then(release);
   }
 }
 
@@ -203,7 +212,10 @@ interface Addressed {
 
 /** The code of a request to cancel, in place of a version of the protocol. */
 const cancelCode = 80_877_102;
-const cancelMs = 1_000;
+/** Longer than PgBouncer may need to hand it on: it ends at one whose sender has gone (pgbouncer 801), as 1.18 does. */
+const cancelMs = 5_000;
+/** How long a statement that was canceled may take to say so. */
+const givenUpMs = 1_000;
 
 /**
  * Asks the server to give up what it does on a connection, as nobody waits for it. While a statement waits for a lock, the
@@ -228,8 +240,15 @@ export async function cancel(client: PoolClientLike): Promise<void> {
     };
     const timer = setTimeout(end, cancelMs);
     socket.on('error', end).on('close', end); // The server ends it when it has heard
-    socket.resume().end(new Uint8Array(request.buffer));
+    // Not ended here: PgBouncer takes that for a client that has gone, and forgets what it asked for
+    socket.resume().write(new Uint8Array(request.buffer));
   });
+}
+
+/** Resolves when the statement has ended, or the server does not say so. */
+async function giveUp(client: PoolClientLike, answer: Promise<unknown>): Promise<void> {
+  await cancel(client);
+  await within('a canceled statement', givenUpMs, answer).catch(ignore);
 }
 
 /**
@@ -245,7 +264,7 @@ export function lend(client: PoolClientLike): { readonly client: PoolClientLike;
       if (typeof value !== 'function') return value;
       if (name !== 'query') return value.bind(target);
       return (...args: unknown[]) => {
-        if (isOver) return Promise.reject(new Error('the transaction has ended with the handler it was for'));
+        if (isOver) return Promise.reject(new TransactionEndedError());
         return value.apply(target, args);
       };
     },

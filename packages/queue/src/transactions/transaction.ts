@@ -1,4 +1,5 @@
 import { describe, InvalidOptionError, refused } from '@ashlar/core';
+import { TransactionEndedError } from '../errors.ts';
 import { forgotten, stateOf } from './failures.ts';
 import type {
   DrizzleTransaction,
@@ -86,9 +87,16 @@ function shaped(value: object): SqlTransaction | undefined {
 /** The next transaction on a connection that has forgotten what was prepared, as after `DISCARD ALL`, prepares nothing. */
 function pg(client: Pg): SqlTransaction {
   let prepares = true;
+  /** Of those who wait for their turn, one after the other: each would else wait for what the others ask. */
+  let idle: Promise<void> = Promise.resolve();
   return {
     query: async (text, params, name) => {
       try {
+        while (isBusy(client)) {
+          idle = idle.catch(() => {}).then(() => untilIdle(client));
+          await idle;
+        }
+        if (client.getTransactionStatus?.() === 'I') throw new TransactionEndedError();
         return answerOf(await ask(client, text, params, prepares ? name : undefined));
       } catch (error) {
         if (forgotten.test(stateOf(error) ?? '')) prepares = false;
@@ -142,8 +150,21 @@ function postgresJs(tx: PostgresJsTransaction): SqlTransaction {
 }
 
 interface Pg extends PgTransaction {
+  /** As of the last answer. */
   getTransactionStatus?(): 'I' | 'T' | 'E' | null;
+  readonly readyForQuery?: boolean;
   rollback?: unknown;
+}
+
+/** Whether `pg` has asked something that is not answered: it may be the end of the transaction. */
+function isBusy({ getTransactionStatus, readyForQuery }: Pg): boolean {
+  return getTransactionStatus !== undefined && readyForQuery === false;
+}
+
+/** What is asked then is asked of the same transaction. */
+async function untilIdle(client: Pg): Promise<void> {
+  do await ask(client, 'SELECT 1', []);
+  while (isBusy(client));
 }
 
 interface Preparing {

@@ -9,11 +9,17 @@ import {
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { group, message, Reader, send, topic } from '../../src/conformance/subject.ts';
+import { Sessions } from '../../src/adapters/postgres/sessions.ts';
+import { group, message, Reader, send, times, topic } from '../../src/conformance/subject.ts';
 import { queueConformance } from '../../src/conformance.ts';
+import { runOne, type Session, transact } from '../../src/transactions/pool.ts';
 import { postgresCapabilities, QueueTables } from './queue-tables.ts';
 
 const soon = { withinMs: 20_000 };
+
+/** A statement that waits for whoever holds it. */
+const lock = 4_711;
+const waiting = `SELECT pg_advisory_xact_lock(${lock})::text AS held`;
 
 describeWith('pgbouncer', 'behind PgBouncer in transaction mode', () => {
   let server: Postgres;
@@ -49,6 +55,38 @@ describeWith('pgbouncer', 'behind PgBouncer in transaction mode', () => {
     },
     { name: 'postgres', capabilities: postgresCapabilities, features: { others: true, breaks: true } },
   );
+
+  const work = {
+    'a statement of its own': (pool: pg.Pool) => runOne(pool, 1_000, waiting, []),
+    'a statement of a transaction': (pool: pg.Pool) =>
+      transact(pool, { timeoutMs: 1_000 }, (session: Session) => session.query(waiting)),
+    'a statement of the driver': (pool: pg.Pool) =>
+      new Sessions({ pool, timeoutMs: 1_000, prepare: false }).run('a wait', 'Unknown', waiting),
+  };
+  for (const [what, run] of Object.entries(work)) {
+    it(`${what} that is not answered in time is canceled on the server, which would not notice that its client has gone (pgbouncer/pgbouncer 63, pgbouncer/pgbouncer 497, pgbouncer/pgbouncer 801)`, async () => {
+      const holder = new pg.Client({ connectionString: server.url });
+      await holder.connect();
+      onTestFinished(() => holder.end());
+      await holder.query(`SELECT pg_advisory_lock(${lock})`);
+      const connectionString = server.url.replace(`:${server.port}/`, `:${pooler.port}/`);
+      const pool = new pg.Pool({ connectionString, max: 3 });
+      pool.on('error', () => {});
+      onTestFinished(() => pool.end());
+      for (const round of times(4, n => n)) {
+        const all = await Promise.allSettled(times(3, () => run(pool)));
+        expect(all, `round ${round}`).toMatchObject(
+          times(3, () => ({ status: 'rejected', reason: { code: 'ASHLAR_QUEUE_TIMEOUT' } })),
+        );
+        await eventually(async () => {
+          const { rows } = await holder.query(
+            `SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND objid = ${lock} AND NOT granted`,
+          );
+          expect(rows).toEqual([{ n: 0 }]);
+        }, soon);
+      }
+    });
+  }
 
   it('says that no notification comes through, and is woken by one where there is a listenPool', async () => {
     await using tables = new QueueTables(server.url);

@@ -87,7 +87,8 @@ describeWith('postgres', 'idempotency of mode transaction', () => {
     await work.publish('order', { n: 1 }, { id: 'one' });
     await eventually(async () => expect(handled(work)).toBe(1), soon);
     expect(await site.found()).toEqual([1]);
-    await expect(kept?.query('SELECT 1')).rejects.toThrow(/has ended/);
+    const ended = { code: 'ASHLAR_QUEUE_TRANSACTION_ENDED', outcome: 'NotExecuted', retryable: false };
+    await expect(kept?.query('SELECT 1')).rejects.toMatchObject(ended);
     const [record] = await site.sql(`SELECT name FROM ${site.inbox}`);
     expect(record).toEqual({ name: 'default:order:one' });
   });

@@ -45,7 +45,7 @@ export class DeadStream {
     const last = after === undefined ? undefined : await this.#byId(names, after);
     const found = await this.#from(names, (last?.sequence ?? 0) + 1, limit);
     return found.map(({ stored }) => {
-      const { id, key, headers, body, reason, deliveries, failures, diedAt: diedAtMs } = stored;
+      const { id, key, headers, body, reason, deliveries, failures, storedAt: diedAtMs } = stored;
       return { id, topic, group, key, headers, body, reason, deliveries, failures, diedAtMs };
     });
   }

@@ -20,6 +20,10 @@ export interface ConsumerInfo {
   readonly num_pending: number;
   /** Handed out and not settled. */
   readonly num_ack_pending: number;
+  /** When the server says this; from NATS 2.10 on. */
+  readonly ts?: string;
+  /** When it has handed out a message last, if it has since the server leads it. */
+  readonly delivered: { readonly last_active?: string };
 }
 
 /** Durable names of the two consumers of a group's own stream. */
@@ -79,6 +83,13 @@ export class Streams {
         (error.number === codes.noConsumer || error.number === codes.noStream);
       throw isGone ? new GroupGoneError(topic, group, { cause: error }) : error;
     }
+  }
+
+  /** The time that the server says with a consumer, in milliseconds since the epoch; undefined when it says none. */
+  async timeAt(stream: string, consumer: string): Promise<number | undefined> {
+    const { ts, delivered } = await this.#link.api<ConsumerInfo>(`CONSUMER.INFO.${stream}.${consumer}`);
+    const said = ts ?? delivered.last_active;
+    return said === undefined ? undefined : Date.parse(said);
   }
 
   async #stream(name: string, config: object): Promise<void> {

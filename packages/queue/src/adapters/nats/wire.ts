@@ -16,7 +16,6 @@ const own = {
   deliveries: 'ashlar-deliveries',
   failures: 'ashlar-failures',
   reason: 'ashlar-reason',
-  diedAt: 'ashlar-died-at',
 } as const;
 /** JetStream stores one message with it within the window of the stream. */
 const messageId = 'Nats-Msg-Id';
@@ -70,12 +69,12 @@ export class Stored {
     return this.#number(own.failures) ?? 0;
   }
 
-  /** It was published with a delay. */
+  /** A new one was published with a delay. */
   get isHeldBack(): boolean {
     return this.#fields.has(own.delay);
   }
 
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch by the server's clock, as are the others. */
   get dueAt(): number {
     return this.#number(own.dueAt) ?? this.#storedAt + (this.#number(own.delay) ?? 0);
   }
@@ -88,8 +87,9 @@ export class Stored {
     return this.#text(own.reason) ?? '';
   }
 
-  get diedAt(): number {
-    return this.#number(own.diedAt) ?? this.#storedAt;
+  /** When this copy was stored. */
+  get storedAt(): number {
+    return this.#storedAt;
   }
 
   #text(name: string): string | undefined {
@@ -106,6 +106,7 @@ export class Stored {
 /** What JetStream says of a delivery, in the subject for its answer. */
 export interface Receipt {
   readonly stream: string;
+  readonly consumer: string;
   readonly deliveries: number;
   /** In its stream. */
   readonly sequence: number;
@@ -117,9 +118,10 @@ export interface Receipt {
 export function receiptOf(reply: string): Receipt {
   const parts = reply.split('.');
   const from = parts.length > 9 ? 4 : 2;
-  const [stream, , deliveries, sequence, , nanoseconds] = parts.slice(from) as string[];
+  const [stream, consumer, deliveries, sequence, , nanoseconds] = parts.slice(from) as string[];
   return {
     stream: stream!,
+    consumer: consumer!,
     deliveries: Number(deliveries),
     sequence: Number(sequence),
     storedAt: Number(nanoseconds) / 1e6,
@@ -154,6 +156,8 @@ export function headersAgain(
     readonly once: string;
     readonly deliveries: number;
     readonly failures: number;
+    /** Milliseconds after the server has stored it, or the time by the server's clock. */
+    readonly delayMs?: number;
     readonly dueAt?: number;
   },
 ): MsgHdrs {
@@ -161,6 +165,7 @@ export function headersAgain(
   put(head, messageId, again.once);
   put(head, own.deliveries, String(again.deliveries));
   put(head, own.failures, String(again.failures));
+  if (again.delayMs !== undefined) put(head, own.delay, String(again.delayMs));
   if (again.dueAt !== undefined) put(head, own.dueAt, String(again.dueAt));
   if (Number.isFinite(expiresAt)) put(head, own.expiresAt, String(expiresAt));
   return head;
@@ -173,7 +178,6 @@ export function headersOfDead(
     readonly deliveries: number;
     readonly failures: number;
     readonly reason: string;
-    readonly diedAt: number;
   },
 ): MsgHdrs {
   const head = withHeaders(id, key, headers);
@@ -181,7 +185,6 @@ export function headersOfDead(
   put(head, own.deliveries, String(dead.deliveries));
   put(head, own.failures, String(dead.failures));
   put(head, own.reason, shortened(encode(dead.reason)));
-  put(head, own.diedAt, String(dead.diedAt));
   return head;
 }
 

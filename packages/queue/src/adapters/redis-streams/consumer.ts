@@ -148,9 +148,20 @@ class Consumer implements Source<Delivery>, Holder {
       return found;
     }
     const waitsMs = Math.max(1, Math.min(blockMs, Math.ceil(this.#nextLookAt - performance.now())));
-    if (!isKeyed) return this.#reader.wait(places, waitsMs);
+    if (!isKeyed) return this.#noMoreThan(places, await this.#reader.wait(places, waitsMs));
     this.#mustLook = await this.#reader.rings(waitsMs);
     return [];
+  }
+
+  /** Two streams are waited for, and each may have one for the only place. */
+  async #noMoreThan(places: number, found: readonly Fetched[]): Promise<readonly Fetched[]> {
+    for (const message of found.slice(places)) {
+      await this.#settler.nack(message, { charge: false }).catch(() => {
+        this.#mayHoldMore = true;
+      });
+      this.#mustLook = true;
+    }
+    return found.slice(0, places);
   }
 
   /** What was not handed to the caller goes back uncharged; what was, stays until its lease ends. */

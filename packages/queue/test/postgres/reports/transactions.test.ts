@@ -2,8 +2,8 @@ import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { group, message, Reader, topic } from '../../../src/conformance/subject.ts';
-import { type Driver, memoryDriver, messages, Queue } from '../../../src/index.ts';
+import { group, message, Reader, times, topic } from '../../../src/conformance/subject.ts';
+import { type Driver, memoryDriver, messages, Queue, TransactionEndedError } from '../../../src/index.ts';
 import { outbox } from '../../../src/outbox.ts';
 import { QueueTables } from '../queue-tables.ts';
 
@@ -67,6 +67,42 @@ describeWith({ own: 'postgres' }, 'reports of transactions and users', () => {
       async () => expect(reader.texts.toSorted()).toEqual(Object.keys(cases).toSorted()),
       soon,
     );
+  }, 120_000);
+
+  it('what is published without waiting for it goes with its transaction or is refused, and never comes when that is undone (NEventStore/NEventStore 54, headsnet/domain-events-bundle 46, dotnetcore/CAP 1521)', async () => {
+    const { tables, boxed } = open();
+    const table = tables.driver({ pollMs: 50 });
+    await table.migrate();
+    const box = boxed(tables.admin);
+    await box.migrate();
+    for (const driver of [table, box] as readonly Driver[]) {
+      await driver.declare(topic, group);
+      const publish = async (text: string, end: string, counts: readonly number[]) => {
+        const tx = await tables.admin.connect();
+        await tx.query('BEGIN');
+        const all = counts.map(() => driver.publish(topic, [message(text, { key: 'lane' })], { tx }));
+        await tx.query(end);
+        const published = (await Promise.all(all)).flat();
+        tx.release();
+        for (const each of published) {
+          if (!each.ok) {
+            expect(each).toMatchObject({ outcome: 'NotExecuted', error: expect.any(TransactionEndedError) });
+          }
+        }
+        return published.filter(({ ok }) => ok).length;
+      };
+      await publish('undone', 'ROLLBACK', [1]);
+      await publish('undone', 'ROLLBACK', [1, 2, 3]);
+      const kept = (await publish('kept', 'COMMIT', [1])) + (await publish('kept', 'COMMIT', [1, 2]));
+      const tx = await tables.admin.connect();
+      await tx.query('BEGIN');
+      await driver.publish(topic, [message('last', { key: 'lane' })], { tx });
+      await tx.query('COMMIT');
+      tx.release();
+      await using reader = new Reader(driver, topic, group, { each: each => each.ack() });
+      await eventually(async () => expect(reader.texts).toContain('last'), soon);
+      expect(reader.texts).toEqual([...times(kept, () => 'kept'), 'last']);
+    }
   }, 120_000);
 
   it('what a savepoint has published that is rolled back is gone, and what comes before and after it is not (stacksjs/stacks 2600, laravel/framework 60482)', async () => {
@@ -143,7 +179,7 @@ describeWith({ own: 'postgres' }, 'reports of transactions and users', () => {
       await eventually(async () => expect(await driver.redrive!(topic, group, {})).toBe(1), soon);
       await eventually(async () => expect(reader.texts).toEqual(['one', 'one']), soon);
     }
-    expect(await box.lag()).toMatchObject({ waiting: 0 });
+    await eventually(async () => expect(await box.lag()).toMatchObject({ waiting: 0 }), soon);
     await using queue = new Queue(memoryDriver(), { messages: messages<{ topic: string }>() });
     const handled: string[] = [];
     await queue.subscribe('topic', text => void handled.push(text), { idempotency: inbox(pool) });

@@ -1,6 +1,6 @@
-import type { Delivery, NackOptions } from '../../driver.ts';
-import { DeliveryLostError } from '../../errors.ts';
-import type { Receipt, Stored } from './wire.ts';
+import type { Delivery, NackOptions } from '../../../driver.ts';
+import { DeliveryLostError } from '../../../errors.ts';
+import type { Receipt, Stored } from '../wire.ts';
 
 /** What a delivery asks of its consumer. */
 export interface Settling {

@@ -1,15 +1,17 @@
 import type { Msg } from '@nats-io/transport-node';
-import type { NackOptions } from '../../driver.ts';
-import { answer, type NatsLink } from './connection.ts';
+import type { NackOptions } from '../../../driver.ts';
+import { answer, type NatsLink } from '../connection.ts';
+import { deadSubject, type GroupNames } from '../names.ts';
+import { fieldsOf } from '../raw-headers.ts';
+import { headersAgain, headersOfDead, receiptOf, Stored } from '../wire.ts';
 import type { Held } from './held.ts';
-import { deadSubject, type GroupNames } from './names.ts';
-import { fieldsOf } from './raw-headers.ts';
-import { headersAgain, headersOfDead, receiptOf, Stored } from './wire.ts';
+import type { ServerClock } from './server-clock.ts';
 
 export interface SettlerParts {
   readonly link: NatsLink;
   readonly names: GroupNames;
   readonly maxDead: number;
+  readonly clock: ServerClock;
 }
 
 const encoder = new TextEncoder();
@@ -20,11 +22,13 @@ export class Settler {
   readonly #link: NatsLink;
   readonly #names: GroupNames;
   readonly #maxDead: number;
+  readonly #clock: ServerClock;
 
-  constructor({ link, names, maxDead }: SettlerParts) {
+  constructor({ link, names, maxDead, clock }: SettlerParts) {
     this.#link = link;
     this.#names = names;
     this.#maxDead = maxDead;
+    this.#clock = clock;
   }
 
   async ack(held: Held): Promise<void> {
@@ -41,11 +45,11 @@ export class Settler {
       const deliveries = held.deliveries - (charge ? 0 : 1);
       const counts = { once: this.#once(held), deliveries, failures };
       const isLater = requeueAfterMs > 0;
-      const dueAt = isLater ? { dueAt: Date.now() + requeueAfterMs } : {};
+      const delay = isLater ? { delayMs: requeueAfterMs } : {};
       await this.#store(
         isLater ? this.#names.later : this.#names.ready,
         stored,
-        headersAgain(stored, { ...counts, ...dueAt }),
+        headersAgain(stored, { ...counts, ...delay }),
       );
     }
     answered(await this.#link.request(held.reply, acknowledge));
@@ -73,15 +77,15 @@ export class Settler {
   async moveDue(message: Msg): Promise<void> {
     const receipt = receiptOf(message.reply!);
     const stored = new Stored(fieldsOf(message), message.data, receipt.storedAt, String(receipt.sequence));
-    const inMs = stored.dueAt - Date.now();
-    if (inMs > 0) {
-      const delay = JSON.stringify({ delay: Math.ceil(inMs * 1e6) });
-      message.respond(encoder.encode(`-NAK ${delay}`));
-      return;
-    }
     const { deliveries, failures } = stored;
     const once = `${this.#names.later}:${receipt.sequence}`;
     try {
+      const inMs = stored.dueAt - (this.#clock.known(receipt) ?? (await this.#clock.now(receipt)));
+      if (inMs > 0) {
+        const delay = JSON.stringify({ delay: Math.ceil(inMs * 1e6) });
+        message.respond(encoder.encode(`-NAK ${delay}`));
+        return;
+      }
       await this.#store(this.#names.ready, stored, headersAgain(stored, { once, deliveries, failures }));
       answered(await this.#link.request(message.reply!, acknowledge));
     } catch {
@@ -96,7 +100,7 @@ export class Settler {
     if (this.#maxDead === 0) return;
     const { stored, deliveries } = held;
     const once = this.#once(held);
-    const head = headersOfDead(stored, { once, deliveries, failures, reason, diedAt: Date.now() });
+    const head = headersOfDead(stored, { once, deliveries, failures, reason });
     await this.#store(deadSubject(this.#names, stored.id), stored, head);
   }
 

@@ -1,17 +1,18 @@
 import { backgroundClock, onAbort } from '@ashlar/core';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { OneByOne, type Source } from '../../consuming/one-by-one.ts';
-import type { ConsumeOptions, Delivery, NackOptions } from '../../driver.ts';
-import { QueueUnavailableError } from '../../errors.ts';
-import type { LinkState, NatsLink } from './connection.ts';
+import { OneByOne, type Source } from '../../../consuming/one-by-one.ts';
+import type { ConsumeOptions, Delivery, NackOptions } from '../../../driver.ts';
+import { QueueUnavailableError } from '../../../errors.ts';
+import type { LinkState, NatsLink } from '../connection.ts';
+import type { GroupNames, TopicNames } from '../names.ts';
+import { fieldsOf } from '../raw-headers.ts';
+import { own, type Streams } from '../streams.ts';
+import { receiptOf, Stored } from '../wire.ts';
 import { Held, type Settling } from './held.ts';
 import { LeaseStart } from './lease-start.ts';
-import type { GroupNames, TopicNames } from './names.ts';
 import { type PullEnd, Puller } from './pull.ts';
-import { fieldsOf } from './raw-headers.ts';
+import type { ServerClock } from './server-clock.ts';
 import { Settler } from './settler.ts';
-import { own, type Streams } from './streams.ts';
-import { receiptOf, Stored } from './wire.ts';
 
 export interface ConsumerParts {
   readonly topic: string;
@@ -20,6 +21,7 @@ export interface ConsumerParts {
   readonly names: GroupNames;
   readonly link: NatsLink;
   readonly streams: Streams;
+  readonly clock: ServerClock;
   readonly leaseMs: number;
   readonly maxDead: number;
 }
@@ -52,6 +54,8 @@ class Consumer implements Source<Delivery>, Settling {
   readonly #held = new Set<Held>();
   /** Those that were not yet handed to the caller. */
   readonly #ready: Held[] = [];
+  /** Those whose time may be over, until the server has said its own. */
+  readonly #doubtful = new Set<Promise<void>>();
   readonly #unlink: readonly (() => void)[];
   /** There may be some that failed earlier. */
   #isHinted = true;
@@ -94,6 +98,7 @@ class Consumer implements Source<Delivery>, Settling {
     this.#leaseStart = new LeaseStart(leaseMs);
     const changed = (state: LinkState) => {
       if (state === 'away') for (const puller of this.#pullers) puller.cut();
+      if (state !== 'there') parts.clock.forget();
       if (state === 'closed') this.#failure ??= lost();
       this.#isHinted = true;
       this.#wake?.();
@@ -128,6 +133,7 @@ class Consumer implements Source<Delivery>, Settling {
     this.#leaseStart.stop();
     this.#hints.unsubscribe();
     await Promise.all(this.#pullers.map(puller => puller.close()));
+    await Promise.all(this.#doubtful);
     await Promise.all(this.#ready.splice(0).map(held => held.nack({ charge: false }).catch(() => {})));
   }
 
@@ -173,7 +179,8 @@ class Consumer implements Source<Delivery>, Settling {
       void this.#new.cancel();
       return;
     }
-    const free = prefetch - this.#held.size - this.#ready.length - this.#new.open - this.#again.open;
+    const mine = this.#held.size + this.#ready.length + this.#doubtful.size;
+    const free = prefetch - mine - this.#new.open - this.#again.open;
     if (free <= 0 || this.#new.open > 0 || this.#again.open > 0) return;
     if (this.#isHinted) {
       this.#isHinted = false;
@@ -226,7 +233,27 @@ class Consumer implements Source<Delivery>, Settling {
     const stored = new Stored(fieldsOf(message), message.data, receipt.storedAt, orElse);
     const endsAt = this.#leaseStart.now() + this.#leaseMs;
     const held = new Held(stored, receipt, message.reply!, endsAt, this);
-    if (stored.expiresAt <= Date.now()) void this.ack(held).catch(() => {});
+    const { clock } = this.#parts;
+    const now = Number.isFinite(stored.expiresAt) ? clock.known(receipt) : 0;
+    if (now === undefined) this.#doubt(held, clock.now(receipt));
+    else this.#sort(held, now);
+  }
+
+  #doubt(held: Held, asking: Promise<number>): void {
+    const doubtful = asking.then(
+      now => this.#sort(held, now),
+      () => {}, // It comes again when its lease is over
+    );
+    this.#doubtful.add(doubtful);
+    void doubtful.then(() => {
+      this.#doubtful.delete(doubtful);
+      this.#wake?.();
+    });
+  }
+
+  #sort(held: Held, now: number): void {
+    const { stored, receipt } = held;
+    if (stored.expiresAt <= now) void this.ack(held).catch(() => {});
     else if (stored.isHeldBack || receipt.deliveries > 1) void this.#settler.pass(held).catch(() => {});
     else this.#ready.push(held);
     this.#wake?.();

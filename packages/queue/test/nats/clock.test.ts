@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { eventually, type NatsServer, startNats } from '@workspace/services';
+import { describeWith } from '@workspace/services/vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { nats } from '../../src/adapters/nats.ts';
+import { delayTests, expiryTests } from '../../src/conformance/abilities/timing.ts';
+import { group, message, Reader, type Subject, send, times, topic } from '../../src/conformance/subject.ts';
+import type { Driver } from '../../src/index.ts';
+
+/** Clocks of processes differ, by hours where nobody sets them. What counts is the server's. */
+
+const hourMs = 3_600_000;
+const soon = { withinMs: 60_000 };
+
+describeWith('nats', 'on NATS, in a process whose clock is off', () => {
+  let server: NatsServer;
+  let admin: NatsConnection;
+  beforeAll(async () => {
+    server = await startNats({ own: true });
+    admin = await connect({ servers: `127.0.0.1:${server.port}` });
+  });
+  afterAll(async () => {
+    await admin?.close();
+    await server?.stop();
+  });
+
+  const { now } = Date;
+  const set = (aheadMs: number) => {
+    Date.now = () => now() + aheadMs;
+  };
+  afterEach(() => set(0));
+
+  function open(prefix: string = randomUUID()): Driver {
+    const connection = { servers: `127.0.0.1:${server.port}` };
+    return nats({ connection, prefix, leaseMs: 5_000 });
+  }
+
+  for (const [way, aheadMs] of [
+    ['ahead', hourMs],
+    ['behind', -hourMs],
+  ] as const) {
+    describe(`an hour ${way}`, () => {
+      beforeEach(() => set(aheadMs));
+
+      for (const [name, test] of Object.entries({ ...delayTests, ...expiryTests })) {
+        it(name, async () => {
+          const driver = open();
+          await using subject: Subject = {
+            driver,
+            [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
+          };
+          await test(subject);
+        });
+      }
+
+      it('what it gives back for a while comes in its time to a process whose clock is right, and dies at its time', async () => {
+        const prefix = randomUUID();
+        const [one, other] = [open(prefix), open(prefix)];
+        onTestFinished(async () => {
+          for (const each of [one, other]) await each[Symbol.asyncDispose]();
+        });
+        await one.declare(topic, group);
+        await send(one, topic, message('again'), message('dead'));
+        const reader = new Reader(one, topic, group, {
+          each: each => each.nack(each.body.length === 4 ? { dead: 'no' } : { requeueAfterMs: 300 }),
+        });
+        await eventually(async () => expect(reader.received).toHaveLength(2), soon);
+        await reader[Symbol.asyncDispose]();
+        set(0);
+        await using second = new Reader(other, topic, group, { each: each => each.ack() });
+        await eventually(async () => expect(second.texts).toEqual(['again']), soon);
+        const [letter] = await other.inspect!(topic, group, { limit: 1 });
+        expect(Math.abs(letter!.diedAtMs - Date.now())).toBeLessThan(hourMs / 2);
+      });
+    });
+  }
+
+  it('the server is asked for its time once for many messages', async () => {
+    const prefix = randomUUID();
+    const driver = open(prefix);
+    onTestFinished(() => driver[Symbol.asyncDispose]());
+    await driver.declare(topic, group);
+    const count = 600;
+    await send(driver, topic, ...times(count, n => message(`${n}`, { expiresInMs: hourMs })));
+    await send(driver, topic, ...times(count, n => message(`later ${n}`, { delayMs: 100 })));
+    let asked = 0;
+    const watching = admin.subscribe('$JS.API.CONSUMER.INFO.>', { callback: () => void asked++ });
+    await admin.flush();
+    await using reader = new Reader(driver, topic, group, { prefetch: 50, each: each => each.ack() });
+    await eventually(async () => expect(reader.received).toHaveLength(2 * count), soon);
+    watching.unsubscribe();
+    expect(asked).toBeGreaterThan(0);
+    expect(asked).toBeLessThan(count / 4);
+  });
+});
