@@ -1,9 +1,11 @@
 import { onAbort } from '@ashlar/core';
 import { MoveRefusedError, MoverClosedError } from '../errors/moves.ts';
+import { spaceOf } from '../keys/slot-space.ts';
 import { isCommitted, type Moving } from '../map/moving.ts';
 import type { ShardMap } from '../map/shard-map.ts';
 import { busyObstacles } from './busy-slots.ts';
 import type { Following, Verification } from './move-backend.ts';
+import { movedTables, tablesFault } from './moved-tables.ts';
 import { type MoverOptions, type MoverSettings, readMoverSettings } from './mover-options.ts';
 import { busyCuts } from './parting.ts';
 import type { MoveRequest, SlotMove } from './planner.ts';
@@ -82,8 +84,8 @@ export class Mover implements AsyncDisposable {
     );
     await this.#settings.maps.change(map => {
       // A try whose answer was lost has begun them
-      const begun = new Set(map.moves.map(({ id }) => id));
-      if (moves.length > 0 && moves.every(({ id }) => begun.has(id))) return undefined;
+      const known = new Set(map.moves.map(({ id }) => id));
+      if (moves.length > 0 && moves.every(({ id }) => known.has(id))) return undefined;
       // Slots may have been cut since, or have other numbers
       const now = isParted ? partedFor(map, request) : { map, moves: plans };
       if (moves.length === 0 && now.map === map) return undefined;
@@ -96,7 +98,12 @@ export class Mover implements AsyncDisposable {
         ...moves.flatMap(move => busyObstacles(now.map, move)),
       ];
       if (inTheWay.length > 0) throw new MoveRefusedError('slots cannot move', inTheWay);
-      return { ...now.map, moves: [...map.moves, ...moves] };
+      const { tables } = this.#settings;
+      const begun = moves.map(move => ({
+        ...move,
+        tables: Object.keys(movedTables(spaceOf(now.map), move.slices, tables)).sort(),
+      }));
+      return { ...now.map, moves: [...map.moves, ...begun] };
     });
     return moves;
   }
@@ -259,6 +266,8 @@ export class Mover implements AsyncDisposable {
       isTried = true;
       const changed = change(move);
       if (typeof changed === 'string') throw refusal(id, changed);
+      const fault = changed && tablesFault(spaceOf(map), changed, this.#settings.tables);
+      if (fault !== undefined) throw refusal(id, fault);
       return changed && { ...map, moves: map.moves.map(each => (each.id === id ? changed : each)) };
     });
   }
