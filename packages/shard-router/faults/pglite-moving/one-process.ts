@@ -43,6 +43,10 @@ export class OneProcess {
     return this.#peer.end();
   }
 
+  #note(step: string): void {
+    if (this.steps.at(-1) !== step) this.steps.push(step);
+  }
+
   async #listen(): Promise<void> {
     for (;;) {
       const message = await this.#peer.next().catch(() => undefined);
@@ -56,7 +60,7 @@ export class OneProcess {
           this.letIn.push(message.write);
           break;
         case 'step':
-          this.steps.push(message.step === 'failed' ? `failed: ${message.words}` : message.step);
+          this.#note(message.step === 'failed' ? `failed: ${message.words};` : message.step);
           break;
         case 'over':
           this.#isOver(message.committed);

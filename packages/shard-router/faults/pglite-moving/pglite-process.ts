@@ -15,7 +15,7 @@ const pool = new pg.Pool({ connectionString: url });
 pool.on('error', () => {});
 const store = postgresStore({ pool, timeoutMs: 10_000 });
 const shards = { one: pgliteShard({ db: databases.one }), two: pgliteShard({ db: databases.two }) };
-const router = new ShardRouter({ shards, store, key: 'text', leaseMs: 2_000, timeoutMs: 60_000 });
+const router = new ShardRouter({ shards, store, key: 'text', leaseMs: 4_000, timeoutMs: 60_000 });
 await router.ready();
 
 /** The databases are in this process, and answer without a turn of the event loop: others have theirs in between. */
@@ -47,7 +47,7 @@ const backend = pgliteMoves({
 });
 // How long writes are paused is not asked: all share one process
 const patient = {
-  leaseMs: 2_000,
+  leaseMs: 4_000,
   routersMs: 60_000,
   steadyMs: 0,
   lagMs: 30_000,
