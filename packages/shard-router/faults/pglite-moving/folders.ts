@@ -72,7 +72,7 @@ export class Folders implements AsyncDisposable {
   async run(deaths: readonly Death[], random: Random): Promise<Finding & { readonly words: string }> {
     const tally = new Tally();
     const processes: OneProcess[] = [];
-    const request = await this.#request();
+    const { request, had } = await this.#request();
     let diedAt = 0;
     try {
       let committed: boolean | undefined;
@@ -90,7 +90,9 @@ export class Folders implements AsyncDisposable {
       const overAt = nowMs();
       for (const each of processes) await each.end();
       const said = processes.map(({ steps }) => steps.join(' ')).join(' | ');
-      tally.expect(committed === true, `the move was not committed: ${said}`);
+      // Who goes on with a move that is finishing does not know what it was
+      const has = countOf((await this.#maps.read())!, request.from);
+      tally.expect(committed !== undefined && has < had, `the slots are where they were: ${said}`);
       await this.#judge(processes, tally);
       return { ...tally.finding({ recoveryMs: overAt - diedAt }), words: said };
     } finally {
@@ -153,11 +155,13 @@ export class Folders implements AsyncDisposable {
     this.#directs = found;
   }
 
-  async #request(): Promise<MoveRequest> {
+  /** What is to move, and how many slots its source has. */
+  async #request() {
     const map = await this.#maps.read();
     const isFirst = map === undefined || countOf(map, 'one') >= slots / 2;
     const [from, to] = isFirst ? (['one', 'two'] as const) : (['two', 'one'] as const);
-    return { kind: 'move', from, to, part: 0.5 };
+    const had = map === undefined ? slots / 2 : countOf(map, from);
+    return { request: { kind: 'move', from, to, part: 0.5 } as const, had };
   }
 
   #settings(request: MoveRequest, process: number, dies: Death | undefined): Settings {
