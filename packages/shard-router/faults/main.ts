@@ -1,12 +1,13 @@
 import { main } from '@workspace/faults';
 import { answers } from './answers.ts';
 import { report } from './fault.ts';
+import { pgliteKills } from './pglite-moving/kills.ts';
 import { moveFaults } from './postgres-moving/moves.ts';
 import { redisMoveFaults } from './redis-moving/moves.ts';
 
 await main({
   package: '@ashlar/shard-router',
-  faults: [...moveFaults, ...redisMoveFaults, answers],
+  faults: [...moveFaults, ...redisMoveFaults, pgliteKills, answers],
   report,
   notes: `unexpected: an answer that differs from that of one database with all rows; the remark has the query.
 lost: writes that were acknowledged and are not on the shard that has their key; duplicated: those that are there twice, or on two shards.

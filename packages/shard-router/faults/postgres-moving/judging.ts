@@ -14,7 +14,7 @@ interface Asked {
 export async function judge(
   shards: Asked,
   map: ShardMap,
-  traffic: readonly Traffic[],
+  traffic: readonly Pick<Traffic, 'writes' | 'remarks' | 'stale'>[],
   tally: Tally,
 ): Promise<void> {
   const places = new Map<string, string[]>();

@@ -50,7 +50,19 @@ export function sqlOf(statement: Statement): Sql {
 /** A row as a client returns it. */
 export type Returned = Readonly<Record<string, string | null>>;
 
-/** The rows that a client returned for a query, which has its columns as `c0`, `c1`, in order. */
+/**
+ * The name of an output: of the columns `c0`, `c1`, in order, and of the parts of aggregates. No column has a quote in its name, so an ORDER BY
+ * never takes an output for a column.
+ */
+function outputName(name: string): string {
+  return `"${name}`;
+}
+
+function as(name: string): string {
+  return ` AS """${name}"`;
+}
+
+/** The rows that a client returned for a query. */
 export function rowsOf(query: Query, returned: readonly Returned[]): readonly Row[] {
   const decoders = decodersOf(query);
   return returned.map(each => {
@@ -70,7 +82,7 @@ function decodersOf(query: Query): readonly Decoder[] {
   const columns = query.kind === 'select' ? query.columns : query.groupBy;
   const decoders = columns.map((column, i) => ({
     name: column,
-    decode: valueIn(`c${i}`, table.type(column)),
+    decode: valueIn(outputName(`c${i}`), table.type(column)),
   }));
   if (query.kind === 'select') return decoders;
   return [
@@ -87,15 +99,16 @@ function valueIn(field: string, type: Column): Decoder['decode'] {
 }
 
 function partIn(table: Table, part: Part, i: number): Decoder['decode'] {
-  if (part.kind === 'count') return returned => BigInt(returned[`p${i}`]!);
-  if (part.kind === 'extreme') return valueIn(`p${i}`, table.type(part.column));
+  if (part.kind === 'count') return returned => BigInt(returned[outputName(`p${i}`)]!);
+  if (part.kind === 'extreme') return valueIn(outputName(`p${i}`), table.type(part.column));
   const type = table.spec.columns[part.column]!;
-  return returned => momentsOf(type, returned[`p${i}n`]!, returned[`p${i}s`]!, returned[`p${i}q`] ?? null);
+  const [n, s, q] = ['n', 's', 'q'].map(each => outputName(`p${i}${each}`)) as [string, string, string];
+  return returned => momentsOf(type, returned[n]!, returned[s]!, returned[q] ?? null);
 }
 
 function select(query: Select, values: string[]): string {
   const { table, columns, orderBy, limit } = query;
-  const out = columns.map((column, i) => `${table.type(column).sqlOut(quoted(column))} AS c${i}`);
+  const out = columns.map((column, i) => `${table.type(column).sqlOut(quoted(column))}${as(`c${i}`)}`);
   const from = ` FROM ${sourceOf(query, values)}${filter(query, values, behind(query, values))}`;
   const order =
     orderBy.length === 0 ? '' : ` ORDER BY ${orderBy.map(each => orderOf(table, each)).join(', ')}`;
@@ -105,7 +118,7 @@ function select(query: Select, values: string[]): string {
 
 function aggregate(query: Aggregate, values: string[]): string {
   const { table, groupBy, parts } = query;
-  const columns = groupBy.map((column, i) => `${table.type(column).sqlOut(quoted(column))} AS c${i}`);
+  const columns = groupBy.map((column, i) => `${table.type(column).sqlOut(quoted(column))}${as(`c${i}`)}`);
   const out = [...columns, ...parts.flatMap((part, i) => partOf(table, part, i))].join(', ');
   const from = ` FROM ${sourceOf(query, values)}${filter(query, values)}`;
   if (groupBy.length === 0) return `SELECT ${out}${from} HAVING count(*) > 0`;
@@ -115,17 +128,19 @@ function aggregate(query: Aggregate, values: string[]): string {
 
 function partOf(table: Table, part: Part, i: number): readonly string[] {
   if (part.kind === 'count')
-    return [`count(${part.column === undefined ? '*' : quoted(part.column)})::text AS p${i}`];
+    return [`count(${part.column === undefined ? '*' : quoted(part.column)})::text${as(`p${i}`)}`];
   const name = quoted(part.column);
   if (part.kind === 'extreme') {
-    return [`${table.type(part.column).sqlOut(`${part.which}(${collated(table, part.column)})`)} AS p${i}`];
+    return [
+      `${table.type(part.column).sqlOut(`${part.which}(${collated(table, part.column)})`)}${as(`p${i}`)}`,
+    ];
   }
   const isFloat = table.spec.columns[part.column] === 'float8';
   const { sqlOut } = columnOf(isFloat ? 'float8' : 'numeric');
   const value = isFloat ? name : `${name}::numeric`;
   const spread = isFloat ? `var_pop(${value}) * count(${value})` : `sum(${value} * ${value})`;
-  const moments = [`count(${value})::text AS p${i}n`, `${sqlOut(`sum(${value})`)} AS p${i}s`];
-  return part.degree === 1 ? moments : [...moments, `${sqlOut(`(${spread})`)} AS p${i}q`];
+  const moments = [`count(${value})::text${as(`p${i}n`)}`, `${sqlOut(`sum(${value})`)}${as(`p${i}s`)}`];
+  return part.degree === 1 ? moments : [...moments, `${sqlOut(`(${spread})`)}${as(`p${i}q`)}`];
 }
 
 function insert({ table, rows, onConflict }: Insert, values: string[]): string {

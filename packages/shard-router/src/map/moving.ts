@@ -48,6 +48,8 @@ export interface Moving {
   readonly token: string;
   /** Whether it goes back: it was committed, and is rolled back. */
   readonly back: boolean;
+  /** The tables that it began with, whose rows move. */
+  readonly tables?: readonly string[];
   /** Why it is undone, where it is. */
   readonly why?: string;
   /** What a replica of the target must have to have the moved rows, from `turn` on. */

@@ -1,10 +1,12 @@
 import { onAbort } from '@ashlar/core';
 import { MoveRefusedError, MoverClosedError } from '../errors/moves.ts';
 import type { ShardKey } from '../keys/key-column.ts';
+import { spaceOf } from '../keys/slot-space.ts';
 import { isCommitted, type Moving } from '../map/moving.ts';
 import type { ShardMap } from '../map/shard-map.ts';
 import { busyObstacles } from './busy-slots.ts';
 import type { Following, Verification } from './move-backend.ts';
+import { movedTables, tablesFault } from './moved-tables.ts';
 import { type MoverOptions, type MoverSettings, readMoverSettings } from './mover-options.ts';
 import { admitEntries, type ForgetOptions, forget, isAdmitted } from './parts/forgetting.ts';
 import { busyCuts } from './parts/parting.ts';
@@ -85,8 +87,8 @@ export class Mover implements AsyncDisposable {
     );
     await this.#settings.maps.change(map => {
       // A try whose answer was lost has begun them
-      const begun = new Set(map.moves.map(({ id }) => id));
-      if (moves.length > 0 && moves.every(({ id }) => begun.has(id))) return undefined;
+      const known = new Set(map.moves.map(({ id }) => id));
+      if (moves.length > 0 && moves.every(({ id }) => known.has(id))) return undefined;
       // Slots may have been cut since, or have other numbers
       const now = isParted ? partedFor(map, request) : { map, moves: plans };
       if (moves.length === 0 && now.map === map) return undefined;
@@ -101,7 +103,12 @@ export class Mover implements AsyncDisposable {
         ...moves.flatMap(move => busyObstacles(now.map, move)),
       ];
       if (inTheWay.length > 0) throw new MoveRefusedError('slots cannot move', inTheWay);
-      return { ...now.map, moves: [...map.moves, ...moves] };
+      const { tables } = this.#settings;
+      const begun = moves.map(move => ({
+        ...move,
+        tables: Object.keys(movedTables(spaceOf(now.map), move.slices, tables)).sort(),
+      }));
+      return { ...now.map, moves: [...map.moves, ...begun] };
     });
     return moves;
   }
@@ -279,6 +286,8 @@ export class Mover implements AsyncDisposable {
       isTried = true;
       const changed = change(move);
       if (typeof changed === 'string') throw refusal(id, changed);
+      const fault = changed && tablesFault(spaceOf(map), changed, this.#settings.tables);
+      if (fault !== undefined) throw refusal(id, fault);
       return changed && { ...map, moves: map.moves.map(each => (each.id === id ? changed : each)) };
     });
   }

@@ -203,7 +203,11 @@ export class ShardedTable<C, S extends TableSpec> {
     const missing = columns.filter(column => row[column] === undefined);
     if (missing.length === 0) return row;
     if (onConflict === 'fail')
-      return { ...row, ...Object.fromEntries(missing.map(column => [column, null])) };
+      return Object.assign(
+        Object.create(null),
+        row,
+        Object.fromEntries(missing.map(column => [column, null])),
+      );
     throw new InvalidValueError(
       this.#table.name,
       `is given a row to upsert without ${missing[0]}, which is indexed`,
@@ -211,7 +215,8 @@ export class ShardedTable<C, S extends TableSpec> {
   }
 
   #values(given: object): Row {
-    const row: Record<string, unknown> = {};
+    // What every object has, as `constructor`, is no value that was given
+    const row: Record<string, unknown> = Object.create(null);
     for (const column of this.#table.columnsOf(given))
       row[column] = this.#table.value(column, given[column as never]);
     return row;

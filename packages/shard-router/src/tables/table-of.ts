@@ -105,20 +105,29 @@ const fits: Readonly<Record<KeyColumn, readonly ColumnType[]>> = {
   uuid: ['uuid'],
 };
 
+/** Bytes that PostgreSQL keeps of a name. */
+const longest = 63;
+
+function isTooLong(name: string): boolean {
+  return new TextEncoder().encode(name).length > longest;
+}
+
 function checkSpec(name: string, spec: TableSpec, key: KeyType): void {
   const option = `tables.${name}`;
   const refuse = (why: string): never => {
     throw new InvalidOptionError(option, `the table ${describe(name)} ${why}`);
   };
-  if (!/^[^."\0]{1,63}(\.[^."\0]{1,63})?$/.test(name) || name === '__proto__')
+  if (!/^[^."\0]+(\.[^."\0]+)?$/.test(name) || name === '__proto__')
     refuse('needs a name as `orders` or `shop.orders`');
+  if (name.split('.').some(isTooLong))
+    refuse(`has a name of more than ${longest} bytes, which PostgreSQL cuts off`);
   const { primaryKey, key: keyColumns } = (spec ?? {}) as Partial<TableSpec>;
   const columns: TableSpec['columns'] = spec?.columns ?? {};
   if (Object.keys(columns).length === 0) refuse('names no `columns`');
   for (const [column, type] of Object.entries(columns)) {
     if (!columnTypes.includes(type))
       refuse(`has ${column} of the type ${describe(type)}: there are ${columnTypes.join(', ')}`);
-    if (column === '' || column.length > 63 || /["\0]|^__proto__$/.test(column))
+    if (column === '' || isTooLong(column) || /["\0]|^__proto__$/.test(column))
       refuse(`has a column ${describe(column)}`);
   }
   const isWhole = typeof key !== 'string' && key.length === 0;

@@ -2,7 +2,9 @@ import { memoryStore } from '@ashlar/store';
 import { PGlite } from '@electric-sql/pglite';
 import { eventually } from '@workspace/services';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { PGliteSession } from '../../src/adapters/pglite/moves/session.ts';
 import { pgliteMoves, pgliteShard } from '../../src/adapters/pglite.ts';
+import { forget } from '../../src/adapters/postgres/moves/comparing/touched.ts';
 import { context, run, step } from '../../src/conformance/steps.ts';
 import { FenceBusyError, LostCopyError } from '../../src/errors/moves.ts';
 import { Mover, ShardRouter } from '../../src/index.ts';
@@ -213,6 +215,74 @@ describe('a move between databases of PGlite', () => {
     await run(moves(), move, { from: 'copy' });
     const more = async (db: PGlite) => (await db.query('SELECT id, more FROM things ORDER BY id')).rows;
     expect(await more(two)).toEqual(await more(one));
+  });
+
+  // A session of the application is also that of the move
+  it('works as who owns the database, on its tables, whatever role, temporary tables and limits the session has', async () => {
+    for (const id of moved) await one.query('INSERT INTO things VALUES ($1)', [id]);
+    for (const db of [one, two])
+      await db.exec(`CREATE ROLE app; GRANT ALL ON things TO app; GRANT CREATE ON SCHEMA public TO app;
+        CREATE TEMP TABLE things (LIKE public.things INCLUDING ALL); SET ROLE app; SET default_transaction_read_only = on`);
+    const write = (db: PGlite, n: number) =>
+      db.exec(`BEGIN READ WRITE; UPDATE public.things SET n = ${n} WHERE id = '${moved[0]}'; COMMIT`);
+    await run(moves(), move, { to: 'verify' });
+    await write(one, 1);
+    await run(moves(), move, { from: 'fence' });
+    await expect(write(one, 2)).rejects.toMatchObject({ code: 'AS409' });
+    await one.exec('ROLLBACK');
+    await write(two, 3);
+    await moves().follow!(move, context());
+    await moves().finish(move, context());
+    const role = (await one.query('SELECT current_user AS role')).rows;
+    for (const db of [one, two]) {
+      await db.exec('RESET ROLE; RESET default_transaction_read_only');
+      await db.exec('DROP TABLE pg_temp.things; DROP OWNED BY app; DROP ROLE app');
+    }
+    expect(role).toEqual([{ role: 'app' }]);
+    expect(await mailsOf(one)).toEqual([]);
+    const { rows } = await two.query('SELECT id, n::int FROM things ORDER BY id');
+    expect(rows).toEqual(moved.map((id, i) => ({ id, n: i === 0 ? 3 : null })));
+  });
+
+  it('brings rows of keys that are texts in the form of their session, and of a column that is named key', async () => {
+    const odd = {
+      key: ['id'],
+      primaryKey: ['key', 'id', 'during', 'level', 'tags'],
+      columns: { id: 'text' },
+    } as const;
+    for (const db of [one, two])
+      await db.exec(`CREATE TABLE odd (key int, id text, during daterange, level float8, tags text[], n int, PRIMARY KEY (key, id, during, level, tags));
+        SET DateStyle = 'German'; SET extra_float_digits = -5`);
+    const ids = moved.slice(0, 4);
+    await one.query(
+      `INSERT INTO odd SELECT k, id, daterange('2026-02-01'::date + k, '2026-03-01'), 0.1::float8 + 0.2 + k, ARRAY['a, "b"', id], 0
+       FROM unnest($1::text[]) id, generate_series(1, 12) k`,
+      [ids],
+    );
+    const spec = halfOf({ key: 'text', slots: 16, tables: { odd: odd as never } });
+    await run(moves(), spec, { to: 'lag' });
+    await one.exec('UPDATE odd SET n = 1 WHERE key > 6');
+    await run(moves(), spec, { from: 'lag', to: 'verify' });
+    await one.exec('UPDATE odd SET n = 2 WHERE key > 9; DELETE FROM odd WHERE key = 12');
+    await run(moves(), spec, { from: 'fence' });
+    const rows = async (db: PGlite) => (await db.query('SELECT * FROM odd ORDER BY key, id')).rows;
+    expect(await rows(two)).toEqual(await rows(one));
+    expect(await rows(two)).toHaveLength(4 * 11);
+    for (const db of [one, two]) await db.exec('RESET DateStyle; RESET extra_float_digits; DROP TABLE odd');
+  });
+
+  it('keeps a note of a row that is still to be compared, also when no number of JavaScript has its key', async () => {
+    await step(moves(), move, 'prepare');
+    const keys = ['9007199254740992', '9007199254740993'].map(n => `[${n}]`);
+    await one.query(
+      `INSERT INTO ashlar_shards.touched (move, relation, key) SELECT 'big', 'things', key FROM unnest($1::text[]::jsonb[]) key`,
+      [keys],
+    );
+    const session = new PGliteSession('one', one);
+    const soon = AbortSignal.timeout(60_000);
+    await forget(session, { ...move, id: 'big' }, '1000', new Map([['things', [keys[1]!]]]), soon);
+    const { rows } = await one.query('SELECT key::text FROM ashlar_shards.touched');
+    expect(rows).toEqual([{ key: keys[1] }]);
   });
 
   it('says what stands in the way, and how much would move', async () => {

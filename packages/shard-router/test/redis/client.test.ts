@@ -39,6 +39,7 @@ describe('the client of a Redis shard', () => {
     const router = await routerOf({ a: shard });
     const on = router.on(7);
     const other = `{shards:${(router.route(7).slot + 1) % 16}}:x`;
+    const own = `{shards:${router.route(7).slot}}:`;
     for (const key of [other, 'x', '', `{shards:${router.route(7).slot}}x`]) {
       await expect(on.write(db => db.call('SET', key, '1'))).rejects.toThrow(CrossShardError);
       await expect(on.read(db => db.call('GET', key))).rejects.toThrow(CrossShardError);
@@ -54,6 +55,37 @@ describe('the client of a Redis shard', () => {
     }
     for (const command of [['FLUSHALL'], ['PING'], ['NONSENSE', 'x'], ['SET']] as [string, ...string[]][])
       await expect(on.write(db => db.call(...command))).rejects.toThrow(InvalidQueryError);
+    // redisson/redisson#5903, redis/rueidis#595: a script has no room for more arguments
+    const many = Array.from({ length: 7_000 }, (_, i) => i);
+    await expect(on.write(db => db.call('SADD', `${own}set`, ...many))).rejects.toThrow(InvalidQueryError);
+    expect(await on.write(db => db.call('SADD', `${own}set`, ...many.slice(0, 6_998)))).toBe(6_998);
+    // Keys that no command names: of another database, or by a pattern
+    for (const command of [
+      ['MOVE', `${own}x`, '1'],
+      ['copy', `${own}x`, `${own}y`, 'db', '1'],
+      ['COPY', `${own}x`, `${own}y`, 'REPLACE', 'DB', '0'],
+    ] as [string, ...string[]][])
+      await expect(
+        on.write(db => db.call(...command)),
+        command.join(' '),
+      ).rejects.toThrow(InvalidQueryError);
+    await raw.rpush(`${own}list`, '2', '1');
+    await raw.mset(`${own}weight_1`, '9', `${own}weight_2`, '3', 'weight_1', '1');
+    for (const pattern of [
+      ['BY', 'weight_*'],
+      ['get', 'weight_*'],
+      ['GET', `${other}_*->f`],
+    ])
+      for (const sort of ['SORT', 'sort_ro'])
+        await expect(on.write(db => db.call(sort, `${own}list`, ...pattern))).rejects.toThrow(
+          CrossShardError,
+        );
+    expect(await on.write(db => db.call('SORT', `${own}list`, 'BY', `${own}weight_*`, 'GET', '#'))).toEqual([
+      '2',
+      '1',
+    ]);
+    expect(await on.read(db => db.call('SORT_RO', `${own}list`, 'BY', 'nosort'))).toEqual(['2', '1']);
+    expect(await on.write(db => db.call('COPY', `${own}list`, `${own}copy`))).toBe(1);
     // A read cannot write, and a shard itself knows no slot
     await expect(on.read(db => db.call('SET', `${db.tag}x`, '1'))).rejects.toThrow(/[Ww]rite commands/);
     await expect(shard.write(db => db.call('SET', '{shards:1}:x', '1'))).rejects.toThrow(CrossShardError);
@@ -69,6 +101,7 @@ describe('the client of a Redis shard', () => {
       throw new Error('no');
     });
     await expect(thrown).rejects.toThrow('no');
+    await raw.del(...['set', 'list', 'copy', 'weight_1', 'weight_2'].map(name => own + name));
     expect(await raw.keys('{shards:*')).toEqual([`{shards:${router.route(7).slot}}:s`]);
   });
 

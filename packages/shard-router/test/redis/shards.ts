@@ -2,7 +2,7 @@ import { ReplicaSet } from '@ashlar/replica-failover';
 import { redisServers } from '@ashlar/replica-failover/redis';
 import { memoryStore } from '@ashlar/store';
 import { type RedisOptions, type Redis as Server, startRedis } from '@workspace/services';
-import { Redis } from 'ioredis';
+import { type RedisOptions as ClientOptions, Redis } from 'ioredis';
 import { onTestFinished } from 'vitest';
 import { type RedisShard, type RedisShardClient, redisShard } from '../../src/adapters/redis.ts';
 import type { ShardRouterOptions } from '../../src/options.ts';
@@ -37,15 +37,16 @@ export async function oneShard(options?: RedisOptions): Promise<OneShard> {
   return one;
 }
 
-/** The shard as another process has it. */
+/** The shard as another process has it, whose clients have options of their own. */
 export async function shardOf(
   server: Server,
+  options: Pick<ClientOptions, 'stringNumbers'> = {},
 ): Promise<{ readonly shard: RedisShard; close(): Promise<void> }> {
   const all = [server, ...server.replicas];
   const servers = await ReplicaSet.connect({
     servers: redisServers({
       servers: all.map(({ url }, at) => ({ id: String(at), connection: url })),
-      newClient: (url: string, settings) => new Redis(url, settings),
+      newClient: (url: string, settings) => new Redis(url, { ...options, ...settings }),
     }),
     timeoutMs: 5_000,
   });

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { run } from '../../src/conformance/steps.ts';
 import { MoveRefusedError } from '../../src/errors/moves.ts';
-import type { MoveSpec } from '../../src/moves/move-backend.ts';
+import { ShardIds } from '../../src/ids/shard-ids.ts';
+import { memoryMoves } from '../../src/memory/memory-moves.ts';
+import type { MoveBackend, MoveSpec } from '../../src/moves/move-backend.ts';
 import { twoShards } from '../postgres/shards.ts';
+import { altered } from '../support/altered.ts';
 import { halfOf } from '../support/half.ts';
-import { movingShards } from '../support/moving-shards.ts';
+import { movingShards, tables, tenantsOn } from '../support/moving-shards.ts';
 
 /** What users of tools that move rows between databases have reported, on ours. */
 describe('a move', () => {
@@ -77,6 +80,63 @@ describe('a move', () => {
     await run(moves, { ...move, from: 'two', to: 'one' }, { from: 'lag' });
     expect(await rows(one)).toEqual(await rows(two));
   }, 120_000);
+
+  // citus#6050: a table that is made while rows of the others move had no place afterwards
+  it('is not run by a process with other tables, as one of another version is while they are replaced', async () => {
+    const { shards, router, mover } = await movingShards();
+    await router();
+    const notes = tables['orders']!;
+    const first = mover();
+    const [{ id }] = (await first.begin({ kind: 'merge', shards: ['a'], into: 'b' })) as unknown as [
+      { id: string },
+    ];
+    const fence = async () => {
+      throw new Error('replaced');
+    };
+    const replaced = mover({ backend: altered<MoveBackend>(memoryMoves({ shards }), { fence }) });
+    await expect(replaced.run(id).done).rejects.toThrow('replaced');
+    for (const others of [{ ...tables, notes }, { notes }, {}]) {
+      const other = mover({ tables: others });
+      await expect(other.run(id).done).rejects.toMatchObject({ code: 'ASHLAR_SHARD_ROUTER_MOVE_BLOCKED' });
+      expect((await other.status()).map.moves).toHaveLength(1);
+    }
+    await first.run(id).done;
+    for (const [others, change] of [
+      [{}, 'finish'],
+      [{ ...tables, notes }, 'rollback'],
+    ] as const)
+      await expect(mover({ tables: others })[change](id), change).rejects.toThrow(
+        'run it with those, or undo it',
+      );
+    expect((await first.status()).map.moves).toMatchObject([{ step: 'committed', tables: ['orders'] }]);
+    await first.rollback(id);
+    // Only the end is left: more tables do no harm
+    await mover({ tables: { ...tables, notes } }).finish(id);
+    expect((await first.status()).map.moves).toEqual([]);
+  });
+
+  // vitess#18415: numbers that were handed out in blocks met others after rows had moved
+  it('does not make ids equal that come from blocks of before', async () => {
+    const { store, router, mover } = await movingShards();
+    const routers = [await router(), await router()];
+    const [one] = routers as [(typeof routers)[number]];
+    const [tenant] = tenantsOn(one, 'a', 1) as [number];
+    const makers = routers.map(each => new ShardIds({ router: each, store }));
+    const all: bigint[] = [];
+    const next = async () => {
+      for (let n = 0; n < 100; n++) for (const ids of makers) all.push(await ids.next(tenant));
+    };
+    await next();
+    const [{ id }] = (await mover().move({ kind: 'merge', shards: ['a'], into: 'b' })) as unknown as [
+      { id: string },
+    ];
+    await next();
+    makers.push(new ShardIds({ router: await router(), store }));
+    await mover().rollback(id);
+    await next();
+    expect(new Set(all).size).toBe(all.length);
+    for (const each of all) expect(one.routeId(each)).toEqual(one.route(tenant));
+  });
 
   // spqr#1991: a move from a shard to itself, tried again, deleted the rows. spqr#2056, spqr#1987: the same range moved twice at once
   it('is refused from a shard to itself, and of slots that are on the move', async () => {

@@ -1,9 +1,9 @@
 import type { Executor } from '@ashlar/replica-failover/executor';
 import { eventually } from '@workspace/services';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { type RedisCallsLike, RedisShard, redisMoves } from '../../src/adapters/redis.ts';
 import { context, run, step } from '../../src/conformance/steps.ts';
-import { oneShard } from '../redis/shards.ts';
+import { oneShard, shardOf } from '../redis/shards.ts';
 import { altered } from '../support/altered.ts';
 import { halfOf } from '../support/half.ts';
 
@@ -84,6 +84,69 @@ describe('a move between servers of Redis', () => {
     await one.shard.ofSlots([5]).write(db => db.call('SET', `${db.tag}x`, '2'));
   });
 
+  // redis#6048 and others: keys that are no text, streams with groups, and values that each server keeps in its own way
+  it('brings keys of any bytes and values of all kinds to a server with other limits, through clients that have numbers as texts', async () => {
+    const one = await oneShard();
+    const two = await oneShard({
+      config: {
+        'hash-max-listpack-entries': 1,
+        'list-max-listpack-size': 1,
+        'set-max-intset-entries': 1,
+        'zset-max-listpack-entries': 1,
+        'stream-node-max-entries': 1,
+      },
+    });
+    const [source, target] = [
+      await shardOf(one.server, { stringNumbers: true }),
+      await shardOf(two.server, { stringNumbers: true }),
+    ];
+    onTestFinished(async () => {
+      await source.close();
+      await target.close();
+    });
+    const binary = Buffer.from([...Buffer.from(tag), 0, 255, 10, 13, 123, 125]);
+    await one.raw.set(binary, Buffer.from([0, 255]));
+    for (let i = 0; i < 20; i++) {
+      await one.raw.hset(`${tag}hash`, `f${i}`, i);
+      await one.raw.rpush(`${tag}list`, 'x'.repeat(i));
+      await one.raw.sadd(`${tag}set`, i);
+      await one.raw.zadd(`${tag}zset`, i / 3, `m${i}`);
+      await one.raw.xadd(`${tag}stream`, '*', 'n', i);
+    }
+    await one.raw.setbit(`${tag}bits`, 1_000, 1);
+    await one.raw.pfadd(`${tag}counted`, 'a', 'b', 'c');
+    await one.raw.xgroup('CREATE', `${tag}stream`, 'g', '0');
+    await one.raw.xreadgroup('GROUP', 'g', 'c', 'COUNT', 5, 'STREAMS', `${tag}stream`, '>');
+    await one.raw.xtrim(`${tag}stream`, 'MAXLEN', 18);
+    const moves = redisMoves({ shards: { one: source.shard, two: target.shard } });
+    await run(moves, move, { to: 'copy' });
+    await one.shard.ofSlots([5]).write(db => db.call('HSET', `${db.tag}hash`, 'f1', 'changed'));
+    await one.shard.ofSlots([5]).write(db => db.call('XACK', `${db.tag}stream`, 'g', '0-1'));
+    await one.shard.ofSlots([5]).write(db => db.call('APPEND', binary, Buffer.from([7])));
+    await run(moves, move, { from: 'lag' });
+    expect(await two.raw.getBuffer(binary)).toEqual(Buffer.from([0, 255, 7]));
+    for (const [command, ...args] of [
+      ['HGETALL', 'hash'],
+      ['LRANGE', 'list', 0, -1],
+      ['ZRANGE', 'zset', 0, -1, 'WITHSCORES'],
+      ['XRANGE', 'stream', '-', '+'],
+      ['XPENDING', 'stream', 'g'],
+      ['GETBIT', 'bits', 1_000],
+      ['PFCOUNT', 'counted'],
+    ] as const) {
+      const [key, ...rest] = args;
+      const [is, was] = [two.raw, one.raw].map(raw => raw.call(command, tag + key, ...rest));
+      const [left, right] = [await is, await was];
+      if (command === 'HGETALL') expect(entriesOf(left)).toEqual(entriesOf(right));
+      else expect(left, command).toEqual(right);
+    }
+    expect((await two.raw.smembers(`${tag}set`)).sort()).toEqual(
+      (await one.raw.smembers(`${tag}set`)).sort(),
+    );
+    await moves.finish(move, context());
+    expect(await one.raw.keys('{shards:*')).toEqual([]);
+  });
+
   // redis#2969: the tool went on and gave the slot away though the target had refused a key
   it('stops when the target refuses a key, and the slot stays', async () => {
     const { one, two, moves } = await twoShards();
@@ -97,6 +160,11 @@ describe('a move between servers of Redis', () => {
     expect(await two.raw.get(`${tag}x`)).toBe('2');
   });
 });
+
+function entriesOf(reply: unknown): readonly string[] {
+  const all = reply as readonly string[];
+  return all.flatMap((field, i) => (i % 2 === 0 ? [`${field} ${all[i + 1]}`] : [])).sort();
+}
 
 async function twoShards(config: Readonly<Record<string, string>> = {}) {
   const [one, two] = [await oneShard({ config }), await oneShard({ config })];

@@ -19,9 +19,21 @@ end
 
 /**
  * Runs commands, all or none. More arguments: how many, and for each how long it is and what it is. The server itself says which keys
- * a command has, and which of them it may write.
+ * a command has, and which of them it may write; it does not say that keys go to another database, nor which ones a pattern of SORT names.
  */
 export const commandsSource: string = `${guard}
+local function reaches(command)
+  local name = string.upper(command[1])
+  if name == 'MOVE' then return redis.error_reply('ELSEWHERE MOVE') end
+  for i = 3, #command do
+    local option, value = string.upper(command[i]), command[i + 1] or ''
+    if name == 'COPY' and i > 3 and option == 'DB' then return redis.error_reply('ELSEWHERE COPY with DB') end
+    if (name == 'SORT' or name == 'SORT_RO') and (option == 'BY' or option == 'GET') and string.find(value, '*', 1, true) then
+      local other = foreign(value)
+      if other then return other end
+    end
+  end
+end
 local at, commands, written = 5, {}, {}
 for i = 1, tonumber(ARGV[4]) do
   local size = tonumber(ARGV[at])
@@ -30,6 +42,8 @@ for i = 1, tonumber(ARGV[4]) do
   commands[i] = command
   local keys = redis.pcall('COMMAND', 'GETKEYSANDFLAGS', unpack(command))
   if keys.err then return redis.error_reply('NOKEYS ' .. tostring(keys.err)) end
+  local elsewhere = reaches(command)
+  if elsewhere then return elsewhere end
   for _, each in ipairs(keys) do
     local other = foreign(each[1])
     if other then return other end

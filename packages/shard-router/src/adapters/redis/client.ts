@@ -7,6 +7,9 @@ import { type RedisArgument, type RedisCallsLike, run, scriptOf, startsWith } fr
 /** A command with its arguments: `['SET', key, value]`. */
 export type RedisCommand = readonly [command: string, ...args: RedisArgument[]];
 
+/** Of a command: a script has no room for more. */
+const longest = 7_000;
+
 export interface ClientOptions {
   readonly shard: string;
   readonly names: Names;
@@ -91,8 +94,13 @@ export class RedisShardClient {
     return reply;
   }
 
-  #send(commands: readonly RedisCommand[], isBinary: boolean): Promise<readonly unknown[]> {
+  async #send(commands: readonly RedisCommand[], isBinary: boolean): Promise<readonly unknown[]> {
     const { isRead, names } = this.#options;
+    const long = commands.find(command => command.length > longest);
+    if (long !== undefined)
+      throw new InvalidQueryError(
+        `${long[0]} has ${long.length - 1} arguments, and a shard of Redis takes ${longest - 1} at once: split it`,
+      );
     return this.#told(async () => {
       const all = commands.flatMap(command => [command.length, ...command]);
       const args = [...this.#guard(), commands.length, ...all];
@@ -133,6 +141,12 @@ export class RedisShardClient {
       return new CrossShardError(
         `the key ${key} is not of slot ${slots[0]}`,
         `begin it with \`${this.tag}\``,
+      );
+    }
+    if (startsWith(error, 'ELSEWHERE ')) {
+      const command = error.message.slice('ELSEWHERE '.length).split(' script: ')[0];
+      return new InvalidQueryError(
+        `a shard of Redis cannot run ${command}: the key would be in another database of the server, of which a move knows nothing`,
       );
     }
     if (startsWith(error, 'NOKEYS '))

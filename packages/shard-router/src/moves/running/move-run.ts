@@ -1,10 +1,16 @@
 import { Backoff, onAbort } from '@ashlar/core';
-import { CutoverError, LostCopyError, MoveAbortedError, StaleMoveError } from '../../errors/moves.ts';
+import {
+  CutoverError,
+  LostCopyError,
+  MoveAbortedError,
+  MoveBlockedError,
+  StaleMoveError,
+} from '../../errors/moves.ts';
 import { spaceOf } from '../../keys/slot-space.ts';
 import type { Moving } from '../../map/moving.ts';
 import type { MoveEvent } from '../events.ts';
 import type { MoveContext, MoveSpec, Verification } from '../move-backend.ts';
-import { movedTables } from '../moved-tables.ts';
+import { movedTables, tablesFault } from '../moved-tables.ts';
 import type { MoverSettings } from '../mover-options.ts';
 import { cutOver } from './cutover.ts';
 import { follow } from './follow.ts';
@@ -81,6 +87,8 @@ export class MoveRun implements AsyncIterable<MoveEvent> {
     for (;;) {
       if (now === undefined) return undefined;
       const { move } = now;
+      const fault = tablesFault(spaceOf(now.map), move, this.#settings.tables);
+      if (fault !== undefined) throw new MoveBlockedError(this.#id, fault);
       this.#progress.step(move.step, move.why === undefined ? {} : { words: move.why });
       if (move.step === 'committed') {
         await this.#follow(held, now, stop.signal);

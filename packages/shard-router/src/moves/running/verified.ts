@@ -1,5 +1,7 @@
 import { MoveRefusedError } from '../../errors/moves.ts';
+import { spaceOf } from '../../keys/slot-space.ts';
 import type { Verification } from '../move-backend.ts';
+import { tablesFault } from '../moved-tables.ts';
 import type { MoverSettings } from '../mover-options.ts';
 import { holding } from './holding.ts';
 import { specOf } from './move-run.ts';
@@ -11,6 +13,8 @@ export function verified(settings: MoverSettings, id: string, signal: AbortSigna
     if (taken === undefined) throw refusal(id, 'there is no such move');
     const { step, from, to } = taken.move;
     if (step !== 'ready' && step !== 'committed') throw refusal(id, `it is at the step ${step}`);
+    const fault = tablesFault(spaceOf(taken.map), taken.move, settings.tables);
+    if (fault !== undefined) throw refusal(id, fault);
     const spec = specOf(settings, taken);
     const context = { token: held.token, signal: stop.signal, progress() {} };
     if (step === 'ready') return backend.verify(spec, context);

@@ -1,8 +1,9 @@
 import { LostCopyError } from '../../../errors/moves.ts';
 import type { MoveSpec } from '../../../moves/move-backend.ts';
 import { pastFence } from '../../postgres/moves/cleaning.ts';
+import { isKeyed, keyOf } from '../../postgres/moves/comparing/row-keys.ts';
 import { isNoting, type Touched, touched } from '../../postgres/moves/comparing/touched.ts';
-import { isKeyed, type Sides } from '../../postgres/moves/comparing/verifying.ts';
+import type { Sides } from '../../postgres/moves/comparing/verifying.ts';
 import { identifier, inSlices, relation, schema } from '../../postgres/moves/names.ts';
 import type { RelationRow } from '../../postgres/moves/relations.ts';
 import type { SqlSession } from '../../postgres/moves/sessions/sql-session.ts';
@@ -93,11 +94,12 @@ async function keysOf(
   { of, after, rows }: Part,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const key = of.primaryKey.map(identifier).join(', ');
+  // With the name of the table: an output of the query may have the name of a column, and ORDER BY would take that
+  const key = of.primaryKey.map(column => `t.${identifier(column)}`).join(', ');
   const typeOf = new Map(of.columns.map(({ name, type }) => [name, type]));
   const last = of.primaryKey.map((name, at) => `($2::jsonb->>${at})::${typeOf.get(name)}`).join(', ');
   const found = await source.run<{ key: string }>(
-    `SELECT jsonb_build_array(${key})::text AS key FROM ${relation(of.table)} WHERE ${inSlices(move, of.table, move.slices)}
+    `SELECT ${keyOf(of, 't.')}::text AS key FROM ${relation(of.table)} t WHERE ${inSlices(move, of.table, move.slices, 't.')}
      AND ($2::text IS NULL OR ROW(${key}) > ROW(${last})) ORDER BY ${key} LIMIT $1`,
     [rows, after ?? null],
     signal,

@@ -5,10 +5,11 @@ import { created, creation, noting } from '../../postgres/moves/sessions/session
 import type { SqlSession } from '../../postgres/moves/sessions/sql-session.ts';
 import type { PGliteAdminLike, PGliteMovedLike } from '../clients.ts';
 
-/** The session is that of the application: what is set ends with each transaction. */
+/** The session is that of the application, with its role and its temporary tables: what is set ends with each transaction. */
 const settings = `
+  SET LOCAL transaction_read_only = off; SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE; SET LOCAL row_security = off;
   SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1;
-  SET LOCAL bytea_output = 'hex'; SET LOCAL search_path = "$user", public; SET LOCAL statement_timeout = 0;
+  SET LOCAL bytea_output = 'hex'; SET LOCAL search_path = "$user", public, pg_temp; SET LOCAL statement_timeout = 0;
   SET LOCAL client_min_messages = warning`;
 
 /** Whose a move is. */

@@ -117,7 +117,7 @@ export async function openGone(session: SqlSession, move: MoveSpec, signal: Abor
 }
 
 /**
- * Closes the fence of the source. The lock waits for all writers of the tables, and none begins meanwhile.
+ * Closes the fence of the source. The lock waits for all who write the tables, or hold rows of them `FOR UPDATE`, and none begins meanwhile.
  *
  * @throws FenceBusyError when they take longer than `withinMs`
  */
@@ -131,7 +131,7 @@ export async function closeSource(
   try {
     await session.transaction(signal, async () => {
       await session.run(`SET LOCAL statement_timeout = ${Math.max(1, Math.round(withinMs))}`, [], signal);
-      await session.run(`LOCK TABLE ${tables.join(', ')} IN SHARE ROW EXCLUSIVE MODE`, [], signal);
+      await session.run(`LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`, [], signal);
       await session.run('SET LOCAL statement_timeout = 0', [], signal);
       await close(session, move, move.id, move.slices, [], signal);
     });

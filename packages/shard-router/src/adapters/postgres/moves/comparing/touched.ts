@@ -4,6 +4,7 @@ import { identifier, inSlices, literal, relation, schema } from '../names.ts';
 import type { RelationRow } from '../relations.ts';
 import type { SqlSession } from '../sessions/sql-session.ts';
 import { unhurried } from '../sessions/unhurried.ts';
+import { keyOf, settingsFor } from './row-keys.ts';
 
 /** Rows that were written since verifying began, by their primary keys, each as a list of JSON. */
 export type Touched = ReadonlyMap<string, readonly string[]>;
@@ -33,20 +34,22 @@ export async function noteTouched(
   relations: readonly RelationRow[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const [at, { table, primaryKey }] of relations.entries()) {
-    const key = (version: string) =>
-      `pg_catalog.jsonb_build_array(${primaryKey.map(column => `${version}.${identifier(column)}`).join(', ')})`;
+  for (const [at, of] of relations.entries()) {
+    const { table } = of;
+    const key = (version: string) => keyOf(of, `${version}.`);
     const into = (version: string) =>
       `INSERT INTO ${schema}.touched (move, relation, key) VALUES (${literal(move.id)}, ${literal(table)}, ${key(version)});`;
-    const triggers = events.map(({ suffix, when, of }) => {
+    const triggers = events.map(({ suffix, when, of: versions }) => {
       const name = `zz_ashlar_${move.id}_${suffix}`;
-      const condition = of.map(version => inSlices(move, table, move.slices, `${version}.`)).join(' OR ');
+      const condition = versions
+        .map(version => inSlices(move, table, move.slices, `${version}.`))
+        .join(' OR ');
       return `CREATE OR REPLACE TRIGGER ${name} AFTER ${when} ON ${relation(table)} FOR EACH ROW WHEN ((${condition}) AND ${isWritten})
         EXECUTE FUNCTION ${functionName(move, at)}(); ALTER TABLE ${relation(table)} ENABLE ALWAYS TRIGGER ${name};`;
     });
     await unhurried(source, signal, () =>
       source.run(
-        `CREATE OR REPLACE FUNCTION ${functionName(move, at)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+        `CREATE OR REPLACE FUNCTION ${functionName(move, at)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog${settingsFor(of)} AS $$
          BEGIN
            IF TG_OP <> 'INSERT' THEN ${into('OLD')} END IF;
            IF TG_OP = 'INSERT' THEN ${into('NEW')} END IF;
@@ -87,10 +90,11 @@ export async function forget(
   await source.run(
     `DELETE FROM ${schema}.touched t WHERE move = $1 AND n <= $2
        AND NOT EXISTS (SELECT FROM jsonb_array_elements($3::jsonb) b WHERE b->>0 = t.relation AND b->1 = t.key)`,
+    // As they are: JavaScript has not all digits of their numbers
     [
       move.id,
       last,
-      JSON.stringify([...but].flatMap(([table, keys]) => keys.map(key => [table, JSON.parse(key)]))),
+      `[${[...but].flatMap(([table, keys]) => keys.map(key => `[${JSON.stringify(table)}, ${key}]`)).join(', ')}]`,
     ],
     signal,
   );

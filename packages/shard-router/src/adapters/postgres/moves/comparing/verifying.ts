@@ -3,6 +3,7 @@ import type { Difference, MoveSpec, Verification } from '../../../../moves/move-
 import { identifier, inSlices, relation } from '../names.ts';
 import type { RelationRow } from '../relations.ts';
 import type { SqlSession } from '../sessions/sql-session.ts';
+import { isKeyed, keyOf } from './row-keys.ts';
 import { forget, type Touched, touched } from './touched.ts';
 
 /** Into how many parts the rows of a table are divided to find those that differ. */
@@ -133,11 +134,10 @@ async function suspectsIn(
   signal: AbortSignal,
 ): Promise<string[]> {
   const suspects: string[] = [];
-  const key = `jsonb_build_array(${of.primaryKey.map(identifier).join(', ')})::text`;
   for (const group of groups) {
     const of2 = async (session: SqlSession) => {
       const rows = await session.run<{ key: string; hash: string }>(
-        `SELECT ${key} AS key, md5(${rowOf(of)}) AS hash FROM ${relation(of.table)}
+        `SELECT ${keyOf(of)}::text AS key, md5(${rowOf(of)}) AS hash FROM ${relation(of.table)}
          WHERE ${inSlices(move, of.table, move.slices)} AND ${bucketOf(of)} = ANY ($1)`,
         [group],
         signal,
@@ -151,14 +151,6 @@ async function suspectsIn(
     }
   }
   return suspects;
-}
-
-/** Whether the row `t` has the primary key `k.key`, a list of JSON. */
-export function isKeyed({ columns, primaryKey }: RelationRow): string {
-  const typeOf = new Map(columns.map(({ name, type }) => [name, type]));
-  return primaryKey
-    .map((name, at) => `t.${identifier(name)} = (k.key->>${at})::${typeOf.get(name)}`)
-    .join(' AND ');
 }
 
 /** The digests of rows by their keys; what is not there is not in the result. */
