@@ -43,6 +43,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       { text: 'Read your own writes', link: '/recipes/read-your-writes' },
       { text: 'Precomputed data in your application', link: '/recipes/precomputed-data' },
       { text: 'Metrics and logs', link: '/recipes/metrics-and-logs' },
+      { text: 'Traces', link: '/recipes/traces' },
       { text: 'Close what you open', link: '/recipes/close' },
     ],
   },

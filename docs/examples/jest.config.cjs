@@ -2,5 +2,5 @@ const presets = [['@babel/preset-env', { targets: { node: 'current' } }]];
 
 module.exports = {
   transform: { '\\.js$': ['babel-jest', { presets }] },
-  transformIgnorePatterns: ['/node_modules/(?!@ashlar/)'],
+  transformIgnorePatterns: ['/node_modules/(?!\\.pnpm/|@ashlar/)'],
 };

@@ -1,5 +1,6 @@
 import { type Package, peersToInstall } from '@workspace/packaging';
 import { bundles } from './bundling.ts';
+import { compiles } from './compiling.ts';
 import { loads } from './loading.ts';
 import { Project } from './project.ts';
 import { firstProgram, type Program } from './readme.ts';
@@ -42,6 +43,9 @@ export async function checkPackages(options: CheckOptions): Promise<void> {
 
   report.step('Bundling each entry into one CommonJS file, and running that with nothing beside it');
   for await (const check of bundles(project, packages)) report.add(check);
+
+  report.step('Compiling each file to CommonJS as Jest does, and loading each entry');
+  for await (const check of compiles(project, packages)) report.add(check);
 
   report.step('Running the first program of each README');
   const programs: Program[] = [];

@@ -87,6 +87,12 @@ test('an entry must be whole in a CommonJS bundle', () => {
   expect(faults('bundle @fixture/unsound/awaits')[0]).toContain('Top-level await');
 });
 
+test('an entry must load when each file was compiled to CommonJS', () => {
+  expect(faults('compiled @fixture/sound/backend')).toEqual(['']);
+  expect(faults('compiled @fixture/unsound')).toEqual(['']);
+  expect(faults('compiled @fixture/unsound/meta')[0]).toContain("Cannot use 'import.meta' outside a module");
+});
+
 test('the first program of a README must be there and run', () => {
   expect(faults('README of @fixture/bare')[0]).toBe('there is no `ts` block that runs');
   expect(faults('README of @fixture/unsound')[0]).toContain('Error: one is 1');
@@ -97,7 +103,7 @@ test.each(['nodenext', 'nodenext, in CommonJS', 'bundler'])(
   resolution => {
     const [told] = faults(`types with moduleResolution ${resolution}`);
     expect(told).toMatch(
-      /every-entry\.[mc]ts\(7,\d+\): error TS2307: Cannot find module '@fixture\/unsound\/gone'/,
+      /every-entry\.[mc]ts\(8,\d+\): error TS2307: Cannot find module '@fixture\/unsound\/gone'/,
     );
     expect(told).toMatch(/noisy\.d\.ts\(1,\d+\): error TS2307: Cannot find module 'no-such-package'/);
   },

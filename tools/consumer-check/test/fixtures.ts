@@ -46,7 +46,10 @@ export class PackagesFolder implements AsyncDisposable {
     const name = '@fixture/sound';
     const fields = this.#fields(name, { '.': 'index', './backend': 'adapters/backend' });
     await this.#add(
-      { ...fields, imports: { '#peer': { module: 'the-peer', default: './dist/adapters/peer.js' } } },
+      {
+        ...fields,
+        imports: { '#peer': { module: 'the-peer', require: 'the-peer', default: './dist/adapters/peer.js' } },
+      },
       {
         LICENSE: 'MIT',
         'README.md': readme(
@@ -71,6 +74,7 @@ export class PackagesFolder implements AsyncDisposable {
       './awaits': 'awaits',
       './backend': 'adapters/backend',
       './engine': 'engine',
+      './meta': 'meta',
     };
     const fields = this.#fields(name, { ...entries, './gone': 'gone', './noisy': 'noisy' });
     await this.#add(
@@ -81,6 +85,7 @@ export class PackagesFolder implements AsyncDisposable {
         ...module('awaits', 'await 0;', 'export const one = 1;'),
         ...module('adapters/backend', "import 'the-peer';", 'export const one = 1;'),
         ...module('engine', "import 'the-peer';", 'export const one = 1;'),
+        ...module('meta', 'export const one = import.meta.url;'),
         ...module('noisy', "console.log('hello');", 'export const one = 1;'),
         'dist/noisy.d.ts': "export declare const one: import('no-such-package').One;\n",
         'dist/stale.js': '',

@@ -28,8 +28,8 @@ export interface RedisTierOptions {
    */
   readonly redis: RedisLike;
   /**
-   * All keys begin with it, in braces; caches with the same prefix share their values. Unique in a server, across all of
-   * its databases. 1 to 200 characters without braces.
+   * All keys begin with it, in braces; caches with the same prefix share their values, and a store or a queue may have it
+   * too. Unique in a server, across all of its databases. 1 to 200 characters without braces.
    */
   readonly prefix: string;
   /** Its name in errors and snapshots. Default: `redis`. */

@@ -44,10 +44,10 @@ describeWith('redis', 'a message that no cache published', () => {
       const [reader, writer] = [await observe(tier()), await observe(tier())];
       await writer.session.write(new Map([['first', entry('1')]]));
       await reader.sees('first');
-      const [epoch, n] = await admin.hmget(`{${prefix}}:meta`, 'epoch', 'seq');
+      const [epoch, n] = await admin.hmget(`{${prefix}}:cache:meta`, 'epoch', 'seq');
       const text = JSON.stringify(forge(epoch!, Number(n)));
-      if (mode === 'pubsub') await admin.publish(`{${prefix}}:feed`, text);
-      else await admin.set(`{${prefix}}:v!9999999999999999${text}`, '');
+      if (mode === 'pubsub') await admin.publish(`{${prefix}}:cache:feed`, text);
+      else await admin.set(`{${prefix}}:cache:v!9999999999999999${text}`, '');
       reader.events.length = 0;
       let writes = 0;
       const isNotified = async () => {

@@ -93,9 +93,9 @@ describeWith('redis', 'how changes are told by Redis', () => {
     it('reads what others left where its values are as if nothing were there', async () => {
       const { session } = await observe(tier());
       const junk = ['', 'junk', '\n', '{}\n', '[1]\nx', 'null\n', '3\n'];
-      for (const [i, value] of junk.entries()) await admin.set(`{${prefix}}:v:${i}`, value);
-      await admin.rpush(`{${prefix}}:v:list`, 'x');
-      await admin.rpush(`{${prefix}}:l:leased`, 'x');
+      for (const [i, value] of junk.entries()) await admin.set(`{${prefix}}:cache:v:${i}`, value);
+      await admin.rpush(`{${prefix}}:cache:v:list`, 'x');
+      await admin.rpush(`{${prefix}}:cache:l:leased`, 'x');
       const keys = [...junk.map((_, i) => String(i)), 'list', 'leased'];
       const reads = await session.read(keys, { leaseMs: 60_000 });
       expect(reads.map(({ entry: found, lease }) => [found, typeof lease])).toEqual(
@@ -133,7 +133,7 @@ describeWith('redis', 'how changes are told by Redis', () => {
 
     it('tells of what other programs do to values, and of nothing else that they do', async () => {
       const observed = await tracking();
-      const value = (key: string) => `{${prefix}}:v:${key}`;
+      const value = (key: string) => `{${prefix}}:cache:v:${key}`;
       await observed.session.write(
         new Map([
           ['deleted', entry('1')],
@@ -142,15 +142,15 @@ describeWith('redis', 'how changes are told by Redis', () => {
         ]),
       );
       for (const name of [
-        `{${prefix}}:v`,
-        `{${prefix}}:vx`,
-        `{${prefix}}:v!`,
-        `{${prefix}}:v!0x`,
+        `{${prefix}}:cache:v`,
+        `{${prefix}}:cache:vx`,
+        `{${prefix}}:cache:v!`,
+        `{${prefix}}:cache:v!0x`,
         `{${prefix}}:x`,
       ]) {
         await admin.set(name, 'junk');
       }
-      await admin.set(`{${prefix}x}:v:other`, 'junk');
+      await admin.set(`{${prefix}x}:cache:v:other`, 'junk');
       await admin.del(value('deleted'));
       await admin.pexpire(value('expired'), 1);
       await admin.rename(value('renamed'), value('new name, with a comma'));
@@ -184,7 +184,7 @@ describeWith('redis', 'how changes are told by Redis', () => {
       await session.invalidate(['a', 'b']);
       await session.invalidateTags(['tag']);
       await session.clear();
-      expect(await admin.keys(`{${prefix}}:v*`)).toEqual([]);
+      expect(await admin.keys(`{${prefix}}:cache:v*`)).toEqual([]);
     });
   });
 });

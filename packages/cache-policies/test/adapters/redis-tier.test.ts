@@ -60,7 +60,8 @@ describeWith('redis', 'on Redis', () => {
     const [session, other] = [tier.open(listener as never), tier.open(listener as never)];
     await expect.poll(() => told.filter(what => what === 'connected')).toHaveLength(2);
     told.length = 0;
-    for (const junk of ['', '{}', 'null', '[1]', '[1,2,3,4,5]']) await admin.publish('{noisy}:feed', junk);
+    for (const junk of ['', '{}', 'null', '[1]', '[1,2,3,4,5]'])
+      await admin.publish('{noisy}:cache:feed', junk);
     await other.invalidate(['key']);
     await expect.poll(() => told).toEqual(['key']);
     await Promise.all([session.close(), other.close()]);

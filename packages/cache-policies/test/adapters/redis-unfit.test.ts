@@ -28,7 +28,7 @@ describeWith('redis', 'a server that is not fit for the tier', () => {
     ['tracking', '-client|tracking', '+client|tracking'],
     ['tracking', '-client', '+client'],
     ['tracking', 'resetchannels', '&__redis__:invalidate'],
-    ['pubsub', 'resetchannels', '&{unfit}:feed'],
+    ['pubsub', 'resetchannels', '&{unfit}:cache:feed'],
   ] as const)(
     '%s without the right (%s) is refused until the user has it',
     async (invalidation, without, right) => {
@@ -67,7 +67,7 @@ describeWith('redis', 'a server that is not fit for the tier', () => {
       cluster.nodes.map(async ({ port }) => {
         const redis = new Redis(port);
         onTestFinished(() => redis.disconnect());
-        return redis.get('{unfit}:meta').then(
+        return redis.get('{unfit}:cache:meta').then(
           () => true,
           () => false,
         );

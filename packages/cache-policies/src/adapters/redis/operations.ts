@@ -55,7 +55,7 @@ export class RedisOperations {
   constructor(settings: RedisTierSettings) {
     const { prefix, timeoutMs, invalidation } = settings;
     this.#settings = settings;
-    this.channel = invalidation === 'pubsub' ? `{${prefix}}:feed` : '';
+    this.channel = invalidation === 'pubsub' ? `${rootOf(prefix)}feed` : '';
     this.#meta = metaOf(prefix);
     this.#link = new Link({
       ...linkOptions(settings),
@@ -199,7 +199,8 @@ export class RedisOperations {
     outcome?: CallOutcome,
   ): Promise<unknown> {
     if (keys.length === 0) return this.#assertOpen([]);
-    const places = keys.flatMap(key => [`{${this.#settings.prefix}}:v:${key}`, this.#leasePlace(key)]);
+    const root = rootOf(this.#settings.prefix);
+    const places = keys.flatMap(key => [`${root}v:${key}`, this.#leasePlace(key)]);
     return this.#run(script, places, rest, outcome);
   }
 
@@ -239,7 +240,7 @@ export class RedisOperations {
   }
 
   #leasePlace(key: string): string {
-    return `{${this.#settings.prefix}}:l:${key}`;
+    return `${rootOf(this.#settings.prefix)}l:${key}`;
   }
 
   /** For leases and new histories: a random identifier and a number that only grows. */
@@ -248,9 +249,14 @@ export class RedisOperations {
   }
 }
 
-/** The key of the history. All keys have its hash tag, so that a cluster has them on one node. */
+/** What all keys begin with. They have one hash tag, so that a cluster has them on one node; a store may have the same prefix. */
+function rootOf(prefix: string): string {
+  return `{${prefix}}:cache:`;
+}
+
+/** The key of the history. */
 function metaOf(prefix: string): string {
-  return `{${prefix}}:meta`;
+  return `${rootOf(prefix)}meta`;
 }
 
 /** What both connections of a session have in common. */

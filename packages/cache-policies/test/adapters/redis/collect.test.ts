@@ -51,12 +51,12 @@ describeWith('redis', 'dead values', () => {
     it('leave the server after `clear`, and nothing else does', async () => {
       const others = [`{${prefix}}:x:1`, `{${prefix}}`, '{ab}:v:1', '{aXbYc}:v:1', '{other}:v:1'];
       for (const name of others) await admin.set(name, '["epoch",0,-1,0,1,[]]\nbytes');
-      await admin.lpush(`{${prefix}}:v:list`, 'not ours');
+      await admin.lpush(`{${prefix}}:cache:v:list`, 'not ours');
       const cache = await start();
       await fill(cache, keys('old'));
       await cache.clear();
       await fill(cache, ['new']);
-      const left = [...others, `{${prefix}}:v:list`, `{${prefix}}:v:new`].sort();
+      const left = [...others, `{${prefix}}:cache:v:list`, `{${prefix}}:cache:v:new`].sort();
       await expect.poll(async () => (await names()).sort(), patient).toEqual(left);
       await expect.poll(() => cache.peek('new'), patient).toBe('row new');
     });
@@ -88,7 +88,7 @@ describeWith('redis', 'dead values', () => {
       const second = await start();
       await expect.poll(async () => (await names()).length, patient).toBe(0);
       await fill(second, keys('old'));
-      await admin.del(`{${prefix}}:meta`);
+      await admin.del(`{${prefix}}:cache:meta`);
       await expect.poll(async () => (await names()).length, patient).toBe(0);
     });
 
@@ -101,7 +101,7 @@ describeWith('redis', 'dead values', () => {
       await caches[0]!.clear();
       await expect.poll(async () => (await names()).length, patient).toBe(0);
       const { sequence } = caches[0]!.snapshot().remote!.session;
-      await expect.poll(() => admin.hget(`{${prefix}}:meta`, 'swept'), patient).toBe(`${sequence}`);
+      await expect.poll(() => admin.hget(`{${prefix}}:cache:meta`, 'swept'), patient).toBe(`${sequence}`);
       // one more for what came while a table of the server grew or shrank
       expect(await scans()).toBeLessThanOrEqual(2 * Math.ceil(count / 250) + 2);
     });

@@ -3,10 +3,13 @@ import { MissingPeerError } from '@ashlar/core';
 
 type GrpcJs = typeof import('@grpc/grpc-js');
 
+/** By this name, tools that copy what a server needs find the library, as those of Nitro and Vercel do. */
+const require = createRequire(import.meta.url);
+
 /** `#grpc` in Node. A plain import would fail without naming the command that installs grpc-js. */
 function load(): GrpcJs {
   try {
-    return createRequire(import.meta.url)('@grpc/grpc-js') as GrpcJs;
+    return require('@grpc/grpc-js') as GrpcJs;
   } catch (cause) {
     throw new MissingPeerError('@ashlar/lb/grpc', '@grpc/grpc-js', '@grpc/grpc-js@1', { cause });
   }

@@ -1,10 +1,13 @@
 import { createRequire } from 'node:module';
 import { MissingPeerError } from '@ashlar/core';
 
+/** By this name, tools that copy what a server needs find the library, as those of Nitro and Vercel do. */
+const require = createRequire(import.meta.url);
+
 /** `#bullmq` in Node, which names the command that installs BullMQ. Bundlers resolve it to BullMQ itself. */
 function load(): typeof import('bullmq') {
   try {
-    return createRequire(import.meta.url)('bullmq') as typeof import('bullmq');
+    return require('bullmq') as typeof import('bullmq');
   } catch (cause) {
     throw new MissingPeerError('@ashlar/queue/bullmq', 'bullmq', 'bullmq', { cause });
   }

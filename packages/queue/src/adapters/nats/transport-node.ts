@@ -1,12 +1,13 @@
 import { createRequire } from 'node:module';
 import { MissingPeerError } from '@ashlar/core';
 
+/** By this name, tools that copy what a server needs find the library, as those of Nitro and Vercel do. */
+const require = createRequire(import.meta.url);
+
 /** `#nats` in Node, which names the command that installs the client. Bundlers resolve it to the client itself. */
 function load(): typeof import('@nats-io/transport-node') {
   try {
-    return createRequire(import.meta.url)(
-      '@nats-io/transport-node',
-    ) as typeof import('@nats-io/transport-node');
+    return require('@nats-io/transport-node') as typeof import('@nats-io/transport-node');
   } catch (cause) {
     throw new MissingPeerError('@ashlar/queue/nats', '@nats-io/transport-node', '@nats-io/transport-node@3', {
       cause,

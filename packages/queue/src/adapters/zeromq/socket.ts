@@ -2,19 +2,19 @@ import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { MissingPeerError } from '@ashlar/core';
 import type * as ZeroMQ from 'zeromq';
+import { here } from '#here';
 
 let loaded: typeof ZeroMQ | undefined;
 
 /**
  * Loaded with its first use: it is native code, which no bundle holds, and a plain import would fail without naming the
- * command that installs it. A CommonJS bundle has no `import.meta.url`, and finds it from the working directory.
+ * command that installs it.
  *
  * @throws MissingPeerError
  */
 export function zeromqLibrary(): typeof ZeroMQ {
   try {
-    const from = (import.meta.url as string | undefined) ?? `${process.cwd()}/`;
-    loaded ??= createRequire(from)('zeromq') as typeof ZeroMQ;
+    loaded ??= createRequire(here)('zeromq') as typeof ZeroMQ;
     return loaded;
   } catch (cause) {
     throw new MissingPeerError('@ashlar/queue/zeromq', 'zeromq', 'zeromq@6', { cause });
