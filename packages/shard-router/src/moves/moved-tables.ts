@@ -13,13 +13,18 @@ export function movedTables(space: SlotSpace, slices: readonly Slice[], tables: 
   return Object.fromEntries(Object.entries(tables).filter(([name]) => isIn(slices, slots.of(name))));
 }
 
+/** Their names, sorted: as a move keeps them. */
+export function movedNames(space: SlotSpace, slices: readonly Slice[], tables: Tables): string[] {
+  return Object.keys(movedTables(space, slices, tables)).sort();
+}
+
 /**
  * Why a mover with these tables must not work on a move that began with others, as where a new version of a program takes over from the one before:
  * rows of a table that is not copied, or not fenced, would be lost. What is over but for its end needs no more than its own.
  */
 export function tablesFault(space: SlotSpace, move: Moving, tables: Tables): string | undefined {
   if (move.tables === undefined) return undefined;
-  const own = Object.keys(movedTables(space, move.slices, tables)).sort();
+  const own = movedNames(space, move.slices, tables);
   const isEnding = isCommitted(move) || move.step === 'aborting';
   const isFit =
     move.tables.every(table => own.includes(table)) && (isEnding || own.length === move.tables.length);

@@ -6,7 +6,7 @@ import { isCommitted, type Moving } from '../map/moving.ts';
 import type { ShardMap } from '../map/shard-map.ts';
 import { busyObstacles } from './busy-slots.ts';
 import type { Following, Verification } from './move-backend.ts';
-import { movedTables, tablesFault } from './moved-tables.ts';
+import { movedNames, tablesFault } from './moved-tables.ts';
 import { type MoverOptions, type MoverSettings, readMoverSettings } from './mover-options.ts';
 import { admitEntries, type ForgetOptions, forget, isAdmitted } from './parts/forgetting.ts';
 import { busyCuts } from './parts/parting.ts';
@@ -103,11 +103,9 @@ export class Mover implements AsyncDisposable {
         ...moves.flatMap(move => busyObstacles(now.map, move)),
       ];
       if (inTheWay.length > 0) throw new MoveRefusedError('slots cannot move', inTheWay);
-      const { tables } = this.#settings;
-      const begun = moves.map(move => ({
-        ...move,
-        tables: Object.keys(movedTables(spaceOf(now.map), move.slices, tables)).sort(),
-      }));
+      const tables = (slices: Moving['slices']) =>
+        movedNames(spaceOf(now.map), slices, this.#settings.tables);
+      const begun = moves.map(move => ({ ...move, tables: tables(move.slices) }));
       return { ...now.map, moves: [...map.moves, ...begun] };
     });
     return moves;

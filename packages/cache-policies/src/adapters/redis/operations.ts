@@ -27,7 +27,7 @@ import {
   writeScript,
   writtenPositionScript,
 } from './scripts.ts';
-import type { RedisTierSettings } from './settings.ts';
+import { metaOf, type RedisTierSettings, rootOf } from './settings.ts';
 import { refusesWrites } from './unfit.ts';
 
 type ReadReply = readonly [entry: EntryReply | null, given: number, busyMs: number];
@@ -247,16 +247,6 @@ export class RedisOperations {
   #unique(): string {
     return `${this.id}:${++this.#uniques}`;
   }
-}
-
-/** What all keys begin with. They have one hash tag, so that a cluster has them on one node; a store may have the same prefix. */
-function rootOf(prefix: string): string {
-  return `{${prefix}}:cache:`;
-}
-
-/** The key of the history. */
-function metaOf(prefix: string): string {
-  return `${rootOf(prefix)}meta`;
 }
 
 /** What both connections of a session have in common. */

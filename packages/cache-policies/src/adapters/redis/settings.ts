@@ -15,3 +15,13 @@ export interface RedisTierSettings {
   readonly invalidation: RedisInvalidation;
   readonly clock: Clock;
 }
+
+/** What all keys begin with. They have one hash tag, so that a cluster has them on one node; a store may have the same prefix. */
+export function rootOf(prefix: string): string {
+  return `{${prefix}}:cache:`;
+}
+
+/** The key of the history. */
+export function metaOf(prefix: string): string {
+  return `${rootOf(prefix)}meta`;
+}
