@@ -236,9 +236,9 @@ export class Mover implements AsyncDisposable {
    */
   watch(options: RunOptions = {}): Promise<void> {
     return this.#tracked(options, signal => {
-      const { run, finish } = { run: this.run.bind(this), finish: this.finish.bind(this) };
-      return new MoveWatch(this.#settings, { run, finish, isRunning: id => this.#running.has(id) }, signal)
-        .done;
+      const isRunning = (id: string) => this.#running.has(id);
+      const mover = { run: this.run.bind(this), finish: this.finish.bind(this), isRunning };
+      return new MoveWatch(this.#settings, mover, signal).done;
     });
   }
 
@@ -296,6 +296,4 @@ function route({ from, to, slices }: SlotMove): SlotMove {
 }
 
 /** Letters and digits alone: it names things in databases. */
-function newId(): string {
-  return crypto.randomUUID().replaceAll('-', '').slice(0, 16);
-}
+const newId = (): string => crypto.randomUUID().replaceAll('-', '').slice(0, 16);
