@@ -1,12 +1,14 @@
 import { onAbort } from '@ashlar/core';
 import { MoveRefusedError, MoverClosedError } from '../errors/moves.ts';
 import type { ShardKey } from '../keys/key-column.ts';
+import type { MapChange } from '../map/maps.ts';
 import { isCommitted, type Moving } from '../map/moving.ts';
 import type { ShardMap } from '../map/shard-map.ts';
 import { busyObstacles } from './busy-slots.ts';
 import type { Following, Verification } from './move-backend.ts';
 import { type MoverOptions, type MoverSettings, readMoverSettings } from './mover-options.ts';
-import { admitEntries, type ForgetOptions, forget, isAdmitted } from './parts/forgetting.ts';
+import { admitting, isAdmitted } from './parts/admitting.ts';
+import { type ForgetOptions, forget } from './parts/forgetting.ts';
 import { busyCuts } from './parts/parting.ts';
 import type { MoveRequest, SlotMove } from './planner.ts';
 import { asRefused, type Planned, type PlannedMove, partedFor, planned } from './planning.ts';
@@ -71,7 +73,6 @@ export class Mover implements AsyncDisposable {
     const { isParted, plans, before, after, inTheWay: busy } = await this.#planned(request);
     const obstacles = [...busy, ...plans.flatMap(plan => plan.obstacles)];
     if (obstacles.length > 0) throw new MoveRefusedError('slots cannot move', obstacles);
-    await admitEntries(this.#settings, before, after, this.#end.signal);
     const moves = plans.map(
       ({ from, to, slices }): Moving => ({
         id: newId(),
@@ -83,7 +84,7 @@ export class Mover implements AsyncDisposable {
         back: false,
       }),
     );
-    await this.#settings.maps.change(map => {
+    const change: MapChange = map => {
       // A try whose answer was lost has begun them
       const begun = new Set(map.moves.map(({ id }) => id));
       if (moves.length > 0 && moves.every(({ id }) => begun.has(id))) return undefined;
@@ -102,7 +103,10 @@ export class Mover implements AsyncDisposable {
       ];
       if (inTheWay.length > 0) throw new MoveRefusedError('slots cannot move', inTheWay);
       return { ...now.map, moves: [...map.moves, ...moves] };
-    });
+    };
+    const { maps } = this.#settings;
+    const admission = { request, before, after };
+    await admitting(this.#settings, admission, this.#end.signal, () => maps.change(change));
     return moves;
   }
 
