@@ -12,12 +12,15 @@ export class Batches {
   readonly name: string = `ashlar_${globalThis.crypto.randomUUID().replaceAll('-', '')}`;
   readonly #query: Query;
   readonly #size: number;
+  readonly #begin: string;
   #isInTransaction: boolean;
   #isOnServer = false;
   #isLent = false;
   #isEnded = false;
 
-  constructor(query: Query, size: number, isInTransaction: boolean) {
+  /** @param lends whether others run statements between two batches: these see what was committed since, whatever the server's default is */
+  constructor(query: Query, size: number, isInTransaction: boolean, lends = false) {
+    this.#begin = `BEGIN ${lends ? 'ISOLATION LEVEL READ COMMITTED ' : ''}READ ONLY`;
     this.#query = query;
     this.#size = size;
     this.#isInTransaction = isInTransaction;
@@ -60,7 +63,7 @@ export class Batches {
 
   async *#fetched(client: QueryClient): AsyncGenerator<readonly Row[]> {
     if (this.#isInTransaction) return yield* this.#cursor(client);
-    await client.query('BEGIN READ ONLY');
+    await client.query(this.#begin);
     let isWhole = false;
     try {
       yield* this.#cursor(client);

@@ -68,7 +68,7 @@ export class ShardCursor<C> {
     this.#executor = executor;
     this.#look = look;
     this.#lends = lends;
-    this.#batches = new Batches(statement, batchRows, isInTransaction);
+    this.#batches = new Batches(statement, batchRows, isInTransaction, lends !== undefined);
     const work = (client: C) => this.#fill(client);
     this.#end = executor
       .read(work, { ...scope, signal: this.#stop.signal })

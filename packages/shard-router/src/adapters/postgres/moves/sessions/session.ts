@@ -14,10 +14,11 @@ const stepMs = 10;
 const listed =
   'SELECT pid, backend_start::text AS "startedAt" FROM pg_stat_activity WHERE pid = pg_backend_pid()';
 
-/** Both shards must write a row in the same way, or verifying compares formats. */
+/** Both shards must write a row in the same way, or verifying compares formats. And what has waited for a lock must see what others have committed. */
 const settings = `
   SET application_name = 'ashlar-shard-router'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC';
   SET extra_float_digits = 1; SET bytea_output = 'hex'; SET search_path = "$user", public; SET statement_timeout = 0; SET lock_timeout = 0;
+  SET default_transaction_isolation = 'read committed';
   SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning;
   SELECT set_config('session_replication_role', 'origin', false) WHERE current_setting('session_replication_role') <> 'origin';
   SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')`;
