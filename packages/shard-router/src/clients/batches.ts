@@ -57,7 +57,7 @@ export class Batches {
 
   async *#atOnce(client: QueryClient): AsyncGenerator<readonly Row[]> {
     const { text, values } = sqlOf(this.#query);
-    const { rows } = await client.query(`${text} -- ${this.name}`, [...values]);
+    const { rows } = await client.query(named(this.name, text), [...values]);
     if (rows.length > 0) yield rowsOf(this.#query, rows);
   }
 
@@ -99,6 +99,11 @@ export class Batches {
 export function isAtOnce(query: Query, size: number): boolean {
   const { limit = Number.POSITIVE_INFINITY } = query as { readonly limit?: number };
   return limit <= size;
+}
+
+/** A statement by whose text others find it. In front: a server shows the first kilobyte. */
+export function named(name: string, text: string): string {
+  return `/* ${name} */ ${text}`;
 }
 
 /** Cancels what runs for the batches of this name on the server of the client. Returns whether anything did. */

@@ -154,6 +154,29 @@ describe('streams with look-ups over pools of one connection', () => {
     expect(await queryOf(router).all()).toHaveLength(tenants * perTenant);
   });
 
+  it('end a look-up when they are aborted, on its server as well', async () => {
+    const { router } = await opened();
+    const locker = await postgres.client('two');
+    await locker.query('BEGIN; LOCK TABLE customers');
+    const waiting = async () => {
+      const { rows } = await locker.query('SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted');
+      return rows[0].count;
+    };
+    try {
+      const stop = new AbortController();
+      const aborted = (async () => {
+        for await (const _ of queryOf(router).stream({ batchRows: 100, signal: stop.signal }));
+      })();
+      await expect.poll(waiting).toBe(1);
+      stop.abort(new Error('enough'));
+      await expect(aborted).rejects.toThrow('enough');
+      await expect.poll(waiting).toBe(0);
+      expect(await router.table('orders').select().everywhere().count()).toBe(BigInt(tenants * perTenant));
+    } finally {
+      await locker.query('ROLLBACK');
+    }
+  });
+
   it('take the connections of the shards in one order, so that two streams never hold what the other waits for', async () => {
     let calls = 0;
     let second!: () => void;
