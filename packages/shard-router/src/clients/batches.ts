@@ -12,12 +12,15 @@ export class Batches {
   readonly name: string = `ashlar_${globalThis.crypto.randomUUID().replaceAll('-', '')}`;
   readonly #query: Query;
   readonly #size: number;
+  readonly #begin: string;
   #isInTransaction: boolean;
   #isOnServer = false;
   #isLent = false;
   #isEnded = false;
 
-  constructor(query: Query, size: number, isInTransaction: boolean) {
+  /** @param lends whether others run statements between two batches: these see what was committed since, whatever the server's default is */
+  constructor(query: Query, size: number, isInTransaction: boolean, lends = false) {
+    this.#begin = `BEGIN ${lends ? 'ISOLATION LEVEL READ COMMITTED ' : ''}READ ONLY`;
     this.#query = query;
     this.#size = size;
     this.#isInTransaction = isInTransaction;
@@ -54,13 +57,13 @@ export class Batches {
 
   async *#atOnce(client: QueryClient): AsyncGenerator<readonly Row[]> {
     const { text, values } = sqlOf(this.#query);
-    const { rows } = await client.query(`${text} -- ${this.name}`, [...values]);
+    const { rows } = await client.query(named(this.name, text), [...values]);
     if (rows.length > 0) yield rowsOf(this.#query, rows);
   }
 
   async *#fetched(client: QueryClient): AsyncGenerator<readonly Row[]> {
     if (this.#isInTransaction) return yield* this.#cursor(client);
-    await client.query('BEGIN READ ONLY');
+    await client.query(this.#begin);
     let isWhole = false;
     try {
       yield* this.#cursor(client);
@@ -96,6 +99,11 @@ export class Batches {
 export function isAtOnce(query: Query, size: number): boolean {
   const { limit = Number.POSITIVE_INFINITY } = query as { readonly limit?: number };
   return limit <= size;
+}
+
+/** A statement by whose text others find it. In front: a server shows the first kilobyte. */
+export function named(name: string, text: string): string {
+  return `/* ${name} */ ${text}`;
 }
 
 /** Cancels what runs for the batches of this name on the server of the client. Returns whether anything did. */

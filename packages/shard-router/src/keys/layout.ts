@@ -23,7 +23,7 @@ export type Layout =
       readonly free?: readonly DirectoryEntry[];
       /** Those that were forgotten while there were rows, whose ids have the number: no other key gets it. */
       readonly spent?: readonly DirectoryEntry[];
-      /** The revision of the map in which an entry was forgotten last. */
+      /** The revision of the map in which what shards refuse of entries has changed last: one was forgotten, or may be written again. */
       readonly forgotAt?: number;
     };
 
@@ -31,6 +31,8 @@ export type Layout =
 export interface DirectoryEntry {
   readonly key: KeyTexts;
   readonly slot: number;
+  /** It was forgotten while there were rows, and they may still be at another shard: no other key ever gets its number. */
+  readonly isSpent?: boolean;
 }
 
 /** The entries of a directory that were forgotten, whose numbers no key has. */

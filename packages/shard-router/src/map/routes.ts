@@ -52,6 +52,11 @@ export class Routes {
         this.#changedAt[slot] = before.#changedAt[was]!;
       }
     }
+    // How old the rows of all its keys are, no replica knows that has got some of them since
+    for (const { slot, into } of map.joins?.slice(before?.map.joins?.length ?? 0) ?? []) {
+      for (const part of this.slots.live([into]))
+        this.#changedAt[part] = Math.max(this.#changedAt[part]!, this.#changedAt[slot]!);
+    }
     this.#uncertain = new Set(map.moves.filter(isCuttingOver).flatMap(({ slices }) => slotsOf(slices)));
     // Who holds the number of a slot that has no keys any more has them where all those are that got them
     for (const route of routes) {

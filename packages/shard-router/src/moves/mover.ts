@@ -4,14 +4,13 @@ import type { ShardKey } from '../keys/key-column.ts';
 import { spaceOf } from '../keys/slot-space.ts';
 import { isCommitted, type Moving } from '../map/moving.ts';
 import type { ShardMap } from '../map/shard-map.ts';
-import { busyObstacles } from './busy-slots.ts';
 import type { Following, Verification } from './move-backend.ts';
-import { movedNames, tablesFault } from './moved-tables.ts';
+import { tablesFault } from './moved-tables.ts';
 import { type MoverOptions, type MoverSettings, readMoverSettings } from './mover-options.ts';
-import { admitEntries, type ForgetOptions, forget, isAdmitted } from './parts/forgetting.ts';
-import { busyCuts } from './parts/parting.ts';
-import type { MoveRequest, SlotMove } from './planner.ts';
-import { asRefused, type Planned, type PlannedMove, partedFor, planned } from './planning.ts';
+import { type ForgetOptions, forget } from './parts/forgetting.ts';
+import type { MoveRequest } from './planner.ts';
+import { asRefused, type Planned, type PlannedMove, planned } from './planning.ts';
+import { begin } from './running/beginning.ts';
 import { MoveRun, specOf } from './running/move-run.ts';
 import { MoveWatch } from './running/move-watch.ts';
 import { refusal, verified } from './running/verified.ts';
@@ -70,45 +69,7 @@ export class Mover implements AsyncDisposable {
    * @throws MoveRefusedError when something stands in the way of one: then none is begun. Else as `plan`
    */
   async begin(request: MoveRequest): Promise<readonly Moving[]> {
-    const { isParted, plans, before, after, inTheWay: busy } = await this.#planned(request);
-    const obstacles = [...busy, ...plans.flatMap(plan => plan.obstacles)];
-    if (obstacles.length > 0) throw new MoveRefusedError('slots cannot move', obstacles);
-    await admitEntries(this.#settings, before, after, this.#end.signal);
-    const moves = plans.map(
-      ({ from, to, slices }): Moving => ({
-        id: newId(),
-        from,
-        to,
-        slices,
-        step: 'prepare',
-        token: '0',
-        back: false,
-      }),
-    );
-    await this.#settings.maps.change(map => {
-      // A try whose answer was lost has begun them
-      const known = new Set(map.moves.map(({ id }) => id));
-      if (moves.length > 0 && moves.every(({ id }) => known.has(id))) return undefined;
-      // Slots may have been cut since, or have other numbers
-      const now = isParted ? partedFor(map, request) : { map, moves: plans };
-      if (moves.length === 0 && now.map === map) return undefined;
-      const isSame =
-        JSON.stringify(now.moves.map(route)) === JSON.stringify(plans.map(route)) &&
-        (!isParted || isAdmitted(before, map));
-      const words = 'the slots of the map have changed meanwhile: plan again';
-      const changed = isSame ? [] : [{ kind: 'map_changed', shard: '', words }];
-      const inTheWay = [
-        ...changed,
-        ...busyCuts(map, now.map),
-        ...moves.flatMap(move => busyObstacles(now.map, move)),
-      ];
-      if (inTheWay.length > 0) throw new MoveRefusedError('slots cannot move', inTheWay);
-      const tables = (slices: Moving['slices']) =>
-        movedNames(spaceOf(now.map), slices, this.#settings.tables);
-      const begun = moves.map(move => ({ ...move, tables: tables(move.slices) }));
-      return { ...now.map, moves: [...map.moves, ...begun] };
-    });
-    return moves;
+    return begin(this.#settings, await this.#planned(request), request, this.#end.signal);
   }
 
   /**
@@ -290,10 +251,3 @@ export class Mover implements AsyncDisposable {
     });
   }
 }
-
-function route({ from, to, slices }: SlotMove): SlotMove {
-  return { from, to, slices };
-}
-
-/** Letters and digits alone: it names things in databases. */
-const newId = (): string => crypto.randomUUID().replaceAll('-', '').slice(0, 16);

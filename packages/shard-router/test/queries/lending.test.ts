@@ -115,6 +115,30 @@ describe('streams with look-ups over pools of one connection', () => {
     expect(await queryOf(router).all()).toHaveLength(tenants * perTenant);
   });
 
+  it('find what was written since they began, whatever isolation is the default', async () => {
+    const clients = await Promise.all(names.map(name => postgres.client(name)));
+    for (const [i, client] of clients.entries())
+      await client.query(`ALTER DATABASE ${names[i]} SET default_transaction_isolation = 'repeatable read'`);
+    try {
+      const { router } = await opened();
+      let note = 'old';
+      const found: string[] = [];
+      for await (const { tenant, customer, buyer } of queryOf(router).stream({ batchRows: 100 })) {
+        if (note === 'old')
+          for (const client of clients) await client.query("UPDATE customers SET name = 'new' WHERE id = 1");
+        note = 'new';
+        if (customer === 1 && tenant >= 0) found.push(...buyer.map(({ name }) => `${name}`));
+      }
+      // All but those of the 500 rows that had looked up by then
+      expect(found.filter(name => name !== 'new')).toHaveLength(tenants * 3);
+    } finally {
+      for (const [i, client] of clients.entries()) {
+        await client.query(`ALTER DATABASE ${names[i]} RESET default_transaction_isolation`);
+        await client.query("UPDATE customers SET name = tenant || '/' || id");
+      }
+    }
+  });
+
   it('end a look-up that is late on its server, also where no other connection is to be had', async () => {
     const { router } = await opened();
     const locker = await postgres.client('two');
@@ -128,6 +152,29 @@ describe('streams with look-ups over pools of one connection', () => {
       await locker.query('ROLLBACK');
     }
     expect(await queryOf(router).all()).toHaveLength(tenants * perTenant);
+  });
+
+  it('end a look-up when they are aborted, on its server as well', async () => {
+    const { router } = await opened();
+    const locker = await postgres.client('two');
+    await locker.query('BEGIN; LOCK TABLE customers');
+    const waiting = async () => {
+      const { rows } = await locker.query('SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted');
+      return rows[0].count;
+    };
+    try {
+      const stop = new AbortController();
+      const aborted = (async () => {
+        for await (const _ of queryOf(router).stream({ batchRows: 100, signal: stop.signal }));
+      })();
+      await expect.poll(waiting).toBe(1);
+      stop.abort(new Error('enough'));
+      await expect(aborted).rejects.toThrow('enough');
+      await expect.poll(waiting).toBe(0);
+      expect(await router.table('orders').select().everywhere().count()).toBe(BigInt(tenants * perTenant));
+    } finally {
+      await locker.query('ROLLBACK');
+    }
   });
 
   it('take the connections of the shards in one order, so that two streams never hold what the other waits for', async () => {

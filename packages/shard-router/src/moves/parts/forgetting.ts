@@ -1,23 +1,19 @@
 import { Backoff } from '@ashlar/core';
 import { FenceBusyError, MoveRefusedError } from '../../errors/moves.ts';
 import type { ShardKey } from '../../keys/key-column.ts';
-import { type DirectoryEntry, KeyOrder, type Layout } from '../../keys/layout.ts';
+import type { DirectoryEntry } from '../../keys/layout.ts';
 import { isIn } from '../../keys/slices.ts';
-import { spaceOf } from '../../keys/slot-space.ts';
 import { ownersOf, rangesOf, type ShardMap, withRetired } from '../../map/shard-map.ts';
-import type { MoveContext, MoveSpec } from '../move-backend.ts';
-import { movedTables } from '../moved-tables.ts';
+import type { MoveSpec } from '../move-backend.ts';
 import type { MoverSettings } from '../mover-options.ts';
 import type { Obstacle } from '../obstacle.ts';
-import { confirmed } from '../running/routers.ts';
+import { alone, contextOf, directoryOf, entrySlot, isAdmitted, reopen, specAt } from './admitting.ts';
 import { Impossible } from './impossible.ts';
 
 export interface ForgetOptions {
   /** `keep`: rows of the key stay at its shard, and nobody is routed to them until the key is placed there again. Default: `refuse`. */
   readonly rows?: 'refuse' | 'keep';
 }
-
-type Directory = Extract<Layout, { kind: 'directory' }>;
 
 /** How often the fence of the shard is tried, while transactions on its tables do not end. */
 const attempts = 5;
@@ -26,70 +22,53 @@ const attempts = 5;
  * Takes the entry of a key out of the directory. The shard refuses its rows first: so no router that does not know yet, and nobody past the
  * routers, writes what nobody would find. Does nothing when there is no entry.
  *
- * @throws Impossible, MoveRefusedError, FenceBusyError, the error of the store or of the shard
+ * @throws Impossible, MoveRefusedError, FenceBusyError, LeaseLostError, the error of the store or of the shard
  */
-export async function forget(
+export function forget(
   settings: MoverSettings,
   read: () => Promise<ShardMap>,
   key: ShardKey,
   keepsRows: boolean,
-  signal: AbortSignal,
+  stop: AbortSignal,
 ): Promise<void> {
-  for (;;) {
-    const map = await read();
-    const slot = slotOfEntry(map, key);
-    if (slot === undefined) return;
-    refuseBusy(map, slot);
-    const spec = specAt(settings, map, ownersOf(map)[slot]!, slot);
-    const tables = await retired(settings, spec, keepsRows, signal);
-    if (tables.length > 0 && !keepsRows) {
-      // An earlier call may have died before the map was changed
-      await settings.backend.admit?.(spec, contextOf(signal));
-      const words = (table: string) =>
-        `${spec.from} has rows of it in ${table}: delete or move them, or forget it with \`rows: 'keep'\``;
-      const found = tables.map(table => ({ kind: 'rows', shard: spec.from, table, words: words(table) }));
-      throw new MoveRefusedError('the key cannot be forgotten', found);
+  return alone(settings, stop, async signal => {
+    for (;;) {
+      const map = await read();
+      const slot = slotOfEntry(map, key);
+      if (slot === undefined) return;
+      refuseBusy(map, slot);
+      const spec = specAt(settings, map, ownersOf(map)[slot]!, slot);
+      let isDone = false;
+      try {
+        const tables = await retired(settings, spec, keepsRows, signal);
+        if (tables.length > 0 && !keepsRows) throw withRows(spec.from, tables);
+        await settings.maps.change(now => {
+          signal.throwIfAborted();
+          isDone = isAsClosed(map, now) && slotOfEntry(now, key) === slot;
+          if (!isDone) return undefined;
+          refuseBusy(now, slot);
+          return without(now, slot, tables.length > 0);
+        });
+      } catch (error) {
+        // An answer may be lost, and an earlier call may have died: while the entry is there, its rows may be written
+        if (!(error instanceof FenceBusyError)) await reopen(settings, key, spec, signal).catch(() => {});
+        throw error;
+      }
+      if (isDone) return;
     }
-    const { forgotAt } = directoryOf(map)!;
-    let isDone = false;
-    try {
-      await settings.maps.change(now => {
-        isDone = directoryOf(now)?.forgotAt === forgotAt && slotOfEntry(now, key) === slot;
-        if (!isDone) return undefined;
-        refuseBusy(now, slot);
-        return without(now, slot, tables.length > 0);
-      });
-    } catch (error) {
-      // Its answer may be lost: while the entry is there, its rows may be written
-      const now = await read().catch(() => undefined);
-      if (now !== undefined && slotOfEntry(now, key) === slot)
-        await settings.backend.admit?.(spec, contextOf(signal)).catch(() => {});
-      throw error;
-    }
-    if (isDone) return;
-  }
+  });
 }
 
-/** Before entries are new in the map: no router goes by an entry of before, and the shards refuse nothing of theirs. */
-export async function admitEntries(
-  { backend, maps, clock, routersMs, ...settings }: MoverSettings,
-  before: ShardMap,
-  after: ShardMap,
-  signal: AbortSignal,
-): Promise<void> {
-  const [was, is] = [directoryOf(before), directoryOf(after)];
-  if (was === undefined || is === undefined || backend.admit === undefined) return;
-  const known = new Set(was.entries.map(({ key }) => JSON.stringify(key)));
-  const owners = ownersOf(after);
-  for (const { slot } of is.entries.filter(each => !known.has(JSON.stringify(each.key)))) {
-    await confirmed(maps, 'to a new entry', was.forgotAt ?? 0, routersMs, clock, signal, () => {});
-    await backend.admit(specAt(settings, after, owners[slot]!, slot), contextOf(signal));
-  }
+function withRows(shard: string, tables: readonly string[]): MoveRefusedError {
+  const words = (table: string) =>
+    `${shard} has rows of it in ${table}: delete or move them, or forget it with \`rows: 'keep'\``;
+  const found = tables.map(table => ({ kind: 'rows', shard, table, words: words(table) }));
+  return new MoveRefusedError('the key cannot be forgotten', found);
 }
 
-/** Whether what was admitted for new entries in the one map holds in the other. */
-export function isAdmitted(before: ShardMap, now: ShardMap): boolean {
-  return directoryOf(before)?.forgotAt === directoryOf(now)?.forgotAt;
+/** Whether nobody has opened what the shard of an entry refuses: slots that have changed hands since may be back, with rows. */
+function isAsClosed(before: ShardMap, now: ShardMap): boolean {
+  return before.epoch === now.epoch && isAdmitted(before, now);
 }
 
 /** @throws FenceBusyError */
@@ -114,8 +93,8 @@ async function retired(
 function without(map: ShardMap, slot: number, hasRows: boolean): ShardMap {
   const its = directoryOf(map)!;
   const [entry] = its.entries.filter(each => each.slot === slot) as [DirectoryEntry];
-  // The ids of rows have the number: another key must not get it
-  const list = hasRows ? 'spent' : 'free';
+  // The ids of rows have the number, here or where some were left before: another key must not get it
+  const list = hasRows || entry.isSpent ? 'spent' : 'free';
   const layout = {
     ...its,
     [list]: [...(its[list] ?? []), entry],
@@ -126,10 +105,6 @@ function without(map: ShardMap, slot: number, hasRows: boolean): ShardMap {
   return { ...next, ranges: rangesOf(withRetired(ownersOf(map), next)) };
 }
 
-function directoryOf({ layout }: ShardMap): Directory | undefined {
-  return layout?.kind === 'directory' ? layout : undefined;
-}
-
 /** @throws Impossible */
 function slotOfEntry(map: ShardMap, key: ShardKey): number | undefined {
   const its = directoryOf(map);
@@ -137,8 +112,7 @@ function slotOfEntry(map: ShardMap, key: ShardKey): number | undefined {
     throw new Impossible('keys are not in a directory: `join` gives up the slot of a key');
   if (its.rest !== undefined)
     throw new Impossible('keys without an entry have a slot: `join` gives this one to them');
-  const name = JSON.stringify(new KeyOrder(map.key).toTexts(key));
-  return its.entries.find(entry => JSON.stringify(entry.key) === name)?.slot;
+  return entrySlot(map, key);
 }
 
 /** @throws MoveRefusedError */
@@ -151,28 +125,4 @@ function refuseBusy({ moves }: ShardMap, slot: number): void {
       words: `the move ${id} of its slot is at the step ${step}: finish it, or undo it`,
     }));
   if (busy.length > 0) throw new MoveRefusedError('the key cannot be forgotten', busy);
-}
-
-function specAt(
-  { name, tables }: Pick<MoverSettings, 'name' | 'tables'>,
-  map: ShardMap,
-  shard: string,
-  slot: number,
-): MoveSpec {
-  const slices = [{ from: slot, to: slot + 1 }];
-  const id = `entry${globalThis.crypto.randomUUID().slice(0, 8)}`;
-  return {
-    id,
-    router: name,
-    from: shard,
-    to: shard,
-    slices,
-    ...spaceOf(map),
-    tables: movedTables(map, slices, tables),
-  };
-}
-
-/** No move: nobody supersedes it. */
-function contextOf(signal: AbortSignal): MoveContext {
-  return { token: 0n, signal, progress() {} };
 }

@@ -65,12 +65,13 @@ function withEntry(map: ShardMap, slots: Slots, key: ShardKey, to: string): Shar
   const its = [...free, ...spent].find(each => JSON.stringify(each.key) === JSON.stringify(texts));
   const slot = (its ?? free[0])?.slot ?? map.slots;
   const [freeStill, spentStill] = [free, spent].map(list => list.filter(each => each.slot !== slot));
+  const isSpent = spent.some(each => each.slot === slot);
   const owners = ownersOf(map);
   owners[slot] = to;
   const { free: _, spent: __, ...others } = layout;
   const next: Layout = {
     ...others,
-    entries: [...layout.entries, { key: texts, slot }],
+    entries: [...layout.entries, { key: texts, slot, ...(isSpent && { isSpent }) }],
     ...(freeStill!.length > 0 && { free: freeStill }),
     ...(spentStill!.length > 0 && { spent: spentStill }),
   };

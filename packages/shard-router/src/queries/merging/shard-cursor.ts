@@ -1,5 +1,5 @@
 import type { Executor, ReadScope } from '@ashlar/replica-failover/executor';
-import { Batches, cancel } from '../../clients/batches.ts';
+import { Batches, cancel, named } from '../../clients/batches.ts';
 import { isQueryClient, type QueryClient } from '../../clients/client.ts';
 import type { Row } from '../../columns/column.ts';
 import { ShardFailedError } from '../../errors/statements.ts';
@@ -68,7 +68,7 @@ export class ShardCursor<C> {
     this.#executor = executor;
     this.#look = look;
     this.#lends = lends;
-    this.#batches = new Batches(statement, batchRows, isInTransaction);
+    this.#batches = new Batches(statement, batchRows, isInTransaction, lends !== undefined);
     const work = (client: C) => this.#fill(client);
     this.#end = executor
       .read(work, { ...scope, signal: this.#stop.signal })
@@ -120,19 +120,19 @@ export class ShardCursor<C> {
   /** Ends what runs on its connection for somebody who has given it up, and the cursor with it where that cannot be done. */
   async endLoan(): Promise<void> {
     if (!(await this.#cancelled()))
-      this.#stop.abort(new Error('its connection was lent, and is not given back'));
+      await this.#dropped(new Error('its connection was lent, and is not given back'));
   }
 
   /**
    * Resolves when the executor has its connection back. One that waits closes its cursor; a statement in flight is cancelled on its server,
-   * and where that cannot be done, the call is aborted and the executor drops the connection.
+   * and where that cannot be done, as no other connection is to be had, the executor drops this one first.
    */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#batches.end();
     this.#notify();
     if (this.#isLeft) await this.#cancel();
-    else if (!(await this.#cancelled())) this.#stop.abort(new Error('the query was ended'));
+    else if (!(await this.#cancelled())) await this.#dropped(new Error('the query was ended'));
     await this.#end;
   }
 
@@ -140,16 +140,27 @@ export class ShardCursor<C> {
   async #cancelled(): Promise<boolean> {
     for (let attempt = 0; attempt < cancelAttempts; attempt++) {
       if (this.#isIdle || this.#isOver) return true;
-      if (!this.#batches.isCancellable || (await this.#cancel())) return true;
+      if (!this.#batches.isCancellable) return true;
+      const isFound = await this.#cancel();
+      if (isFound !== false) return isFound ?? false;
     }
     return false;
   }
 
-  /** Returns whether there was something to cancel. */
-  async #cancel(): Promise<boolean> {
+  /** A server goes on with the statement of a connection that is gone. */
+  async #dropped(why: Error): Promise<void> {
+    this.#stop.abort(why);
+    await this.#end;
+    await this.#cancel();
+  }
+
+  /** Returns whether there was something to cancel; undefined where nobody could ask. */
+  async #cancel(): Promise<boolean | undefined> {
     if (!this.#batches.isCancellable) return false;
     const { name } = this.#batches;
-    return this.#executor.read(client => cancel(client, name), { timeoutMs: cancelMs }).catch(() => false);
+    return this.#executor
+      .read(client => cancel(client, name), { timeoutMs: cancelMs })
+      .catch(() => undefined);
   }
 
   async #fill(client: C): Promise<void> {
@@ -202,7 +213,7 @@ export class ShardCursor<C> {
     const lent: QueryClient = {
       lent: this.#isAtEnd ? 'idle' : 'open',
       // With the name of the cursor, so that whoever ends it cancels this too
-      query: (text, values) => client.query(`${text} -- ${this.#batches.name}`, values),
+      query: (text, values) => client.query(named(this.#batches.name, text), values),
     };
     if (this.#isAtEnd || this.#lends === 'fail') return work(lent as C);
     await client.query('SAVEPOINT ashlar_loan');

@@ -98,7 +98,7 @@ export async function closeTarget(session: SqlSession, move: MoveSpec, signal: A
   });
 }
 
-/** Closes the fence of slots for good that this shard has had until now. In a transaction that has locked the tables. */
+/** Closes the fence of slots for good that this shard has had until now. In a transaction after `lockGone` that has locked the tables. */
 export async function closeGone(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
   await session.run(functions, [], signal);
   const all = union([...(await goneOf(session, move, signal)), ...move.slices]);
@@ -217,8 +217,17 @@ export async function dropTriggers(
   for (const { name, at } of found) await session.run(`DROP TRIGGER IF EXISTS ${name} ON ${at}`, [], signal);
 }
 
-/** The slots that are gone, of which some may have been cut since. */
+/**
+ * Keeps others from changing which slots are gone until the transaction ends: what is written follows from what was read. Before any lock of a
+ * table.
+ */
+export async function lockGone(session: SqlSession, signal: AbortSignal): Promise<void> {
+  await session.run(`SELECT pg_advisory_xact_lock(hashtext($1))`, [`${schema} ${gone}`], signal);
+}
+
+/** The slots that are gone, of which some may have been cut since. In a transaction that changes them. */
 async function goneOf(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<readonly Slice[]> {
+  await lockGone(session, signal);
   return liveSlices(move, await storedGone(session, signal));
 }
 

@@ -1,6 +1,6 @@
 import { FenceBusyError } from '../../../errors/moves.ts';
 import type { MoveSpec } from '../../../moves/move-backend.ts';
-import { closeGone, openGone } from './fence.ts';
+import { closeGone, lockGone, openGone } from './fence.ts';
 import { inSlices, relation } from './names.ts';
 import { created, createNotes } from './sessions/session.ts';
 import type { SqlSession } from './sessions/sql-session.ts';
@@ -26,6 +26,7 @@ export async function retire(
   try {
     return await session.transaction(signal, async () => {
       await session.run(`SET LOCAL statement_timeout = ${Math.max(1, Math.round(withinMs))}`, [], signal);
+      await lockGone(session, signal);
       await session.run(`LOCK TABLE ${tables.join(', ')} IN SHARE ROW EXCLUSIVE MODE`, [], signal);
       await session.run('SET LOCAL statement_timeout = 0', [], signal);
       const found = await tablesWithRows(session, move, signal);

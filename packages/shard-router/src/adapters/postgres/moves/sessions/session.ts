@@ -16,7 +16,7 @@ const listed =
 
 /**
  * Both shards must write a row in the same way, or verifying compares formats. What a role must not see is an error, and not left behind. A
- * serializable transaction of the application would fail over what moves read.
+ * serializable transaction of the application would fail over what moves read, and what has waited for a lock must see what others have committed.
  */
 const settings = `
   SET application_name = 'ashlar-shard-router'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC';

@@ -1,0 +1,136 @@
+import { onAbort } from '@ashlar/core';
+import { Lease } from '@ashlar/store';
+import { MoveRefusedError } from '../../errors/moves.ts';
+import type { ShardKey } from '../../keys/key-column.ts';
+import { KeyOrder, type Layout } from '../../keys/layout.ts';
+import { spaceOf } from '../../keys/slot-space.ts';
+import { ownersOf, type ShardMap } from '../../map/shard-map.ts';
+import type { MoveContext, MoveSpec } from '../move-backend.ts';
+import { movedTables } from '../moved-tables.ts';
+import type { MoverSettings } from '../mover-options.ts';
+import type { MoveRequest } from '../planner.ts';
+import { confirmed } from '../running/routers.ts';
+
+type Directory = Extract<Layout, { kind: 'directory' }>;
+
+/** What a request for entries of a directory comes to. */
+export interface Admission {
+  readonly request: MoveRequest;
+  readonly before: ShardMap;
+  readonly after: ShardMap;
+}
+
+/**
+ * Changes the map for a request. Before entries are new in it: no router goes by an entry of before, and the shards refuse nothing of theirs.
+ * A key that is placed where it is may be written there, whatever a call of `forget` that has died has left.
+ *
+ * @throws MoveRefusedError when others have changed the entries meanwhile
+ */
+export async function admitting<T>(
+  settings: MoverSettings,
+  { request, before, after }: Admission,
+  signal: AbortSignal,
+  change: () => Promise<T>,
+): Promise<T> {
+  const { backend, maps, clock, routersMs } = settings;
+  const [was, is] = [directoryOf(before), directoryOf(after)];
+  if (was === undefined || is === undefined || is.rest !== undefined || backend.admit === undefined)
+    return change();
+  const known = new Set(was.entries.map(({ key }) => JSON.stringify(key)));
+  const added = is.entries.filter(({ key }) => !known.has(JSON.stringify(key)));
+  const kept = request.kind === 'place' ? entrySlot(before, request.key) : undefined;
+  const stays = kept !== undefined && request.kind === 'place' && ownersOf(before)[kept] === request.to;
+  if (added.length === 0 && !stays) return change();
+  return alone(settings, signal, async leased => {
+    const now = await maps.read();
+    if (now === undefined || JSON.stringify(directoryOf(now)) !== JSON.stringify(was)) {
+      const words = 'the entries of the map have changed meanwhile: plan again';
+      throw new MoveRefusedError('slots cannot move', [{ kind: 'map_changed', shard: '', words }]);
+    }
+    const owners = ownersOf(after);
+    for (const { slot } of added) {
+      await confirmed(maps, 'to a new entry', was.forgotAt ?? 0, routersMs, clock, leased, () => {});
+      await backend.admit!(specAt(settings, after, owners[slot]!, slot), contextOf(leased));
+    }
+    if (stays) await reopen(settings, request.key, specAt(settings, before, owners[kept]!, kept), leased);
+    return change();
+  });
+}
+
+/** Whether what was admitted for new entries in the one map holds in the other. */
+export function isAdmitted(before: ShardMap, now: ShardMap): boolean {
+  return directoryOf(before)?.forgotAt === directoryOf(now)?.forgotAt;
+}
+
+/**
+ * Lets a key be written at its shard again, which refuses it since a call of `forget`; nothing, when it is not there any more. The map says so
+ * first: a call that stands still between the shard and the map does not go on then.
+ */
+export async function reopen(
+  settings: MoverSettings,
+  key: ShardKey,
+  spec: MoveSpec,
+  signal: AbortSignal,
+): Promise<void> {
+  const [{ from: slot }] = spec.slices as [MoveSpec['slices'][number]];
+  let isThere = false;
+  await settings.maps.change(map => {
+    const its = directoryOf(map);
+    isThere = its !== undefined && entrySlot(map, key) === slot && ownersOf(map)[slot] === spec.from;
+    return isThere ? { ...map, layout: { ...its!, forgotAt: map.revision + 1 } } : undefined;
+  });
+  if (isThere) await settings.backend.admit?.(spec, contextOf(signal));
+}
+
+/** Runs what closes or opens entries at shards, one at a time: or one would open what another has closed. */
+export async function alone<T>(
+  { store, name, leaseMs, clock, random }: MoverSettings,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const of = `shards:${encodeURIComponent(name)}:entries`;
+  const lease = await Lease.acquire(store, of, { ttlMs: leaseMs, signal, clock, random });
+  const stop = new AbortController();
+  const unlink = [signal, lease.signal].map(each => onAbort(each, reason => stop.abort(reason)));
+  try {
+    return await work(stop.signal);
+  } finally {
+    for (const each of unlink) each();
+    await lease[Symbol.asyncDispose]();
+  }
+}
+
+export function directoryOf({ layout }: Pick<ShardMap, 'layout'>): Directory | undefined {
+  return layout?.kind === 'directory' ? layout : undefined;
+}
+
+/** The slot of a key that has an entry. @throws InvalidShardKeyError */
+export function entrySlot(map: ShardMap, key: ShardKey): number | undefined {
+  const name = JSON.stringify(new KeyOrder(map.key).toTexts(key));
+  return directoryOf(map)?.entries.find(entry => JSON.stringify(entry.key) === name)?.slot;
+}
+
+/** One slot at its shard, for what is no move. */
+export function specAt(
+  { name, tables }: Pick<MoverSettings, 'name' | 'tables'>,
+  map: ShardMap,
+  shard: string,
+  slot: number,
+): MoveSpec {
+  const slices = [{ from: slot, to: slot + 1 }];
+  const id = `entry${globalThis.crypto.randomUUID().slice(0, 8)}`;
+  return {
+    id,
+    router: name,
+    from: shard,
+    to: shard,
+    slices,
+    ...spaceOf(map),
+    tables: movedTables(map, slices, tables),
+  };
+}
+
+/** No move: nobody supersedes it. */
+export function contextOf(signal: AbortSignal): MoveContext {
+  return { token: 0n, signal, progress() {} };
+}
