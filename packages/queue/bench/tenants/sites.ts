@@ -4,16 +4,20 @@ import pg from 'pg';
 import { bullmq } from '../../src/adapters/bullmq.ts';
 import { postgresDriver } from '../../src/adapters/postgres.ts';
 import { redisStreams } from '../../src/adapters/redis-streams.ts';
-import { memoryDriver, messages, Queue } from '../../src/index.ts';
+import { type Capabilities, type Driver, memoryDriver, messages, Queue } from '../../src/index.ts';
 
 export interface Work {
   work: { readonly n: number };
 }
 
-const newQueue = (driver: ReturnType<typeof memoryDriver>) =>
-  new Queue(driver, { messages: messages<Work>() });
+interface Sharing extends Capabilities {
+  readonly fairness: true;
+  readonly limits: true;
+}
 
-export type WorkQueue = ReturnType<typeof newQueue>;
+export type WorkQueue = Queue<Work, Sharing>;
+
+const newQueue = (driver: Driver<Sharing>): WorkQueue => new Queue(driver, { messages: messages<Work>() });
 
 /** A server of its own, and queues over it that share nothing. */
 export interface Site extends AsyncDisposable {
@@ -34,8 +38,7 @@ async function redisStreamsSite(): Promise<Site> {
   const redis = new Redis({ port: server.port, lazyConnect: true });
   let count = 0;
   return {
-    queue: async () =>
-      newQueue(redisStreams({ redis, prefix: `site-${count++}` }) as ReturnType<typeof memoryDriver>),
+    queue: async () => newQueue(redisStreams({ redis, prefix: `site-${count++}` })),
     async [Symbol.asyncDispose]() {
       redis.disconnect();
       await server.stop();
@@ -47,12 +50,7 @@ async function bullmqSite(): Promise<Site> {
   const server = await startRedis({ config: redisConfig });
   let count = 0;
   return {
-    queue: async () =>
-      newQueue(
-        bullmq({ connection: { port: server.port }, prefix: `site-${count++}` }) as ReturnType<
-          typeof memoryDriver
-        >,
-      ),
+    queue: async () => newQueue(bullmq({ connection: { port: server.port }, prefix: `site-${count++}` })),
     [Symbol.asyncDispose]: () => server.stop(),
   };
 }
@@ -66,7 +64,7 @@ async function postgresSite(): Promise<Site> {
     async queue() {
       const driver = postgresDriver({ pool, prefix: `site_${count++}`, durability: 'asynchronous' });
       await driver.migrate();
-      return newQueue(driver as ReturnType<typeof memoryDriver>);
+      return newQueue(driver);
     },
     async [Symbol.asyncDispose]() {
       await pool.end();

@@ -3,7 +3,7 @@ import { type Bench, figures, inTable } from '@workspace/bench';
 import type { Rate } from '../../src/index.ts';
 import { type Site, sites, type WorkQueue } from './sites.ts';
 
-/** What tenant A has published before anything is handled. */
+/** What tenant A publishes, in batches, before B begins. */
 const backlog = 100_000;
 const batch = 1_000;
 /** What tenant B publishes, one at a time at a steady pace. */
@@ -21,6 +21,9 @@ const rates: readonly Rate[] = [
 const windowMs = 6_000;
 const burstMs = 2_000;
 
+/** After A has published, until B begins: drivers sort what is published by its keys. */
+const sortingMs = 4_000;
+
 type Tenant = 'A' | 'B';
 
 async function publishAll(queue: WorkQueue, key: Tenant, messages: number): Promise<void> {
@@ -32,11 +35,16 @@ async function publishAll(queue: WorkQueue, key: Tenant, messages: number): Prom
   }
 }
 
-/** How long each message of B waits for its handler, from the call that publishes it; milliseconds, the shortest first. */
-async function waits(site: Site, before: number): Promise<readonly number[]> {
+/**
+ * How long each message of B waits for its handler, from the call that publishes it; milliseconds, the shortest first.
+ *
+ * @param before what A publishes
+ * @param startsLate whether the consumer starts when A has published, and B with it; else it runs before, and B begins a
+ *   while after A has published
+ */
+async function waits(site: Site, before: number, startsLate = false): Promise<readonly number[]> {
   const queue = await site.queue();
   await queue.declare('work');
-  await publishAll(queue, 'A', before);
   const publishedAt: number[] = [];
   const waited: number[] = [];
   let all = () => {};
@@ -49,7 +57,12 @@ async function waits(site: Site, before: number): Promise<readonly number[]> {
     if (waited.length === count) all();
     await delay(handlingMs, undefined, { signal: stop.signal }).catch(() => {});
   };
+  if (startsLate) await publishAll(queue, 'A', before);
   await queue.subscribe('work', handler, { concurrency: handlers, fair: true });
+  if (!startsLate) {
+    await publishAll(queue, 'A', before);
+    if (before > 0) await delay(sortingMs);
+  }
   const started = performance.now();
   const published: Promise<unknown>[] = [];
   for (let n = 0; n < count; n++) {
@@ -89,6 +102,7 @@ interface Waits {
   readonly beside: readonly number[];
   readonly alone: readonly number[];
   readonly again: readonly number[];
+  readonly late: readonly number[];
 }
 
 async function measureWaits(name: string): Promise<Waits> {
@@ -96,7 +110,8 @@ async function measureWaits(name: string): Promise<Waits> {
   await waits(site, 0); // Connections, and code that is not compiled yet
   const alone = await waits(site, 0);
   const beside = await waits(site, backlog);
-  return { alone, beside, again: await waits(site, 0) };
+  const again = await waits(site, 0);
+  return { alone, beside, again, late: await waits(site, backlog, true) };
 }
 
 const at = (sorted: readonly number[], share: number) => sorted[Math.ceil(share * sorted.length) - 1]!;
@@ -106,12 +121,17 @@ function waitsOf(name: string): readonly Bench[] {
   return Object.entries({ p50: 0.5, p99: 0.99, max: 1 }).map(([label, share]) =>
     figures(`tenants: ${name}, B waits, ${label}`, 'ms', async () => {
       measured ??= measureWaits(name);
-      const { beside, alone, again } = await measured;
+      const { beside, alone, again, late } = await measured;
       // All places may have just begun with messages of A: the first that is free is B's
       const bound = handlingMs + 3 * at(alone, share);
       return {
         ours: [`beside ${backlog} of A`, at(beside, share)],
-        peers: { alone: at(alone, share), 'alone, again': at(again, share), ...(share === 0.99 && { bound }) },
+        peers: {
+          alone: at(alone, share),
+          'alone, again': at(again, share),
+          ...(share === 0.99 && { bound }),
+          'from the first moment': at(late, share),
+        },
       };
     }),
   );
