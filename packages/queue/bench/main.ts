@@ -7,6 +7,7 @@ import { outboxes } from './outbox.ts';
 import { postgresBenches } from './postgres.ts';
 import { rabbitmqBenches } from './rabbitmq.ts';
 import { redis } from './redis.ts';
+import { tenants } from './tenants/tenants.ts';
 import { zeromqBenches } from './zeromq.ts';
 
 await main([
@@ -19,4 +20,5 @@ await main([
   ...natsBenches,
   ...rabbitmqBenches,
   ...outboxes,
+  ...tenants,
 ]);

@@ -35,7 +35,7 @@ it('claims begin everywhere after the server was exchanged, or has had fewer tra
 describeWith({ own: 'postgres' }, 'where claims of postgresDriver begin', () => {
   let server: Postgres;
   beforeAll(async () => {
-    server = await startPostgres({ own: true });
+    server = await startPostgres({ own: true, config: { shared_preload_libraries: 'pg_stat_statements' } });
   });
   afterAll(() => server?.stop());
 
@@ -85,6 +85,42 @@ describeWith({ own: 'postgres' }, 'where claims of postgresDriver begin', () => 
       expect(arrived()).toEqual(['late 0', 'late 1', 'slow 0', 'slow 1']);
     });
   }
+
+  it('not every claim walks over the backlog of a key, and messages without one have their turn beside it', async () => {
+    const { tables, driver } = await begin();
+    await tables.sql('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
+    const backlog = Array.from({ length: 20_000 }, (_, n) => message(`${n}`, { key: 'a' }));
+    for (let n = 0; n < backlog.length; n += 1_000) await driver.publish(topic, backlog.slice(n, n + 1_000));
+    await using reader = new Reader(driver, topic, group, { fair: true, prefetch: 1 });
+    let handled = 0;
+    const next = async () => {
+      await reader.has({} as Parameters<Reader['has']>[0], handled + 1);
+      await reader.received[handled++]!.ack();
+    };
+    /** Of all claims that go from key to key. */
+    const spent = async () => {
+      const [row] = await tables.sql(
+        `SELECT coalesce(sum(calls), 0)::int AS calls, coalesce(sum(shared_blks_hit + shared_blks_read), 0)::int AS blocks
+          FROM pg_stat_statements WHERE query LIKE 'WITH RECURSIVE  lanes%' AND query LIKE $1`,
+        [`%${tables.prefix}%`],
+      );
+      return row as { calls: number; blocks: number };
+    };
+    let least = Infinity;
+    for (let before = await spent(); least >= 300; ) {
+      expect(handled, `blocks of the claim that reads least: ${least}`).toBeLessThan(200);
+      await next();
+      const after = await spent();
+      if (after.calls > before.calls)
+        least = Math.min(least, (after.blocks - before.blocks) / (after.calls - before.calls));
+      before = after;
+    }
+    await send(driver, topic, message('without'));
+    while (!reader.texts.includes('without')) {
+      expect(handled).toBeLessThan(10_000);
+      await next();
+    }
+  });
 
   it('a key whose message is in hands for long is busy, whatever is claimed meanwhile', async () => {
     const { driver } = await begin();

@@ -35,6 +35,24 @@ describeWith([{ own: 'redis' }], 'sharing by keys on Redis Streams', () => {
     await others.has(400);
   });
 
+  it('the backlog of a key is sorted while all places are taken, so that another has its turn next', async () => {
+    const { driver, prefix } = site.open();
+    await driver.declare(topic, group);
+    const backlog = Array.from({ length: 2_000 }, (_, n) => message(`${n}`, { key: 'a' }));
+    await driver.publish(topic, [...backlog, message('other', { key: 'b' })]);
+    const reader = read(driver, group, keep, { fair: true, prefetch: 1 });
+    await reader.has(1);
+    const lane = `{${prefix}:${topic}}:l:${group.length}:${group}:kb`;
+    await soon(async () => expect(await site.admin.llen(lane)).toBe(1));
+    // One of `a` may already have its turn
+    for (let n = 0; n < 2; n++) {
+      await reader.received[n]!.ack();
+      await reader.has(n + 2);
+    }
+    expect(reader.texts()).toContain('other');
+    expect(await driver.stats!(topic, group)).toMatchObject({ waiting: 1_998, active: 1 });
+  });
+
   it('what its consumer has lost comes first again, and nothing of its key before', async () => {
     const { driver } = site.open({ leaseMs: 1_000 });
     await driver.declare(topic, group);

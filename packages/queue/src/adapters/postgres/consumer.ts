@@ -145,7 +145,7 @@ class Consumer implements Source<Delivery>, Holder {
     const intervals = [rate, keyRate].flatMap(each =>
       each ? [Math.max(10, each.perMs / each.count / 2)] : [],
     );
-    const endsAt = performance.now() + Math.min(this.#parts.pollMs, ...intervals);
+    const endsAt = performance.now() + Math.min(this.#parts.pollMs, this.#claims.restMs, ...intervals);
     for (let now = performance.now(); now < endsAt; now = performance.now()) {
       if (this.#isWoken || this.#signal.aborted) return;
       if (now >= this.#tendedAt + restMs) {

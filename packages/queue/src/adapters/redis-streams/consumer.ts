@@ -80,6 +80,8 @@ class Consumer implements Source<Delivery>, Holder {
   #mustLook = false;
   /** There is probably more. */
   #isBusy = true;
+  /** With keys: more is due or new than one script files, and a key waits for its turn behind that. */
+  #isBehind = false;
   #lookedAt = 0;
   #searchedAt = 0;
   #trimmedAt = performance.now();
@@ -111,12 +113,12 @@ class Consumer implements Source<Delivery>, Holder {
   async more(): Promise<boolean> {
     while (!this.#signal.aborted) {
       this.#dropLost(performance.now());
-      if (this.#places <= 0) {
+      if (this.#places <= 0 && !this.#isBehind) {
         await this.#untilFree();
         if (this.#places <= 0) await this.#ask();
         continue;
       }
-      this.#fetched = await this.#next(this.#places);
+      this.#fetched = await this.#next(Math.max(0, this.#places));
       this.#at = 0;
       this.#receivedAt = performance.now();
       this.#answered();
@@ -135,7 +137,7 @@ class Consumer implements Source<Delivery>, Holder {
     const isKeyed = this.#sharing !== undefined;
     const lookAt = this.#isBusy && !isKeyed ? this.#lookedAt + busyMs : Infinity;
     const isDue = performance.now() >= Math.min(lookAt, this.#nextLookAt);
-    if (isDue || this.#mayHoldMore || this.#mustLook || (this.#isBusy && isKeyed)) {
+    if (isDue || this.#mayHoldMore || this.#mustLook || (this.#isBusy && isKeyed) || this.#isBehind) {
       const found = await this.#look(places);
       this.#isBusy = found.length >= (isKeyed ? places : 1);
       return found;
@@ -268,6 +270,7 @@ class Consumer implements Source<Delivery>, Holder {
     if (searches) this.#searchedAt = now;
     if (again) this.#mayHoldMore = false;
     if (marks) this.#settler.looksAtEach = false;
+    this.#isBehind = this.#sharing !== undefined && dueInMs === 0;
     this.#dueAt = dueInMs < 0 ? Infinity : performance.now() + dueInMs;
     this.#trim();
     return found.map(([isRetry, count, entry]) => new Fetched(isRetry === 1, count, entry));

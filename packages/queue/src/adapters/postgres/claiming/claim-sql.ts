@@ -122,7 +122,8 @@ const fewRows = 1_000;
  * would walk over all of a key that was settled under an old snapshot.
  *
  * @param of `few`: as long as few rows are ready, which are looked at from the positions of one more parameter, as in
- *   `plainClaim`; else nothing is claimed, and `full` is true. `all` goes from key to key, over whatever was settled.
+ *   `plainClaim`; else nothing is claimed, and `full` is true. `all` goes from key to key, over whatever was settled; one
+ *   more parameter says whether it looks for messages without a key, which no index has: it walks over all that is ready.
  */
 export function keyedClaim(tables: Tables, of: 'few' | 'all'): string {
   const { jobs, buckets } = tables;
@@ -178,7 +179,7 @@ export function keyedClaim(tables: Tables, of: 'few' | 'all'): string {
       SELECT c.seq, c.priority, l.lane, l.n FROM rooms l
         CROSS JOIN LATERAL (SELECT least(l.places, ${allowed('l.lane', '$10', '$11')}) AS places) room
         CROSS JOIN LATERAL (${heads('l.lane', 'room.places')}) c
-      UNION ALL SELECT c.seq, c.priority, '', 0 FROM (${heads(`''`, '$2::int')}) c),
+      UNION ALL SELECT c.seq, c.priority, '', 0 FROM (${heads(`''`, '$2::int')}) c${of === 'all' ? ' WHERE $18::boolean' : ''}),
     turns AS (SELECT h.*, row_number() OVER (PARTITION BY h.lane ORDER BY ${rank}) AS turn FROM heads h),
     chosen AS (SELECT h.seq FROM turns h ORDER BY CASE WHEN $8::boolean THEN h.turn ELSE 0 END,
         CASE WHEN $8::boolean THEN h.n ELSE 0 END, -h.priority, h.seq LIMIT least($2::int, ${allowed(`''`, '$12', '$13')})),

@@ -62,6 +62,9 @@ export class Claims {
   #flooredAt = 0;
   /** When more rows were ready than a claim of few takes. */
   #fullAt = -Infinity;
+  /** Whether the next claim of all looks for messages without a key, and the last claim has. */
+  #looksKeyless = false;
+  #lookedKeyless = true;
   /** Tokens of claims that were not answered, and when that was. */
   readonly #lost = new Map<number, number>();
   #gaveBackAt = -Infinity;
@@ -83,6 +86,11 @@ export class Claims {
     };
   }
 
+  /** Milliseconds, at most, to the next claim that looks for all there is. */
+  get restMs(): number {
+    return this.#lookedKeyless ? Infinity : floorMs;
+  }
+
   /** So many messages at most. */
   async claim(places: number): Promise<Claim> {
     await this.giveBackLost();
@@ -92,7 +100,7 @@ export class Claims {
       const row = await (this.#isKeyed ? this.#byKey(places, token) : this.#plain(places, token));
       const [taken, bodies] = read(row);
       if (taken.length > 0) this.#claims += 4 + taken.length / 10;
-      if (this.#isKeyed) this.#turn(row, taken.length < places);
+      if (this.#isKeyed) this.#turn(row, taken, taken.length < places);
       return { token, taken, bodies };
     } catch (error) {
       // Another server may be the primary now, which has had fewer transactions; not when the same is slow
@@ -162,22 +170,28 @@ export class Claims {
     return sessions.transact(
       'a claim',
       async queryable => {
+        this.#lookedKeyless = this.#looksKeyless;
         if (now >= this.#fullAt + floorMs) {
+          this.#lookedKeyless = true;
           const { rows } = await queryable.query(this.#sql.few, [...values, ready]);
           if (rows[0]!['full'] !== true) return rows[0]!;
           this.#fullAt = now;
         }
-        return (await queryable.query(this.#sql.all, values)).rows[0]!;
+        return (await queryable.query(this.#sql.all, [...values, this.#lookedKeyless])).rows[0]!;
       },
       lock,
     );
   }
 
-  /** The next claim begins behind the key that this one came to. */
-  #turn({ last, more }: Row, hasRoom: boolean): void {
+  /**
+   * The next claim begins behind the key that this one came to, and looks for messages without a key if this one has found
+   * some. Else one in `floorMs` does: the way to them is over all that is ready.
+   */
+  #turn({ last, more }: Row, taken: readonly Taken[], hasRoom: boolean): void {
     const from = this.#lane;
     this.#lane = this.#options.fair && last !== null ? last : hasRoom ? (more ?? '') : '';
     this.hasMore = from !== this.#lane;
+    this.#looksKeyless = taken.some(([, , lane]) => lane === '');
   }
 }
 

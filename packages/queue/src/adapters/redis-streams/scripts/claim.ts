@@ -174,7 +174,7 @@ if nextAt > at and redis.call('ZCARD', ready) > 0 then
   due = math.min(due, nextAt)
 elseif not paused and (more or redis.call('ZCARD', ready) > 0) then
   ring(group)
-  if more and room() > 0 then due = now end
 end
+if more then due = at end
 return { due == math.huge and -1 or math.max(0, math.ceil(due - at)), found }`,
 );
