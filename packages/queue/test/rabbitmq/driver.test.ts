@@ -237,11 +237,12 @@ describeWith('rabbitmq', 'on RabbitMQ', () => {
     await using driver = rabbitmq({ url, prefix });
     await driver.declare('topic', 'group');
     const admin = await connect(server.url);
-    const channel = await admin.createChannel();
+    const channel = await admin.createConfirmChannel();
     const headers = { 'ashlar-deliveries': 'many', 'ashlar-headers': 7, 'ashlar-key': 3 };
     for (const body of ['1', '2']) channel.publish(`${prefix}:topic`, '', Buffer.from(body), { headers });
     const table = { 'ashlar-headers': { a: 'b', c: 1 } };
     channel.publish(`${prefix}:topic`, '', Buffer.from('3'), { headers: table });
+    await channel.waitForConfirms(); // A quorum queue that has no leader yet drops what nobody waits for
     await channel.close();
     await admin.close();
     const ids = new Set<string>();
