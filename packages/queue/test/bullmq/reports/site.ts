@@ -57,10 +57,10 @@ export class BullSite extends RedisSite {
     try {
       for (const send of sent) {
         works.push(send());
-        await pause(100);
+        await pause(400);
       }
       works.push(this.admin.call('CLIENT', ['KILL', 'TYPE', 'normal']));
-      await pause(100);
+      await pause(400);
     } finally {
       this.server.resume();
     }
