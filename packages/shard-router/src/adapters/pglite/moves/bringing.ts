@@ -2,7 +2,7 @@ import { LostCopyError } from '../../../errors/moves.ts';
 import type { MoveSpec } from '../../../moves/move-backend.ts';
 import { pastFence } from '../../postgres/moves/cleaning.ts';
 import { isKeyed, keyOf } from '../../postgres/moves/comparing/row-keys.ts';
-import { isNoting, type Touched, touched } from '../../postgres/moves/comparing/touched.ts';
+import { isIn, isNoting, type Touched, touched } from '../../postgres/moves/comparing/touched.ts';
 import type { Sides } from '../../postgres/moves/comparing/verifying.ts';
 import { identifier, inSlices, relation, schema } from '../../postgres/moves/names.ts';
 import type { RelationRow } from '../../postgres/moves/relations.ts';
@@ -42,14 +42,14 @@ export async function bring(
         move.id,
         `somebody has dropped or disabled the triggers of the move at ${move.from}`,
       );
-    const { rows: notes, last } = await touched(source, move, signal);
+    const { rows: notes, snapshot } = await touched(source, move, signal);
     const keys = part === undefined ? [] : await keysOf(source, move, part, signal);
     const rows: { of: RelationRow; keys: readonly string[]; rows: readonly string[] }[] = [];
     for (const of of relations) {
       const its = union(notes.get(of.table) ?? [], of === part?.of ? keys : []);
       if (its.length > 0) rows.push({ of, keys: its, rows: await rowsOf(source, of, its, signal) });
     }
-    return { noted: countOf(notes), last, keys, rows };
+    return { noted: countOf(notes), snapshot, keys, rows };
   });
   if (found.rows.length > 0) {
     await target.transaction(signal, async () => {
@@ -61,8 +61,8 @@ export async function bring(
   }
   if (found.noted > 0) {
     await source.run(
-      `UPDATE ${schema}.touched SET move = $2 WHERE move = $1 AND n <= $3`,
-      [move.id, broughtOf(move).id, found.last],
+      `UPDATE ${schema}.touched SET move = $2 WHERE move = $1 AND ${isIn('$3')}`,
+      [move.id, broughtOf(move).id, found.snapshot],
       signal,
     );
   }

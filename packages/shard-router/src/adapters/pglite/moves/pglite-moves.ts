@@ -236,7 +236,8 @@ export class PGliteMoves implements MoveBackend {
     const [source, target] = [await at(move.from), await at(move.to)];
     const relations = await relationsOf(source, move, signal);
     const arrived = () => bring({ move, source, target, relations }, signal);
-    return { move, source, target, relations, arrived, signal };
+    const notedAs = [move.id, broughtOf(move).id];
+    return { move, source, target, relations, notedAs, arrived, signal };
   }
 }
 

@@ -64,40 +64,69 @@ export async function noteTouched(
   }
 }
 
-/** What is noted and not yet compared, with the number of the last note. */
+/** What is noted and not yet compared, and the snapshot in which that was read. */
 export async function touched(
   source: SqlSession,
   move: MoveSpec,
   signal: AbortSignal,
-): Promise<{ readonly rows: Touched; readonly last: string }> {
-  const found = await source.run<{ relation: string; keys: string[]; last: string }>(
-    `SELECT relation, array_agg(DISTINCT key::text) AS keys, max(n)::text AS last FROM ${schema}.touched WHERE move = $1 GROUP BY relation`,
+): Promise<{ readonly rows: Touched; readonly snapshot: string }> {
+  const found = await source.run<{ relation: string | null; keys: string[]; snapshot: string }>(
+    `SELECT s.snapshot::text AS snapshot, t.relation, t.keys FROM pg_current_snapshot() s (snapshot) LEFT JOIN
+       (SELECT relation, array_agg(DISTINCT key::text) AS keys FROM ${schema}.touched WHERE move = $1 GROUP BY relation) t ON true`,
     [move.id],
     signal,
   );
-  const last = found.reduce((most, row) => (BigInt(row.last) > most ? BigInt(row.last) : most), 0n);
-  return { rows: new Map(found.map(({ relation: table, keys }) => [table, keys])), last: String(last) };
+  const rows = new Map<string, string[]>();
+  for (const { relation: table, keys } of found) if (table !== null) rows.set(table, keys);
+  return { rows, snapshot: found[0]!.snapshot };
 }
 
-/** What was noted up to `last` is compared, but for the rows of `but`. */
+/** Whether a note was there in the snapshot of a parameter. Their numbers do not say it: one with a lower number may commit later. */
+export const isIn = (parameter: string): string =>
+  `pg_visible_in_snapshot(xid, ${parameter}::text::pg_snapshot)`;
+
+/** What was noted in a snapshot is compared, but for the rows of `but`. */
 export async function forget(
   source: SqlSession,
   move: MoveSpec,
-  last: string,
+  snapshot: string,
   but: Touched,
   signal: AbortSignal,
 ): Promise<void> {
   await source.run(
-    `DELETE FROM ${schema}.touched t WHERE move = $1 AND n <= $2
+    `DELETE FROM ${schema}.touched t WHERE move = $1 AND ${isIn('$2')}
        AND NOT EXISTS (SELECT FROM jsonb_array_elements($3::jsonb) b WHERE b->>0 = t.relation AND b->1 = t.key)`,
     // As they are: JavaScript has not all digits of their numbers
     [
       move.id,
-      last,
+      snapshot,
       `[${[...but].flatMap(([table, keys]) => keys.map(key => `[${JSON.stringify(table)}, ${key}]`)).join(', ')}]`,
     ],
     signal,
   );
+}
+
+/**
+ * How often each of these rows has been noted as written, by table and primary key. While nothing is forgotten, a row of which it is
+ * the same again was not written in between, whatever the row is like.
+ */
+export async function writesOf(
+  source: SqlSession,
+  moves: readonly string[],
+  rows: Touched,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
+  const writes = new Map<string, ReadonlyMap<string, string>>();
+  for (const [table, keys] of rows) {
+    const found = await source.run<{ key: string; count: string }>(
+      `SELECT k.key, count(t.n)::text AS count FROM unnest($3::text[]) k (key)
+       LEFT JOIN ${schema}.touched t ON t.move = ANY ($1) AND t.relation = $2 AND t.key = k.key::jsonb GROUP BY k.key`,
+      [moves, table, keys],
+      signal,
+    );
+    writes.set(table, new Map(found.map(({ key, count }) => [key, count])));
+  }
+  return writes;
 }
 
 /** Whether what notes is there, at all of the tables. */

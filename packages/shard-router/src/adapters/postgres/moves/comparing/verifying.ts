@@ -4,7 +4,7 @@ import { identifier, inSlices, relation } from '../names.ts';
 import type { RelationRow } from '../relations.ts';
 import type { SqlSession } from '../sessions/sql-session.ts';
 import { isKeyed, keyOf } from './row-keys.ts';
-import { forget, type Touched, touched } from './touched.ts';
+import { forget, type Touched, touched, writesOf } from './touched.ts';
 
 /** Into how many parts the rows of a table are divided to find those that differ. */
 const buckets = 1_024;
@@ -27,6 +27,8 @@ export interface Sides {
   readonly target: SqlSession;
   /** At the source; the columns of the target have the same names and types. */
   readonly relations: readonly RelationRow[];
+  /** Under which names of moves writes are noted; undefined for the move's own. */
+  readonly notedAs?: readonly string[];
   /** Resolves when the target shows all that was committed at the source before the call. */
   arrived(signal: AbortSignal): Promise<unknown>;
 }
@@ -50,13 +52,13 @@ export async function compareAll(sides: Sides, signal: AbortSignal): Promise<Ver
 export async function compareTouched(sides: Sides, signal: AbortSignal): Promise<Verification> {
   let rows = 0;
   for (let round = 1; ; round++) {
-    const { rows: keys, last } = await touched(sides.source, sides.move, signal);
+    const { rows: keys, snapshot } = await touched(sides.source, sides.move, signal);
     const count = [...keys.values()].reduce((sum, each) => sum + each.length, 0);
     if (count === 0) return { rows, differences: [] };
     rows += count;
-    const unsettled = await compareOnce(sides, keys, signal);
+    const { unsettled } = await compareOnce(sides, keys, signal);
     const differences = await believed(sides, unsettled, signal);
-    await forget(sides.source, sides.move, last, unsettled, signal);
+    await forget(sides.source, sides.move, snapshot, unsettled, signal);
     if (differences.length > 0 || count <= few || round === rounds) return { rows, differences };
   }
 }
@@ -159,7 +161,7 @@ async function hashes(
   of: RelationRow,
   keys: readonly string[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<Hashes> {
   if (keys.length === 0) return new Map();
   const rows = await session.run<{ key: string; hash: string }>(
     `SELECT k.key::text AS key, md5(t.r) AS hash FROM unnest($1::text[]::jsonb[]) k (key), LATERAL
@@ -170,62 +172,65 @@ async function hashes(
   return new Map(rows.map(({ key, hash }) => [key, hash]));
 }
 
-/** The rows that differ, or were written while they were compared. */
-async function compareOnce(sides: Sides, keys: Touched, signal: AbortSignal): Promise<Map<string, string[]>> {
-  const { source, target } = sides;
-  const before = new Map<string, ReadonlyMap<string, string>>();
-  for (const of of sides.relations)
-    before.set(of.table, await hashes(source, of, keys.get(of.table) ?? [], signal));
-  await sides.arrived(signal);
-  const unsettled = new Map<string, string[]>();
-  for (const of of sides.relations) {
-    const there = await hashes(target, of, keys.get(of.table) ?? [], signal);
-    const left = (keys.get(of.table) ?? []).filter(key => before.get(of.table)!.get(key) !== there.get(key));
-    if (left.length > 0) unsettled.set(of.table, left);
-  }
-  return unsettled;
+type Hashes = ReadonlyMap<string, string>;
+
+/** Both sides of a table, and its rows that differ, or were written while they were compared. */
+interface Compared {
+  readonly of: RelationRow;
+  readonly here: Hashes;
+  readonly there: Hashes;
+  readonly keys: readonly string[];
 }
 
-/** Of rows that seem to differ, those that differ again and again although nobody writes them. */
+async function compareOnce(
+  sides: Sides,
+  rows: Touched,
+  signal: AbortSignal,
+): Promise<{ readonly tables: readonly Compared[]; readonly unsettled: Touched }> {
+  const before = new Map<RelationRow, Hashes>();
+  for (const of of sides.relations) {
+    const keys = rows.get(of.table) ?? [];
+    if (keys.length > 0) before.set(of, await hashes(sides.source, of, keys, signal));
+  }
+  await sides.arrived(signal);
+  const tables: Compared[] = [];
+  for (const [of, here] of before) {
+    const asked = rows.get(of.table)!;
+    const there = await hashes(sides.target, of, asked, signal);
+    const keys = asked.filter(key => here.get(key) !== there.get(key));
+    if (keys.length > 0) tables.push({ of, here, there, keys });
+  }
+  return { tables, unsettled: new Map(tables.map(({ of, keys }) => [of.table, keys])) };
+}
+
+/**
+ * Of rows that seem to differ, those that differ again and again although nobody writes them. One that is written meanwhile is noted, and
+ * compared again behind the fence. By itself a row does not tell: what comes and goes is as it was.
+ */
 async function believed(
   sides: Sides,
   suspects: Touched,
   signal: AbortSignal,
 ): Promise<readonly Difference[]> {
-  const { source, target } = sides;
-  let left = new Map([...suspects].filter(([, keys]) => keys.length > 0));
-  let lastHere = new Map<string, ReadonlyMap<string, string>>();
+  const writes = (rows: Touched) => writesOf(sides.source, sides.notedAs ?? [sides.move.id], rows, signal);
+  let tables: readonly Compared[] = [];
+  let left: Touched = new Map([...suspects].filter(([, keys]) => keys.length > 0));
+  if (left.size === 0) return [];
+  const before = await writes(left);
   for (let look = 1; look <= looks && left.size > 0; look++) {
+    if (look > 1) await sleep(lookStepMs, signal);
     const again = await compareOnce(sides, left, signal);
-    const here = new Map<string, ReadonlyMap<string, string>>();
-    for (const of of sides.relations)
-      here.set(of.table, await hashes(source, of, again.get(of.table) ?? [], signal));
-    // A row that is written meanwhile is noted as touched, and compared again after the fence
-    const still = [...again].map(([table, keys]) => {
-      const isQuiet = (key: string) =>
-        look === 1 || here.get(table)?.get(key) === lastHere.get(table)?.get(key);
-      return [table, keys.filter(isQuiet)] as const;
-    });
-    left = new Map(still.filter(([, keys]) => keys.length > 0).map(([table, keys]) => [table, [...keys]]));
-    lastHere = here;
-    if (look < looks && left.size > 0) await sleep(lookStepMs, signal);
+    const now = await writes(again.unsettled);
+    const isQuiet = (table: string, key: string) => now.get(table)!.get(key) === before.get(table)!.get(key);
+    tables = again.tables
+      .map(each => ({ ...each, keys: each.keys.filter(key => isQuiet(each.of.table, key)) }))
+      .filter(({ keys }) => keys.length > 0);
+    left = new Map(tables.map(({ of, keys }) => [of.table, keys]));
   }
-  const differences: Difference[] = [];
-  for (const of of sides.relations) {
-    const keys = left.get(of.table);
-    if (keys === undefined) continue;
-    const there = await hashes(target, of, keys, signal);
-    differences.push(differenceOf(of.table, keys, lastHere.get(of.table) ?? new Map(), there));
-  }
-  return differences;
+  return tables.map(({ of, keys, here, there }) => differenceOf(of.table, keys, here, there));
 }
 
-function differenceOf(
-  table: string,
-  keys: readonly string[],
-  here: ReadonlyMap<string, string>,
-  there: ReadonlyMap<string, string>,
-): Difference {
+function differenceOf(table: string, keys: readonly string[], here: Hashes, there: Hashes): Difference {
   const some = (is: (key: string) => boolean) => keys.filter(is).slice(0, named);
   return {
     table,

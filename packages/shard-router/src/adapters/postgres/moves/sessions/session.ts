@@ -41,7 +41,7 @@ export const creation: string = `
   CREATE TABLE IF NOT EXISTS ${schema}.move (id text PRIMARY KEY, token numeric NOT NULL, aborted boolean NOT NULL DEFAULT false, claimed boolean NOT NULL DEFAULT false, verified text);
   CREATE TABLE IF NOT EXISTS ${schema}.mark (move text, id uuid, at timestamptz NOT NULL, PRIMARY KEY (move, id));
   CREATE TABLE IF NOT EXISTS ${schema}.fence (id text PRIMARY KEY, slices jsonb NOT NULL, restored jsonb NOT NULL, attempt integer NOT NULL, opened integer NOT NULL DEFAULT 0);
-  CREATE TABLE IF NOT EXISTS ${schema}.touched (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, move text NOT NULL, relation text NOT NULL, key jsonb NOT NULL)`;
+  CREATE TABLE IF NOT EXISTS ${schema}.touched (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, move text NOT NULL, relation text NOT NULL, key jsonb NOT NULL, xid xid8 NOT NULL DEFAULT pg_current_xact_id())`;
 
 /** Makes what moves keep. Two sessions at once would both create; the second finds everything there. */
 export async function createNotes(session: SqlSession, signal: AbortSignal): Promise<void> {
