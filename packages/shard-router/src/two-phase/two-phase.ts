@@ -9,7 +9,7 @@ import {
 } from '../errors/two-phase.ts';
 import type { Route } from '../map/routes.ts';
 import type { Guarded } from '../running/guarded.ts';
-import { isFenceRefusal } from '../running/refusals.ts';
+import { isConflict, isFenceRefusal } from '../running/refusals.ts';
 import { Branch, beginsItself } from './branch.ts';
 import { AbortedElsewhere, keptMs, type Verdict } from './ledger.ts';
 import { ledgerOf } from './ledger-of.ts';
@@ -24,8 +24,8 @@ export interface TwoPhaseOptions<C> {
 /** Milliseconds for a question that has no time of its own. */
 const askMs = 5_000;
 
-/** How often a transaction that was taken for dead is run again. */
-const mostAttempts = 3;
+/** How often a transaction is run that was taken for dead, or that a database has ended. */
+const mostAttempts = 4;
 
 /** What an attempt has come to. */
 interface Attempt<R> {
@@ -103,14 +103,14 @@ export class TwoPhase<C> {
       } catch (error) {
         const { last } = past;
         if (last?.result === undefined) {
-          if (error instanceof AbortedElsewhere && n < mostAttempts) continue;
+          if (isToRunAgain(error, scope) && n < mostAttempts) continue;
           throw error;
         }
         // The answer to the commit may be lost: whoever asks for the verdict has it, or prevents it
         const verdict = await this.#verdict(last, error);
         if (verdict === 'abort') {
           await this.#tell(last, 'abort', scope);
-          if (error instanceof AbortedElsewhere && n < mostAttempts) continue;
+          if (isToRunAgain(error, scope) && n < mostAttempts) continue;
           throw error;
         }
       }
@@ -258,6 +258,11 @@ export class TwoPhase<C> {
       .write(settled, { timeoutMs: askMs })
       .catch(() => {});
   }
+}
+
+/** It is certainly undone at all shards, for a reason that may be over. */
+function isToRunAgain(error: unknown, { signal }: TransactionScope): boolean {
+  return signal?.aborted !== true && (error instanceof AbortedElsewhere || isConflict(error));
 }
 
 function withoutSession({ session: _, ...scope }: TransactionScope): TransactionScope {

@@ -83,6 +83,41 @@ describe.each(backends)('transactions over several shards: %s', (_, open) => {
     expect(await audit(router)).toEqual({ sum: 3_000n, transfers: { first: 3 } });
   });
 
+  // A transaction in memory has its shard for itself
+  it.runIf(_ === 'PostgreSQL')('as the victim of a deadlock runs again, and takes effect once', async () => {
+    const [a, b] = owners as [string, string];
+    let other = '';
+    for (let n = 0; other === '' || other === a || router.route(other).shard !== 'one'; n++)
+      other = `next ${n}`;
+    await router.table('accounts').insert({ owner: other, balance: 0 });
+    const { balance } = (await router.table('accounts').get({ owner: a }))!;
+    let begun = 0;
+    let both!: () => void;
+    const bothHaveBegun = new Promise<void>(resolve => {
+      both = resolve;
+    });
+    let runs = 0;
+    const crossing = (first: string, second: string) =>
+      router.transaction(
+        [a, other, b],
+        async tx => {
+          runs++;
+          await tx.table('accounts').update({ balance: 1_000 }).where({ owner: first }).run();
+          if (++begun === 2) both();
+          await bothHaveBegun;
+          await tx.table('accounts').update({ balance: 0 }).where({ owner: second }).run();
+        },
+        { twoPhase: true },
+      );
+    await Promise.all([crossing(a, other), crossing(other, a)]);
+    expect(runs).toBeGreaterThanOrEqual(3); // Both may be victims
+    const rows = await router.table('accounts').select().everywhere().all();
+    const balances = rows.filter(({ owner }) => owner === a || owner === other).map(each => each.balance);
+    expect(balances.sort()).toEqual([0n, 1_000n]);
+    await router.table('accounts').delete().where({ owner: other }).run();
+    await router.table('accounts').update({ balance }).where({ owner: a }).run();
+  });
+
   it('leaves nothing anywhere when the work throws, or a statement of it fails at any of the shards', async () => {
     const [a, b, c] = owners as [string, string, string];
     const undo = new Error('undo');
