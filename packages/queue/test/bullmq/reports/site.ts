@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { eventually } from '@workspace/services';
+import { eventually, startTcpProxy, type TcpProxy } from '@workspace/services';
 import * as six from 'bullmq';
 import * as five from 'bullmq-5';
-import { onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { type BullmqLibrary, type BullmqOptions, bullmq } from '../../../src/adapters/bullmq.ts';
 import { Reader } from '../../../src/conformance/subject.ts';
 import type { Driver } from '../../../src/index.ts';
@@ -26,10 +26,20 @@ interface Opened {
 
 /** A Redis for the tests of a file. */
 export class BullSite extends RedisSite {
+  #proxy!: TcpProxy;
+
+  constructor() {
+    super();
+    beforeAll(async () => {
+      this.#proxy = await startTcpProxy({ target: this.server.port });
+    });
+    afterAll(() => this.#proxy?.stop());
+  }
+
   /** A queue of BullMQ, as other code has it, and a driver over it, with leases that outlast a slow machine. */
   async begin(library: typeof six): Promise<Opened> {
     const name = `mail-${randomUUID()}`;
-    const connection = { host: '127.0.0.1', port: this.server.port, maxRetriesPerRequest: null };
+    const connection = { host: '127.0.0.1', port: this.#proxy.port, maxRetriesPerRequest: null };
     const bull = new library.Queue(name, { connection });
     onTestFinished(() => bull.close());
     const open = (more: Partial<BullmqOptions> = {}): Driver => {
@@ -47,23 +57,16 @@ export class BullSite extends RedisSite {
     return { name, bull, driver, open, read, key: type => `bull:${name}:${type}` };
   }
 
-  /**
-   * Sends what the server executes in the order in which it comes, and ends every connection before it answers: a server that
-   * stands still reads all of that at once when it goes on.
-   */
+  /** The server does what is sent, in this order, and every connection ends before its answers come. */
   async answerIsLost(...sent: readonly (() => Promise<unknown>)[]): Promise<void> {
     const works: Promise<unknown>[] = [];
-    this.server.pause();
-    try {
-      for (const send of sent) {
-        works.push(send());
-        await pause(400);
-      }
-      works.push(this.admin.call('CLIENT', ['KILL', 'TYPE', 'normal']));
-      await pause(400);
-    } finally {
-      this.server.resume();
+    this.#proxy.hush();
+    for (const send of sent) {
+      works.push(send());
+      await pause(500);
     }
+    this.#proxy.cut();
+    this.#proxy.resume();
     await Promise.all(works);
   }
 }
