@@ -4,6 +4,8 @@ import type { MessageModel } from '../model/message-model.ts';
 import type { Step } from '../plan/plan.ts';
 import { type Case, topic } from './case.ts';
 
+type JobStep = Extract<Step, { step: 'job' }>;
+
 /** The steps of a case that ask for one message, or take it away. */
 export class Jobs {
   readonly #case: Case;
@@ -15,7 +17,7 @@ export class Jobs {
     this.#sent = sent;
   }
 
-  async job(step: Extract<Step, { step: 'job' }>): Promise<void> {
+  async job(step: JobStep): Promise<void> {
     const group = this.#case.groups.get(step.group);
     if (group === undefined) return;
     const ids = new Set([...this.#sent.map(({ id }) => id), ...group.messages.keys()]);
@@ -25,11 +27,7 @@ export class Jobs {
     else await this.#cancel(step, group, id);
   }
 
-  async #find(
-    { process, group: name }: Extract<Step, { step: 'job' }>,
-    group: GroupModel,
-    id: string,
-  ): Promise<void> {
+  async #find({ process, group: name }: JobStep, group: GroupModel, id: string): Promise<void> {
     const message = group.messages.get(id);
     const mustBe = message !== undefined && this.#mustBe(message);
     const before = message?.holding;
@@ -69,11 +67,7 @@ export class Jobs {
     }
   }
 
-  async #cancel(
-    { process, group: name }: Extract<Step, { step: 'job' }>,
-    group: GroupModel,
-    id: string,
-  ): Promise<void> {
+  async #cancel({ process, group: name }: JobStep, group: GroupModel, id: string): Promise<void> {
     const message = group.messages.get(id);
     const mustBe = message !== undefined && this.#mustBe(message);
     const wasHeld = message?.holding;

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { eventually, type NatsServer, startNats } from '@workspace/services';
+import { eventually } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { nats } from '../../src/adapters/nats.ts';
 import { delayTests, expiryTests } from '../../src/conformance/abilities/timing.ts';
 import { group, message, Reader, type Subject, send, times, topic } from '../../src/conformance/subject.ts';
 import type { Driver } from '../../src/index.ts';
+import { NatsSite } from '../support/nats-site.ts';
 
 /** Clocks of processes differ, by hours where nobody sets them. What counts is the server's. */
 
@@ -14,16 +14,7 @@ const hourMs = 3_600_000;
 const soon = { withinMs: 60_000 };
 
 describeWith('nats', 'on NATS, in a process whose clock is off', () => {
-  let server: NatsServer;
-  let admin: NatsConnection;
-  beforeAll(async () => {
-    server = await startNats({ own: true });
-    admin = await connect({ servers: `127.0.0.1:${server.port}` });
-  });
-  afterAll(async () => {
-    await admin?.close();
-    await server?.stop();
-  });
+  const site = new NatsSite();
 
   const { now } = Date;
   const set = (aheadMs: number) => {
@@ -32,7 +23,7 @@ describeWith('nats', 'on NATS, in a process whose clock is off', () => {
   afterEach(() => set(0));
 
   function open(prefix: string = randomUUID()): Driver {
-    const connection = { servers: `127.0.0.1:${server.port}` };
+    const connection = { servers: site.servers };
     return nats({ connection, prefix, leaseMs: 5_000 });
   }
 
@@ -85,8 +76,8 @@ describeWith('nats', 'on NATS, in a process whose clock is off', () => {
     await send(driver, topic, ...times(count, n => message(`${n}`, { expiresInMs: hourMs })));
     await send(driver, topic, ...times(count, n => message(`later ${n}`, { delayMs: 100 })));
     let asked = 0;
-    const watching = admin.subscribe('$JS.API.CONSUMER.INFO.>', { callback: () => void asked++ });
-    await admin.flush();
+    const watching = site.admin.subscribe('$JS.API.CONSUMER.INFO.>', { callback: () => void asked++ });
+    await site.admin.flush();
     await using reader = new Reader(driver, topic, group, { prefetch: 50, each: each => each.ack() });
     await eventually(async () => expect(reader.received).toHaveLength(2 * count), soon);
     watching.unsubscribe();

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { type NatsServer, startNats, startTcpProxy, temporaryDirectory } from '@workspace/services';
+import { startNats, startTcpProxy, temporaryDirectory } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { type NatsConnectionOptions, type NatsOptions, nats } from '../../src/adapters/nats.ts';
 import {
   type Delivery,
@@ -15,6 +14,7 @@ import {
   Queue,
   QueueUnavailableError,
 } from '../../src/index.ts';
+import { NatsSite } from '../support/nats-site.ts';
 
 const soon = { timeout: 20_000 };
 
@@ -50,22 +50,13 @@ function consuming(driver: Driver, handle: (delivery: Delivery) => unknown): { s
 }
 
 describeWith('nats', 'NATS, when something is wrong', () => {
-  let server: NatsServer;
-  let admin: NatsConnection;
-  beforeAll(async () => {
-    server = await startNats({ own: true });
-    admin = await connect({ servers: `127.0.0.1:${server.port}` });
-  });
-  afterAll(async () => {
-    await admin.close();
-    await server.stop();
-  });
+  const site = new NatsSite();
 
   it.each(['the stream of the topic', 'the stream of what failed', 'its consumer for what failed'])(
     'notices that %s was deleted: health fails, and is well after another declaration',
     async what => {
       const prefix = randomUUID();
-      const queue = new Queue(at(server.port, { prefix }), { messages: messages<{ work: number }>() });
+      const queue = new Queue(at(site.server.port, { prefix }), { messages: messages<{ work: number }>() });
       const handled: number[] = [];
       const handler = async (n: number) => void handled.push(n);
       await queue.subscribe('work', handler, { group: 'group' });
@@ -76,7 +67,7 @@ describeWith('nats', 'NATS, when something is wrong', () => {
         'the stream of what failed': `STREAM.DELETE.${prefix}_work_group`,
         'its consumer for what failed': `CONSUMER.DELETE.${prefix}_work_group.ready`,
       }[what]!;
-      await admin.request(`$JS.API.${subject}`);
+      await site.admin.request(`$JS.API.${subject}`);
       await expect.poll(() => queue.health().ok, soon).toBe(false);
       await queue.declare('work', 'group');
       await expect.poll(() => queue.health().ok, soon).toBe(true);
@@ -89,10 +80,10 @@ describeWith('nats', 'NATS, when something is wrong', () => {
 
   it('does not say that a message was published whose stream was deleted', async () => {
     const prefix = randomUUID();
-    await using driver = at(server.port, { prefix });
+    await using driver = at(site.server.port, { prefix });
     await driver.declare('work', 'group');
     await driver.publish('work', [message('1')]);
-    await admin.request(`$JS.API.STREAM.DELETE.${prefix}_work`);
+    await site.admin.request(`$JS.API.STREAM.DELETE.${prefix}_work`);
     for (const id of ['2', '3']) {
       expect(await driver.publish('work', [message(id)])).toMatchObject([
         { ok: false, outcome: 'NotExecuted' },
@@ -102,9 +93,9 @@ describeWith('nats', 'NATS, when something is wrong', () => {
   });
 
   it('refuses what the server would end the connection for, headers and later counts included', async () => {
-    await using driver = at(server.port);
+    await using driver = at(site.server.port);
     await driver.declare('work', 'group');
-    const limit = admin.info!.max_payload;
+    const limit = site.admin.info!.max_payload;
     const refused = { ok: false, outcome: 'NotExecuted', error: expect.any(InvalidPayloadError) };
     const long = { ...message('a', new Uint8Array(limit - 5_000)), headers: { note: 'x'.repeat(6_000) } };
     expect(
@@ -131,7 +122,7 @@ describeWith('nats', 'NATS, when something is wrong', () => {
   });
 
   it('takes an id again when its window is over, and counts it once before', async () => {
-    await using driver = at(server.port, { deduplicationMs: 500 });
+    await using driver = at(site.server.port, { deduplicationMs: 500 });
     await driver.declare('work', 'group');
     expect(await driver.publish('work', [message('1'), message('1')])).toEqual([
       { ok: true },
@@ -144,7 +135,7 @@ describeWith('nats', 'NATS, when something is wrong', () => {
   });
 
   it('gives nothing to the client while the connection is away, and goes on at once when it is back', async () => {
-    const proxy = await startTcpProxy({ target: server.port });
+    const proxy = await startTcpProxy({ target: site.server.port });
     await using driver = at(proxy.port, { timeoutMs: 20_000, leaseMs: 30_000 });
     await driver.declare('work', 'group');
     const handled: string[] = [];

@@ -1,29 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { eventually, type NatsServer, startNats } from '@workspace/services';
+import { eventually } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { type NatsOptions, nats } from '../../src/adapters/nats.ts';
 import { group, message, Reader, send, times, topic } from '../../src/conformance/subject.ts';
+import { NatsSite } from '../support/nats-site.ts';
 
 /** What users of JetStream have reported of settings, of streams of others and of servers that begin again, tried here. */
 
 const soon = (attempt: () => Promise<void>): Promise<void> => eventually(attempt, { withinMs: 60_000 });
 
 describeWith({ own: 'nats' }, 'reports of streams and settings of NATS', () => {
-  let server: NatsServer;
-  let admin: NatsConnection;
-  beforeAll(async () => {
-    server = await startNats({ own: true });
-    admin = await connect({ servers: `127.0.0.1:${server.port}`, maxReconnectAttempts: -1 });
-  });
-  afterAll(async () => {
-    await admin?.close();
-    await server?.stop();
-  });
+  const site = new NatsSite();
 
   function open(options: Partial<NatsOptions> = {}) {
-    const connection = { servers: `127.0.0.1:${server.port}` };
+    const connection = { servers: site.servers };
     const driver = nats({ connection, prefix: randomUUID(), timeoutMs: 20_000, ...options });
     onTestFinished(() => driver[Symbol.asyncDispose]());
     return driver;
@@ -70,10 +61,13 @@ describeWith({ own: 'nats' }, 'reports of streams and settings of NATS', () => {
   it('a stream of others that takes the same subjects is named when a group is declared (matrix-org/dendrite 2086)', async () => {
     const prefix = randomUUID();
     const name = `other-${prefix}`;
-    await admin.request(`$JS.API.STREAM.CREATE.${name}`, JSON.stringify({ name, subjects: [`${prefix}.>`] }));
+    await site.admin.request(
+      `$JS.API.STREAM.CREATE.${name}`,
+      JSON.stringify({ name, subjects: [`${prefix}.>`] }),
+    );
     const driver = open({ prefix });
     await expect(driver.declare(topic, group)).rejects.toThrow(/subjects overlap/);
-    await admin.request(`$JS.API.STREAM.DELETE.${name}`);
+    await site.admin.request(`$JS.API.STREAM.DELETE.${name}`);
     await driver.declare(topic, group);
     expect(await driver.publish(topic, [message('one')])).toEqual([{ ok: true }]);
   });
@@ -105,7 +99,7 @@ describeWith({ own: 'nats' }, 'reports of streams and settings of NATS', () => {
     await send(driver, topic, ...times(20, n => message(`${n}`)));
     await using reader = new Reader(driver, topic, group, { prefetch: 5, each: each => each.ack() });
     await soon(async () => expect(reader.received).toHaveLength(20));
-    await server.restart();
+    await site.server.restart();
     await soon(async () => send(driver, topic, message('last')));
     await soon(async () => expect(reader.texts.at(-1)).toBe('last'));
     await soon(async () =>

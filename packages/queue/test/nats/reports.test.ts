@@ -1,30 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
-import { eventually, type NatsServer, startNats, temporaryDirectory } from '@workspace/services';
+import { headers } from '@nats-io/transport-node';
+import { eventually, startNats, temporaryDirectory } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { type NatsOptions, nats } from '../../src/adapters/nats.ts';
 import { group, message, Reader, send, times, topic } from '../../src/conformance/subject.ts';
+import { NatsSite } from '../support/nats-site.ts';
 
 /** What users of JetStream have reported of consumers that are stuck, streams that are meddled with and disks that are full, tried here. */
 
 const soon = (attempt: () => Promise<void>): Promise<void> => eventually(attempt, { withinMs: 60_000 });
 
 describeWith('nats', 'reports of NATS', () => {
-  let server: NatsServer;
-  let admin: NatsConnection;
-  beforeAll(async () => {
-    server = await startNats({ own: true });
-    admin = await connect({ servers: `127.0.0.1:${server.port}` });
-  });
-  afterAll(async () => {
-    await admin?.close();
-    await server?.stop();
-  });
+  const site = new NatsSite();
 
-  async function begin(options: Partial<NatsOptions> = {}, port = server.port) {
+  async function begin(options: Partial<NatsOptions> = {}, port = site.server.port) {
     const prefix = randomUUID();
     const connection = { servers: `127.0.0.1:${port}` };
     const driver = nats({ connection, prefix, leaseMs: 5_000, ...options });
@@ -53,7 +45,7 @@ describeWith('nats', 'reports of NATS', () => {
     await send(driver, topic, ...times(10, n => message(`${n}`)));
     await using reader = new Reader(driver, topic, group, { prefetch: 4 });
     await soon(async () => expect(reader.received).toHaveLength(4));
-    await admin.request(`$JS.API.STREAM.PURGE.${prefix}_${topic}`);
+    await site.admin.request(`$JS.API.STREAM.PURGE.${prefix}_${topic}`);
     const [first, second, ...rest] = reader.received;
     await first!.ack();
     await second!.nack({ requeueAfterMs: 1 }); // The driver has it, and stores it again
@@ -118,8 +110,8 @@ describeWith('nats', 'reports of NATS', () => {
     odd.set('ashlar-expires-at', '-');
     odd.append('x', 'a');
     odd.append('x', 'b');
-    await admin.request(subject, Buffer.from('plain'));
-    await admin.request(subject, Buffer.from('odd'), { headers: odd, timeout: 5_000 });
+    await site.admin.request(subject, Buffer.from('plain'));
+    await site.admin.request(subject, Buffer.from('odd'), { headers: odd, timeout: 5_000 });
     await send(driver, topic, message('ours'));
     await using reader = new Reader(driver, topic, group, {
       each: each => (each.deliveries === 1 ? each.nack({ requeueAfterMs: 1 }) : each.nack({ dead: 'no' })),
@@ -131,7 +123,7 @@ describeWith('nats', 'reports of NATS', () => {
   });
 
   async function subjectOf(prefix: string): Promise<string> {
-    const { data } = await admin.request(`$JS.API.STREAM.INFO.${prefix}_${topic}`);
+    const { data } = await site.admin.request(`$JS.API.STREAM.INFO.${prefix}_${topic}`);
     return (JSON.parse(new TextDecoder().decode(data)) as { config: { subjects: string[] } }).config
       .subjects[0]!;
   }

@@ -68,6 +68,7 @@ describe('while a key is forgotten', () => {
     const closed = new Promise<void>(resolve => (hasClosed = resolve));
     let isOpened!: () => void;
     const opened = new Promise<void>(resolve => (isOpened = resolve));
+    // Where calls take turns, neither side comes while the other waits: that must end
     const wait = () => new Promise(resolve => setTimeout(resolve, 300));
     const last = altered(backend, {
       retire: async (...args: Parameters<NonNullable<typeof backend.retire>>) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { InvalidShardKeyError, WrongShardError } from '../../src/errors/routing.ts';
 import { ShardIds } from '../../src/ids/shard-ids.ts';
 import { noteOf, put } from '../support/moving-shards.ts';
-import { filled, tenantsIn } from './tenants.ts';
+import { begunRead, filled, tenantsIn } from './tenants.ts';
 
 const layout = {
   kind: 'range',
@@ -72,23 +72,15 @@ describe('slots that are joined', () => {
     const moves = mover();
     await moves.begin({ kind: 'cut', at: 20 });
     await expect.poll(() => other.route(30).slot).toBe(3);
-    let resolve!: () => void;
-    const promise = new Promise<void>(done => {
-      resolve = done;
-    });
-    let runs = 0;
-    const reading = other.on(30).read(async db => {
-      if (runs++ === 0) await promise;
-      return noteOf(db, 30);
-    });
+    const reading = begunRead(other, 30);
     const [moved] = await moves.move({ kind: 'cut', at: 20, to: 'b' });
     await one.on(30).write(db => db.execute(put(30, 1, 'new')));
     await moves.finish(moved!.id);
     await moves.begin({ kind: 'join', at: 50 });
     await expect.poll(() => other.route(30).slot === other.route(60).slot).toBe(true);
-    resolve();
-    expect(await reading).toBe('new');
-    expect(runs).toBe(2);
+    reading.goOn();
+    expect(await reading.done).toBe('new');
+    expect(reading.runs).toBe(2);
   });
 
   it('have the ids of their parts', async () => {

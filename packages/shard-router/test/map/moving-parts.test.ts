@@ -8,7 +8,7 @@ import {
 } from '../../src/errors/routing.ts';
 import { ShardIds } from '../../src/ids/shard-ids.ts';
 import { noteOf, put, rowsOf } from '../support/moving-shards.ts';
-import { filled, tenantsIn } from './tenants.ts';
+import { begunRead, filled, tenantsIn } from './tenants.ts';
 
 const byRange = {
   layout: {
@@ -63,20 +63,12 @@ describe('a map of ranges', () => {
     const { one, router, mover } = await filled(byRange);
     const other = await router(byRange);
     const moves = mover();
-    let resolve!: () => void;
-    const promise = new Promise<void>(done => {
-      resolve = done;
-    });
-    let runs = 0;
-    const reading = other.on(30).read(async db => {
-      if (runs++ === 0) await promise;
-      return noteOf(db, 30);
-    });
+    const reading = begunRead(other, 30);
     const [moved] = await moves.move({ kind: 'cut', at: 20, to: 'c' });
     await one.on(30).write(db => db.execute(put(30, 1, 'new')));
-    resolve();
-    expect(await reading).toBe('new');
-    expect(runs).toBe(2);
+    reading.goOn();
+    expect(await reading.done).toBe('new');
+    expect(reading.runs).toBe(2);
     await moves.rollback(moved!.id);
     expect(other.route(30).shard).toBe('a');
   });

@@ -1,6 +1,6 @@
 import type { MemoryClient, MemoryShard } from '../../src/memory/memory-shard.ts';
 import type { ShardRouter } from '../../src/router.ts';
-import { type MovingShards, movingShards, put, rowsOf } from '../support/moving-shards.ts';
+import { type MovingShards, movingShards, noteOf, put, rowsOf } from '../support/moving-shards.ts';
 
 export const tenantsIn = async (shard: MemoryShard): Promise<number[]> =>
   (await shard.read(db => db.execute(rowsOf()))).rows.map(row => Number(row['tenant'])).sort((a, b) => a - b);
@@ -21,4 +21,24 @@ export async function filled(
   for (let tenant = 0; tenant < 100; tenant += 10)
     await router.on(tenant).write(db => db.execute(put(tenant, 1)));
   return { ...site, one: router };
+}
+
+interface BegunRead {
+  runs: number;
+  goOn(): void;
+  done: Promise<unknown>;
+}
+
+/** A read of a row which began before what comes next, and goes on when it is told to. */
+export function begunRead(router: ShardRouter<MemoryClient>, tenant: number): BegunRead {
+  let goOn!: () => void;
+  const told = new Promise<void>(resolve => {
+    goOn = resolve;
+  });
+  const read: BegunRead = { runs: 0, goOn, done: Promise.resolve() };
+  read.done = router.on(tenant).read(async db => {
+    if (read.runs++ === 0) await told;
+    return noteOf(db, tenant);
+  });
+  return read;
 }

@@ -1,15 +1,10 @@
-import {
-  eventually,
-  type Postgres,
-  type SteppedClock,
-  startPostgres,
-  steppedClock,
-} from '@workspace/services';
+import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { UnroutedError } from '../../../src/index.ts';
 import type { PoolClientLike, PoolLike } from '../../../src/transactions/pool.ts';
+import { SteppedPostgres } from '../../support/stepped-postgres.ts';
 import { OutboxSite, Recorder, settles, soon } from '../site.ts';
 
 /** What users have reported of rows that come from elsewhere or go without their relay, and of times when a clock is set. */
@@ -102,17 +97,11 @@ describeWith({ own: 'postgres' }, 'reports of rows of an outbox', () => {
 });
 
 describeWith([{ own: 'postgres' }, 'cc'], 'reports of clocks of an outbox', () => {
-  let clock: SteppedClock;
-  let server: Postgres;
-  beforeAll(async () => {
-    clock = await steppedClock();
-    server = await startPostgres({ env: clock.env });
-  });
-  afterAll(() => server?.stop());
+  const stepped = new SteppedPostgres();
 
   it('what waits after a failure, and what is delayed, comes in its time when the clock of the server is set back (Particular/NServiceBus.SqlServer 463, margince/margince 1346)', async () => {
-    clock.set(0);
-    await using site = new OutboxSite(server.url);
+    stepped.clock.set(0);
+    await using site = new OutboxSite(stepped.server.url);
     const recorder = new Recorder();
     const delays: (number | undefined)[] = [];
     let isRefused = true;
@@ -133,11 +122,11 @@ describeWith([{ own: 'postgres' }, 'cc'], 'reports of clocks of an outbox', () =
       const [waits] = await site.sql(`SELECT count(*) FROM ${site.table} WHERE due IS NOT NULL`);
       expect(waits).toEqual({ count: '1' });
     }, soon);
-    clock.set(-3_600_000);
+    stepped.clock.set(-3_600_000);
     isRefused = false;
     await site.transaction(tx => queue.publish('order', { n: 2 }, { tx, key: 'a' }));
     await settles(() => expect(recorder.numbers).toEqual([1, 2]));
     expect(Math.max(...delays.map(each => each ?? 0))).toBeLessThanOrEqual(600_000);
-    clock.set(0);
+    stepped.clock.set(0);
   });
 });

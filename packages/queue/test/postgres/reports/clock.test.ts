@@ -1,13 +1,8 @@
-import {
-  eventually,
-  type Postgres,
-  type SteppedClock,
-  startPostgres,
-  steppedClock,
-} from '@workspace/services';
+import { eventually } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { group, message, Reader, send, topic } from '../../../src/conformance/subject.ts';
+import { SteppedPostgres } from '../../support/stepped-postgres.ts';
 import { QueueTables } from '../queue-tables.ts';
 
 /** What becomes of times when the clock of the server is set, which users of all queues over PostgreSQL meet one day. */
@@ -16,21 +11,15 @@ const hourMs = 3_600_000;
 const soon = { withinMs: 15_000 };
 
 describeWith([{ own: 'postgres' }, 'cc'], 'a clock of the server that is set', () => {
-  let clock: SteppedClock;
-  let server: Postgres;
-  beforeAll(async () => {
-    clock = await steppedClock();
-    server = await startPostgres({ env: clock.env });
-  });
-  afterAll(() => server?.stop());
+  const stepped = new SteppedPostgres();
 
   for (const [way, aheadMs] of [
     ['back', -hourMs],
     ['ahead', hourMs],
   ] as const) {
     it(`${way}: what is published then comes in its time, and in the order of its key`, async () => {
-      clock.set(0);
-      const tables = new QueueTables(server.url);
+      stepped.clock.set(0);
+      const tables = new QueueTables(stepped.server.url);
       onTestFinished(() => tables[Symbol.asyncDispose]());
       const driver = tables.driver({ leaseMs: 60_000 });
       await driver.migrate();
@@ -44,7 +33,7 @@ describeWith([{ own: 'postgres' }, 'cc'], 'a clock of the server that is set', (
         await next('1', 300);
         await reader.received.splice(0)[0]!.ack();
       }
-      clock.set(aheadMs);
+      stepped.clock.set(aheadMs);
       const [now] = await tables.sql('SELECT extract(epoch FROM clock_timestamp())::float8 AS s');
       expect(Math.abs((now!['s'] as number) * 1_000 - Date.now() - aheadMs)).toBeLessThan(hourMs / 2);
       await next('2', 5); // Due before the next look
