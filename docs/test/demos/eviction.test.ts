@@ -1,7 +1,7 @@
 import { seededRandom } from '@ashlar/core';
 import { expect, test } from 'vitest';
-import { EvictionSimulation, policies } from '../.vitepress/theme/cache/simulation.ts';
-import { keysOf, type Traffic } from '../.vitepress/theme/cache/traffic.ts';
+import { EvictionSimulation, policies } from '../../.vitepress/theme/cache/simulation.ts';
+import { keysOf, type Traffic } from '../../.vitepress/theme/cache/traffic.ts';
 import { inPage } from './in-page.ts';
 
 /** The hit ratios after some seconds, by name. */

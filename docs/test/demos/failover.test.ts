@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FailoverSimulation } from '../.vitepress/theme/failover/simulation.ts';
+import { FailoverSimulation } from '../../.vitepress/theme/failover/simulation.ts';
 import { inPage } from './in-page.ts';
 
 const server = (simulation: FailoverSimulation, id: string) =>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { leaseMs, QueueSimulation } from '../.vitepress/theme/queue/simulation.ts';
+import { leaseMs, QueueSimulation } from '../../.vitepress/theme/queue/simulation.ts';
 import { inPage } from './in-page.ts';
 
 const start = () => QueueSimulation.start(['worker-1', 'worker-2']);

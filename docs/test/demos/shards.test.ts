@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ShardsSimulation } from '../.vitepress/theme/shards/simulation.ts';
+import { ShardsSimulation } from '../../.vitepress/theme/shards/simulation.ts';
 import { inPage } from './in-page.ts';
 
 const slotsOf = (simulation: ShardsSimulation) =>

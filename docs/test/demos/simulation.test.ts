@@ -1,6 +1,6 @@
 import { leastRequests, peakEwma, roundRobin } from '@ashlar/lb';
 import { expect, test } from 'vitest';
-import { roomOf, Simulation } from '../.vitepress/theme/lb/simulation.ts';
+import { roomOf, Simulation } from '../../.vitepress/theme/lb/simulation.ts';
 
 const simulate = () => new Simulation({ least: leastRequests(), turns: roundRobin() }, 5, 42);
 

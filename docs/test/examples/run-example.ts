@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
 
-export const examples: string = resolve(import.meta.dirname, '../examples');
+export const examples: string = resolve(import.meta.dirname, '../../examples');
 const flags = ['--import', 'tsx', '--conditions', '@ashlar/source'];
 
 /** A comment behind `console.log` says what it prints. */
@@ -23,7 +23,7 @@ export async function runExample(
   expect(expected).not.toEqual([]);
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [...flags, ...nodeFlags, path], {
     timeout: 50_000,
-    env: { ...process.env, TSX_TSCONFIG_PATH: resolve(examples, '../tsconfig.json'), ...env },
+    env: { ...process.env, TSX_TSCONFIG_PATH: resolve(examples, '../../tsconfig.json'), ...env },
   });
   expect(stdout.trimEnd().split('\n')).toEqual(expected);
   expect(stderr).toBe('');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { pathAlong, placeOf } from '../.vitepress/theme/ring/geometry.ts';
-import { moduloMoves, RingDemo, told } from '../.vitepress/theme/ring/ring-demo.ts';
+import { pathAlong, placeOf } from '../../.vitepress/theme/ring/geometry.ts';
+import { moduloMoves, RingDemo, told } from '../../.vitepress/theme/ring/ring-demo.ts';
 
 const top = 2 ** 32 - 1;
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { runInThisContext } from 'node:vm';
 import { build } from 'rolldown';
 
-const theme = join(import.meta.dirname, '../.vitepress/theme');
+const theme = join(import.meta.dirname, '../../.vitepress/theme');
 
 /** What Node has and a page has not. */
 const ofNode: readonly string[] = [

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keyCount, leaseMs, PublishSimulation } from '../.vitepress/theme/precompute/simulation.ts';
+import { keyCount, leaseMs, PublishSimulation } from '../../.vitepress/theme/precompute/simulation.ts';
 import { inPage } from './in-page.ts';
 
 const start = () => PublishSimulation.start(['builder-1', 'builder-2']);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Steps } from '../.vitepress/theme/demo/steps.ts';
+import { Steps } from '../../.vitepress/theme/demo/steps.ts';
 
 /** A simulation whose steps end when they are told to. */
 class Slow {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LeaseSimulation, ttlMs } from '../.vitepress/theme/lease/simulation.ts';
+import { LeaseSimulation, ttlMs } from '../../.vitepress/theme/lease/simulation.ts';
 import { inPage } from './in-page.ts';
 
 const start = () => LeaseSimulation.start(['one', 'two', 'three']);
