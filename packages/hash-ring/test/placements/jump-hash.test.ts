@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { JumpHash } from '../src/index.ts';
-import { jump, strideOf } from '../src/placements/jump-hash.ts';
+import { JumpHash } from '../../src/index.ts';
+import { jump, strideOf } from '../../src/placements/jump-hash.ts';
 
 /** As the paper has it, in 64-bit integers. */
 function reference(key: bigint, buckets: number): number {

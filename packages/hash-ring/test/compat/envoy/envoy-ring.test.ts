@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type ByteHash64, Circle64, ringOf, xx } from '../../src/compat/envoy/ring.ts';
-import { murmur64A } from '../../src/compat/hash/murmur2.ts';
-import { envoyRingHash } from '../../src/compat/index.ts';
+import { type ByteHash64, Circle64, ringOf, xx } from '../../../src/compat/envoy/ring.ts';
+import { murmur64A } from '../../../src/compat/hash/murmur2.ts';
+import { envoyRingHash } from '../../../src/compat/index.ts';
+import { xxh64Reference } from '../support/reference.ts';
 import { addresses, alike, keys, withOneDown } from './envoy.ts';
-import { xxh64Reference } from './reference.ts';
 
 // The rings that Envoy's own unit tests expect, in ring_hash_lb_test.cc.
 

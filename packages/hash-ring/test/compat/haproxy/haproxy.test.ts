@@ -1,10 +1,10 @@
 import { freePorts, type PortServer, startHaproxy } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type HaproxyNode, type HaproxyOptions, haproxyHash } from '../../src/compat/index.ts';
-import { sampleKeys } from './keys.ts';
-import { misplaced } from './misplaced.ts';
-import { askOverHttp, pipelined } from './pipeline.ts';
+import { type HaproxyNode, type HaproxyOptions, haproxyHash } from '../../../src/compat/index.ts';
+import { sampleKeys } from '../support/keys.ts';
+import { misplaced } from '../support/misplaced.ts';
+import { askOverHttp, pipelined } from '../support/pipeline.ts';
 
 const keys = sampleKeys(2_000, 2, 900);
 

@@ -8,7 +8,7 @@ import {
   murmur3,
   type RingNode,
   UnknownNodeError,
-} from '../src/index.ts';
+} from '../../src/index.ts';
 
 const keys = Array.from({ length: 400 }, (_, i) => `user:${i}`);
 const nodeIds = ['a', 'b', 'c', 'd', 'e', 'f'];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { envoyMaglev } from '../../src/compat/index.ts';
+import { envoyMaglev } from '../../../src/compat/index.ts';
+import { xxh64Reference } from '../support/reference.ts';
 import { addresses, alike, keys, withOneDown } from './envoy.ts';
-import { xxh64Reference } from './reference.ts';
 
 // The tables that Envoy's own unit tests expect, in maglev_lb_test.cc.
 

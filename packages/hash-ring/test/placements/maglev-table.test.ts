@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '@ashlar/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Key, MaglevTable, murmur3, type RingNode } from '../src/index.ts';
+import { type Key, MaglevTable, murmur3, type RingNode } from '../../src/index.ts';
 
 /** Keys of the form `#123` stand at that entry of the table. */
 const placed = (key: Key) =>

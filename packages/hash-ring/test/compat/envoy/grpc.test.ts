@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { envoyRingHash, grpcRingHash } from '../../src/compat/index.ts';
-import { byCodePoint } from '../../src/compat/system/system-nodes.ts';
+import { envoyRingHash, grpcRingHash } from '../../../src/compat/index.ts';
+import { byCodePoint } from '../../../src/compat/system/system-nodes.ts';
 import { addresses, alike, keys, withOneDown } from './envoy.ts';
 
 describe('grpcRingHash', () => {

@@ -1,4 +1,4 @@
-import type { Placement } from '../../src/index.ts';
+import type { Placement } from '../../../src/index.ts';
 
 /** The keys that a placement gives to others than the real owners, with both: empty where it is compatible. */
 export function misplaced(

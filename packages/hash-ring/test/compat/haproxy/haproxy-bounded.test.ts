@@ -6,7 +6,7 @@ import { type Random, seededRandom } from '@ashlar/core';
 import { type PortServer, startHaproxy } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type HaproxyBoundedOptions, type HaproxyNode, haproxyBounded } from '../../src/compat/index.ts';
+import { type HaproxyBoundedOptions, type HaproxyNode, haproxyBounded } from '../../../src/compat/index.ts';
 
 interface Case {
   readonly servers: readonly HaproxyNode[];

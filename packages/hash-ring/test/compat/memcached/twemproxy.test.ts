@@ -9,10 +9,10 @@ import {
   type TwemproxyNode,
   type TwemproxyOptions,
   twemproxyHash,
-} from '../../src/compat/index.ts';
-import { sampleKeys } from './keys.ts';
-import { misplaced } from './misplaced.ts';
-import { pipelined } from './pipeline.ts';
+} from '../../../src/compat/index.ts';
+import { sampleKeys } from '../support/keys.ts';
+import { misplaced } from '../support/misplaced.ts';
+import { pipelined } from '../support/pipeline.ts';
 
 const keys = sampleKeys(2_000, 4);
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Continuum } from '../src/ring/continuum.ts';
+import { Continuum } from '../../src/ring/continuum.ts';
 
 type Point = readonly [point: number, owner: number];
 

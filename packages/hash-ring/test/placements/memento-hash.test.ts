@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '@ashlar/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DuplicateNodeError, MementoHash, UnknownNodeError } from '../src/index.ts';
+import { DuplicateNodeError, MementoHash, UnknownNodeError } from '../../src/index.ts';
 
 const keys = Array.from({ length: 1_000 }, (_, i) => `user:${i}`);
 const named = (count: number) => Array.from({ length: count }, (_, i) => `n${i}`);

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { SystemNode } from '../../src/compat/index.ts';
+import type { SystemNode } from '../../../src/compat/index.ts';
 
 /** What nginx does where two servers have a point at one place. */
 export interface Collision {

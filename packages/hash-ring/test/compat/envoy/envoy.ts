@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import type { EnvoyNode } from '../../src/compat/index.ts';
-import type { Placement } from '../../src/index.ts';
-import { sampleKeys } from './keys.ts';
+import type { EnvoyNode } from '../../../src/compat/index.ts';
+import type { Placement } from '../../../src/index.ts';
+import { sampleKeys } from '../support/keys.ts';
 
 export const keys: string[] = sampleKeys(1_000, 6);
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DuplicateNodeError, RendezvousHash, UnknownNodeError } from '../src/index.ts';
+import { DuplicateNodeError, RendezvousHash, UnknownNodeError } from '../../src/index.ts';
 
 const keys = Array.from({ length: 40_000 }, (_, i) => `user:${i}`);
 

@@ -11,10 +11,10 @@ import {
   ketama,
   type LibmemcachedHash,
   type SystemNode,
-} from '../../src/compat/index.ts';
-import { libmemcachedHashes } from '../../src/compat/memcached/hashes.ts';
-import { sampleKeys } from './keys.ts';
-import { misplaced } from './misplaced.ts';
+} from '../../../src/compat/index.ts';
+import { libmemcachedHashes } from '../../../src/compat/memcached/hashes.ts';
+import { sampleKeys } from '../support/keys.ts';
+import { misplaced } from '../support/misplaced.ts';
 
 const run = promisify(execFile);
 const keys = sampleKeys(2_000, 3);
