@@ -3,11 +3,11 @@ import { get } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { fetch, request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { StallWatch } from '../../src/adapters/http/limits/stall-watch.ts';
-import { LoadBalancer } from '../../src/index.ts';
-import { dispatching } from '../support/dispatching.ts';
-import { front } from '../support/front.ts';
-import { HeldAnswers } from '../support/servers/held-answers.ts';
+import { StallWatch } from '../../../src/adapters/http/limits/stall-watch.ts';
+import { LoadBalancer } from '../../../src/index.ts';
+import { dispatching } from '../../support/dispatching.ts';
+import { front } from '../../support/front.ts';
+import { HeldAnswers } from '../../support/servers/held-answers.ts';
 
 const requests = 12;
 const timeoutMs = 700;

@@ -14,10 +14,10 @@ import {
   type PickRequest,
   type Policy,
   roundRobin,
-} from '../../src/index.ts';
-import { policies } from '../policies.ts';
-import { Feed } from '../support/discovery/feed.ts';
-import { heard } from '../support/heard.ts';
+} from '../../../src/index.ts';
+import { policies } from '../../policies.ts';
+import { Feed } from '../../support/discovery/feed.ts';
+import { heard } from '../../support/heard.ts';
 
 function balancer(options: Partial<LoadBalancerOptions<Endpoint>> = {}) {
   const clock = new ManualClock();

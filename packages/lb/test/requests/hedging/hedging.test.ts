@@ -10,8 +10,8 @@ import {
   type Policy,
   peakEwma,
   roundRobin,
-} from '../../src/index.ts';
-import { heard } from '../support/heard.ts';
+} from '../../../src/index.ts';
+import { heard } from '../../support/heard.ts';
 
 type E = { id: string };
 const endpoints: E[] = [{ id: 'a' }, { id: 'b' }, { id: 'c' }, { id: 'd' }];

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { TunnelIdleError } from '../../../src/adapters/proxy.ts';
-import { front } from '../../support/front.ts';
-import { heard } from '../../support/heard.ts';
-import { Replica } from '../../support/servers/replica.ts';
-import { scripted } from '../../support/servers/scripted.ts';
-import { until } from '../../support/until.ts';
+import { TunnelIdleError } from '../../../../src/adapters/proxy.ts';
+import { front } from '../../../support/front.ts';
+import { heard } from '../../../support/heard.ts';
+import { Replica } from '../../../support/servers/replica.ts';
+import { scripted } from '../../../support/servers/scripted.ts';
+import { until } from '../../../support/until.ts';
 
 const upgrade = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n';
 

@@ -2,11 +2,11 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { dispatching } from '../support/dispatching.ts';
-import { front } from '../support/front.ts';
-import { ask, exchanged } from '../support/raw.ts';
-import { scripted } from '../support/servers/scripted.ts';
-import { until } from '../support/until.ts';
+import { dispatching } from '../../support/dispatching.ts';
+import { front } from '../../support/front.ts';
+import { ask, exchanged } from '../../support/raw.ts';
+import { scripted } from '../../support/servers/scripted.ts';
+import { until } from '../../support/until.ts';
 
 const ok = 'HTTP/1.1 200 Very Fine\r\nContent-Length: 2\r\n\r\nok';
 const go = 'HTTP/1.1 100 Continue\r\n\r\n';

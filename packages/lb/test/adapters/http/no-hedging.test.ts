@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 import { expect, it } from 'vitest';
-import { dispatching } from '../support/dispatching.ts';
-import { front } from '../support/front.ts';
-import { listening } from '../support/servers/listening.ts';
+import { dispatching } from '../../support/dispatching.ts';
+import { front } from '../../support/front.ts';
+import { listening } from '../../support/servers/listening.ts';
 
 /** Two endpoints that take far longer than the delay of a hedge, and how many requests they get. */
 async function slow() {

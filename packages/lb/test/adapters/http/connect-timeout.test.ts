@@ -1,9 +1,9 @@
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { dispatching } from '../support/dispatching.ts';
-import { front } from '../support/front.ts';
-import { deafUrl } from '../support/servers/deaf.ts';
-import { Replica } from '../support/servers/replica.ts';
+import { dispatching } from '../../support/dispatching.ts';
+import { front } from '../../support/front.ts';
+import { deafUrl } from '../../support/servers/deaf.ts';
+import { Replica } from '../../support/servers/replica.ts';
 
 /** The other limits are longer than a test. */
 const limits = { connectTimeoutMs: 100, headersTimeoutMs: 600_000, idleTimeoutMs: 600_000 };

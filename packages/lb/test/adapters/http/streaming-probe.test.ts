@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { dispatching } from '../support/dispatching.ts';
-import { front } from '../support/front.ts';
-import { fail, stateOf } from '../support/policies/picking.ts';
-import { listening } from '../support/servers/listening.ts';
-import { until } from '../support/until.ts';
+import { dispatching } from '../../support/dispatching.ts';
+import { front } from '../../support/front.ts';
+import { fail, stateOf } from '../../support/policies/picking.ts';
+import { listening } from '../../support/servers/listening.ts';
+import { until } from '../../support/until.ts';
 
 /** An endpoint whose answers never end: an event stream, or a connection that has switched protocols. */
 async function streaming() {

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ReverseProxy } from '@ashlar/lb/proxy';
 import { describe, expect, it } from 'vitest';
-import { known } from '../fuzz/differences.ts';
-import { fuzz } from '../fuzz/run.ts';
-import { kindOf } from '../fuzz/verdict/difference.ts';
-import type { Wrap } from '../fuzz/wire/subjects.ts';
+import { known } from '../../../fuzz/differences.ts';
+import { fuzz } from '../../../fuzz/run.ts';
+import { kindOf } from '../../../fuzz/verdict/difference.ts';
+import type { Wrap } from '../../../fuzz/wire/subjects.ts';
 
 /** Does something to each request and its response before the proxy sees them. */
 function broken(harm: (request: IncomingMessage, response: ServerResponse) => void): Wrap {

@@ -1,8 +1,8 @@
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { dispatching } from '../support/dispatching.ts';
-import { front } from '../support/front.ts';
-import { Replica } from '../support/servers/replica.ts';
+import { dispatching } from '../../support/dispatching.ts';
+import { front } from '../../support/front.ts';
+import { Replica } from '../../support/servers/replica.ts';
 
 /** One connection to each endpoint; the first is taken by an event stream. */
 const limits = { connections: 1, connectTimeoutMs: 200, headersTimeoutMs: 400, idleTimeoutMs: 300_000 };

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { NoEndpointError } from '../../../src/index.ts';
-import { type Front, front } from '../../support/front.ts';
-import { Replica } from '../../support/servers/replica.ts';
-import { until } from '../../support/until.ts';
+import { NoEndpointError } from '../../../../src/index.ts';
+import { type Front, front } from '../../../support/front.ts';
+import { Replica } from '../../../support/servers/replica.ts';
+import { until } from '../../../support/until.ts';
 
 /** A client that asks to switch protocols. */
 class Client {

@@ -1,15 +1,15 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { StallWatch } from '../../../src/adapters/http/limits/stall-watch.ts';
-import { sent } from '../../../src/adapters/http/sent.ts';
-import { ClientGoneError } from '../../../src/adapters/proxy.ts';
-import { front } from '../../support/front.ts';
-import { heard } from '../../support/heard.ts';
-import { listening } from '../../support/servers/listening.ts';
-import { Replica } from '../../support/servers/replica.ts';
-import { scripted } from '../../support/servers/scripted.ts';
-import { until } from '../../support/until.ts';
+import { StallWatch } from '../../../../src/adapters/http/limits/stall-watch.ts';
+import { sent } from '../../../../src/adapters/http/sent.ts';
+import { ClientGoneError } from '../../../../src/adapters/proxy.ts';
+import { front } from '../../../support/front.ts';
+import { heard } from '../../../support/heard.ts';
+import { listening } from '../../../support/servers/listening.ts';
+import { Replica } from '../../../support/servers/replica.ts';
+import { scripted } from '../../../support/servers/scripted.ts';
+import { until } from '../../../support/until.ts';
 
 function client(port: number): Socket {
   const socket = connect(port, '127.0.0.1').setEncoding('latin1');

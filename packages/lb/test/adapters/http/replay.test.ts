@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Replay } from '../../src/adapters/http/replay.ts';
-import { RequestStalledError } from '../../src/adapters/proxy.ts';
+import { Replay } from '../../../src/adapters/http/replay.ts';
+import { RequestStalledError } from '../../../src/adapters/proxy.ts';
 
 describe('the chunks of a body', () => {
   beforeEach(() => void vi.useFakeTimers());

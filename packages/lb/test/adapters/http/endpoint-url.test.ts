@@ -3,13 +3,13 @@ import { inspect } from 'node:util';
 import { memoryStore } from '@ashlar/store';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { register } from '../../src/adapters/registry.ts';
-import { httpCheck } from '../../src/index.ts';
-import { dispatching } from '../support/dispatching.ts';
-import { front } from '../support/front.ts';
-import { heard } from '../support/heard.ts';
-import { ask, raw } from '../support/raw.ts';
-import { listening } from '../support/servers/listening.ts';
+import { register } from '../../../src/adapters/registry.ts';
+import { httpCheck } from '../../../src/index.ts';
+import { dispatching } from '../../support/dispatching.ts';
+import { front } from '../../support/front.ts';
+import { heard } from '../../support/heard.ts';
+import { ask, raw } from '../../support/raw.ts';
+import { listening } from '../../support/servers/listening.ts';
 
 type Way = (endpoint: { id: string; url: string }, path: string, authorization?: string) => Promise<unknown>;
 

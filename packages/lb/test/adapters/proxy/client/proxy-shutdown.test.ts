@@ -4,11 +4,11 @@ import { connect, type Socket } from 'node:net';
 import express from 'express';
 import fastify from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { front } from '../../support/front.ts';
-import { listening } from '../../support/servers/listening.ts';
-import { Replica } from '../../support/servers/replica.ts';
-import { type Scripted, scripted } from '../../support/servers/scripted.ts';
-import { until } from '../../support/until.ts';
+import { front } from '../../../support/front.ts';
+import { listening } from '../../../support/servers/listening.ts';
+import { Replica } from '../../../support/servers/replica.ts';
+import { type Scripted, scripted } from '../../../support/servers/scripted.ts';
+import { until } from '../../../support/until.ts';
 
 /** An endpoint that answers when it is told to. */
 async function waiting(): Promise<Scripted & { answer(): void }> {

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { dispatching } from '../support/dispatching.ts';
-import { front } from '../support/front.ts';
-import { type Scripted, scripted } from '../support/servers/scripted.ts';
-import { until } from '../support/until.ts';
+import { dispatching } from '../../support/dispatching.ts';
+import { front } from '../../support/front.ts';
+import { type Scripted, scripted } from '../../support/servers/scripted.ts';
+import { until } from '../../support/until.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 

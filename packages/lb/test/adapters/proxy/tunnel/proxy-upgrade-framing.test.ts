@@ -1,10 +1,10 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { front } from '../../support/front.ts';
-import { exchanged, raw } from '../../support/raw.ts';
-import { listening } from '../../support/servers/listening.ts';
-import { scripted } from '../../support/servers/scripted.ts';
-import { until } from '../../support/until.ts';
+import { front } from '../../../support/front.ts';
+import { exchanged, raw } from '../../../support/raw.ts';
+import { listening } from '../../../support/servers/listening.ts';
+import { scripted } from '../../../support/servers/scripted.ts';
+import { until } from '../../../support/until.ts';
 
 const upgrade = 'GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n';
 const refused = 'HTTP/1.1 403 Forbidden\r\nX-Why: no\r\n';

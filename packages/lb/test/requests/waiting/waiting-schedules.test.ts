@@ -2,8 +2,8 @@ import { seededRandom } from '@ashlar/core';
 import { ManualClock } from '@ashlar/core/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { consistent, LoadBalancer, leastRequests, type Picked, roundRobin } from '../../src/index.ts';
-import { Feed } from '../support/discovery/feed.ts';
+import { consistent, LoadBalancer, leastRequests, type Picked, roundRobin } from '../../../src/index.ts';
+import { Feed } from '../../support/discovery/feed.ts';
 
 interface Limited {
   readonly id: string;

@@ -2,9 +2,9 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { reverseProxy } from '../../src/adapters/proxy.ts';
-import { balancedDispatcher } from '../../src/adapters/undici.ts';
-import { LoadBalancer } from '../../src/index.ts';
+import { reverseProxy } from '../../../src/adapters/proxy.ts';
+import { balancedDispatcher } from '../../../src/adapters/undici.ts';
+import { LoadBalancer } from '../../../src/index.ts';
 
 /** A balancer over three endpoints that all limit this client. */
 async function limited() {

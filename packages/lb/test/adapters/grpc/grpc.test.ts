@@ -11,16 +11,16 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type BalancedChannelOptions, balancedChannel } from '../../src/adapters/grpc.ts';
+import { type BalancedChannelOptions, balancedChannel } from '../../../src/adapters/grpc.ts';
 import {
   consistent,
   type Endpoint,
   LoadBalancer,
   type LoadBalancerOptions,
   roundRobin,
-} from '../../src/index.ts';
-import { Feed } from '../support/discovery/feed.ts';
-import { until } from '../support/until.ts';
+} from '../../../src/index.ts';
+import { Feed } from '../../support/discovery/feed.ts';
+import { until } from '../../support/until.ts';
 
 const bytes = { serialize: (value: Buffer) => value, deserialize: (value: Buffer) => value };
 const say = {

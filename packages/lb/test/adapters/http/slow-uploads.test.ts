@@ -2,9 +2,9 @@ import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
 import { request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { dispatching } from '../support/dispatching.ts';
-import { front } from '../support/front.ts';
-import { listening } from '../support/servers/listening.ts';
+import { dispatching } from '../../support/dispatching.ts';
+import { front } from '../../support/front.ts';
+import { listening } from '../../support/servers/listening.ts';
 
 const limits = { headersTimeoutMs: 300, requestBufferBytes: 64 * 2 ** 20 };
 const body = Buffer.alloc(12 * 2 ** 20);

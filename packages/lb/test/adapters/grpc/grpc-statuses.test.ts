@@ -7,10 +7,10 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { expect, it, onTestFinished } from 'vitest';
-import { type BalancedChannelOptions, balancedChannel } from '../../src/adapters/grpc.ts';
-import { LoadBalancer } from '../../src/index.ts';
-import { heard } from '../support/heard.ts';
-import { until } from '../support/until.ts';
+import { type BalancedChannelOptions, balancedChannel } from '../../../src/adapters/grpc.ts';
+import { LoadBalancer } from '../../../src/index.ts';
+import { heard } from '../../support/heard.ts';
+import { until } from '../../support/until.ts';
 
 const same = (value: Buffer) => value;
 const end = {

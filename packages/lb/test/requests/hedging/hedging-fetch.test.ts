@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { LoadBalancer, roundRobin } from '../../src/index.ts';
-import { Replica } from '../support/servers/replica.ts';
+import { LoadBalancer, roundRobin } from '../../../src/index.ts';
+import { Replica } from '../../support/servers/replica.ts';
 
 /** The first goes to `slow`, its hedge to `quick`. */
 async function replicas(mode: string): Promise<{ slow: Replica; quick: Replica; lb: LoadBalancer<Replica> }> {
