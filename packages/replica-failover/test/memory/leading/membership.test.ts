@@ -10,8 +10,8 @@ import {
   NoStandbyError,
   ReplicaSet,
   type TermRecord,
-} from '../../src/index.ts';
-import { poll } from './poll.ts';
+} from '../../../src/index.ts';
+import { poll } from '../poll.ts';
 
 const quick = { intervalMs: 10, deadlineMs: 200 };
 

@@ -9,8 +9,8 @@ import {
   memoryCluster,
   ReplicaSet,
   ReplicaSetClosedError,
-} from '../../src/index.ts';
-import { poll } from './poll.ts';
+} from '../../../src/index.ts';
+import { poll } from '../poll.ts';
 
 const quick = { intervalMs: 10, deadlineMs: 200 };
 

@@ -8,7 +8,7 @@ import {
   ReplicaSet,
   type Server,
   type TermRecord,
-} from '../../src/index.ts';
+} from '../../../src/index.ts';
 
 const stepMs = 50;
 /** The claim of who stands still ends after 3 s; then another process has so long. */

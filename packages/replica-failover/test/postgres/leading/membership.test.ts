@@ -1,8 +1,8 @@
 import { memoryStore } from '@ashlar/store';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type PostgresCluster, startCluster } from '../../faults/postgres/cluster.ts';
-import { leading, NoStandbyError, ReplicaSet } from '../../src/index.ts';
+import { type PostgresCluster, startCluster } from '../../../faults/postgres/cluster.ts';
+import { leading, NoStandbyError, ReplicaSet } from '../../../src/index.ts';
 
 // The tests go on from each other: one cluster, and the order in which they stand
 describe('members over PostgreSQL', () => {

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type PostgresCluster, signalAll, startCluster } from '../../faults/postgres/cluster.ts';
-import { Session, TermPassedError } from '../../src/index.ts';
-import { ledServers } from '../led.ts';
+import { type PostgresCluster, signalAll, startCluster } from '../../../faults/postgres/cluster.ts';
+import { Session, TermPassedError } from '../../../src/index.ts';
+import { ledServers } from '../../led.ts';
 
 const never = new AbortController().signal;
 

@@ -13,9 +13,9 @@ import {
   Session,
   type TermRecord,
   WaitingFullError,
-} from '../../src/index.ts';
-import { over } from './changed-server.ts';
-import { poll } from './poll.ts';
+} from '../../../src/index.ts';
+import { over } from '../changed-server.ts';
+import { poll } from '../poll.ts';
 
 const quick = { intervalMs: 10, deadlineMs: 200 };
 const never = new AbortController().signal;

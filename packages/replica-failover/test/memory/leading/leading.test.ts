@@ -11,7 +11,7 @@ import {
   Session,
   TermPassedError,
   type TermRecord,
-} from '../../src/index.ts';
+} from '../../../src/index.ts';
 
 const quick = { intervalMs: 10, deadlineMs: 20 };
 const aborted = new AbortController().signal;

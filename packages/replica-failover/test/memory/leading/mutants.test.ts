@@ -1,9 +1,9 @@
 import { memoryStore } from '@ashlar/store';
 import { expect, it } from 'vitest';
-import { type Administration, leading, memoryCluster, ReplicaSet, type Server } from '../../src/index.ts';
-import type { MemoryClient } from '../../src/memory/connection.ts';
-import { over } from './changed-server.ts';
-import { poll } from './poll.ts';
+import { type Administration, leading, memoryCluster, ReplicaSet, type Server } from '../../../src/index.ts';
+import type { MemoryClient } from '../../../src/memory/connection.ts';
+import { over } from '../changed-server.ts';
+import { poll } from '../poll.ts';
 
 const never = new AbortController().signal;
 type Detach = (administration: Administration, id: string) => Administration['detach'];

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type PostgresCluster, startCluster } from '../../faults/postgres/cluster.ts';
-import { type LeadingOptions, NoStandbyError, type ReplicaSet } from '../../src/index.ts';
-import { ledServers } from '../led.ts';
+import { type PostgresCluster, startCluster } from '../../../faults/postgres/cluster.ts';
+import { type LeadingOptions, NoStandbyError, type ReplicaSet } from '../../../src/index.ts';
+import { ledServers } from '../../led.ts';
 
 // Each moves the primary, so each has a cluster of its own
 describe('switchover over PostgreSQL, where the set leads', () => {
