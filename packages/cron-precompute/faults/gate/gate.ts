@@ -1,8 +1,8 @@
 import { Peer } from '@workspace/faults';
 import { startRedis } from '@workspace/services';
 import { Redis } from 'ioredis';
-import { type Fault, type Finding, Tally } from './fault.ts';
-import { fill, requestMs } from './gate-data.ts';
+import { type Fault, type Finding, Tally } from '../fault.ts';
+import { fill, requestMs } from './data.ts';
 
 /** A time in which users come, first many, then few. */
 export interface Block {
@@ -70,8 +70,8 @@ async function runOf(
   random: () => number,
 ): Promise<Finding> {
   const deadlineMs = phase.busyMs + phase.quietMs;
-  const foreground = new Peer<ForegroundSaid>(new URL('./gate-foreground-process.ts', import.meta.url), url);
-  const job = new Peer<JobSaid>(new URL('./gate-job-process.ts', import.meta.url), url);
+  const foreground = new Peer<ForegroundSaid>(new URL('./foreground-process.ts', import.meta.url), url);
+  const job = new Peer<JobSaid>(new URL('./job-process.ts', import.meta.url), url);
   try {
     await Promise.all([foreground.next(), job.next()]);
     const gapMs = (await requestMs(redis)) / utilization;

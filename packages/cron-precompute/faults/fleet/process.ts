@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { endWithParent } from '@workspace/program';
-import { channels, type PublishedMessage } from '../src/index.ts';
-import { connect } from '../test/fixtures/backends.ts';
-import { Tally } from './fault.ts';
-import { bestSellers, type FleetSaid, type FleetSettings, fastClock, keys, report } from './fleet-data.ts';
+import { channels, type PublishedMessage } from '../../src/index.ts';
+import { connect } from '../../test/fixtures/backends.ts';
+import { Tally } from '../fault.ts';
+import { bestSellers, type FleetSaid, type FleetSettings, fastClock, keys, report } from './data.ts';
 
 /** One scheduler of the fleet, which builds, publishes and reads, until it is killed. */
 endWithParent();

@@ -1,10 +1,10 @@
 import { Peer } from '@workspace/faults';
-import { Vault } from '../src/publish/vault.ts';
-import { Ledger } from '../src/runs/ledger.ts';
-import { type CrashSettings, dataOf } from './crash-data.ts';
-import { type Fault, type Finding, Tally } from './fault.ts';
-import { keys } from './fleet-data.ts';
-import { type Kind, Site } from './site.ts';
+import { Vault } from '../../src/publish/vault.ts';
+import { Ledger } from '../../src/runs/ledger.ts';
+import { type Fault, type Finding, Tally } from '../fault.ts';
+import { keys } from '../fleet/data.ts';
+import { type Kind, Site } from '../site.ts';
+import { type CrashSettings, dataOf } from './data.ts';
 
 /** A run makes fewer calls; past the last of them, nobody dies. */
 const steps = 26;
@@ -38,7 +38,7 @@ async function runOf(site: Site, step: number, isAfter: boolean): Promise<Findin
   }
 
   const settings: CrashSettings = { backend, step, isAfter };
-  const peer = new Peer<string>(new URL('./crash-process.ts', import.meta.url), settings);
+  const peer = new Peer<string>(new URL('./process.ts', import.meta.url), settings);
   await peer.next().catch(() => {}); // It has published, or died
   await peer.end();
 

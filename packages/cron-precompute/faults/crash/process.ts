@@ -1,7 +1,7 @@
 import type { Store } from '@ashlar/store';
 import { endWithParent } from '@workspace/program';
-import { connect } from '../test/fixtures/backends.ts';
-import { type CrashSettings, dataOf } from './crash-data.ts';
+import { connect } from '../../test/fixtures/backends.ts';
+import { type CrashSettings, dataOf } from './data.ts';
 
 /** Builds and publishes once, and dies at one of its calls of the store: before it is sent, or when its answer is there. */
 endWithParent();

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { seededRandom } from '@ashlar/core';
 import { endWithParent } from '@workspace/program';
 import { Redis } from 'ioredis';
+import { both, pairs } from './data.ts';
 import { type Block, type ForegroundSaid, p99 } from './gate.ts';
-import { both, pairs } from './gate-data.ts';
 
 /** Serves requests that come at random, whether or not those before are answered. Each asks Redis once. */
 endWithParent();

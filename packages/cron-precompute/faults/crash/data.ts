@@ -1,7 +1,7 @@
 import type { Store } from '@ashlar/store';
-import { Precompute } from '../src/index.ts';
-import type { Backend } from '../test/fixtures/backends.ts';
-import { keys } from './fleet-data.ts';
+import { Precompute } from '../../src/index.ts';
+import type { Backend } from '../../test/fixtures/backends.ts';
+import { keys } from '../fleet/data.ts';
 
 export interface CrashSettings {
   readonly backend: Backend;

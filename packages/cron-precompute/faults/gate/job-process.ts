@@ -1,9 +1,9 @@
 import { redisStore } from '@ashlar/store/redis';
 import { endWithParent } from '@workspace/program';
 import { Redis } from 'ioredis';
-import { gate, inChunks, Precompute } from '../src/index.ts';
+import { gate, inChunks, Precompute } from '../../src/index.ts';
+import { both, type Pair, pairs } from './data.ts';
 import type { JobSaid, JobTold } from './gate.ts';
-import { both, type Pair, pairs } from './gate-data.ts';
 
 /** Builds from Redis how many have viewed two products, a pair at a time, and publishes it there. */
 endWithParent();

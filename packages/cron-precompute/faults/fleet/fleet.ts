@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Random, seededRandom } from '@ashlar/core';
 import { Peer } from '@workspace/faults';
-import { cronSchedule } from '../src/index.ts';
-import { Vault } from '../src/publish/vault.ts';
-import { Ledger } from '../src/runs/ledger.ts';
-import type { JobState } from '../src/runs/state.ts';
-import { ticksBetween } from '../src/schedule/schedule.ts';
-import { type Fault, type Finding, Tally } from './fault.ts';
-import { bestSellers, type FleetSaid, type FleetSettings, fastClock, keys, report } from './fleet-data.ts';
-import { type Kind, Site } from './site.ts';
+import { cronSchedule } from '../../src/index.ts';
+import { Vault } from '../../src/publish/vault.ts';
+import { Ledger } from '../../src/runs/ledger.ts';
+import type { JobState } from '../../src/runs/state.ts';
+import { ticksBetween } from '../../src/schedule/schedule.ts';
+import { type Fault, type Finding, Tally } from '../fault.ts';
+import { type Kind, Site } from '../site.ts';
+import { bestSellers, type FleetSaid, type FleetSettings, fastClock, keys, report } from './data.ts';
 
 export interface FleetOptions {
   readonly schedulers: number;
@@ -153,7 +153,7 @@ class Member {
   }
 
   #start(): void {
-    const peer = new Peer<FleetSaid>(new URL('./fleet-process.ts', import.meta.url), this.#settings);
+    const peer = new Peer<FleetSaid>(new URL('./process.ts', import.meta.url), this.#settings);
     this.#peer = peer;
     this.#listening = this.#listen(peer);
   }

@@ -1,7 +1,7 @@
 import { systemClock } from '@ashlar/core';
 import type { Store } from '@ashlar/store';
-import { Job, type JobOptions, Precompute, type PrecomputeOptions, type WallClock } from '../src/index.ts';
-import type { Backend } from '../test/fixtures/backends.ts';
+import { Job, type JobOptions, Precompute, type PrecomputeOptions, type WallClock } from '../../src/index.ts';
+import type { Backend } from '../../test/fixtures/backends.ts';
 
 export const keys: readonly string[] = Array.from({ length: 60 }, (_, index) => `key ${index}`);
 
