@@ -2,11 +2,11 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CallOutcome, Random } from '@ashlar/core';
 import { within } from '@workspace/services';
-import { StoreUnavailableError, VersionConflictError } from '../src/errors.ts';
-import type { Entry, Store } from '../src/index.ts';
-import { follow } from '../src/watches/follow.ts';
-import type { Client } from './client.ts';
-import type { Tally } from './fault.ts';
+import { StoreUnavailableError, VersionConflictError } from '../../src/errors.ts';
+import type { Entry, Store } from '../../src/index.ts';
+import { follow } from '../../src/watches/follow.ts';
+import type { Client } from '../client.ts';
+import type { Tally } from '../fault.ts';
 import { Tenures } from './tenures.ts';
 
 const disconnected = 'ashlar:store:disconnected';

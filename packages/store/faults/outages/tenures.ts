@@ -1,4 +1,4 @@
-import type { Tally } from './fault.ts';
+import type { Tally } from '../fault.ts';
 
 /** A claim as its holder knew it, in milliseconds of this process. */
 export interface Tenure {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client, Kind } from './client.ts';
-import { type Fault, Tally } from './fault.ts';
-import { Site } from './site.ts';
+import type { Client, Kind } from '../client.ts';
+import { type Fault, Tally } from '../fault.ts';
+import { Site } from '../site.ts';
 import { Traffic } from './traffic.ts';
 
 const processes = 3;
