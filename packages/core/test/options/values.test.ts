@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { misspelled, nearest, describe as quoted, withoutSecrets } from '../src/index.ts';
+import { misspelled, nearest, describe as quoted, withoutSecrets } from '../../src/index.ts';
 
 describe('nearest', () => {
   it.each([

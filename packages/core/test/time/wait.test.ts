@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { abortable, backgroundClock, sleep } from '../src/index.ts';
+import { abortable, backgroundClock, sleep } from '../../src/index.ts';
 
 const day = 24 * 3600 * 1000;
 

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { onAbort } from '../src/index.ts';
+import { onAbort } from '../../src/index.ts';
 
 it('tells all who listen, with one listener on the signal and no warning', () => {
   const warned = vi.spyOn(process, 'emitWarning');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Backoff, seededRandom } from '../src/index.ts';
+import { Backoff, seededRandom } from '../../src/index.ts';
 
 describe('Backoff', () => {
   it('draws each pause evenly up to a ceiling that doubles', () => {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { withDeadline } from '../src/index.ts';
-import { ManualClock } from '../src/testing.ts';
+import { withDeadline } from '../../src/index.ts';
+import { ManualClock } from '../../src/testing.ts';
 
 const late = () => new Error('late');
 const never = new Promise<never>(() => {});

@@ -20,7 +20,7 @@ import {
   signal,
   systemClock,
   text,
-} from '../src/index.ts';
+} from '../../src/index.ts';
 
 interface RetryOptions {
   readonly attempts?: number;

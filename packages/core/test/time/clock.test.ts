@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type Clock, seededRandom, systemClock } from '../src/index.ts';
-import { ManualClock } from '../src/testing.ts';
+import { type Clock, seededRandom, systemClock } from '../../src/index.ts';
+import { ManualClock } from '../../src/testing.ts';
 
 describe('seededRandom', () => {
   it('repeats itself for one seed, differs for another, and fills [0, 1) evenly', () => {
@@ -23,7 +23,7 @@ describe('systemClock', () => {
   // Each in a module of its own, as the clock may be used or loaded first under fake timers
   const fresh = async () => {
     vi.resetModules();
-    const { systemClock } = await import('../src/time/clock.ts');
+    const { systemClock } = await import('../../src/time/clock.ts');
     return systemClock;
   };
   const passes = async (clock: Clock) => {
