@@ -1,11 +1,11 @@
 import { seededRandom } from '@ashlar/core';
 import { numbered, traceFile, withTraces } from '@workspace/services/traces';
 import { describe, expect, it } from 'vitest';
-import { type Features, featuresOf } from '../src/fit/features.ts';
-import { generatedFeatures } from '../src/fit/search.ts';
-import { readTrace } from '../src/workload/read-trace.ts';
-import { type SeasonName, seasons } from '../src/workload/seasons.ts';
-import { shopDay } from '../src/workload/shop-day.ts';
+import { type Features, featuresOf } from '../../src/fit/features.ts';
+import { generatedFeatures } from '../../src/fit/search.ts';
+import { readTrace } from '../../src/workload/read-trace.ts';
+import { type SeasonName, seasons } from '../../src/workload/seasons.ts';
+import { shopDay } from '../../src/workload/shop-day.ts';
 
 /** What `npm run fit` measured of the traces, which need not be there: requests, and shares in percent. */
 const measured = {

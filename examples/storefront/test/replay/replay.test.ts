@@ -5,16 +5,16 @@ import { seededRandom } from '@ashlar/core';
 import { HashRing } from '@ashlar/hash-ring';
 import { referenceRows, traceFile, withTraces } from '@workspace/services/traces';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { usualWarmUp } from '../src/cli/options.ts';
-import { evictionOf } from '../src/evictions.ts';
-import type { ReplayReport, Report } from '../src/output/report.ts';
-import { policyNames } from '../src/policies.ts';
-import { hitsOf } from '../src/replay/what-if.ts';
-import { readTrace } from '../src/workload/read-trace.ts';
-import { seasons } from '../src/workload/seasons.ts';
-import { shopDay } from '../src/workload/shop-day.ts';
+import { usualWarmUp } from '../../src/cli/options.ts';
+import { evictionOf } from '../../src/evictions.ts';
+import type { ReplayReport, Report } from '../../src/output/report.ts';
+import { policyNames } from '../../src/policies.ts';
+import { hitsOf } from '../../src/replay/what-if.ts';
+import { readTrace } from '../../src/workload/read-trace.ts';
+import { seasons } from '../../src/workload/seasons.ts';
+import { shopDay } from '../../src/workload/shop-day.ts';
+import { reportOf } from '../program.ts';
 import { lruHits } from './lru.ts';
-import { reportOf } from './program.ts';
 
 /** A request at a time to one replica: its hits are exactly those of a policy. */
 const oneAfterAnother = ['--replicas', '1', '--concurrency', '1', '--load-ms', '0'];

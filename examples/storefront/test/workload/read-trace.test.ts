@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { loadWorkload } from '../src/workload/load-workload.ts';
-import { readTrace } from '../src/workload/read-trace.ts';
+import { loadWorkload } from '../../src/workload/load-workload.ts';
+import { readTrace } from '../../src/workload/read-trace.ts';
 
 let folder: string;
 beforeAll(async () => {
