@@ -1,5 +1,5 @@
+import { type Flags, flagsHelp, type GivenFlags, readFlags } from '../flags.ts';
 import { exit, failed } from './ending.ts';
-import { type Flags, flagsHelp, type GivenFlags, readFlags } from './flags.ts';
 
 /** A program that does one thing with its flags and ends. */
 export interface Command {

@@ -1,6 +1,6 @@
 import { nearest } from '@ashlar/core';
+import { UsageError } from '../flags.ts';
 import { type Command, perform } from './command.ts';
-import { UsageError } from './flags.ts';
 import { runProgram } from './run-program.ts';
 
 /** Runs a program whose first argument names a command. Each command is given the signal of Ctrl-C. */

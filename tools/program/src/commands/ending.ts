@@ -1,5 +1,5 @@
 import { AshlarError } from '@ashlar/core';
-import { UsageError } from './flags.ts';
+import { UsageError } from '../flags.ts';
 
 /** Says on the standard error why the program fails, an AshlarError in one line. Gives the exit code: 2 for a UsageError, else 1. */
 export function failed(name: string, error: unknown): number {
