@@ -1,9 +1,9 @@
 import amqp from 'amqplib';
 import { expect, it } from 'vitest';
-import { exchange, startNats, startRabbit } from '../src/index.ts';
-import { isAlive, processTree } from '../src/processes/processes.ts';
-import { describeWith } from '../src/tests/vitest.ts';
-import { closing } from './support.ts';
+import { exchange, startNats, startRabbit } from '../../src/index.ts';
+import { isAlive, processTree } from '../../src/processes/processes.ts';
+import { describeWith } from '../../src/tests/vitest.ts';
+import { closing } from '../support.ts';
 
 describeWith({ own: 'nats' }, 'NATS', () => {
   it('delivers, and keeps a stream over a kill', async () => {

@@ -1,9 +1,9 @@
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import { eventually, startPostgres } from '../src/index.ts';
-import { isAlive, processTree } from '../src/processes/processes.ts';
-import { describeWith } from '../src/tests/vitest.ts';
-import { closing, isPaused, soon } from './support.ts';
+import { eventually, startPostgres } from '../../src/index.ts';
+import { isAlive, processTree } from '../../src/processes/processes.ts';
+import { describeWith } from '../../src/tests/vitest.ts';
+import { closing, isPaused, soon } from '../support.ts';
 
 async function query(url: string, sql: string): Promise<unknown[][]> {
   const client = new pg.Client(url);

@@ -13,10 +13,10 @@ import {
   startNginx,
   startNutcracker,
   temporaryDirectory,
-} from '../src/index.ts';
-import { isAlive, processTree } from '../src/processes/processes.ts';
-import { describeWith } from '../src/tests/vitest.ts';
-import { isPaused, soon } from './support.ts';
+} from '../../src/index.ts';
+import { isAlive, processTree } from '../../src/processes/processes.ts';
+import { describeWith } from '../../src/tests/vitest.ts';
+import { isPaused, soon } from '../support.ts';
 
 const get = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
 

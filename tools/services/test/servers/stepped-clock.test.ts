@@ -1,9 +1,9 @@
 import { Redis as Client } from 'ioredis';
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import { startPostgres, startRedis, steppedClock } from '../src/index.ts';
-import { describeWith } from '../src/tests/vitest.ts';
-import { closing } from './support.ts';
+import { startPostgres, startRedis, steppedClock } from '../../src/index.ts';
+import { describeWith } from '../../src/tests/vitest.ts';
+import { closing } from '../support.ts';
 
 const hourMs = 3_600_000;
 

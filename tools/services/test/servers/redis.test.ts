@@ -1,9 +1,9 @@
 import { Redis as Client, Cluster } from 'ioredis';
 import { expect, it } from 'vitest';
-import { eventually, startRedis, startRedisCluster } from '../src/index.ts';
-import { isAlive } from '../src/processes/processes.ts';
-import { describeWith } from '../src/tests/vitest.ts';
-import { closing, isPaused, soon } from './support.ts';
+import { eventually, startRedis, startRedisCluster } from '../../src/index.ts';
+import { isAlive } from '../../src/processes/processes.ts';
+import { describeWith } from '../../src/tests/vitest.ts';
+import { closing, isPaused, soon } from '../support.ts';
 
 function client(url: string): Client {
   const redis = new Client(url, { maxRetriesPerRequest: null });
