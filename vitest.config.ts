@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig, type Plugin, type TestProjectInlineConfiguration } from 'vitest/config';
 import { markdownTests } from './tools/markdown-tests/src/index.ts';
 import { installConsent } from './tools/services/src/programs/consent.ts';
-import { partTests } from './tools/services/src/tests/waiting.ts';
+import { partTests } from './tools/services/src/tests/parts.ts';
 
 // Packages are tested on their sources: the custom condition is first in every package's `exports`. vitest hands
 // the list to Node as well; with `import` or `module` in it, a `require` inside a library would get an ES module.
@@ -11,28 +11,25 @@ const conditions = ['@ashlar/source', 'node'];
 const { GITHUB_ACTIONS } = process.env;
 const root = import.meta.dirname;
 const cores = availableParallelism();
-const { waiting, computing } = partTests(root, [
+const { waiting, apart, computing } = partTests(root, [
   '{packages,tools,examples}/*/test/**/*.test.ts',
   '{docs,benchmarks}/test/**/*.test.ts',
 ]);
 
+type Options = NonNullable<TestProjectInlineConfiguration['test']> & { name: string; include: string[] };
+
 /** Test files that run side by side, after those of the projects of a lower order. */
-function project(
-  { order, ...test }: { name: string; order: number; maxWorkers: number; testTimeout: number },
-  include: string[],
-  plugins: Plugin[],
-): TestProjectInlineConfiguration {
+function project(order: number, options: Options, plugins: Plugin[] = []): TestProjectInlineConfiguration {
   return {
     plugins,
     resolve: { conditions },
     ssr: { resolve: { conditions, externalConditions: conditions } },
     test: {
-      ...test,
-      include,
       sequence: { groupOrder: order },
       // What is waited for comes at once on a machine that is not busy
       expect: { poll: { timeout: 20_000 } },
       hookTimeout: 120_000,
+      ...options,
     },
   };
 }
@@ -40,11 +37,20 @@ function project(
 export default defineConfig({
   test: {
     projects: [
-      project({ name: 'computing', order: 0, maxWorkers: cores, testTimeout: 30_000 }, computing, [
+      // A process a core: to start one for each file takes longer than most of them do
+      project(0, {
+        name: 'computing',
+        include: computing,
+        isolate: false,
+        setupFiles: './tools/services/src/tests/left-behind.ts',
+        maxWorkers: cores,
+        testTimeout: 30_000,
+      }),
+      project(0, { name: 'apart', include: apart, maxWorkers: cores, testTimeout: 30_000 }, [
         markdownTests(root),
       ]),
       // Twice as many files as cores keep these busy, as most of them wait for servers and programs
-      project({ name: 'waiting', order: 1, maxWorkers: 2 * cores, testTimeout: 60_000 }, waiting, [
+      project(1, { name: 'waiting', include: waiting, maxWorkers: 2 * cores, testTimeout: 60_000 }, [
         installConsent(),
       ]),
     ],

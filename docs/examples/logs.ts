@@ -46,7 +46,7 @@ const cache = new Cache<string, string>({ name: 'products', max: 100, load });
 await cache.get('42').catch(() => {});
 await cache.close();
 const { msg, key, err } = JSON.parse(lines.shift() ?? '');
-console.log(msg, key, err.message, err.stack.includes('logs.ts')); // load failed 42 the database is down true
+console.log(msg, key, err.message, err.stack.includes('at load')); // load failed 42 the database is down true
 
 const lb = new LoadBalancer({ endpoints: [{ id: 'replica-1' }, { id: 'replica-2' }] });
 for (let n = 0; n < 5; n++) lb.pick({ exclude: ['replica-2'] }).done({ ok: false });

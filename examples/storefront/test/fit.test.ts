@@ -4,7 +4,7 @@ import { featuresOf } from '../src/fit/features.ts';
 import { distance, generatedFeatures } from '../src/fit/search.ts';
 import { lruHitRatio, stackDistances } from '../src/fit/stack-distances.ts';
 import { seasons } from '../src/workload/seasons.ts';
-import { lruHits } from './lru.ts';
+import { lruHits } from './replay/lru.ts';
 
 describe('stackDistances', () => {
   it('count the hits of an LRU cache of any size', () => {

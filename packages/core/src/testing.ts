@@ -78,7 +78,7 @@ const { process } = globalThis as { readonly process?: ProcessLike };
 const scheduler = process?.getBuiltinModule?.('node:timers/promises')?.scheduler;
 
 /** Resolves in a task of its own, so that all callbacks and microtasks that were ready have run, in a page as well as in Node. */
-const nextTask: () => Promise<void> = scheduler?.yield.bind(scheduler) ?? viaPort;
+export const nextTask: () => Promise<void> = scheduler?.yield.bind(scheduler) ?? viaPort;
 
 /** A page's timers wait for 4 ms at least when they are nested, and for a second while it is in the background. */
 function viaPort(): Promise<void> {

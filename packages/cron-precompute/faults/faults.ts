@@ -1,7 +1,7 @@
-import { crashOf } from './crash.ts';
+import { crashOf } from './crash/crash.ts';
 import type { Fault } from './fault.ts';
-import { fleetOf } from './fleet.ts';
-import { gateOf } from './gate.ts';
+import { fleetOf } from './fleet/fleet.ts';
+import { gateOf } from './gate/gate.ts';
 import { naiveOf } from './naive.ts';
 
 const kinds = ['redis', 'postgres'] as const;

@@ -1,12 +1,12 @@
 import { seededRandom } from '@ashlar/core';
 import { describeWith } from '@workspace/services/vitest';
 import { describe, expect, it } from 'vitest';
-import { crashOf } from '../faults/crash.ts';
+import { crashOf } from '../faults/crash/crash.ts';
 import type { Fault } from '../faults/fault.ts';
 import { Tally } from '../faults/fault.ts';
 import { faults } from '../faults/faults.ts';
-import { fleetOf } from '../faults/fleet.ts';
-import { gateOf } from '../faults/gate.ts';
+import { fleetOf } from '../faults/fleet/fleet.ts';
+import { gateOf } from '../faults/gate/gate.ts';
 import { naiveOf } from '../faults/naive.ts';
 
 const nothing = { lost: 0, duplicated: 0, torn: 0, missing: 0, unexpected: 0, remarks: [] };

@@ -1,5 +1,6 @@
 import type { Peer } from '@workspace/faults';
 import { eventually } from '@workspace/services';
+import type { Tally } from './fault.ts';
 import type { Write, WriterMessage } from './writer.ts';
 
 /** A process that writes, and what it has told. */
@@ -47,4 +48,26 @@ export async function busy(processes: readonly Traffic[], at: number): Promise<v
     if (!processes.every(each => each.after(at) !== undefined)) throw new Error('no writes are acknowledged');
   };
   await eventually(async () => all(), { withinMs: 60_000 });
+}
+
+/** Milliseconds without writes since that moment, of the slowest process that did not stand still itself. */
+export function outageOf(processes: readonly Traffic[], at: number, isPlanned = false): number {
+  const waiting = processes.filter(({ wasStopped }) => !wasStopped);
+  return Math.max(...waiting.map(each => (isPlanned ? each.longest(at) : each.after(at)!.endedAt - at)));
+}
+
+/** Compares what a process was told of its writes with how often each is there in the end. */
+export function judgeWrites(
+  tally: Tally,
+  { writes, remarks }: Traffic,
+  timesOf: (n: number) => number,
+): void {
+  tally.operations += writes.length;
+  tally.remarks.push(...remarks);
+  for (const { n, outcome } of writes) {
+    const count = timesOf(n);
+    if (count > 1) tally.duplicated++;
+    if (outcome === 'Executed' && count === 0) tally.lost++;
+    tally.expect(outcome !== 'NotExecuted' || count === 0, `write ${n} was told NotExecuted, and is there`);
+  }
 }

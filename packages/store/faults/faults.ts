@@ -3,7 +3,7 @@ import { contendersOf } from './contenders.ts';
 import type { Fault } from './fault.ts';
 import { holderOf } from './holder.ts';
 import { failover, flushall } from './loss.ts';
-import { outagesOf } from './outages.ts';
+import { outagesOf } from './outages/outages.ts';
 
 const kinds = ['redis', 'postgres'] as const;
 

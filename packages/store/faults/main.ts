@@ -1,7 +1,7 @@
 import { main } from '@workspace/faults';
 import { report } from './fault.ts';
 import { faultsWith } from './faults.ts';
-import { detectionMs } from './outages.ts';
+import { detectionMs } from './outages/outages.ts';
 
 await main({
   package: '@ashlar/store',

@@ -1,11 +1,11 @@
 export { endWithParent } from './child.ts';
-export { type Command, perform, runCommand } from './command.ts';
+export { type Command, perform, runCommand } from './commands/command.ts';
+export { runCommands } from './commands/run-commands.ts';
+export { type Running, runProgram } from './commands/run-program.ts';
 export { ConfigError, importConfig } from './config.ts';
 export { type Flags, flagsHelp, type GivenFlags, readFlags, UsageError } from './flags.ts';
 export { type KeySource, Keys } from './keys.ts';
 export { printable } from './printable.ts';
-export { runCommands } from './run-commands.ts';
-export { type Running, runProgram } from './run-program.ts';
 export { Screen } from './screen.ts';
 export { alignedTable, markdownTable } from './table.ts';
 export { userPath } from './user-path.ts';

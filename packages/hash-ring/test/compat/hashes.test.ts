@@ -9,7 +9,7 @@ import { hashOf } from '../../src/compat/hash/key-reader.ts';
 import { md5 } from '../../src/compat/hash/md5.ts';
 import { murmur64A } from '../../src/compat/hash/murmur2.ts';
 import { xxh64 } from '../../src/compat/hash/xxh64.ts';
-import { murmur64AReference, xxh64Reference } from './reference.ts';
+import { murmur64AReference, xxh64Reference } from './support/reference.ts';
 
 const options = { numRuns: 2_000, seed: 20 };
 const anyBytes = fc.uint8Array({ minLength: 0, maxLength: 200 });

@@ -1,7 +1,7 @@
 import HashRing from 'hashring';
 import { describe, expect, it } from 'vitest';
 import { ketama } from '../../src/compat/index.ts';
-import { sampleKeys } from './keys.ts';
+import { sampleKeys } from './support/keys.ts';
 
 const keys = sampleKeys(2_000, 5);
 const ids = (count: number, port = '') => Array.from({ length: count }, (_, i) => `cache-${i}${port}`);

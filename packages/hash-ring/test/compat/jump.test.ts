@@ -2,7 +2,7 @@ import { InvalidOptionError } from '@ashlar/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { jumpHash } from '../../src/compat/index.ts';
-import { jumpReference } from './reference.ts';
+import { jumpReference } from './support/reference.ts';
 
 describe('jumpHash', () => {
   it('gives the known buckets', () => {

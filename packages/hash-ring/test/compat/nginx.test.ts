@@ -2,10 +2,10 @@ import { accepts, freePorts, type PortServer, startNginx } from '@workspace/serv
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nginxHash, type SystemNode } from '../../src/compat/index.ts';
-import { type Collision, collisionAt } from './collision.ts';
-import { sampleKeys } from './keys.ts';
-import { misplaced } from './misplaced.ts';
-import { askOverHttp } from './pipeline.ts';
+import { type Collision, collisionAt } from './support/collision.ts';
+import { sampleKeys } from './support/keys.ts';
+import { misplaced } from './support/misplaced.ts';
+import { askOverHttp } from './support/pipeline.ts';
 
 const keys = sampleKeys(2_000, 1, 900);
 

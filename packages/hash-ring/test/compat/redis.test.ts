@@ -2,8 +2,8 @@ import { type RedisCluster, startRedisCluster } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redisSlot } from '../../src/compat/index.ts';
-import { sampleKeys } from './keys.ts';
-import { pipelined } from './pipeline.ts';
+import { sampleKeys } from './support/keys.ts';
+import { pipelined } from './support/pipeline.ts';
 
 /** Of the specification, and of Redis 7.0.15. */
 const known: Readonly<Record<string, number>> = {

@@ -13,6 +13,7 @@ import {
   required,
   seededRandom,
 } from '@ashlar/core';
+import { nextTask } from '@ashlar/core/testing';
 import type { Endpoint } from '../endpoint.ts';
 import { LoadBalancer } from '../load-balancer.ts';
 import type { LoadBalancerOptions } from '../options.ts';
@@ -22,7 +23,7 @@ import type { Arrivals } from './arrivals.ts';
 import type { SimulatedResponse } from './behavior.ts';
 import { type ReplicaOptions, SimulatedReplica } from './replica.ts';
 import { Figures, type SimulationReport } from './report.ts';
-import { nextTask, VirtualClock } from './virtual-clock.ts';
+import { VirtualClock } from './virtual-clock.ts';
 
 export interface SimulationOptions {
   readonly replicas: readonly ReplicaOptions[];

@@ -5,10 +5,10 @@ import { type Postgres, startPostgres, startTcpProxy, type TcpProxy } from '@wor
 import pg from 'pg';
 import { type Fault, type Finding, Tally } from '../fault.ts';
 import { termOf } from '../switchover.ts';
-import { busy, Traffic } from '../traffic.ts';
+import { busy, judgeWrites, outageOf, Traffic } from '../traffic.ts';
 import { nowMs, type WriterSettings } from '../writer.ts';
 import { type PostgresCluster, startCluster } from './cluster.ts';
-import { type Kind, kinds, primary } from './kinds.ts';
+import { kinds, type PostgresKind, primary } from './kinds.ts';
 import { rowsOf } from './rows.ts';
 
 const writers = 2;
@@ -33,7 +33,7 @@ export const failovers: readonly Fault[] = kinds.map(kind => ({
   },
 }));
 
-async function run(kind: Kind, store: Postgres, index: number, random: Random): Promise<Finding> {
+async function run(kind: PostgresKind, store: Postgres, index: number, random: Random): Promise<Finding> {
   const cluster = await startCluster();
   const set = `set-${index}`;
   const way = kind.isProxied ? await wayToPrimary(cluster) : undefined;
@@ -88,27 +88,21 @@ async function judge(
   cluster: PostgresCluster,
   processes: readonly Traffic[],
   at: number,
-  { kind, what, begun }: { readonly kind: Kind; readonly what: string | undefined; readonly begun: number },
+  {
+    kind,
+    what,
+    begun,
+  }: { readonly kind: PostgresKind; readonly what: string | undefined; readonly begun: number },
 ): Promise<Finding> {
   const tally = new Tally();
   if (kind.keepsPrimary) tally.needless = begun - 1;
-  const waiting = processes.filter(({ wasStopped }) => !wasStopped);
-  const outageMs = Math.max(
-    ...waiting.map(each => (kind.isPlanned ? each.longest(at) : each.after(at)!.endedAt - at)),
-  );
+  const outageMs = outageOf(processes, at, kind.isPlanned);
   for (const { peer } of processes) await peer.end();
   const kept = await rowsOf(cluster);
   const acknowledging = new Set<string>();
-  for (const [writer, { writes, remarks }] of processes.entries()) {
-    tally.operations += writes.length;
-    tally.remarks.push(...remarks);
-    for (const { n, outcome, server } of writes) {
-      if (server !== undefined) acknowledging.add(server);
-      const count = kept.get(`${writer} ${n}`) ?? 0;
-      if (count > 1) tally.duplicated++;
-      if (outcome === 'Executed' && count === 0) tally.lost++;
-      tally.expect(outcome !== 'NotExecuted' || count === 0, `write ${n} was told NotExecuted, and is there`);
-    }
+  for (const [writer, traffic] of processes.entries()) {
+    for (const { server } of traffic.writes) if (server !== undefined) acknowledging.add(server);
+    judgeWrites(tally, traffic, n => kept.get(`${writer} ${n}`) ?? 0);
   }
   const timelines = [...acknowledging].map(each => each.split(' ').at(-1));
   tally.expect(

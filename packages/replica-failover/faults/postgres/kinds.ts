@@ -1,62 +1,28 @@
 import type { Random } from '@ashlar/core';
-import { postgresStore } from '@ashlar/store/postgres';
-import { type Postgres, type PostgresServer, signal, type TcpProxy } from '@workspace/services';
+import { type PostgresServer, signal } from '@workspace/services';
 import pg from 'pg';
-import { leading, ReplicaSet } from '../../src/index.ts';
-import { killStore, stopOne } from '../strikes.ts';
-import { fates, handOver, isStopped, switchoverMs } from '../switchover.ts';
-import type { Traffic } from '../traffic.ts';
-import type { WriterSettings } from '../writer.ts';
+import { type Kind, kindsOf, primaryKilled } from '../kinds.ts';
+import { isStopped } from '../switchover.ts';
 import { type PostgresCluster, signalAll } from './cluster.ts';
 
 export const primary = 'postgres';
 const stalls = 200;
 
-export interface Place {
-  readonly cluster: PostgresCluster;
-  readonly store: Postgres;
-  /** The name of the set. */
-  readonly set: string;
-  /** As the processes have them. */
-  readonly servers: WriterSettings['servers'];
-  /** The way to the primary, where the kind asks for one. */
-  readonly way: TcpProxy | undefined;
-  readonly processes: readonly Traffic[];
-  readonly random: Random;
-  /** To be called when it has happened, from when on writes are missed. */
-  struck(): void;
-}
-
-export interface Kind {
-  readonly name: string;
-  readonly about: string;
-  /** Whether all that goes to the primary goes through a proxy. */
-  readonly isProxied?: boolean;
+export interface PostgresKind extends Kind<PostgresCluster> {
   /** Whether one of the processes stops itself at the step of a promotion that the run has the number of. */
   readonly stopsAtSteps?: boolean;
-  /** Whether writes only wait: then the slowest counts. */
-  readonly isPlanned?: boolean;
-  /** Whether nobody is to be promoted. */
-  readonly keepsPrimary?: boolean;
-  /** Milliseconds without writes that no run may exceed, on a machine that has nothing else to do. */
-  readonly withinMs?: number;
   /** How many runs there are unless more or fewer are asked for. Default: 20. */
   readonly usualRuns?: number;
-  /** Lets it happen. Resolves with what brings back to life what stands still, or with what was done. */
-  happen(place: Place): Promise<(() => Promise<void> | void) | string | undefined>;
 }
 
-export const kinds: readonly Kind[] = [
-  {
-    name: 'primary-killed',
-    about: 'the primary is killed under load: the processes promote a standby',
-    withinMs: 1_500,
-    async happen({ cluster, struck }) {
-      await cluster.members.get(primary)!.kill();
-      struck();
-      return undefined;
-    },
-  },
+export const kinds: readonly PostgresKind[] = [
+  primaryKilled(primary),
+  ...kindsOf({
+    backend: 'postgres',
+    primary,
+    replica: 'standby0',
+    servers: (cluster: PostgresCluster) => cluster.servers(),
+  }),
   {
     name: 'primary-stopped',
     about: 'the primary stands still, its connections stay open; it goes on when another is primary',
@@ -65,36 +31,6 @@ export const kinds: readonly Kind[] = [
       signalAll(cluster.members.get(primary)!, 'SIGSTOP');
       struck();
       return () => signalAll(cluster.members.get(primary)!, 'SIGCONT');
-    },
-  },
-  {
-    name: 'orchestrator-stopped',
-    about:
-      'the primary is killed, and at some step of the promotion one of two processes stands still for 6 s',
-    async happen({ cluster, processes, random, struck }) {
-      await cluster.members.get(primary)!.kill();
-      struck();
-      await stopOne(processes, random);
-      return undefined;
-    },
-  },
-  {
-    name: 'replica-killed',
-    about: 'a standby is killed: nobody is promoted, and writes go on',
-    keepsPrimary: true,
-    async happen({ cluster, struck }) {
-      await cluster.members.get('standby0')!.kill();
-      struck();
-      return undefined;
-    },
-  },
-  {
-    name: 'store-killed',
-    about: 'the store of the term is killed and comes back: nobody is promoted, and writes go on',
-    keepsPrimary: true,
-    async happen({ store, struck }) {
-      await killStore(store, struck);
-      return undefined;
     },
   },
   {
@@ -119,47 +55,6 @@ export const kinds: readonly Kind[] = [
       return undefined;
     },
   },
-  {
-    name: 'primary-black-holed',
-    about:
-      'nothing passes to or from the primary, which lives, and no connection ends; later all passes again',
-    isProxied: true,
-    withinMs: 3_000,
-    async happen({ way, struck }) {
-      way!.stall();
-      struck();
-      return () => way!.resume();
-    },
-  },
-  {
-    name: 'switchover',
-    about: 'a third process hands over on purpose',
-    isPlanned: true,
-    withinMs: 200,
-    async happen({ cluster, store, set: name, struck }) {
-      const pool = new pg.Pool({ connectionString: store.url });
-      const authority = leading({ store: postgresStore({ pool }) });
-      const set = await ReplicaSet.connect({ name, authority, servers: cluster.servers() });
-      try {
-        struck();
-        await set.switchover();
-      } finally {
-        await set.close();
-        await pool.end();
-      }
-      return undefined;
-    },
-  },
-  ...(['SIGKILL', 'SIGSTOP'] as const).map(
-    (signal): Kind => ({
-      name: `switchover-${signal === 'SIGKILL' ? 'killed' : 'stopped'}`,
-      about: `a third process hands over, and ${fates[signal]} at some step of that`,
-      isPlanned: true,
-      withinMs: switchoverMs,
-      happen: ({ store, ...place }) =>
-        handOver({ ...place, signal, settings: { ...place, backend: 'postgres', store: store.url } }),
-    }),
-  ),
   {
     name: 'replay-held-up',
     about: 'replay is paused on one standby and held up by a query on the other; then the primary is killed',

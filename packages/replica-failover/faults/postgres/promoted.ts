@@ -1,7 +1,7 @@
 import type { Random } from '@ashlar/core';
 import { Peer } from '@workspace/faults';
 import { type Fault, type Finding, Tally } from '../fault.ts';
-import { busy, Traffic } from '../traffic.ts';
+import { busy, judgeWrites, outageOf, Traffic } from '../traffic.ts';
 import { nowMs } from '../writer.ts';
 import { startCluster } from './cluster.ts';
 import { primary } from './kinds.ts';
@@ -53,22 +53,12 @@ async function run(by: PromotedSettings['by'], random: Random): Promise<Finding>
     await cluster.promoteMostAdvanced();
     const at = nowMs();
     await busy(processes, at);
-    const outageMs = Math.max(...processes.map(each => each.after(at)!.endedAt - at));
+    const outageMs = outageOf(processes, at);
     for (const { peer } of processes) await peer.end();
     const tally = new Tally();
     const kept = await rowsOf(cluster);
-    for (const [writer, { writes }] of processes.entries()) {
-      tally.operations += writes.length;
-      for (const { n, outcome } of writes) {
-        const count = kept.get(`${writer} ${n}`) ?? 0;
-        if (count > 1) tally.duplicated++;
-        if (outcome === 'Executed' && count === 0) tally.lost++;
-        tally.expect(
-          outcome !== 'NotExecuted' || count === 0,
-          `write ${n} was told NotExecuted, and is there`,
-        );
-      }
-    }
+    for (const [writer, traffic] of processes.entries())
+      judgeWrites(tally, traffic, n => kept.get(`${writer} ${n}`) ?? 0);
     return tally.finding({ outageMs });
   } finally {
     for (const { peer } of processes) await peer.end();

@@ -6,9 +6,9 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { type Fault, type Finding, Tally } from '../fault.ts';
 import { termOf } from '../switchover.ts';
-import { busy, Traffic } from '../traffic.ts';
+import { busy, judgeWrites, outageOf, Traffic } from '../traffic.ts';
 import { nowMs } from '../writer.ts';
-import { type By, type Kind, primary, redisKinds } from './kinds.ts';
+import { type By, primary, type RedisKind, redisKinds } from './kinds.ts';
 import { type RedisReplication, startReplication } from './replication.ts';
 import type { RedisWriterSettings } from './writer.ts';
 
@@ -41,7 +41,7 @@ export const redisFailovers: readonly Fault[] = redisKinds.flatMap(kind =>
   })),
 );
 
-async function run(kind: Kind, by: By, store: Postgres, set: string, random: Random): Promise<Finding> {
+async function run(kind: RedisKind, by: By, store: Postgres, set: string, random: Random): Promise<Finding> {
   const replication = await startReplication(by === 'leading' ? {} : { sentinels: 3 });
   const processes: Traffic[] = [];
   const way = kind.isProxied ? await wayToPrimary(replication) : undefined;
@@ -72,18 +72,24 @@ async function run(kind: Kind, by: By, store: Postgres, set: string, random: Ran
     const struck = () => {
       at = nowMs();
     };
-    const undo = await kind.happen({ replication, store, set, servers, way, processes, random, struck });
+    const undo = await kind.happen({
+      cluster: replication,
+      store,
+      set,
+      servers,
+      way,
+      processes,
+      random,
+      struck,
+    });
     await busy(processes, at).catch(error => {
       // Without a time limit for commands, the peer waits for a server that stands still until that goes on
       if (by !== 'ioredis') throw error;
     });
-    if (typeof undo === 'function') undo();
+    if (typeof undo === 'function') await undo();
     await busy(processes, nowMs());
     if (by === 'leading') await termOf(store.url, set);
-    const waiting = processes.filter(({ wasStopped }) => !wasStopped);
-    const outageMs = Math.max(
-      ...waiting.map(each => (kind.isPlanned ? each.longest(at) : each.after(at)!.endedAt - at)),
-    );
+    const outageMs = outageOf(processes, at, kind.isPlanned);
     for (const { peer } of processes) await peer.end();
     const tally = await judge(replication, processes);
     if (typeof undo === 'string') tally.explain(undo);
@@ -111,17 +117,10 @@ async function wayToPrimary(replication: RedisReplication): Promise<TcpProxy> {
 
 async function judge(replication: RedisReplication, processes: readonly Traffic[]): Promise<Tally> {
   const tally = new Tally();
-  for (const [writer, { writes, remarks }] of processes.entries()) {
+  for (const [writer, traffic] of processes.entries()) {
     const kept = new Map<number, number>();
     for (const n of await longest(replication, `writer${writer}`)) kept.set(n, (kept.get(n) ?? 0) + 1);
-    tally.operations += writes.length;
-    tally.remarks.push(...remarks);
-    for (const { n, outcome } of writes) {
-      const count = kept.get(n) ?? 0;
-      if (count > 1) tally.duplicated++;
-      if (outcome === 'Executed' && count === 0) tally.lost++;
-      tally.expect(outcome !== 'NotExecuted' || count === 0, `write ${n} was told NotExecuted, and is there`);
-    }
+    judgeWrites(tally, traffic, n => kept.get(n) ?? 0);
   }
   return tally;
 }

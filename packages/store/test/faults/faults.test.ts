@@ -5,8 +5,8 @@ import { expect, it } from 'vitest';
 import { report, Tally } from '../../faults/fault.ts';
 import { faultsWith } from '../../faults/faults.ts';
 import { holderOf } from '../../faults/holder.ts';
-import { Tenures } from '../../faults/tenures.ts';
-import { Traffic } from '../../faults/traffic.ts';
+import { Tenures } from '../../faults/outages/tenures.ts';
+import { Traffic } from '../../faults/outages/traffic.ts';
 import { memoryStore, type Store } from '../../src/index.ts';
 import { ending, intercepted } from '../support/stores.ts';
 
