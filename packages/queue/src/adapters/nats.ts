@@ -22,7 +22,7 @@ import {
   refusal,
 } from '../driver.ts';
 import { InvalidPayloadError, QueueFullError, QueueUnavailableError, UnroutedError } from '../errors.ts';
-import { answer, codes, JetStreamError, NatsLink } from './nats/connection.ts';
+import { codes, confirmed, JetStreamError, NatsLink } from './nats/connection.ts';
 import { consume } from './nats/consuming/consumer.ts';
 import { ServerClock } from './nats/consuming/server-clock.ts';
 import { DeadStream } from './nats/dead-stream.ts';
@@ -249,10 +249,8 @@ class NatsDriver implements Driver<NatsCapabilities> {
         return refusal(new InvalidPayloadError(topic, [words]));
       }
       const { subject } = topicNames(prefix, topic);
-      const { duplicate } = answer(await this.#link.request(subject, message.body, headers)) as {
-        readonly duplicate?: boolean;
-      };
-      return duplicate ? { ok: true, isDuplicate: true } : { ok: true };
+      const { isDuplicate } = confirmed(await this.#link.request(subject, message.body, headers));
+      return isDuplicate ? { ok: true, isDuplicate } : { ok: true };
     } catch (error) {
       if (!(error instanceof JetStreamError)) {
         // The stream may have been deleted

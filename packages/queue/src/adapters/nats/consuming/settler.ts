@@ -1,6 +1,6 @@
 import type { Msg } from '@nats-io/transport-node';
 import type { NackOptions } from '../../../driver.ts';
-import { answer, type NatsLink } from '../connection.ts';
+import { answer, confirmed, type NatsLink } from '../connection.ts';
 import { deadSubject, type GroupNames } from '../names.ts';
 import { fieldsOf } from '../raw-headers.ts';
 import { headersAgain, headersOfDead, receiptOf, Stored } from '../wire.ts';
@@ -110,7 +110,7 @@ export class Settler {
   }
 
   async #store(subject: string, { body }: Stored, headers: ReturnType<typeof headersAgain>): Promise<void> {
-    answer(await this.#link.request(subject, body, headers));
+    confirmed(await this.#link.request(subject, body, headers));
   }
 }
 
