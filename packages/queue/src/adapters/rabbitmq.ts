@@ -116,7 +116,8 @@ class RabbitmqDriver<T extends QueueType, P extends boolean> implements Driver<R
     if (this.#consuming.isClosed) throw new QueueClosedError('the rabbitmq driver');
     const { queueType, timeoutMs, prefix } = this.#settings;
     const { queue } = groupNames(prefix, topic, group);
-    const channel = () => this.#consuming.channel();
+    const channel = (isAlone: boolean) =>
+      (isAlone ? this.#consuming.apart(queue) : this.#consuming).channel();
     const end = (ended: Channel) => this.#consuming.end(ended);
     const store = (message: Stored, next: Next) => this.#store(topic, group, message, next);
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);

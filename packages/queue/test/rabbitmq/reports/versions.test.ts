@@ -187,4 +187,28 @@ describeWith({ own: 'rabbitmq' }, 'versions of RabbitMQ', () => {
     await soon(async () => expect(second.received).toHaveLength(2));
     expect(second.received[1]).toMatchObject({ deliveries: 3, failures: 1 });
   });
+
+  it('a quorum queue that has no leader disturbs no other group for long (rabbitmq/rabbitmq-server 14675, 14779, 17531)', async () => {
+    let connections = 0;
+    const url = () => {
+      connections++;
+      return server.url;
+    };
+    const { driver, prefix } = await begin({ url });
+    await driver.declare(topic, 'broken');
+    await send(driver, topic, message('one'));
+    await using reader = new Reader(driver, topic, group);
+    await soon(async () => expect(reader.received).toHaveLength(1));
+    const member = `quorum_queues, {'%2F_${prefix}:${topic}:broken', node()}`;
+    await server.control('eval', `ok = ra:stop_server(${member}).`);
+    await using broken = new Reader(driver, topic, 'broken');
+    // The first attempt ends the connection of all
+    await soon(async () => expect(reader.received).toHaveLength(2));
+    const before = connections;
+    await soon(async () => expect(connections).toBeGreaterThan(before + 5));
+    expect(reader.received).toHaveLength(2);
+    await reader.received[1]!.ack();
+    await server.control('eval', `ok = ra:restart_server(${member}).`);
+    await soon(async () => expect(broken.texts).toEqual(['one']));
+  }, 180_000);
 });
