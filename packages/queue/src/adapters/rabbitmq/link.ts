@@ -218,7 +218,7 @@ export function guarded<C extends Channel>(channel: C): C {
 }
 
 /** RabbitMQ's `channel_max` is a bound for each connection. */
-function hasNoNumber(error: unknown): boolean {
+export function hasNoNumber(error: unknown): boolean {
   return error instanceof Error && error.message === 'No channels left to allocate';
 }
 

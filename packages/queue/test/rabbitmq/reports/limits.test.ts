@@ -47,6 +47,12 @@ describeWith({ own: 'rabbitmq' }, 'reports of the limits of RabbitMQ', () => {
     await soon(async () => expect(await server.control('-q', 'list_connections', 'pid')).not.toMatch(/</));
   }, 180_000);
 
+  it('many topics may be published to at once, whatever a connection has channels for', async () => {
+    await using driver = rabbitmq({ url: server.url, prefix: randomUUID(), timeoutMs: 20_000 });
+    const publishing = times(20, n => driver.publish(`${n}`, [message('a')], { allowUnrouted: true }));
+    expect((await Promise.all(publishing)).flat()).toEqual(times(20, () => ({ ok: true })));
+  });
+
   it('headers that leave no room in a frame are refused for their message alone (rabbitmq/rabbitmq-java-client 362, rabbitmq/rabbitmq-server 921)', async () => {
     const driver = await begin();
     const large = message('large', { headers: { x: 'x'.repeat(20_000) } });
