@@ -165,6 +165,12 @@ local function whole(value)
   for _, each in ipairs(value) do parts[#parts + 1] = whole(each) end
   return joined(parts)
 end
+-- Servers write the same score with more or fewer digits
+local function zset(key)
+  local all = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  for j = 2, #all, 2 do all[j] = string.format('%.17g', tonumber(all[j])) end
+  return joined(all)
+end
 local function hash(key)
   local all, pairs = redis.call('HGETALL', key), {}
   for first = 1, #all, 2000 do
@@ -204,7 +210,7 @@ for i = 6, #ARGV do
   if kind == 'none' then text = ''
   elseif kind == 'string' then text = redis.call('GET', key)
   elseif kind == 'list' then text = joined(redis.call('LRANGE', key, 0, -1))
-  elseif kind == 'zset' then text = joined(redis.call('ZRANGE', key, 0, -1, 'WITHSCORES'))
+  elseif kind == 'zset' then text = zset(key)
   elseif kind == 'set' then
     local all = redis.call('SMEMBERS', key)
     table.sort(all)
