@@ -86,7 +86,7 @@ function serverCollations(told: string): readonly ServerCollation[] {
     const { name, isThere, provider, locale, rules, isDeterministic, recorded, actual } = each;
     if (!isThere) return { name, identity: null, outdated: undefined };
     // The C library has versions of all but those that compare code points
-    const isKnown = actual !== null || provider !== 'c' || /^(C|POSIX)(\.|$)/.test(locale);
+    const isKnown = actual !== null || (provider === 'c' && /^(C|POSIX)(\.|$)/.test(locale));
     const says = [provider, locale, rules, isDeterministic ? null : 'nondeterministic', actual];
     const isOutdated = recorded !== null && recorded !== actual;
     return {

@@ -54,8 +54,11 @@ export class Ranking {
         await part.look?.(client, hasSnapshot);
         if (hasSnapshot) return;
         const said = await collationsOf(this.#queried(client), this.#names);
-        for (const { name, identity } of said)
+        for (const { name, identity } of said) {
           if (identity === null) throw new CollationError(name, `is not on shard ${part.shard}: create it`);
+          if (identity === undefined)
+            throw new CollationError(name, `has no version on shard ${part.shard} that could be compared`);
+        }
         this.#said.set(part.shard, said);
       },
     };
@@ -108,15 +111,13 @@ function checkSame(all: ReadonlyMap<string, readonly ServerCollation[]>): void {
   for (const [i, one] of (said ?? []).entries()) {
     const { name } = one;
     for (const [shard, theirs] of all) {
-      const { outdated, identity } = theirs[i]!;
+      const { outdated } = theirs[i]!;
       if (outdated !== undefined) {
         throw new CollationError(
           name,
           `has indexes of version ${outdated} on shard ${shard}, whose server orders otherwise (${inWords(theirs[i]!)}): reindex them, and refresh the version of the collation`,
         );
       }
-      if (identity === undefined)
-        throw new CollationError(name, `has no version on shard ${shard} that could be compared`);
     }
     const other = others.find(([, theirs]) => theirs[i]!.identity !== one.identity);
     if (other === undefined) continue;
