@@ -27,6 +27,7 @@ export {
   WrongShardError,
 } from './errors/routing.ts';
 export {
+  CollationError,
   DuplicateRowError,
   IndexBusyError,
   InvalidQueryError,
