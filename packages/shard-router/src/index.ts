@@ -19,6 +19,7 @@ export {
   CrossShardError,
   InvalidShardKeyError,
   MapChangedError,
+  MapFormatError,
   NotReadyError,
   RouterClosedError,
   ShardMapError,
