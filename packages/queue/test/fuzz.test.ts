@@ -58,7 +58,6 @@ describe('fuzzing the drivers', () => {
   const at = { process: 0, group: 'billing' } as const;
   const declare: Step = { step: 'declare', ...at };
   const open: Step = { step: 'open', ...at, prefetch: 10 };
-  const dead = [0, 1, 2].map(held => ({ how: 'dead', held }) as const);
 
   interface Planted {
     readonly wrap: NonNullable<FuzzOptions['wrap']>;
@@ -167,13 +166,6 @@ describe('fuzzing the drivers', () => {
         },
       })),
       complaint: /the pages have/,
-      steps: [
-        declare,
-        open,
-        { step: 'publish', process: 0, messages: dead.map(() => ({ bytes: 1 })) },
-        { step: 'settle', each: dead },
-        { step: 'pages', ...at, limit: 1 },
-      ],
     },
     'an iteration that does not end': {
       wrap: broken(driver => ({

@@ -95,6 +95,11 @@ export function plansFor(site: Site): fc.Arbitrary<Plan> {
         },
       );
     }
+    const several: fc.WeightedArbitrary<Step[]>[] = [];
+    if (capabilities.deadLetters) {
+      // Pages are about more dead letters than single settlings leave
+      several.push({ arbitrary: fc.tuple(process, fc.constantFrom(1, 2, 5)).map(buried), weight: 1 });
+    }
     if (capabilities.jobs) {
       const op = fc.constantFrom('find' as const, 'find' as const, 'cancel' as const);
       calls.push(
@@ -130,9 +135,20 @@ export function plansFor(site: Site): fc.Arbitrary<Plan> {
       const lost = fc.record({ step: fc.constant('lose' as const), of: fc.oneof(...calls) });
       steps.push({ arbitrary: lost, weight: 4 });
     }
-    const all = fc.array(fc.oneof(...steps), { minLength: 2, maxLength: 30, size: 'max' });
-    return all.map(steps => ({ processes, sharing, steps: [...opening, ...steps] }));
+    const all = fc.array(fc.oneof(...steps, ...several), { minLength: 2, maxLength: 30, size: 'max' });
+    return all.map(steps => ({ processes, sharing, steps: [...opening, ...steps.flat()] }));
   });
+}
+
+function buried([process, limit]: readonly [process: number, limit: number]): Step[] {
+  const each = [0, 1, 2, 3].map(held => ({ how: 'dead', held }) as const);
+  return [
+    { step: 'open', process, group: 'billing', prefetch: 10 },
+    { step: 'publish', process, messages: each.map(() => ({ bytes: 1 })) },
+    { step: 'wait', ms: 10 },
+    { step: 'settle', each },
+    { step: 'pages', process, group: 'billing', limit },
+  ];
 }
 
 /** Most cases are about a group that is there. */

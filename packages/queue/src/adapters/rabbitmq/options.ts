@@ -50,7 +50,7 @@ export interface RabbitmqOptions<T extends QueueType = QueueType, P extends bool
 export interface RabbitmqCapabilities<T extends QueueType = 'quorum', P extends boolean = false>
   extends Capabilities {
   readonly delay: true;
-  readonly priority: T extends 'classic' ? true : P;
+  readonly priority: T extends 'classic' ? true : P extends true ? true : false;
   readonly fanout: true;
   readonly durable: true;
   readonly orderedKeys: false;

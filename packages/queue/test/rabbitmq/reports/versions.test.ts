@@ -6,6 +6,7 @@ import { type Channel, connect } from 'amqplib';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type RabbitmqOptions, rabbitmq } from '../../../src/adapters/rabbitmq.ts';
 import { group, message, Reader, send, times, topic } from '../../../src/conformance/subject.ts';
+import { messages, Queue } from '../../../src/index.ts';
 
 /** What differs between versions of RabbitMQ, and what users have reported of those from 4.0 on, tried here on whichever is here. */
 
@@ -85,6 +86,11 @@ describeWith({ own: 'rabbitmq' }, 'versions of RabbitMQ', () => {
     await expect(driver.declare(topic, group)).rejects.toThrow(/`priorities` must be false.*before 4\.3/);
     const [published] = await driver.publish(topic, [message('one', { priority: 3 })]);
     expect(published).toEqual({ ok: false, outcome: 'NotExecuted', error: expect.any(InvalidOptionError) });
+    await using queue = new Queue(rabbitmq({ url: server.url, priorities: true }), {
+      messages: messages<{ topic: string }>(),
+    });
+    await expect(queue.publish('topic', 'one', { priority: 3 })).rejects.toThrow(InvalidOptionError);
+    await expect(queue.subscribe('topic', () => {}, { crashes: 3 })).rejects.toThrow(InvalidOptionError);
   });
 
   it('a message fails and is delayed more often than a quorum queue hands it out by itself, and is no cycle (rabbitmq/rabbitmq-server 11937, celery/celery 9867)', async () => {
