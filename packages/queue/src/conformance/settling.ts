@@ -16,6 +16,9 @@ import {
   unhurried,
 } from './subject.ts';
 
+/** Of a lease: a driver may end it sooner than its backend, so that what it sends within it arrives in time. */
+const leastLease = 0.8;
+
 /** What acknowledging, failing and giving back do. */
 export const settlingTests: Tests = {
   'what is acknowledged does not come again': async subject => {
@@ -147,7 +150,7 @@ export const leaseTests: Tests = {
       // It is in nobody's hands soon
       if (isLost) await drain(subject, driver, topic, group, 1);
       // Of a trial that was too slow, as long as its lease: it shows nothing, the last one neither
-      const isSlow = tookMs >= leaseMs;
+      const isSlow = tookMs >= leastLease * leaseMs;
       return { tookMs: isSlow ? Infinity : 0, check: () => assert(isSlow || !isLost, 'it was lost') };
     });
   },
@@ -168,7 +171,8 @@ export const leaseTests: Tests = {
       () => false,
     );
     // Where the wait has taken a whole lease, both may be over
-    if (subject.pass !== undefined || performance.now() - startedAt < leaseMs) assert(isKept);
+    const tookMs = performance.now() - startedAt;
+    if (subject.pass !== undefined || tookMs < leastLease * leaseMs) assert(isKept);
     await one!.ack().catch(() => {}); // Its lease may be over
   },
 };

@@ -150,4 +150,16 @@ describeWith('nats', 'what newer servers of NATS have', () => {
     await expect(driver.pause!(topic, group)).rejects.toThrow(UnsupportedError);
     await expect(driver.resume!(topic, group)).rejects.toThrow(/NATS 2\.11 or later/);
   });
+
+  it('a message whose time is over when the server comes back is removed (nats-io/nats-server 7256)', async ({
+    skip,
+  }) => {
+    skip(site.olderThan(2, 11) !== undefined, site.olderThan(2, 11));
+    const driver = open();
+    await driver.declare(topic, group);
+    await send(driver, topic, message('over', { expiresInMs: 500 }), message('stays'));
+    await site.server.kill();
+    await site.server.restart();
+    await soon(async () => expect(await driver.stats!(topic, group)).toMatchObject({ waiting: 1 }));
+  });
 });

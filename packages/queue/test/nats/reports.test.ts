@@ -5,6 +5,7 @@ import { headers } from '@nats-io/transport-node';
 import { eventually, startNats, temporaryDirectory } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { expect, it, onTestFinished } from 'vitest';
+import { type PullEnd, Puller } from '../../src/adapters/nats/consuming/pull.ts';
 import { type NatsOptions, nats } from '../../src/adapters/nats.ts';
 import { group, message, Reader, send, times, topic } from '../../src/conformance/subject.ts';
 import { NatsSite } from '../support/nats-site.ts';
@@ -77,6 +78,42 @@ describeWith('nats', 'reports of NATS', () => {
     await using reader = new Reader(driver, topic, group, { each: each => each.ack() });
     await soon(async () => expect(reader.received).toHaveLength(count));
     await soon(async () => expect(await driver.publish(topic, [message('small')])).toEqual([{ ok: true }]));
+  });
+
+  it('a server that gives few messages at once gives all of them, also the delayed (`max_request_batch`)', async () => {
+    const config = join(temporaryDirectory('nats-config'), 'nats.conf');
+    await writeFile(config, 'jetstream { limits { max_request_batch: 4 } }');
+    await using sparing = await startNats({ own: true, args: ['--config', config] });
+    const { driver } = await begin({}, sparing.port);
+    const count = 10;
+    await send(driver, topic, ...times(count, n => message(`now ${n}`)));
+    await send(driver, topic, ...times(count, n => message(`later ${n}`, { delayMs: 50 })));
+    await using reader = new Reader(driver, topic, group, { prefetch: 7, each: each => each.ack() });
+    await soon(async () => expect(reader.received).toHaveLength(2 * count));
+  });
+
+  it('a server that refuses requests is not asked without a pause', async () => {
+    const subject = randomUUID();
+    const refusing = site.admin.subscribe(subject, {
+      callback: (_, request) =>
+        site.admin.publish(request.reply!, '', { headers: headers(409, 'Exceeded MaxWaiting') }),
+    });
+    await site.admin.flush();
+    const startedAt = performance.now();
+    const ends: PullEnd[] = [];
+    await new Promise<void>(resolve => {
+      const puller = new Puller(
+        site.admin,
+        subject,
+        () => {},
+        end => (ends.push(end) < 5 ? puller.ask(1, 60_000) : resolve()),
+      );
+      onTestFinished(() => puller.close());
+      puller.ask(1, 60_000);
+    });
+    refusing.unsubscribe();
+    expect(ends).toEqual(times(5, () => 'cut'));
+    expect(performance.now() - startedAt).toBeGreaterThan(5 * 40);
   });
 
   it('what waits in the process until its lease is over is not handed out there (nats-io/nats.go 1929)', async () => {

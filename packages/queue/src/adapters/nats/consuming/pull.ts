@@ -2,6 +2,8 @@ import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { createInbox } from '#nats';
 
 const encoder = new TextEncoder();
+/** How long a request that was refused counts as open. */
+const refusedMs = 50;
 
 /** What ends a request for messages other than its last message: `404` none, `408` time, `409` the consumer, `503` nobody. */
 export type PullEnd = 'done' | 'none' | 'gone' | 'cut';
@@ -17,6 +19,8 @@ export class Puller {
   readonly #received: (message: Msg) => void;
   readonly #ended: (end: PullEnd) => void;
   #request = 0;
+  /** For how many messages one request may ask: an operator may set it (`max_request_batch`). */
+  #most = Infinity;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param subject where the consumer takes requests */
@@ -35,7 +39,7 @@ export class Puller {
 
   /** Asks for so many; waits for them so long, or not at all. */
   ask(batch: number, waitMs: number): void {
-    this.open = batch;
+    this.open = Math.min(batch, this.#most);
     this.#request++;
     const how = waitMs > 0 ? { expires: Math.round(waitMs * 1e6) } : { no_wait: true };
     const reply = `${this.#inbox}.${this.#request}`;
@@ -43,7 +47,8 @@ export class Puller {
     this.#timer = setTimeout(() => this.#end('gone'), waitMs + 1_000);
     this.#timer.unref();
     try {
-      this.#connection.publish(this.#subject, encoder.encode(JSON.stringify({ batch, ...how })), { reply });
+      const request = encoder.encode(JSON.stringify({ batch: this.open, ...how }));
+      this.#connection.publish(this.#subject, request, { reply });
     } catch {
       setImmediate(() => this.#end('cut'));
     }
@@ -89,12 +94,20 @@ export class Puller {
       if (this.open > 0 && --this.open === 0) this.#end('done');
       return;
     }
-    const code = message.headers?.code ?? 0;
-    if (message.subject.endsWith(`.${this.#request}`) && code !== 100) {
-      if (code === 404 || code === 408) this.#end('none');
-      else if (code === 409 && !/deleted/i.test(message.headers?.description ?? '')) this.#end('cut');
-      else this.#end('gone');
-    }
+    const { code = 0, description = '' } = message.headers ?? {};
+    if (!message.subject.endsWith(`.${this.#request}`) || code === 100) return;
+    const most = code === 409 ? /MaxRequestBatch of (\d+)/.exec(description) : null;
+    if (most !== null) this.#most = Number(most[1]);
+    if (code === 404 || code === 408) this.#end('none');
+    else if (most !== null) this.#end('cut');
+    else this.#refused(code === 409 && !/deleted/i.test(description) ? 'cut' : 'gone');
+  }
+
+  /** Asked again at once, the server would say the same. */
+  #refused(end: PullEnd): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#end(end), refusedMs);
+    this.#timer.unref();
   }
 
   #end(end: PullEnd): void {
