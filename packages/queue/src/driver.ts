@@ -118,7 +118,7 @@ export interface Delivery {
   progress?(value: Uint8Array): Promise<void>;
 }
 
-/** Bursts of `count` at most, and `count` in `perMs` milliseconds on average. */
+/** A bucket of tokens: in any `t` milliseconds at most `count` + `t` × `count` / `perMs` start. */
 export interface Rate {
   readonly count: number;
   readonly perMs: number;

@@ -64,6 +64,7 @@ class Consumer implements Source<Delivery>, Holder {
   readonly #settler: Settler;
   readonly #link: Link;
   readonly #reader: StreamReader;
+  readonly #unlink: () => void;
   /** By their references. */
   readonly #held = new Map<string, Held>();
   /** The references of those that were handed out, and whose leases have ended: another delivery of them is counted. */
@@ -102,7 +103,11 @@ class Consumer implements Source<Delivery>, Holder {
       this.#mayHoldMore = true;
       this.#settler.looksAtEach = true; // It may be another server, which knows less
     });
-    this.#reader = new StreamReader(parts, this.#name, this.#link, signal);
+    this.#reader = new StreamReader(parts, this.#name, this.#link);
+    this.#unlink = onAbort(signal, () => {
+      this.#reader.stop();
+      this.#freed?.();
+    });
   }
 
   take(): Delivery | undefined {
@@ -169,6 +174,7 @@ class Consumer implements Source<Delivery>, Holder {
   /** What was not handed to the caller goes back uncharged; what was, stays until its lease ends. */
   async leave(): Promise<void> {
     const { commands, keys, group, close } = this.#parts;
+    this.#unlink();
     close(this.#link);
     try {
       // Also what the server has handed out while the connection ended
@@ -237,15 +243,13 @@ class Consumer implements Source<Delivery>, Holder {
     await new Promise<void>(resolve => {
       const timer = setTimeout(resolve, Math.min(this.#parts.leaseMs / searchesPerLease, askMs));
       timer.unref();
-      const unlink = onAbort(this.#signal, () => this.#freed?.());
       this.#freed = isAll => {
         this.#freed = undefined;
         clearTimeout(timer);
-        unlink();
         if (isAll) resolve();
         else setImmediate(resolve);
       };
-      timer.refresh();
+      if (this.#signal.aborted) this.#freed();
     });
     this.#freed = undefined;
   }

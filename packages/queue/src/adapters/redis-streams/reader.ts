@@ -1,4 +1,3 @@
-import { onAbort } from '@ashlar/core';
 import { type Commands, type Link, replyCode } from '@ashlar/store/redis-connection';
 import { GroupGoneError } from '../../errors.ts';
 import type { TopicKeys } from './keys.ts';
@@ -23,14 +22,20 @@ export class StreamReader {
   readonly #parts: ReaderParts;
   readonly #consumer: string;
   readonly #waiting: Link;
-  readonly #signal: AbortSignal;
+  #isOver = false;
+  #stop: (() => void) | undefined;
 
   /** @param waiting the connection that waits */
-  constructor(parts: ReaderParts, consumer: string, waiting: Link, signal: AbortSignal) {
+  constructor(parts: ReaderParts, consumer: string, waiting: Link) {
     this.#parts = parts;
     this.#consumer = consumer;
     this.#waiting = waiting;
-    this.#signal = signal;
+  }
+
+  /** It waits for nothing any more: what the server hands out nevertheless is found when the consumer leaves. */
+  stop(): void {
+    this.#isOver = true;
+    this.#stop?.();
   }
 
   /** New messages; waits for them so long. */
@@ -53,7 +58,7 @@ export class StreamReader {
       outcome: 'Unknown',
       timeoutMs: ms + timeoutMs,
     });
-    return (await this.asked(this.#untilAborted(waiting))) !== null;
+    return (await this.asked(this.#untilStopped(waiting))) !== null;
   }
 
   /** What is new, without a wait, and after all commands before it. */
@@ -82,7 +87,7 @@ export class StreamReader {
       outcome: 'Unknown',
       timeoutMs: ms + timeoutMs,
     });
-    const reply = (await this.asked(this.#untilAborted(reading))) as [Buffer, RawEntry[]][] | null;
+    const reply = (await this.asked(this.#untilStopped(reading))) as [Buffer, RawEntry[]][] | null;
     const messages: Fetched[] = [];
     for (const [stream, entries] of reply ?? []) {
       // With the key prefix of the client
@@ -103,18 +108,12 @@ export class StreamReader {
     return messages.filter(({ entry }) => !over.has(entry));
   }
 
-  /** Its answer, or null: what the server hands out nevertheless is found when the consumer leaves. */
-  #untilAborted(reading: Promise<unknown>): Promise<unknown> {
+  /** Its answer, or null. */
+  #untilStopped(reading: Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const unlink = onAbort(this.#signal, () => resolve(null));
-      const ended = (settle: () => void) => {
-        unlink();
-        settle();
-      };
-      reading.then(
-        reply => ended(() => resolve(reply)),
-        error => ended(() => reject(error)),
-      );
+      this.#stop = () => resolve(null);
+      if (this.#isOver) this.#stop();
+      reading.then(resolve, reject);
     });
   }
 }

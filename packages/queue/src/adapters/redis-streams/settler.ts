@@ -138,17 +138,17 @@ export class Settler {
     const ofStream = batch.filter(({ message }) => !message.isRetry);
     const sorted = ofStream.length === batch.length ? batch : [...ofStream, ...batch.filter(isRetry)];
     const counts = sorted.map(({ message }) => message.count).join();
-    const entries = sorted.map(({ message }) => message.entry);
-    const args = [stream, group, consumer, more, counts, ofStream.length, ...entries];
+    const entries = sorted.map(({ message }) => message.entry).join(' ');
+    const args = [stream, group, consumer, more, counts, ofStream.length, entries];
     try {
       const results = (await this.#commands.script(script, args).finally(arrived)) as 1 | readonly number[];
       if (results !== 1) this.looksAtEach = true;
-      for (const [index, { message, answered, resolve, reject }] of sorted.entries()) {
+      sorted.forEach(({ message, answered, resolve, reject }, index) => {
         const isHeld = results === 1 || results[index] === 1;
         answered(isHeld);
         if (isHeld) resolve();
         else reject(new DeliveryLostError(message.id));
-      }
+      });
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }

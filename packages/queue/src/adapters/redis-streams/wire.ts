@@ -21,7 +21,8 @@ export class Fetched {
   deliveries = 0;
   failures = 0;
   expires = false;
-  #idBytes: Buffer | undefined;
+  /** Of its field; undefined when something else has written it. */
+  #name: Buffer | undefined;
   #id: string | undefined;
   #content: Buffer = noContent;
   #headersEnd = lengthSize;
@@ -31,7 +32,15 @@ export class Fetched {
     this.isRetry = isRetry;
     this.count = count;
     this.entry = entry.toString('latin1');
-    for (let at = 0; at + 1 < fields.length; at += 2) this.#read(fields[at]!, fields[at + 1]!);
+    const [name, content] = fields;
+    const isOurs = name?.[0] === colon;
+    if (isOurs) {
+      this.#name = name;
+      this.#content = content!;
+      this.#headersEnd = headersEndOf(content!);
+      this.body = content!.subarray(this.#headersEnd);
+    }
+    for (let at = isOurs ? 2 : 0; at + 1 < fields.length; at += 2) this.#read(fields[at]!, fields[at + 1]!);
   }
 
   /** Its entry, unlike every other of both streams. */
@@ -40,7 +49,7 @@ export class Fetched {
   }
 
   get id(): string {
-    this.#id ??= this.#idBytes?.toString() ?? this.entry; // Something else may have written it
+    this.#id ??= this.#name?.toString('utf8', 1) ?? this.entry;
     return this.#id;
   }
 
@@ -57,14 +66,6 @@ export class Fetched {
   #read(name: Buffer, value: Buffer): void {
     if (name.length !== 1) return;
     switch (name[0]) {
-      case 0x69: // i
-        this.#idBytes = value;
-        break;
-      case 0x6d: // m
-        this.#headersEnd = headersEndOf(value);
-        this.#content = value;
-        this.body = value.subarray(this.#headersEnd);
-        break;
       case 0x6b: // k
         this.key = value.toString();
         break;
@@ -81,6 +82,8 @@ export class Fetched {
 }
 
 const nothing = new Uint8Array();
+/** Begins the name of the field of a message. */
+const colon = 0x3a;
 
 /**
  * Content is headers as JSON, after their length in bytes, and the body: one value costs both sides less than two. The upper
@@ -142,11 +145,11 @@ export function jobOf([state, deliveries, failures, progress, result, reason]: R
 
 export function deadLetter(topic: string, group: string, raw: RawFields): DeadLetter {
   const fields = new Map<string, Buffer>();
-  for (let at = 0; at + 1 < raw.length; at += 2) fields.set(String(raw[at]), raw[at + 1]!);
-  const content = fields.get('m') ?? noContent;
+  for (let at = 2; at + 1 < raw.length; at += 2) fields.set(String(raw[at]), raw[at + 1]!);
+  const content = raw[1] ?? noContent;
   const headersEnd = headersEndOf(content);
   return {
-    id: String(fields.get('i')),
+    id: String(raw[0]).slice(1),
     topic,
     group,
     body: content.subarray(headersEnd),

@@ -55,7 +55,7 @@ export const limitsTests: Tests = {
   },
 };
 
-/** Publishes three times what a burst may have; counts what came at each moment, by the subject's own time. */
+/** Publishes three times what a burst may have, for two consumers; counts what came at each moment, by the subject's own time. */
 async function rateTest(
   subject: Subject,
   limits: { readonly rate?: Rate; readonly keyRate?: Rate },
@@ -65,7 +65,8 @@ async function rateTest(
   const { count, perMs } = (limits.rate ?? limits.keyRate)!;
   await driver.declare(topic, group);
   await send(driver, topic, ...times(3 * count, index => message(`${index}`, { key: keyOf() })));
-  await using reader = new LimitedReader(subject, limits, 100);
+  await using one = new LimitedReader(subject, limits, 100);
+  await using two = new LimitedReader(subject, limits, 100);
   let now = 0;
   const started = performance.now();
   const starts: number[] = [];
@@ -75,7 +76,7 @@ async function rateTest(
       pass: async ms => {
         await (subject.pass?.(ms) ?? new Promise(resolve => setTimeout(resolve, ms)));
         now = subject.pass === undefined ? performance.now() - started : now + ms;
-        for (const each of reader.held.splice(0)) {
+        for (const each of [...one.held.splice(0), ...two.held.splice(0)]) {
           starts.push(now);
           await each.ack();
         }

@@ -108,8 +108,9 @@ class Consumer implements Owner {
       }
       this.#dropLost(performance.now());
       if (this.#mayHoldMore && this.#claiming === 0) await this.#returnStrays();
-      else if (this.#mayHoldMore || this.#places <= 0) await this.#untilWoken(this.#checkMs);
-      else if (this.#marker.isWaitedFor) await this.#wait();
+      else if (this.#mayHoldMore || (this.#places <= 0 && !this.#source.isBehind))
+        await this.#untilWoken(this.#checkMs);
+      else if (this.#marker.isWaitedFor && !this.#source.isBehind) await this.#wait();
       else await this.#claim();
     }
   }
@@ -166,10 +167,11 @@ class Consumer implements Owner {
   async #claim(): Promise<void> {
     this.#claiming++;
     const { count } = this.#marker;
+    const places = this.#places;
     try {
-      const { jobs, moreInMs } = await this.#source.claim(this.#places, this.#makeToken);
-      if (jobs.length === 0) this.#marker.sawNothing(count, moreInMs);
-      else this.#marker.sawSome();
+      const { jobs, moreInMs } = await this.#source.claim(places, this.#makeToken);
+      if (jobs.length > 0) this.#marker.sawSome();
+      else if (places > 0) this.#marker.sawNothing(count, moreInMs);
       for (const { job, token } of jobs) this.#take(job, token);
     } catch (error) {
       this.#mayHoldMore = true;

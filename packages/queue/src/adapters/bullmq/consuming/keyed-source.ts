@@ -33,10 +33,13 @@ const maxFreed = 1_000;
 export class KeyedSource implements Source {
   /** BullMQ's own choice comes with its own settling. */
   readonly fetchesNext = false;
+  /** There is more to sort by keys than one claim sorts. */
+  isBehind = false;
   readonly groupQueue: GroupQueue;
   readonly #parts: KeyedParts;
   readonly #sharing: readonly (string | number)[];
   #freed: string[] = [];
+  #places = 0;
   #token = '';
 
   constructor(parts: KeyedParts, { ordered = false, fair = false, limits = {} }: Sharing) {
@@ -47,10 +50,11 @@ export class KeyedSource implements Source {
     this.groupQueue = new GroupQueue(parts.topic, parts.group, { ...parts, client });
   }
 
-  async claim(_places: number, makeToken: () => string): Promise<Claimed> {
+  async claim(places: number, makeToken: () => string): Promise<Claimed> {
+    this.#places = places;
     this.#token = makeToken();
     const job = await this.groupQueue.fetch(this.#token);
-    const { moreInMs } = this.groupQueue;
+    const moreInMs = this.isBehind ? 0 : this.groupQueue.moreInMs;
     return { jobs: job === undefined ? [] : [{ job, token: this.#token }], moreInMs };
   }
 
@@ -61,7 +65,7 @@ export class KeyedSource implements Source {
     if (this.#freed.length > 2 * maxFreed) this.#freed.splice(0, 2);
   }
 
-  #claim(): Promise<unknown> {
+  async #claim(): Promise<unknown> {
     const { commands, record, leaseMs } = this.#parts;
     const freed = this.#freed;
     this.#freed = [];
@@ -69,7 +73,10 @@ export class KeyedSource implements Source {
     const now = Date.now();
     const args = [`${record}:${name}`, this.groupQueue.key(''), now, Math.ceil(leaseMs), this.#token];
     const time = new Date(now).toISOString();
-    return commands.script(claimScript, [...args, ...this.#sharing, time, ...freed]);
+    const hands = this.#places > 0 ? 1 : 0;
+    const answer = await commands.script(claimScript, [...args, ...this.#sharing, time, hands, ...freed]);
+    this.isBehind = (answer as readonly unknown[])[4] === 1;
+    return answer;
   }
 }
 

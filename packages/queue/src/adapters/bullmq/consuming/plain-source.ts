@@ -5,6 +5,7 @@ import type { Claimed, Source } from './source.ts';
 export function plainSource(groupQueue: GroupQueue): Source {
   return {
     fetchesNext: true,
+    isBehind: false,
     async claim(_places, makeToken): Promise<Claimed> {
       const token = makeToken();
       const job = await groupQueue.fetch(token);

@@ -12,6 +12,8 @@ export interface Claimed {
 export interface Source {
   /** Whether settling a job hands out the next one in the same command. */
   readonly fetchesNext: boolean;
+  /** Whether a claim has something to do also when no place is free. */
+  readonly isBehind: boolean;
   /** Claims jobs for free places, at most so many. */
   claim(places: number, makeToken: () => string): Promise<Claimed>;
   /** A job was settled. */

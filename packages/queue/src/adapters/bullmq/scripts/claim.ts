@@ -1,5 +1,8 @@
 import { type Script, script } from '@ashlar/store/redis-connection';
 
+/** How many of each list one claim sorts, so that it does not hold up the server. */
+const sortCount = 250;
+
 /**
  * Hands out the next job of a queue by its keys: in turn, in order, within limits. It takes the place of BullMQ's
  * `moveToActive`, and answers as that does.
@@ -10,10 +13,14 @@ import { type Script, script } from '@ashlar/store/redis-connection';
  * believed. With `ordered`, a lane keeps a job until it is finished. A lane is in `ring` while its first job may start, and in
  * `blocked`, by the time when it is to be looked at again, while not.
  *
+ * What is more than one claim sorts is sorted from its beginning, and what comes meanwhile beside that, as its key may have its turn:
+ * the hash `behind` has how many were left, and the rank of the last of them that was sorted. Not with `ordered`, where what is older
+ * of the key comes first.
+ *
  * KEYS: the beginning of our own keys. ARGV: the beginning of BullMQ's keys, now (by the clock of the workers, as BullMQ
  * measures delays), lease, token, 1 if ordered, 1 if fair, then count and milliseconds of the rate of all and of that of
- * a key, and the most of a key at once, 0 where there is no such limit; the present time as an `expirytime`; then lane and
- * job of each that was settled since.
+ * a key, and the most of a key at once, 0 where there is no such limit; the present time as an `expirytime`; 1 to hand one out, 0 only to sort; then lane and
+ * job of each that was settled since. A fifth element of the answer is 1 when there is more to sort.
  */
 export const claimScript: Script = script(
   1,
@@ -118,45 +125,81 @@ local function place(lane)
   end
 end
 
-local touched = {}
-local function sort(id)
-  local found = redis.call('HMGET', base .. id, 'opts', 'priority')
-  if not found[1] then return end
-  local isRead, opts = pcall(cjson.decode, found[1])
-  local key = isRead and type(opts) == 'table' and opts.partitionkey
-  local lane = key and 'k' .. tostring(key) or '-'
-  local rank = redis.call('INCR', own .. 'order')
-  if ordered and key then
-    -- One that comes again has kept its place
-    rank = tonumber(redis.call('ZSCORE', laneKey(lane), id)) or rank
-  else
-    rank = rank + math.min(tonumber(found[2]) or 0, 31) * 2 ^ 45
+local touched, scores, isBehind = {}, {}, false
+local function score(key, rank, id)
+  local list = scores[key] or {}
+  list[#list + 1] = exact(rank)
+  list[#list + 1] = id
+  scores[key] = list
+end
+-- The first is behind all that was sorted before, unless its rank is given
+local function sort(ids, rank)
+  if #ids == 0 then return end
+  rank = rank or redis.call('INCRBY', own .. 'order', #ids) - #ids + 1
+  for at, id in ipairs(ids) do
+    local found = redis.call('HMGET', base .. id, 'opts', 'priority')
+    if found[1] then
+      local isRead, opts = pcall(cjson.decode, found[1])
+      local key = isRead and type(opts) == 'table' and opts.partitionkey
+      local lane, position = key and 'k' .. tostring(key) or '-', rank + at - 1
+      if ordered and key then
+        -- One that comes again has kept its place
+        position = tonumber(redis.call('ZSCORE', laneKey(lane), id)) or position
+      else
+        position = position + math.min(tonumber(found[2]) or 0, 31) * 2 ^ 45
+      end
+      score(laneKey(lane), position, id)
+      score(prioritized, low + position, id)
+      touched[lane] = true
+    end
   end
-  redis.call('ZADD', laneKey(lane), exact(rank), id)
-  redis.call('ZADD', prioritized, exact(low + rank), id)
-  touched[lane] = true
+  isBehind = isBehind or #ids == ${sortCount}
+end
+local function sortWaiting()
+  local wait, behind = base .. 'wait', own .. 'behind:' .. mode
+  local left, rank = unpack(redis.call('HMGET', behind, 'left', 'rank'))
+  local news = left and redis.call('LLEN', wait) - left or 0
+  local oldest = redis.call('RPOP', wait, ${sortCount}) or {}
+  if news > 0 then
+    local newest, inOrder = redis.call('LPOP', wait, math.min(news, ${sortCount})) or {}, {}
+    for at = #newest, 1, -1 do inOrder[#inOrder + 1] = newest[at] end
+    sort(inOrder)
+  end
+  sort(oldest, left and rank + 1)
+  if ordered or #oldest < ${sortCount} then
+    if left then redis.call('DEL', behind) end
+    return
+  end
+  local length = redis.call('LLEN', wait)
+  if not left then rank = redis.call('INCRBY', own .. 'order', length) - length end
+  redis.call('HSET', behind, 'left', length, 'rank', left and rank + #oldest or rank)
 end
 
 local meta = redis.call('HMGET', base .. 'meta', 'paused', 'concurrency', 'max', 'duration')
-for at = 13, #ARGV, 2 do
+for at = 14, #ARGV, 2 do
   redis.call('SREM', own .. 'hands:' .. ARGV[at], ARGV[at + 1])
   touched[ARGV[at]] = true
 end
-local due = redis.call('ZRANGEBYSCORE', base .. 'delayed', 0, exact((now + 1) * 0x1000 - 1), 'LIMIT', 0, 1000)
+local due = redis.call('ZRANGEBYSCORE', base .. 'delayed', 0, exact((now + 1) * 0x1000 - 1), 'LIMIT', 0, ${sortCount})
 for _, id in ipairs(due) do
   redis.call('ZREM', base .. 'delayed', id)
   redis.call('HSET', base .. id, 'delay', 0)
   redis.call('XADD', events, '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
-  sort(id)
 end
-local waiting = redis.call('RPOP', base .. 'wait', 1000) or {}
-for _, id in ipairs(waiting) do sort(id) end
-local others = redis.call('ZRANGEBYSCORE', prioritized, '-inf', '(' .. exact(low), 'LIMIT', 0, 1000)
-for _, id in ipairs(others) do sort(id) end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', prioritized, exact(high), '+inf', 'LIMIT', 0, 1000)) do sort(id) end
+sort(due)
+sortWaiting()
+sort(redis.call('ZRANGEBYSCORE', prioritized, '-inf', '(' .. exact(low), 'LIMIT', 0, ${sortCount}))
+sort(redis.call('ZRANGEBYSCORE', prioritized, exact(high), '+inf', 'LIMIT', 0, ${sortCount}))
+for key, list in pairs(scores) do redis.call('ZADD', key, unpack(list)) end
 for _, lane in ipairs(redis.call('ZRANGEBYSCORE', blocked, '-inf', at, 'LIMIT', 0, 100)) do touched[lane] = true end
 for lane in pairs(touched) do place(lane) end
 
+local function wakeOthers()
+  if isBehind or redis.call('ZCARD', ring) > 0 then redis.call('ZADD', base .. 'marker', 0, '0') end
+end
+local function nothing(limitMs, untilMs)
+  return { 0, 0, limitMs, untilMs, isBehind and 1 or 0 }
+end
 local function delayUntil()
   local soonest = math.huge
   local first = redis.call('ZRANGE', base .. 'delayed', 0, 0, 'WITHSCORES')
@@ -166,20 +209,24 @@ local function delayUntil()
   return soonest == math.huge and 0 or math.ceil(soonest)
 end
 
-if meta[1] or (meta[2] and redis.call('LLEN', base .. 'active') >= tonumber(meta[2])) then return { 0, 0, 0, 0 } end
+if meta[1] or (meta[2] and redis.call('LLEN', base .. 'active') >= tonumber(meta[2])) then return nothing(0, 0) end
+if ARGV[13] == '0' then
+  wakeOthers()
+  return nothing(0, 0)
+end
 if meta[3] and (tonumber(redis.call('GET', base .. 'limiter')) or 0) >= tonumber(meta[3]) then
   local ttl = redis.call('PTTL', base .. 'limiter')
-  if ttl > 0 then return { 0, 0, ttl, 0 } end
+  if ttl > 0 then return nothing(ttl, 0) end
 end
 if rate.count > 0 then
   local nextAt = availableAt(own .. 'rate', rate)
-  if nextAt > at then return { 0, 0, 0, math.ceil(now + nextAt - at) } end
+  if nextAt > at then return nothing(0, math.ceil(now + nextAt - at)) end
 end
 
 local lane, id
 repeat
   lane = redis.call('ZRANGE', ring, 0, 0)[1]
-  if not lane then return { 0, 0, 0, delayUntil() } end
+  if not lane then return nothing(0, delayUntil()) end
   id = redis.call('ZRANGE', laneKey(lane), 0, 0)[1]
   -- It may have been taken or removed by others, or another of the lane may have begun
   if not id or not waits(id) then
@@ -212,6 +259,6 @@ end
 -- The lane goes to the end of its turn
 redis.call('ZREM', ring, lane)
 place(lane)
-if #waiting == 1000 or #others == 1000 or redis.call('ZCARD', ring) > 0 then redis.call('ZADD', base .. 'marker', 0, '0') end
-return { redis.call('HGETALL', job), id, 0, 0 }`,
+wakeOthers()
+return { redis.call('HGETALL', job), id, 0, 0, isBehind and 1 or 0 }`,
 );

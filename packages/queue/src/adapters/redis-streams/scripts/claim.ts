@@ -64,8 +64,8 @@ local function place(lane)
   return true
 end
 local touched = {}
-local function line(lane, name, isFirst)
-  redis.call(isFirst and 'LPUSH' or 'RPUSH', laneKey(lane), name)
+local function lineFirst(lane, name)
+  redis.call('LPUSH', laneKey(lane), name)
   touched[lane] = true
 end
 `;
@@ -82,21 +82,34 @@ local function isEarlier(a, b)
 end
 -- Whether there may be more
 local function file()
-  local news, filedOf, more = {}, { [retries] = {}, [stream] = {} }, false
+  local news, filedOf, lanes, more = {}, { [retries] = {}, [stream] = {} }, {}, false
+  local sources = 0
   for _, from in ipairs({ retries, stream }) do
     local read = redis.call('XREADGROUP', 'GROUP', group, nobody, 'COUNT', ${fileCount}, 'STREAMS', from, '>')
     for _, entry in ipairs(read and read[1][2] or {}) do news[#news + 1] = { from, entry } end
     more = more or read and #read[1][2] == ${fileCount}
+    sources = sources + (read and 1 or 0)
   end
-  table.sort(news, isEarlier)
+  -- Each by itself is in order
+  if sources == 2 then table.sort(news, isEarlier) end
   for _, each in ipairs(news) do
     local from, entry, fields = each[1], each[2][1], each[2][2]
     if not passed(from, entry) then
       table.insert(filedOf[from], entry)
       local comesBack = fieldOf(fields, 'n')
-      if comesBack then release(group, 'i' .. fields[2]) end
-      line(laneOf(fields), nameIn(from, entry), ordered and comesBack)
+      if comesBack then release(group, 'i' .. idOf(fields)) end
+      local lane, name = laneOf(fields), nameIn(from, entry)
+      if ordered and comesBack then
+        lineFirst(lane, name)
+      else
+        lanes[lane] = lanes[lane] or {}
+        table.insert(lanes[lane], name)
+      end
     end
+  end
+  for lane, names in pairs(lanes) do
+    redis.call('RPUSH', laneKey(lane), unpack(names))
+    touched[lane] = true
   end
   for from, entries in pairs(filedOf) do
     if #entries > 0 then
@@ -112,7 +125,7 @@ local function fileLost(from, entry)
   local lane = release(group, nameIn(from, entry)) or found and laneOf(found[2])
   if not found then return redis.call('XACK', from, group, entry) end
   redis.call('XCLAIM', from, group, nobody, 0, entry, 'JUSTID')
-  line(lane, nameIn(from, entry), true)
+  lineFirst(lane, nameIn(from, entry))
 end
 -- Something else may have taken away what a key waits for
 local function audit()

@@ -1,7 +1,7 @@
 /**
  * What all scripts know. KEYS[1] is the stream of the topic; its name without the last letter begins the names of all keys.
- * A message is the fields `i` id, `m` content, and where there are such: `k` key, `x` when it expires, `n` deliveries before, `f`
- * failures.
+ * The first field of a message is named by a `:` and its id, and has its content: each name and value costs who reads it. Then come, where
+ * there are such: `k` key, `x` when it expires, `n` deliveries before, `f` failures.
  *
  * A group reads the stream `s` of the topic, and `r:<group>`: what comes again. Paused messages are packed in the sorted
  * set `p:<group>`, delayed ones of the topic in `z`, by the time when they are due; dead ones in the hash `dead:<group>`,

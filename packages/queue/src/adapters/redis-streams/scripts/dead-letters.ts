@@ -44,7 +44,7 @@ for _, id in ipairs(ids) do
       local fields, letter = {}, cmsgpack.unpack(packed)
       for at = 1, #letter, 2 do
         local name = letter[at]
-        if name == 'i' or name == 'm' or name == 'k' then
+        if at == 1 or name == 'k' then
           fields[#fields + 1] = name
           fields[#fields + 1] = letter[at + 1]
         end

@@ -79,7 +79,7 @@ for at = 3, #ARGV, 8 do
     if isFull() then
       result = 0
     else
-      local fields = { 'i', id, 'm', ARGV[at + 1], 'd', key }
+      local fields = { ':' .. id, ARGV[at + 1], 'd', key }
       local function add(name, value)
         fields[#fields + 1] = name
         fields[#fields + 1] = value

@@ -10,7 +10,7 @@ local function promote(due, into, now, entered)
   for _, each in ipairs(packed) do
     redis.call('ZREM', due, each)
     local fields = cmsgpack.unpack(each)
-    entered(fields[2], redis.call('XADD', into, '*', unpack(fields)))
+    entered(idOf(fields), redis.call('XADD', into, '*', unpack(fields)))
   end
   if #packed > 0 then ringAll() end
 end
@@ -39,7 +39,7 @@ end
 /** Whether its time is over: then the group is done with it. */
 const expiry = `
 local function isOver(from, group, entry, fields, now)
-  for at = 5, #fields, 2 do
+  for at = 3, #fields, 2 do
     if fields[at] == 'x' and (tonumber(fields[at + 1]) or now + 1) <= now then
       settled(from, group, { entry })
       redis.call('XACK', from, group, entry)

@@ -18,6 +18,9 @@ local function fieldOf(fields, name)
     if fields[at] == name then return fields[at + 1] end
   end
 end
+local function idOf(fields)
+  return string.sub(fields[1], 2)
+end
 local function bucketsAt(window, now)
   local bucket = math.floor(now / window)
   return base .. 'i:' .. bucket, base .. 'i:' .. (bucket - 1)
@@ -35,7 +38,7 @@ end
 local function due(held, at, id)
   for _, packed in ipairs(redis.call('ZRANGEBYSCORE', held, at, at)) do
     local fields = cmsgpack.unpack(packed)
-    if fields[2] == id then return packed, fields end
+    if idOf(fields) == id then return packed, fields end
   end
 end
 local function put(group, id, kind, at)
@@ -69,7 +72,7 @@ local function takeAway(from, group, entry)
 end
 -- It is done with: nothing of it stays, and its key is free
 local function forget(group, fields)
-  local id, key = fields[2], fieldOf(fields, 'd')
+  local id, key = idOf(fields), fieldOf(fields, 'd')
   redis.call('HDEL', base .. 'j:' .. group, id)
   release(group, 'i' .. id)
   if key and redis.call('HGET', base .. 'dk:' .. group, key) == id then

@@ -43,10 +43,10 @@ for at = 3, #ARGV, 5 do
   elseif room <= 0 then
     results[#results + 1] = 0
   else
-    local fields = { 'i', id, 'm', ARGV[at + 1] }
+    local fields = { ':' .. id, ARGV[at + 1] }
     if ARGV[at + 2] ~= '' then
-      fields[5] = 'k'
-      fields[6] = ARGV[at + 2]
+      fields[3] = 'k'
+      fields[4] = ARGV[at + 2]
     end
     if ARGV[at + 4] ~= '' then
       fields[#fields + 1] = 'x'

@@ -4,17 +4,17 @@ import { places } from './places.ts';
 
 /**
  * Whether a delivery is still in the hands that settle it: of that consumer, and delivered no more often. Of many deliveries,
- * one look at all that the consumer holds is cheaper than one for each. `ofRetries` tells which of them are from the retries.
+ * one look at all that the consumer holds is cheaper than one for each. The first `ofStream` of them are not from the retries.
  */
 const holding = `
 local function held(from, group, consumer, entry, count)
   local found = redis.call('XPENDING', from, group, entry, entry, 1, consumer)[1]
   return found and found[4] == tonumber(count)
 end
-local function sorted(group, consumer, first, last, ofRetries, counts)
+local function sorted(group, consumer, ids, ofStream, counts)
   local retries = base .. 'r:' .. group
   local holds = {}
-  if last - first >= 4 then
+  if #ids > 4 then
     for _, from in ipairs({ stream, retries }) do
       local mine = {}
       eachHeld(from, group, consumer, function(entry, deliveries) mine[entry] = deliveries end)
@@ -22,8 +22,8 @@ local function sorted(group, consumer, first, last, ofRetries, counts)
     end
   end
   local results, entries, nextCount = {}, { [stream] = {}, [retries] = {} }, string.gmatch(counts, '%d+')
-  for at = first, last do
-    local from, entry, count = at >= ofRetries and retries or stream, ARGV[at], nextCount()
+  for at, entry in ipairs(ids) do
+    local from, count = at > ofStream and retries or stream, nextCount()
     local is
     if holds[from] then is = holds[from][entry] == tonumber(count) else is = held(from, group, consumer, entry, count) end
     if is then table.insert(entries[from], entry) end
@@ -33,13 +33,19 @@ local function sorted(group, consumer, first, last, ofRetries, counts)
 end
 `;
 
+/** One argument for all entries: each by itself costs who sends it. */
+const entriesOf = `
+local ids = {}
+for id in string.gmatch(ARGV[6], '%S+') do ids[#ids + 1] = id end
+`;
+
 /** Most have nothing to be looked after: before all else, as each function that is defined costs a tenth of a message. */
 const plainAck = `
-if ARGV[3] ~= '1' and #ARGV == 5 + ARGV[5] then
+if ARGV[3] ~= '1' and #ids == tonumber(ARGV[5]) then
   local base, group = string.sub(KEYS[1], 1, -2), ARGV[1]
   local isSure = redis.call('SISMEMBER', base .. 'sure:' .. group, ARGV[2]) == 1
   if isSure and redis.call('EXISTS', base .. 'g:' .. group, base .. 'hands:' .. group) == 0 then
-    redis.call('XACK', KEYS[1], group, unpack(ARGV, 6))
+    redis.call('XACK', KEYS[1], group, unpack(ids))
     return 1
   end
 end
@@ -47,12 +53,12 @@ end
 
 /**
  * Acknowledges at most 1 000 deliveries. ARGV: group, consumer, 1 to look at each, their counts with commas, how many are not from the retries,
- * the entries of those, the entries of the others. Returns 1 when all were in these hands, else of each 1, or 0 when
+ * the entries of those and then of the others, with spaces between. Returns 1 when all were in these hands, else of each 1, or 0 when
  * it is in others.
  */
 export const ackScript: Script = script(
   1,
-  `${plainAck}${common}${possession}${places}${holding}
+  `${entriesOf}${plainAck}${common}${possession}${places}${holding}
 local group, consumer, retries = ARGV[1], ARGV[2], base .. 'r:' .. ARGV[1]
 local function ack(from, entries)
   if #entries == 0 then return end
@@ -60,13 +66,13 @@ local function ack(from, entries)
   redis.call('XACK', from, group, unpack(entries))
   if from == retries then redis.call('XDEL', from, unpack(entries)) end
 end
-local ofRetries = 6 + ARGV[5]
+local ofStream = tonumber(ARGV[5])
 if ARGV[3] ~= '1' and redis.call('SISMEMBER', base .. 'sure:' .. group, consumer) == 1 then
-  ack(stream, { unpack(ARGV, 6, ofRetries - 1) })
-  ack(retries, { unpack(ARGV, ofRetries) })
+  ack(stream, { unpack(ids, 1, ofStream) })
+  ack(retries, { unpack(ids, ofStream + 1) })
   return 1
 end
-local results, entries = sorted(group, consumer, 6, #ARGV, ofRetries, ARGV[4])
+local results, entries = sorted(group, consumer, ids, ofStream, ARGV[4])
 ack(stream, entries[stream])
 ack(retries, entries[retries])
 return results`,
@@ -78,8 +84,8 @@ return results`,
  */
 export const extendScript: Script = script(
   1,
-  `${common}${possession}${holding}
-local results, entries = sorted(ARGV[1], ARGV[2], 6, #ARGV, 6 + ARGV[5], ARGV[4])
+  `${entriesOf}${common}${possession}${holding}
+local results, entries = sorted(ARGV[1], ARGV[2], ids, tonumber(ARGV[5]), ARGV[4])
 for from, ids in pairs(entries) do
   for _, entry in ipairs(ids) do
     redis.call('XCLAIM', from, ARGV[1], ARGV[2], 0, entry, 'IDLE', ARGV[3], 'JUSTID')
@@ -116,8 +122,9 @@ for at = 1, #found[2], 2 do
 end
 for _, each in ipairs({ 'n', ARGV[6], 'f', ARGV[7] }) do fields[#fields + 1] = each end
 for _, each in ipairs(progress and { 'g', progress } or {}) do fields[#fields + 1] = each end
-if fields[1] ~= 'i' then fields = { 'i', entry, unpack(fields) } end -- Something else has written it
-local id = fields[2]
+-- Something else has written it
+if string.sub(fields[1], 1, 1) ~= ':' then fields = { ':' .. entry, '', unpack(fields) } end
+local id = idOf(fields)
 if lane and not reason and ARGV[9] == '1' then hold(group, 'i' .. id, lane) end
 if reason then
   local dead, died, now = base .. 'dead:' .. group, base .. 'died:' .. group, milliseconds()
