@@ -1,4 +1,4 @@
-import { startPostgres } from '@workspace/services';
+import { startPostgres, startTcpProxy } from '@workspace/services';
 import { postgresCapabilities, QueueTables } from '../../test/postgres/queue-tables.ts';
 import { realStage } from './real-stage.ts';
 import type { Site } from './site.ts';
@@ -6,18 +6,24 @@ import type { Site } from './site.ts';
 export async function postgresSite(): Promise<Site> {
   const leaseMs = 1_000;
   const server = await startPostgres({ own: true });
+  const proxy = await startTcpProxy({ target: server.port });
+  const connectionString = server.url.replace(`:${server.port}/`, `:${proxy.port}/`);
   return {
     capabilities: postgresCapabilities,
     mostProcesses: 3,
     breaks: true,
+    loses: true,
     leaseMs,
     async begin(processes) {
       const tables = new QueueTables(server.url);
-      await tables.driver().migrate();
+      // Its sessions are on another way
+      await tables.driver({}, { application_name: `${tables.prefix}_near` }).migrate();
       const stage = realStage({
         processes,
-        open: () => tables.driver({ leaseMs }),
+        open: () => tables.driver({ leaseMs }, { connectionString }),
         break: () => tables.endSessions(),
+        proxy,
+        note: () => tables.noteSessions(),
       });
       return {
         ...stage,
@@ -27,6 +33,9 @@ export async function postgresSite(): Promise<Site> {
         },
       };
     },
-    [Symbol.asyncDispose]: () => server.stop(),
+    async [Symbol.asyncDispose]() {
+      await proxy.stop();
+      await server.stop();
+    },
   };
 }

@@ -10,6 +10,8 @@ export function realStage(parts: {
   break(): Promise<void>;
   /** The way of all drivers to the server, where answers can be lost. */
   readonly proxy?: TcpProxy;
+  /** Notes the connections of the moment. What it returns resolves when the server has ended them, after they are cut. */
+  note?(): Promise<() => Promise<void>>;
   readonly others?: OtherCode;
   readonly operator?: Operator;
   /** After the drivers. */
@@ -22,7 +24,7 @@ export function realStage(parts: {
     now: () => performance.now(),
     pass: ms => delay(ms),
     break: () => parts.break(),
-    ...(proxy !== undefined && { hush: () => hushed(proxy) }),
+    ...(proxy !== undefined && { hush: () => hushed(proxy, parts.note) }),
     ...(others !== undefined && { others }),
     ...(operator !== undefined && { operator }),
     async end() {
@@ -32,10 +34,12 @@ export function realStage(parts: {
   };
 }
 
-function hushed(proxy: TcpProxy): () => Promise<void> {
+function hushed(proxy: TcpProxy, note?: () => Promise<() => Promise<void>>): () => Promise<void> {
   proxy.hush();
   return async () => {
+    const ended = await note?.();
     proxy.cut();
+    await ended?.();
     proxy.resume();
   };
 }

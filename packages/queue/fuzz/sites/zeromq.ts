@@ -6,7 +6,7 @@ import { startZeroMQ } from '../../test/support/zeromq-server.ts';
 import { realStage } from './real-stage.ts';
 import type { Site } from './site.ts';
 
-const leaseMs = 1_000;
+const leaseMs = 2_000;
 
 /** A broker with a log, in a process of its own. */
 export async function zeromqSite(): Promise<Site> {
@@ -20,6 +20,7 @@ export async function zeromqSite(): Promise<Site> {
     capabilities,
     mostProcesses: 3,
     breaks: true,
+    loses: true,
     leaseMs,
     async begin(processes) {
       const prefix = randomUUID();
@@ -27,6 +28,7 @@ export async function zeromqSite(): Promise<Site> {
         processes,
         open: () => prefixed(open(), prefix),
         break: async () => proxy.cut(),
+        proxy,
       });
     },
     async [Symbol.asyncDispose]() {

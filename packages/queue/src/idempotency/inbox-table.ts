@@ -1,6 +1,7 @@
 import { lockNumber } from '../transactions/key-locks.ts';
 import { hashNumber, type TableName } from '../transactions/table-name.ts';
 import type { ExpectedTable } from '../transactions/table-shape.ts';
+import { timeText } from '../transactions/time-text.ts';
 
 /** The most records that are deleted at once. */
 export const sweepSize = 1_000;
@@ -52,7 +53,20 @@ export const claim = ({ sql, literal }: TableName): string => `WITH locked AS MA
 export const finish = ({ sql }: TableName): string =>
   `UPDATE ${sql} SET result = nullif($2::text, '') WHERE name = $1::text RETURNING name`;
 
-/** Deletes some records that are older than a number of milliseconds, the oldest first, and returns a row for each. */
-export const sweep = ({ sql }: TableName): string => `DELETE FROM ${sql} WHERE name IN (
+/** What `sweep` returns. */
+export interface Swept {
+  readonly deleted: string;
+  /** When the last of them was handled; null of none. */
+  readonly until: string | null;
+}
+
+/**
+ * Deletes some records that are older than a number of milliseconds, the oldest first. Of those before a time, which it
+ * does not look at, are deleted ones that no vacuum can take away while an old snapshot is held. Parameters: the
+ * milliseconds, the time.
+ */
+export const sweep = ({ sql }: TableName): string => `WITH old AS (
     SELECT name FROM ${sql} WHERE handled < clock_timestamp() - $1::text::float8 * interval '1 millisecond'
-    ORDER BY handled LIMIT ${sweepSize} FOR UPDATE SKIP LOCKED) RETURNING 'x'::text AS deleted`;
+      AND handled >= $2::text::timestamptz ORDER BY handled LIMIT ${sweepSize} FOR UPDATE SKIP LOCKED
+  ), gone AS (DELETE FROM ${sql} WHERE name = ANY (ARRAY(SELECT name FROM old)) RETURNING handled)
+  SELECT count(*)::text AS deleted, ${timeText('max(handled)')} AS until FROM gone`;

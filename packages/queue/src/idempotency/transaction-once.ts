@@ -6,7 +6,16 @@ import { existence } from '../transactions/table-name.ts';
 import { checkShapes, shapeQuery } from '../transactions/table-shape.ts';
 import { isDataFault } from '../transactions/texts.ts';
 import { type SqlTransaction, transactionOf } from '../transactions/transaction.ts';
-import { type Claimed, claim, creation, expectedTable, finish, sweep, sweepSize } from './inbox-table.ts';
+import {
+  type Claimed,
+  claim,
+  creation,
+  expectedTable,
+  finish,
+  type Swept,
+  sweep,
+  sweepSize,
+} from './inbox-table.ts';
 import type { Once, OnceResult } from './once.ts';
 import type { TransactionSettings } from './options.ts';
 import { fingerprintOf, recordName } from './record.ts';
@@ -23,6 +32,8 @@ const busyMs = 500;
 const timeoutMs = 10_000;
 /** Milliseconds between looks for records that are too old, after one that has left none. */
 const sweepMs = 60_000;
+/** Before any record. */
+const beginning = '-infinity';
 
 /**
  * Record and effect in one transaction: either both happen or none. The record is written first and the handler called
@@ -32,6 +43,8 @@ export class TransactionOnce implements Once {
   readonly #parts: Parts;
   #made: Promise<void> | undefined;
   #sweptAt = Number.NEGATIVE_INFINITY;
+  /** Up to when the last sweeps have deleted, since one that has left none. */
+  #sweptUntil = beginning;
   #isSweeping = false;
 
   constructor(parts: Parts) {
@@ -152,11 +165,17 @@ export class TransactionOnce implements Once {
     const { clock, settings } = this.#parts;
     if (this.#isSweeping || clock.now() - this.#sweptAt < sweepMs) return;
     this.#isSweeping = true;
-    let deleted = 0;
+    let swept: Swept | undefined;
     await this.#begin(async (_, sql) => {
-      deleted = (await sql.query(sweep(settings.table), [String(settings.retentionMs)])).rows.length;
-    }).catch(() => {});
-    if (deleted < sweepSize) this.#sweptAt = clock.now();
+      const values = [String(settings.retentionMs), this.#sweptUntil];
+      [swept] = (await sql.query(sweep(settings.table), values)).rows as unknown as [Swept];
+    }).catch(() => {
+      swept = undefined;
+    });
+    const isOver = Number(swept?.deleted ?? 0) < sweepSize;
+    if (isOver) this.#sweptAt = clock.now();
+    // Those that others held meanwhile, and those of clocks that were set back, are found then
+    this.#sweptUntil = isOver ? beginning : (swept?.until ?? beginning);
     this.#isSweeping = false;
   }
 }

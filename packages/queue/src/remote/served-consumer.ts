@@ -12,7 +12,7 @@ export interface ServedConsumerParts {
   left(error?: unknown): void;
   /** Whether the other side keeps up with what it is given. */
   hasRoom(): boolean;
-  /** When something came from the other side last, by `performance.now()`. */
+  /** When the other side has last said that it has what it was given, by `performance.now()`. */
   heardAt(): number;
 }
 
@@ -89,8 +89,8 @@ export class ServedConsumer {
   }
 
   /**
-   * Whether one of its leases has ended since the other side was heard: that may be gone, and what it were given would count
-   * as delivered and wait for another lease to end.
+   * Whether one of its leases has ended since the other side was heard: that may be gone, or hear nothing, and what it were
+   * given would count as delivered and wait for another lease to end.
    */
   #isSilent(): boolean {
     const heardAt = this.#parts.heardAt();

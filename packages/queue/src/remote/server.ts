@@ -14,7 +14,7 @@ export interface ServerParts {
   send(message: ServerMessage): void;
   /** Whether the other side keeps up with what is sent. Default: it does. */
   hasRoom?(): boolean;
-  /** When something came from it last, by `performance.now()`. Default: it is there as long as its channel is. */
+  /** When it has last said that it has what was sent, by `performance.now()`. Default: it is there as long as its channel is. */
   heardAt?(): number;
   /** Finds deliveries that an earlier channel was given. */
   readonly find?: Find;

@@ -46,7 +46,7 @@ type Parts = Readonly<Record<string, unknown>>;
 
 /** What was made of a transaction before, as handlers publish many times in one. */
 const known = new WeakMap<object, SqlTransaction>();
-const connections = new WeakMap<object, Connection>();
+const connections = new WeakMap<object, PgConnection>();
 
 /**
  * A transaction by its shape. What is none is refused, since its statements would commit each by itself: a pool, a
@@ -66,7 +66,7 @@ export async function transactionOf(
   if (isPg(value)) {
     // Each time: a connection outlives its transactions
     await checkBegun(value, option);
-    const connection = connections.get(value) ?? new Connection(value);
+    const connection = connections.get(value) ?? new PgConnection(value);
     connections.set(value, connection);
     return { query: (...statement) => connection.query(timeoutMs, ...statement) };
   }
@@ -91,7 +91,7 @@ function shaped(value: object): SqlTransaction | undefined {
 }
 
 /** Of `pg`, and the transactions on it, one after the other. */
-class Connection {
+class PgConnection {
   readonly #client: Pg;
   /** One that has forgotten what was prepared, as after `DISCARD ALL`, prepares nothing any more. */
   #prepares = true;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import {
   type PostgresDriver,
@@ -37,6 +38,16 @@ export class QueueTables implements AsyncDisposable {
   async endSessions(): Promise<void> {
     const text = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1';
     await this.sql(text, [this.prefix]);
+  }
+
+  /** What it returns resolves when the sessions of the moment have ended. */
+  async noteSessions(): Promise<() => Promise<void>> {
+    const all = 'SELECT pid FROM pg_stat_activity WHERE application_name = $1';
+    const pids = (await this.sql(all, [this.prefix])).map(({ pid }) => pid);
+    return async () => {
+      const left = 'SELECT pid FROM pg_stat_activity WHERE pid = ANY ($1)';
+      while ((await this.sql(left, [pids])).length > 0) await delay(5);
+    };
   }
 
   async sql(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {

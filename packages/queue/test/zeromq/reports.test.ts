@@ -1,8 +1,10 @@
 import { join } from 'node:path';
-import { eventually, freePorts, temporaryDirectory } from '@workspace/services';
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventually, freePorts, startTcpProxy, temporaryDirectory } from '@workspace/services';
 import { expect, it, onTestFinished } from 'vitest';
 import { type BrokerOptions, startBroker, type ZeroMQOptions, zeromq } from '../../src/adapters/zeromq.ts';
 import { group, message, Reader, send, times, topic } from '../../src/conformance/subject.ts';
+import { messages, Queue } from '../../src/index.ts';
 
 /** What users of ZeroMQ have reported of brokers and clients that go and come, tried here. */
 
@@ -69,3 +71,27 @@ it('nothing stays of clients that have gone (zeromq/libzmq 2823, zeromq/zmq.rs 2
   await using reader = new Reader(last, topic, group, { prefetch: 50, each: each => each.ack() });
   await soon(async () => expect(new Set(reader.texts).size).toBe(40));
 });
+
+it('a message is not dead for a client that is heard and hears nothing for many leases', async () => {
+  const broker = await begin({ leaseMs: 1_000 });
+  const proxy = await startTcpProxy({ target: Number(broker.endpoint.split(':').at(-1)) });
+  onTestFinished(() => proxy.stop());
+  const near = open({ connect: broker.endpoint });
+  const queue = new Queue(open({ connect: `tcp://127.0.0.1:${proxy.port}` }), {
+    messages: messages<{ topic: string }>(),
+  });
+  onTestFinished(() => queue.close());
+  const handled: string[] = [];
+  const subscription = await queue.subscribe(topic, text => void handled.push(text), { group, crashes: 2 });
+  await queue.publish(topic, 'before');
+  await soon(async () => expect(subscription.snapshot()).toMatchObject({ handled: 1 }));
+  proxy.hush();
+  const body = Buffer.from('"meanwhile"');
+  await send(near, topic, { id: 'meanwhile', body, headers: { 'content-type': 'application/json' } });
+  await delay(6_000);
+  expect(await near.find!(topic, group, 'meanwhile')).toMatchObject({ deliveries: 1 });
+  proxy.resume();
+  await soon(async () => expect(subscription.snapshot()).toMatchObject({ handled: 2, dead: 0 }));
+  expect(handled).toContain('meanwhile');
+  expect(await near.stats!(topic, group)).toMatchObject({ waiting: 0, active: 0, dead: 0 });
+}, 90_000);

@@ -82,7 +82,7 @@ export class Sessions {
       find,
       send: message => stream.send(message),
       hasRoom: () => stream.unconfirmedBytes < maxAheadBytes,
-      heardAt: () => session.heardAt,
+      heardAt: () => stream.confirmedAt,
     });
     const stream: Stream = new Stream({
       session: id,

@@ -35,6 +35,7 @@ export class Stream {
   #sinceAck = 0;
   #bytesSinceAck = 0;
   #bytes = 0;
+  #confirmedAt = performance.now();
 
   constructor(parts: StreamParts) {
     this.#parts = parts;
@@ -43,6 +44,11 @@ export class Stream {
   /** Bytes that the other side has not confirmed. */
   get unconfirmedBytes(): number {
     return this.#bytes;
+  }
+
+  /** When the other side said last that it has more than before, or all, by `performance.now()`. */
+  get confirmedAt(): number {
+    return this.#confirmedAt;
   }
 
   /** What is sent in one turn of the event loop goes together. */
@@ -114,10 +120,13 @@ export class Stream {
   }
 
   #confirm(upTo: number): void {
+    const before = this.#unconfirmed.size;
     for (const [n, [head, bytes]] of this.#unconfirmed) {
       if (n > upTo) break;
       this.#unconfirmed.delete(n);
       this.#bytes -= head.length + bytes.length;
     }
+    const { size } = this.#unconfirmed;
+    if (size === 0 || size < before) this.#confirmedAt = performance.now();
   }
 }
