@@ -5,6 +5,8 @@ export const slots = 4;
 export const shardNames: readonly string[] = ['a', 'b', 'c'];
 export const tenants = 8;
 export const coordinators = 2;
+/** Of a directory, those that have an entry in the beginning. */
+export const placed = 6;
 
 export type Level = 'default' | 'strong' | 'session' | 'eventual';
 
@@ -13,6 +15,8 @@ export interface Plan {
   readonly routers: number;
   /** How long rows are on the way between two shards, in milliseconds. */
   readonly transportMs: number;
+  /** Of a directory, most tenants have an entry in the beginning, and all others are refused. Default: by hash. */
+  readonly layout?: 'hash' | 'directory';
   readonly steps: readonly Step[];
 }
 
@@ -34,6 +38,8 @@ export type Step =
       readonly to: number;
       readonly slot: number;
     }
+  /** The entry of a tenant is taken out of the directory, if it has no rows. */
+  | { readonly step: 'forget'; readonly coordinator: number; readonly tenant: number }
   /** A tenant gets a slot of its own on a shard (of `place`, the one where it is not), or has none any more. */
   | {
       readonly step: 'own' | 'place' | 'join';
@@ -68,7 +74,14 @@ export const traps: readonly string[] = [
   'set',
 ];
 
+/** And where it closes or opens what shards refuse of entries. */
+const entryTraps: readonly string[] = ['retire', 'retire', 'admit', 'admit', 'set'];
+
 export function plans(): fc.Arbitrary<Plan> {
+  return fc.oneof({ arbitrary: plansOf('hash'), weight: 2 }, { arbitrary: plansOf('directory'), weight: 1 });
+}
+
+function plansOf(layout: 'hash' | 'directory'): fc.Arbitrary<Plan> {
   const router = fc.nat(2);
   const tenant = fc.nat(tenants - 1);
   const coordinator = fc.nat(coordinators - 1);
@@ -130,6 +143,10 @@ export function plans(): fc.Arbitrary<Plan> {
       }),
       weight: 5,
     },
+    {
+      arbitrary: fc.record({ step: fc.constant('forget' as const), coordinator, tenant }),
+      weight: layout === 'directory' ? 6 : 0,
+    },
     { arbitrary: fc.record({ step: fc.constant('run' as const), coordinator, move }), weight: 3 },
     { arbitrary: fc.record({ step: fc.constant('watch' as const), coordinator }), weight: 2 },
     {
@@ -151,7 +168,7 @@ export function plans(): fc.Arbitrary<Plan> {
       arbitrary: fc.record({
         step: fc.constant('trap' as const),
         coordinator,
-        at: fc.constantFrom(...traps),
+        at: fc.constantFrom(...traps, ...(layout === 'directory' ? [...entryTraps, ...entryTraps] : [])),
         when: fc.constantFrom('before' as const, 'after' as const),
         what: fc.constantFrom('kill' as const, 'stop' as const),
       }),
@@ -167,6 +184,7 @@ export function plans(): fc.Arbitrary<Plan> {
     },
   );
   return fc.record({
+    layout: fc.constant(layout),
     routers: fc.integer({ min: 1, max: 3 }),
     transportMs: fc.constantFrom(0, 0, 2, 40, 700),
     steps: fc.array(step, { minLength: 3, maxLength: 40, size: 'max' }),

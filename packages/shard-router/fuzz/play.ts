@@ -2,7 +2,8 @@ import { seededRandom } from '@ashlar/core';
 import { ManualClock } from '@ashlar/core/testing';
 import { Session } from '@ashlar/replica-failover/executor';
 import { memoryStore, type Store } from '@ashlar/store';
-import { ShardMapError } from '../src/errors/routing.ts';
+import type { MoveRefusedError } from '../src/errors/moves.ts';
+import { ShardMapError, UnplacedKeyError, WrongShardError } from '../src/errors/routing.ts';
 import {
   type MemoryClient,
   type MemoryShard,
@@ -13,14 +14,23 @@ import {
 } from '../src/index.ts';
 import { Slots } from '../src/keys/slots.ts';
 import { Maps } from '../src/map/maps.ts';
-import { ownersOf } from '../src/map/shard-map.ts';
+import { ownersOf, type ShardMap } from '../src/map/shard-map.ts';
 import type { MoveBackend } from '../src/moves/move-backend.ts';
 import type { MoveRequest } from '../src/moves/planner.ts';
 import type { Statement } from '../src/tables/statement.ts';
 import type { TableSpec } from '../src/tables/table.ts';
 import { Table } from '../src/tables/table-of.ts';
 import { Model, type Outcome, type Reading, type Written } from './model.ts';
-import { coordinators, type Level, type Plan, type Step, shardNames, slots, tenants } from './plan.ts';
+import {
+  coordinators,
+  type Level,
+  type Plan,
+  placed,
+  type Step,
+  shardNames,
+  slots,
+  tenants,
+} from './plan.ts';
 import { Process } from './process.ts';
 
 /** Wraps parts, so that a fault can be planted. */
@@ -65,7 +75,10 @@ export class Play {
   readonly #routers: RouterProcess[] = [];
   readonly #coordinators: Coordinator[] = [];
   readonly #calls = new Map<Promise<unknown>, string>();
+  readonly #forgetting = new Map<Promise<unknown>, Process>();
   readonly #random = seededRandom(1);
+  /** The shards that have had each tenant, as far as it was seen. */
+  readonly #homes = Array.from({ length: tenants }, () => new Set<string>());
   #epoch = 0;
 
   constructor(plan: Plan, options: PlayOptions) {
@@ -108,6 +121,7 @@ export class Play {
       store: this.#wrapped(process.store(this.#store), 'router'),
       key: 'int8',
       slots,
+      ...(this.#plan.layout === 'directory' && { layout: directory }),
       leaseMs: 2_000,
       clock: this.#options.routerClock?.(process) ?? process,
     });
@@ -185,6 +199,8 @@ export class Play {
       case 'place':
       case 'join':
         return this.#part(step);
+      case 'forget':
+        return this.#forget(step);
       default:
         return this.#manage(step);
     }
@@ -210,11 +226,18 @@ export class Play {
     tenant,
     to,
   }: Extract<Step, { tenant: number; to: number }>): Promise<void> {
-    const map = (await this.#maps.read())!;
-    const owner = ownersOf(map)[new Slots(map.key, map.slots, map).of(tenant)]!;
+    const owner = ownerIn((await this.#maps.read())!, tenant) ?? shardNames[2]!;
     if (step === 'join') return this.#move(coordinator, { kind: 'join', at: tenant });
     const others = shardNames.filter(name => name !== owner);
     this.#move(coordinator, { kind: 'place', key: tenant, to: step === 'own' ? owner : others[to]! });
+  }
+
+  #forget({ coordinator, tenant }: Extract<Step, { step: 'forget' }>): void {
+    const { mover, process } = this.#coordinators[coordinator]!;
+    this.#forgetting.set(
+      mover.forget(tenant).catch(() => {}),
+      process,
+    );
   }
 
   #move(coordinator: number, request: MoveRequest): void {
@@ -260,13 +283,14 @@ export class Play {
     const field = step === 'insert' ? 'inserted' : 'removed';
     row[field] = 'pending';
     const statement = statementFor(step, row);
-    const executor = its.on(tenant);
     const work = async (db: MemoryClient) => {
       if (how === 'two statements') await db.execute(select(tenant));
       if (how === 'slow transaction') await this.#clock.sleep(slowMs);
       await db.execute(statement);
     };
-    const call = how.endsWith('transaction') ? executor.transaction(work) : executor.write(work);
+    // A key that has no entry is refused at once
+    const call = (async () =>
+      how.endsWith('transaction') ? its.on(tenant).transaction(work) : its.on(tenant).write(work))();
     this.#follow(
       `${step} ${how}`,
       call.then(
@@ -283,16 +307,16 @@ export class Play {
 
   #read(step: Extract<Step, { step: 'read' | 'look' }>): void {
     const level: Level | 'look' = step.step === 'look' ? 'look' : step.level;
-    const executor = this.#router(step.router).router.on(step.tenant);
+    const its = this.#router(step.router).router;
     const reading = this.#model.reading(step.tenant, level !== 'eventual');
     const work = async (db: MemoryClient) => idsIn((await db.execute(select(step.tenant))).rows);
-    const call =
+    const call = (async () =>
       level === 'look'
-        ? executor.transaction(work)
-        : executor.read(work, {
+        ? its.on(step.tenant).transaction(work)
+        : its.on(step.tenant).read(work, {
             ...(level !== 'default' && { consistency: level }),
             session: new Session(),
-          });
+          }))();
     this.#checked(`read ${level}`, reading, call);
   }
 
@@ -303,7 +327,8 @@ export class Play {
         ids => this.#model.read(what, reading, ids),
         (error: unknown) => {
           const { retryable } = error as { readonly retryable?: unknown };
-          if (retryable !== true) this.#complain(`${what}: it rejects with ${error}`);
+          if (retryable !== true && !(error instanceof UnplacedKeyError))
+            this.#complain(`${what}: it rejects with ${error}`);
         },
       ),
     );
@@ -325,6 +350,10 @@ export class Play {
       if (mustBeClosed && !this.#shards[from]!.fences.includes(id))
         this.#complain(`fence: ${from} can be written while its move is at ${step}`);
     }
+    for (const [tenant, homes] of this.#homes.entries()) {
+      const owner = ownerIn(map!, tenant);
+      if (owner !== undefined) homes.add(owner);
+    }
     if (map!.epoch < this.#epoch) this.#complain('map: its epoch goes back');
     this.#epoch = map!.epoch;
   }
@@ -339,8 +368,12 @@ export class Play {
     const calls = Promise.all(this.#calls.keys());
     if (!(await this.#ends(calls)))
       for (const what of this.#calls.values()) this.#complain(`${what}: it does not end`);
+    const forgetting = [...this.#forgetting].filter(([, process]) => !process.isDead);
+    if (!(await this.#ends(Promise.all(forgetting.map(([call]) => call)))))
+      this.#complain('forget: it does not end');
     const { mover } = this.#coordinator();
     await this.#finish(mover);
+    if (this.#plan.layout === 'directory') await this.#placeAll(mover);
     for (let tenant = 0; tenant < tenants; tenant++) {
       this.#write({ step: 'insert', router: tenant, tenant, how: 'transaction' });
     }
@@ -353,6 +386,7 @@ export class Play {
       this.#complain('at the end: a read does not end');
     const lost = this.#model.rows.slice(-tenants).find(({ inserted }) => inserted !== 'acknowledged');
     if (lost !== undefined) this.#complain(`at the end: a write is ${lost.inserted}`);
+    await this.#checkHomes();
     const { leaks } = await mover.status();
     for (const each of Object.values(leaks).flat()) this.#complain(`leak: ${each}`);
     await mover.close();
@@ -372,6 +406,49 @@ export class Play {
     }
     const left = (await this.#maps.read())!.moves.map(({ step }) => step);
     if (left.length > 0) this.#complain(`at the end: a move stays at ${left.join(', ')}`);
+  }
+
+  /** Places those that have no entry, and the others where they are: a call of `forget` may have died. */
+  async #placeAll(mover: Mover): Promise<void> {
+    for (let tenant = 0; tenant < tenants; tenant++) {
+      const told = this.#place(mover, tenant).catch(error =>
+        this.#complain(`at the end: ${tenant} is not placed: ${error}`),
+      );
+      if (!(await this.#ends(told))) this.#complain(`at the end: ${tenant} is not placed`);
+    }
+  }
+
+  /** Again where others still place tenants of theirs, each of them once. */
+  async #place(mover: Mover, tenant: number): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      const to = ownerIn((await this.#maps.read())!, tenant) ?? shardNames[0]!;
+      try {
+        await mover.begin({ kind: 'place', key: tenant, to });
+        return;
+      } catch (error) {
+        const { obstacles = [] } = error as Partial<MoveRefusedError>;
+        if (attempt === tenants || !obstacles.some(({ kind }) => kind === 'map_changed')) throw error;
+      }
+    }
+  }
+
+  /** A writer that goes past the routers, to where a tenant was once. */
+  async #checkHomes(): Promise<void> {
+    const map = (await this.#maps.read())!;
+    for (const [tenant, homes] of this.#homes.entries()) {
+      homes.delete(ownerIn(map, tenant)!);
+      for (const name of homes) {
+        const row: Written = { tenant, id: -1, inserted: 'pending', removed: undefined };
+        const writing = this.#shards[name]!.write(db => db.execute(statementFor('insert', row)));
+        const told = writing.then(
+          () => this.#complain(`past the routers: ${name} lets ${tenant} be written, which it has lost`),
+          (error: unknown) => {
+            if (!(error instanceof WrongShardError)) this.#complain(`past the routers: ${error}`);
+          },
+        );
+        if (!(await this.#ends(told))) this.#complain('past the routers: a write does not end');
+      }
+    }
   }
 
   async #close(): Promise<void> {
@@ -398,6 +475,21 @@ export class Play {
       if (!(next <= until)) return false;
       await this.#clock.advance(Math.max(0, next - this.#clock.now()));
     }
+  }
+}
+
+const directory = {
+  kind: 'directory',
+  entries: Array.from({ length: placed }, (_, key) => ({ key, shard: shardNames[key % 2]! })),
+} as const;
+
+/** Which shard has a tenant; undefined of one without an entry. */
+function ownerIn(map: ShardMap, tenant: number): string | undefined {
+  try {
+    return ownersOf(map)[new Slots(map.key, map.slots, map).of(tenant)];
+  } catch (error) {
+    if (error instanceof UnplacedKeyError) return undefined;
+    throw error;
   }
 }
 

@@ -37,9 +37,11 @@ describe('fuzzing moves', () => {
     },
   );
 
-  for (const [name, { steps, options, transportMs = 0, complaint }] of Object.entries(mutants)) {
+  for (const [name, { steps, options, transportMs = 0, layout = 'hash', complaint }] of Object.entries(
+    mutants,
+  )) {
     it(`finds ${name}`, async () => {
-      const plan: Plan = { routers: 2, transportMs, steps };
+      const plan: Plan = { routers: 2, transportMs, layout, steps };
       const once = { seed: 1, runs: 1, withinMs: 60_000, shrinkMs: 0, plan };
       expect((await fuzz({ ...once, ...(options.store && { store: slowWatch }) })).findings).toEqual([]);
       const { findings } = await fuzz({ ...once, ...options });
@@ -49,6 +51,7 @@ describe('fuzzing moves', () => {
 });
 
 interface Mutant {
+  readonly layout?: Plan['layout'];
   readonly options: PlayOptions;
   readonly steps: readonly Step[];
   readonly transportMs?: number;
@@ -68,6 +71,9 @@ const resume: Step = { step: 'resume', coordinator: 0 };
 const wait = (ms: number): Step => ({ step: 'wait', ms });
 const insert = (router: number): Step => ({ step: 'insert', router, tenant, how: 'transaction' });
 const read = (router: number): Step => ({ step: 'read', router, tenant, level: 'strong' });
+
+/** Of a tenant that is on `b` in the beginning. */
+const forget = (coordinator: number): Step => ({ step: 'forget', coordinator, tenant: 1 });
 
 const lost = /misses|told not executed/;
 const stale = /read strong: it (misses|sees)/;
@@ -179,6 +185,46 @@ const mutants: Readonly<Record<string, Mutant>> = {
     ],
     transportMs: 700,
     complaint: /fence: . can be written/,
+  },
+  'an entry that is forgotten before its shard refuses it': {
+    layout: 'directory',
+    options: {
+      backend: backend => altered(backend, { retire: async () => [] }),
+    },
+    steps: [
+      stopAt('retire', 'after'),
+      forget(0),
+      wait(120),
+      { ...insert(0), tenant: 1 } as Step,
+      wait(30),
+      resume,
+      wait(700),
+    ],
+    complaint: /misses/,
+  },
+  'a call that closes and opens entries after its lease': {
+    layout: 'directory',
+    options: {
+      backend: backend =>
+        altered(backend, {
+          retire: (move, context, how) => backend.retire!(move, { ...context, token: 0n }, how),
+          admit: (move, context) => backend.admit!(move, { ...context, token: 0n }),
+        }),
+    },
+    // The first finds rows, and stands still when it is to open what it has closed
+    steps: [
+      { ...insert(0), tenant: 1 } as Step,
+      stopAt('admit', 'before'),
+      forget(0),
+      wait(3_000),
+      { step: 'remove', router: 0, tenant: 1, how: 'write' },
+      wait(3_000),
+      forget(1),
+      wait(3_000),
+      resume,
+      wait(700),
+    ],
+    complaint: /b lets 1 be written/,
   },
   'routers that nobody waits for': {
     options: {
