@@ -1,6 +1,7 @@
 import { main } from '@workspace/bench';
+import { collations } from './collations.ts';
 import { merging } from './merging.ts';
 import { routing } from './routing.ts';
 import { topRows } from './top-rows.ts';
 
-await main([...routing, ...merging, ...topRows]);
+await main([...routing, ...merging, ...topRows, ...collations]);

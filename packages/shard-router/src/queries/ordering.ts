@@ -41,7 +41,11 @@ export function orderWith(column: string, type: ColumnType, how: 'asc' | 'desc' 
   const descending = direction === 'desc';
   const order = { column, descending, nulls: nulls ?? (descending ? 'first' : 'last') } as const;
   if (collation === 'C') return order;
-  if (typeof collation !== 'string' || !/^[^"\0]+$/.test(collation) || Buffer.byteLength(collation) > longest)
+  if (
+    typeof collation !== 'string' ||
+    !/^[^"\0]+$/.test(collation) ||
+    new TextEncoder().encode(collation).length > longest
+  )
     throw new InvalidQueryError(
       `a collation is one of the databases by its name, got ${describe(collation)}`,
     );

@@ -35,10 +35,12 @@ interface Head<C> {
   readonly cursor: ShardCursor<C>;
   rows: readonly Row[];
   at: number;
+  /** Whether its shard has no more rows, or has failed. */
+  isOver: boolean;
 }
 
 /**
- * Runs the parts, which are in the order of the names of their shards, side by side and yields their rows merged, in batches. No shard is more than two batches ahead of what was taken.
+ * Runs the parts, which are in the order of the names of their shards, side by side and yields their rows merged, in batches. No shard is more than two batches ahead of what was taken, or three where texts are ranked.
  * However it ends, every connection has been given back when it has. Returns whether the parts were current.
  */
 export async function* scatter<C>(query: Scatter<C>): AsyncGenerator<readonly Row[], boolean> {
@@ -72,7 +74,7 @@ export async function* scatter<C>(query: Scatter<C>): AsyncGenerator<readonly Ro
 }
 
 async function first<C>(query: Scatter<C>, cursor: ShardCursor<C>): Promise<Head<C>> {
-  const head = { cursor, rows: [], at: 0 };
+  const head = { cursor, rows: [], at: 0, isOver: false };
   await refill(query, head);
   return head;
 }
@@ -81,12 +83,21 @@ async function first<C>(query: Scatter<C>, cursor: ShardCursor<C>): Promise<Head
 async function refill<C>(query: Scatter<C>, head: Head<C>): Promise<boolean> {
   head.at = 0;
   head.rows = [];
+  if (head.isOver) return false;
   try {
     head.rows = (await head.cursor.next()) ?? [];
   } catch (error) {
     query.onShardError({ shard: head.cursor.shard, error });
   }
-  return head.rows.length > 0;
+  head.isOver = head.rows.length === 0;
+  return !head.isOver;
+}
+
+/** The next rows behind those that are left. */
+async function append<C>(query: Scatter<C>, head: Head<C>): Promise<void> {
+  const left = head.rows.slice(head.at);
+  await refill(query, head);
+  head.rows = [...left, ...head.rows];
 }
 
 async function* merge<C>(query: Scatter<C>, all: readonly Head<C>[]): AsyncGenerator<readonly Row[]> {
@@ -109,14 +120,21 @@ async function* merge<C>(query: Scatter<C>, all: readonly Head<C>[]): AsyncGener
     left -= rows.length;
     yield rows;
     if (left === 0 || spent === undefined) continue;
-    if (await refill(query, spent)) await rank(query, heads);
+    if (await refill(query, spent)) await rank(query, heads, true);
     else heads.splice(heads.indexOf(spent), 1);
   }
 }
 
-/** Has the rows that are here ranked, by a shard that is still there. */
-async function rank<C>({ ranking, scope }: Scatter<C>, heads: readonly Head<C>[]): Promise<void> {
+/**
+ * Has the rows that are here ranked, by a shard that is still there.
+ *
+ * @param fills whether shards of which few rows are left get more before, or each would soon ask for a ranking of its own
+ */
+async function rank<C>(query: Scatter<C>, heads: readonly Head<C>[], fills = false): Promise<void> {
+  const { ranking, scope, batchRows } = query;
   if (ranking === undefined || heads.length < 2) return;
+  const few = fills ? heads.filter(({ rows, at }) => rows.length - at < batchRows / 2) : [];
+  await Promise.all(few.map(head => append(query, head)));
   const work = ranking.of(heads.map(({ rows, at }) => rows.slice(at)));
   if (work === undefined) return;
   let failure: MissingShard | undefined;

@@ -27,6 +27,9 @@ export interface CursorOptions {
 /** What is to be done on the connection of a cursor; without one, it is told that there is none. */
 type Loan<C> = (client: C | undefined) => Promise<void>;
 
+/** PostgreSQL's code of the error of each statement after one that failed. */
+const inFailedTransaction = '25P02';
+
 /** How long a server may take to cancel a statement. */
 const cancelMs = 2_000;
 
@@ -59,6 +62,7 @@ export class ShardCursor<C> {
   /** Whether the executor has given up, as at a deadline, while a statement was in flight. */
   #isLeft = false;
   #failure: { readonly error: unknown } | undefined;
+  #askFailure: { readonly error: unknown } | undefined;
 
   constructor(
     { shard, executor, statement, look }: ShardQuery<C>,
@@ -73,7 +77,9 @@ export class ShardCursor<C> {
     this.#end = executor
       .read(work, { ...scope, signal: this.#stop.signal })
       .catch(error => {
-        this.#failure = { error };
+        // A statement that has failed spoils the transaction of its cursor, and is the reason
+        this.#failure =
+          error?.code === inFailedTransaction && this.#askFailure ? this.#askFailure : { error };
         this.#isLeft = this.#isFilling && !this.#isIdle;
       })
       .finally(() => {
@@ -111,9 +117,14 @@ export class ShardCursor<C> {
 
   /** Runs a statement of the query itself, between two batches, whosever the connection is. Undefined once it has ended. */
   ask<T>(work: (client: C) => Promise<T>): Promise<{ readonly result: T } | undefined> {
-    const asked = this.#between(async client => ({
-      result: await work(isQueryClient(client) ? (this.#named(client) as C) : client),
-    }));
+    const asked = this.#between(async client => {
+      try {
+        return { result: await work(isQueryClient(client) ? (this.#named(client) as C) : client) };
+      } catch (error) {
+        this.#askFailure ??= { error };
+        throw error;
+      }
+    });
     // An executor that has given up may leave a statement without an answer
     return Promise.race([asked, this.#end.then(() => undefined)]);
   }
