@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig, type Plugin, type TestProjectInlineConfiguration } from 'vitest/config';
 import { markdownTests } from './tools/markdown-tests/src/index.ts';
 import { installConsent } from './tools/services/src/programs/consent.ts';
+import LongestFirst from './tools/services/src/tests/longest-first.ts';
 import { partTests } from './tools/services/src/tests/parts.ts';
 
 // Packages are tested on their sources: the custom condition is first in every package's `exports`. vitest hands
@@ -54,6 +55,7 @@ export default defineConfig({
         installConsent(),
       ]),
     ],
+    sequence: { sequencer: LongestFirst },
     reporters: [
       'default',
       ...(GITHUB_ACTIONS === 'true' ? ['github-actions'] : []),

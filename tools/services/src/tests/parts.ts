@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { globSync } from 'tinyglobby';
+import { imported, specifiersOf, textOf } from './imports.ts';
 
 /** Paths of test files, below the root. */
 export interface Parts {
@@ -31,7 +31,6 @@ const outside = new Set([
 ]);
 
 const services = join(import.meta.dirname, '..', '/');
-const specifiers = /(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g;
 
 /** Replaced timers, globals and modules; the environment, warnings and memory of the process; channels that everybody publishes on. */
 const ofProcess =
@@ -65,21 +64,11 @@ function followed(
     const found = known.get(file);
     if (found !== undefined) return found;
     known.set(file, false); // until it is known, for helpers that import each other
-    const text = existsSync(file) ? readFileSync(file, 'utf8') : ''; // a program that is written out as text imports what is not there
+    const text = textOf(file);
     const answer = isSo(text) || imported(file, text).some(ofImported);
     known.set(file, answer);
     return answer;
   };
   const ofImported = (file: string) => isSoOfSource(file) || (!/[/\\]src[/\\]/.test(file) && of(file));
   return of;
-}
-
-function imported(file: string, text: string): string[] {
-  return specifiersOf(text)
-    .filter(specifier => specifier.startsWith('.'))
-    .map(specifier => resolve(dirname(file), specifier));
-}
-
-function specifiersOf(text: string): string[] {
-  return Array.from(text.matchAll(specifiers), ([, specifier]) => specifier!);
 }
