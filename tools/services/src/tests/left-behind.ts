@@ -1,4 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect } from 'vitest';
+
+const now = performance.now.bind(performance);
+const longestMs = 10_000;
 
 // Set up for each test file of those that share a process: one that leaves it other than it was fails, and not the next.
 let before: ReturnType<typeof stateOfProcess>;
@@ -7,8 +11,14 @@ beforeAll(() => {
   before = stateOfProcess();
 });
 
-afterAll(() => {
-  expect(stateOfProcess(), 'left behind for the test files after this one').toEqual(before);
+afterAll(async () => {
+  // What is closed takes a moment until it is gone
+  const until = now() + longestMs;
+  while (resources().length > 0 && now() < until) await pause(10, undefined, { ref: false });
+  expect(
+    { ...stateOfProcess(), resources: resources() },
+    'left behind for the test files after this one',
+  ).toEqual({ ...before, resources: [] });
 });
 
 function stateOfProcess() {
@@ -20,4 +30,9 @@ function stateOfProcess() {
     globals: Object.getOwnPropertyNames(globalThis).sort(),
     builtIn: [setTimeout, setInterval, setImmediate, queueMicrotask, Date, fetch],
   };
+}
+
+/** What keeps the process alive, its ways to vitest apart. */
+function resources(): string[] {
+  return process.getActiveResourcesInfo().filter(kind => !/^(?:Pipe|TTY|File)|^MessagePort$/.test(kind));
 }
