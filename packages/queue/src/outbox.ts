@@ -47,7 +47,10 @@ export interface OutboxOptions {
   readonly prepare?: boolean;
   /** Milliseconds, at most, between looks for rows that another process has written, if no notification tells of them. Default: 200. */
   readonly pollMs?: number;
-  /** Milliseconds for a statement of the relay, and for the driver to confirm what it published at once. Default: 10 000. */
+  /**
+   * Milliseconds for a statement of the relay, for the driver to confirm what it published at once, and for `tx` to have
+   * answered what else was asked of it. Default: 10 000.
+   */
   readonly timeoutMs?: number;
   /** How often the driver may refuse a message for its own sake before it is put aside. Outages do not count. Default: 10. */
   readonly attempts?: number;

@@ -31,6 +31,7 @@ const drivers: Readonly<Record<string, Readonly<Record<string, Driver>>>> = {
   rabbitmq: {
     '': rabbitmq({ url: 'amqp://localhost' }),
     "queueType: 'classic'": rabbitmq({ url: 'amqp://localhost', queueType: 'classic' }),
+    'priorities: true': rabbitmq({ url: 'amqp://localhost', priorities: true }),
   },
 };
 
@@ -55,8 +56,9 @@ const drivenBy = (name: string, way: string) => `\`${name}\`${way && ` with ${wa
 
 /** Of a cell, what it says of a driver that was made in one of its ways. */
 function says(cell: string, way: string): boolean {
-  const [, not, condition] = /^(not )?with `([^`]+)`/.exec(cell) ?? [];
-  if (condition !== undefined) return (condition === way) !== (not !== undefined);
+  const [, not, conditions] = /^(not )?with (`[^`]+`(?: or `[^`]+`)*)/.exec(cell) ?? [];
+  if (conditions !== undefined)
+    return conditions.split(' or ').includes(`\`${way}\``) !== (not !== undefined);
   return !/^(no$|by `outbox`$)/.test(cell);
 }
 

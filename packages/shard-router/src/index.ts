@@ -19,6 +19,7 @@ export {
   CrossShardError,
   InvalidShardKeyError,
   MapChangedError,
+  MapFormatError,
   NotReadyError,
   RouterClosedError,
   ShardMapError,
@@ -27,6 +28,7 @@ export {
   WrongShardError,
 } from './errors/routing.ts';
 export {
+  CollationError,
   DuplicateRowError,
   IndexBusyError,
   InvalidQueryError,

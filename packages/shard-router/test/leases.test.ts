@@ -150,6 +150,32 @@ describe('a damaged map', () => {
   });
 });
 
+describe('a map of a later version', () => {
+  it('stops a router when its lease ends, and movers at once', async () => {
+    const { store, router, mover } = await movingShards();
+    const one = await router({ leaseMs: 500 });
+    const { value: map } = (await getJson<ShardMap>(store, mapKey))!;
+    expect(map.format).toBe(1);
+    // As it would be misread
+    await setJson(store, mapKey, { ...map, format: 2, revision: 2, epoch: 2, mirrors: [{ slot: 0 }] });
+    await vi.waitFor(() => expect(one.snapshot()).toMatchObject({ isValid: false }), { timeout: 15_000 });
+    const later = {
+      code: 'ASHLAR_SHARD_ROUTER_MAP_FORMAT',
+      message: expect.stringMatching(/upgrade all routers/),
+    };
+    await expect(one.on(1).write(db => db.execute(put(1, 1)))).rejects.toMatchObject(later);
+    await expect(one.on(1).read(db => noteOf(db, 1))).rejects.toMatchObject({ ...later, format: 2 });
+    await expect(mover().move({ kind: 'drain', shard: 'b' })).rejects.toMatchObject(later);
+    await expect(router()).rejects.toMatchObject(later);
+    // A form that is none is damage
+    await setJson(store, mapKey, { ...map, format: 'new', revision: 3 });
+    await vi.waitFor(() => expect(one.snapshot().fault).toContain('has no format'), { timeout: 15_000 });
+    await setJson(store, mapKey, { ...map, revision: 4 });
+    await one.on(1).write(db => db.execute(put(1, 1)));
+    expect(await one.on(1).read(db => noteOf(db, 1))).toBe('x');
+  });
+});
+
 describe('the limits of a move', () => {
   it('opens the fence again when the pause would be too long, and rejects when that comes again and again', async () => {
     const { shards, router, mover } = await movingShards();

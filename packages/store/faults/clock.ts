@@ -1,3 +1,4 @@
+import { within } from '@workspace/services';
 import { StaleTokenError } from '../src/leases/fencing.ts';
 import type { Kind } from './client.ts';
 import { type Fault, Tally } from './fault.ts';
@@ -44,7 +45,8 @@ export function clockOf(kind: Kind): Fault {
           tally.expect((await claim('second')) === undefined, 'two hold the name before anything happened');
 
           site.clock!.set(hourMs);
-          const second = await claim('second');
+          // Valkey goes by the time of its last look at the clock, for some milliseconds
+          const second = await within(10_000, () => claim('second'));
           tally.expect(second !== undefined, 'the claim outlived its time');
           if (second === undefined) return tally.finding();
           tally.duplicated++;

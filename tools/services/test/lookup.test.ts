@@ -45,6 +45,18 @@ it('takes the usual folders first where the PATH holds a wrapper', () => {
   expect(locate(name, { PATH: path })).toBe(join(usual, 'fake-server'));
 });
 
+it('takes the program that the environment names before all others, and no other in its place', () => {
+  const [path, given] = [folderWith('fake-server'), folderWith('other-version')];
+  const name = service({ folders: [path], order: 'folders' });
+  const variable = `ASHLAR_${name.toUpperCase()}_PROGRAM`;
+  const program = join(given, 'other-version');
+  expect(locate(name, { PATH: path, [variable]: program })).toBe(program);
+  expect(locate(name, { PATH: path, [variable]: '' })).toBe(join(path, 'fake-server'));
+  expect(() => locate(name, { PATH: path, [variable]: given })).toThrow(
+    `${variable} names no program: ${given}`,
+  );
+});
+
 it('passes over folders and files that cannot be run', () => {
   const folder = temporaryDirectory('lookup');
   mkdirSync(join(folder, 'fake-server'));

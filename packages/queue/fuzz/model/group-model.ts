@@ -11,6 +11,8 @@ export interface ModelParts {
   readonly isExact: boolean;
   /** Whether a message whose lease has ended may be handed out twice at once, and be counted wrongly. */
   readonly repeats: boolean;
+  /** Whether the backend counts what was handed out and never settled. */
+  readonly countsCrashes: boolean;
   readonly now: () => number;
   readonly complain: (complaint: string) => void;
 }
@@ -283,7 +285,8 @@ export class GroupModel {
     }
     const expected = message.deliveries + 1;
     const mayBeMore = message.atLeast || this.#countsUnseen;
-    if (mayBeMore ? delivery.deliveries < expected : delivery.deliveries !== expected) {
+    const isFewer = delivery.deliveries < expected && this.#parts.countsCrashes;
+    if (mayBeMore ? isFewer : delivery.deliveries !== expected) {
       this.#complain(`${message.text} counts ${delivery.deliveries} deliveries in place of ${expected}`);
     }
     if (delivery.failures !== undefined && delivery.failures !== message.failures) {

@@ -117,6 +117,7 @@ class Player {
       leaseMs: this.#case.site.leaseMs,
       isExact: this.#case.isExact,
       repeats: this.#case.site.repeats === true,
+      countsCrashes: this.#case.site.capabilities.crashCount === true,
       now: () => this.#case.stage.now(),
       complain: complaint => this.#case.complaints.push(complaint),
     });

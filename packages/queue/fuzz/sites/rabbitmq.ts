@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { startRabbit, startTcpProxy } from '@workspace/services';
 import { groupNames } from '../../src/adapters/rabbitmq/names.ts';
-import { rabbitmq } from '../../src/adapters/rabbitmq.ts';
+import { type QueueType, rabbitmq } from '../../src/adapters/rabbitmq.ts';
 import type { Operation, Policy } from '../plan/plan.ts';
 import { topic } from '../play/case.ts';
 import { openConsole, type RabbitConsole } from './rabbit-console.ts';
@@ -9,18 +9,18 @@ import { realStage } from './real-stage.ts';
 import type { Operator, Site } from './site.ts';
 
 /** Fewer than a case has consumers. */
-const config = 'channel_max = 5';
+const config = 'channel_max = 3';
 /** Of the delays in cases. */
 const delayBuckets = [100, 200];
 
-export async function rabbitmqSite(): Promise<Site> {
+export async function rabbitmqSite(queueType: QueueType): Promise<Site> {
   const server = await startRabbit({ own: true, config });
   const proxy = await startTcpProxy({ target: server.port });
   const console = await openConsole(server);
   // Until what could not be moved on is tried again: minutes
   await console.evaluate('application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 500)');
   const url = `amqp://guest:guest@127.0.0.1:${proxy.port}`;
-  const probe = rabbitmq({ url });
+  const probe = rabbitmq({ url, queueType });
   const { capabilities } = probe;
   await probe[Symbol.asyncDispose]();
   return {
@@ -32,13 +32,13 @@ export async function rabbitmqSite(): Promise<Site> {
     hasLeases: false,
     forgets: true,
     operations: ['purge', 'delete', 'deleteDead', 'deleteDelays', 'deleteTopic', 'close'],
-    policies: ['none', 'full', 'few', 'brief'],
+    policies: queueType === 'quorum' ? ['none', 'full', 'few', 'brief'] : ['none', 'full', 'brief'],
     async begin(processes) {
       const prefix = randomUUID();
       const operator = new RabbitOperator(console, prefix);
       return realStage({
         processes,
-        open: () => rabbitmq({ url, prefix }),
+        open: () => rabbitmq({ url, prefix, queueType }),
         break: async () => proxy.cut(),
         proxy,
         operator,

@@ -21,7 +21,8 @@ const starters: Readonly<Record<string, Starter>> = {
   zeromq: { start: zeromqSite },
   postgres: { start: postgresSite, needs: { own: 'postgres' } },
   nats: { start: natsSite, needs: { own: 'nats' } },
-  rabbitmq: { start: rabbitmqSite, needs: { own: 'rabbitmq' } },
+  rabbitmq: { start: () => rabbitmqSite('quorum'), needs: { own: 'rabbitmq' } },
+  rabbitmqClassic: { start: () => rabbitmqSite('classic'), needs: { own: 'rabbitmq' } },
 };
 
 export const sites: readonly string[] = Object.keys(starters);

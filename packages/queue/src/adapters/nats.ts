@@ -22,12 +22,12 @@ import {
   refusal,
 } from '../driver.ts';
 import { InvalidPayloadError, QueueFullError, QueueUnavailableError, UnroutedError } from '../errors.ts';
-import { answer, codes, JetStreamError, NatsLink } from './nats/connection.ts';
+import { codes, confirmed, JetStreamError, NatsLink } from './nats/connection.ts';
 import { consume } from './nats/consuming/consumer.ts';
 import { ServerClock } from './nats/consuming/server-clock.ts';
 import { DeadStream } from './nats/dead-stream.ts';
 import { groupNames, topicNames } from './nats/names.ts';
-import { own, Streams } from './nats/streams.ts';
+import { own, type Route, Streams } from './nats/streams.ts';
 import { headerBytes, headersOf, reservedBytes } from './nats/wire.ts';
 
 /** What `connect` of `@nats-io/transport-node` takes: its `ConnectionOptions`. */
@@ -119,7 +119,7 @@ const rules = {
 
 type Settings = Required<Omit<NatsOptions, 'domain'>> & { readonly domain: string | undefined };
 
-/** How long it is taken as known that a topic has a group. */
+/** How long it is taken as known that a topic has a group, and what its stream can do. */
 const routedMs = 5_000;
 
 /**
@@ -142,7 +142,7 @@ class NatsDriver implements Driver<NatsCapabilities> {
   readonly #streams: Streams;
   readonly #dead: DeadStream;
   readonly #clock: ServerClock;
-  readonly #routed = new Map<string, number>();
+  readonly #routes = new Map<string, Route & { readonly askedAt: number }>();
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -162,14 +162,16 @@ class NatsDriver implements Driver<NatsCapabilities> {
     batch: readonly OutgoingMessage[],
     { allowUnrouted = false }: PublishSettings = {},
   ): Promise<readonly Published[]> {
+    let route: Route;
     try {
-      if (!(await this.#isRouted(topic))) {
-        return batch.map(() => (allowUnrouted ? { ok: true } : refusal(new UnroutedError(topic))));
-      }
+      route = await this.#route(topic);
     } catch (error) {
       return batch.map(() => refusal(error as Error));
     }
-    return Promise.all(batch.map(message => this.#publish(topic, message)));
+    if (route.groups === 0) {
+      return batch.map(() => (allowUnrouted ? { ok: true } : refusal(new UnroutedError(topic))));
+    }
+    return Promise.all(batch.map(message => this.#publish(topic, message, route)));
   }
 
   consume(topic: string, group: string, options: ConsumeOptions): AsyncIterable<Delivery> {
@@ -221,6 +223,14 @@ class NatsDriver implements Driver<NatsCapabilities> {
     };
   }
 
+  pause(topic: string, group: string): Promise<void> {
+    return this.#typed(this.#streams.setPaused(topic, group, true));
+  }
+
+  resume(topic: string, group: string): Promise<void> {
+    return this.#typed(this.#streams.setPaused(topic, group, false));
+  }
+
   async probe(topic: string, group: string): Promise<void> {
     await this.#typed(this.#streams.consumer(topic, group));
   }
@@ -229,19 +239,19 @@ class NatsDriver implements Driver<NatsCapabilities> {
     return this.#link.close();
   }
 
-  async #isRouted(topic: string): Promise<boolean> {
-    const now = performance.now();
-    const known = this.#routed.get(topic);
-    if (known !== undefined && now < known + routedMs) return true;
-    if ((await this.#typed(this.#streams.groups(topic))) === 0) return false;
-    this.#routed.set(topic, now);
-    return true;
+  async #route(topic: string): Promise<Route> {
+    const askedAt = performance.now();
+    const known = this.#routes.get(topic);
+    if (known !== undefined && askedAt < known.askedAt + routedMs) return known;
+    const route = await this.#typed(this.#streams.route(topic));
+    if (route.groups > 0) this.#routes.set(topic, { ...route, askedAt });
+    return route;
   }
 
-  async #publish(topic: string, message: OutgoingMessage): Promise<Published> {
+  async #publish(topic: string, message: OutgoingMessage, { removesExpired }: Route): Promise<Published> {
     const { prefix, maxMessages } = this.#settings;
     try {
-      const headers = headersOf(message);
+      const headers = headersOf(message, removesExpired);
       const limit = (await this.#link.open()).info?.max_payload ?? Infinity;
       const bytes = message.body.byteLength + headerBytes(headers);
       if (bytes + reservedBytes > limit) {
@@ -249,18 +259,18 @@ class NatsDriver implements Driver<NatsCapabilities> {
         return refusal(new InvalidPayloadError(topic, [words]));
       }
       const { subject } = topicNames(prefix, topic);
-      const { duplicate } = answer(await this.#link.request(subject, message.body, headers)) as {
-        readonly duplicate?: boolean;
-      };
-      return duplicate ? { ok: true, isDuplicate: true } : { ok: true };
+      const { isDuplicate } = confirmed(await this.#link.request(subject, message.body, headers));
+      return isDuplicate ? { ok: true, isDuplicate } : { ok: true };
     } catch (error) {
       if (!(error instanceof JetStreamError)) {
         // The stream may have been deleted
-        this.#routed.delete(topic);
+        this.#routes.delete(topic);
         return { ok: false, outcome: outcomeOf(error), error: error as Error };
       }
       const isFull = error.number === codes.full && /maximum messages/.test(error.message);
       if (isFull) return refusal(new QueueFullError(topic, 'any', maxMessages));
+      // Or made by other means, without what was known of it
+      this.#routes.delete(topic);
       return refusal(this.#refused(error));
     }
   }

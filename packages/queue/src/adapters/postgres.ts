@@ -147,12 +147,13 @@ class TableDriver implements PostgresDriver {
     settings: PublishSettings,
   ): Promise<readonly Published[]> {
     const { allowUnrouted = false, tx } = settings;
+    const { timeoutMs } = this.#settings;
     if (batch.length === 0) return [];
     try {
       await this.#safety.pass();
       const work = (queryable: Queryable) => this.#publishing.publish(queryable, topic, batch, allowUnrouted);
       // Nobody says when it commits: then the poll of the consumers finds it
-      if (tx !== undefined) return await work((await transactionOf(tx)) as Queryable);
+      if (tx !== undefined) return await work((await transactionOf(tx, timeoutMs)) as Queryable);
       const published = isSingle(batch)
         ? await this.#sessions.single('a publish', 'Unknown', work)
         : await this.#sessions.transact('a publish', work);

@@ -1,4 +1,4 @@
-import { refused } from '@ashlar/core';
+import { InvalidOptionError, refused } from '@ashlar/core';
 import type { Channel, ChannelModel } from 'amqplib';
 import type { DeadLetter, DeadLetterPage, DeadLetterSelection } from '../dead-letters.ts';
 import {
@@ -14,7 +14,6 @@ import {
 } from '../driver.ts';
 import {
   GroupGoneError,
-  InvalidPayloadError,
   QueueClosedError,
   QueueFullError,
   QueueUnavailableError,
@@ -27,17 +26,18 @@ import { guarded, Link } from './rabbitmq/link.ts';
 import { groupNames } from './rabbitmq/names.ts';
 import {
   capabilitiesOf,
+  checkServer,
   type QueueType,
   type RabbitmqCapabilities,
   type RabbitmqOptions,
   readSettings,
   type Settings,
 } from './rabbitmq/options.ts';
-import { copyBytes, maxReasonLength, Oversized } from './rabbitmq/oversized.ts';
+import { copyBytes, invalid, maxReasonLength, Oversized } from './rabbitmq/oversized.ts';
 import { type Confirmed, Publisher, type Sendable } from './rabbitmq/publisher.ts';
 import { isNotFound, typed } from './rabbitmq/refusals.ts';
 import { type Target, Topology } from './rabbitmq/topology.ts';
-import { propertiesOf, type Stored } from './rabbitmq/wire.ts';
+import { priorityOf, propertiesOf, type Stored } from './rabbitmq/wire.ts';
 
 export type { QueueType, RabbitmqCapabilities, RabbitmqOptions } from './rabbitmq/options.ts';
 
@@ -54,16 +54,16 @@ const stored: Published = { ok: true };
  *
  * @throws InvalidOptionError
  */
-export function rabbitmq<T extends QueueType = 'quorum'>(
-  options: RabbitmqOptions<T>,
-): Driver<RabbitmqCapabilities<T>> {
+export function rabbitmq<T extends QueueType = 'quorum', P extends boolean = false>(
+  options: RabbitmqOptions<T, P>,
+): Driver<RabbitmqCapabilities<T, P>> {
   const settings = readSettings(options);
-  return new RabbitmqDriver<T>(settings);
+  return new RabbitmqDriver<T, P>(settings);
 }
 
-class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities<T>> {
+class RabbitmqDriver<T extends QueueType, P extends boolean> implements Driver<RabbitmqCapabilities<T, P>> {
   readonly kind = 'rabbitmq';
-  readonly capabilities: RabbitmqCapabilities<T>;
+  readonly capabilities: RabbitmqCapabilities<T, P>;
   readonly #settings: Settings;
   readonly #topology: Topology;
   /** Apart from the other: RabbitMQ that is short of memory reads nothing of who publishes, acknowledgements neither. */
@@ -76,11 +76,13 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.capabilities = capabilitiesOf(settings.queueType);
+    this.capabilities = capabilitiesOf(settings);
     this.#topology = new Topology(settings);
     const { url, socket = {}, heartbeatMs, timeoutMs } = settings;
-    const prepare = (model: ChannelModel) =>
-      this.#topology.declareAgain(async () => guarded(await model.createChannel()));
+    const prepare = async (model: ChannelModel) => {
+      checkServer(model.connection.serverProperties.version, settings);
+      await this.#topology.declareAgain(async () => guarded(await model.createChannel()));
+    };
     const link = { urls: url, socket, heartbeatMs, timeoutMs, prepare };
     this.#publishing = new Link(link);
     this.#consuming = new Link(link);
@@ -114,7 +116,8 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
     if (this.#consuming.isClosed) throw new QueueClosedError('the rabbitmq driver');
     const { queueType, timeoutMs, prefix } = this.#settings;
     const { queue } = groupNames(prefix, topic, group);
-    const channel = () => this.#consuming.channel();
+    const channel = (isAlone: boolean) =>
+      (isAlone ? this.#consuming.apart(queue) : this.#consuming).channel();
     const end = (ended: Channel) => this.#consuming.end(ended);
     const store = (message: Stored, next: Next) => this.#store(topic, group, message, next);
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
@@ -188,7 +191,8 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
     const expiresAt = expiresInMs === undefined ? undefined : Date.now() + expiresInMs;
     const options = propertiesOf(message, { expiresAt });
     options.mandatory = !allowUnrouted;
-    if (this.#settings.queueType === 'classic' && priority !== undefined) options.priority = priority;
+    const ranked = priorityOf(priority, this.#settings.queueType);
+    if (ranked !== undefined && this.capabilities.priority) options.priority = ranked;
     return { body: Buffer.from(body), options, reserved: copyBytes };
   }
 
@@ -201,7 +205,8 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
       return { ok: false, outcome: 'Unknown', error };
     }
     if (result instanceof Oversized) return refusal(invalid(topic, result));
-    const outcome = outcomeOf(result);
+    // What refuses a server, or its address, has sent it nothing
+    const outcome = result instanceof InvalidOptionError ? 'NotExecuted' : outcomeOf(result);
     // A user who may only write has no exchange to write to
     if (isNotFound(result) && outcome === 'NotExecuted') {
       return allowUnrouted ? stored : refusal(new UnroutedError(topic));
@@ -290,8 +295,4 @@ class RabbitmqDriver<T extends QueueType> implements Driver<RabbitmqCapabilities
     this.#walking = walking.catch(() => {});
     return walking;
   }
-}
-
-function invalid(topic: string, cause: Oversized): InvalidPayloadError {
-  return new InvalidPayloadError(topic, [cause.message], { cause });
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Delivery, Driver, OutgoingMessage } from '../driver.ts';
+import type { Delivery, Driver, Limits, OutgoingMessage } from '../driver.ts';
 
 /** A driver under test, and what can be done to it. Disposing ends all drivers that it made. */
 export interface Subject extends AsyncDisposable {
@@ -109,6 +109,7 @@ export class Reader implements AsyncDisposable {
       readonly each?: (delivery: Delivery) => Promise<void>;
       readonly ordered?: boolean;
       readonly fair?: boolean;
+      readonly limits?: Limits;
     } = {},
   ) {
     const options = { prefetch, signal: this.#stop.signal, ...more };

@@ -116,7 +116,7 @@ export class TransactionOnce implements Once {
   async #begin(work: (tx: unknown, sql: SqlTransaction) => Promise<void>): Promise<void> {
     const { pool, begin, idleMs } = this.#parts.settings;
     if (begin !== undefined) {
-      await begin(async tx => work(tx, await transactionOf(tx, 'idempotency.begin')));
+      await begin(async tx => work(tx, await transactionOf(tx, timeoutMs, 'idempotency.begin')));
       return;
     }
     await transact(pool as PoolLike, { timeoutMs, idleMs, isolation: 'default' }, async session => {

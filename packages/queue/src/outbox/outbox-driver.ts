@@ -183,11 +183,11 @@ export class OutboxDriver<K extends Capabilities> implements Driver<K & { readon
     const { tx, ...rest } = settings;
     if (tx === undefined) return this.#driver.publish(topic, batch, rest);
     if (this.#closing !== undefined) throw new QueueClosedError(this.kind);
-    const { prepare } = this.#settings;
+    const { prepare, table, timeoutMs } = this.#settings;
     try {
       const fault = batch.map(textFault).find(each => each !== undefined);
       if (fault !== undefined) throw fault;
-      await insert(await transactionOf(tx), this.#settings.table, topic, batch, { ...rest, prepare });
+      await insert(await transactionOf(tx, timeoutMs), table, topic, batch, { ...rest, prepare });
     } catch (error) {
       // Whatever became of the statement, it is undone with the transaction
       return batch.map(() => ({ ok: false, outcome: 'NotExecuted', error: error as Error }));

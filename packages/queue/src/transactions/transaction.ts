@@ -1,5 +1,5 @@
-import { describe, InvalidOptionError, refused } from '@ashlar/core';
-import { TransactionEndedError } from '../errors.ts';
+import { describe, InvalidOptionError, refused, withDeadline } from '@ashlar/core';
+import { QueueTimeoutError, TransactionEndedError } from '../errors.ts';
 import { forgotten, stateOf } from './failures.ts';
 import type {
   DrizzleTransaction,
@@ -46,31 +46,37 @@ type Parts = Readonly<Record<string, unknown>>;
 
 /** What was made of a transaction before, as handlers publish many times in one. */
 const known = new WeakMap<object, SqlTransaction>();
+const connections = new WeakMap<object, Connection>();
 
 /**
  * A transaction by its shape. What is none is refused, since its statements would commit each by itself: a pool, a
  * database, a connection of pg that is not in a transaction.
  *
+ * @param timeoutMs how long a statement waits for what else is asked of the same connection of pg
  * @throws InvalidOptionError
  */
-export async function transactionOf(value: unknown, option = 'tx'): Promise<SqlTransaction> {
+export async function transactionOf(
+  value: unknown,
+  timeoutMs = 10_000,
+  option = 'tx',
+): Promise<SqlTransaction> {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function')) {
     throw refused(option, expected, value);
   }
   if (isPg(value)) {
     // Each time: a connection outlives its transactions
     await checkBegun(value, option);
-    return known.get(value) ?? keep(value, pg(value));
+    const connection = connections.get(value) ?? new Connection(value);
+    connections.set(value, connection);
+    return { query: (...statement) => connection.query(timeoutMs, ...statement) };
   }
   const found = known.get(value) ?? shaped(value);
-  if (found !== undefined) return keep(value, found);
+  if (found !== undefined) {
+    known.set(value, found);
+    return found;
+  }
   const [, advice] = advices.find(([is]) => is(value as Parts)) ?? [];
   throw refused(option, expected, value, advice);
-}
-
-function keep(value: object, transaction: SqlTransaction): SqlTransaction {
-  known.set(value, transaction);
-  return transaction;
 }
 
 function shaped(value: object): SqlTransaction | undefined {
@@ -84,26 +90,45 @@ function shaped(value: object): SqlTransaction | undefined {
   return undefined;
 }
 
-/** The next transaction on a connection that has forgotten what was prepared, as after `DISCARD ALL`, prepares nothing. */
-function pg(client: Pg): SqlTransaction {
-  let prepares = true;
+/** Of `pg`, and the transactions on it, one after the other. */
+class Connection {
+  readonly #client: Pg;
+  /** One that has forgotten what was prepared, as after `DISCARD ALL`, prepares nothing any more. */
+  #prepares = true;
   /** Of those who wait for their turn, one after the other: each would else wait for what the others ask. */
-  let idle: Promise<void> = Promise.resolve();
-  return {
-    query: async (text, params, name) => {
-      try {
-        while (isBusy(client)) {
-          idle = idle.catch(() => {}).then(() => untilIdle(client));
-          await idle;
-        }
-        if (client.getTransactionStatus?.() === 'I') throw new TransactionEndedError();
-        return answerOf(await ask(client, text, params, prepares ? name : undefined));
-      } catch (error) {
-        if (forgotten.test(stateOf(error) ?? '')) prepares = false;
-        throw error;
+  #idle: Promise<void> = Promise.resolve();
+
+  constructor(client: Pg) {
+    this.#client = client;
+  }
+
+  async query(timeoutMs: number, ...[text, params, name]: Parameters<SqlTransaction['query']>) {
+    const client = this.#client;
+    try {
+      const until = performance.now() + timeoutMs;
+      const late = () => new QueueTimeoutError('what else was asked of `tx`', timeoutMs, 'NotExecuted');
+      while (isBusy(client)) {
+        const leftMs = Math.max(0, until - performance.now());
+        await withDeadline({ timeoutMs: leftMs, late }, signal => this.#untilIdle(signal));
       }
-    },
-  };
+      if (client.getTransactionStatus?.() === 'I') throw new TransactionEndedError();
+      return answerOf(await ask(client, text, params, this.#prepares ? name : undefined));
+    } catch (error) {
+      if (forgotten.test(stateOf(error) ?? '')) this.#prepares = false;
+      throw error;
+    }
+  }
+
+  /** What is asked then is asked of the same transaction. */
+  #untilIdle(signal: AbortSignal): Promise<void> {
+    const client = this.#client;
+    const ended = this.#idle.catch(() => {});
+    this.#idle = ended.then(async () => {
+      // Others may keep it busy for as long as they like
+      while (isBusy(client) && !signal.aborted) await ask(client, 'SELECT 1', []);
+    });
+    return this.#idle;
+  }
 }
 
 function prisma(tx: PrismaTransaction): SqlTransaction {
@@ -159,12 +184,6 @@ interface Pg extends PgTransaction {
 /** Whether `pg` has asked something that is not answered: it may be the end of the transaction. */
 function isBusy({ getTransactionStatus, readyForQuery }: Pg): boolean {
   return getTransactionStatus !== undefined && readyForQuery === false;
-}
-
-/** What is asked then is asked of the same transaction. */
-async function untilIdle(client: Pg): Promise<void> {
-  do await ask(client, 'SELECT 1', []);
-  while (isBusy(client));
 }
 
 interface Preparing {

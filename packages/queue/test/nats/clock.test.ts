@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { eventually } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Streams } from '../../src/adapters/nats/streams.ts';
 import { nats } from '../../src/adapters/nats.ts';
 import { delayTests, expiryTests } from '../../src/conformance/abilities/timing.ts';
 import { group, message, Reader, type Subject, send, times, topic } from '../../src/conformance/subject.ts';
@@ -64,6 +65,29 @@ describeWith('nats', 'on NATS, in a process whose clock is off', () => {
         const [letter] = await other.inspect!(topic, group, { limit: 1 });
         expect(Math.abs(letter!.diedAtMs - Date.now())).toBeLessThan(hourMs / 2);
       });
+    });
+  }
+
+  for (const [what, more] of [
+    ['has an end', { expiresInMs: hourMs }],
+    ['is delayed', { delayMs: 50 }],
+    ['is delayed and has an end', { delayMs: 50, expiresInMs: hourMs }],
+  ] as const) {
+    it(`a message that ${what} comes before its lease is over, and as new, although the server did not say its time`, async () => {
+      const connection = { servers: site.servers };
+      const driver = nats({ connection, prefix: randomUUID(), leaseMs: 10 * soon.withinMs });
+      onTestFinished(() => driver[Symbol.asyncDispose]());
+      // As one that leads since a moment ago
+      const asked = vi.spyOn(Streams.prototype, 'timeAt');
+      onTestFinished(() => asked.mockRestore());
+      asked.mockResolvedValueOnce(undefined).mockRejectedValueOnce(new Error('for the test'));
+      await driver.declare(topic, group);
+      await send(driver, topic, message('one', more));
+      await using reader = new Reader(driver, topic, group);
+      await eventually(async () => expect(reader.received).toHaveLength(1), soon);
+      expect(reader.received[0]!.deliveries).toBe(1);
+      expect(asked.mock.calls.length).toBeGreaterThan(2);
+      await reader.received[0]!.ack();
     });
   }
 

@@ -72,6 +72,21 @@ describeWith({ own: 'nats' }, 'reports of streams and settings of NATS', () => {
     expect(await driver.publish(topic, [message('one')])).toEqual([{ ok: true }]);
   });
 
+  it('a stream that is as it was declared is neither made nor changed again (nats-io/nats-server 8449)', async () => {
+    const prefix = randomUUID();
+    await open({ prefix }).declare(topic, group);
+    const asked: string[] = [];
+    const options = {
+      callback: (_: unknown, { subject }: { readonly subject: string }) => void asked.push(subject),
+    };
+    for (const what of ['CREATE', 'UPDATE']) site.admin.subscribe(`$JS.API.STREAM.${what}.*`, options);
+    await site.admin.flush();
+    await open({ prefix }).declare(topic, group);
+    await open({ prefix, maxMessages: 3 }).declare(topic, group);
+    await site.admin.flush();
+    expect(asked).toEqual([`$JS.API.STREAM.UPDATE.${prefix}_${topic}`]);
+  });
+
   it('what is delayed, or waits for another attempt, outlives declarations by others (nats-io/nats-server 5526)', async () => {
     const prefix = randomUUID();
     const driver = open({ prefix });

@@ -28,6 +28,9 @@ async function site(options: { readonly deduplicationMs?: number } = {}) {
   return {
     server,
     driver,
+    raw,
+    prefix,
+    asked,
     /** What the stream has, and how many it has ever had. */
     stored: async () => {
       const { state } = await info();
@@ -105,5 +108,51 @@ describeWith([{ own: 'nats' }], 'an id that is published to NATS again', () => {
     // JetStream knows the ids of what it still has, and takes the window from that
     expect(await again()).toEqual([published, repeated]);
     expect(await stored()).toEqual({ messages: 2, ever: 3 });
+  });
+
+  it('is not taken for stored as long as JetStream does not say at which place (nats-io/nats-server 6415)', async () => {
+    const { driver, raw, prefix, asked } = await site();
+    const name = `${prefix}_work`;
+    const { config } = await asked(`$JS.API.STREAM.INFO.${name}`);
+    const elsewhere = { ...config, subjects: [`elsewhere.${prefix}`] };
+    await asked(`$JS.API.STREAM.UPDATE.${name}`, JSON.stringify(elsewhere));
+    // A cluster of NATS 2.10 answers so, and one of 2.11 or later, when it changes its leader
+    const answers = [
+      { seq: 0, duplicate: true },
+      { seq: 0, error: { err_code: 10_158, description: 'duplicate message id is in process' } },
+      { seq: 17, duplicate: true },
+    ];
+    raw.subscribe(config.subjects[0], {
+      callback: (_, request) =>
+        void raw.publish(request.reply!, JSON.stringify({ stream: name, ...answers.shift() })),
+    });
+    await raw.flush();
+    const unknown = { ok: false, outcome: 'Unknown' };
+    expect(await driver.publish('work', [message('a')])).toMatchObject([unknown]);
+    expect(await driver.publish('work', [message('a')])).toMatchObject([unknown]);
+    expect(await driver.publish('work', [message('a')])).toEqual([repeated]);
+  });
+
+  it('leaves a message that failed where it is as long as JetStream does not say that it has it again', async () => {
+    const { driver, raw, prefix, asked, stored } = await site();
+    await driver.publish('work', [message('a')]);
+    const stop = new AbortController();
+    const options = { prefetch: 1, signal: stop.signal };
+    const consuming = driver.consume('work', 'group', options)[Symbol.asyncIterator]();
+    const { value: delivery } = await consuming.next();
+    await asked(`$JS.API.STREAM.DELETE.${prefix}_work_group`);
+    const ready = `${prefix}.work.to.group.ready`;
+    const answer = { stream: 'again', seq: 0, duplicate: true };
+    raw.subscribe(ready, {
+      callback: (_, request) => void raw.publish(request.reply!, JSON.stringify(answer)),
+    });
+    await raw.flush();
+    await expect(delivery!.nack({})).rejects.toMatchObject({ outcome: 'Unknown' });
+    expect(await stored()).toMatchObject({ messages: 1 });
+    answer.seq = 1;
+    await delivery!.nack({});
+    expect(await stored()).toMatchObject({ messages: 0 });
+    stop.abort();
+    await consuming.return?.();
   });
 });

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { Socket } from 'node:net';
 import {
   eventually,
   type RabbitServer,
@@ -9,7 +8,7 @@ import {
 } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { connect } from 'amqplib';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { rabbitmq } from '../../src/adapters/rabbitmq.ts';
 import { Reader } from '../../src/conformance/subject.ts';
 import { queueConformance } from '../../src/conformance.ts';
@@ -115,21 +114,6 @@ describeWith('rabbitmq', 'on RabbitMQ', () => {
     expect(await driver.redrive!('topic', 'group', {})).toBe(1);
     await using reader = new Reader(driver, 'topic', 'group', { prefetch: 1, each: each => each.ack() });
     await soon(async () => expect(reader.received.map(({ deliveries }) => deliveries)).toEqual([1]));
-  });
-
-  it('sends what is published together with few system calls', async () => {
-    await using driver = rabbitmq({ url: server.url, prefix: randomUUID() });
-    await driver.declare('topic', 'group');
-    await driver.publish('topic', [message('first')]);
-    const alone = vi.spyOn(Socket.prototype, '_write');
-    const together = vi.spyOn(Socket.prototype as Required<Socket>, '_writev');
-    onTestFinished(() => void vi.restoreAllMocks());
-    const isOurs = (socket: unknown) => (socket as Socket).remotePort === server.port;
-    const batch = Array.from({ length: 500 }, (_, n) => message(`${n}`));
-    expect((await driver.publish('topic', batch)).every(({ ok }) => ok)).toBe(true);
-    const calls = [...alone.mock.contexts, ...together.mock.contexts].filter(isOurs).length;
-    expect(calls).toBeGreaterThan(0);
-    expect(calls).toBeLessThan(50);
   });
 
   it('notices a queue that is deleted while it is consumed', async () => {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { Socket } from 'node:net';
 import { eventually, type RabbitServer, startRabbit } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { connect } from 'amqplib';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { type AmqpCounter, startAmqpCounter } from '../../bench/amqp-counter.ts';
 import { rabbitmq } from '../../src/adapters/rabbitmq.ts';
 import { messages, Queue } from '../../src/index.ts';
@@ -25,6 +26,7 @@ describeWith({ own: 'rabbitmq' }, 'frames that are sent to RabbitMQ for a messag
     await server?.stop();
   });
   const url = () => `amqp://guest:guest@127.0.0.1:${counter.port}`;
+  const message = (id: string) => ({ id, body: Buffer.from(id), headers: {} });
 
   async function framesOf(work: () => Promise<unknown>): Promise<Record<string, number>> {
     counter.take();
@@ -79,5 +81,20 @@ describeWith({ own: 'rabbitmq' }, 'frames that are sent to RabbitMQ for a messag
     expect(theirs.consumed['basic.ack']).toBe(count);
     expect(acks).toBeLessThanOrEqual(count + 1);
     expect(Object.values(others).reduce((sum, each) => sum + each, 0)).toBeLessThan(toBegin);
+  });
+
+  it('sends what is published together with few system calls', async () => {
+    await using driver = rabbitmq({ url: server.url, prefix: randomUUID() });
+    await driver.declare('topic', 'group');
+    await driver.publish('topic', [message('first')]);
+    const alone = vi.spyOn(Socket.prototype, '_write');
+    const together = vi.spyOn(Socket.prototype as Required<Socket>, '_writev');
+    onTestFinished(() => void vi.restoreAllMocks());
+    const isOurs = (socket: unknown) => (socket as Socket).remotePort === server.port;
+    const batch = Array.from({ length: 500 }, (_, n) => message(`${n}`));
+    expect((await driver.publish('topic', batch)).every(({ ok }) => ok)).toBe(true);
+    const calls = [...alone.mock.contexts, ...together.mock.contexts].filter(isOurs).length;
+    expect(calls).toBeGreaterThan(0);
+    expect(calls).toBeLessThan(50);
   });
 });

@@ -146,6 +146,10 @@ describeWith({ own: 'rabbitmq' }, 'what RabbitMQ refuses', () => {
     await expect(driver.declare('topic', 'group')).rejects.toThrow(InvalidOptionError);
     await driver.declare('topic', 'group');
     expect(calls).toBe(3);
+    await using wrong = open(() => 'http://not-a-broker');
+    const [published] = await wrong.publish('topic', [message('one')]);
+    const error = expect.any(InvalidOptionError);
+    expect(published).toEqual({ ok: false, outcome: 'NotExecuted', error });
   });
 
   it('speaks TLS with an authority of its own, and says that one is not known', async () => {

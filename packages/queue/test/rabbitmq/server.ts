@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePorts, type RabbitServer, startRabbit, temporaryDirectory } from '@workspace/services';
@@ -27,13 +27,17 @@ export const maxMessageBytes = 100_000;
 /** A server with users of several rights, a port for TLS, and a low bound for messages. */
 export async function startGuarded(): Promise<GuardedServer> {
   const [tlsPort] = (await freePorts(1)) as [number];
-  const definitions = join(temporaryDirectory('rabbitmq-definitions'), 'definitions.json');
+  const directory = temporaryDirectory('rabbitmq-definitions');
+  const definitions = join(directory, 'definitions.json');
   writeFileSync(definitions, JSON.stringify(users()));
+  // A server may see the folders for temporary files alone
+  copyFileSync(certificate, join(directory, 'cert.pem'));
+  copyFileSync(key, join(directory, 'key.pem'));
   const lines = [
     `load_definitions = ${definitions}`,
     `listeners.ssl.1 = 127.0.0.1:${tlsPort}`,
-    `ssl_options.certfile = ${certificate}`,
-    `ssl_options.keyfile = ${key}`,
+    `ssl_options.certfile = ${join(directory, 'cert.pem')}`,
+    `ssl_options.keyfile = ${join(directory, 'key.pem')}`,
     'ssl_options.verify = verify_none',
     `max_message_size = ${maxMessageBytes}`,
   ];

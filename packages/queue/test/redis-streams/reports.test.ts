@@ -71,6 +71,39 @@ describeWith({ own: 'redis' }, 'reports of Redis Streams', () => {
     expect(handled).not.toContain('meanwhile');
   });
 
+  it('a server that cannot save refuses messages, and what is handled meanwhile is handled once', async () => {
+    const { driver } = site.open();
+    const queue = new Queue(driver, { messages: messages<{ work: string }>() });
+    onTestFinished(() => queue.close());
+    const calls: string[] = [];
+    let release = () => {};
+    const released = new Promise<void>(resolve => {
+      release = resolve;
+    });
+    const subscription = await queue.subscribe(
+      'work',
+      async text => {
+        calls.push(text);
+        if (text !== 'after') await released;
+        if (text === 'bad') throw new Error('bad');
+      },
+      { group, concurrency: 2, attempts: 1 },
+    );
+    await queue.publish('work', 'good');
+    await queue.publish('work', 'bad');
+    await soon(async () => expect(calls).toEqual(['good', 'bad']));
+    const mend = await site.failToSave();
+    const cause = expect.objectContaining({ message: expect.stringContaining('MISCONF') });
+    await expect(queue.publish('work', 'refused')).rejects.toMatchObject({ outcome: 'NotExecuted', cause });
+    release();
+    await expect(queue.publish('work', 'refused')).rejects.toMatchObject({ outcome: 'NotExecuted' });
+    await mend();
+    await soon(async () => expect(subscription.snapshot()).toMatchObject({ handled: 1, dead: 1, lost: 0 }));
+    await queue.publish('work', 'after');
+    await soon(async () => expect(calls).toEqual(['good', 'bad', 'after']));
+    expect(await queue.dead('work', group).count()).toBe(1);
+  });
+
   it('what others have cut off the stream is in nobody’s way (redis/redis 6199, redis/redis 10756)', async () => {
     const { driver, prefix } = site.open();
     await driver.declare(topic, group);

@@ -18,6 +18,20 @@ export class NatsSite {
     });
   }
 
+  /** The version of the server, when it is older than that one: the reason to skip a test of what that one has. */
+  olderThan(major: number, minor: number): string | undefined {
+    const { version } = this.admin.info!;
+    const [hasMajor, hasMinor] = version.split('.').map(Number) as [number, number];
+    const isOlder = hasMajor < major || (hasMajor === major && hasMinor < minor);
+    return isOlder ? `NATS ${major}.${minor} or later is needed, and this is ${version}` : undefined;
+  }
+
+  /** Asks the API of JetStream. */
+  async api<T>(subject: string, body: object = {}): Promise<T> {
+    const options = { timeout: 20_000 };
+    return (await this.admin.request(`$JS.API.${subject}`, JSON.stringify(body), options)).json<T>();
+  }
+
   get servers(): string {
     return `127.0.0.1:${this.server.port}`;
   }

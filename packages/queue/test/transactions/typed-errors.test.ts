@@ -8,8 +8,10 @@ import {
   messages,
   PublishError,
   Queue,
+  QueueTimeoutError,
   QueueUnavailableError,
   TableShapeError,
+  TransactionEndedError,
 } from '../../src/index.ts';
 import { type Messages, OutboxSite } from '../outbox/site.ts';
 import { QueueTables } from '../postgres/queue-tables.ts';
@@ -66,6 +68,77 @@ describeWith('postgres', 'what the database refuses', () => {
         client.release();
       }
     }
+  });
+
+  it('is a QueueTimeoutError of a transaction that never rests, and what was not asked is not published', async () => {
+    await using site = new OutboxSite(server.url);
+    const tables = new QueueTables(server.url);
+    onTestFinished(() => tables[Symbol.asyncDispose]());
+    const timeoutMs = 2_000;
+    const drivers = [tables.driver({ timeoutMs }), site.driver(memoryDriver(), { timeoutMs })] as const;
+    for (const driver of drivers) {
+      await driver.migrate();
+      await driver.declare('order', 'group');
+      const tx = await site.pool.connect();
+      await tx.query('BEGIN');
+      let isOver = false;
+      const ask = async () => {
+        while (!isOver) await tx.query('SELECT 1');
+      };
+      const asking = [ask(), ask()];
+      const publish = (id: string, count: number) => {
+        const body = Buffer.from('{}');
+        const batch = Array.from({ length: count }, (_, n) => ({ id: `${id}-${n}`, body, headers: {} }));
+        return driver.publish('order', batch, { tx });
+      };
+      const late = { ok: false, outcome: 'NotExecuted', error: expect.any(QueueTimeoutError) };
+      expect(await publish('early', 2)).toEqual([late, late]);
+      isOver = true;
+      await Promise.all(asking);
+      expect(await publish('late', 2)).toEqual([{ ok: true }, { ok: true }]);
+      await tx.query('COMMIT');
+      tx.release();
+      const stop = new AbortController();
+      const found: string[] = [];
+      for await (const each of driver.consume('order', 'group', { prefetch: 1, signal: stop.signal })) {
+        found.push(each.id);
+        await each.ack();
+        if (found.length === 2) stop.abort();
+      }
+      expect(found.toSorted()).toEqual(['late-0', 'late-1']);
+    }
+  });
+
+  it('says of each message of a batch of several statements whether it is in a transaction that ended meanwhile', async () => {
+    const tables = new QueueTables(server.url);
+    onTestFinished(() => tables[Symbol.asyncDispose]());
+    const driver = tables.driver();
+    await driver.migrate();
+    await driver.declare('order', 'group');
+    const tx = await tables.admin.connect();
+    await tx.query('BEGIN');
+    // The transaction ends after the first statement that publishes
+    const ending = new Proxy(tx, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        if (name !== 'query') return value.bind(target);
+        return async (...args: unknown[]) => {
+          const answer = await value.apply(target, args);
+          if (String(args[0]).includes('_jobs')) await target.query('COMMIT');
+          return answer;
+        };
+      },
+    });
+    const body = Buffer.from('{}');
+    const batch = Array.from({ length: 501 }, (_, n) => ({ id: `${n}`, body, headers: {} }));
+    const published = await driver.publish('order', batch, { tx: ending });
+    tx.release();
+    expect(published.slice(0, 500)).toEqual(batch.slice(0, 500).map(() => ({ ok: true })));
+    expect(published.slice(500)).toEqual([
+      { ok: false, outcome: 'NotExecuted', error: expect.any(TransactionEndedError) },
+    ]);
+    expect((await driver.stats!('order', 'group')).waiting).toBe(500);
   });
 
   const another = { retryable: false, outcome: 'NotExecuted', code: TableShapeError.code };

@@ -51,7 +51,13 @@ const types = { ...references.towns.columns, ...tables.items.columns };
 /** The type of a column, also of one of a pair: `other.name`. */
 export const typeOf = (name: string): ColumnType => types[name.replace('other.', '') as keyof typeof types];
 
-export const ddl = `CREATE TABLE items (tenant text, id int4, big int8, price numeric, weight float8, name text COLLATE "en-US-x-icu",
+/** Collations in which texts are ordered besides `C`: with ties, of other strictness, and in an order of their own. */
+export const collations = ['en-US-x-icu', 'loose', 'digits', 'code_points'] as const;
+
+export const ddl = `CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+  CREATE COLLATION digits (provider = icu, locale = 'sv-u-kn-true');
+  CREATE COLLATION code_points (provider = libc, locale = 'C.UTF-8');
+  CREATE TABLE items (tenant text, id int4, big int8, price numeric, weight float8, name text COLLATE "en-US-x-icu",
   open bool, placed timestamptz, due date, code uuid, scan bytea, about jsonb, small int4, PRIMARY KEY (tenant, id));
   CREATE TABLE towns (label text COLLATE "en-US-x-icu" PRIMARY KEY, rank int4, fee numeric)`;
 

@@ -8,3 +8,6 @@ export const limits: MoveLimits = {
   routersMs: 30_000,
   ...(isBusy && { lagMs: 2_000, fenceMs: 2_000, pauseMs: 10_000 }),
 };
+
+/** What each process writes, whatever the shards do. Each write is followed by reads. */
+export const writesPerSecond: number = Number(process.env['RATE'] ?? (isBusy ? 30 : 100));

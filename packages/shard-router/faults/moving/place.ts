@@ -17,6 +17,8 @@ export interface PlaceSettings {
   readonly store: string;
   /** How many there are. */
   readonly customers: number;
+  /** Of each process that writes. */
+  readonly writesPerSecond: number;
 }
 
 /** Servers with customers, between which these move. */

@@ -17,6 +17,7 @@ import { OneProcess } from './one-process.ts';
 import { type Death, type LetIn, type Name, names, opened, type Settings } from './roles.ts';
 
 const slots = 1_024;
+const writesPerSecond = 100;
 
 /** Two databases of PGlite on disk, with customers between them, and a server where the map is. */
 export class Folders implements AsyncDisposable {
@@ -166,7 +167,15 @@ export class Folders implements AsyncDisposable {
 
   #settings(request: MoveRequest, process: number, dies: Death | undefined): Settings {
     const { url } = this.#store;
-    return { folders: this.#folders, store: url, customers: this.#customers, process, request, dies };
+    return {
+      folders: this.#folders,
+      store: url,
+      customers: this.#customers,
+      writesPerSecond,
+      process,
+      request,
+      dies,
+    };
   }
 
   get #folders(): Settings['folders'] {

@@ -1,12 +1,12 @@
 import { postgresStore } from '@ashlar/store/postgres';
 import { say } from '@workspace/faults';
 import pg from 'pg';
-import { pgliteMoves, pgliteShard } from '../../src/adapters/pglite.ts';
+import { type PGliteClient, pgliteMoves, pgliteShard } from '../../src/adapters/pglite.ts';
 import { Mover } from '../../src/moves/mover.ts';
 import { ShardRouter } from '../../src/router.ts';
 import { worked } from '../moving/coordinating.ts';
 import { customerName, nowMs } from '../moving/roles.ts';
-import { work } from '../moving/working.ts';
+import { type Works, work } from '../moving/working.ts';
 import { dying, type Message, type Name, names, opened, type Settings, tables } from './roles.ts';
 
 const { folders, store: url, request, dies, ...settings } = JSON.parse(process.argv[2]!) as Settings;
@@ -21,7 +21,7 @@ await router.ready();
 /** The databases are in this process, and answer without a turn of the event loop: others have theirs in between. */
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
-work(router, settings, {
+const works: Works<PGliteClient> = {
   levels: ['session', 'strong'],
   async write(shard, customer, id, scope) {
     await turn();
@@ -37,7 +37,9 @@ work(router, settings, {
       return (await db.query(text, [customer, id])).rows[0].count as number;
     }, scope);
   },
-});
+};
+// More at once would leave the mover no turn, as all share one process
+void work(router, settings, works, 3);
 for (const name of names) void past(name);
 
 const backend = pgliteMoves({

@@ -21,7 +21,7 @@ const shards = Object.fromEntries(await Promise.all(connected));
 const router = new ShardRouter({ shards, store: postgresStore({ pool }), key: 'text', leaseMs: 3_000 });
 await router.ready();
 
-work(router, settings, {
+await work(router, settings, {
   levels: ['session', 'strong'],
   write: (shard, customer, id, scope) =>
     shard.transaction(async db => {

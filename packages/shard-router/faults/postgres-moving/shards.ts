@@ -10,6 +10,7 @@ import {
 import pg from 'pg';
 import type { ShardMap } from '../../src/map/shard-map.ts';
 import type { Tally } from '../fault.ts';
+import { writesPerSecond } from '../moving/limits.ts';
 import { countOf } from '../moving/owners.ts';
 import type { Traffic } from '../moving/peers.ts';
 import type { Direct, Place } from '../moving/place.ts';
@@ -78,7 +79,7 @@ export class FourShards implements Place {
         return [name, { urls: all.map(({ url }) => url), replication }];
       }),
     );
-    return { shards, store: this.store.url, customers: this.customers.length };
+    return { shards, store: this.store.url, customers: this.customers.length, writesPerSecond };
   }
 
   /** Runs one statement at a shard. */

@@ -13,7 +13,7 @@ const shards = await connected(settings.shards);
 const router = new ShardRouter({ shards, store, key: 'text', leaseMs: 3_000 });
 await router.ready();
 
-work(router, settings, {
+await work(router, settings, {
   levels: ['session'],
   write: (shard, customer, id, scope) =>
     shard.write(

@@ -9,6 +9,7 @@ import {
 import { Redis } from 'ioredis';
 import type { ShardMap } from '../../src/map/shard-map.ts';
 import type { Tally } from '../fault.ts';
+import { writesPerSecond } from '../moving/limits.ts';
 import { countOf, slotOf } from '../moving/owners.ts';
 import type { Traffic } from '../moving/peers.ts';
 import type { Direct, Place } from '../moving/place.ts';
@@ -75,7 +76,7 @@ export class TwoServers implements Place {
     const shards = Object.fromEntries(
       [...this.#started].map(([name, server]) => [name, [server, ...server.replicas].map(({ url }) => url)]),
     );
-    return { shards, store: this.#store.url, customers: this.#customers };
+    return { shards, store: this.#store.url, customers: this.#customers, writesPerSecond };
   }
 
   /** Half of the slots of the server that has more. */

@@ -27,11 +27,14 @@ export const overview: string = `Moves slots of @ashlar/shard-router between sha
   finish    ends the time for rolling back, and deletes the rows at the old shard
   abort     undoes a move that is not committed
   forget    takes a key out of the directory whose shard has no rows of it
+  purge     deletes the rows of a key that forget has left at a shard
   migrate   runs migrations of the schema on all shards
   drift     says where the schemas of the shards differ
 
 COMMAND --help shows its flags. ${codes}
 `;
+
+const keyFlag: Flags = { key: { value: 'KEY', help: 'the key; of several columns a JSON list of texts' } };
 
 /** Each command, given the signal of Ctrl-C. */
 export const commands: Readonly<Record<string, (signal: AbortSignal) => Command>> = {
@@ -162,18 +165,37 @@ export const commands: Readonly<Record<string, (signal: AbortSignal) => Command>
       'stay there until the key is placed on that shard again.',
     flags: {
       ...configFlag,
-      key: { value: 'KEY', help: 'the key; of several columns a JSON list of texts' },
+      ...keyFlag,
       'keep-rows': { help: 'leaves its rows where they are' },
       ...json,
     },
     notes: codes,
     run: given => {
-      const key = given.get('key');
-      if (key === undefined) throw new UsageError('--key is needed: --key KEY');
+      const key = needed(given, 'key');
       return withMover(given, async mover => {
         const rows = given.has('keep-rows') ? 'keep' : 'refuse';
         await mover.forget(keyIn(key, (await mover.map()).key), { rows });
         return done(given, []);
+      });
+    },
+  }),
+  purge: () => ({
+    name: 'purge',
+    about:
+      'Deletes the rows of a key at a shard that does not have it any more, where `forget --keep-rows` has left them. They cannot be brought back.',
+    flags: {
+      ...configFlag,
+      ...keyFlag,
+      shard: { value: 'SHARD', help: 'where the rows are' },
+      ...json,
+    },
+    notes: codes,
+    run: given => {
+      const [key, shard] = [needed(given, 'key'), needed(given, 'shard')];
+      return withMover(given, async mover => {
+        const rows = await mover.purge(keyIn(key, (await mover.map()).key), shard);
+        if (given.has('json')) return printJson({ rows });
+        return print(`${rows} rows deleted`);
       });
     },
   }),
@@ -201,6 +223,13 @@ function ofMove(
       return withMover(given, async mover => done(given, await work(mover, id)));
     },
   };
+}
+
+/** @throws UsageError */
+function needed(given: GivenFlags, flag: 'key' | 'shard'): string {
+  const value = given.get(flag);
+  if (value === undefined) throw new UsageError(`--${flag} is needed: --${flag} ${flag.toUpperCase()}`);
+  return value;
 }
 
 async function begun(mover: Mover, request: MoveRequest): Promise<readonly string[]> {

@@ -1,5 +1,5 @@
-import { DuplicateRowError, UnsupportedClientError } from '../errors/statements.ts';
-import { isQuery, type Result, type Statement } from '../tables/statement.ts';
+import { CollationError, DuplicateRowError, UnsupportedClientError } from '../errors/statements.ts';
+import { collationOf, isQuery, type Result, type Statement } from '../tables/statement.ts';
 import { rowsOf, sqlOf } from './sql.ts';
 
 /** A client of PostgreSQL: that of `pg`, PGlite, or what looks like one. */
@@ -34,6 +34,13 @@ function isStatementClient(client: unknown): client is StatementClient {
   return typeof (client as Partial<StatementClient> | null)?.execute === 'function';
 }
 
+/** PostgreSQL's code of an error about something that is not there, as a collation. */
+export const undefinedObject = '42704';
+
+export function missingCollation(collation: string, cause: unknown): CollationError {
+  return new CollationError(collation, 'is not on the shard: create it', { cause });
+}
+
 /** Runs the statement on a client of any kind. @throws DuplicateRowError, UnsupportedClientError */
 export async function execute(client: unknown, statement: Statement): Promise<Result> {
   if (isQueryClient(client)) return query(client, statement);
@@ -48,8 +55,10 @@ async function query(client: QueryClient, statement: Statement): Promise<Result>
     if (isQuery(statement)) return { rows: rowsOf(statement, rows), count: rows.length };
     return { rows: [], count: rowCount ?? affectedRows ?? 0 };
   } catch (error) {
-    // unique_violation
     const { code, detail } = (error ?? {}) as { readonly code?: unknown; readonly detail?: unknown };
+    const collation = statement.kind === 'select' ? collationOf(statement.orderBy) : undefined;
+    if (code === undefinedObject && collation !== undefined) throw missingCollation(collation, error);
+    // unique_violation
     if (code !== '23505') throw error;
     const which = typeof detail === 'string' ? detail : undefined;
     throw new DuplicateRowError(statement.table.name, which, { cause: error });

@@ -40,9 +40,9 @@ export function behind({ table, orderBy, after }: Select, values: string[]): rea
   if (after === undefined) return [];
   const alternatives: string[] = [];
   const equal: string[] = [];
-  for (const { column, descending, nulls } of orderBy) {
+  for (const { column, descending, nulls, collation } of orderBy) {
     const value = after[column];
-    const name = collated(table, column);
+    const name = collated(table, column, collation);
     if (value === null) {
       if (nulls === 'first') alternatives.push([...equal, `${quoted(column)} IS NOT NULL`].join(' AND '));
       equal.push(`${quoted(column)} IS NULL`);
@@ -52,7 +52,8 @@ export function behind({ table, orderBy, after }: Select, values: string[]): rea
     const isBehind = `${name} ${descending ? '<' : '>'} ${each}`;
     const orNull = nulls === 'last' ? `(${isBehind} OR ${quoted(column)} IS NULL)` : isBehind;
     alternatives.push([...equal, orNull].join(' AND '));
-    equal.push(`${quoted(column)} = ${each}`);
+    // In the collation of the order, which may take different texts for equal, or be stricter than that of the column
+    equal.push(`${name} = ${each}`);
   }
   return [alternatives.length === 0 ? 'false' : `(${alternatives.map(each => `(${each})`).join(' OR ')})`];
 }
@@ -102,11 +103,13 @@ export function quoted(name: string): string {
   return `"${name}"`;
 }
 
-export function orderOf(table: Table, { column, descending, nulls }: Order): string {
-  return `${collated(table, column)}${descending ? ' DESC' : ''} NULLS ${nulls.toUpperCase()}`;
+export function orderOf(table: Table, { column, descending, nulls, collation }: Order): string {
+  return `${collated(table, column, collation)}${descending ? ' DESC' : ''} NULLS ${nulls.toUpperCase()}`;
 }
 
-/** A text is in the order of its code points, whatever collation its column has. */
-export function collated(table: Table, column: string): string {
-  return table.spec.columns[column] === 'text' ? `${quoted(column)} COLLATE "C"` : quoted(column);
+/** A text is in the order of its code points unless a collation is named, whatever collation its column has. */
+export function collated(table: Table, column: string, collation = 'C'): string {
+  return table.spec.columns[column] === 'text'
+    ? `${quoted(column)} COLLATE ${quoted(collation)}`
+    : quoted(column);
 }

@@ -118,12 +118,14 @@ function select(query: Select, values: string[]): string {
 
 function aggregate(query: Aggregate, values: string[]): string {
   const { table, groupBy, parts } = query;
-  const columns = groupBy.map((column, i) => `${table.type(column).sqlOut(quoted(column))}${as(`c${i}`)}`);
+  // Groups are of equal code points, also where the collation of a column takes different texts for equal
+  const groups = groupBy.map(column => collated(table, column));
+  const columns = groupBy.map((column, i) => `${table.type(column).sqlOut(`(${groups[i]})`)}${as(`c${i}`)}`);
   const out = [...columns, ...parts.flatMap((part, i) => partOf(table, part, i))].join(', ');
   const from = ` FROM ${sourceOf(query, values)}${filter(query, values)}`;
   if (groupBy.length === 0) return `SELECT ${out}${from} HAVING count(*) > 0`;
   const order = groupOrder(query).map(each => orderOf(table, each));
-  return `SELECT ${out}${from} GROUP BY ${groupBy.map(quoted).join(', ')} ORDER BY ${order.join(', ')}`;
+  return `SELECT ${out}${from} GROUP BY ${groups.join(', ')} ORDER BY ${order.join(', ')}`;
 }
 
 function partOf(table: Table, part: Part, i: number): readonly string[] {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
-import { StaleMoveError } from '../errors/moves.ts';
+import { MoveRefusedError, StaleMoveError } from '../errors/moves.ts';
 import {
   backwards,
   context,
@@ -196,6 +196,37 @@ export const moveTests: MoveTests = {
     await put(subject, move.from, rows, key, 'third');
     await hasRows(subject, move.from, rows);
     await leaksNothing(subject, backend);
+  },
+
+  async 'rows that a shard keeps and refuses are purged, unless it is to have them'(subject) {
+    const { move, moved, others } = subject;
+    const nobodys = { ...move, to: move.from };
+    const rows: Record<string, string> = {};
+    const backend = subject.backend();
+    ok(backend.purge !== undefined, 'it has no `purge`');
+    await put(subject, move.from, rows, others[0]!, 'another');
+    for (const key of moved.slice(0, 3)) await put(subject, move.from, rows, key, 'left');
+    await rejects(backend.purge(nobodys, context()), MoveRefusedError);
+    await hasRows(subject, move.from, rows);
+    await backend.retire!(nobodys, context(), { withinMs: 2_000, keepsRows: true });
+    equal(await subject.backend().purge!(nobodys, context()), 3);
+    await hasRows(subject, move.from, only(rows, others));
+    await refuses(subject, move.from, moved[0]!);
+    await put(subject, move.from, rows, others[0]!, 'still');
+  },
+
+  async 'who closed or opened slots that were nobody’s before another changes nothing'(subject) {
+    const { move, moved } = subject;
+    const nobodys = { ...move, to: move.from };
+    const [backend, late] = [subject.backend(), subject.backend()];
+    const how = { withinMs: 2_000, keepsRows: false };
+    ok(backend.retire !== undefined, 'it has no `retire`');
+    await backend.retire(nobodys, context(2n), how);
+    await rejects(late.admit!(nobodys, context(1n)), StaleMoveError);
+    await refuses(subject, move.from, moved[0]!);
+    await backend.admit!(nobodys, context(3n));
+    await rejects(late.retire!({ ...nobodys, id: `${move.id}late` }, context(2n), how), StaleMoveError);
+    await put(subject, move.from, {}, moved[0]!, 'not refused');
   },
 
   async 'what differs at the target is found and named'(subject) {

@@ -45,6 +45,20 @@ export class ShardMapError extends AshlarError {
   }
 }
 
+/** The map is of a later version of this package, and says what this one does not know of. */
+export class MapFormatError extends ShardMapError {
+  static override readonly code: string = 'ASHLAR_SHARD_ROUTER_MAP_FORMAT';
+  readonly format: number;
+
+  constructor(router: string, format: number, known: number) {
+    super(
+      router,
+      `has the format ${format}, and this version knows those up to ${known}: upgrade all routers first, then the movers`,
+    );
+    this.format = format;
+  }
+}
+
 /** The router was closed. */
 export class RouterClosedError extends AshlarError {
   static override readonly code: string = 'ASHLAR_SHARD_ROUTER_CLOSED';

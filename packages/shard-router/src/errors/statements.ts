@@ -124,6 +124,19 @@ export class InvalidQueryError extends AshlarError {
   readonly outcome: CallOutcome = 'NotExecuted';
 }
 
+/** The rows of several shards cannot be merged in a collation: they do not all have it, or not the same. Nothing was returned. */
+export class CollationError extends AshlarError {
+  static override readonly code: string = 'ASHLAR_SHARD_ROUTER_COLLATION';
+  readonly outcome: CallOutcome = 'NotExecuted';
+  readonly collation: string;
+
+  /** @param why what is wrong with it, in words */
+  constructor(collation: string, why: string, options?: ErrorOptions) {
+    super(`the collation ${collation} ${why}; or leave \`collation\` out, for COLLATE "C"`, options);
+    this.collation = collation;
+  }
+}
+
 /** A shard has failed while a query ran on several, and the others were stopped; or it has ended the connection of a move. */
 export class ShardFailedError extends AshlarError {
   static override readonly code: string = 'ASHLAR_SHARD_ROUTER_SHARD_FAILED';

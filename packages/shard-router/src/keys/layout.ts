@@ -40,6 +40,16 @@ export function forgottenOf(layout: Layout | undefined): readonly DirectoryEntry
   return layout?.kind === 'directory' ? [...(layout.free ?? []), ...(layout.spent ?? [])] : [];
 }
 
+/** The entries of a directory that gives the numbers of forgotten ones to other keys, those included. */
+export function numberedEntries({
+  layout,
+}: {
+  readonly layout?: Layout | undefined;
+}): readonly DirectoryEntry[] {
+  if (layout?.kind !== 'directory' || layout.rest !== undefined) return [];
+  return [...layout.entries, ...forgottenOf(layout)];
+}
+
 /**
  * A slot that was cut in two: its number is retired for good, so that a fence which has it still says which rows it meant. The second
  * part has the keys `from` the key on, or the key `only`; the first has the others.

@@ -154,7 +154,8 @@ export class Slots {
   /** Whether rows of a table have a key of these slots, as an expression of PostgreSQL over the columns of the key, which must be quoted already. */
   amongTableSql(table: string, columns: readonly string[], slices: readonly Slice[]): string {
     if (!isOfTables(this.space)) return this.amongSql(columns, slices);
-    return String(isIn(slices, this.of(table)));
+    const slot = this.find(table);
+    return String(slot !== undefined && isIn(slices, slot));
   }
 
   /** The slot of the rows of a table, in the same way. */

@@ -3,7 +3,7 @@ import { InvalidShardKeyError } from '../errors/routing.ts';
 import { maxSlots } from '../ids/id.ts';
 import type { KeyType, ShardKey } from '../keys/key-column.ts';
 import { KeyOrder, type KeyTexts, type Layout } from '../keys/layout.ts';
-import { rangesOf, type ShardMap } from './shard-map.ts';
+import { mapFormat, rangesOf, type ShardMap } from './shard-map.ts';
 
 /** The keys from `from` up to, and without, `to`; without one of them, from the first or to the last. */
 export interface RangeParts {
@@ -40,7 +40,7 @@ export function firstMap(
   shards: readonly string[],
   layout: LayoutSpec = { kind: 'hash' },
 ): ShardMap {
-  const first = { epoch: 1, revision: 1, key, moves: [] };
+  const first = { format: mapFormat, epoch: 1, revision: 1, key, moves: [] };
   if (layout.kind === 'hash') {
     const names = [...shards].sort().slice(0, slots);
     const ranges = names.map((shard, i) => ({ from: Math.ceil((i * slots) / names.length), shard }));

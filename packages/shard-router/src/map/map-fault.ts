@@ -6,7 +6,8 @@ import { ownersOf, type ShardMap } from './shard-map.ts';
 
 /** What is wrong with a map, in words; undefined when nothing is. */
 export function faultOf(map: unknown): string | undefined {
-  const { epoch, revision, key, slots, ranges, seen, moves } = (map ?? {}) as Partial<ShardMap>;
+  const { format = 1, epoch, revision, key, slots, ranges, seen, moves } = (map ?? {}) as Partial<ShardMap>;
+  if (!Number.isSafeInteger(format) || format < 1) return 'has no format';
   if (!Number.isSafeInteger(epoch) || epoch! < 1) return 'has no epoch';
   if (!Number.isSafeInteger(revision) || revision! < epoch!) return 'has no revision';
   if (typeof key !== 'string' && !Array.isArray(key)) return 'has no type of key';

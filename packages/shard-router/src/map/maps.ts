@@ -1,8 +1,8 @@
 import { fromJson, getJson, type Store, setJson, VersionConflictError } from '@ashlar/store';
-import { ShardMapError } from '../errors/routing.ts';
+import { MapFormatError, ShardMapError } from '../errors/routing.ts';
 import type { SlotLoad } from '../load/load.ts';
 import { faultOf } from './map-fault.ts';
-import type { ShardMap } from './shard-map.ts';
+import { mapFormat, type ShardMap } from './shard-map.ts';
 
 /** What a router says of itself in the store, for as long as it may go by its copy of the map. */
 export interface RouterEntry {
@@ -106,6 +106,10 @@ export class Maps {
   async #read() {
     const entry = await getJson<ShardMap>(this.#store, this.#key);
     if (entry === undefined) return undefined;
+    // First: what this version does not know of is no damage
+    const { format = 1 } = (entry.value ?? {}) as Partial<ShardMap>;
+    if (typeof format === 'number' && format > mapFormat)
+      throw new MapFormatError(this.#name, format, mapFormat);
     const fault = faultOf(entry.value);
     if (fault !== undefined) throw new ShardMapError(this.#name, fault);
     return entry;

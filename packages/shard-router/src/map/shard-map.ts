@@ -8,11 +8,16 @@ export interface SlotRange {
   readonly shard: string;
 }
 
+/** The newest form of the record that this version can go by. It grows with whatever would be misread by who does not know of it. */
+export const mapFormat = 1;
+
 /**
  * Who has which slots, and which of them are on the move. One record in the store; each change of it, a step of a move
  * included, is one compare-and-set.
  */
 export interface ShardMap extends SlotSpace {
+  /** What its readers have to know of; absent: 1. */
+  readonly format?: number;
   /** Grows by one whenever slots change hands. */
   readonly epoch: number;
   /** Grows by one with each change of the record. */

@@ -1,9 +1,10 @@
 import type { Clock } from '@ashlar/core';
 import { FenceBusyError } from '../errors/moves.ts';
+import { numberedEntries } from '../keys/layout.ts';
 import { isIn, slicesOf, slotsOf } from '../keys/slices.ts';
 import { Slots } from '../keys/slots.ts';
-import type { MoveContext, MoveSpec, Slice } from '../moves/move-backend.ts';
-import { lostBy } from './memory-move.ts';
+import type { MoveContext, MoveSpec } from '../moves/move-backend.ts';
+import { type Lost, lostBy } from './memory-move.ts';
 import type { MemoryShard } from './memory-shard.ts';
 import type { Moved } from './moved-rows.ts';
 
@@ -38,29 +39,53 @@ export async function closeWithin(
 /** Opens what the fences that were left at a shard refuse of these slots, but for one of them. Returns whether there were such fences. */
 export async function openLost(
   shard: MemoryShard,
-  move: Moved,
+  move: MoveSpec,
   signal: AbortSignal,
   { except, check }: { readonly except?: string; readonly check?: () => void } = {},
 ): Promise<boolean> {
   let isAny = false;
-  for (const [id, lost] of lostBy(shard)) {
-    if (id === except) continue;
+  for (const [id, lost] of [...lostBy(shard)]) {
+    if (id === except || lost.router !== move.router) continue;
+    const { slots, others } = calledNow(lost, move);
+    if (!slots.some(slot => isIn(move.slices, slot))) continue;
     isAny = true;
-    const slices = without(lost, move);
-    const its = { ...move, tables: lost.tables, slices };
-    if (slices.length === 0) {
+    check?.();
+    const left = slots.filter(slot => !isIn(move.slices, slot));
+    // Keys without a number stay as they were called then
+    if (others.length > 0) await keep(`${id}_keys`, { ...lost, slices: slicesOf(others) });
+    if (left.length > 0) await keep(id, { ...move, tables: lost.tables, slices: slicesOf(left) });
+    else {
       shard.unfence(id);
       lostBy(shard).delete(id);
-    } else {
-      await shard.fence(id, its, signal, check);
-      lostBy(shard).set(id, its);
     }
   }
   return isAny;
+
+  async function keep(id: string, lost: Lost): Promise<void> {
+    await shard.fence(id, lost, signal, check);
+    lostBy(shard).set(id, lost);
+  }
 }
 
-/** The lost slots, of which some may have been cut or joined since, without those of the move. */
-function without(lost: Moved, move: Moved): Slice[] {
-  const live = new Slots(move.key, move.slots, move).live(slotsOf(lost.slices));
-  return slicesOf(live.filter(slot => !isIn(move.slices, slot)));
+/** Whether a shard has lost all of these slots, and refuses them. */
+export function isLost(shard: MemoryShard, move: MoveSpec): boolean {
+  const all = [...lostBy(shard).values()].filter(({ router }) => router === move.router);
+  const slots = new Set(all.flatMap(lost => calledNow(lost, move).slots));
+  return slotsOf(move.slices).every(slot => slots.has(slot));
+}
+
+/** What was lost, as the map of now calls it: some slots may have been cut or joined since, and of others another key has got the number. */
+function calledNow(
+  lost: Moved,
+  now: Moved,
+): { readonly slots: readonly number[]; readonly others: readonly number[] } {
+  const keys = new Map(numberedEntries(lost).map(({ key, slot }) => [slot, JSON.stringify(key)]));
+  const numbers = new Map(numberedEntries(now).map(({ key, slot }) => [JSON.stringify(key), slot]));
+  const slots = slotsOf(lost.slices);
+  const called = (slot: number) => (keys.has(slot) ? numbers.get(keys.get(slot)!) : slot);
+  const live = slots.map(called).filter(slot => slot !== undefined);
+  return {
+    slots: [...new Set(new Slots(now.key, now.slots, now).live(live))],
+    others: slots.filter(slot => called(slot) === undefined),
+  };
 }

@@ -4,6 +4,9 @@ import type { Follower } from './follower.ts';
 import type { MemoryShard } from './memory-shard.ts';
 import type { Moved } from './moved-rows.ts';
 
+/** Rows of one map that a shard has lost: another map has other slots of the same numbers. */
+export type Lost = Moved & Pick<MoveSpec, 'router'>;
+
 /** What two shards in memory know of a move, whoever works on it. */
 export class MemoryMove {
   follower: Follower | undefined;
@@ -36,18 +39,35 @@ export class MemoryMove {
 interface Notes {
   readonly moves: Map<string, MemoryMove>;
   /** Rows that moves have taken away: their fences stay. */
-  readonly lost: Map<string, Moved>;
+  readonly lost: Map<string, Lost>;
+  /** The highest token of who closed or opened entries of a directory here, by the map. */
+  readonly entries: Map<string, bigint>;
 }
 
 const notes = new WeakMap<MemoryShard, Notes>();
 
 function notesOf(shard: MemoryShard): Notes {
-  const its = notes.get(shard) ?? { moves: new Map(), lost: new Map() };
+  const its = notes.get(shard) ?? { moves: new Map(), lost: new Map(), entries: new Map() };
   notes.set(shard, its);
   return its;
 }
 
 /** The fences that stay closed at a shard, since it has lost these rows, by the ids of the moves. */
-export function lostBy(shard: MemoryShard): Map<string, Moved> {
+export function lostBy(shard: MemoryShard): Map<string, Lost> {
   return notesOf(shard).lost;
+}
+
+/** Ends what an earlier holder of the entries has still on its way here. Returns what throws when a later one has come. @throws StaleMoveError */
+export function supersede(
+  shard: MemoryShard,
+  { router }: MoveSpec,
+  { token }: Pick<MoveContext, 'token'>,
+): () => void {
+  const { entries } = notesOf(shard);
+  const check = () => {
+    if ((entries.get(router) ?? 0n) > token) throw new StaleMoveError('of entries');
+  };
+  check();
+  entries.set(router, token);
+  return check;
 }

@@ -14,12 +14,13 @@ import type {
   Obstacle,
   Verification,
 } from '../moves/move-backend.ts';
+import { rowsAtTarget } from '../moves/obstacle.ts';
 import { Table } from '../tables/table-of.ts';
 import { Recovery } from '../two-phase/recovery.ts';
 import { compared } from './difference.ts';
-import { closeWithin, openLost } from './fences.ts';
+import { closeWithin, isLost, openLost } from './fences.ts';
 import { Follower, type Transport } from './follower.ts';
-import { lostBy, MemoryMove } from './memory-move.ts';
+import { lostBy, MemoryMove, supersede } from './memory-move.ts';
 import type { MemoryShard } from './memory-shard.ts';
 
 export interface MemoryMovesOptions {
@@ -85,7 +86,7 @@ class MemoryMoves implements MoveBackend {
       slices: [{ from: 0, to: space.slots }],
     });
     for (const { table, row } of rows) {
-      const slot = slots.of(tables.get(table)!.keyOf(row));
+      const slot = slots.find(tables.get(table)!.keyOf(row))!;
       sizes.set(slot, (sizes.get(slot) ?? 0) + bytesOfChange);
     }
     return sizes;
@@ -202,19 +203,31 @@ class MemoryMoves implements MoveBackend {
 
   async retire(
     move: MoveSpec,
-    { signal }: MoveContext,
+    context: MoveContext,
     { withinMs, keepsRows }: { readonly withinMs: number; readonly keepsRows: boolean },
   ): Promise<readonly string[]> {
     const shard = this.#source(move);
-    await this.#close(shard, move, { signal }, withinMs);
-    const found = [...new Set(shard.snapshot(move).rows.map(({ table }) => table))];
+    await this.#close(shard, move, context, withinMs, supersede(shard, move, context));
+    const found = tablesIn(shard, move);
     if (found.length > 0 && !keepsRows) shard.unfence(move.id);
     else lostBy(shard).set(move.id, move);
     return found;
   }
 
-  async admit(move: MoveSpec, { signal }: MoveContext): Promise<void> {
-    await openLost(this.#target(move), move, signal);
+  async admit(move: MoveSpec, context: MoveContext): Promise<void> {
+    const shard = this.#target(move);
+    await openLost(shard, move, context.signal, { check: supersede(shard, move, context) });
+  }
+
+  async purge(move: MoveSpec, context: MoveContext): Promise<number> {
+    const shard = this.#source(move);
+    const check = () => {
+      if (isLost(shard, move)) return;
+      const words = `${move.from} takes writes of them: delete them there as other rows`;
+      throw new MoveRefusedError('rows cannot be purged', [{ kind: 'not_gone', shard: move.from, words }]);
+    };
+    check();
+    return this.#clear(shard, move, context, check);
   }
 
   async leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {
@@ -257,17 +270,12 @@ class MemoryMoves implements MoveBackend {
   }
 
   #rowsAtTarget(move: MoveSpec): Obstacle[] {
-    const tables = new Set(
-      this.#target(move)
-        .snapshot(move)
-        .rows.map(({ table }) => table),
-    );
-    const words = 'it has rows of these slots already, which the map does not give it: delete them';
-    return [...tables].map(table => ({ kind: 'rows_at_target', shard: move.to, table, words }));
+    const tables = tablesIn(this.#target(move), move);
+    return tables.map(table => ({ kind: 'rows_at_target', shard: move.to, table, words: rowsAtTarget }));
   }
 
-  /** Deletes the moved rows at a shard that is not to have them. */
-  async #clear(shard: MemoryShard, move: MoveSpec, context: MoveContext, check: () => void): Promise<void> {
+  /** Deletes the moved rows at a shard that is not to have them. Returns how many. */
+  async #clear(shard: MemoryShard, move: MoveSpec, context: MoveContext, check: () => void): Promise<number> {
     const { rows } = shard.snapshot(move);
     for (let start = 0; start < rows.length; start += this.#batch) {
       await this.#transport();
@@ -275,5 +283,11 @@ class MemoryMoves implements MoveBackend {
       const changes = part.map(({ table, row }) => ({ table, key: row, row: undefined }));
       await shard.apply(move, changes, context.signal, check);
     }
+    return rows.length;
   }
+}
+
+/** The tables that have rows of the slots. */
+function tablesIn(shard: MemoryShard, move: MoveSpec): string[] {
+  return [...new Set(shard.snapshot(move).rows.map(({ table }) => table))];
 }

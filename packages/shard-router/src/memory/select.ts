@@ -1,8 +1,10 @@
 import type { Row, Value } from '../columns/column.ts';
+import { CollationError } from '../errors/statements.ts';
 import { joinedColumn, ownColumns } from '../tables/joined-table.ts';
 import { byOrder } from '../tables/order.ts';
 import {
   type Condition,
+  collationOf,
   holds,
   type Join,
   type Owned,
@@ -14,6 +16,8 @@ import type { Table } from '../tables/table-of.ts';
 /** The rows that a query returns, out of these. */
 export function select(query: Select, rows: readonly Row[]): readonly Row[] {
   const { table, orderBy, after, columns, limit } = query;
+  const collation = collationOf(orderBy);
+  if (collation !== undefined) throw new CollationError(collation, 'is not known to shards in memory');
   const compare = byOrder(table, orderBy);
   const isBehind = (row: Row) => after === undefined || compare(row, after) > 0;
   const found = rows.filter(row => passes(query, row) && isBehind(row)).sort(compare);

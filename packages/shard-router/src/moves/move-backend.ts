@@ -164,7 +164,8 @@ export interface MoveBackend {
   /**
    * Takes slots from the shard `from`, to which `to` is equal, that are to be nobody's: once it resolves, no session of any kind can write
    * such rows there, and none that did is still open. Returns the tables that have such rows: where there are any, and `keepsRows` is not set,
-   * nothing is changed. Rejects as `fence` does. Absent: entries of a directory cannot be forgotten.
+   * nothing is changed. Rejects as `fence` does. Of this and `admit`, a call with a smaller token than one before at the shard changes nothing, and rejects
+   * with StaleMoveError. Absent: entries of a directory cannot be forgotten.
    */
   retire?(
     move: MoveSpec,
@@ -174,6 +175,12 @@ export interface MoveBackend {
 
   /** Lets rows of slots be written at the shard `to` that nobody has, whatever it refuses since it has lost them. Where there is `retire`. */
   admit?(move: MoveSpec, context: MoveContext): Promise<void>;
+
+  /**
+   * Deletes the rows of slots at the shard `from`, while that refuses writes of them since it has lost them for good: looks in the transaction of each
+   * deletion, since what has come back is somebody's. Returns how many. Rejects with MoveRefusedError where it takes such writes. Where there is `retire`.
+   */
+  purge?(move: MoveSpec, context: MoveContext): Promise<number>;
 
   /** What is left of moves at a shard, in words, but for `current`: triggers, publications, slots. Empty when nothing leaks. */
   leaks(shard: string, current: readonly string[]): Promise<readonly string[]>;

@@ -10,7 +10,9 @@ import type { Tables } from '../tables/table.ts';
 export function movedTables(space: SlotSpace, slices: readonly Slice[], tables: Tables): Tables {
   if (!isOfTables(space)) return withIndexTables(tables, space.key);
   const slots = new Slots(space.key, space.slots, space);
-  return Object.fromEntries(Object.entries(tables).filter(([name]) => isIn(slices, slots.of(name))));
+  const isMoved = (slot: number | undefined) => slot !== undefined && isIn(slices, slot);
+  // One that was forgotten, or is not placed yet, is nowhere
+  return Object.fromEntries(Object.entries(tables).filter(([name]) => isMoved(slots.find(name))));
 }
 
 /** Their names, sorted: as a move keeps them. */

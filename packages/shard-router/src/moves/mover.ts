@@ -8,6 +8,7 @@ import type { Following, Verification } from './move-backend.ts';
 import { tablesFault } from './moved-tables.ts';
 import { type MoverOptions, type MoverSettings, readMoverSettings } from './mover-options.ts';
 import { type ForgetOptions, forget } from './parts/forgetting.ts';
+import { purge } from './parts/purging.ts';
 import type { MoveRequest } from './planner.ts';
 import { asRefused, type Planned, type PlannedMove, planned } from './planning.ts';
 import { begin } from './running/beginning.ts';
@@ -153,7 +154,23 @@ export class Mover implements AsyncDisposable {
    */
   async forget(key: ShardKey, { rows = 'refuse' }: ForgetOptions = {}): Promise<void> {
     try {
-      await forget(this.#settings, () => this.map(), key, rows === 'keep', this.#end.signal);
+      await this.#tracked({}, signal =>
+        forget(this.#settings, () => this.map(), key, rows === 'keep', signal),
+      );
+    } catch (error) {
+      throw asRefused(error, 'key', 'one that can be forgotten', key);
+    }
+  }
+
+  /**
+   * Deletes the rows of a key that `forget` has left at a shard, where nobody is routed to them: so that the key can move to that shard again, or is
+   * gone for good. Returns how many.
+   *
+   * @throws MoveRefusedError when the map gives the key to the shard, or that takes writes of it, or its slot moves; InvalidOptionError as `forget`
+   */
+  async purge(key: ShardKey, shard: string): Promise<number> {
+    try {
+      return await this.#tracked({}, signal => purge(this.#settings, () => this.map(), key, shard, signal));
     } catch (error) {
       throw asRefused(error, 'key', 'one that can be forgotten', key);
     }

@@ -8,3 +8,7 @@ export interface Obstacle {
   /** What is wrong and what to do, for people. */
   readonly words: string;
 }
+
+/** What is said of rows that are at a target already. */
+export const rowsAtTarget =
+  'it has rows of these slots already, which the map does not give it: look at them, and delete them (what `forget` has left, with `purge`)';

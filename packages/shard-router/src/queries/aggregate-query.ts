@@ -16,7 +16,8 @@ import type { TableSpec } from '../tables/table.ts';
 import type { Named, RowOf } from '../tables/values.ts';
 import type { Aggregation, Having } from './aggregation.ts';
 import { Filtered } from './filtered.ts';
-import { gather, type QueryScope, type Rows, rowsWith, type StreamScope } from './merging/gather.ts';
+import { gather, onOneOf, type QueryScope, type Rows, rowsWith, type StreamScope } from './merging/gather.ts';
+import { Ranking } from './merging/ranking.ts';
 import type { MissingShard } from './merging/scatter.ts';
 import { type OrderOptions, orderOf, orderWith } from './ordering.ts';
 import type { Shards } from './shards.ts';
@@ -66,8 +67,7 @@ export class AggregateQuery<C, S extends TableSpec, R> extends Filtered<S, Aggre
 
   /** Orders by an aggregate or a column of the groups. Groups that are equal in all are in the order of their columns. @throws InvalidQueryError */
   orderBy(name: keyof R & string, how: 'asc' | 'desc' | OrderOptions = {}): AggregateQuery<C, S, R> {
-    this.#type(name);
-    return this.#with({ orderBy: [...this.#of.orderBy, orderWith(name, how)] });
+    return this.#with({ orderBy: [...this.#of.orderBy, orderWith(name, this.#type(name), how)] });
   }
 
   /** At most so many groups. @throws InvalidQueryError */
@@ -98,7 +98,7 @@ export class AggregateQuery<C, S extends TableSpec, R> extends Filtered<S, Aggre
         throw new InvalidQueryError(`there are more than ${mostGroups} groups: ask for fewer with where`);
       rows.push(row);
     }
-    if (orderBy.length > 0) rows.sort(this.#comparison());
+    if (orderBy.length > 0) rows.sort(await this.#comparison(rows, scope));
     return rowsWith(rows.slice(0, limit), missing) as unknown as Rows<R>;
   }
 
@@ -124,26 +124,27 @@ export class AggregateQuery<C, S extends TableSpec, R> extends Filtered<S, Aggre
     );
   }
 
-  #comparison(): (a: Row, b: Row) => number {
+  async #comparison(rows: readonly Row[], scope: QueryScope): Promise<(a: Row, b: Row) => number> {
     const orderBy: readonly Order[] = [...this.#of.orderBy, ...groupOrder(this.#of)];
-    return compareBy(orderBy, name => columnOf(this.#type(name)).compare!);
+    const ranking = Ranking.of(orderBy);
+    const rank = rows.length > 1 ? ranking?.of([rows]) : undefined;
+    if (rank !== undefined) await onOneOf(this.#asked(), scope, rank);
+    return compareBy(orderBy, name => columnOf(this.#type(name)).compare!, ranking?.collations);
+  }
+
+  #asked() {
+    const { table, where, joins, groupBy, aggregates } = this.#of;
+    const parts = aggregates.map(([, { part }]) => part);
+    const query: Aggregate = { kind: 'aggregate', table, where, joins, groupBy, parts };
+    return { shards: this.#shards, query, isEverywhere: this.#isEverywhere };
   }
 
   /** The groups in the order of their columns, each when all shards have come past it. */
   async *#groups(scope: StreamScope, missing: MissingShard[]): AsyncGenerator<Row> {
-    const { table, where, joins, groupBy, aggregates, having } = this.#of;
-    const query: Aggregate = {
-      kind: 'aggregate',
-      table,
-      where,
-      joins,
-      groupBy,
-      parts: aggregates.map(([, { part }]) => part),
-    };
-    const asked = { shards: this.#shards, query, isEverywhere: this.#isEverywhere };
-    const compare = byOrder(table, groupOrder(query));
+    const { table, groupBy, aggregates, having } = this.#of;
+    const compare = byOrder(table, groupOrder({ groupBy }));
     let group: Record<string, Value> | undefined;
-    for await (const rows of gather(asked, scope, missing)) {
+    for await (const rows of gather(this.#asked(), scope, missing)) {
       for (const row of rows) {
         if (group !== undefined && compare(group, row) === 0) {
           for (const [i, [, { merge }]] of aggregates.entries())

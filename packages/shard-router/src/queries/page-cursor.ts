@@ -78,6 +78,8 @@ function readValue(table: Table, column: string, text: unknown, refused: Error):
 function shapeOf(table: Table, orderBy: readonly Order[]): string {
   return [
     table.name,
-    ...orderBy.map(({ column, descending, nulls }) => `${column} ${descending} ${nulls}`),
+    ...orderBy.map(({ column, descending, nulls, collation }) =>
+      [column, descending, nulls, ...(collation === undefined ? [] : [collation])].join(' '),
+    ),
   ].join();
 }

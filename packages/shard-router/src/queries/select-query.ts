@@ -56,9 +56,9 @@ export class SelectQuery<C, S extends TableSpec, R>
 
   /**
    * Orders by this column too. Rows that are equal in all are in the order of their primary key. Texts are in the order of their code points,
-   * which is PostgreSQL's collation `C`.
+   * which is PostgreSQL's collation `C`, unless a collation is named. One that the shards do not have alike is refused when the query runs.
    *
-   * @throws InvalidQueryError for a column without an order, or another collation
+   * @throws InvalidQueryError for a column without an order, or a collation of what is no text
    */
   orderBy(column: Named<S>, how: 'asc' | 'desc' | OrderOptions = {}): SelectQuery<C, S, R> {
     const order = orderOf(this.#query.table, column, how);
@@ -81,6 +81,7 @@ export class SelectQuery<C, S extends TableSpec, R>
    *
    * @throws CrossShardError when the conditions do not say the shard key, and it is not for `everywhere`
    * @throws ShardFailedError when one of several shards has failed
+   * @throws CollationError when the shards do not have a collation of the order alike
    */
   async all(scope: QueryScope = {}): Promise<Rows<R>> {
     const rows = await this.#run(this.#ordered(this.#query), scope);

@@ -2,19 +2,33 @@ import type { Row, Value } from '../columns/column.ts';
 import type { Order } from './statement.ts';
 import type { Table } from './table-of.ts';
 
-/** Compares rows of a table as PostgreSQL does for this ORDER BY. */
-export function byOrder(table: Table, orderBy: readonly Order[]): (a: Row, b: Row) => number {
-  return compareBy(orderBy, column => table.type(column).compare!);
+type Compare = (a: Value, b: Value) => number;
+
+/** How texts compare in a collation of the databases, by its name. */
+export type Collations = (collation: string) => Compare;
+
+/**
+ * Compares rows of a table as PostgreSQL does for this ORDER BY.
+ *
+ * @param collations those of the order, where it has any but `C`
+ */
+export function byOrder(
+  table: Table,
+  orderBy: readonly Order[],
+  collations?: Collations,
+): (a: Row, b: Row) => number {
+  return compareBy(orderBy, column => table.type(column).compare!, collations);
 }
 
 /** The same, of rows whose columns compare so. */
 export function compareBy(
   orderBy: readonly Order[],
-  comparisonOf: (column: string) => (a: Value, b: Value) => number,
+  comparisonOf: (column: string) => Compare,
+  collations?: Collations,
 ): (a: Row, b: Row) => number {
-  const steps = orderBy.map(({ column, descending, nulls }) => ({
+  const steps = orderBy.map(({ column, descending, nulls, collation }) => ({
     column,
-    compare: comparisonOf(column),
+    compare: collation === undefined ? comparisonOf(column) : collations!(collation),
     sign: descending ? -1 : 1,
     nullSign: nulls === 'first' ? -1 : 1,
   }));

@@ -36,6 +36,13 @@ export interface Order {
   readonly column: string;
   readonly descending: boolean;
   readonly nulls: 'first' | 'last';
+  /** Of a text: the name that the databases have for a collation. Undefined for `C`, the order of the code points. */
+  readonly collation?: string | undefined;
+}
+
+/** The first collation of an order that is not `C`. */
+export function collationOf(orderBy: readonly Order[]): string | undefined {
+  return orderBy.find(({ collation }) => collation !== undefined)?.collation;
 }
 
 /** The slots that a map gives to a shard. Rows of others may be there while they move. */

@@ -126,6 +126,10 @@ describe('the command line', () => {
       stderr: expect.stringContaining('one has rows of it in notes'),
     });
     expect(await run('forget', '--config', filled, '--key', '7', '--keep-rows')).toMatchObject({ code: 0 });
+    const both = `await new Mover({ store, tables, backend: memoryMoves({ shards }) }).forget(7, { rows: 'keep' });`;
+    const left = cli.file('left.mjs', text(`await router.table('notes').insert({ tenant: 7 }); ${both}`));
+    const purged = await run('purge', '--config', left, '--key', '7', '--shard', 'one');
+    expect(purged).toMatchObject({ code: 0, stdout: expect.stringContaining('1 rows deleted') });
   });
 
   it('moves whole tables', async () => {
@@ -271,6 +275,7 @@ describe('the command line', () => {
     [['rollback', '--config', 'CONFIG'], '--id is needed'],
     [['forget', '--config', 'CONFIG'], '--key is needed'],
     [['forget', '--config', 'CONFIG', '--key', '7'], 'are not in a directory'],
+    [['purge', '--config', 'CONFIG', '--key', '7'], '--shard is needed'],
     [['status', '--config', 'missing.mjs'], 'cannot be loaded'],
   ])('refuses %j', async (args, message) => {
     const file = args.includes('CONFIG') ? config('usage') : '';

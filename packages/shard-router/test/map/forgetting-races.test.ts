@@ -139,3 +139,70 @@ describe('a call that has died before the map was changed', () => {
     expect(() => one.route(33)).toThrow(UnplacedKeyError);
   });
 });
+
+describe('a call that stands still for longer than its lease', () => {
+  it('does not open what another has closed since', async () => {
+    const its = await filled({ layout, leaseMs: 1_000 });
+    const { shards, one, mover, store } = its;
+    const backend = memoryMoves({ shards });
+    let isStill = false;
+    let go!: () => void;
+    const gone = new Promise<void>(resolve => (go = resolve));
+    let stands!: () => void;
+    const standing = new Promise<void>(resolve => (stands = resolve));
+    const still = altered(store, {
+      claim: async (...args: Parameters<typeof store.claim>) => {
+        if (isStill) await gone;
+        return store.claim(...args);
+      },
+    });
+    const slow = altered(backend, {
+      admit: async (...args: Parameters<NonNullable<typeof backend.admit>>) => {
+        isStill = true;
+        stands();
+        await gone;
+        // What it sends does not know of its lease
+        await backend.admit!(args[0], { ...args[1], signal: AbortSignal.timeout(60_000) });
+      },
+    });
+    const first = new Mover({ backend: slow, store: still, tables, leaseMs: 300 });
+    // It finds rows, and opens what it has closed
+    const refused = expect(first.forget(30)).rejects.toThrow(MoveRefusedError);
+    await standing;
+    // Its time is over by the store, and it does not know
+    await one
+      .on(30)
+      .write(db => remove(db, 30))
+      .catch(() => {});
+    await mover({ leaseMs: 1_000 }).forget(30);
+    go();
+    await refused;
+    await first.close();
+    await expect(shards['a']!.write(db => db.execute(put(30, 1, 'late')))).rejects.toThrow(WrongShardError);
+  });
+
+  it('opens what it has closed of a key that has come back', async () => {
+    let go!: () => Promise<void>;
+    const { one, store, mover, backend } = await site(async () => {});
+    const late = altered(backend, {
+      retire: async (...args: Parameters<NonNullable<typeof backend.retire>>) => {
+        await go();
+        return backend.retire!(...args);
+      },
+    });
+    await one.on(30).write(db => remove(db, 30));
+    const other = mover();
+    go = async () => {
+      go = async () => {};
+      for (const to of ['b', 'a'])
+        for (const { id } of await other.move({ kind: 'place', key: 30, to })) await other.finish(id);
+      // And its end is begun
+      await other.begin({ kind: 'place', key: 30, to: 'c' });
+    };
+    const forgetting = new Mover({ backend: late, store, tables });
+    await expect(forgetting.forget(30)).rejects.toThrow(MoveRefusedError);
+    await forgetting.close();
+    await one.on(30).write(db => db.execute(put(30, 1, 'again')), { timeoutMs: 5_000 });
+    expect(await one.on(30).read(db => noteOf(db, 30))).toBe('again');
+  });
+});

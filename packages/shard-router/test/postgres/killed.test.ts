@@ -10,8 +10,8 @@ import { Maps } from '../../src/map/maps.ts';
 // What is lost is asked, not how long a pause is: processes of this test have more patience
 process.env['BUSY'] = '1';
 
-it('a move between four servers whose process is killed is ended by another, while two processes write and read and one writes past them', async () => {
-  await using place = await FourShards.start(400, 0);
+it('a move of 50 000 of 200 000 rows between four servers whose process is killed is ended by another, while two processes write and read and one writes past them', async () => {
+  await using place = await FourShards.start(100_000, 0);
   const pool = new pg.Pool({ connectionString: place.settings.store });
   pool.on('error', () => {});
   const store = postgresStore({ pool, timeoutMs: 10_000 });

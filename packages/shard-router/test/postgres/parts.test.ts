@@ -50,7 +50,7 @@ describe('parts of a map between two databases of PostgreSQL', () => {
       await mover.close();
       await store.close();
     };
-    return { moved, mover, close };
+    return { moved, mover, close, store, backend };
   }
 
   it('a range is cut, moved, and a part of it brought back past the fence of the whole', async () => {
@@ -186,4 +186,59 @@ describe('parts of a map between two databases of PostgreSQL', () => {
     expect(await counts(shards.one)).toEqual({ customers: 6, purchases: 8 });
     await close();
   }, 90_000);
+
+  it('a forgotten key is refused also when another has got its number, and rows that were left are purged', async () => {
+    const entries = [...'abcdef'].map(key => ({ key, shard: 'one' }));
+    const { moved, mover, close } = await site({ kind: 'directory', entries });
+    await shards.one.query("DELETE FROM purchase WHERE customer = 'c'; DELETE FROM customer WHERE id = 'c'");
+    const { slots } = await mover.map();
+    await mover.forget('c');
+    await mover.begin({ kind: 'place', key: 'x', to: 'one' });
+    expect((await mover.map()).slots).toBe(slots);
+    await shards.one.query("INSERT INTO customer VALUES ('x')");
+    const old = () => shards.one.query("INSERT INTO customer VALUES ('c')");
+    await expect(old()).rejects.toMatchObject(refused);
+
+    await mover.forget('d', { rows: 'keep' });
+    await mover.begin({ kind: 'place', key: 'd', to: 'two' });
+    await shards.two.query("INSERT INTO customer VALUES ('d', 'new')");
+    await expect(mover.move({ kind: 'place', key: 'd', to: 'one' })).rejects.toMatchObject({
+      obstacles: [
+        { kind: 'rows_at_target', shard: 'one', table: 'customer' },
+        { kind: 'rows_at_target', shard: 'one', table: 'purchase' },
+      ],
+    });
+    await expect(shards.one.query("DELETE FROM purchase WHERE customer = 'd'")).rejects.toMatchObject(
+      refused,
+    );
+    expect(await mover.purge('d', 'one')).toBe(2);
+    await moved({ kind: 'place', key: 'd', to: 'one' });
+    const { rows } = await shards.one.query("SELECT name FROM customer WHERE id = 'd'");
+    expect(rows).toEqual([{ name: 'new' }]);
+    expect(await customersAt(shards.one)).toBe('a b d e f x');
+    await moved({ kind: 'place', key: 'x', to: 'two' });
+    for (const key of ['c', 'x']) await expect(write(shards.one, key)).rejects.toMatchObject(refused);
+    for (const key of 'abdef') await write(shards.one, key);
+    await close();
+  }, 120_000);
+
+  it('what one map has moved away is nothing to another map over the same databases', async () => {
+    const at = (keys: string) => [...keys].map(key => ({ key, shard: 'one' }));
+    const { moved, close, store, backend } = await site({ kind: 'directory', entries: at('abcdef') });
+    const parcels = { parcel: { key: ['id'], primaryKey: ['id'], columns: { id: 'text' } } } as const;
+    for (const client of [shards.one, shards.two])
+      await client.query('CREATE TABLE IF NOT EXISTS parcel (id text PRIMARY KEY)');
+    const first = firstMap('text', 16, ['one', 'two'], { kind: 'directory', entries: at('pqr') });
+    await new Maps(store, 'parcels').readOr(first);
+    const other = new Mover({ store, name: 'parcels', tables: parcels, backend, steadyMs: 0 });
+    await moved({ kind: 'place', key: 'a', to: 'two' });
+    for (const { id } of await other.move({ kind: 'place', key: 'q', to: 'two' })) await other.finish(id);
+    await moved({ kind: 'place', key: 'c', to: 'two' });
+    for (const key of 'bdef') await write(shards.one, key);
+    for (const key of 'ac') await expect(write(shards.one, key)).rejects.toMatchObject(refused);
+    await shards.one.query("INSERT INTO parcel VALUES ('p'), ('r')");
+    await expect(shards.one.query("INSERT INTO parcel VALUES ('q')")).rejects.toMatchObject(refused);
+    await other.close();
+    await close();
+  }, 120_000);
 });

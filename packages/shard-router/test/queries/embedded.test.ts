@@ -3,7 +3,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { pgliteShard } from '../../src/adapters/pglite.ts';
 import { indexTables } from '../../src/adapters/postgres.ts';
-import { DuplicateRowError, ShardRouter } from '../../src/index.ts';
+import { CollationError, DuplicateRowError, ShardRouter } from '../../src/index.ts';
 
 const tables = {
   users: {
@@ -64,6 +64,16 @@ it('joins, reference tables and indexes are the same on PGlite', async () => {
   const pairs = users.select('tenant', 'id').orderBy('id').everywhere();
   const same = await pairs.join('same', users.select('tenant', 'mail'), { tenant: 'tenant' }).all();
   expect(same.map(each => each.same.mail)).toEqual(Array.from({ length: 8 }, (_, n) => `m${n}`));
+
+  // It has no ICU
+  const ordered = users.select('mail').everywhere();
+  const mails = await ordered.orderBy('mail', { direction: 'desc', collation: 'pg_c_utf8' }).all();
+  expect(mails.map(({ mail }) => mail)).toEqual(Array.from({ length: 8 }, (_, n) => `m${7 - n}`));
+  const batches = ordered.orderBy('mail', { collation: 'default' }).stream({ batchRows: 1 });
+  const streamed: (string | null)[] = [];
+  for await (const { mail } of batches) streamed.push(mail);
+  expect(streamed).toEqual(Array.from({ length: 8 }, (_, n) => `m${n}`));
+  await expect(ordered.orderBy('mail', { collation: 'unicode' }).all()).rejects.toThrow(CollationError);
 
   await expect(users.insert({ tenant: 90, id: 1, mail: 'm3', country: null })).rejects.toThrow(
     DuplicateRowError,

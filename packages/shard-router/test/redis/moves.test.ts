@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { isNewer } from '../../src/adapters/redis/moves/plan.ts';
 import { states } from '../../src/adapters/redis/moves/scripts.ts';
 import { Side } from '../../src/adapters/redis/moves/side.ts';
 import { type RedisMovesOptions, RedisShard, redisMoves } from '../../src/adapters/redis.ts';
@@ -56,6 +55,35 @@ describe('what moves between two servers of Redis', () => {
     expect(await two.raw.lrange(`${tag}list`, 0, -1)).toEqual(many);
     expect(await two.raw.xinfo('GROUPS', `${tag}stream`)).toEqual(await raw.xinfo('GROUPS', `${tag}stream`));
     expect(await two.raw.pfcount(`${tag}hll`)).toBe(await raw.pfcount(`${tag}hll`));
+  });
+
+  it('is compared by what it has, however each server keeps it', async () => {
+    const { one, two, moves } = await twoShards();
+    await write(one, 'SET', `${tag}x`, '1');
+    await run(moves, move, { to: 'copy' });
+    // The same, packed otherwise: as a server of another version does
+    await two.raw.config('SET', 'stream-node-max-entries', '1');
+    await two.raw.config('SET', 'hash-max-listpack-entries', '0');
+    for (const { raw } of [one, two]) {
+      for (const n of [1, 2, 3]) await raw.xadd(`${tag}stream`, `1-${n}`, 'field', `value ${n}`);
+      await raw.xdel(`${tag}stream`, '1-2');
+      await raw.xgroup('CREATE', `${tag}stream`, 'group', '0', 'ENTRIESREAD', '0');
+      await raw.xgroup('CREATECONSUMER', `${tag}stream`, 'group', 'consumer');
+      await raw.hset(`${tag}hash`, 'a', '1', 'b', '2');
+    }
+    const differing = async () => {
+      const { differences } = await moves.verify(move, context());
+      return differences.flatMap(({ different }) => different);
+    };
+    expect(await differing()).toEqual([]);
+    await two.raw.xreadgroup('GROUP', 'group', 'consumer', 'COUNT', 1, 'STREAMS', `${tag}stream`, '>');
+    expect(await differing()).toEqual([JSON.stringify(`${tag}stream`)]);
+    // Fields of a hash expire from Redis 7.4 and Valkey 9 on
+    const expiry = await two.raw
+      .call('HEXPIRE', `${tag}hash`, 1_000, 'FIELDS', 1, 'a')
+      .catch(() => undefined);
+    const names = expiry === undefined ? ['stream'] : ['stream', 'hash'];
+    expect((await differing()).sort()).toEqual(names.map(name => JSON.stringify(tag + name)).sort());
   });
 
   it('may expire at the source, be persisted or get another time meanwhile', async () => {
@@ -228,6 +256,31 @@ describe('a move between two servers of Redis', () => {
   });
 });
 
+const redis = (version: string) => `redis_version:${version}`;
+const valkey = (version: string) => `redis_version:7.2.4\r\nvalkey_version:${version}`;
+
+/** The shard, whose server says in INFO that it is of this version. */
+function saying({ shard }: OneShard, version: string): RedisShard {
+  const servers = altered(shard.servers, {
+    write: (work, scope) =>
+      shard.servers.write(
+        redis =>
+          work(
+            altered(redis, {
+              call: async (command, ...args) => {
+                const reply = await redis.call(command, ...args);
+                return command === 'INFO'
+                  ? String(reply).replace(/^(?:redis|valkey)_version:.*$/gm, '') + version
+                  : reply;
+              },
+            }),
+          ),
+        scope,
+      ),
+  });
+  return new RedisShard(servers, 'shards');
+}
+
 describe('a plan of a move between two servers of Redis', () => {
   const plan = async (one: OneShard, two: OneShard, name?: string) => {
     const moves = redisMoves({ shards: { one: one.shard, two: two.shard } });
@@ -248,10 +301,36 @@ describe('a plan of a move between two servers of Redis', () => {
     const full = await oneShard({ config: { maxmemory: '4mb' } });
     await one.raw.set(`${tag}x`, 'x'.repeat(4_000_000));
     expect(await plan(one, full)).toEqual(['two: memory']);
-    expect(isNewer('7.2.0', '7.0.15')).toBe(true);
-    expect(isNewer('8.0.0', '7.4.1')).toBe(true);
-    expect(isNewer('7.0.15', '7.0.3')).toBe(false);
-    expect(isNewer('6.2.1', '7.0.0')).toBe(false);
     for (const { raw } of [one, evicting]) expect(await raw.keys('ashlar:shards:*')).toEqual([]);
+  });
+
+  it('says which of the two servers cannot restore what the other dumps', async () => {
+    const [one, two] = [await oneShard(), await oneShard()];
+    for (const [first, second, there, back] of [
+      [redis('7.0.3'), redis('7.0.15'), true, true],
+      [redis('7.0.15'), redis('8.0.6'), true, false],
+      [redis('7.2.0'), redis('7.0.15'), false, true],
+      [redis('8.0.6'), redis('7.4.1'), false, true],
+      [redis('7.0.15'), valkey('9.1.2'), true, false],
+      [redis('8.0.6'), valkey('9.1.2'), false, false],
+      [valkey('9.1.2'), redis('8.0.6'), false, false],
+      [valkey('8.1.4'), redis('8.0.6'), true, false],
+      [valkey('8.1.4'), redis('7.0.15'), false, true],
+      [valkey('8.1.4'), valkey('9.1.2'), true, false],
+      [valkey('9.1.2'), valkey('8.1.4'), false, true],
+      [redis('6.2.1'), redis('6.2.1'), false, false],
+    ] as const) {
+      const shards = { one: saying(one, first), two: saying(two, second) };
+      const { obstacles, warnings } = await redisMoves({ shards }).plan(move, AbortSignal.timeout(60_000));
+      const of = `${first} and ${second}`;
+      expect(
+        obstacles.some(({ kind }) => kind === 'version'),
+        of,
+      ).toBe(!there);
+      expect(
+        warnings.some(({ kind }) => kind === 'version'),
+        of,
+      ).toBe(there && !back);
+    }
   });
 });

@@ -83,6 +83,45 @@ describe.each(backends)('transactions over several shards: %s', (_, open) => {
     expect(await audit(router)).toEqual({ sum: 3_000n, transfers: { first: 3 } });
   });
 
+  it.runIf(_ === 'PostgreSQL')(
+    'puts what it has written in the order of a collation, in batches too, on its connections',
+    async () => {
+      const work = async (tx: Parameters<Parameters<typeof router.transaction>[1]>[0]) => {
+        for (const [i, owner] of owners.entries())
+          for (const id of ['b', 'Ä', 'a', 'z', 'ä'])
+            await tx.table('transfers').insert({ owner, id: `${id}${i}`, amount: 0 });
+        const query = tx
+          .table('transfers')
+          .select('id')
+          .where('owner', 'in', owners)
+          .where('id', '<>', 'first');
+        const ordered = query.orderBy('id', { collation: 'de-x-icu' });
+        const streamed: string[] = [];
+        for await (const { id } of ordered.stream({ batchRows: 2 })) streamed.push(id);
+        expect((await ordered.all()).map(({ id }) => id)).toEqual(streamed);
+        throw Object.assign(new Error('undone'), { streamed });
+      };
+      const streamed = [
+        'a0',
+        'ä0',
+        'Ä0',
+        'a1',
+        'ä1',
+        'Ä1',
+        'a2',
+        'ä2',
+        'Ä2',
+        'b0',
+        'b1',
+        'b2',
+        'z0',
+        'z1',
+        'z2',
+      ];
+      await expect(router.transaction(owners, work, { twoPhase: true })).rejects.toMatchObject({ streamed });
+    },
+  );
+
   // A transaction in memory has its shard for itself
   it.runIf(_ === 'PostgreSQL')('as the victim of a deadlock runs again, and takes effect once', async () => {
     const [a, b] = owners as [string, string];

@@ -8,9 +8,18 @@ export function urlOf(service: ServiceName, env: NodeJS.ProcessEnv = process.env
   return catalog[service].urls.map(name => env[name]).find(url => url !== undefined && url !== '');
 }
 
-/** The path of the service's program (or header) on this machine: the PATH of `env` and the usual folders. */
+/**
+ * The path of the service's program (or header) on this machine: what `ASHLAR_<SERVICE>_PROGRAM` of `env` names, else by its
+ * PATH and the usual folders.
+ */
 export function locate(service: ServiceName, env: NodeJS.ProcessEnv = process.env): string | undefined {
   const entry = catalog[service];
+  const variable = `ASHLAR_${service.toUpperCase()}_PROGRAM`;
+  const given = env[variable];
+  if (given !== undefined && given !== '') {
+    if (!isFile(given, constants.X_OK)) throw new Error(`${variable} names no program: ${given}`);
+    return given;
+  }
   const onPath = (env['PATH'] ?? '').split(delimiter).filter(folder => folder !== '');
   const usual = entry.folders.flatMap(expand);
   const folders = {

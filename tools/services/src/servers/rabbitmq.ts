@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -38,7 +39,7 @@ export async function startRabbit(options: { own?: boolean; config?: string } = 
   const [port, distributionPort, mapperPort] = (await freePorts(3)) as [number, number, number];
   return together(async member => {
     // Erlang starts a port mapper where it finds none, as a daemon that would outlive us. It finds this one.
-    if (program.kind === 'local') await member(startPortMapper(mapperPort));
+    if (program.kind === 'local') await member(startPortMapper(program.path, mapperPort));
     const directory = temporaryDirectory('rabbitmq');
     const configFile = join(directory, 'rabbitmq.conf');
     await writeFile(configFile, `${options.config ?? ''}\n`);
@@ -63,16 +64,18 @@ export async function startRabbit(options: { own?: boolean; config?: string } = 
       return stdout;
     };
     const persist = async () => {
-      // The names of quorum queues are in a table of their own, which is written up to a second later
-      await control('eval', 'mnesia:dump_log(), [ok = dets:sync(Table) || Table <- dets:all()].');
+      // The names of quorum queues are in a table of their own, which is written up to a second later. 4.3 has no Mnesia.
+      await control('eval', 'catch mnesia:dump_log(), [ok = dets:sync(Table) || Table <- dets:all()].');
     };
     const url = `amqp://guest:guest@127.0.0.1:${port}`;
     return [Object.assign(broker, { port, url, persist, control }), {}] as const;
   });
 }
 
-function startPortMapper(port: number): Promise<Server> {
-  const program: Provided = { kind: 'local', path: 'epmd' };
+/** That of the same Erlang, where it lies beside the server. */
+function startPortMapper(server: string, port: number): Promise<Server> {
+  const beside = join(dirname(server), 'epmd');
+  const program: Provided = { kind: 'local', path: existsSync(beside) ? beside : 'epmd' };
   return startServer({
     name: 'epmd',
     program,

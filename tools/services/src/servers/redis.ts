@@ -4,6 +4,7 @@ import { freePorts } from '../network/ports.ts';
 import { exchange } from '../network/ready.ts';
 import { eventually } from '../polling.ts';
 import { temporaryDirectory } from '../processes/temporary.ts';
+import type { Provided } from '../programs/program.ts';
 import { provide } from '../programs/provide.ts';
 import { givenServer } from './given.ts';
 import { type Server, startServer } from './server.ts';
@@ -23,6 +24,8 @@ export interface RedisOptions {
   readonly downAfterMs?: number;
   /** Added to the environment of all of them, such as that of a `steppedClock`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The folder of `redis-server` of another version. */
+  readonly programs?: string | undefined;
   /** A server of our own, also where the environment names one; so it is anyway with any other option. */
   readonly own?: boolean;
 }
@@ -43,18 +46,19 @@ const masterName = 'ashlar';
 
 /** Starts Redis on loopback; resolves when the replicas follow and the Sentinels know all of them. */
 export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
-  const { replicas = 0, sentinels = 0, config = {}, downAfterMs = 500, env = {} } = options;
+  const { replicas = 0, sentinels = 0, config = {}, downAfterMs = 500, env = {}, programs } = options;
   const given = Object.keys(options).length === 0 ? givenServer('redis') : undefined;
   if (given !== undefined) return Object.assign(given, { replicas: [], sentinels: [], masterName });
 
   return together(async member => {
     const data = Object.entries({ save: '""', appendonly: 'no', 'repl-diskless-sync-delay': 0, ...config });
     const lines = data.map(([name, value]) => `${name} ${value}`);
-    const primary = await member(startRedisServer('redis', lines, { env }));
+    const primary = await member(startRedisServer('redis', lines, { env, programs }));
     const following = await all(replicas, index =>
       member(
         startRedisServer(`redis-replica-${index}`, [...lines, `replicaof 127.0.0.1 ${primary.port}`], {
           env,
+          programs,
         }),
       ),
     );
@@ -65,7 +69,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
       `sentinel failover-timeout ${masterName} 5000`,
     ];
     const watching = await all(sentinels, index =>
-      member(startRedisServer(`redis-sentinel-${index}`, watch, { args: ['--sentinel'], env })),
+      member(startRedisServer(`redis-sentinel-${index}`, watch, { args: ['--sentinel'], env, programs })),
     );
     const others = `slaves=${replicas},sentinels=${sentinels}`;
     await Promise.all(
@@ -79,9 +83,14 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
 export async function startRedisServer(
   name: string,
   lines: readonly string[],
-  { args = [], env = {} }: { args?: readonly string[]; env?: Readonly<Record<string, string>> } = {},
+  {
+    args = [],
+    env = {},
+    programs,
+  }: Pick<RedisOptions, 'env' | 'programs'> & { args?: readonly string[] } = {},
 ): Promise<RedisServer> {
-  const program = await provide('redis');
+  const program: Provided =
+    programs === undefined ? await provide('redis') : { kind: 'local', path: join(programs, 'redis-server') };
   const directory = temporaryDirectory(name);
   const [port] = (await freePorts(1)) as [number];
   const place = ['bind 127.0.0.1', `port ${port}`, `dir ${directory}`, 'daemonize no', 'protected-mode no'];

@@ -9,3 +9,13 @@ export const withOtherPostgres: TestChoice = skippedFor(
     ? 'ASHLAR_POSTGRES_BIN_2 does not name the folder of `postgres` and `initdb` of another version'
     : undefined,
 );
+
+/** The folder of `redis-server` of a second version, or of Valkey under that name. */
+export const otherRedis: string | undefined = process.env['ASHLAR_REDIS_BIN_2'] || undefined;
+
+/** Options of a suite or test that needs it. */
+export const withOtherRedis: TestChoice = skippedFor(
+  otherRedis === undefined
+    ? 'ASHLAR_REDIS_BIN_2 does not name the folder of `redis-server` of another version'
+    : undefined,
+);

@@ -212,7 +212,8 @@ describeWith('redis', 'many keys and long values over Redis', () => {
       outcome: 'NotExecuted',
       cause: refused,
     });
-    expect(cache.peek('short')).toBe('short1');
+    // On a busy machine the tier may just not have confirmed in time what is kept
+    await expect.poll(() => cache.peek('short'), patient).toBe('short1');
     expect(loads).toBe(2);
     expect(cache.snapshot()).toMatchObject({ resets: 1, remote: { failures: 2, pendingInvalidations: 0 } });
     // a change elsewhere drops it

@@ -66,9 +66,10 @@ export class GroupQueue {
     return this.queue.toKey(type);
   }
 
-  /** Milliseconds since the epoch until which there is nothing to fetch, as the last fetch has said; 0 when it is unknown. */
-  get nextAt(): number {
-    return Math.max(this.#worker.limitUntil, this.#worker.blockUntil);
+  /** Milliseconds until there may be something to fetch, as the last fetch has said: 0 or less when that time has come. */
+  get moreInMs(): number | undefined {
+    const at = Math.max(this.#worker.limitUntil, this.#worker.blockUntil);
+    return at > 0 ? at - Date.now() : undefined;
   }
 
   fetch(token: string): Promise<BullJob | undefined> {

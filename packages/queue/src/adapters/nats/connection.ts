@@ -27,6 +27,7 @@ export class JetStreamError extends Error {
 export const codes = {
   noConsumer: 10_014,
   noMessage: 10_037,
+  idInProcess: 10_158,
   streamExists: 10_058,
   noStream: 10_059,
   full: 10_077,
@@ -216,6 +217,31 @@ export function answer(message: Msg): unknown {
     found.error.err_code ?? 0,
     found.error.description ?? 'an error without a description',
   );
+}
+
+/**
+ * JetStream has a message that was published to a stream. While its servers agree on one, or when the server that led them
+ * was lost over that, it answers another try with the same id as one that it has at no place, or by an error: then it may
+ * never have it (nats-server#6415).
+ *
+ * @throws JetStreamError, QueueUnavailableError with the outcome `Unknown`
+ */
+export function confirmed(message: Msg): { readonly isDuplicate: boolean } {
+  let found: { readonly seq?: number; readonly duplicate?: boolean };
+  try {
+    found = answer(message) as typeof found;
+  } catch (error) {
+    if (error instanceof JetStreamError && error.number === codes.idInProcess) throw inProcess(error);
+    throw error;
+  }
+  const isDuplicate = found.duplicate === true;
+  if (isDuplicate && found.seq === 0) throw inProcess();
+  return { isDuplicate };
+}
+
+function inProcess(cause?: Error): QueueUnavailableError {
+  const words = 'JetStream has begun to store a message with this id, and does not say that it has it';
+  return new QueueUnavailableError(words, 'Unknown', { cause });
 }
 
 function unavailable(outcome: 'NotExecuted' | 'Unknown', cause: unknown): QueueUnavailableError {

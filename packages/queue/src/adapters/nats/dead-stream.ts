@@ -1,6 +1,6 @@
 import type { DeadLetter, DeadLetterPage, DeadLetterSelection } from '../../dead-letters.ts';
 import { GroupGoneError } from '../../errors.ts';
-import { answer, codes, JetStreamError, type NatsLink } from './connection.ts';
+import { codes, confirmed, JetStreamError, type NatsLink } from './connection.ts';
 import { deadSubject, type GroupNames, groupNames } from './names.ts';
 import { parseHeaders } from './raw-headers.ts';
 import type { Streams } from './streams.ts';
@@ -58,7 +58,7 @@ export class DeadStream {
       const fresh = { id, key, headers, expiresAt: Infinity };
       const once = `${names.deadStream}:${sequence}`;
       const head = headersAgain(fresh, { once, deliveries: 0, failures: 0 });
-      answer(await this.#link.request(names.ready, stored.body, head));
+      confirmed(await this.#link.request(names.ready, stored.body, head));
       return this.#delete(names, sequence);
     });
   }

@@ -1,4 +1,4 @@
-import { GroupGoneError } from '../../errors.ts';
+import { GroupGoneError, UnsupportedError } from '../../errors.ts';
 import { codes, JetStreamError, type NatsLink } from './connection.ts';
 import { groupNames, topicNames } from './names.ts';
 
@@ -12,7 +12,15 @@ export interface StreamSettings {
 }
 
 interface StreamInfo {
+  readonly config: Readonly<Record<string, unknown>>;
   readonly state: { readonly messages: number; readonly consumer_count: number };
+}
+
+/** What publishers of a topic go by. */
+export interface Route {
+  readonly groups: number;
+  /** The server removes messages of the stream whose time is over: one of NATS 2.11 or later does. */
+  readonly removesExpired: boolean;
 }
 
 export interface ConsumerInfo {
@@ -20,6 +28,7 @@ export interface ConsumerInfo {
   readonly num_pending: number;
   /** Handed out and not settled. */
   readonly num_ack_pending: number;
+  readonly config: { readonly metadata?: Readonly<Record<string, string>> };
   /** When the server says this; from NATS 2.10 on. */
   readonly ts?: string;
   /** When it has handed out a message last, if it has since the server leads it. */
@@ -28,6 +37,11 @@ export interface ConsumerInfo {
 
 /** Durable names of the two consumers of a group's own stream. */
 export const own = { ready: 'ready', later: 'later' } as const;
+
+/** What the server that has a consumer says of itself: from NATS 2.11 on, the level of its API, which is 1 there. */
+const apiLevel = '_nats.level';
+/** A consumer is paused until a time. */
+const forever = '2200-01-01T00:00:00Z';
 
 /** Streams and consumers of JetStream: made, and asked for. */
 export class Streams {
@@ -46,7 +60,15 @@ export class Streams {
     const names = groupNames(prefix, topic, group);
     const window = { duplicate_window: nanoseconds(deduplicationMs) };
     const refusing = { discard: 'new', max_msgs: maxMessages };
-    await this.#stream(stream, { ...window, ...refusing, subjects: [subject], retention: 'interest' });
+    // An older server leaves out what it does not know
+    const expiring = { allow_msg_ttl: true };
+    await this.#stream(stream, {
+      ...window,
+      ...refusing,
+      ...expiring,
+      subjects: [subject],
+      retention: 'interest',
+    });
     const mine = [names.ready, names.later];
     const lease = { ack_wait: nanoseconds(leaseMs) };
     await this.#stream(names.again, { ...window, subjects: mine, retention: 'workqueue' });
@@ -57,10 +79,30 @@ export class Streams {
     await this.#consumer(stream, names.consumer, { deliver_policy: 'new', ...lease });
   }
 
-  /** How many groups a topic has. */
-  async groups(topic: string): Promise<number> {
+  async route(topic: string): Promise<Route> {
     const info = await this.info(topicNames(this.#settings.prefix, topic).stream);
-    return info?.state.consumer_count ?? 0;
+    return {
+      groups: info?.state.consumer_count ?? 0,
+      removesExpired: info?.config['allow_msg_ttl'] === true,
+    };
+  }
+
+  /** @throws UnsupportedError before NATS 2.11, GroupGoneError */
+  async setPaused(topic: string, group: string, isPaused: boolean): Promise<void> {
+    const { prefix } = this.#settings;
+    const { again, consumer } = groupNames(prefix, topic, group);
+    const until = isPaused ? { pause_until: forever } : {};
+    for (const [stream, name] of [
+      [topicNames(prefix, topic).stream, consumer],
+      [again, own.ready],
+    ] as const) {
+      const { config } = await this.consumerOf(topic, group, stream, name);
+      // It would not answer
+      if (config.metadata?.[apiLevel] === undefined) {
+        throw new UnsupportedError(isPaused ? 'pause' : 'resume', 'nats', 'a server of NATS 2.11 or later');
+      }
+      await this.#link.api(`CONSUMER.PAUSE.${stream}.${name}`, until);
+    }
   }
 
   async info(stream: string): Promise<StreamInfo | undefined> {
@@ -92,10 +134,18 @@ export class Streams {
     return said === undefined ? undefined : Date.parse(said);
   }
 
+  /**
+   * What is there and right is left alone: in a cluster, a stream that is made again as it is may be lost with a server
+   * that was away (nats-server#8449), and an update may take what waits for its time (nats-server#5526).
+   */
   async #stream(name: string, config: object): Promise<void> {
     const whole = { name, storage: 'file', num_replicas: this.#settings.replicas, ...config };
-    const created = await this.#unless(codes.streamExists, this.#link.api(`STREAM.CREATE.${name}`, whole));
-    if (created === undefined) await this.#link.api(`STREAM.UPDATE.${name}`, whole);
+    const there = await this.info(name);
+    if (there !== undefined && has(there.config, whole)) return;
+    const made =
+      there === undefined &&
+      (await this.#unless(codes.streamExists, this.#link.api(`STREAM.CREATE.${name}`, whole)));
+    if (!made) await this.#link.api(`STREAM.UPDATE.${name}`, whole);
   }
 
   async #consumer(stream: string, name: string, config: object): Promise<void> {
@@ -119,6 +169,13 @@ export class Streams {
       throw error;
     }
   }
+}
+
+/** What the server does not know it does not say. */
+function has(found: StreamInfo['config'], wanted: object): boolean {
+  return Object.entries(wanted).every(
+    ([name, value]) => found[name] === undefined || JSON.stringify(found[name]) === JSON.stringify(value),
+  );
 }
 
 /** Whole ones: JetStream takes no fraction. */

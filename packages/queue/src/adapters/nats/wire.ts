@@ -19,6 +19,10 @@ const own = {
 } as const;
 /** JetStream stores one message with it within the window of the stream. */
 const messageId = 'Nats-Msg-Id';
+/** Whole seconds after which JetStream removes a message. */
+const lifetimeHeader = 'Nats-TTL';
+/** Further off, and the server's nanoseconds may not hold the time. */
+const maxSeconds = 3_155_760_000;
 
 /** What a stored message says, also one that other code has published. */
 export class Stored {
@@ -128,12 +132,17 @@ export function receiptOf(reply: string): Receipt {
   };
 }
 
-export function headersOf(message: OutgoingMessage): MsgHdrs {
+/** @param removesExpired the server does, later than consumers look at its time */
+export function headersOf(message: OutgoingMessage, removesExpired: boolean): MsgHdrs {
   const { id, key, headers, delayMs, expiresInMs } = message;
   const head = withHeaders(id, key, headers);
   put(head, messageId, encode(id));
   if (delayMs !== undefined && delayMs > 0) put(head, own.delay, String(delayMs));
-  if (expiresInMs !== undefined && Number.isFinite(expiresInMs)) put(head, own.lifetime, String(expiresInMs));
+  if (expiresInMs !== undefined && Number.isFinite(expiresInMs)) {
+    put(head, own.lifetime, String(expiresInMs));
+    const seconds = Math.max(1, Math.ceil(expiresInMs / 1_000));
+    if (removesExpired && seconds <= maxSeconds) put(head, lifetimeHeader, String(seconds));
+  }
   return head;
 }
 

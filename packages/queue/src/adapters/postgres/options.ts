@@ -18,7 +18,7 @@ export interface PostgresDriverOptions {
   readonly prefix?: string;
   /** Milliseconds that a message stays with a consumer that does not extend it. Default: 7 500. */
   readonly leaseMs?: number;
-  /** Milliseconds for a statement, and for the wait for a connection. Default: 5 000. */
+  /** Milliseconds for a statement, and for the wait for a connection or for what else was asked of `tx`. Default: 5 000. */
   readonly timeoutMs?: number;
   /** Milliseconds until a consumer looks for messages that no notification told it of. Default: 1 000. */
   readonly pollMs?: number;

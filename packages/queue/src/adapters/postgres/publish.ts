@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '@ashlar/core';
 import { type Deduplication, type OutgoingMessage, type Published, refusal } from '../../driver.ts';
-import { UnroutedError } from '../../errors.ts';
+import { QueueTimeoutError, TransactionEndedError, UnroutedError } from '../../errors.ts';
 import { type LockPurpose, lockNumber } from '../../transactions/key-locks.ts';
 import { literal } from '../../transactions/table-name.ts';
 import { columnCount, columnRows, columnsOf, laneOf } from './columns.ts';
@@ -73,7 +73,14 @@ export class Publishing {
     }
     const published: Published[] = [];
     for (const run of runs) {
-      published.push(...(await this.#publishRun(queryable, topic, run, allowUnrouted)));
+      try {
+        published.push(...(await this.#publishRun(queryable, topic, run, allowUnrouted)));
+      } catch (error) {
+        if (!isOfWait(error)) throw error;
+        // What was written before stays in the transaction, or has been committed with it
+        const refused = { ok: false, outcome: 'NotExecuted', error } as const;
+        return [...published, ...batch.slice(published.length).map(() => refused)];
+      }
     }
     return published;
   }
@@ -111,6 +118,11 @@ export class Publishing {
       return fresh === undefined || fresh.has(message.id) ? ok : duplicate;
     });
   }
+}
+
+/** Whether a transaction of somebody else was not asked at all, and has not failed with it. */
+function isOfWait(error: unknown): error is Error {
+  return error instanceof TransactionEndedError || error instanceof QueueTimeoutError;
 }
 
 /** @throws InvalidOptionError for a transaction that does not see what others commit while it waits for their locks */

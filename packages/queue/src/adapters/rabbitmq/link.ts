@@ -35,8 +35,8 @@ export class Link {
   /** Why the last attempt to connect has failed. */
   #failure: Error | undefined;
   #blocked: { readonly reason: string; readonly over: Promise<void> } | undefined;
-  /** For channels that this connection has no number for. */
-  #more: Link | undefined;
+  /** Further connections, which close with this one. */
+  readonly #further = new Map<string, Link>();
 
   constructor(settings: LinkSettings) {
     this.#settings = settings;
@@ -78,9 +78,15 @@ export class Link {
       opening.then(channel => channel.close()).catch(() => {}); // It came too late
       if (!hasNoNumber(error)) throw typed(error, 'NotExecuted');
     }
+    return this.apart('').channel();
+  }
+
+  /** A further connection by that name: what ends it, ends no other. */
+  apart(name: string): Link {
     if (this.isClosed) throw new QueueClosedError('the rabbitmq driver');
-    this.#more ??= new Link(this.#settings);
-    return this.#more.channel();
+    const found = this.#further.get(name) ?? new Link(this.#settings);
+    this.#further.set(name, found);
+    return found;
   }
 
   /** Work on a channel of its own: what RabbitMQ refuses there, closes no other. */
@@ -114,7 +120,8 @@ export class Link {
     await inTime(Promise.all(this.#ending), this.#settings.timeoutMs, () => new Error('late')).catch(
       () => {},
     );
-    const [model] = await Promise.all([this.#connecting?.catch(() => undefined), this.#more?.close()]);
+    const further = [...this.#further.values()].map(link => link.close());
+    const [model] = await Promise.all([this.#connecting?.catch(() => undefined), ...further]);
     if (model === undefined) return;
     // It may be gone already, or never answer
     await inTime(model.close(), this.#settings.timeoutMs, () => new Error('late')).catch(() => {});
@@ -211,7 +218,7 @@ export function guarded<C extends Channel>(channel: C): C {
 }
 
 /** RabbitMQ's `channel_max` is a bound for each connection. */
-function hasNoNumber(error: unknown): boolean {
+export function hasNoNumber(error: unknown): boolean {
   return error instanceof Error && error.message === 'No channels left to allocate';
 }
 

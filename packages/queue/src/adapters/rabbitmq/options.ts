@@ -1,4 +1,5 @@
 import {
+  boolean,
   durationMs,
   integer,
   objectWith,
@@ -15,7 +16,7 @@ export type QueueType = 'quorum' | 'classic';
 
 type Urls = string | readonly string[];
 
-export interface RabbitmqOptions<T extends QueueType = QueueType> {
+export interface RabbitmqOptions<T extends QueueType = QueueType, P extends boolean = boolean> {
   /**
    * Such as `amqp://user:password@localhost`, or `amqps:`; of a cluster several, which are tried in turn. A function is
    * asked before each connection: for passwords and tokens that change.
@@ -24,10 +25,15 @@ export interface RabbitmqOptions<T extends QueueType = QueueType> {
   /** Options of `net.connect` or `tls.connect`, such as `{ ca }`. Default: none. */
   readonly socket?: object;
   /**
-   * `quorum` is replicated, and counts deliveries: it has `crashes`. `classic` has priorities, and is neither replicated
-   * nor counts. Default: `quorum`.
+   * `quorum` is replicated, and counts deliveries: it has `crashes`. `classic` has priorities with every server, and is
+   * neither replicated nor counts. Default: `quorum`.
    */
   readonly queueType?: T;
+  /**
+   * Quorum queues hand out messages of higher `priority` first. They do so from RabbitMQ 4.3 on: an older server is refused,
+   * after connecting. Classic queues always do. Default: false.
+   */
+  readonly priorities?: P;
   /** The beginning of the names of all exchanges and queues. Default: `ashlar-queue`. */
   readonly prefix?: string;
   /** Milliseconds between heartbeats, in whole seconds; a dead connection is noticed after two or three. Default: 4 000. */
@@ -41,9 +47,10 @@ export interface RabbitmqOptions<T extends QueueType = QueueType> {
 }
 
 /** What the driver over RabbitMQ can do, with groups of that type. */
-export interface RabbitmqCapabilities<T extends QueueType = 'quorum'> extends Capabilities {
+export interface RabbitmqCapabilities<T extends QueueType = 'quorum', P extends boolean = false>
+  extends Capabilities {
   readonly delay: true;
-  readonly priority: T extends 'classic' ? true : false;
+  readonly priority: T extends 'classic' ? true : P;
   readonly fanout: true;
   readonly durable: true;
   readonly orderedKeys: false;
@@ -53,10 +60,13 @@ export interface RabbitmqCapabilities<T extends QueueType = 'quorum'> extends Ca
   readonly expiry: true;
 }
 
-export function capabilitiesOf<T extends QueueType>(queueType: QueueType): RabbitmqCapabilities<T> {
+export function capabilitiesOf<T extends QueueType, P extends boolean>({
+  queueType,
+  priorities,
+}: Settings): RabbitmqCapabilities<T, P> {
   const capabilities: Capabilities = {
     delay: true,
-    priority: queueType === 'classic',
+    priority: queueType === 'classic' || priorities,
     fanout: true,
     durable: true,
     orderedKeys: false,
@@ -65,7 +75,7 @@ export function capabilitiesOf<T extends QueueType>(queueType: QueueType): Rabbi
     uniqueIds: false,
     expiry: true,
   };
-  return capabilities as RabbitmqCapabilities<T>;
+  return capabilities as RabbitmqCapabilities<T, P>;
 }
 
 const urlShape = 'an `amqp:` or `amqps:` address, or several';
@@ -95,6 +105,7 @@ const rules = {
   url: required(urlRule, `${urlShape}, or a function that returns that`),
   socket: objectWith<object>([]),
   queueType: oneOf('quorum', ['quorum', 'classic']),
+  priorities: boolean(false),
   prefix: prefixRule,
   heartbeatMs: durationMs(4_000, { min: 1_000, max: 60_000 }),
   timeoutMs: durationMs(5_000, { above: 0, max: 2 ** 30 }),
@@ -108,6 +119,7 @@ export interface Settings {
   url(): Promise<readonly string[]>;
   readonly socket?: object | undefined;
   readonly queueType: QueueType;
+  readonly priorities: boolean;
   readonly prefix: string;
   readonly heartbeatMs: number;
   readonly timeoutMs: number;
@@ -118,4 +130,16 @@ export interface Settings {
 /** @throws InvalidOptionError */
 export function readSettings(options: RabbitmqOptions): Settings {
   return readOptions('rabbitmq', options, rules);
+}
+
+/**
+ * Whether the server that was connected to has what is asked for.
+ *
+ * @throws InvalidOptionError
+ */
+export function checkServer(version: string, { queueType, priorities }: Settings): void {
+  if (!priorities || queueType === 'classic') return;
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major > 4 || (major === 4 && minor >= 3)) return;
+  throw refused('priorities', `false with quorum queues of RabbitMQ ${version}, before 4.3`, priorities);
 }

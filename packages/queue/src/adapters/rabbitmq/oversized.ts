@@ -1,4 +1,5 @@
 import type { Options } from 'amqplib';
+import { InvalidPayloadError } from '../../errors.ts';
 
 /** What amqplib has room for in a table of headers, in bytes. */
 const maxTableBytes = 65_536;
@@ -11,6 +12,10 @@ export const maxReasonLength = 1_000;
 
 /** RabbitMQ never takes this message. */
 export class Oversized extends Error {}
+
+export function invalid(topic: string, cause: Oversized): InvalidPayloadError {
+  return new InvalidPayloadError(topic, [cause.message], { cause });
+}
 
 /** How many bytes the headers may have: RabbitMQ ends a connection with a frame of headers that is larger than its frames. */
 export function headerRoom(frameMax: number): number {

@@ -1,7 +1,8 @@
+import { sleep } from '@ashlar/core';
 import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import { QueueTimeoutError, QueueUnavailableError } from '../../errors.ts';
 import { inTime } from '../in-time.ts';
-import { frameMaxOf, guarded, type Link } from './link.ts';
+import { frameMaxOf, guarded, hasNoNumber, type Link } from './link.ts';
 import { checkHeaders, headerRoom, Oversized } from './oversized.ts';
 import { typed } from './refusals.ts';
 
@@ -29,6 +30,8 @@ interface Line {
   tooLarge: number | undefined;
 }
 
+/** Milliseconds until a channel is asked for again where there was none. */
+const freedAgainMs = 20;
 const tooLarge = /message size (\d+) is larger than configured max size (\d+)/;
 
 /** Publishes over one channel after the other, and waits for the confirms. */
@@ -170,7 +173,7 @@ export class Publisher {
     if (model !== this.#model) this.#maxBytes = Number.POSITIVE_INFINITY;
     this.#model = model;
     try {
-      const channel = guarded(await model.createConfirmChannel());
+      const channel = guarded(await confirming(model));
       const room = headerRoom(frameMaxOf(model));
       const line: Line = { channel, room, returned: new Set(), error: undefined, tooLarge: undefined };
       channel.on('return', ({ properties }) => line.returned.add(String(properties.correlationId)));
@@ -190,6 +193,18 @@ export class Publisher {
       const text = `RabbitMQ has let nobody publish for ${this.#timeoutMs} ms: ${reason}`;
       return new QueueUnavailableError(text, 'NotExecuted');
     });
+  }
+}
+
+/** Declarations have taken all numbers when there is none: they give them back within moments. */
+async function confirming(model: ChannelModel): Promise<ConfirmChannel> {
+  for (;;) {
+    try {
+      return await model.createConfirmChannel();
+    } catch (error) {
+      if (!hasNoNumber(error)) throw error;
+      await sleep(freedAgainMs);
+    }
   }
 }
 

@@ -107,8 +107,21 @@ function removalOf(table: Readonly<Record<string, unknown>>): Removal {
 
 /** How often the queue has handed out this copy before: a classic one says only whether it has. */
 export function returnsOf({ properties, fields }: ConsumeMessage, queueType: QueueType): number {
-  if (queueType === 'classic') return fields.redelivered ? 1 : 0;
-  return Number(properties.headers?.['x-delivery-count'] ?? 0);
+  // Headers of a message that comes for the first time are those of its publisher, who may have copied another
+  if (!fields.redelivered) return 0;
+  if (queueType === 'classic') return 1;
+  const { headers = {} } = properties;
+  // From RabbitMQ 4.3 on the second leaves out what a handler had for longer than the server's `consumer_timeout`
+  return Number(headers['x-acquired-count'] ?? headers['x-delivery-count'] ?? 0);
+}
+
+/** A quorum queue takes a message without a priority as of the fifth lowest: also those of other programs. */
+const lowestOfQuorum = 4;
+
+/** A `priority` of ours as RabbitMQ has it. */
+export function priorityOf(priority: number | undefined, queueType: QueueType): number | undefined {
+  if (queueType === 'classic' || priority === undefined) return priority;
+  return lowestOfQuorum + priority;
 }
 
 /** JSON, or a table as earlier versions wrote it. What is no object of texts is as if it were not there. */

@@ -57,6 +57,12 @@ export class BullSite extends RedisSite {
     return { name, bull, driver, open, read, key: type => `bull:${name}:${type}` };
   }
 
+  /** Until the end of the test, everything takes this much longer, each way. */
+  delay(ms: number): void {
+    this.#proxy.delay(ms);
+    onTestFinished(() => this.#proxy.delay(0));
+  }
+
   /** The server does what is sent, in this order, and every connection ends before its answers come. */
   async answerIsLost(...sent: readonly (() => Promise<unknown>)[]): Promise<void> {
     const works: Promise<unknown>[] = [];

@@ -41,7 +41,7 @@ export async function admitting<T>(
   const kept = request.kind === 'place' ? entrySlot(before, request.key) : undefined;
   const stays = kept !== undefined && request.kind === 'place' && ownersOf(before)[kept] === request.to;
   if (added.length === 0 && !stays) return change();
-  return alone(settings, signal, async leased => {
+  return alone(settings, signal, async (leased, token) => {
     const now = await maps.read();
     if (now === undefined || JSON.stringify(directoryOf(now)) !== JSON.stringify(was)) {
       const words = 'the entries of the map have changed meanwhile: plan again';
@@ -50,9 +50,12 @@ export async function admitting<T>(
     const owners = ownersOf(after);
     for (const { slot } of added) {
       await confirmed(maps, 'to a new entry', was.forgotAt ?? 0, routersMs, clock, leased, () => {});
-      await backend.admit!(specAt(settings, after, owners[slot]!, slot), contextOf(leased));
+      await backend.admit!(specAt(settings, after, owners[slot]!, slot), contextOf(leased, token));
     }
-    if (stays) await reopen(settings, request.key, specAt(settings, before, owners[kept]!, kept), leased);
+    if (stays) {
+      const spec = specAt(settings, before, owners[kept]!, kept);
+      await reopen(settings, request.key, spec, contextOf(leased, token));
+    }
     return change();
   });
 }
@@ -70,7 +73,7 @@ export async function reopen(
   settings: MoverSettings,
   key: ShardKey,
   spec: MoveSpec,
-  signal: AbortSignal,
+  context: MoveContext,
 ): Promise<void> {
   const [{ from: slot }] = spec.slices as [MoveSpec['slices'][number]];
   let isThere = false;
@@ -79,21 +82,24 @@ export async function reopen(
     isThere = its !== undefined && entrySlot(map, key) === slot && ownersOf(map)[slot] === spec.from;
     return isThere ? { ...map, layout: { ...its!, forgotAt: map.revision + 1 } } : undefined;
   });
-  if (isThere) await settings.backend.admit?.(spec, contextOf(signal));
+  if (isThere) await settings.backend.admit?.(spec, context);
 }
 
-/** Runs what closes or opens entries at shards, one at a time: or one would open what another has closed. */
+/**
+ * Runs what closes or opens entries at shards, one at a time: or one would open what another has closed. One that has stood still for longer than
+ * its lease learns of that too late: the shards go by the token.
+ */
 export async function alone<T>(
   { store, name, leaseMs, clock, random }: MoverSettings,
   signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, token: bigint) => Promise<T>,
 ): Promise<T> {
   const of = `shards:${encodeURIComponent(name)}:entries`;
   const lease = await Lease.acquire(store, of, { ttlMs: leaseMs, signal, clock, random });
   const stop = new AbortController();
   const unlink = [signal, lease.signal].map(each => onAbort(each, reason => stop.abort(reason)));
   try {
-    return await work(stop.signal);
+    return await work(stop.signal, lease.token);
   } finally {
     for (const each of unlink) each();
     await lease[Symbol.asyncDispose]();
@@ -130,7 +136,7 @@ export function specAt(
   };
 }
 
-/** No move: nobody supersedes it. */
-export function contextOf(signal: AbortSignal): MoveContext {
-  return { token: 0n, signal, progress() {} };
+/** For what is no move. */
+export function contextOf(signal: AbortSignal, token: bigint): MoveContext {
+  return { token, signal, progress() {} };
 }

@@ -4,7 +4,7 @@ import type { ShardKey } from '../../keys/key-column.ts';
 import type { DirectoryEntry } from '../../keys/layout.ts';
 import { isIn } from '../../keys/slices.ts';
 import { ownersOf, rangesOf, type ShardMap, withRetired } from '../../map/shard-map.ts';
-import type { MoveSpec } from '../move-backend.ts';
+import type { MoveContext, MoveSpec } from '../move-backend.ts';
 import type { MoverSettings } from '../mover-options.ts';
 import type { Obstacle } from '../obstacle.ts';
 import { alone, contextOf, directoryOf, entrySlot, isAdmitted, reopen, specAt } from './admitting.ts';
@@ -31,7 +31,7 @@ export function forget(
   keepsRows: boolean,
   stop: AbortSignal,
 ): Promise<void> {
-  return alone(settings, stop, async signal => {
+  return alone(settings, stop, async (signal, token) => {
     for (;;) {
       const map = await read();
       const slot = slotOfEntry(map, key);
@@ -40,7 +40,7 @@ export function forget(
       const spec = specAt(settings, map, ownersOf(map)[slot]!, slot);
       let isDone = false;
       try {
-        const tables = await retired(settings, spec, keepsRows, signal);
+        const tables = await retired(settings, spec, keepsRows, contextOf(signal, token));
         if (tables.length > 0 && !keepsRows) throw withRows(spec.from, tables);
         await settings.maps.change(now => {
           signal.throwIfAborted();
@@ -49,14 +49,31 @@ export function forget(
           refuseBusy(now, slot);
           return without(now, slot, tables.length > 0);
         });
+        if (isDone) return;
       } catch (error) {
         // An answer may be lost, and an earlier call may have died: while the entry is there, its rows may be written
-        if (!(error instanceof FenceBusyError)) await reopen(settings, key, spec, signal).catch(() => {});
+        if (!(error instanceof FenceBusyError)) await undone(settings, key, spec, token).catch(() => {});
         throw error;
       }
-      if (isDone) return;
+      // The map has changed meanwhile, and the next look may find that the key cannot be forgotten
+      await undone(settings, key, spec, token);
     }
   });
+}
+
+/** Opens what was closed, also where the lease has ended: whether another has come since, the shard sees by the token. */
+async function undone(settings: MoverSettings, key: ShardKey, spec: MoveSpec, token: bigint): Promise<void> {
+  const { clock, leaseMs } = settings;
+  const over = new AbortController();
+  clock.sleep(leaseMs, over.signal).then(
+    () => over.abort(new Error(`${spec.from} has not opened its fence within ${leaseMs} ms`)),
+    () => {},
+  );
+  try {
+    await reopen(settings, key, spec, contextOf(over.signal, token));
+  } finally {
+    over.abort();
+  }
 }
 
 function withRows(shard: string, tables: readonly string[]): MoveRefusedError {
@@ -76,17 +93,17 @@ async function retired(
   { backend, clock, random, fenceMs }: MoverSettings,
   spec: MoveSpec,
   keepsRows: boolean,
-  signal: AbortSignal,
+  context: MoveContext,
 ): Promise<readonly string[]> {
   if (backend.retire === undefined) throw new Impossible('shards of this kind forget no keys');
   const pauses = new Backoff({ firstMs: 50, maxMs: 1_000 }, random);
   for (;;) {
     try {
-      return await backend.retire(spec, contextOf(signal), { withinMs: fenceMs, keepsRows });
+      return await backend.retire(spec, context, { withinMs: fenceMs, keepsRows });
     } catch (error) {
       if (!(error instanceof FenceBusyError) || pauses.failures + 1 >= attempts) throw error;
     }
-    await clock.sleep(pauses.nextMs(), signal);
+    await clock.sleep(pauses.nextMs(), context.signal);
   }
 }
 
@@ -107,16 +124,21 @@ function without(map: ShardMap, slot: number, hasRows: boolean): ShardMap {
 
 /** @throws Impossible */
 function slotOfEntry(map: ShardMap, key: ShardKey): number | undefined {
+  assertForgets(map);
+  return entrySlot(map, key);
+}
+
+/** @throws Impossible where no key is ever forgotten */
+export function assertForgets(map: ShardMap): void {
   const its = directoryOf(map);
   if (its === undefined)
     throw new Impossible('keys are not in a directory: `join` gives up the slot of a key');
   if (its.rest !== undefined)
     throw new Impossible('keys without an entry have a slot: `join` gives this one to them');
-  return entrySlot(map, key);
 }
 
 /** @throws MoveRefusedError */
-function refuseBusy({ moves }: ShardMap, slot: number): void {
+export function refuseBusy({ moves }: ShardMap, slot: number, refused = 'the key cannot be forgotten'): void {
   const busy: Obstacle[] = moves
     .filter(({ slices }) => isIn(slices, slot))
     .map(({ id, step, from }) => ({
@@ -124,5 +146,5 @@ function refuseBusy({ moves }: ShardMap, slot: number): void {
       shard: from,
       words: `the move ${id} of its slot is at the step ${step}: finish it, or undo it`,
     }));
-  if (busy.length > 0) throw new MoveRefusedError('the key cannot be forgotten', busy);
+  if (busy.length > 0) throw new MoveRefusedError(refused, busy);
 }

@@ -2,7 +2,7 @@ import type { ReadScope } from '@ashlar/replica-failover/executor';
 import { execute } from '../../clients/client.ts';
 import type { Row } from '../../columns/column.ts';
 import { CrossShardError, MapChangedError } from '../../errors/routing.ts';
-import { MixedVersionsError } from '../../errors/statements.ts';
+import { CollationError, MixedVersionsError } from '../../errors/statements.ts';
 import type { ShardKey } from '../../keys/key-column.ts';
 import type { Routes } from '../../map/routes.ts';
 import { promisesNothing } from '../../running/guarded.ts';
@@ -10,6 +10,7 @@ import { checkScope, type QueryScope, type StreamScope } from '../../running/sco
 import { byOrder } from '../../tables/order.ts';
 import { groupOrder, type Query } from '../../tables/statement.ts';
 import { keysIn, ownedBy, type Shards, shardsOf } from '../shards.ts';
+import { Ranking } from './ranking.ts';
 import { failed, type Lending, type MissingShard, scatter } from './scatter.ts';
 import type { ShardQuery } from './shard-cursor.ts';
 
@@ -67,16 +68,19 @@ export async function* gather<C>(
   const limit = query.kind === 'select' ? query.limit : undefined;
   if (keys?.length === 0 || limit === 0) return;
   const orderBy = query.kind === 'select' ? query.orderBy : groupOrder(query);
-  const compare = orderBy.length === 0 ? undefined : byOrder(query.table, orderBy);
   // What another query has noted stays
   const noted = missing.length;
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
     const routes = shards.routes();
-    const { parts, isOneVersion } = await versioned(asked, partsOf(asked, routes, keys));
+    const { parts: found, isOneVersion } = await versioned(asked, partsOf(asked, routes, keys));
+    const ranking = found.length > 1 ? Ranking.of(orderBy) : undefined;
+    const parts = ranking === undefined ? found : found.map(part => ranking.in(part));
     missing.length = noted;
     const isCurrent = yield* scatter({
       parts,
-      compare,
+      // The rows of one shard are compared with none
+      compare: parts.length > 1 ? byOrder(query.table, orderBy, ranking?.collations) : undefined,
+      ranking,
       limit,
       batchRows,
       isInTransaction: shards.isTransaction,
@@ -85,16 +89,39 @@ export async function* gather<C>(
       lends: asked.lending && (isPartial ? 'partial' : 'fail'),
       onShardError(failure) {
         if (parts.length === 1 && asked.isPart !== true) throw failure.error;
+        if (failure.error instanceof CollationError) throw failure.error;
         if (!isPartial) throw failed(failure);
         missing.push(failure);
         // An answer of nobody is none
         if (missing.length - noted === parts.length && asked.isPart !== true) throw failed(failure);
       },
-      isCurrent: () => isOneVersion() && (promisesNothing(scope) || shards.isCurrent(routes)),
+      isCurrent() {
+        ranking?.check();
+        return isOneVersion() && (promisesNothing(scope) || shards.isCurrent(routes));
+      },
     });
     if (isCurrent) return;
   }
   throw new MapChangedError(mostAttempts);
+}
+
+/** Runs work on one of the shards of a query, on the next where one fails. @throws ShardFailedError, CollationError */
+export async function onOneOf<C>(
+  asked: Asked<C>,
+  given: QueryScope,
+  work: (shard: string, client: C) => Promise<void>,
+): Promise<void> {
+  const { scope } = settingsOf(given, 'query');
+  let failure: MissingShard | undefined;
+  for (const { shard, executor } of partsOf(asked, asked.shards.routes(), keysOf(asked))) {
+    try {
+      return await executor.read(client => work(shard, client), scope);
+    } catch (error) {
+      failure ??= { shard, error };
+    }
+    scope.signal?.throwIfAborted();
+  }
+  if (failure !== undefined) throw failed(failure);
 }
 
 interface Settings {

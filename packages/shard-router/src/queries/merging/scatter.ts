@@ -1,7 +1,8 @@
 import { onAbort } from '@ashlar/core';
 import { isAtOnce } from '../../clients/batches.ts';
 import type { Row } from '../../columns/column.ts';
-import { ShardFailedError } from '../../errors/statements.ts';
+import { CollationError, ShardFailedError } from '../../errors/statements.ts';
+import type { Ranking } from './ranking.ts';
 import { type CursorOptions, ShardCursor, type ShardQuery } from './shard-cursor.ts';
 
 /** A shard whose rows a partial answer lacks. */
@@ -19,6 +20,8 @@ export interface Scatter<C> extends CursorOptions {
   readonly parts: readonly ShardQuery<C>[];
   /** The order of the rows, which each part has; undefined for none. */
   readonly compare: ((a: Row, b: Row) => number) | undefined;
+  /** Must know the rows before they are compared, where the order has collations. */
+  readonly ranking?: Ranking | undefined;
   readonly limit: number | undefined;
   /** Takes note of a shard that failed; throws when the query must fail with it. */
   onShardError(missing: MissingShard): void;
@@ -90,6 +93,7 @@ async function* merge<C>(query: Scatter<C>, all: readonly Head<C>[]): AsyncGener
   const { compare = () => 0, limit = Number.POSITIVE_INFINITY } = query;
   const heads = all.filter(head => head.rows.length > 0);
   let left = limit;
+  await rank(query, heads);
   while (heads.length > 0 && left > 0) {
     const rows: Row[] = [];
     let spent: Head<C> | undefined;
@@ -104,12 +108,42 @@ async function* merge<C>(query: Scatter<C>, all: readonly Head<C>[]): AsyncGener
     }
     left -= rows.length;
     yield rows;
-    if (left > 0 && spent !== undefined && !(await refill(query, spent)))
-      heads.splice(heads.indexOf(spent), 1);
+    if (left === 0 || spent === undefined) continue;
+    if (await refill(query, spent)) await rank(query, heads);
+    else heads.splice(heads.indexOf(spent), 1);
   }
 }
 
+/** Has the rows that are here ranked, by a shard that is still there. */
+async function rank<C>({ ranking, scope }: Scatter<C>, heads: readonly Head<C>[]): Promise<void> {
+  if (ranking === undefined || heads.length < 2) return;
+  const work = ranking.of(heads.map(({ rows, at }) => rows.slice(at)));
+  if (work === undefined) return;
+  let failure: MissingShard | undefined;
+  const ended: ShardCursor<C>[] = [];
+  for (const { cursor } of heads) {
+    try {
+      if ((await cursor.ask(client => work(cursor.shard, client))) !== undefined) return;
+      ended.push(cursor);
+    } catch (error) {
+      failure ??= { shard: cursor.shard, error };
+    }
+    scope.signal?.throwIfAborted();
+  }
+  // None of them has a connection any more: so nobody waits for one while he keeps another
+  for (const { shard, executor } of ended) {
+    try {
+      return await executor.read(client => work(shard, client), scope);
+    } catch (error) {
+      failure ??= { shard, error };
+    }
+    scope.signal?.throwIfAborted();
+  }
+  throw failed(failure!);
+}
+
 /** Names the shard in an error that came while several ran. */
-export function failed({ shard, error }: MissingShard): ShardFailedError {
-  return error instanceof ShardFailedError ? error : new ShardFailedError(shard, error);
+export function failed({ shard, error }: MissingShard): ShardFailedError | CollationError {
+  const isOfAll = error instanceof ShardFailedError || error instanceof CollationError;
+  return isOfAll ? error : new ShardFailedError(shard, error);
 }

@@ -11,7 +11,7 @@ export interface ShardQuery<C> {
   readonly executor: Executor<C>;
   readonly statement: Query;
   /** Is called on the connection of the shard before it has its snapshot, and after. */
-  readonly look?: ((client: C) => Promise<void>) | undefined;
+  readonly look?: ((client: C, hasSnapshot: boolean) => Promise<void>) | undefined;
 }
 
 /** How the parts of a query run. */
@@ -38,7 +38,7 @@ const cancelAttempts = 10;
  */
 export class ShardCursor<C> {
   readonly shard: string;
-  readonly #executor: Executor<C>;
+  readonly executor: Executor<C>;
   readonly #look: ShardQuery<C>['look'];
   readonly #batches: Batches;
   readonly #stop = new AbortController();
@@ -65,7 +65,7 @@ export class ShardCursor<C> {
     { batchRows, scope, isInTransaction, lends }: CursorOptions,
   ) {
     this.shard = shard;
-    this.#executor = executor;
+    this.executor = executor;
     this.#look = look;
     this.#lends = lends;
     this.#batches = new Batches(statement, batchRows, isInTransaction, lends !== undefined);
@@ -103,18 +103,19 @@ export class ShardCursor<C> {
 
   /** Runs work on its connection, between two batches. Undefined where it has none that is to be lent; rejects as the work does. */
   async lend<T>(work: (client: C) => Promise<T>): Promise<{ readonly result: T } | undefined> {
-    if (this.#lends === undefined || this.#isOver || this.#isClosed) return undefined;
-    return new Promise((resolve, reject) => {
-      this.#loans.push(async client => {
-        if (client === undefined) return resolve(undefined);
-        try {
-          resolve({ result: await this.#lent(client, work) });
-        } catch (error) {
-          reject(error);
-        }
-      });
-      this.#notify();
-    });
+    if (this.#lends === undefined) return undefined;
+    return this.#between(async client =>
+      this.#batches.isCursor ? { result: await this.#lent(client, work) } : undefined,
+    );
+  }
+
+  /** Runs a statement of the query itself, between two batches, whosever the connection is. Undefined once it has ended. */
+  ask<T>(work: (client: C) => Promise<T>): Promise<{ readonly result: T } | undefined> {
+    const asked = this.#between(async client => ({
+      result: await work(isQueryClient(client) ? (this.#named(client) as C) : client),
+    }));
+    // An executor that has given up may leave a statement without an answer
+    return Promise.race([asked, this.#end.then(() => undefined)]);
   }
 
   /** Ends what runs on its connection for somebody who has given it up, and the cursor with it where that cannot be done. */
@@ -158,9 +159,7 @@ export class ShardCursor<C> {
   async #cancel(): Promise<boolean | undefined> {
     if (!this.#batches.isCancellable) return false;
     const { name } = this.#batches;
-    return this.#executor
-      .read(client => cancel(client, name), { timeoutMs: cancelMs })
-      .catch(() => undefined);
+    return this.executor.read(client => cancel(client, name), { timeoutMs: cancelMs }).catch(() => undefined);
   }
 
   async #fill(client: C): Promise<void> {
@@ -174,17 +173,17 @@ export class ShardCursor<C> {
     this.#hasBegun = true;
     this.#notify();
     try {
-      await this.#look?.(client);
+      await this.#look?.(client, false);
       let hasSnapshot = false;
       for await (const rows of this.#batches.of(client)) {
-        if (!hasSnapshot) await this.#look?.(client);
+        if (!hasSnapshot) await this.#look?.(client, true);
         hasSnapshot = true;
         await this.#rest(client, () => this.#ready === undefined);
         if (this.#isClosed) return;
         this.#ready = rows;
         this.#notify();
       }
-      if (!hasSnapshot) await this.#look?.(client);
+      if (!hasSnapshot) await this.#look?.(client, true);
       if (this.#lends === undefined || !this.#batches.isCursor) return;
       this.#isAtEnd = true;
       this.#notify();
@@ -198,7 +197,7 @@ export class ShardCursor<C> {
   async #rest(client: C, isOver: () => boolean): Promise<void> {
     for (;;) {
       const loan = this.#loans.shift();
-      if (loan !== undefined) await loan(this.#batches.isCursor ? client : undefined);
+      if (loan !== undefined) await loan(client);
       else if (isOver() || this.#isClosed) return;
       else {
         this.#isIdle = true;
@@ -210,11 +209,7 @@ export class ShardCursor<C> {
 
   async #lent<T>(client: C, work: (client: C) => Promise<T>): Promise<T> {
     if (!isQueryClient(client)) return work(client);
-    const lent: QueryClient = {
-      lent: this.#isAtEnd ? 'idle' : 'open',
-      // With the name of the cursor, so that whoever ends it cancels this too
-      query: (text, values) => client.query(named(this.#batches.name, text), values),
-    };
+    const lent: QueryClient = { ...this.#named(client), lent: this.#isAtEnd ? 'idle' : 'open' };
     if (this.#isAtEnd || this.#lends === 'fail') return work(lent as C);
     await client.query('SAVEPOINT ashlar_loan');
     try {
@@ -225,6 +220,26 @@ export class ShardCursor<C> {
       await client.query('ROLLBACK TO ashlar_loan').catch(() => {});
       throw error;
     }
+  }
+
+  /** With the name of the cursor, so that whoever ends it cancels this too. */
+  #named(client: QueryClient): QueryClient {
+    return { query: (text, values) => client.query(named(this.#batches.name, text), values) };
+  }
+
+  /** Runs work when nothing is in flight; undefined when the cursor ends before. */
+  async #between<T>(work: (client: C) => Promise<T | undefined>): Promise<T | undefined> {
+    if (this.#isOver || this.#isClosed) return undefined;
+    return new Promise((resolve, reject) => {
+      this.#loans.push(async client => {
+        try {
+          resolve(client === undefined ? undefined : await work(client));
+        } catch (error) {
+          reject(error);
+        }
+      });
+      this.#notify();
+    });
   }
 
   #change(): Promise<void> {

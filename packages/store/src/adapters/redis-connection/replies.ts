@@ -40,10 +40,13 @@ export function replyCode(error: unknown): string {
   return isReply(error) ? (error.message.split(' ', 1)[0] ?? '') : '';
 }
 
+/** What servers say when a script runs a command that the user may not: Redis 6, 7.0, and later ones with Valkey. */
+const forbiddenInScript = /\bNOPERM\b|user executing the script|ACL failure in script/;
+
 /** Whether the user may not do it: the command itself, or one that a script runs. */
 export function isForbidden(error: unknown): boolean {
   const code = replyCode(error);
-  return code === 'NOPERM' || (code === 'ERR' && /\bNOPERM\b|user executing the script/.test(String(error)));
+  return code === 'NOPERM' || (code === 'ERR' && forbiddenInScript.test(String(error)));
 }
 
 /** Whether the connection is of no more use. */

@@ -50,7 +50,7 @@ export class KeyedSource implements Source {
   async claim(_places: number, makeToken: () => string): Promise<Claimed> {
     this.#token = makeToken();
     const job = await this.groupQueue.fetch(this.#token);
-    const moreInMs = this.groupQueue.nextAt - Date.now();
+    const { moreInMs } = this.groupQueue;
     return { jobs: job === undefined ? [] : [{ job, token: this.#token }], moreInMs };
   }
 

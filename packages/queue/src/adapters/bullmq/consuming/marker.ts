@@ -61,11 +61,11 @@ export class Marker {
    * A claim has found nothing.
    *
    * @param count before the claim: what came since may have come too late for it
-   * @param moreInMs until there may be something, as far as that is known
+   * @param moreInMs until there may be something, where that is known: the answer may come later than that
    */
-  sawNothing(count: number, moreInMs = 0): void {
+  sawNothing(count: number, moreInMs: number = longestWaitMs): void {
     this.#isEmpty = count === this.#count;
-    this.#lookAt = performance.now() + Math.min(longestWaitMs, moreInMs > 0 ? moreInMs : longestWaitMs);
+    this.#lookAt = performance.now() + Math.min(longestWaitMs, moreInMs);
   }
 
   /** Waits for the next, once however often it is called. */

@@ -8,8 +8,7 @@ export function plainSource(groupQueue: GroupQueue): Source {
     async claim(_places, makeToken): Promise<Claimed> {
       const token = makeToken();
       const job = await groupQueue.fetch(token);
-      const moreInMs = groupQueue.nextAt - Date.now();
-      return { jobs: job === undefined ? [] : [{ job, token }], moreInMs };
+      return { jobs: job === undefined ? [] : [{ job, token }], moreInMs: groupQueue.moreInMs };
     },
     settled() {},
   };

@@ -4,8 +4,8 @@ import type { Held } from './held.ts';
 /** What a source handed out. */
 export interface Claimed {
   readonly jobs: readonly { readonly job: BullJob; readonly token: string }[];
-  /** Milliseconds until there may be more, as far as that is known. */
-  readonly moreInMs: number;
+  /** Milliseconds until there may be more, 0 or less when that time has come; undefined where it is not known. */
+  readonly moreInMs: number | undefined;
 }
 
 /** Where a consumer gets its jobs from. */

@@ -242,7 +242,8 @@ class Consumer implements Source<Delivery>, Settling {
   #doubt(held: Held, asking: Promise<number>): void {
     const doubtful = asking.then(
       now => this.#sort(held, now),
-      () => {}, // It comes again when its lease is over
+      // Uncharged, it comes again at once: the server may say its time then
+      () => this.#settler.pass(held).catch(() => {}),
     );
     this.#doubtful.add(doubtful);
     void doubtful.then(() => {

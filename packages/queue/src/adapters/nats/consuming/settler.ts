@@ -1,6 +1,6 @@
 import type { Msg } from '@nats-io/transport-node';
 import type { NackOptions } from '../../../driver.ts';
-import { answer, type NatsLink } from '../connection.ts';
+import { answer, confirmed, type NatsLink } from '../connection.ts';
 import { deadSubject, type GroupNames } from '../names.ts';
 import { fieldsOf } from '../raw-headers.ts';
 import { headersAgain, headersOfDead, receiptOf, Stored } from '../wire.ts';
@@ -14,6 +14,8 @@ export interface SettlerParts {
   readonly clock: ServerClock;
 }
 
+/** When the server has not said its time, it may with the next delivery. */
+const unknownMs = 250;
 const encoder = new TextEncoder();
 const acknowledge = encoder.encode('+ACK');
 
@@ -80,7 +82,9 @@ export class Settler {
     const { deliveries, failures } = stored;
     const once = `${this.#names.later}:${receipt.sequence}`;
     try {
-      const inMs = stored.dueAt - (this.#clock.known(receipt) ?? (await this.#clock.now(receipt)));
+      const known = this.#clock.known(receipt);
+      const now = known ?? (await this.#clock.now(receipt).catch(() => undefined));
+      const inMs = now === undefined ? unknownMs : stored.dueAt - now;
       if (inMs > 0) {
         const delay = JSON.stringify({ delay: Math.ceil(inMs * 1e6) });
         message.respond(encoder.encode(`-NAK ${delay}`));
@@ -110,7 +114,7 @@ export class Settler {
   }
 
   async #store(subject: string, { body }: Stored, headers: ReturnType<typeof headersAgain>): Promise<void> {
-    answer(await this.#link.request(subject, body, headers));
+    confirmed(await this.#link.request(subject, body, headers));
   }
 }
 

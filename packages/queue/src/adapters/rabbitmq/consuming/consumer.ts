@@ -13,7 +13,8 @@ export interface ConsumerParts extends HeldParts {
   readonly queue: string;
   /** Milliseconds that a call may take. */
   readonly timeoutMs: number;
-  channel(): Promise<Channel>;
+  /** `isAlone`: on a connection that no other group uses. */
+  channel(isAlone: boolean): Promise<Channel>;
   /** Closes it. */
   end(channel: Channel): void;
 }
@@ -24,6 +25,7 @@ interface ConsumerTable {
 }
 
 const pauseMs = 200;
+const longestPauseMs = 1_600;
 /** What the protocol has room for. */
 const maxPrefetch = 65_535;
 /** Milliseconds between questions whether the queue is there: a socket that is open says nothing of that. */
@@ -34,24 +36,30 @@ export async function* consume(
   parts: ConsumerParts,
   { prefetch, signal, alive }: ConsumeOptions,
 ): AsyncGenerator<Delivery, void, undefined> {
+  let nextPauseMs = pauseMs;
   while (!signal.aborted) {
     const session = new Session(parts, signal);
     try {
-      await session.begin(prefetch);
+      // RabbitMQ ends the connection of who would consume a quorum queue that has no leader: with it all others would lose theirs
+      await session.begin(prefetch, nextPauseMs > pauseMs);
+      nextPauseMs = pauseMs;
       alive?.();
       yield* session.deliveries(alive);
     } catch (error) {
       if (error instanceof GroupGoneError || error instanceof QueueClosedError) throw error;
       if (isRefusal(error)) throw typed(error, 'NotExecuted');
+      if (session.isBeginning) nextPauseMs = Math.min(2 * nextPauseMs, longestPauseMs);
     } finally {
       await session.leave();
     }
-    await sleep(pauseMs, signal).catch(() => {}); // The next channel may be on another connection
+    await sleep(nextPauseMs, signal).catch(() => {}); // The next channel may be on another connection
   }
 }
 
 /** One channel with one consumer. */
 class Session {
+  /** Whether there is a channel, and no consumer yet. */
+  isBeginning = false;
   readonly #parts: ConsumerParts;
   readonly #signal: AbortSignal;
   readonly #waiting: ConsumeMessage[] = [];
@@ -70,11 +78,12 @@ class Session {
     this.#signal = signal;
   }
 
-  async begin(prefetch: number): Promise<void> {
+  async begin(prefetch: number, isAlone: boolean): Promise<void> {
     this.#prefetch = Math.min(prefetch, maxPrefetch);
     const { queue, topic, group } = this.#parts;
-    const channel = await this.#parts.channel();
+    const channel = await this.#parts.channel(isAlone);
     this.#channel = channel;
+    this.isBeginning = true;
     channel.on('close', () => this.#end());
     const receive = (message: ConsumeMessage | null) => {
       // Without a message: RabbitMQ has canceled the consumer, as for a queue that was deleted
@@ -86,6 +95,7 @@ class Session {
     try {
       await channel.prefetch(this.#prefetch);
       this.#tag = (await channel.consume(queue, receive)).consumerTag;
+      this.isBeginning = false;
     } catch (error) {
       if (isNotFound(error)) throw new GroupGoneError(topic, group, { cause: error });
       throw error;

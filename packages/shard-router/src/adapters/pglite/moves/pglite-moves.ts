@@ -25,7 +25,7 @@ import { backOf, directed, inSlices, relation, reversed, schema } from '../../po
 import { planOf } from '../../postgres/moves/planning/plan.ts';
 import { slotSizes } from '../../postgres/moves/planning/sizes.ts';
 import { relationsOf } from '../../postgres/moves/relations.ts';
-import { admit, retire } from '../../postgres/moves/retiring.ts';
+import { admit, purge, retire } from '../../postgres/moves/retiring.ts';
 import { carrySequences } from '../../postgres/moves/sequences.ts';
 import type { SqlSession } from '../../postgres/moves/sessions/sql-session.ts';
 import type { PGliteMovedLike } from '../clients.ts';
@@ -197,19 +197,23 @@ export class PGliteMoves implements MoveBackend {
 
   async retire(
     spec: MoveSpec,
-    { signal }: MoveContext,
+    context: MoveContext,
     how: { readonly withinMs: number; readonly keepsRows: boolean },
   ): Promise<readonly string[]> {
     const db = this.#db(spec.from);
     try {
-      return await retire(new PGliteSession(spec.from, db, undefined, how.withinMs), spec, how, signal);
+      return await retire(new PGliteSession(spec.from, db, undefined, how.withinMs), spec, context, how);
     } catch (error) {
       throw error instanceof BusySessionError ? new FenceBusyError(spec.from, { cause: error }) : error;
     }
   }
 
-  admit(spec: MoveSpec, { signal }: MoveContext): Promise<void> {
-    return admit(this.#look(spec.to), spec, signal);
+  admit(spec: MoveSpec, context: MoveContext): Promise<void> {
+    return admit(this.#look(spec.to), spec, context);
+  }
+
+  purge(spec: MoveSpec, context: MoveContext): Promise<number> {
+    return purge(this.#look(spec.from), spec, context);
   }
 
   leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 import { MoveRefusedError } from '../../../errors/moves.ts';
 import type { MoveSpec, Obstacle } from '../../../moves/move-backend.ts';
+import { rowsAtTarget } from '../../../moves/obstacle.ts';
 import { closeTarget, denyTruncate, dropFence } from './fence.ts';
 import { moveOf, schema } from './names.ts';
 import { relationsOf } from './relations.ts';
@@ -7,15 +8,13 @@ import { tablesWithRows } from './retiring.ts';
 import type { SqlSession } from './sessions/sql-session.ts';
 
 /** Rows of the moved slots that are at the target, which the map does not give it. */
-export async function rowsAtTarget(
+export async function obstaclesAtTarget(
   move: MoveSpec,
   target: SqlSession,
   signal: AbortSignal,
 ): Promise<Obstacle[]> {
-  const words =
-    'it has rows of these slots already, which the map does not give it: look at them, and delete them';
   const tables = await tablesWithRows(target, move, signal);
-  return tables.map(table => ({ kind: 'rows_at_target', shard: target.shard, table, words }));
+  return tables.map(table => ({ kind: 'rows_at_target', shard: target.shard, table, words: rowsAtTarget }));
 }
 
 /** Whether all rows of the moved slots at the target are of this move's copy. Others are never deleted. */
@@ -37,7 +36,7 @@ export async function claim(target: SqlSession, move: MoveSpec, signal: AbortSig
   if (await isClaimed(target, move, signal)) return;
   await denyTruncate(target, move, await relationsOf(target, move, signal), signal);
   await closeTarget(target, move, signal);
-  const found = await rowsAtTarget(move, target, signal);
+  const found = await obstaclesAtTarget(move, target, signal);
   if (found.length > 0) {
     await dropFence(target, move, 'restored', signal);
     throw new MoveRefusedError(`move ${moveOf(move.id)}`, found);

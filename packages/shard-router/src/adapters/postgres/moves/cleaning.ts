@@ -12,6 +12,8 @@ const batch = 1_000;
 /**
  * Deletes the rows of the moved slots in small batches, past the fence. Triggers and foreign keys do not fire: the rows live
  * on elsewhere, and so do those that refer to them.
+ *
+ * @param check rejects, in each transaction, when it must not go on
  */
 export async function deleteRows(
   session: SqlSession,
@@ -19,6 +21,7 @@ export async function deleteRows(
   relations: readonly RelationRow[],
   progress: (table: string, rows: number) => void,
   signal: AbortSignal,
+  check: () => Promise<void> = async () => {},
 ): Promise<void> {
   for (const { table, primaryKey } of relations) {
     const key = primaryKey.map(identifier).join(', ');
@@ -26,6 +29,7 @@ export async function deleteRows(
     let last: string | undefined;
     for (let rows = 0; ; ) {
       const [row] = await session.transaction(signal, async () => {
+        await check();
         await session.run(pastFence, [], signal);
         const after = last === undefined ? '' : `AND ROW(${key}) > ${last}`;
         return session.run<{ count: number; last: string | null }>(

@@ -1,3 +1,4 @@
+import { type Hash64, hashBytes } from '../../../keys/postgres-hash.ts';
 import { slicesOf, slotsOf } from '../../../keys/slices.ts';
 import { Slots } from '../../../keys/slots.ts';
 import type { MoveSpec, Slice } from '../../../moves/move-backend.ts';
@@ -31,6 +32,14 @@ export function moveOf(id: string): string {
 /** The publication, the subscription and the replication slot of a move have one name. */
 export function nameOf(id: string): string {
   return `${prefix}${id}`;
+}
+
+/** The fence of what has left a shard for good, of one map: another map has other slots of the same numbers. */
+export function goneOfMap(router: string): string {
+  const bytes = new TextEncoder().encode(router);
+  const hash: Hash64 = { high: 0, low: 0 };
+  hashBytes(bytes, bytes.length, undefined, hash);
+  return `gone_${[hash.high, hash.low].map(half => (half >>> 0).toString(16).padStart(8, '0')).join('')}`;
 }
 
 export function identifier(name: string): string {

@@ -39,7 +39,7 @@ import { backOf, directed, schema } from './names.ts';
 import { planOf } from './planning/plan.ts';
 import { faultsOfServer, limitsOfServer } from './planning/server.ts';
 import { slotSizes } from './planning/sizes.ts';
-import { admit, retire } from './retiring.ts';
+import { admit, purge, retire } from './retiring.ts';
 import { carrySequences } from './sequences.ts';
 import type { SqlSession } from './sessions/sql-session.ts';
 import { type AdministeredShard, Workers } from './sessions/workers.ts';
@@ -216,14 +216,18 @@ export class PostgresMoves implements MoveBackend {
 
   retire(
     spec: MoveSpec,
-    { signal }: MoveContext,
+    context: MoveContext,
     how: { readonly withinMs: number; readonly keepsRows: boolean },
   ): Promise<readonly string[]> {
-    return this.#workers.look(spec.from, signal, session => retire(session, spec, how, signal));
+    return this.#workers.look(spec.from, context.signal, session => retire(session, spec, context, how));
   }
 
-  admit(spec: MoveSpec, { signal }: MoveContext): Promise<void> {
-    return this.#workers.look(spec.to, signal, session => admit(session, spec, signal));
+  admit(spec: MoveSpec, context: MoveContext): Promise<void> {
+    return this.#workers.look(spec.to, context.signal, session => admit(session, spec, context));
+  }
+
+  purge(spec: MoveSpec, context: MoveContext): Promise<number> {
+    return this.#workers.look(spec.from, context.signal, session => purge(session, spec, context));
   }
 
   leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {

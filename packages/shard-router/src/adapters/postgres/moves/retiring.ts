@@ -1,22 +1,24 @@
-import { FenceBusyError } from '../../../errors/moves.ts';
-import type { MoveSpec } from '../../../moves/move-backend.ts';
-import { closeGone, lockGone, openGone } from './fence.ts';
+import { FenceBusyError, MoveRefusedError, StaleMoveError } from '../../../errors/moves.ts';
+import type { MoveContext, MoveSpec } from '../../../moves/move-backend.ts';
+import { deleteRows } from './cleaning.ts';
+import { areGone, closeGone, lockGone, openGone } from './gone.ts';
 import { inSlices, relation } from './names.ts';
-import { created, createNotes } from './sessions/session.ts';
+import { relationsOf } from './relations.ts';
+import { createNotes, noting } from './sessions/session.ts';
 import type { SqlSession } from './sessions/sql-session.ts';
-import { busyCodes } from './sessions/unhurried.ts';
+import { busyCodes, unhurried } from './sessions/unhurried.ts';
 
 /**
  * Refuses rows of these slots at their shard from now on. Returns the tables that have some: with such and without `keepsRows`, nothing is
  * changed.
  *
- * @throws FenceBusyError when transactions on the tables take longer than `withinMs`
+ * @throws FenceBusyError when transactions on the tables take longer than `withinMs`; StaleMoveError
  */
 export async function retire(
   session: SqlSession,
   move: MoveSpec,
+  { token, signal }: Pick<MoveContext, 'token' | 'signal'>,
   { withinMs, keepsRows }: { readonly withinMs: number; readonly keepsRows: boolean },
-  signal: AbortSignal,
 ): Promise<readonly string[]> {
   await createNotes(session, signal);
   // Without the lock, under which the tables are read again, in vain or quickly
@@ -26,11 +28,12 @@ export async function retire(
   try {
     return await session.transaction(signal, async () => {
       await session.run(`SET LOCAL statement_timeout = ${Math.max(1, Math.round(withinMs))}`, [], signal);
+      await supersede(session, move, token, signal);
       await lockGone(session, signal);
       await session.run(`LOCK TABLE ${tables.join(', ')} IN SHARE ROW EXCLUSIVE MODE`, [], signal);
       await session.run('SET LOCAL statement_timeout = 0', [], signal);
       const found = await tablesWithRows(session, move, signal);
-      if (found.length === 0 || keepsRows) await closeGone(session, move, signal);
+      if (found.length === 0 || keepsRows) await closeGone(session, move, move.slices, signal);
       return found;
     });
   } catch (error) {
@@ -40,11 +43,54 @@ export async function retire(
   }
 }
 
-/** Lets rows of these slots, which nobody has, be written at a shard. */
-export async function admit(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
-  const [row] = await session.run<{ found: boolean }>(created, [], signal);
-  // Nothing has moved here yet
-  if (row!.found) await openGone(session, move, signal);
+/** Lets rows of these slots, which nobody has, be written at a shard. @throws StaleMoveError */
+export async function admit(
+  session: SqlSession,
+  move: MoveSpec,
+  { token, signal }: Pick<MoveContext, 'token' | 'signal'>,
+): Promise<void> {
+  await createNotes(session, signal);
+  await unhurried(session, signal, async () => {
+    await supersede(session, move, token, signal);
+    await openGone(session, move, signal);
+  });
+}
+
+/**
+ * Deletes the rows of these slots at a shard which refuses them, since it has lost them for good. Each transaction looks whether it still does:
+ * what a move or `admit` has brought back since is somebody's. Returns how many.
+ *
+ * @throws MoveRefusedError when it does not refuse them
+ */
+export async function purge(
+  session: SqlSession,
+  move: MoveSpec,
+  { signal, progress }: Pick<MoveContext, 'signal' | 'progress'>,
+): Promise<number> {
+  await createNotes(session, signal);
+  const refused = async () => {
+    if (await areGone(session, move, signal)) return;
+    const words = `${session.shard} takes writes of them: delete them there as other rows`;
+    throw new MoveRefusedError('rows cannot be purged', [{ kind: 'not_gone', shard: session.shard, words }]);
+  };
+  const deleted = new Map<string, number>();
+  const told = (table: string, rows: number) => {
+    deleted.set(table, rows);
+    progress({ table, rows });
+  };
+  await deleteRows(session, move, await relationsOf(session, move, signal), told, signal, refused);
+  return [...deleted.values()].reduce((sum, rows) => sum + rows, 0);
+}
+
+/** Ends what an earlier holder of the entries has still on its way here. In a transaction. @throws StaleMoveError */
+async function supersede(
+  session: SqlSession,
+  { router }: MoveSpec,
+  token: bigint,
+  signal: AbortSignal,
+): Promise<void> {
+  const noted = await session.run(noting, [`entries of ${router}`, String(token), false], signal);
+  if (noted.length === 0) throw new StaleMoveError('of entries');
 }
 
 /** The tables that have rows of the slots. */

@@ -34,9 +34,10 @@ export async function planOf(
     obstacles.push({ kind: 'memory', shard: move.to, words });
   }
   const warnings = [
-    [move.from, at],
-    [move.to, to],
-  ].flatMap(([shard, facts]) => persistenceWarnings(shard as string, facts as Facts));
+    ...persistenceWarnings(move.from, at),
+    ...persistenceWarnings(move.to, to),
+    ...pairWarnings(move, at, to),
+  ];
   return { obstacles, warnings, tables: [{ table: 'keys', rows, bytes }] };
 }
 
@@ -54,8 +55,8 @@ function nameObstacles({ router }: MoveSpec, { names }: RedisShard, shard: strin
 function serverObstacles(shard: string, facts: Facts): Obstacle[] {
   const found: Obstacle[] = [];
   const add = (kind: string, words: string) => found.push({ kind, shard, words: `${shard} ${words}` });
-  const version = facts.get('redis_version') ?? '';
-  if (Number.parseInt(version, 10) < 7) add('version', `is Redis ${version}: a move needs 7.0 or later`);
+  const { name, version } = programOf(facts);
+  if (Number.parseInt(version, 10) < 7) add('version', `is ${name} ${version}: a move needs 7.0 or later`);
   if (facts.get('redis_mode') === 'cluster')
     add('cluster', 'is a node of a Redis Cluster, which has slots of its own');
   if (facts.get('role') !== 'master') add('replica', 'is a replica: name its primary');
@@ -69,14 +70,42 @@ function serverObstacles(shard: string, facts: Facts): Obstacle[] {
 function pairObstacles({ from, to }: MoveSpec, source: Facts, target: Facts): Obstacle[] {
   if (source.get('run_id') === target.get('run_id'))
     return [{ kind: 'same_server', shard: to, words: `${to} and ${from} are one server` }];
-  const [has, gets] = [source, target].map(facts => facts.get('redis_version') ?? '0') as [string, string];
-  if (!isNewer(has, gets)) return [];
-  const words = `${to} is Redis ${gets}, which cannot restore what ${from} with ${has} dumps: upgrade it first`;
+  const [has, gets] = [programOf(source), programOf(target)];
+  if (restores(gets, has)) return [];
+  const remedy = has.name === gets.name ? 'upgrade it first' : `make it a ${has.name}`;
+  const words = `${to} is ${gets.name} ${gets.version}, which cannot restore what ${from} with ${has.name} ${has.version} dumps: ${remedy}`;
   return [{ kind: 'version', shard: to, words }];
 }
 
+function pairWarnings({ from, to }: MoveSpec, source: Facts, target: Facts): Obstacle[] {
+  const [has, gets] = [programOf(source), programOf(target)];
+  if (restores(has, gets)) return [];
+  const words = `${from} is ${has.name} ${has.version}, which cannot restore what ${to} with ${gets.name} ${gets.version} dumps: what is written there cannot be rolled back`;
+  return [{ kind: 'version', shard: from, words }];
+}
+
+interface Program {
+  readonly name: 'Redis' | 'Valkey';
+  readonly version: string;
+}
+
+/** Each Valkey calls itself Redis 7.2 besides, for clients that know no Valkey. */
+function programOf(facts: Facts): Program {
+  const valkey = facts.get('valkey_version');
+  if (valkey !== undefined) return { name: 'Valkey', version: valkey };
+  return { name: 'Redis', version: facts.get('redis_version') ?? '0' };
+}
+
+/** Whether a server can restore the dumps of another. Those of Valkey before 9 are those of Redis 7.2, which each Valkey knows. */
+function restores(target: Program, source: Program): boolean {
+  if (source.name === target.name) return !isNewer(source.version, target.version);
+  const shared = '7.2';
+  if (source.name === 'Redis') return !isNewer(source.version, shared);
+  return Number.parseInt(source.version, 10) < 9 && !isNewer(shared, target.version);
+}
+
 /** By the first two numbers: the format of dumps changes with no smaller one. */
-export function isNewer(a: string, b: string): boolean {
+function isNewer(a: string, b: string): boolean {
   const [left, right] = [a, b].map(version => version.split('.').map(Number)) as [number[], number[]];
   return left[0]! > right[0]! || (left[0] === right[0] && (left[1] ?? 0) > (right[1] ?? 0));
 }

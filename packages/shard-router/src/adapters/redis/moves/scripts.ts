@@ -148,13 +148,57 @@ return found
 `);
 
 /**
- * As `digests`, of what a value has rather than of how the server keeps it: the order in a set or hash is each server's own. Slow for
- * large values.
+ * As `digests`, of what a value has rather than of how the server keeps it: the order in a set or hash is each server's own, and so is
+ * how a stream is packed. Slow for large values.
  */
 export const contents: Script = stepScript(`
 local function joined(parts)
   for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
   return table.concat(parts)
+end
+local function field(map, name)
+  for j = 1, #map, 2 do if map[j] == name then return map[j + 1] end end
+end
+local function whole(value)
+  if type(value) ~= 'table' then return tostring(value) end
+  local parts = {tostring(#value)}
+  for _, each in ipairs(value) do parts[#parts + 1] = whole(each) end
+  return joined(parts)
+end
+-- Servers write the same score with more or fewer digits
+local function zset(key)
+  local all = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  for j = 2, #all, 2 do all[j] = string.format('%.17g', tonumber(all[j])) end
+  return joined(all)
+end
+local function hash(key)
+  local all, pairs = redis.call('HGETALL', key), {}
+  for first = 1, #all, 2000 do
+    local names = {}
+    for j = first, math.min(first + 1998, #all), 2 do names[#names + 1] = all[j] end
+    -- Refused by a server before Redis 7.4 or Valkey 9, where no field expires
+    local times = redis.pcall('HPEXPIRETIME', key, 'FIELDS', #names, unpack(names))
+    for j, name in ipairs(names) do
+      local at = times[j] or -1
+      pairs[#pairs + 1] = joined({name, all[first + 2 * j - 1], at > 0 and tostring(at) or ''})
+    end
+  end
+  table.sort(pairs)
+  return joined(pairs)
+end
+local function stream(key)
+  local all = redis.call('XINFO', 'STREAM', key, 'FULL', 'COUNT', 0)
+  local parts = {}
+  for _, name in ipairs({'last-generated-id', 'max-deleted-entry-id', 'entries-added', 'entries'}) do
+    parts[#parts + 1] = whole(field(all, name))
+  end
+  for _, group in ipairs(field(all, 'groups')) do
+    for _, name in ipairs({'name', 'last-delivered-id', 'entries-read', 'pending'}) do
+      parts[#parts + 1] = whole(field(group, name))
+    end
+    for _, consumer in ipairs(field(group, 'consumers')) do parts[#parts + 1] = field(consumer, 'name') end
+  end
+  return joined(parts)
 end
 local now = redis.call('TIME')
 local found = {now[1] .. string.format('%03d', math.floor(now[2] / 1000))}
@@ -166,16 +210,13 @@ for i = 6, #ARGV do
   if kind == 'none' then text = ''
   elseif kind == 'string' then text = redis.call('GET', key)
   elseif kind == 'list' then text = joined(redis.call('LRANGE', key, 0, -1))
-  elseif kind == 'zset' then text = joined(redis.call('ZRANGE', key, 0, -1, 'WITHSCORES'))
+  elseif kind == 'zset' then text = zset(key)
   elseif kind == 'set' then
     local all = redis.call('SMEMBERS', key)
     table.sort(all)
     text = joined(all)
-  elseif kind == 'hash' then
-    local all, pairs = redis.call('HGETALL', key), {}
-    for j = 1, #all, 2 do pairs[#pairs + 1] = joined({all[j], all[j + 1]}) end
-    table.sort(pairs)
-    text = joined(pairs)
+  elseif kind == 'hash' then text = hash(key)
+  elseif kind == 'stream' then text = stream(key)
   else text = redis.call('DUMP', key) end
   found[#found + 1] = kind == 'none' and '' or kind .. redis.sha1hex(text)
   found[#found + 1] = tostring(redis.call('PEXPIRETIME', key))

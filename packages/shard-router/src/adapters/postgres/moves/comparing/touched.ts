@@ -1,9 +1,9 @@
 import type { MoveSpec } from '../../../../moves/move-backend.ts';
-import { dropTriggers } from '../fence.ts';
 import { identifier, inSlices, literal, relation, schema } from '../names.ts';
 import type { RelationRow } from '../relations.ts';
 import type { SqlSession } from '../sessions/sql-session.ts';
 import { unhurried } from '../sessions/unhurried.ts';
+import { dropTriggers } from '../triggers.ts';
 import { keyOf, settingsFor } from './row-keys.ts';
 
 /** Rows that were written since verifying began, by their primary keys, each as a list of JSON. */

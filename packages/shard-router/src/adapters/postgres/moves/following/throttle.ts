@@ -1,8 +1,8 @@
 import type { MoveSpec } from '../../../../moves/move-backend.ts';
-import { dropTriggers } from '../fence.ts';
 import { inSlices, nameOf, relation, schema } from '../names.ts';
 import type { SqlSession } from '../sessions/sql-session.ts';
 import { unhurried } from '../sessions/unhurried.ts';
+import { dropTriggers } from '../triggers.ts';
 
 /** Rows are counted for so long between two pauses, in seconds. */
 const stepSeconds = 0.05;

@@ -1,6 +1,6 @@
 import type { MovePlan, MoveSpec, Obstacle } from '../../../../moves/move-backend.ts';
 import { gidPrefix } from '../../../../two-phase/names.ts';
-import { rowsAtTarget } from '../claiming.ts';
+import { obstaclesAtTarget } from '../claiming.ts';
 import { prefix } from '../names.ts';
 import { type RelationRow, relationsOf } from '../relations.ts';
 import type { SqlSession } from '../sessions/sql-session.ts';
@@ -79,7 +79,7 @@ export async function planOf(
     obstacles.push(...(await leavingKeys(source, target, here, there, signal)));
   if (obstacles.length === 0) {
     obstacles.push(...(await schemaDrift(source, target, here, there, signal)));
-    obstacles.push(...(await rowsAtTarget(move, target, signal)));
+    obstacles.push(...(await obstaclesAtTarget(move, target, signal)));
   }
   // Ranges and entries of a directory are of any size, and slots that were cut are none: where they are not by hash, a guess
   const share = move.slices.reduce((sum, { from, to }) => sum + to - from, 0) / move.slots;
