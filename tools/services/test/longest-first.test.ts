@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { TestSpecification, Vitest } from 'vitest/node';
 import { temporaryDirectory } from '../src/index.ts';
-import LongestFirst from '../src/tests/longest-first.ts';
+import LongestFirst from '../src/tests/runs/longest-first.ts';
 
 it('begins with what took longest, and takes what is new for as long as what it imports of tests', async () => {
   const root = temporaryDirectory('order');

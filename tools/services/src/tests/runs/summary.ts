@@ -1,6 +1,6 @@
 import { writeFileSync, writeSync } from 'node:fs';
 import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
-import './skip-reason.ts';
+import '../skip-reason.ts';
 
 const noReason = 'no reason given';
 

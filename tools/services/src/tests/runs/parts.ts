@@ -30,7 +30,7 @@ const outside = new Set([
   ].map(name => `node:${name}`),
 ]);
 
-const services = join(import.meta.dirname, '..', '/');
+const services = join(import.meta.dirname, '../..', '/');
 
 /** Replaced timers, globals and modules; the environment, warnings and memory of the process; channels that everybody publishes on. */
 const ofProcess =
