@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { gidOf, newId } from '../../src/two-phase/names.ts';
-import { SqlLedger } from '../../src/two-phase/sql-ledger.ts';
-import { context, fill, lowerHalf, names, type TwoShards, twoShards } from './shards.ts';
+import { gidOf, newId } from '../../../src/two-phase/names.ts';
+import { SqlLedger } from '../../../src/two-phase/sql-ledger.ts';
+import { context, fill, lowerHalf, names, type TwoShards, twoShards } from '../shards.ts';
 
 const mine = names(3, 'lower');
 const others = names(3, 'upper');

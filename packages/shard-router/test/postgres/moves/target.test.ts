@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { context, counts, fill, lowerHalf, names, type TwoShards, twoShards } from './shards.ts';
+import { context, counts, fill, lowerHalf, names, type TwoShards, twoShards } from '../shards.ts';
 
 const lower = names(5, 'lower');
 const refused = {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { eventText } from '../src/cli/lines.ts';
-import type { MoveEvent } from '../src/moves/events.ts';
-import { Progress } from '../src/moves/running/progress.ts';
+import { eventText } from '../../src/cli/lines.ts';
+import type { MoveEvent } from '../../src/moves/events.ts';
+import { Progress } from '../../src/moves/running/progress.ts';
 
 it('a run says how many rows there are, at which rate, how long it takes, and how far the target is behind; so does the terminal', async () => {
   let now = 0;

@@ -4,8 +4,8 @@ import { postgresServers } from '@ashlar/replica-failover/postgres';
 import { memoryStore } from '@ashlar/store';
 import pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { ShardRouter } from '../../src/index.ts';
-import { databases } from './databases.ts';
+import { ShardRouter } from '../../../src/index.ts';
+import { databases } from '../databases.ts';
 
 const names = ['one', 'two'] as const;
 const tables = {

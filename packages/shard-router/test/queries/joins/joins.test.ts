@@ -1,7 +1,7 @@
 import { memoryStore } from '@ashlar/store';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { CrossShardError, InvalidQueryError, InvalidValueError, ShardRouter } from '../../src/index.ts';
-import { backends, tables } from './orders.ts';
+import { CrossShardError, InvalidQueryError, InvalidValueError, ShardRouter } from '../../../src/index.ts';
+import { backends, tables } from '../orders.ts';
 
 describe.each(backends)('joins on the shards: %s', (_, shards) => {
   const store = memoryStore();

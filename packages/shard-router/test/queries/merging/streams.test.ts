@@ -2,8 +2,8 @@ import type { Executor } from '@ashlar/replica-failover/executor';
 import { memoryStore } from '@ashlar/store';
 import type pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { InvalidQueryError, ShardFailedError, ShardRouter } from '../../src/index.ts';
-import { databases, shardNames } from './databases.ts';
+import { InvalidQueryError, ShardFailedError, ShardRouter } from '../../../src/index.ts';
+import { databases, shardNames } from '../databases.ts';
 
 const tables = {
   events: {

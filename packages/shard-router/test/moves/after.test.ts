@@ -1,10 +1,10 @@
 import { ManualClock } from '@ashlar/core/testing';
 import { describe, expect, it } from 'vitest';
-import { memoryMoves } from '../src/memory/memory-moves.ts';
-import type { MoveEvent } from '../src/moves/events.ts';
-import type { MoveBackend } from '../src/moves/move-backend.ts';
-import { altered } from './support/altered.ts';
-import { movingShards } from './support/moving-shards.ts';
+import { memoryMoves } from '../../src/memory/memory-moves.ts';
+import type { MoveEvent } from '../../src/moves/events.ts';
+import type { MoveBackend } from '../../src/moves/move-backend.ts';
+import { altered } from '../support/altered.ts';
+import { movingShards } from '../support/moving-shards.ts';
 
 const request = { kind: 'merge', shards: ['a'], into: 'b' } as const;
 

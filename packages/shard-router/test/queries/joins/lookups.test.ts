@@ -1,7 +1,7 @@
 import { memoryStore } from '@ashlar/store';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CrossShardError, InvalidQueryError, ShardRouter } from '../../src/index.ts';
-import { backends, tables } from './orders.ts';
+import { CrossShardError, InvalidQueryError, ShardRouter } from '../../../src/index.ts';
+import { backends, tables } from '../orders.ts';
 
 describe.each(backends)('look-up joins: %s', (_, shards) => {
   const store = memoryStore();

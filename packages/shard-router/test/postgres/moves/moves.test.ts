@@ -1,8 +1,8 @@
 import { eventually, within } from '@workspace/services';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { PostgresMoves } from '../../src/adapters/postgres/moves/postgres-moves.ts';
-import type { MoveSpec } from '../../src/moves/move-backend.ts';
-import { backwards, context, counts, fill, lowerHalf, names, type TwoShards, twoShards } from './shards.ts';
+import type { PostgresMoves } from '../../../src/adapters/postgres/moves/postgres-moves.ts';
+import type { MoveSpec } from '../../../src/moves/move-backend.ts';
+import { backwards, context, counts, fill, lowerHalf, names, type TwoShards, twoShards } from '../shards.ts';
 
 const lower = names(50, 'lower');
 const upper = names(50, 'upper');

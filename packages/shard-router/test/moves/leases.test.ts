@@ -2,12 +2,12 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { ManualClock } from '@ashlar/core/testing';
 import { getJson, type Store, setJson } from '@ashlar/store';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { LostCopyError, MoveAbortedError } from '../src/errors/moves.ts';
-import type { ShardMap } from '../src/map/shard-map.ts';
-import { memoryMoves } from '../src/memory/memory-moves.ts';
-import type { MemoryClient } from '../src/memory/memory-shard.ts';
-import { altered } from './support/altered.ts';
-import { movingShards, noteOf, put, tenantsOn } from './support/moving-shards.ts';
+import { LostCopyError, MoveAbortedError } from '../../src/errors/moves.ts';
+import type { ShardMap } from '../../src/map/shard-map.ts';
+import { memoryMoves } from '../../src/memory/memory-moves.ts';
+import type { MemoryClient } from '../../src/memory/memory-shard.ts';
+import { altered } from '../support/altered.ts';
+import { movingShards, noteOf, put, tenantsOn } from '../support/moving-shards.ts';
 
 const mapKey = 'shards:shards:map';
 

@@ -1,9 +1,9 @@
 import { eventually } from '@workspace/services';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { PostgresMoves } from '../../src/adapters/postgres/moves/postgres-moves.ts';
-import type { MoveSpec } from '../../src/moves/move-backend.ts';
-import { altered } from '../support/altered.ts';
-import { context, counts, fill, lowerHalf, moverOf, names, type TwoShards, twoShards } from './shards.ts';
+import type { PostgresMoves } from '../../../src/adapters/postgres/moves/postgres-moves.ts';
+import type { MoveSpec } from '../../../src/moves/move-backend.ts';
+import { altered } from '../../support/altered.ts';
+import { context, counts, fill, lowerHalf, moverOf, names, type TwoShards, twoShards } from '../shards.ts';
 
 const lower = names(5, 'lower');
 const request = { kind: 'merge', shards: ['one'], into: 'two' } as const;

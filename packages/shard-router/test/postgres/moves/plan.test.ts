@@ -1,9 +1,9 @@
 import { startPostgres } from '@workspace/services';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { postgresMoves } from '../../src/adapters/postgres.ts';
-import type { MoveSpec } from '../../src/moves/move-backend.ts';
-import { context, fill, lowerHalf, names, type TwoShards, twoShards } from './shards.ts';
+import { postgresMoves } from '../../../src/adapters/postgres.ts';
+import type { MoveSpec } from '../../../src/moves/move-backend.ts';
+import { context, fill, lowerHalf, names, type TwoShards, twoShards } from '../shards.ts';
 
 const signal = () => AbortSignal.timeout(20_000);
 

@@ -1,6 +1,6 @@
 import { eventually } from '@workspace/services';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { context, counts, fill, lowerHalf, names, type TwoShards, twoShards } from './shards.ts';
+import { context, counts, fill, lowerHalf, names, type TwoShards, twoShards } from '../shards.ts';
 
 const lower = names(100, 'lower');
 const upper = names(100, 'upper');

@@ -1,9 +1,9 @@
 import { ManualClock } from '@ashlar/core/testing';
 import { expect, it } from 'vitest';
-import { memoryMoves } from '../src/memory/memory-moves.ts';
-import { memoryShards } from '../src/memory/memory-shard.ts';
-import type { MoveContext, MoveSpec } from '../src/moves/move-backend.ts';
-import { put, tables } from './support/moving-shards.ts';
+import { memoryMoves } from '../../src/memory/memory-moves.ts';
+import { memoryShards } from '../../src/memory/memory-shard.ts';
+import type { MoveContext, MoveSpec } from '../../src/moves/move-backend.ts';
+import { put, tables } from '../support/moving-shards.ts';
 
 const context: MoveContext = { token: 1n, signal: new AbortController().signal, progress() {} };
 

@@ -1,13 +1,13 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { touched } from '../../src/adapters/postgres/moves/comparing/touched.ts';
+import { touched } from '../../../src/adapters/postgres/moves/comparing/touched.ts';
 import {
   compareAll,
   compareTouched,
   type Sides,
-} from '../../src/adapters/postgres/moves/comparing/verifying.ts';
-import { type Work, Workers } from '../../src/adapters/postgres/moves/sessions/workers.ts';
-import { context, fill, lowerHalf, names, type TwoShards, twoShards } from './shards.ts';
+} from '../../../src/adapters/postgres/moves/comparing/verifying.ts';
+import { type Work, Workers } from '../../../src/adapters/postgres/moves/sessions/workers.ts';
+import { context, fill, lowerHalf, names, type TwoShards, twoShards } from '../shards.ts';
 
 const lower = names(10, 'lower');
 const [toggled, slow, quick, other] = lower as [string, string, string, string];

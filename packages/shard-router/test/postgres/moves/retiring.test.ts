@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { MoveSpec } from '../../src/moves/move-backend.ts';
-import { context, lowerHalf, type TwoShards, twoShards } from './shards.ts';
+import type { MoveSpec } from '../../../src/moves/move-backend.ts';
+import { context, lowerHalf, type TwoShards, twoShards } from '../shards.ts';
 
 describe('slots that are retired at a database of PostgreSQL', () => {
   let shards: TwoShards;

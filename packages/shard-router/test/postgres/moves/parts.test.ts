@@ -1,12 +1,12 @@
 import { memoryStore } from '@ashlar/store';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FenceBusyError } from '../../src/errors/moves.ts';
-import { firstMap, type LayoutSpec } from '../../src/map/first-map.ts';
-import { Maps } from '../../src/map/maps.ts';
-import { Mover } from '../../src/moves/mover.ts';
-import type { MoveRequest } from '../../src/moves/planner.ts';
-import { counts, lowerHalf, type TwoShards, twoShards } from './shards.ts';
+import { FenceBusyError } from '../../../src/errors/moves.ts';
+import { firstMap, type LayoutSpec } from '../../../src/map/first-map.ts';
+import { Maps } from '../../../src/map/maps.ts';
+import { Mover } from '../../../src/moves/mover.ts';
+import type { MoveRequest } from '../../../src/moves/planner.ts';
+import { counts, lowerHalf, type TwoShards, twoShards } from '../shards.ts';
 
 const { tables } = lowerHalf('any');
 

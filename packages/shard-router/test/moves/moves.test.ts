@@ -1,12 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { CutoverError, MoveAbortedError, MoveRefusedError, MoverClosedError } from '../src/errors/moves.ts';
-import { WriteHeldError, WrongShardError } from '../src/errors/routing.ts';
-import { memoryMoves } from '../src/memory/memory-moves.ts';
-import type { MemoryShard } from '../src/memory/memory-shard.ts';
-import type { MoveEvent } from '../src/moves/events.ts';
-import type { MoveBackend, MoveContext } from '../src/moves/move-backend.ts';
-import { altered } from './support/altered.ts';
-import { clear, everything, movingShards, noteOf, put, rowsOf, tenantsOn } from './support/moving-shards.ts';
+import {
+  CutoverError,
+  MoveAbortedError,
+  MoveRefusedError,
+  MoverClosedError,
+} from '../../src/errors/moves.ts';
+import { WriteHeldError, WrongShardError } from '../../src/errors/routing.ts';
+import { memoryMoves } from '../../src/memory/memory-moves.ts';
+import type { MemoryShard } from '../../src/memory/memory-shard.ts';
+import type { MoveEvent } from '../../src/moves/events.ts';
+import type { MoveBackend, MoveContext } from '../../src/moves/move-backend.ts';
+import { altered } from '../support/altered.ts';
+import { clear, everything, movingShards, noteOf, put, rowsOf, tenantsOn } from '../support/moving-shards.ts';
 
 const only = <T>(list: readonly T[]): readonly [T] => {
   expect(list).toHaveLength(1);

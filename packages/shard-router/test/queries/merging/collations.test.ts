@@ -4,9 +4,9 @@ import { postgresServers } from '@ashlar/replica-failover/postgres';
 import { memoryStore } from '@ashlar/store';
 import pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { CollationError, InvalidQueryError, memoryShards, ShardRouter } from '../../src/index.ts';
-import type { MissingShard } from '../../src/queries/merging/scatter.ts';
-import { databases, shardNames } from './databases.ts';
+import { CollationError, InvalidQueryError, memoryShards, ShardRouter } from '../../../src/index.ts';
+import type { MissingShard } from '../../../src/queries/merging/scatter.ts';
+import { databases, shardNames } from '../databases.ts';
 
 const tables = {
   people: {
