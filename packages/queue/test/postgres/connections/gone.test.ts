@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { messages, Queue } from '../../src/index.ts';
-import { QueueTables } from './queue-tables.ts';
+import { messages, Queue } from '../../../src/index.ts';
+import { QueueTables } from '../queue-tables.ts';
 
 const soon = { timeout: 30_000 };
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { DueFloors } from '../../src/adapters/postgres/claiming/due-floors.ts';
+import { DueFloors } from '../../../src/adapters/postgres/claiming/due-floors.ts';
 
 const all = '-infinity';
 const at = (second: number) => new Date(Date.UTC(2026, 10, 29, 2, 0, second)).toISOString();

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { redisStreams } from '../src/adapters/redis-streams.ts';
-import { outbox } from '../src/outbox.ts';
+import { redisStreams } from '../../src/adapters/redis-streams.ts';
+import { outbox } from '../../src/outbox.ts';
 
 export interface OutboxSettings {
   readonly postgres: number;

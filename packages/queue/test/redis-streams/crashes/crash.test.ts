@@ -2,9 +2,9 @@ import { eventually, startRedis } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
-import { redisStreams } from '../../src/adapters/redis-streams.ts';
-import type { Driver } from '../../src/index.ts';
-import { group, message, read, soon, topic } from './site.ts';
+import { redisStreams } from '../../../src/adapters/redis-streams.ts';
+import type { Driver } from '../../../src/index.ts';
+import { group, message, read, soon, topic } from '../site.ts';
 
 const keyed = (text: string, key: string) => message(text, { deduplication: { key, mode: 'simple' } });
 

@@ -1,6 +1,6 @@
 import { describeWith } from '@workspace/services/vitest';
 import { expect, it } from 'vitest';
-import { group, message, read, StreamsSite, soon, topic } from './site.ts';
+import { group, message, read, StreamsSite, soon, topic } from '../site.ts';
 
 describeWith([{ own: 'redis' }], 'a lease on Redis Streams that has ended', () => {
   const site = new StreamsSite();

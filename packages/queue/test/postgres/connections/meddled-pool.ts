@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { PoolClientLike, PoolLike } from '../../src/transactions/pool.ts';
+import type { PoolClientLike, PoolLike } from '../../../src/transactions/pool.ts';
 
 type Answer = ReturnType<PoolClientLike['query']>;
 /** What becomes of a statement. */

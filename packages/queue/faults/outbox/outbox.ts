@@ -3,10 +3,10 @@ import { Peer } from '@workspace/faults';
 import { startPostgres, startRedis, within } from '@workspace/services';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { redisStreams } from '../src/adapters/redis-streams.ts';
-import { messages, Queue } from '../src/index.ts';
-import { outbox } from '../src/outbox.ts';
-import { type Fault, type Finding, Tally } from './fault.ts';
+import { redisStreams } from '../../src/adapters/redis-streams.ts';
+import { messages, Queue } from '../../src/index.ts';
+import { outbox } from '../../src/outbox.ts';
+import { type Fault, type Finding, Tally } from '../fault.ts';
 import type { OutboxMessage, OutboxSettings } from './outbox-process.ts';
 
 const keys = 5;

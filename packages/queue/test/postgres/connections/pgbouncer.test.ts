@@ -9,11 +9,11 @@ import {
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { Sessions } from '../../src/adapters/postgres/sessions.ts';
-import { group, message, Reader, send, times, topic } from '../../src/conformance/subject.ts';
-import { queueConformance } from '../../src/conformance.ts';
-import { runOne, type Session, transact } from '../../src/transactions/pool.ts';
-import { postgresCapabilities, QueueTables } from './queue-tables.ts';
+import { Sessions } from '../../../src/adapters/postgres/sessions.ts';
+import { group, message, Reader, send, times, topic } from '../../../src/conformance/subject.ts';
+import { queueConformance } from '../../../src/conformance.ts';
+import { runOne, type Session, transact } from '../../../src/transactions/pool.ts';
+import { postgresCapabilities, QueueTables } from '../queue-tables.ts';
 
 const soon = { withinMs: 20_000 };
 

@@ -2,9 +2,9 @@ import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { messages, Queue } from '../../src/index.ts';
+import { messages, Queue } from '../../../src/index.ts';
+import { QueueTables } from '../queue-tables.ts';
 import { meddled } from './meddled-pool.ts';
-import { QueueTables } from './queue-tables.ts';
 
 const soon = { withinMs: 20_000 };
 const bytes = Uint8Array.from({ length: 256 }, (_, at) => at);

@@ -2,10 +2,10 @@ import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { Sessions } from '../../src/adapters/postgres/sessions.ts';
-import type { PostgresDriver } from '../../src/adapters/postgres.ts';
-import { group, message, send, times, topic } from '../../src/conformance/subject.ts';
-import { QueueTables } from './queue-tables.ts';
+import { Sessions } from '../../../src/adapters/postgres/sessions.ts';
+import type { PostgresDriver } from '../../../src/adapters/postgres.ts';
+import { group, message, send, times, topic } from '../../../src/conformance/subject.ts';
+import { QueueTables } from '../queue-tables.ts';
 
 /** Blocks that a call of a statement reads, wherever they come from: no figure of time. */
 interface Cost {

@@ -2,8 +2,8 @@ import { type Bench, figures, inTable, median, noiseFloor } from '@workspace/ben
 import { startRedis } from '@workspace/services';
 import { Queue as Bull, Worker as BullWorker } from 'bullmq';
 import { Redis } from 'ioredis';
-import { redisStreams } from '../src/adapters/redis-streams.ts';
-import { messages, Queue } from '../src/index.ts';
+import { redisStreams } from '../../src/adapters/redis-streams.ts';
+import { messages, Queue } from '../../src/index.ts';
 import { type Cost, costOf } from './redis-cost.ts';
 
 const count = 10_000;

@@ -1,4 +1,4 @@
-import { TableShapeError } from '../errors.ts';
+import { TableShapeError } from '../../errors.ts';
 import { literal } from './table-name.ts';
 
 /** A table and its columns, each with its type as the server writes it. */

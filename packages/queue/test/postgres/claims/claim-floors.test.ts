@@ -1,10 +1,10 @@
 import { type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { ClaimFloors } from '../../src/adapters/postgres/claiming/claim-floors.ts';
-import type { PostgresDriver } from '../../src/adapters/postgres.ts';
-import { group, message, Reader, send, topic } from '../../src/conformance/subject.ts';
-import { QueueTables } from './queue-tables.ts';
+import { ClaimFloors } from '../../../src/adapters/postgres/claiming/claim-floors.ts';
+import type { PostgresDriver } from '../../../src/adapters/postgres.ts';
+import { group, message, Reader, send, topic } from '../../../src/conformance/subject.ts';
+import { QueueTables } from '../queue-tables.ts';
 
 /** Until claims begin behind what is settled, also while a transaction that has written is open. */
 const movedMs = 2_500;

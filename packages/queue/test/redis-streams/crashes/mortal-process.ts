@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
-import { redisStreams } from '../../src/adapters/redis-streams.ts';
-import type { ConsumeOptions } from '../../src/index.ts';
+import { redisStreams } from '../../../src/adapters/redis-streams.ts';
+import type { ConsumeOptions } from '../../../src/index.ts';
 
 /** A consumer that settles its messages in every way, in turn, and says of each that it has it. */
 export interface MortalOptions {

@@ -13,7 +13,7 @@ describeWith([{ own: 'redis' }], 'a process with a driver over Redis Streams', (
   afterAll(() => server?.stop());
 
   it('ends after its last call without a subscription', async () => {
-    const args = programArgs(new URL('../fixtures/publishing.ts', import.meta.url), server.url);
+    const args = programArgs(new URL('../../fixtures/publishing.ts', import.meta.url), server.url);
     // One that does not end by itself is ended, and the promise rejects
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 40_000 });
     expect(stdout.trim().split('\n')).toEqual(['published', 'ended']);

@@ -2,9 +2,9 @@ import { eventually, type Postgres, startPostgres, startTcpProxy, type TcpProxy 
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { group, message, Reader, send, times, topic } from '../../src/conformance/subject.ts';
+import { group, message, Reader, send, times, topic } from '../../../src/conformance/subject.ts';
+import { QueueTables } from '../queue-tables.ts';
 import { type Meddle, meddled, silence } from './meddled-pool.ts';
-import { QueueTables } from './queue-tables.ts';
 
 const never = 600_000;
 const soon = { withinMs: 20_000 };
