@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os';
 import { defineConfig, type Plugin, type TestProjectInlineConfiguration } from 'vitest/config';
 import { markdownTests } from './tools/markdown-tests/src/index.ts';
 import { installConsent } from './tools/services/src/programs/consent.ts';
-import { partTests } from './tools/services/src/tests/parts.ts';
+import LongestFirst from './tools/services/src/tests/runs/longest-first.ts';
+import { partTests } from './tools/services/src/tests/runs/parts.ts';
 
 // Packages are tested on their sources: the custom condition is first in every package's `exports`. vitest hands
 // the list to Node as well; with `import` or `module` in it, a `require` inside a library would get an ES module.
@@ -42,7 +43,7 @@ export default defineConfig({
         name: 'computing',
         include: computing,
         isolate: false,
-        setupFiles: './tools/services/src/tests/left-behind.ts',
+        setupFiles: './tools/services/src/tests/runs/left-behind.ts',
         maxWorkers: cores,
         testTimeout: 30_000,
       }),
@@ -54,11 +55,12 @@ export default defineConfig({
         installConsent(),
       ]),
     ],
+    sequence: { sequencer: LongestFirst },
     reporters: [
       'default',
       ...(GITHUB_ACTIONS === 'true' ? ['github-actions'] : []),
-      './tools/services/src/tests/slowest.ts',
-      './tools/services/src/tests/summary.ts',
+      './tools/services/src/tests/runs/slowest.ts',
+      './tools/services/src/tests/runs/summary.ts',
     ],
   },
 });

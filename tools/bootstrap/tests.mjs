@@ -36,7 +36,7 @@ export async function runTests(vitest) {
 }
 
 /**
- * What the reporter in tools/services/src/tests/summary.ts says of a run.
+ * What the reporter in tools/services/src/tests/runs/summary.ts says of a run.
  *
  * @typedef {{ passed: number, failed: number, skipped: number }} Tally
  * @typedef {Tally & { names: string[] }} Failure

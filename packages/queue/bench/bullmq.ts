@@ -4,7 +4,7 @@ import { Queue as Bull, Worker as BullWorker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { bullmq } from '../src/adapters/bullmq.ts';
 import { messages, Queue } from '../src/index.ts';
-import { type Cost, costOf } from './redis-cost.ts';
+import { type Cost, costOf } from './redis/redis-cost.ts';
 
 const count = 5_000;
 const rounds = 5;

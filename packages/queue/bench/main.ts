@@ -6,7 +6,7 @@ import { natsBenches } from './nats.ts';
 import { outboxes } from './outbox.ts';
 import { postgresBenches } from './postgres.ts';
 import { rabbitmqBenches } from './rabbitmq.ts';
-import { redis } from './redis.ts';
+import { redis } from './redis/redis.ts';
 import { tenants } from './tenants/tenants.ts';
 import { zeromqBenches } from './zeromq.ts';
 

@@ -2,7 +2,7 @@ import { main } from '@workspace/faults';
 import { backlogFaults } from './backlog.ts';
 import { report } from './fault.ts';
 import { faults, longFaults, noticedWithinMs, resumedWithinMs } from './faults.ts';
-import { outboxFaults } from './outbox.ts';
+import { outboxFaults } from './outbox/outbox.ts';
 import { snapshotFaults } from './snapshot.ts';
 
 await main({

@@ -18,7 +18,7 @@ import { topicName } from './names.ts';
 import { OutboxDriver } from './outbox/outbox-driver.ts';
 import { creation } from './outbox/table.ts';
 import { type PoolLike, poolRule, requiredPool } from './transactions/pool.ts';
-import { tableName } from './transactions/table-name.ts';
+import { tableName } from './transactions/tables/table-name.ts';
 
 export type { OutboxLag } from './outbox/monitor.ts';
 export type { OutboxDriver, OutboxSnapshot } from './outbox/outbox-driver.ts';

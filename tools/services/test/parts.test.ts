@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { temporaryDirectory } from '../src/index.ts';
-import { partTests } from '../src/tests/parts.ts';
+import { partTests } from '../src/tests/runs/parts.ts';
 
 function partsOf(files: Record<string, string>) {
   const root = temporaryDirectory('parts');

@@ -13,7 +13,7 @@ import {
 } from '../driver.ts';
 import { InvalidPayloadError, QueueClosedError } from '../errors.ts';
 import { Bell } from '../transactions/bell.ts';
-import { checkShapes, shapeQuery } from '../transactions/table-shape.ts';
+import { checkShapes, shapeQuery } from '../transactions/tables/table-shape.ts';
 import { isDataFault, textFault } from '../transactions/texts.ts';
 import { transactionOf } from '../transactions/transaction.ts';
 import { ClaimWatch } from './postgres/claiming/claim-watch.ts';

@@ -1,6 +1,6 @@
 import { lockNumber } from '../transactions/key-locks.ts';
-import { hashNumber, type TableName } from '../transactions/table-name.ts';
-import type { ExpectedTable } from '../transactions/table-shape.ts';
+import { hashNumber, type TableName } from '../transactions/tables/table-name.ts';
+import type { ExpectedTable } from '../transactions/tables/table-shape.ts';
 import { timeText } from '../transactions/time-text.ts';
 
 /** The most records that are deleted at once. */

@@ -11,7 +11,7 @@ import {
 } from '@ashlar/core';
 import type { Store } from '@ashlar/store';
 import { type PoolLike, poolRule } from '../transactions/pool.ts';
-import { type TableName, tableName } from '../transactions/table-name.ts';
+import { type TableName, tableName } from '../transactions/tables/table-name.ts';
 import type { KeyOf } from './once.ts';
 
 export interface StoreIdempotencyOptions {

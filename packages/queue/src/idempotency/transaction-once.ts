@@ -2,8 +2,8 @@ import type { Clock } from '@ashlar/core';
 import type { Running } from '../consuming/context.ts';
 import { IdempotencyConflictError, OnceUnavailableError } from '../errors.ts';
 import { lend, type PoolLike, transact } from '../transactions/pool.ts';
-import { existence } from '../transactions/table-name.ts';
-import { checkShapes, shapeQuery } from '../transactions/table-shape.ts';
+import { existence } from '../transactions/tables/table-name.ts';
+import { checkShapes, shapeQuery } from '../transactions/tables/table-shape.ts';
 import { isDataFault } from '../transactions/texts.ts';
 import { type SqlTransaction, transactionOf } from '../transactions/transaction.ts';
 import {

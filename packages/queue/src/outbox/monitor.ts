@@ -2,7 +2,7 @@ import type { Clock } from '@ashlar/core';
 import { channels } from '../diagnostics.ts';
 import { asked } from '../transactions/failures.ts';
 import { type PoolLike, transact } from '../transactions/pool.ts';
-import type { TableName } from '../transactions/table-name.ts';
+import type { TableName } from '../transactions/tables/table-name.ts';
 import { lag, longest } from './statements.ts';
 
 /** What waits in the outbox. */

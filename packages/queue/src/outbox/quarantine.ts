@@ -3,7 +3,7 @@ import type { GroupStats } from '../driver.ts';
 import { inChunks } from '../transactions/chunks.ts';
 import { asked } from '../transactions/failures.ts';
 import { type PoolLike, transact } from '../transactions/pool.ts';
-import type { TableName } from '../transactions/table-name.ts';
+import type { TableName } from '../transactions/tables/table-name.ts';
 import { timeText } from '../transactions/time-text.ts';
 
 interface Parts {

@@ -3,7 +3,7 @@ import type { Driver } from '../driver.ts';
 import { QueueTimeoutError, QueueUnavailableError } from '../errors.ts';
 import { forgotten, stateOf } from '../transactions/failures.ts';
 import { type PoolLike, runOne, type Session, transact } from '../transactions/pool.ts';
-import type { TableName } from '../transactions/table-name.ts';
+import type { TableName } from '../transactions/tables/table-name.ts';
 import { type FoundFloors, LaneFloors } from './lane-floors.ts';
 import { PausedTopics } from './paused-topics.ts';
 import { keptPlans, RelayStatements, rowsOfLane } from './statements.ts';

@@ -1,6 +1,6 @@
 import { horizon } from '../transactions/horizon.ts';
 import { lockNumber } from '../transactions/key-locks.ts';
-import { hashNumber, literal, type TableName } from '../transactions/table-name.ts';
+import { hashNumber, literal, type TableName } from '../transactions/tables/table-name.ts';
 import { laneCount } from './table.ts';
 
 /** How many lanes a relay takes at once, so that others find some too. */

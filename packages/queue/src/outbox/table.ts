@@ -1,7 +1,7 @@
 import type { OutgoingMessage, PublishSettings } from '../driver.ts';
 import { writerLock, writerLocks } from '../transactions/key-locks.ts';
-import { hashNumber, type TableName } from '../transactions/table-name.ts';
-import type { ExpectedTable } from '../transactions/table-shape.ts';
+import { hashNumber, type TableName } from '../transactions/tables/table-name.ts';
+import type { ExpectedTable } from '../transactions/tables/table-shape.ts';
 import type { SqlTransaction } from '../transactions/transaction.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { literal } from './table-name.ts';
+import { literal } from './tables/table-name.ts';
 
 /** What the columns of `horizon` answer. */
 export interface Look {

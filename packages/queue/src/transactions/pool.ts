@@ -1,7 +1,7 @@
 import { objectWith, type Rule, refused, required, withDeadline } from '@ashlar/core';
 import { QueueTimeoutError, TransactionEndedError } from '../errors.ts';
-import type { ColumnTypes } from './column-types.ts';
 import { failed, stateOf } from './failures.ts';
+import type { ColumnTypes } from './tables/column-types.ts';
 import type { Row } from './transaction.ts';
 
 /** The part of `pg`'s Pool that is used; `pg` 8.11 and later fits, and so does a wrapper of it. */

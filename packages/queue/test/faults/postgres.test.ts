@@ -1,5 +1,5 @@
 import { describeWith } from '@workspace/services/vitest';
-import { outboxFaults } from '../../faults/outbox.ts';
+import { outboxFaults } from '../../faults/outbox/outbox.ts';
 import { testFault, testFaultsOf } from './kinds.ts';
 
 testFaultsOf(['postgres'], 3);

@@ -8,7 +8,7 @@ import {
 import { describeWith } from '@workspace/services/vitest';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { meddled } from '../postgres/meddled-pool.ts';
+import { meddled } from '../postgres/connections/meddled-pool.ts';
 import { OutboxSite, Recorder, settles, soon } from './site.ts';
 
 describeWith('postgres', 'statements of a relay that are prepared', () => {

@@ -2,7 +2,7 @@ import { eventually, type Postgres, startPostgres, startTcpProxy } from '@worksp
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { UnroutedError } from '../../src/index.ts';
-import { meddled } from '../postgres/meddled-pool.ts';
+import { meddled } from '../postgres/connections/meddled-pool.ts';
 import { OutboxSite, Recorder, settles, soon } from './site.ts';
 
 describeWith('postgres', 'an outbox on sessions that fall silent, forget, or have other defaults', () => {

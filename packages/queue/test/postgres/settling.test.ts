@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { group, message, Reader, send, topic } from '../../src/conformance/subject.ts';
 import type { Delivery } from '../../src/driver.ts';
 import { messages, Queue } from '../../src/index.ts';
-import { type Meddle, meddled, silence } from './meddled-pool.ts';
+import { type Meddle, meddled, silence } from './connections/meddled-pool.ts';
 import { QueueTables } from './queue-tables.ts';
 
 const soon = { withinMs: 20_000 };

@@ -3,7 +3,7 @@ import { Peer } from '@workspace/faults';
 import { describeWith } from '@workspace/services/vitest';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Deduplication, OutgoingMessage } from '../../src/index.ts';
-import type { MortalOptions } from './mortal-process.ts';
+import type { MortalOptions } from './crashes/mortal-process.ts';
 import { ack, group, message, read, StreamsSite, soon, topic } from './site.ts';
 
 const simple: Deduplication = { key: 'report', mode: 'simple' };

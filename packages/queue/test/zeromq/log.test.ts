@@ -157,7 +157,7 @@ it('reads a log that ends at any byte as what was kept until there', async () =>
     await again[Symbol.asyncDispose]();
     await rm(join(root, name), { recursive: true });
   }
-}, 60_000);
+}, 300_000);
 
 it('drops a last record whose bytes are wrong', async () => {
   const first = await open();
@@ -207,7 +207,7 @@ it('leaves out what was settled, while messages come and go, and refuses a log t
   bytes[30]! ^= 1;
   await writeFile(snapshot, bytes);
   await expect(open()).rejects.toMatchObject({ code: 'ASHLAR_QUEUE_UNSAFE_BACKEND' });
-}, 60_000);
+}, 300_000);
 
 it('belongs to one broker at a time', async () => {
   await using _first = await open();

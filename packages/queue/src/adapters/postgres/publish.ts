@@ -2,7 +2,7 @@ import { InvalidOptionError } from '@ashlar/core';
 import { type Deduplication, type OutgoingMessage, type Published, refusal } from '../../driver.ts';
 import { QueueTimeoutError, TransactionEndedError, UnroutedError } from '../../errors.ts';
 import { type LockPurpose, lockNumber } from '../../transactions/key-locks.ts';
-import { literal } from '../../transactions/table-name.ts';
+import { literal } from '../../transactions/tables/table-name.ts';
 import { columnCount, columnRows, columnsOf, laneOf } from './columns.ts';
 import type { Queryable } from './sessions.ts';
 import { idName, type Tables, uniqueId } from './tables.ts';

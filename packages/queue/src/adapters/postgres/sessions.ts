@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type CallOutcome, InvalidOptionError } from '@ashlar/core';
 import { QueueClosedError, QueueTimeoutError, QueueUnavailableError } from '../../errors.ts';
-import { columnTypes } from '../../transactions/column-types.ts';
 import { failed, forgotten, stateOf, uncertain } from '../../transactions/failures.ts';
 import {
   cancel,
@@ -11,6 +10,7 @@ import {
   type PoolClientLike,
   type PoolLike,
 } from '../../transactions/pool.ts';
+import { columnTypes } from '../../transactions/tables/column-types.ts';
 import { inTime } from '../in-time.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each statement knows its columns

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Rule, refused } from '@ashlar/core';
-import { hashNumber, literal, quote } from '../../transactions/table-name.ts';
-import type { ExpectedTable } from '../../transactions/table-shape.ts';
+import { hashNumber, literal, quote } from '../../transactions/tables/table-name.ts';
+import type { ExpectedTable } from '../../transactions/tables/table-shape.ts';
 
 // The states of a row of `jobs`: 0 ready, 1 later, 2 active, 3 dead, 4 done. Below 3, it is not settled.
 // `since` of one with a key is the transaction that took it, extended its lease or had it pause.

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { PostgresDriverOptions } from '../../../src/adapters/postgres.ts';
 import { group, message, Reader, send, times, topic } from '../../../src/conformance/subject.ts';
-import { type Meddle, meddled } from '../meddled-pool.ts';
+import { type Meddle, meddled } from '../connections/meddled-pool.ts';
 import { QueueTables } from '../queue-tables.ts';
 
 /** What users of queues over PostgreSQL have reported of messages that it cannot keep, or that are large or many, tried here. */

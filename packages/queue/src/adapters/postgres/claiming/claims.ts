@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { describe, InvalidOptionError } from '@ashlar/core';
 import { type ConsumeOptions, outcomeOf, type Rate } from '../../../driver.ts';
 import { QueueTimeoutError } from '../../../errors.ts';
-import { hashNumber } from '../../../transactions/table-name.ts';
+import { hashNumber } from '../../../transactions/tables/table-name.ts';
 import type { Row, Sessions } from '../sessions.ts';
 import type { Tables } from '../tables.ts';
 import { ClaimFloors, type FoundFloors } from './claim-floors.ts';
