@@ -40,8 +40,9 @@ export function laneOf(key: string): string {
   return `k${key}`;
 }
 
+/** A hole is null in JSON, and so it is in an array of PostgreSQL. */
 function array(numbers: readonly number[]): string {
-  return `{${Array.from(numbers, each => each ?? 'NULL').join()}}`;
+  return `{${JSON.stringify(numbers).slice(1, -1)}}`;
 }
 
 /** How many parameters `columnsOf` makes. */
