@@ -149,7 +149,10 @@ export class Driver {
       await this.#options.ledger.setState(decided, entry.version);
       return 0;
     }
-    return Math.min(nextAt ?? Infinity, rules.window?.opensAt(nowMs) ?? Infinity) - nowMs;
+    // Without `start` its ticks are not launched here, however many are due
+    const launchAt = this.#isStarted ? (nextAt ?? Infinity) : Infinity;
+    // Nothing was done: a window of the user's may say that it opens now
+    return Math.max(1, Math.min(launchAt, rules.window?.opensAt(nowMs) ?? Infinity) - nowMs);
   }
 
   #tellWhetherOver(): void {

@@ -413,6 +413,24 @@ describe('operators', () => {
     expect(job.snapshot()).toMatchObject({ state: 'idle', running: [] });
   });
 
+  it('trigger a run that goes on past ticks without starting the schedule, and nothing is looked at in between', async () => {
+    const place = site();
+    const work = gate();
+    const { job, machine, minutes } = jobOf(place, () => work.opened, everyMinute);
+    const ended = job.trigger();
+    await place.clock.advance(1);
+    // More would be looks without a rest, which let nothing else run
+    machine.before = () => {
+      if (machine.calls.length > 2_000) throw outage();
+    };
+    for (let minute = 0; minute < 3; minute++) await place.clock.advance(minuteMs);
+    expect(machine.calls.length).toBeLessThan(2_000);
+    work.open();
+    await place.clock.advance(minuteMs);
+    expect(await ended).toMatchObject({ status: 'succeeded' });
+    expect(minutes()).toHaveLength(1);
+  });
+
   it('stop waiting for a run', async () => {
     const place = site();
     const { job } = jobOf(place, () => new Promise(() => {}), { graceMs: 0 });
