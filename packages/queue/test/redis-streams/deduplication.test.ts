@@ -104,7 +104,7 @@ describeWith([{ own: 'redis' }], 'keys of deduplication on Redis Streams', () =>
         ]);
       for (let round = 1; round <= 3; round++) {
         const options: MortalOptions = { port: site.server.port, prefix, leaseMs, sharing };
-        const peer = new Peer<string>(new URL('mortal-process.ts', import.meta.url), options);
+        const peer = new Peer<string>(new URL('crashes/mortal-process.ts', import.meta.url), options);
         onTestFinished(() => peer.end());
         const mortal = peer.process;
         const ended = once(mortal, 'exit');
