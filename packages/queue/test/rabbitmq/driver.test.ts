@@ -89,6 +89,24 @@ describeWith('rabbitmq', 'on RabbitMQ', () => {
     }
   });
 
+  it('pages of dead letters end where a message was published twice', async () => {
+    await using driver = rabbitmq({ url, prefix: randomUUID() });
+    await driver.declare('topic', 'group');
+    const ids = ['first', 'twice', 'twice', 'last', 'first'];
+    for (const id of ids) await driver.publish('topic', [message(id)]);
+    await using _ = new Reader(driver, 'topic', 'group', { each: each => each.nack({ dead: 'no use' }) });
+    await soon(async () => expect(await driver.stats!('topic', 'group')).toMatchObject({ dead: 5 }));
+    const found: string[] = [];
+    // More pages than that would never end
+    for (let page = 0; page < 9; page++) {
+      const after = found.at(-1);
+      const letters = await driver.inspect!('topic', 'group', { limit: 1, ...(after && { after }) });
+      found.push(...letters.map(({ id }) => id));
+      if (letters.length === 0) break;
+    }
+    expect(found.toSorted()).toEqual(['first', 'last', 'twice']);
+  });
+
   it('what RabbitMQ no longer hands out is a dead letter, and never gone (rabbitmq/rabbitmq-server 1889, rabbitmq/rabbitmq-website 2207)', async () => {
     const prefix = randomUUID();
     // Of itself from RabbitMQ 4 on, after 20 deliveries

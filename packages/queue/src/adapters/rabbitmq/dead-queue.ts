@@ -46,7 +46,10 @@ export async function walk(channel: Channel, queue: string, timeoutMs: number, v
   await close().catch(error => (taken > 0 ? Promise.reject(error) : undefined));
 }
 
-/** Gathers up to so many, from behind the one with the id `after`. */
+/**
+ * Gathers up to so many, from behind the one with the id `after`. Of messages that were published twice, the first: behind the other of the two,
+ * a page would begin with what was on one before.
+ */
 export function page(
   topic: string,
   group: string,
@@ -54,8 +57,11 @@ export function page(
   after: string | undefined,
 ): { readonly letters: readonly DeadLetter[]; readonly visit: Visit } {
   const letters: DeadLetter[] = [];
+  const seen = new Set<string>();
   let isBefore = after !== undefined;
   const visit: Visit = ({ id, key, headers, body, diedAt, reason, deliveries, failures }) => {
+    if (seen.has(id)) return 'keep';
+    seen.add(id);
     if (isBefore) {
       isBefore = id !== after;
       return 'keep';
