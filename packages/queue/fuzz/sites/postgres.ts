@@ -3,7 +3,8 @@ import { postgresCapabilities, QueueTables } from '../../test/postgres/queue-tab
 import { realStage } from './real-stage.ts';
 import type { Site } from './site.ts';
 
-export async function postgresSite(): Promise<Site> {
+/** @param loses whether answers are lost */
+export async function postgresSite(loses: boolean): Promise<Site> {
   const leaseMs = 1_000;
   const server = await startPostgres({ own: true });
   const proxy = await startTcpProxy({ target: server.port });
@@ -12,7 +13,7 @@ export async function postgresSite(): Promise<Site> {
     capabilities: postgresCapabilities,
     mostProcesses: 3,
     breaks: true,
-    loses: true,
+    loses,
     leaseMs,
     async begin(processes) {
       const tables = new QueueTables(server.url);
