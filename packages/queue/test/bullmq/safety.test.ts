@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Peer } from '@workspace/faults';
-import { type Redis as RedisServer, startRedis, within } from '@workspace/services';
+import {
+  type Redis as RedisServer,
+  startRedis,
+  startTcpProxy,
+  type TcpProxy,
+  within,
+} from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import * as six from 'bullmq';
 import * as five from 'bullmq-5';
@@ -140,8 +146,12 @@ describeWith('redis', 'BullMQ, when something fails', () => {
       it('what comes with an answer that is lost, is handed out all the same, and what was settled stays so', async () => {
         const { prefix } = await begin();
         // Too long a lease for anything to come by its end
-        const driver = bullmq({ connection: { port: server.port }, prefix, leaseMs: 60_000, library });
-        onTestFinished(() => driver[Symbol.asyncDispose]());
+        const proxy = await startTcpProxy({ target: server.port });
+        const driver = bullmq({ connection: { port: proxy.port }, prefix, leaseMs: 60_000, library });
+        onTestFinished(async () => {
+          await driver[Symbol.asyncDispose]();
+          await proxy.stop();
+        });
         const reader = read(driver, { prefetch: 2 });
         // So that the server knows each script
         await send(driver, topic, ...times(3, () => message('warm')));
@@ -157,7 +167,7 @@ describeWith('redis', 'BullMQ, when something fails', () => {
         ];
         for (const [index, how] of settle.entries()) {
           const delivery = (await reader.take(index + 5))[index + 3]!;
-          await answerIsLost(server, admin, async () => {
+          await answerIsLost(proxy, async () => {
             await expect(how(delivery)).rejects.toMatchObject({ retryable: true });
           });
           await how(delivery);
@@ -430,14 +440,12 @@ describeWith('redis', 'BullMQ, when something fails', () => {
   }
 });
 
-/** Does something whose command the server executes, and breaks every connection before it answers. */
-async function answerIsLost(server: RedisServer, admin: Redis, work: () => Promise<void>): Promise<void> {
-  server.pause();
+/** Does something whose command the server executes, and breaks every connection before its answer is there. */
+async function answerIsLost(proxy: TcpProxy, work: () => Promise<void>): Promise<void> {
+  proxy.hush();
   const working = work();
-  await delay(200);
-  const ending = admin.call('CLIENT', ['KILL', 'TYPE', 'normal']);
-  await delay(100);
-  // Of what has come meanwhile, the server answers nothing before it has executed all
-  server.resume();
-  await Promise.all([working, ending]);
+  await delay(500);
+  proxy.cut();
+  proxy.resume();
+  await working;
 }
