@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { threadId } from 'node:worker_threads';
 
 const root = join(import.meta.dirname, '../../../..');
 const usualFolder = join(root, 'node_modules/.cache/ashlar-programs');
@@ -93,7 +94,8 @@ function stampOf(path) {
  * @param {string} text
  */
 function place(path, text) {
-  const temporary = `${path}.${process.pid}`;
+  // Threads of one process write too
+  const temporary = `${path}.${process.pid}.${threadId}`;
   writeFileSync(temporary, text);
   renameSync(temporary, path);
 }
