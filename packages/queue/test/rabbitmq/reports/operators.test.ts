@@ -1,13 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectTo, createServer } from 'node:net';
 import { eventually, type RabbitServer, startRabbit, startTcpProxy } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import { type Channel, connect } from 'amqplib';
+import type { Channel } from 'amqplib';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type RabbitmqOptions, rabbitmq } from '../../../src/adapters/rabbitmq.ts';
 import { group, message, Reader, send, times, topic } from '../../../src/conformance/subject.ts';
 import { messages, Queue } from '../../../src/index.ts';
+import { asAdmin, declared } from './site.ts';
 
 /** What users of RabbitMQ have reported of servers that are set otherwise, meddled with, or away for a while, tried here. */
 
@@ -20,22 +20,8 @@ describeWith({ own: 'rabbitmq' }, 'reports of servers of RabbitMQ', () => {
   }, 120_000);
   afterAll(() => server?.stop());
 
-  async function begin(options: Partial<RabbitmqOptions> = {}) {
-    const prefix = randomUUID();
-    const driver = rabbitmq({ url: server.url, prefix, timeoutMs: 20_000, ...options });
-    onTestFinished(() => driver[Symbol.asyncDispose]());
-    await driver.declare(topic, group);
-    return { driver, prefix };
-  }
-
-  async function asAdmin(work: (channel: Channel) => Promise<unknown>): Promise<void> {
-    const connection = await connect(server.url);
-    try {
-      await work(await connection.createChannel());
-    } finally {
-      await connection.close();
-    }
-  }
+  const begin = (options?: Partial<RabbitmqOptions>) => declared(server.url, options);
+  const admin = (work: (channel: Channel) => Promise<unknown>) => asAdmin(server.url, work);
 
   it('queues for delays that someone has deleted are there again when they are needed (vyuldashev/laravel-queue-rabbitmq 606)', async () => {
     const { driver, prefix } = await begin();
@@ -45,7 +31,7 @@ describeWith({ own: 'rabbitmq' }, 'reports of servers of RabbitMQ', () => {
     await reader.received[0]!.nack({ requeueAfterMs: 100 });
     await soon(async () => expect(reader.received).toHaveLength(2));
     const deleted = (...targets: string[]) =>
-      asAdmin(async channel => {
+      admin(async channel => {
         for (const target of targets) {
           expect(await channel.deleteQueue(`${prefix}:${target}:delay:100`)).toEqual({ messageCount: 0 });
         }
@@ -81,7 +67,7 @@ describeWith({ own: 'rabbitmq' }, 'reports of servers of RabbitMQ', () => {
   it('an exchange that someone has deleted is declared again, and its group with it (moleculerjs/moleculer-channels 99)', async () => {
     const { driver, prefix } = await begin();
     await send(driver, topic, message('before'));
-    await asAdmin(channel => channel.deleteExchange(`${prefix}:${topic}`));
+    await admin(channel => channel.deleteExchange(`${prefix}:${topic}`));
     const lost = await driver.publish(
       topic,
       times(5, n => message(`${n}`)),
@@ -105,7 +91,7 @@ describeWith({ own: 'rabbitmq' }, 'reports of servers of RabbitMQ', () => {
     await queue.subscribe('topic', text => void handled.push(text), { group });
     await queue.publish('topic', 'before');
     await soon(async () => expect(handled).toEqual(['before']));
-    await asAdmin(channel => channel.deleteQueue(`${prefix}:${topic}:${group}`));
+    await admin(channel => channel.deleteQueue(`${prefix}:${topic}:${group}`));
     await soon(() =>
       expect(queue.publish('topic', 'lost')).rejects.toMatchObject({ code: 'ASHLAR_QUEUE_UNROUTED' }),
     );
@@ -140,7 +126,7 @@ describeWith({ own: 'rabbitmq' }, 'reports of servers of RabbitMQ', () => {
     const dead = `${prefix}:${topic}:${group}:dead`;
     const left = async () => {
       let messageCount = 0;
-      await asAdmin(async channel => ({ messageCount } = await channel.checkQueue(dead)));
+      await admin(async channel => ({ messageCount } = await channel.checkQueue(dead)));
       return messageCount;
     };
     await soon(async () => expect(await left()).toBe(count));

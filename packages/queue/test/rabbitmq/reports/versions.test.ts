@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type RabbitmqOptions, rabbitmq } from '../../../src/adapters/rabbitmq.ts';
 import { group, message, Reader, send, times, topic } from '../../../src/conformance/subject.ts';
 import { messages, Queue } from '../../../src/index.ts';
+import { asAdmin, declared } from './site.ts';
 
 /** What differs between versions of RabbitMQ, and what users have reported of those from 4.0 on, tried here on whichever is here. */
 
@@ -30,22 +31,8 @@ describeWith({ own: 'rabbitmq' }, 'versions of RabbitMQ', () => {
     return isNewer ? undefined : `RabbitMQ ${version} is older than ${major}.${minor}`;
   };
 
-  async function begin(options: Partial<RabbitmqOptions> = {}) {
-    const prefix = randomUUID();
-    const driver = rabbitmq({ url: server.url, prefix, timeoutMs: 20_000, ...options });
-    onTestFinished(() => driver[Symbol.asyncDispose]());
-    await driver.declare(topic, group);
-    return { driver, prefix };
-  }
-
-  async function asAdmin(work: (channel: Channel) => Promise<unknown>): Promise<void> {
-    const connection = await connect(server.url);
-    try {
-      await work(await connection.createChannel());
-    } finally {
-      await connection.close();
-    }
-  }
+  const begin = (options?: Partial<RabbitmqOptions>) => declared(server.url, options);
+  const admin = (work: (channel: Channel) => Promise<unknown>) => asAdmin(server.url, work);
 
   it('quorum queues have priorities, also of messages that are delayed or fail, beside programs that give none', async ({
     skip,
@@ -130,7 +117,7 @@ describeWith({ own: 'rabbitmq' }, 'versions of RabbitMQ', () => {
     const { driver, prefix } = await begin();
     const acquired = before(4, 3) === undefined && { 'x-acquired-count': 50 };
     const headers = { 'x-delivery-count': 50, ...acquired, 'x-death': [{ count: 9 }] };
-    await asAdmin(async channel => {
+    await admin(async channel => {
       channel.publish(`${prefix}:${topic}`, '', Buffer.from('moved'), { headers });
       await channel.checkQueue(`${prefix}:${topic}:${group}`);
     });
