@@ -11,3 +11,7 @@ export const limits: MoveLimits = {
 
 /** What each process writes, whatever the shards do. Each write is followed by reads. */
 export const writesPerSecond: number = Number(process.env['RATE'] ?? (isBusy ? 30 : 100));
+
+/** The part of the time in which PostgreSQL copies; undefined: the default. */
+export const copyShare: number | undefined =
+  process.env['COPY_SHARE'] !== undefined ? Number(process.env['COPY_SHARE']) : isBusy ? 1 : undefined;

@@ -9,7 +9,7 @@ import { Coordinator, overOf, Traffic, writing } from './peers.ts';
 import type { Place } from './place.ts';
 import { Probe } from './probe.ts';
 import { customerName, nowMs } from './roles.ts';
-import { longest, slowestOf, stepsOf } from './telling.ts';
+import { longest, slowestOf, stepsOf, writesOf } from './telling.ts';
 
 const clients = 2;
 
@@ -81,6 +81,7 @@ export async function run(
       ...(step === undefined ? [] : [`at ${step}`]),
       ...stepsOf(coordinators),
       slowestOf(traffic, coordinators, isMoved),
+      writesOf(traffic, coordinators),
       waits ?? '',
     ];
     return { ...finding, words: words.filter(each => each !== '').join('; ') };

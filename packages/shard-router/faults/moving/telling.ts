@@ -58,6 +58,27 @@ export function slowestOf(
   return [...wordsOf('a moved row', isMoved), ...wordsOf('another', each => !isMoved(each))].join('; ');
 }
 
+/** How long the writes took that began in each step, of all rows. */
+export function writesOf(traffic: readonly Traffic[], coordinators: readonly Coordinator[]): string {
+  const told = coordinators.flatMap(({ steps }) => steps).sort((a, b) => a.at - b.at);
+  const tookMs = new Map<string, number[]>();
+  for (const { writes, wasStopped } of traffic) {
+    if (wasStopped) continue;
+    for (const { begunAt, endedAt } of writes) {
+      const step = told.findLast(({ at }) => at <= begunAt)?.step ?? 'before';
+      const of = tookMs.get(step) ?? [];
+      tookMs.set(step, of);
+      of.push(endedAt - begunAt);
+    }
+  }
+  const words = [...tookMs].map(([step, of]) => {
+    of.sort((a, b) => a - b);
+    const at = (part: number) => Math.round(of[Math.ceil(part * of.length) - 1]!);
+    return `${step} ${of.length} ${at(0.5)}/${at(0.99)}/${at(1)}`;
+  });
+  return `writes begun in each step, ms at p50/p99/max: ${words.join(', ')}`;
+}
+
 /** Of the processes that were not stopped. */
 export function longest(traffic: readonly Traffic[], counts: (write: Write) => boolean): Write | undefined {
   let found: Write | undefined;

@@ -4,7 +4,7 @@ import { postgresMoves } from '../../src/adapters/postgres.ts';
 import { Mover } from '../../src/moves/mover.ts';
 import type { MoveRequest } from '../../src/moves/planner.ts';
 import { worked } from '../moving/coordinating.ts';
-import { limits } from '../moving/limits.ts';
+import { copyShare, limits } from '../moving/limits.ts';
 import { type Settings, tables } from './roles.ts';
 
 const { shards, store, request } = JSON.parse(process.argv[2]!) as Settings & {
@@ -20,6 +20,7 @@ const backend = postgresMoves({
       { client: () => primaryOf(urls), replication },
     ]),
   ),
+  ...(copyShare !== undefined && { copyShare }),
 });
 const mover = new Mover({
   backend,

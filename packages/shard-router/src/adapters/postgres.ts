@@ -27,7 +27,12 @@ export type { AdministeredShard } from './postgres/moves/sessions/workers.ts';
 export interface PostgresMovesOptions {
   /** The shards by the names that the router has for them. */
   readonly shards: Readonly<Record<string, AdministeredShard>>;
-  /** How fast rows are copied, in rows a second of all tables together, so that the source and the disks have room. Default: no limit. */
+  /**
+   * The part of the time in which rows are copied, from 0.01 to 1; the rest of it the processors and disks of source and target are left
+   * to those who write and read. With 1, the copy is as fast as it can be. Default: 0.25.
+   */
+  readonly copyShare?: number;
+  /** How fast rows are copied at most, in rows a second of all tables together. Default: no limit but `copyShare`. */
   readonly copyRowsPerSecond?: number;
 }
 
@@ -58,6 +63,7 @@ const shards: Rule<PostgresMovesOptions['shards']> = (value, option) => {
 
 const rules = {
   shards,
+  copyShare: number(0.25, { min: 0.01, max: 1 }),
   copyRowsPerSecond: number(undefined, { min: 1 }),
 } satisfies RulesFor<PostgresMovesOptions>;
 
@@ -68,8 +74,8 @@ const rules = {
  * @throws InvalidOptionError
  */
 export function postgresMoves(options: PostgresMovesOptions): MoveBackend & { close(): Promise<void> } {
-  const { shards, copyRowsPerSecond } = readOptions('postgresMoves', options, rules);
-  return new PostgresMoves(shards, copyRowsPerSecond);
+  const { shards, copyShare, copyRowsPerSecond } = readOptions('postgresMoves', options, rules);
+  return new PostgresMoves(shards, { share: copyShare, rowsPerSecond: copyRowsPerSecond });
 }
 
 export interface PostgresMigrationsOptions {

@@ -2,6 +2,7 @@ import { memoryStore } from '@ashlar/store';
 import { type Postgres, type PostgresOptions, startPostgres } from '@workspace/services';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
+import type { CopyPace } from '../../src/adapters/postgres/moves/following/throttle.ts';
 import { PostgresMoves } from '../../src/adapters/postgres/moves/postgres-moves.ts';
 import { Slots } from '../../src/keys/slots.ts';
 import { firstMap } from '../../src/map/first-map.ts';
@@ -34,7 +35,8 @@ export interface TwoShards extends AsyncDisposable {
   readonly servers: readonly [Postgres, Postgres];
   connect(shard: 'one' | 'two'): Promise<pg.Client>;
   /** Of a process of its own, as far as the databases see. */
-  moves(copyRowsPerSecond?: number): PostgresMoves;
+  /** At full speed without a pace. */
+  moves(pace?: CopyPace): PostgresMoves;
 }
 
 /** @param second of the server of `two`, where that is another */
@@ -68,8 +70,8 @@ export async function twoShards(
     two,
     servers,
     connect,
-    moves(copyRowsPerSecond) {
-      const moves = new PostgresMoves({ one: admin(0), two: admin(1) }, copyRowsPerSecond);
+    moves(pace = { share: 1 }) {
+      const moves = new PostgresMoves({ one: admin(0), two: admin(1) }, pace);
       all.push(moves);
       return moves;
     },

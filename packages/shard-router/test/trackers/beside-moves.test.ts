@@ -157,13 +157,19 @@ describe('a move', () => {
     await fill(shards.one, lower, 1);
     const [one, two] = shards.servers;
     const client = (at: 0 | 1) => () => new pg.Client({ connectionString: shards.servers[at].url });
-    const wrong = new PostgresMoves({
-      one: {
-        client: client(0),
-        replication: `host=127.0.0.1 port=${one.port} user=postgres dbname=postgres`,
+    const wrong = new PostgresMoves(
+      {
+        one: {
+          client: client(0),
+          replication: `host=127.0.0.1 port=${one.port} user=postgres dbname=postgres`,
+        },
+        two: {
+          client: client(1),
+          replication: `host=127.0.0.1 port=${two.port} user=nobody dbname=postgres`,
+        },
       },
-      two: { client: client(1), replication: `host=127.0.0.1 port=${two.port} user=nobody dbname=postgres` },
-    });
+      { share: 1 },
+    );
     const move = lowerHalf('noway');
     await run(wrong, move, { to: 'lag' });
     await expect(step(wrong, move, 'verify')).rejects.toThrow('nobody');
@@ -240,7 +246,7 @@ describe('a move', () => {
         new pg.Client({ connectionString: shards.servers[at].url.replace('//postgres', '//mover') }),
       replication: '',
     });
-    const blind = new PostgresMoves({ one: shardOf(0), two: shardOf(1) });
+    const blind = new PostgresMoves({ one: shardOf(0), two: shardOf(1) }, { share: 1 });
     const { obstacles } = await blind.plan(lowerHalf('blind'), AbortSignal.timeout(60_000));
     expect(obstacles.filter(({ kind }) => kind === 'row_security')).toMatchObject([
       { shard: 'one', table: 'customer', words: expect.stringContaining('BYPASSRLS') },

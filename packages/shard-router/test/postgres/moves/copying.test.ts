@@ -13,7 +13,7 @@ describe('the copy of a move', () => {
     await fill(shards.one, [...lower, ...upper], 20);
     await shards.one.query('ANALYZE');
     // The first throttled copy makes the functions
-    const [moves, move] = [shards.moves(1_000_000), lowerHalf('first')];
+    const [moves, move] = [shards.moves({ share: 0.5 }), lowerHalf('first')];
     for (const step of ['prepare', 'copy', 'abort'] as const) await moves[step](move, context());
   }, 60_000);
   afterAll(() => shards[Symbol.asyncDispose]());
@@ -24,7 +24,7 @@ describe('the copy of a move', () => {
     CREATE OR REPLACE FUNCTION ashlar_shards.pause(seconds float8) RETURNS void LANGUAGE sql SECURITY DEFINER AS 'INSERT INTO public.pauses VALUES (seconds)'`;
 
   it('pauses for as long as its rate says, counted in rows, and is not throttled any more afterwards', async () => {
-    const [moves, move] = [shards.moves(50), lowerHalf('slow')];
+    const [moves, move] = [shards.moves({ share: 1, rowsPerSecond: 50 }), lowerHalf('slow')];
     await moves.prepare(move, context());
     await shards.two.query(withoutPauses);
     await moves.copy(move, context());
@@ -43,6 +43,22 @@ describe('the copy of a move', () => {
     expect(await moves.leaks('two', [])).toEqual([]);
   }, 60_000);
 
+  it('pauses the longer, the longer its rows have taken', async () => {
+    const [moves, move] = [shards.moves({ share: 0.01 }), lowerHalf('shared')];
+    await moves.prepare(move, context());
+    await shards.two.query(withoutPauses);
+    const begunAt = performance.now();
+    await moves.copy(move, context());
+    const seconds = (performance.now() - begunAt) / 1_000;
+    const { rows } = await shards.two.query('SELECT sum(seconds) AS all, count(*)::int AS count FROM pauses');
+    // A pause every 200 rows of a table, 99 times as long as they took, or 199 times while two tables are copied at once
+    expect(rows[0].count).toBe(10);
+    expect(rows[0].all).toBeGreaterThan(0);
+    expect(rows[0].all).toBeLessThan(199 * seconds);
+    await moves.abort(move, context());
+    await shards.two.query('DROP TABLE pauses');
+  }, 60_000);
+
   it('tells how many rows are here, and how many there are to be', async () => {
     const [moves, move] = [shards.moves(), lowerHalf('told')];
     await moves.prepare(move, context());
@@ -54,7 +70,7 @@ describe('the copy of a move', () => {
   }, 60_000);
 
   it('is stopped in a pause, and leaves nothing when it is undone', async () => {
-    const [moves, move] = [shards.moves(1), lowerHalf('stopped')];
+    const [moves, move] = [shards.moves({ share: 1, rowsPerSecond: 1 }), lowerHalf('stopped')];
     await moves.prepare(move, context());
     await shards.two.query(
       "CREATE OR REPLACE FUNCTION ashlar_shards.pause(seconds float8) RETURNS void LANGUAGE sql AS 'SELECT pg_sleep(seconds)'",

@@ -34,7 +34,7 @@ import {
   unsubscribe,
   WorkerErrors,
 } from './following/following.ts';
-import { endThrottle, throttle } from './following/throttle.ts';
+import { type CopyPace, endThrottle, throttle } from './following/throttle.ts';
 import { backOf, directed, schema } from './names.ts';
 import { planOf } from './planning/plan.ts';
 import { faultsOfServer, limitsOfServer } from './planning/server.ts';
@@ -52,11 +52,11 @@ const stepMs = 5;
 /** Moves slots between databases of PostgreSQL by logical replication. */
 export class PostgresMoves implements MoveBackend {
   readonly #workers: Workers;
-  readonly #rowsPerSecond: number | undefined;
+  readonly #pace: CopyPace;
 
-  constructor(shards: Readonly<Record<string, AdministeredShard>>, copyRowsPerSecond?: number) {
+  constructor(shards: Readonly<Record<string, AdministeredShard>>, pace: CopyPace) {
     this.#workers = new Workers(shards);
-    this.#rowsPerSecond = copyRowsPerSecond;
+    this.#pace = pace;
   }
 
   async plan(spec: MoveSpec, signal: AbortSignal): Promise<MovePlan> {
@@ -91,7 +91,7 @@ export class PostgresMoves implements MoveBackend {
       await deleteRows(target, move, relations, () => {}, signal);
     }
     if (!(await hasSubscription(target, move.id, signal))) {
-      if (this.#rowsPerSecond !== undefined) await throttle(target, move, this.#rowsPerSecond, signal);
+      await throttle(target, move, this.#pace, signal);
       await publish(source, move, signal);
       await subscribe(target, move.id, await this.#workers.replicationOf(move.from), true, signal);
     }

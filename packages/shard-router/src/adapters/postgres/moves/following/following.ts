@@ -135,10 +135,12 @@ export async function mark(
     [move],
     signal,
   )) as [{ id: string }];
-  // Read after the commit: so the mark is before it
-  const [{ position }] = (await source.run('SELECT pg_current_wal_lsn()::text AS position', [], signal)) as [
-    { position: string },
-  ];
+  // Read after the commit: so the mark is before it. What is not flushed is not sent, and nothing of it may be waited for
+  const [{ position }] = (await source.run(
+    'SELECT pg_current_wal_flush_lsn()::text AS position',
+    [],
+    signal,
+  )) as [{ position: string }];
   return { id, position };
 }
 
