@@ -5,7 +5,7 @@ import {
 } from '../../../errors/migrations.ts';
 import type { Obstacle } from '../../../moves/obstacle.ts';
 import type { PgClientLike } from '../moves/sessions/client-like.ts';
-import { ShardSession } from '../moves/sessions/session.ts';
+import { ShardSession, vacuumsGiveWay } from '../moves/sessions/session.ts';
 import { type Drift, driftOf, type SchemaRow, schemaOf } from './drift.ts';
 import { type CheckedMigration, checkedMigrations, type Migration } from './migration.ts';
 import { type MigratorLimits, ShardMigrator } from './shard-migrator.ts';
@@ -34,7 +34,7 @@ export interface ShardReport {
 
 /** What any role may set. */
 const settings = `SET application_name = 'ashlar-shard-router'; SET search_path = "$user", public; SET statement_timeout = 0;
-  SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning`;
+  SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning; ${vacuumsGiveWay}`;
 
 /** Runs migrations of the schema on all shards, and says where schemas differ. */
 export class Migrations implements AsyncDisposable {

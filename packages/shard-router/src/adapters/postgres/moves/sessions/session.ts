@@ -15,6 +15,13 @@ const listed =
   'SELECT pid, backend_start::text AS "startedAt" FROM pg_stat_activity WHERE pid = pg_backend_pid()';
 
 /**
+ * A vacuum that the server has begun of itself gives way to whoever has waited for its lock for as long as this, and no sooner: by default longer
+ * than we wait. Who may not set it waits until it is over. (One against wraparound never gives way.)
+ */
+export const vacuumsGiveWay =
+  "SELECT set_config('deadlock_timeout', '10ms', false) WHERE has_parameter_privilege('deadlock_timeout', 'SET')";
+
+/**
  * Both shards must write a row in the same way, or verifying compares formats. What a role must not see is an error, and not left behind. A
  * serializable transaction of the application would fail over what moves read, and what has waited for a lock must see what others have committed.
  */
@@ -24,7 +31,8 @@ const settings = `
   SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning; SET row_security = off;
   SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off;
   SELECT set_config('session_replication_role', 'origin', false) WHERE current_setting('session_replication_role') <> 'origin';
-  SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')`;
+  SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local');
+  ${vacuumsGiveWay}`;
 
 /** Notes who works on a move. No row when a higher token is noted, or the move was undone. */
 export const noting: string = `
