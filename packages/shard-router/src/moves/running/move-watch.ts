@@ -3,6 +3,8 @@ import { channels } from '../../diagnostics.ts';
 import type { Moving } from '../../map/moving.ts';
 import type { ShardMap } from '../../map/shard-map.ts';
 import type { MoverSettings } from '../mover-options.ts';
+import { settleAdmissions } from '../parts/admissions.ts';
+import { directoryOf } from '../parts/entries.ts';
 import { extendFences } from './extending.ts';
 import { holding } from './holding.ts';
 import { type MoveRun, specOf } from './move-run.ts';
@@ -88,6 +90,8 @@ export class MoveWatch {
 
   #tidy(map: ShardMap): void {
     this.#beside('fences', extendMs, signal => extendFences(this.#settings, map, signal));
+    if (directoryOf(map)?.admissions !== undefined)
+      this.#beside('admissions', lookMs, signal => settleAdmissions(this.#settings, signal));
   }
 
   /** What is no work on a move. Failed, it is tried again at a later look. */
