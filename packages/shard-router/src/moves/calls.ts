@@ -4,9 +4,9 @@ import type { Following } from './move-backend.ts';
 /** What becomes of the slots, and what is left of earlier moves. */
 export interface MovesStatus {
   readonly map: ShardMap;
-  /** What moves have left at the shards, in words. Empty when nothing leaks. */
+  /** What moves have left at the shards, in words. Empty when nothing leaks. A shard that does not answer has words that say so. */
   readonly leaks: Readonly<Record<string, readonly string[]>>;
-  /** How the old sources of committed moves follow, by the ids of the moves; of backends that keep something for that. */
+  /** How the old sources of committed moves follow, by the ids of the moves; of backends that keep something for that, and owners that answer. */
   readonly following: Readonly<Record<string, Following>>;
 }
 

@@ -177,7 +177,7 @@ export class Mover implements AsyncDisposable {
     return extendFences(this.#settings, await this.map(), this.#end.signal);
   }
 
-  /** The map, its moves, and what is left of others. @throws ShardMapError, the error of the store or of a shard */
+  /** The map, its moves, and what is left of others; of a shard that does not answer, that. @throws ShardMapError, the error of the store */
   async status(): Promise<MovesStatus> {
     const map = await this.map();
     const ids = map.moves.map(({ id }) => id);
@@ -187,11 +187,17 @@ export class Mover implements AsyncDisposable {
     ]);
     const leaks: Record<string, readonly string[]> = {};
     const { backend } = this.#settings;
-    for (const shard of shards) leaks[shard] = await backend.leaks(shard, ids);
+    const { signal } = this.#end;
+    for (const shard of shards) {
+      leaks[shard] = await backend.leaks(shard, ids).catch((error: Error) => {
+        signal.throwIfAborted();
+        return [`nobody knows: it does not answer (${error.message})`];
+      });
+    }
     const following: Record<string, Following> = {};
     for (const move of map.moves.filter(({ step }) => step === 'committed')) {
       const spec = specOf(this.#settings, { map, move });
-      const found = await backend.following?.(spec, this.#end.signal);
+      const found = await backend.following?.(spec, signal).catch(() => signal.throwIfAborted());
       if (found !== undefined) following[move.id] = found;
     }
     return { map, leaks, following };

@@ -36,6 +36,9 @@ describe('a committed move whose old source does not answer', () => {
     const { shards, moves } = await place();
     const { mover, id } = await committed(moves);
     await shards.servers[0].kill();
+    const { leaks, following } = await mover.status();
+    expect(leaks).toEqual({ one: [expect.stringContaining('does not answer')], two: [] });
+    expect(following[id]).toMatchObject({ state: 'waiting' });
     await expect(mover.finish(id)).rejects.toMatchObject(blocked('`finish` with `sourceLost`', 'one'));
     await mover.finish(id, { sourceLost: true });
     expect((await mover.map()).moves).toEqual([]);
