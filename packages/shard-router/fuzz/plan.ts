@@ -38,8 +38,15 @@ export type Step =
       readonly to: number;
       readonly slot: number;
     }
-  /** The entry of a tenant is taken out of the directory, if it has no rows. */
-  | { readonly step: 'forget'; readonly coordinator: number; readonly tenant: number }
+  /** The entry of a tenant is taken out of the directory, if it has no rows, or with them. */
+  | {
+      readonly step: 'forget';
+      readonly coordinator: number;
+      readonly tenant: number;
+      readonly keepsRows?: boolean;
+    }
+  /** What a shard has of a tenant that it has lost is deleted there. */
+  | { readonly step: 'purge'; readonly coordinator: number; readonly tenant: number; readonly shard: number }
   /** A tenant gets a slot of its own on a shard (of `place`, the one where it is not), or has none any more. */
   | {
       readonly step: 'own' | 'place' | 'join';
@@ -75,7 +82,7 @@ export const traps: readonly string[] = [
 ];
 
 /** And where it closes or opens what shards refuse of entries. */
-const entryTraps: readonly string[] = ['retire', 'retire', 'admit', 'admit', 'set'];
+const entryTraps: readonly string[] = ['retire', 'retire', 'admit', 'admit', 'purge', 'set'];
 
 export function plans(): fc.Arbitrary<Plan> {
   return fc.oneof({ arbitrary: plansOf('hash'), weight: 2 }, { arbitrary: plansOf('directory'), weight: 1 });
@@ -144,8 +151,22 @@ function plansOf(layout: 'hash' | 'directory'): fc.Arbitrary<Plan> {
       weight: 5,
     },
     {
-      arbitrary: fc.record({ step: fc.constant('forget' as const), coordinator, tenant }),
+      arbitrary: fc.record({
+        step: fc.constant('forget' as const),
+        coordinator,
+        tenant,
+        keepsRows: fc.constantFrom(false, false, true),
+      }),
       weight: layout === 'directory' ? 6 : 0,
+    },
+    {
+      arbitrary: fc.record({
+        step: fc.constant('purge' as const),
+        coordinator,
+        tenant,
+        shard: fc.nat(shardNames.length - 1),
+      }),
+      weight: layout === 'directory' ? 3 : 0,
     },
     { arbitrary: fc.record({ step: fc.constant('run' as const), coordinator, move }), weight: 3 },
     { arbitrary: fc.record({ step: fc.constant('watch' as const), coordinator }), weight: 2 },

@@ -59,9 +59,12 @@ export type { Route } from './map/routes.ts';
 export type { ShardMap, SlotRange } from './map/shard-map.ts';
 export { type MemoryMovesOptions, memoryMoves } from './memory/memory-moves.ts';
 export { type MemoryClient, MemoryShard, memoryShards } from './memory/memory-shard.ts';
+export type { AbortOptions, FinishOptions, MovesStatus, RunOptions } from './moves/calls.ts';
 export type { MoveEvent } from './moves/events.ts';
 export type {
   Difference,
+  ExtendedFence,
+  ExtendedFences,
   Following,
   MoveBackend,
   MoveContext,
@@ -73,7 +76,7 @@ export type {
   Slice,
   Verification,
 } from './moves/move-backend.ts';
-export { Mover, type MovesStatus, type RunOptions } from './moves/mover.ts';
+export { Mover } from './moves/mover.ts';
 export type { MoveLimits, MoverOptions } from './moves/mover-options.ts';
 export type { ForgetOptions } from './moves/parts/forgetting.ts';
 export type { Balance, MoveRequest, SlotMove, Zones } from './moves/planner.ts';

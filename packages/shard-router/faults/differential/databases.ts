@@ -10,7 +10,12 @@ export interface Databases extends AsyncDisposable {
   readonly shards: Readonly<Record<string, ReplicaSet<pg.Client>>>;
   /** Connected to a database, by its name. */
   client(database: string): Promise<pg.Client>;
+  /** Another pool of connections to a shard, which is the caller's to close. */
+  pool(shard: string, maxConnections: number): Promise<ReplicaSet<pg.Client>>;
 }
+
+/** A server that a busy machine keeps from answering is no server that is gone. */
+const patience = { timeoutMs: 60_000, heartbeat: { deadlineMs: 30_000 } };
 
 /** Starts them, each with these tables. @param config of a server of their own */
 export async function startDatabases(
@@ -31,6 +36,16 @@ export async function startDatabases(
       ends.push(() => connected.end());
       return connected;
     };
+    const pool = (name: string, maxConnections = 10) =>
+      ReplicaSet.connect({
+        name,
+        servers: postgresServers({
+          servers: [{ id: name, connection: urlOf(name) }],
+          newClient: (connectionString: string) => new pg.Client({ connectionString }),
+        }),
+        maxConnections,
+        ...patience,
+      });
     const admin = await client('postgres');
     const shards: Record<string, ReplicaSet<pg.Client>> = {};
     for (const name of [...shardNames, 'whole']) {
@@ -38,15 +53,11 @@ export async function startDatabases(
       await admin.query(`CREATE DATABASE ${name}`);
       await (await client(name)).query(ddl);
       if (name === 'whole') continue;
-      const servers = postgresServers({
-        servers: [{ id: name, connection: urlOf(name) }],
-        newClient: (connectionString: string) => new pg.Client({ connectionString }),
-      });
-      const set = await ReplicaSet.connect({ name, servers });
+      const set = await pool(name);
       ends.push(() => set.close());
       shards[name] = set;
     }
-    return { shards, client, [Symbol.asyncDispose]: dispose };
+    return { shards, client, pool, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;

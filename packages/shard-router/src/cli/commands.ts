@@ -5,7 +5,7 @@ import type { Moving } from '../map/moving.ts';
 import type { Mover } from '../moves/mover.ts';
 import type { MoveRequest } from '../moves/planner.ts';
 import type { MoveRun } from '../moves/running/move-run.ts';
-import { eventText, followingText, moveRows, planRows, shardRows } from './lines.ts';
+import { eventText, extendedText, followingText, moveRows, planRows, shardRows } from './lines.ts';
 import { drift, migrate } from './migrating.ts';
 import { linesOf, print, printJson } from './print.ts';
 import { configFlag, idFlag, idOf, keyIn, requestFlags, requestOf, withKey, withMover } from './target.ts';
@@ -27,6 +27,7 @@ export const overview: string = `Moves slots of @ashlar/shard-router between sha
   finish    ends the time for rolling back, and deletes the rows at the old shard
   abort     undoes a move that is not committed
   forget    takes a key out of the directory whose shard has no rows of it
+  fence     closes the fences of what shards have lost at tables that were made since
   purge     deletes the rows of a key that forget has left at a shard
   migrate   runs migrations of the schema on all shards
   drift     says where the schemas of the shards differ
@@ -153,10 +154,11 @@ export const commands: Readonly<Record<string, (signal: AbortSignal) => Command>
     ofMove(
       'finish',
       'Deletes the rows of a committed move at the old shard; it cannot be rolled back then.',
-      async (mover, id) => {
-        await mover.finish(id, { signal });
+      async (mover, id, given) => {
+        await mover.finish(id, { signal, sourceLost: given.has('source-lost') });
         return [];
       },
+      { 'source-lost': { help: 'without the old shard, which is lost for good, if it does not answer' } },
     ),
   forget: () => ({
     name: 'forget',
@@ -178,6 +180,18 @@ export const commands: Readonly<Record<string, (signal: AbortSignal) => Command>
         return done(given, []);
       });
     },
+  }),
+  fence: () => ({
+    name: 'fence',
+    about:
+      'Closes the fences of what shards have lost also at tables that were made since, as after `migrate`. `watch` does so by itself.',
+    flags: { ...configFlag, ...json },
+    notes: codes,
+    run: given =>
+      withMover(given, async mover => {
+        const extended = await mover.extendFences();
+        return given.has('json') ? printJson(extended) : print(extendedText(extended));
+      }),
   }),
   purge: () => ({
     name: 'purge',
@@ -202,25 +216,31 @@ export const commands: Readonly<Record<string, (signal: AbortSignal) => Command>
   migrate,
   drift,
   abort: signal =>
-    ofMove('abort', 'Undoes a move that is not committed.', async (mover, id) => {
-      await mover.abort(id, { signal });
-      return [];
-    }),
+    ofMove(
+      'abort',
+      'Undoes a move that is not committed.',
+      async (mover, id, given) => {
+        await mover.abort(id, { signal, targetLost: given.has('target-lost') });
+        return [];
+      },
+      { 'target-lost': { help: 'without the new shard, which is lost for good, if it does not answer' } },
+    ),
 };
 
 function ofMove(
   name: string,
   about: string,
-  work: (mover: Mover, id: string) => Promise<readonly (Moving | undefined)[]>,
+  work: (mover: Mover, id: string, given: GivenFlags) => Promise<readonly (Moving | undefined)[]>,
+  more: Flags = {},
 ): Command {
   return {
     name,
     about,
-    flags: { ...configFlag, ...idFlag, ...json },
+    flags: { ...configFlag, ...idFlag, ...more, ...json },
     notes: codes,
     run: given => {
       const id = idOf(given);
-      return withMover(given, async mover => done(given, await work(mover, id)));
+      return withMover(given, async mover => done(given, await work(mover, id, given)));
     },
   };
 }

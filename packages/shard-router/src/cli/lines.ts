@@ -3,7 +3,7 @@ import { Slots } from '../keys/slots.ts';
 import type { Moving } from '../map/moving.ts';
 import { ownersOf, type ShardMap } from '../map/shard-map.ts';
 import type { MoveEvent } from '../moves/events.ts';
-import type { Following, Slice } from '../moves/move-backend.ts';
+import type { ExtendedFences, Following, Slice } from '../moves/move-backend.ts';
 import type { PlannedMove } from '../moves/planning.ts';
 
 /** Slots as people write them: `0-127, 512`. */
@@ -61,6 +61,17 @@ export function followingText({ state, retainedBytes }: Following): string {
   if (state === 'waiting')
     return `the old source does not follow yet; ${kept}. \`move --id\` or \`watch\` goes on`;
   return 'the old source follows no more: it can only be finished';
+}
+
+/** The tables at which fences stand now. */
+export function extendedText(extended: ExtendedFences): string {
+  const lines = Object.entries(extended).flatMap(([shard, tables]) =>
+    tables.map(
+      ({ table, hasRows }) =>
+        `${shard}: ${table}${hasRows ? ', which has rows that nobody is routed to' : ''}`,
+    ),
+  );
+  return lines.length === 0 ? 'nothing to close' : lines.join('\n');
 }
 
 /** What happens, on one line. */

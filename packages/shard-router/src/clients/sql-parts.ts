@@ -107,9 +107,9 @@ export function orderOf(table: Table, { column, descending, nulls, collation }: 
   return `${collated(table, column, collation)}${descending ? ' DESC' : ''} NULLS ${nulls.toUpperCase()}`;
 }
 
-/** A text is in the order of its code points unless a collation is named, whatever collation its column has. */
+/** A text is in the order of its code points unless a collation is named, whatever collation or type its column has: `citext` has an order of its own. */
 export function collated(table: Table, column: string, collation = 'C'): string {
   return table.spec.columns[column] === 'text'
-    ? `${quoted(column)} COLLATE ${quoted(collation)}`
+    ? `${quoted(column)}::text COLLATE ${quoted(collation)}`
     : quoted(column);
 }

@@ -25,7 +25,19 @@ export type Layout =
       readonly spent?: readonly DirectoryEntry[];
       /** The revision of the map in which what shards refuse of entries has changed last: one was forgotten, or may be written again. */
       readonly forgotAt?: number;
+      /** Entries that are about to be made: their shards may let them in already, and refuse them again when it comes to nothing. */
+      readonly admissions?: readonly Admission[];
     };
+
+/** A key that a shard lets in before the map gives it that. */
+export interface Admission {
+  readonly key: KeyTexts;
+  readonly shard: string;
+  /** Of who makes the entry, or takes this back. */
+  readonly token: string;
+  /** It comes to nothing. */
+  readonly isOver?: boolean;
+}
 
 /** A key of a directory, and its slot. */
 export interface DirectoryEntry {

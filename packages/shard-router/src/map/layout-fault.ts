@@ -39,11 +39,13 @@ function faultOfLayout(
     return isSorted ? undefined : 'has bounds that are not in order';
   }
   if (layout.kind !== 'directory') return `has keys in slots by ${JSON.stringify((layout as Layout).kind)}`;
-  const { entries, rest, free = [], spent = [] } = layout;
+  const { entries, rest, free = [], spent = [], admissions = [] } = layout;
   if (!Array.isArray(entries) || !entries.every(entry => isKey(entry?.key)))
     return 'has entries that are no keys';
   if (![free, spent].every(each => Array.isArray(each) && each.every(entry => isKey(entry?.key))))
     return 'has forgotten entries that are no keys';
+  if (!Array.isArray(admissions) || !admissions.every(each => isKey(each?.key) && /^\d+$/.test(each.token)))
+    return 'has admissions that are no keys';
   const numbers = [
     ...entries.map(({ slot }) => slot),
     ...(rest === undefined ? [] : [rest]),

@@ -36,12 +36,14 @@ function faultOfMoves(map: ShardMap): string | undefined {
   const ids = new Set<unknown>();
   const slots = new Slots(map.key, map.slots, map);
   for (const move of map.moves as readonly Moving[]) {
-    const { id, from, to, slices, step } = move;
+    const { id, from, to, slices, step, lost } = move;
     if (typeof id !== 'string' || ids.has(id)) return `has two moves of one name, or one without`;
     ids.add(id);
     if (typeof from !== 'string' || typeof to !== 'string' || from === to)
       return `has the move ${id} from nowhere to nowhere`;
     if (!moveSteps.includes(step)) return `has the move ${id} at an unknown step`;
+    if (lost !== undefined && lost !== from && lost !== to)
+      return `has the move ${id} without a shard of others`;
     if (!Array.isArray(slices) || slices.length === 0) return `has the move ${id} without slots`;
     for (const slice of slices) {
       const isSlice = Number.isSafeInteger(slice?.from) && Number.isSafeInteger(slice?.to);

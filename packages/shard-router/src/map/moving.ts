@@ -50,6 +50,8 @@ export interface Moving {
   readonly back: boolean;
   /** The tables that it began with, whose rows move. */
   readonly tables?: readonly string[];
+  /** Which of its shards somebody has said to be lost for good: its end does without that one where it does not answer. */
+  readonly lost?: string;
   /** Why it is undone, where it is. */
   readonly why?: string;
   /** What a replica of the target must have to have the moved rows, from `turn` on. */

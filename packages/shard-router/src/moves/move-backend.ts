@@ -29,6 +29,8 @@ export interface MoveContext {
   readonly token: bigint;
   /** What is done, for progress: rows or bytes so far and in all. */
   progress(done: { readonly table?: string; readonly rows: number; readonly ofRows?: number }): void;
+  /** Of `abort` the target and of `finish` the source, where that is lost for good: they do without it if it does not answer. */
+  readonly lost?: string;
   /** `fence` calls it right before writes begin to wait: what it compares and settles until then is no pause. */
   closing?(): void;
 }
@@ -60,6 +62,16 @@ export interface Following {
   /** Bytes of log that the new owner keeps for it. */
   readonly retainedBytes: number;
 }
+
+/** A table at which a fence stands now, and did not before. */
+export interface ExtendedFence {
+  readonly table: string;
+  /** Somebody has written rows there, which nobody is routed to: they stand in the way when their slots are to come back. */
+  readonly hasRows: boolean;
+}
+
+/** Those of each shard, by its name. */
+export type ExtendedFences = Readonly<Record<string, readonly ExtendedFence[]>>;
 
 /** A part of the rows in which source and target differ. */
 export interface Difference {
@@ -123,7 +135,7 @@ export interface MoveBackend {
 
   /**
    * Undoes `fence`, and nothing else: the source can be written again, and the target goes on following. Called when the
-   * pause would last too long, and never once `turn` has begun.
+   * pause would last too long, and never once `turn` has begun. The target need not answer.
    */
   unfence(move: MoveSpec, context: MoveContext): Promise<void>;
 
@@ -152,12 +164,19 @@ export interface MoveBackend {
   /** Ends that: the new owner keeps no log for it any more, and the move cannot be rolled back, only finished. */
   unfollow?(move: MoveSpec, context: MoveContext): Promise<void>;
 
-  /** Undoes everything at source and target, before the change of the map: the source is open again, first of all. */
+  /**
+   * Undoes everything at source and target, before the change of the map: the source is open again, first of all, also where the target does not
+   * answer.
+   *
+   * @throws ShardFailedError of the target, when it does not answer and is not `lost`
+   */
   abort(move: MoveSpec, context: MoveContext): Promise<void>;
 
   /**
    * After the change of the map and the time for rolling back: ends the following, deletes the moved rows at the source in small batches, and
    * leaves the source's fence closed for them.
+   *
+   * @throws ShardFailedError of the source, when it does not answer and is not `lost`
    */
   finish(move: MoveSpec, context: MoveContext): Promise<void>;
 
@@ -181,6 +200,12 @@ export interface MoveBackend {
    * deletion, since what has come back is somebody's. Returns how many. Rejects with MoveRefusedError where it takes such writes. Where there is `retire`.
    */
   purge?(move: MoveSpec, context: MoveContext): Promise<number>;
+
+  /**
+   * Closes, at all its shards, the fences of what they have lost for good also at tables which these do not stand at yet, since they were made
+   * later. Returns those, by the names of the shards. Absent where fences are not of tables.
+   */
+  extendFences?(router: string, space: MoveSpace, signal: AbortSignal): Promise<ExtendedFences>;
 
   /** What is left of moves at a shard, in words, but for `current`: triggers, publications, slots. Empty when nothing leaks. */
   leaks(shard: string, current: readonly string[]): Promise<readonly string[]>;

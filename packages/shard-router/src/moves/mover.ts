@@ -4,7 +4,8 @@ import type { ShardKey } from '../keys/key-column.ts';
 import { spaceOf } from '../keys/slot-space.ts';
 import { isCommitted, type Moving } from '../map/moving.ts';
 import type { ShardMap } from '../map/shard-map.ts';
-import type { Following, Verification } from './move-backend.ts';
+import type { AbortOptions, FinishOptions, MovesStatus, RunOptions } from './calls.ts';
+import type { ExtendedFences, Following, Verification } from './move-backend.ts';
 import { tablesFault } from './moved-tables.ts';
 import { type MoverOptions, type MoverSettings, readMoverSettings } from './mover-options.ts';
 import { type ForgetOptions, forget } from './parts/forgetting.ts';
@@ -12,23 +13,10 @@ import { purge } from './parts/purging.ts';
 import type { MoveRequest } from './planner.ts';
 import { asRefused, type Planned, type PlannedMove, planned } from './planning.ts';
 import { begin } from './running/beginning.ts';
+import { extendFences } from './running/extending.ts';
 import { MoveRun, specOf } from './running/move-run.ts';
 import { MoveWatch } from './running/move-watch.ts';
 import { refusal, verified } from './running/verified.ts';
-
-/** What becomes of the slots, and what is left of earlier moves. */
-export interface MovesStatus {
-  readonly map: ShardMap;
-  /** What moves have left at the shards, in words. Empty when nothing leaks. */
-  readonly leaks: Readonly<Record<string, readonly string[]>>;
-  /** How the old sources of committed moves follow, by the ids of the moves; of backends that keep something for that. */
-  readonly following: Readonly<Record<string, Following>>;
-}
-
-export interface RunOptions {
-  /** Ends the work at the next place where nothing is locked; the move stays in the map, for whoever runs it next. */
-  readonly signal?: AbortSignal;
-}
 
 /**
  * Moves slots between shards while they are read and written. A move is data in the map: `begin` puts it there, `run` does the
@@ -101,15 +89,17 @@ export class Mover implements AsyncDisposable {
    * Has a move undone that is not committed: whoever works on it does that, else this call's run. Resolves when it is done, also
    * where it was undone before.
    *
-   * @throws MoveRefusedError when it is committed: `rollback` brings it back
+   * @throws MoveRefusedError when it is committed: `rollback` brings it back; MoveBlockedError when its target does not answer: its source can be
+   *   written
    */
-  async abort(id: string, options?: RunOptions): Promise<void> {
+  async abort(id: string, { targetLost = false, ...options }: AbortOptions = {}): Promise<void> {
     await this.#change(id, move => {
-      if (move.step === 'aborting') return undefined;
+      const ended = { ...move, ...(targetLost && !move.back && { lost: move.to }) };
+      if (move.step === 'aborting') return ended.lost === move.lost ? undefined : ended;
       if (isCommitted(move)) return 'it is committed: roll it back';
       // The old source may be written already
       if (move.back && move.step === 'turn') return 'it is about to be committed: roll it back';
-      return { ...move, step: 'aborting', why: 'somebody has asked for it' };
+      return { ...ended, step: 'aborting', why: 'somebody has asked for it' };
     });
     await this.run(id, options).done.catch((error: unknown) => {
       if ((error as { code?: unknown }).code !== 'ASHLAR_SHARD_ROUTER_MOVE_ABORTED') throw error;
@@ -134,13 +124,14 @@ export class Mover implements AsyncDisposable {
   /**
    * Ends the time in which a committed move can be rolled back: deletes its rows at the old source, whose fence stays.
    *
-   * @throws MoveRefusedError when it is not committed
+   * @throws MoveRefusedError when it is not committed; MoveBlockedError when the old source does not answer
    */
-  async finish(id: string, options?: RunOptions): Promise<void> {
+  async finish(id: string, { sourceLost = false, ...options }: FinishOptions = {}): Promise<void> {
     await this.#change(id, move => {
-      if (move.step === 'finishing') return undefined;
-      if (move.step !== 'committed') return `it is at the step ${move.step}`;
-      return { ...move, step: 'finishing' };
+      if (!isCommitted(move)) return `it is at the step ${move.step}`;
+      const lost = sourceLost ? move.from : move.lost;
+      if (move.step === 'finishing' && lost === move.lost) return undefined;
+      return { ...move, step: 'finishing', ...(lost !== undefined && { lost }) };
     });
     await this.run(id, options).done;
   }
@@ -176,7 +167,17 @@ export class Mover implements AsyncDisposable {
     }
   }
 
-  /** The map, its moves, and what is left of others. @throws ShardMapError, the error of the store or of a shard */
+  /**
+   * Closes the fences of what shards have lost for good also at those of the `tables` that were made since: for after a migration which makes some. A
+   * mover that watches does so once a minute.
+   *
+   * @throws ShardMapError, the error of the store or of a shard: the others are done
+   */
+  async extendFences(): Promise<ExtendedFences> {
+    return extendFences(this.#settings, await this.map(), this.#end.signal);
+  }
+
+  /** The map, its moves, and what is left of others; of a shard that does not answer, that. @throws ShardMapError, the error of the store */
   async status(): Promise<MovesStatus> {
     const map = await this.map();
     const ids = map.moves.map(({ id }) => id);
@@ -186,11 +187,17 @@ export class Mover implements AsyncDisposable {
     ]);
     const leaks: Record<string, readonly string[]> = {};
     const { backend } = this.#settings;
-    for (const shard of shards) leaks[shard] = await backend.leaks(shard, ids);
+    const { signal } = this.#end;
+    for (const shard of shards) {
+      leaks[shard] = await backend.leaks(shard, ids).catch((error: Error) => {
+        signal.throwIfAborted();
+        return [`nobody knows: it does not answer (${error.message})`];
+      });
+    }
     const following: Record<string, Following> = {};
     for (const move of map.moves.filter(({ step }) => step === 'committed')) {
       const spec = specOf(this.#settings, { map, move });
-      const found = await backend.following?.(spec, this.#end.signal);
+      const found = await backend.following?.(spec, signal).catch(() => signal.throwIfAborted());
       if (found !== undefined) following[move.id] = found;
     }
     return { map, leaks, following };

@@ -207,13 +207,28 @@ describe('the command line', () => {
       code: 0,
       stdout: expect.stringMatching(/three +two +32-63 +committed \(back\)/),
     });
-    expect(await run('finish', '--config', moved, '--id', 'x')).toMatchObject({ code: 0, stdout: 'done\n' });
+    const finish = ['finish', '--config', moved, '--id', 'x', '--source-lost'];
+    expect(await run(...finish)).toMatchObject({ code: 0, stdout: 'done\n' });
     expect(await run('abort', '--config', moved, '--id', 'x')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('it is committed: roll it back'),
     });
     const early = config('early', `${begun} ${known}`);
-    expect(await run('abort', '--config', early, '--id', 'x')).toMatchObject({ code: 0, stdout: 'done\n' });
+    const abort = ['abort', '--config', early, '--id', 'x', '--target-lost'];
+    expect(await run(...abort)).toMatchObject({ code: 0, stdout: 'done\n' });
+  });
+
+  it('closes fences at tables that were made later', async () => {
+    const none = config('fences');
+    expect(await run('fence', '--config', none)).toMatchObject({ code: 0, stdout: 'nothing to close\n' });
+    const some = config(
+      'more-fences',
+      `mover.extendFences = async () => ({ one: [{ table: 'a', hasRows: true }, { table: 'b', hasRows: false }], two: [] });`,
+    );
+    expect(await run('fence', '--config', some)).toMatchObject({
+      code: 0,
+      stdout: 'one: a, which has rows that nobody is routed to\none: b\n',
+    });
   });
 
   it('watches: runs what was begun, and finishes it, until it is stopped', async () => {

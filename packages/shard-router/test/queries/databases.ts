@@ -1,5 +1,9 @@
-import { afterAll, beforeAll } from 'vitest';
+import type { Executor } from '@ashlar/replica-failover/executor';
+import { memoryStore } from '@ashlar/store';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { type Databases, startDatabases } from '../../faults/differential/databases.ts';
+import { ShardRouter } from '../../src/router.ts';
+import type { Tables } from '../../src/tables/table.ts';
 
 export { shardNames } from '../../faults/differential/databases.ts';
 
@@ -11,4 +15,44 @@ export function databases(ddl: string, config?: Parameters<typeof startDatabases
   });
   afterAll(() => given[Symbol.asyncDispose]?.());
   return given;
+}
+
+/** A router over these shards, with a store of its own, which ends with the test. */
+export async function opened<C, const T extends Tables>(
+  shards: Readonly<Record<string, Executor<C>>>,
+  tables: T,
+): Promise<ShardRouter<C, T>> {
+  const { router, close } = await started(shards, tables);
+  onTestFinished(close);
+  return router;
+}
+
+/** The same, with rows that are put there before the tests. */
+export async function filled<C, const T extends Tables>(
+  shards: Readonly<Record<string, Executor<C>>>,
+  tables: T,
+  fill: (router: ShardRouter<C, T>) => Promise<void>,
+): Promise<void> {
+  const { router, close } = await started(shards, tables);
+  try {
+    await fill(router);
+  } finally {
+    await close();
+  }
+}
+
+async function started<C, const T extends Tables>(shards: Readonly<Record<string, Executor<C>>>, tables: T) {
+  const store = memoryStore();
+  const router = new ShardRouter<C, T>({ shards, store, key: 'int8', tables });
+  const close = async () => {
+    await router.close();
+    await store.close();
+  };
+  try {
+    await router.ready();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { router, close };
 }

@@ -1,20 +1,12 @@
-import { onAbort } from '@ashlar/core';
-import { Lease } from '@ashlar/store';
-import { MoveRefusedError } from '../../errors/moves.ts';
-import type { ShardKey } from '../../keys/key-column.ts';
-import { KeyOrder, type Layout } from '../../keys/layout.ts';
-import { spaceOf } from '../../keys/slot-space.ts';
+import type { MapChange } from '../../map/maps.ts';
 import { ownersOf, type ShardMap } from '../../map/shard-map.ts';
-import type { MoveContext, MoveSpec } from '../move-backend.ts';
-import { movedTables } from '../moved-tables.ts';
 import type { MoverSettings } from '../mover-options.ts';
 import type { MoveRequest } from '../planner.ts';
-import { confirmed } from '../running/routers.ts';
-
-type Directory = Extract<Layout, { kind: 'directory' }>;
+import { admitted } from './admissions.ts';
+import { alone, contextOf, directoryOf, entriesChanged, entrySlot, reopen, specAt } from './entries.ts';
 
 /** What a request for entries of a directory comes to. */
-export interface Admission {
+export interface Asked {
   readonly request: MoveRequest;
   readonly before: ShardMap;
   readonly after: ShardMap;
@@ -26,117 +18,37 @@ export interface Admission {
  *
  * @throws MoveRefusedError when others have changed the entries meanwhile
  */
-export async function admitting<T>(
+export async function admitting(
   settings: MoverSettings,
-  { request, before, after }: Admission,
+  { request, before, after }: Asked,
   signal: AbortSignal,
-  change: () => Promise<T>,
-): Promise<T> {
-  const { backend, maps, clock, routersMs } = settings;
+  change: MapChange,
+): Promise<void> {
+  const { backend, maps } = settings;
   const [was, is] = [directoryOf(before), directoryOf(after)];
   if (was === undefined || is === undefined || is.rest !== undefined || backend.admit === undefined)
-    return change();
+    return void (await maps.change(change));
   const known = new Set(was.entries.map(({ key }) => JSON.stringify(key)));
-  const added = is.entries.filter(({ key }) => !known.has(JSON.stringify(key)));
+  const added = is.entries.find(({ key }) => !known.has(JSON.stringify(key)));
   const kept = request.kind === 'place' ? entrySlot(before, request.key) : undefined;
   const stays = kept !== undefined && request.kind === 'place' && ownersOf(before)[kept] === request.to;
-  if (added.length === 0 && !stays) return change();
-  return alone(settings, signal, async (leased, token) => {
+  if (added === undefined && !stays) return void (await maps.change(change));
+  await alone(settings, signal, async (leased, token) => {
+    const context = contextOf(leased, token);
     const now = await maps.read();
-    if (now === undefined || JSON.stringify(directoryOf(now)) !== JSON.stringify(was)) {
-      const words = 'the entries of the map have changed meanwhile: plan again';
-      throw new MoveRefusedError('slots cannot move', [{ kind: 'map_changed', shard: '', words }]);
-    }
+    if (now === undefined || textOf(now) !== textOf(before)) throw entriesChanged();
     const owners = ownersOf(after);
-    for (const { slot } of added) {
-      await confirmed(maps, 'to a new entry', was.forgotAt ?? 0, routersMs, clock, leased, () => {});
-      await backend.admit!(specAt(settings, after, owners[slot]!, slot), contextOf(leased, token));
+    if (added !== undefined) {
+      const spec = specAt(settings, after, owners[added.slot]!, added.slot);
+      return admitted(settings, added.key, spec, context, change);
     }
-    if (stays) {
-      const spec = specAt(settings, before, owners[kept]!, kept);
-      await reopen(settings, request.key, spec, contextOf(leased, token));
-    }
-    return change();
+    if (stays) await reopen(settings, request.key, specAt(settings, before, owners[kept]!, kept), context);
+    await maps.change(change);
   });
 }
 
-/** Whether what was admitted for new entries in the one map holds in the other. */
-export function isAdmitted(before: ShardMap, now: ShardMap): boolean {
-  return directoryOf(before)?.forgotAt === directoryOf(now)?.forgotAt;
-}
-
-/**
- * Lets a key be written at its shard again, which refuses it since a call of `forget`; nothing, when it is not there any more. The map says so
- * first: a call that stands still between the shard and the map does not go on then.
- */
-export async function reopen(
-  settings: MoverSettings,
-  key: ShardKey,
-  spec: MoveSpec,
-  context: MoveContext,
-): Promise<void> {
-  const [{ from: slot }] = spec.slices as [MoveSpec['slices'][number]];
-  let isThere = false;
-  await settings.maps.change(map => {
-    const its = directoryOf(map);
-    isThere = its !== undefined && entrySlot(map, key) === slot && ownersOf(map)[slot] === spec.from;
-    return isThere ? { ...map, layout: { ...its!, forgotAt: map.revision + 1 } } : undefined;
-  });
-  if (isThere) await settings.backend.admit?.(spec, context);
-}
-
-/**
- * Runs what closes or opens entries at shards, one at a time: or one would open what another has closed. One that has stood still for longer than
- * its lease learns of that too late: the shards go by the token.
- */
-export async function alone<T>(
-  { store, name, leaseMs, clock, random }: MoverSettings,
-  signal: AbortSignal,
-  work: (signal: AbortSignal, token: bigint) => Promise<T>,
-): Promise<T> {
-  const of = `shards:${encodeURIComponent(name)}:entries`;
-  const lease = await Lease.acquire(store, of, { ttlMs: leaseMs, signal, clock, random });
-  const stop = new AbortController();
-  const unlink = [signal, lease.signal].map(each => onAbort(each, reason => stop.abort(reason)));
-  try {
-    return await work(stop.signal, lease.token);
-  } finally {
-    for (const each of unlink) each();
-    await lease[Symbol.asyncDispose]();
-  }
-}
-
-export function directoryOf({ layout }: Pick<ShardMap, 'layout'>): Directory | undefined {
-  return layout?.kind === 'directory' ? layout : undefined;
-}
-
-/** The slot of a key that has an entry. @throws InvalidShardKeyError */
-export function entrySlot(map: ShardMap, key: ShardKey): number | undefined {
-  const name = JSON.stringify(new KeyOrder(map.key).toTexts(key));
-  return directoryOf(map)?.entries.find(entry => JSON.stringify(entry.key) === name)?.slot;
-}
-
-/** One slot at its shard, for what is no move. */
-export function specAt(
-  { name, tables }: Pick<MoverSettings, 'name' | 'tables'>,
-  map: ShardMap,
-  shard: string,
-  slot: number,
-): MoveSpec {
-  const slices = [{ from: slot, to: slot + 1 }];
-  const id = `entry${globalThis.crypto.randomUUID().slice(0, 8)}`;
-  return {
-    id,
-    router: name,
-    from: shard,
-    to: shard,
-    slices,
-    ...spaceOf(map),
-    tables: movedTables(map, slices, tables),
-  };
-}
-
-/** For what is no move. */
-export function contextOf(signal: AbortSignal, token: bigint): MoveContext {
-  return { token, signal, progress() {} };
+/** The entries of a map, whatever else is under way. */
+function textOf(map: ShardMap): string {
+  const { admissions: _, ...its } = directoryOf(map) ?? {};
+  return JSON.stringify(its);
 }

@@ -7,7 +7,7 @@ import { ownersOf, rangesOf, type ShardMap, withRetired } from '../../map/shard-
 import type { MoveContext, MoveSpec } from '../move-backend.ts';
 import type { MoverSettings } from '../mover-options.ts';
 import type { Obstacle } from '../obstacle.ts';
-import { alone, contextOf, directoryOf, entrySlot, isAdmitted, reopen, specAt } from './admitting.ts';
+import { alone, contextOf, directoryOf, entrySlot, isAdmitted, reopen, specAt } from './entries.ts';
 import { Impossible } from './impossible.ts';
 
 export interface ForgetOptions {
@@ -88,8 +88,8 @@ function isAsClosed(before: ShardMap, now: ShardMap): boolean {
   return before.epoch === now.epoch && isAdmitted(before, now);
 }
 
-/** @throws FenceBusyError */
-async function retired(
+/** Refuses the rows of an entry at its shard. Returns the tables that have some. @throws FenceBusyError */
+export async function retired(
   { backend, clock, random, fenceMs }: MoverSettings,
   spec: MoveSpec,
   keepsRows: boolean,

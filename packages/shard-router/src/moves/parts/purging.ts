@@ -3,7 +3,7 @@ import type { ShardKey } from '../../keys/key-column.ts';
 import { Slots } from '../../keys/slots.ts';
 import { ownersOf, type ShardMap } from '../../map/shard-map.ts';
 import type { MoverSettings } from '../mover-options.ts';
-import { alone, contextOf, specAt } from './admitting.ts';
+import { alone, contextOf, specAt } from './entries.ts';
 import { assertForgets, refuseBusy } from './forgetting.ts';
 import { Impossible } from './impossible.ts';
 

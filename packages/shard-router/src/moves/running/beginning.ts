@@ -5,7 +5,8 @@ import type { Moving } from '../../map/moving.ts';
 import { busyObstacles } from '../busy-slots.ts';
 import { movedNames } from '../moved-tables.ts';
 import type { MoverSettings } from '../mover-options.ts';
-import { admitting, isAdmitted } from '../parts/admitting.ts';
+import { admitting } from '../parts/admitting.ts';
+import { isAdmitted } from '../parts/entries.ts';
 import { busyCuts } from '../parts/parting.ts';
 import type { MoveRequest, SlotMove } from '../planner.ts';
 import { type Planned, partedFor } from '../planning.ts';
@@ -19,7 +20,7 @@ export async function begin(
 ): Promise<readonly Moving[]> {
   const obstacles = [...busy, ...plans.flatMap(plan => plan.obstacles)];
   if (obstacles.length > 0) throw new MoveRefusedError('slots cannot move', obstacles);
-  const { maps, tables } = settings;
+  const { tables } = settings;
   const moves = plans.map(
     ({ from, to, slices }): Moving => ({
       id: newId(),
@@ -55,7 +56,7 @@ export async function begin(
     }));
     return { ...now.map, moves: [...map.moves, ...begun] };
   };
-  await admitting(settings, { request, before, after }, signal, () => maps.change(change));
+  await admitting(settings, { request, before, after }, signal, change);
   return moves;
 }
 

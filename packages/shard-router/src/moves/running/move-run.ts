@@ -6,6 +6,7 @@ import {
   MoveBlockedError,
   StaleMoveError,
 } from '../../errors/moves.ts';
+import { ShardFailedError } from '../../errors/statements.ts';
 import { spaceOf } from '../../keys/slot-space.ts';
 import type { Moving } from '../../map/moving.ts';
 import type { MoveEvent } from '../events.ts';
@@ -192,10 +193,12 @@ export class MoveRun implements AsyncIterable<MoveEvent> {
     const why = move.why ?? 'somebody has asked for it';
     const now = (await held.read())!;
     const spec = specOf(this.#settings, now);
-    const context = this.#context(held, signal);
+    const context = { ...this.#context(held, signal), ...lostOf(now.move) };
     await this.#again(signal, () =>
       move.back ? backend.unfence(spec, context) : backend.abort(spec, context),
-    );
+    ).catch(error => {
+      throw blockedBy(error, now.move, 'to', '`abort` with `targetLost`');
+    });
     if (move.back) await this.#follow(held, await held.restore(signal), signal);
     else await held.remove(signal, 'aborting');
     throw new MoveAbortedError(this.#id, why);
@@ -206,7 +209,10 @@ export class MoveRun implements AsyncIterable<MoveEvent> {
     const tell = (words: string) => this.#progress.tell({ words });
     // Nobody reads there any more
     await confirmed(maps, this.#id, now.map.revision, routersMs, clock, signal, tell);
-    await backend.finish(specOf(this.#settings, now), this.#context(held, signal));
+    const context = { ...this.#context(held, signal), ...lostOf(now.move) };
+    await backend.finish(specOf(this.#settings, now), context).catch(error => {
+      throw blockedBy(error, now.move, 'from', '`finish` with `sourceLost`');
+    });
     await held.remove(signal, 'finishing');
   }
 
@@ -249,6 +255,17 @@ export class MoveRun implements AsyncIterable<MoveEvent> {
 export function specOf({ name, tables }: MoverSettings, { map, move }: Held): MoveSpec {
   const { id, from, to, slices } = move;
   return { id, router: name, from, to, slices, ...spaceOf(map), tables: movedTables(map, slices, tables) };
+}
+
+function lostOf({ lost }: Moving): Pick<MoveContext, 'lost'> {
+  return lost === undefined ? {} : { lost };
+}
+
+/** What keeps a move from its end, and the way out where that is a shard which does not answer. */
+function blockedBy(error: unknown, move: Moving, side: 'from' | 'to', way: string): unknown {
+  if (!(error instanceof ShardFailedError) || error.shard !== move[side]) return error;
+  const words = `${error.message}; when it answers, the move goes on, and where it is lost for good, ${way} ends it without`;
+  return new MoveBlockedError(move.id, words, { cause: error });
 }
 
 /** @throws Undo */

@@ -3,11 +3,17 @@ import { channels } from '../../diagnostics.ts';
 import type { Moving } from '../../map/moving.ts';
 import type { ShardMap } from '../../map/shard-map.ts';
 import type { MoverSettings } from '../mover-options.ts';
+import { settleAdmissions } from '../parts/admissions.ts';
+import { directoryOf } from '../parts/entries.ts';
+import { extendFences } from './extending.ts';
 import { holding } from './holding.ts';
 import { type MoveRun, specOf } from './move-run.ts';
 
 /** How often moves are looked at that nothing happens to, in milliseconds. */
 const lookMs = 5_000;
+
+/** How often tables are looked for that were made since a shard has lost slots, in milliseconds. */
+const extendMs = 60_000;
 
 /** What is done with a move. */
 export interface MoveHands {
@@ -24,10 +30,12 @@ export class MoveWatch {
   readonly #settings: MoverSettings;
   readonly #hands: MoveHands;
   readonly #signal: AbortSignal;
-  /** What is being done, by the id of the move. */
+  /** What is being done, by the id of the move, or by its name. */
   readonly #works = new Map<string, Promise<void>>();
   /** When a move may be looked at again at a step, by both, and what spreads that while it fails. */
   readonly #rests = new Map<string, { until: number; readonly pauses: Backoff }>();
+  /** The same of what is no move, by its name. */
+  readonly #restsBeside = new Map<string, number>();
   /** When a commit has been there for long enough, by its move and time. */
   readonly #due = new Map<string, number>();
   #wake: () => void = () => {};
@@ -70,6 +78,7 @@ export class MoveWatch {
     const kept = new Set(moves.flatMap(move => [nameOf(move), dueNameOf(move)]));
     for (const names of [this.#rests, this.#due])
       for (const name of names.keys()) if (!kept.has(name)) names.delete(name);
+    if (map !== undefined) this.#tidy(map);
     for (const move of moves) {
       const { id } = move;
       const rest = this.#rests.get(nameOf(move));
@@ -77,6 +86,29 @@ export class MoveWatch {
         continue;
       this.#works.set(id, this.#work(map!, move));
     }
+  }
+
+  #tidy(map: ShardMap): void {
+    this.#beside('fences', extendMs, signal => extendFences(this.#settings, map, signal));
+    if (directoryOf(map)?.admissions !== undefined)
+      this.#beside('admissions', lookMs, signal => settleAdmissions(this.#settings, signal));
+  }
+
+  /** What is no work on a move. Failed, it is tried again at a later look. */
+  #beside(name: string, restMs: number, work: (signal: AbortSignal) => Promise<unknown>): void {
+    const { clock } = this.#settings;
+    if (this.#works.has(name) || clock.now() < (this.#restsBeside.get(name) ?? 0)) return;
+    const done = work(this.#signal).then(
+      () => {},
+      () => {},
+    );
+    this.#works.set(
+      name,
+      done.finally(() => {
+        this.#restsBeside.set(name, clock.now() + restMs);
+        this.#works.delete(name);
+      }),
+    );
   }
 
   async #work(map: ShardMap, move: Moving): Promise<void> {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MoveSpec } from '../../../src/moves/move-backend.ts';
-import { context, lowerHalf, type TwoShards, twoShards } from '../shards.ts';
+import { context, fill, lowerHalf, moverOf, names, type TwoShards, tables, twoShards } from '../shards.ts';
 
 describe('slots that are retired at a database of PostgreSQL', () => {
   let shards: TwoShards;
@@ -45,4 +45,50 @@ describe('slots that are retired at a database of PostgreSQL', () => {
     expect(await retired).toEqual(['customer']);
     await shards.one.query('ALTER ROLE postgres RESET default_transaction_isolation');
   }, 60_000);
+
+  it('are refused at tables too that are made later, once a mover that has them looks', async () => {
+    await using shards = await twoShards();
+    const [[lower], [upper]] = [names(1, 'lower'), names(1, 'upper')];
+    await fill(shards.one, [lower!, upper!], 1);
+    const moves = shards.moves();
+    const before = await moverOf(moves);
+    const [{ id }] = (await before.move({ kind: 'merge', shards: ['one'], into: 'two' })) as unknown as [
+      { id: string },
+    ];
+    await before.finish(id);
+    const make = 'CREATE TABLE note (customer text, id int, PRIMARY KEY (customer, id))';
+    for (const client of [shards.one, shards.two]) await client.query(make);
+    const insert = 'INSERT INTO note VALUES ($1, $2)';
+    await shards.one.query(insert, [lower, 1]);
+    const note = {
+      key: ['customer'],
+      primaryKey: ['customer', 'id'],
+      columns: { customer: 'text', id: 'int4' },
+    } as const;
+    const mover = await moverOf(moves, { tables: { ...tables, note, notYet: note } });
+    expect(await mover.extendFences()).toEqual({ one: [{ table: 'note', hasRows: true }], two: [] });
+    const denied = { code: 'AS409' };
+    await expect(shards.one.query(insert, [lower, 2])).rejects.toMatchObject(denied);
+    await expect(shards.one.query('DELETE FROM note WHERE customer = $1', [lower])).rejects.toMatchObject(
+      denied,
+    );
+    await shards.one.query(insert, [upper, 1]);
+    await shards.two.query(insert, [lower, 1]);
+    expect(await mover.extendFences()).toEqual({ one: [], two: [] });
+    // One that watches does so by itself
+    await shards.one.query(`DROP TABLE note; ${make}`);
+    const stop = new AbortController();
+    const watching = mover.watch({ signal: stop.signal });
+    await expect
+      .poll(() =>
+        shards.one.query(insert, [lower, 3]).then(
+          () => 'written',
+          error => error.code,
+        ),
+      )
+      .toBe('AS409');
+    stop.abort();
+    await watching;
+    await shards.one.query(insert, [upper, 1]);
+  }, 120_000);
 });

@@ -1,11 +1,9 @@
-import { ReplicaSet } from '@ashlar/replica-failover';
+import type { ReplicaSet } from '@ashlar/replica-failover';
 import type { Executor } from '@ashlar/replica-failover/executor';
-import { postgresServers } from '@ashlar/replica-failover/postgres';
-import { memoryStore } from '@ashlar/store';
-import pg from 'pg';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { ShardRouter } from '../../../src/index.ts';
-import { databases } from '../databases.ts';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { ShardRouter } from '../../../src/index.ts';
+import { databases, filled, opened as openedOver } from '../databases.ts';
 
 const names = ['one', 'two'] as const;
 const tables = {
@@ -29,38 +27,38 @@ const postgres = databases(`
 
 describe('streams with look-ups over pools of one connection', () => {
   beforeAll(async () => {
-    const { router, close } = await opened(10);
-    for (let tenant = 0; tenant < tenants; tenant++) {
-      await router.table('customers').insert([0, 1].map(id => ({ tenant, id, name: `${tenant}/${id}` })));
-      const rows = Array.from({ length: perTenant }, (_, id) => ({ tenant, id, customer: id % 3 }));
-      await router.table('orders').insert(rows);
-    }
-    await close();
+    await filled(await pools(10), tables, async router => {
+      for (let tenant = 0; tenant < tenants; tenant++) {
+        await router.table('customers').insert([0, 1].map(id => ({ tenant, id, name: `${tenant}/${id}` })));
+        const rows = Array.from({ length: perTenant }, (_, id) => ({ tenant, id, customer: id % 3 }));
+        await router.table('orders').insert(rows);
+      }
+    });
   });
+  afterAll(() => closed());
 
   type Shards = Readonly<Record<string, Executor<pg.Client>>>;
 
-  /** A router whose shards have so many connections each. */
-  async function opened(maxConnections = 1, through: (shards: Shards) => Shards = shards => shards) {
-    const store = memoryStore();
-    const sets: Record<string, ReplicaSet<pg.Client>> = {};
+  const sets: ReplicaSet<pg.Client>[] = [];
+  const closed = async () => {
+    for (const set of sets.splice(0)) await set.close();
+  };
+
+  /** Shards that have so many connections each. */
+  async function pools(maxConnections: number): Promise<Shards> {
+    const pairs: [string, ReplicaSet<pg.Client>][] = [];
     for (const name of names) {
-      const { host, port, user } = await postgres.client(name);
-      const servers = postgresServers({
-        servers: [{ id: name, connection: `postgres://${user}@${host}:${port}/${name}` }],
-        newClient: (connectionString: string) => new pg.Client({ connectionString }),
-      });
-      sets[name] = await ReplicaSet.connect({ name, servers, maxConnections });
+      const set = await postgres.pool(name, maxConnections);
+      sets.push(set);
+      pairs.push([name, set]);
     }
-    const router = new ShardRouter({ shards: through(sets), store, key: 'int8', tables });
-    const close = async () => {
-      await router.close();
-      for (const set of Object.values(sets)) await set.close();
-      await store.close();
-    };
-    if (maxConnections === 1) onTestFinished(close);
-    await router.ready();
-    return { router, close };
+    return Object.fromEntries(pairs);
+  }
+
+  async function opened(through: (shards: Shards) => Shards = shards => shards) {
+    const shards = through(await pools(1));
+    onTestFinished(closed);
+    return openedOver(shards, tables);
   }
 
   const queryOf = (router: ShardRouter<pg.Client, typeof tables>) => {
@@ -70,7 +68,7 @@ describe('streams with look-ups over pools of one connection', () => {
   };
 
   it('look up on the connections that they have', async () => {
-    const { router } = await opened();
+    const router = await opened();
     let count = 0;
     for await (const { tenant, customer, buyer } of queryOf(router).stream({ batchRows: 100 })) {
       expect(buyer.map(({ name }) => name)).toEqual(customer === 2 ? [] : [`${tenant}/${customer}`]);
@@ -80,7 +78,7 @@ describe('streams with look-ups over pools of one connection', () => {
   });
 
   it('wait for one another, however many there are', async () => {
-    const { router } = await opened();
+    const router = await opened();
     const counts = Array.from({ length: 5 }, async () => {
       let count = 0;
       for await (const { buyer } of queryOf(router).stream({ batchRows: 100 })) count += buyer.length;
@@ -91,7 +89,7 @@ describe('streams with look-ups over pools of one connection', () => {
   });
 
   it('give them back when their reader stops, and when a look-up fails', async () => {
-    const { router } = await opened();
+    const router = await opened();
     for await (const { buyer } of queryOf(router).stream({ batchRows: 10 })) {
       expect(buyer).toHaveLength(1);
       break;
@@ -120,7 +118,7 @@ describe('streams with look-ups over pools of one connection', () => {
     for (const [i, client] of clients.entries())
       await client.query(`ALTER DATABASE ${names[i]} SET default_transaction_isolation = 'repeatable read'`);
     try {
-      const { router } = await opened();
+      const router = await opened();
       let note = 'old';
       const found: string[] = [];
       for await (const { tenant, customer, buyer } of queryOf(router).stream({ batchRows: 100 })) {
@@ -140,7 +138,7 @@ describe('streams with look-ups over pools of one connection', () => {
   });
 
   it('end a look-up that is late on its server, also where no other connection is to be had', async () => {
-    const { router } = await opened();
+    const router = await opened();
     const locker = await postgres.client('two');
     await locker.query('BEGIN; LOCK TABLE customers');
     try {
@@ -155,7 +153,7 @@ describe('streams with look-ups over pools of one connection', () => {
   });
 
   it('end a look-up when they are aborted, on its server as well', async () => {
-    const { router } = await opened();
+    const router = await opened();
     const locker = await postgres.client('two');
     await locker.query('BEGIN; LOCK TABLE customers');
     const waiting = async () => {
@@ -182,7 +180,7 @@ describe('streams with look-ups over pools of one connection', () => {
     let second!: () => void;
     const hasSecond = new Promise<void>(resolve => (second = resolve));
     // The first stream comes to the first shard after the second one does
-    const { router } = await opened(1, ({ one, two }) => ({
+    const router = await opened(({ one, two }) => ({
       one: {
         read: async (work, scope) => {
           if (++calls === 2) second();

@@ -1,12 +1,9 @@
-import { ReplicaSet } from '@ashlar/replica-failover';
 import type { Executor } from '@ashlar/replica-failover/executor';
-import { postgresServers } from '@ashlar/replica-failover/postgres';
-import { memoryStore } from '@ashlar/store';
-import pg from 'pg';
+import type pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { CollationError, InvalidQueryError, memoryShards, ShardRouter } from '../../../src/index.ts';
+import { CollationError, InvalidQueryError, memoryShards } from '../../../src/index.ts';
 import type { MissingShard } from '../../../src/queries/merging/scatter.ts';
-import { databases, shardNames } from '../databases.ts';
+import { databases, filled, opened as openedOver, shardNames } from '../databases.ts';
 
 const tables = {
   people: {
@@ -88,33 +85,21 @@ const rowsOf = (tenant: number) =>
 
 type Shards = Readonly<Record<string, Executor<pg.Client>>>;
 
-async function opened(shards: Shards = postgres.shards) {
-  const store = memoryStore();
-  const router = new ShardRouter({ shards, store, key: 'int8', tables });
-  onTestFinished(async () => {
-    await router.close();
-    await store.close();
-  });
-  await router.ready();
-  return router;
-}
+const opened = (shards: Shards = postgres.shards) => openedOver(shards, tables);
 
-beforeAll(async () => {
-  const store = memoryStore();
-  const router = new ShardRouter({ shards: postgres.shards, store, key: 'int8', tables });
-  await router.ready();
-  const whole = await postgres.client('whole');
-  for (let tenant = 0; tenant < tenants; tenant++) {
-    const rows = rowsOf(tenant);
-    await router.table('people').insert(rows);
-    await whole.query(
-      'INSERT INTO people SELECT tenant, name, town, age FROM json_populate_recordset(NULL::people, $1)',
-      [JSON.stringify(rows)],
-    );
-  }
-  await router.close();
-  await store.close();
-});
+beforeAll(() =>
+  filled(postgres.shards, tables, async router => {
+    const whole = await postgres.client('whole');
+    for (let tenant = 0; tenant < tenants; tenant++) {
+      const rows = rowsOf(tenant);
+      await router.table('people').insert(rows);
+      await whole.query(
+        'INSERT INTO people SELECT tenant, name, town, age FROM json_populate_recordset(NULL::people, $1)',
+        [JSON.stringify(rows)],
+      );
+    }
+  }),
+);
 
 interface Order {
   readonly column: 'name' | 'town' | 'age';
@@ -334,14 +319,9 @@ describe('rows of several shards in a collation', () => {
 
 describe('streams in a collation over pools of one connection', () => {
   async function narrow() {
-    const sets: Record<string, ReplicaSet<pg.Client>> = {};
+    const sets: Record<string, Executor<pg.Client>> = {};
     for (const name of shardNames) {
-      const { host, port, user } = await postgres.client(name);
-      const servers = postgresServers({
-        servers: [{ id: name, connection: `postgres://${user}@${host}:${port}/${name}` }],
-        newClient: (connectionString: string) => new pg.Client({ connectionString }),
-      });
-      const set = await ReplicaSet.connect({ name, servers, maxConnections: 1 });
+      const set = await postgres.pool(name, 1);
       onTestFinished(() => set.close());
       sets[name] = set;
     }
@@ -514,13 +494,7 @@ describe('a collation is refused', () => {
   });
 
   it('by shards in memory, of what is no text, and by a name that is none', async () => {
-    const store = memoryStore();
-    const router = new ShardRouter({ shards: memoryShards(['one', 'two']), store, key: 'int8', tables });
-    onTestFinished(async () => {
-      await router.close();
-      await store.close();
-    });
-    await router.ready();
+    const router = await openedOver(memoryShards(['one', 'two']), tables);
     for (let tenant = 0; tenant < 9; tenant++)
       await router.table('people').insert({ tenant, name: `n${tenant}`, town: 'x', age: 1 });
     const query = router.table('people').select('name');

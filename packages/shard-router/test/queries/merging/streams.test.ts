@@ -1,9 +1,8 @@
 import type { Executor } from '@ashlar/replica-failover/executor';
-import { memoryStore } from '@ashlar/store';
 import type pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { InvalidQueryError, ShardFailedError, ShardRouter } from '../../../src/index.ts';
-import { databases, shardNames } from '../databases.ts';
+import { InvalidQueryError, ShardFailedError } from '../../../src/index.ts';
+import { databases, filled, opened as openedOver, shardNames } from '../databases.ts';
 
 const tables = {
   events: {
@@ -19,37 +18,23 @@ describe('streams over shards of PostgreSQL', () => {
   let clients: Record<string, pg.Client>;
   const rows = 4_000;
 
-  async function opened(shards: Readonly<Record<string, Executor<pg.Client>>> = postgres.shards) {
-    const store = memoryStore();
-    const router = new ShardRouter({ shards, store, key: 'int8', tables });
-    onTestFinished(async () => {
-      await router.close();
-      await store.close();
-    });
-    await router.ready();
-    return router;
-  }
+  const opened = (shards: Readonly<Record<string, Executor<pg.Client>>> = postgres.shards) =>
+    openedOver(shards, tables);
 
   beforeAll(async () => {
     clients = Object.fromEntries(
       await Promise.all(shardNames.map(async name => [name, await postgres.client(name)])),
     );
-    const store = memoryStore();
-    const router = new ShardRouter({ shards: postgres.shards, store, key: 'int8', tables });
-    await router.ready();
-    const byShard: Record<string, { tenant: number; id: number; note: string }[]> = {
-      one: [],
-      two: [],
-      three: [],
-      four: [],
-    };
-    for (let tenant = 0; tenant < 40; tenant++) {
-      const its = Array.from({ length: rows / 40 }, (_, id) => ({ tenant, id, note: `${tenant}:${id}` }));
-      byShard[router.route(tenant).shard]!.push(...its);
-    }
-    for (const its of Object.values(byShard)) await router.table('events').insert(its);
-    await router.close();
-    await store.close();
+    await filled(postgres.shards, tables, async router => {
+      const byShard = new Map(
+        shardNames.map(name => [name as string, [] as { tenant: number; id: number; note: string }[]]),
+      );
+      for (let tenant = 0; tenant < 40; tenant++) {
+        const its = Array.from({ length: rows / 40 }, (_, id) => ({ tenant, id, note: `${tenant}:${id}` }));
+        byShard.get(router.route(tenant).shard)!.push(...its);
+      }
+      for (const its of byShard.values()) await router.table('events').insert(its);
+    });
   });
 
   /** What our connections do on the servers, but for those that rest. */

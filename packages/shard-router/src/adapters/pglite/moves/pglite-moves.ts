@@ -1,6 +1,7 @@
 import { FenceBusyError, MoveBlockedError } from '../../../errors/moves.ts';
 import { knownShard, unknownShards } from '../../../moves/known-shards.ts';
 import type {
+  ExtendedFences,
   Following,
   MoveBackend,
   MoveContext,
@@ -13,15 +14,23 @@ import type {
 } from '../../../moves/move-backend.ts';
 import { claim, isClaimed } from '../../postgres/moves/claiming.ts';
 import { deleteRows, leftovers } from '../../postgres/moves/cleaning.ts';
-import { endTouched, isNoting, noteTouched } from '../../postgres/moves/comparing/touched.ts';
+import { isNoting, noteTouched } from '../../postgres/moves/comparing/touched.ts';
 import {
   compareAll,
   compareFenced,
   compareTouched,
   type Sides,
 } from '../../postgres/moves/comparing/verifying.ts';
-import { closeSource, denyTruncate, dropFence, open, stands } from '../../postgres/moves/fence.ts';
-import { backOf, directed, inSlices, relation, reversed, schema } from '../../postgres/moves/names.ts';
+import { extendFences } from '../../postgres/moves/extending.ts';
+import {
+  closeMissing,
+  closeSource,
+  denyTruncate,
+  dropFence,
+  open,
+  stands,
+} from '../../postgres/moves/fence.ts';
+import { backOf, directed, inSlices, relation, reversed } from '../../postgres/moves/names.ts';
 import { planOf } from '../../postgres/moves/planning/plan.ts';
 import { slotSizes } from '../../postgres/moves/planning/sizes.ts';
 import { relationsOf } from '../../postgres/moves/relations.ts';
@@ -31,6 +40,7 @@ import type { SqlSession } from '../../postgres/moves/sessions/sql-session.ts';
 import type { PGliteMovedLike } from '../clients.ts';
 import { bring, broughtOf, copyAll } from './bringing.ts';
 import { checkCompared, noteCompared } from './compared.ts';
+import { endFollowing, endNotes, forgetBrought, notedBytes, ofBrought } from './notes.ts';
 import { BusySessionError, PGliteSession } from './session.ts';
 
 export interface PGliteMovesSettings {
@@ -171,14 +181,15 @@ export class PGliteMoves implements MoveBackend {
   }
 
   async unfollow(spec: MoveSpec, context: MoveContext): Promise<void> {
-    await endFollowing(await this.#begin(spec, context));
+    const work = await this.#begin(spec, context);
+    await endFollowing(work, work.signal);
   }
 
   async abort(spec: MoveSpec, context: MoveContext): Promise<void> {
     const work = await this.#begin(spec, context, { aborts: true });
     const { move, source, target, relations, signal } = work;
     await open(source, [move.id], signal);
-    await endFollowing(work);
+    await endFollowing(work, signal);
     await dropFence(source, move, 'none', signal);
     if (await isClaimed(target, move, signal)) await deleteRows(target, move, relations, () => {}, signal);
     await dropFence(target, move, 'restored', signal);
@@ -188,7 +199,8 @@ export class PGliteMoves implements MoveBackend {
   async finish(spec: MoveSpec, context: MoveContext): Promise<void> {
     const work = await this.#begin(spec, context);
     const { move, source, target, relations, signal } = work;
-    await endFollowing(work);
+    await endFollowing(work, signal);
+    await closeMissing(source, move, signal);
     await deleteRows(source, move, relations, (table, rows) => context.progress({ table, rows }), signal);
     await dropFence(source, move, 'all', signal);
     await dropFence(target, move, 'none', signal);
@@ -214,6 +226,11 @@ export class PGliteMoves implements MoveBackend {
 
   purge(spec: MoveSpec, context: MoveContext): Promise<number> {
     return purge(this.#look(spec.from), spec, context);
+  }
+
+  extendFences(router: string, space: MoveSpace, signal: AbortSignal): Promise<ExtendedFences> {
+    const names = Object.keys(this.#settings.shards);
+    return extendFences(names, router, space, (shard, work) => work(this.#look(shard)), signal);
   }
 
   leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {
@@ -243,35 +260,6 @@ export class PGliteMoves implements MoveBackend {
     const notedAs = [move.id, broughtOf(move).id];
     return { move, source, target, relations, notedAs, arrived, signal };
   }
-}
-
-/** The rows that were brought over and are not compared yet. */
-function ofBrought(sides: Sides): Sides {
-  return { ...sides, move: broughtOf(sides.move) };
-}
-
-async function forgetBrought(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
-  await session.run(`DELETE FROM ${schema}.touched WHERE move = $1`, [broughtOf(move).id], signal);
-}
-
-async function endNotes(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
-  await endTouched(session, move, signal);
-  await forgetBrought(session, move, signal);
-}
-
-async function endFollowing({ move, source, target, signal }: Work): Promise<void> {
-  await endNotes(source, move, signal);
-  await endNotes(target, reversed(move), signal);
-}
-
-/** Bytes of the notes that nobody has brought over. */
-async function notedBytes(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<number> {
-  const [row] = await session.run<{ bytes: number }>(
-    `SELECT coalesce(sum(pg_column_size(t.*)), 0)::float8 AS bytes FROM ${schema}.touched t WHERE move = $1`,
-    [move.id],
-    signal,
-  );
-  return row!.bytes;
 }
 
 /** What a database of PGlite lacks for moves. */

@@ -1,7 +1,7 @@
 import { FenceBusyError } from '../../../errors/moves.ts';
 import { slicesOf } from '../../../keys/slices.ts';
 import type { MoveSpec, Slice } from '../../../moves/move-backend.ts';
-import { closeGone, goneOf, parted, setGone } from './gone.ts';
+import { areGone, closeGone, goneOf, parted, setGone } from './gone.ts';
 import { backOf, inSlices, relation, schema } from './names.ts';
 import type { RelationRow } from './relations.ts';
 import type { SqlSession } from './sessions/sql-session.ts';
@@ -102,6 +102,15 @@ export async function stands(
     signal,
   );
   return row!.isClosed && row!.count === tables.length * names.length && row!.members === members.length;
+}
+
+/** Closes for good what the fence of a committed move does not refuse any more, as at a source that has come back from a backup. */
+export async function closeMissing(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
+  const found = await session.run(`SELECT FROM ${schema}.fence WHERE id = $1`, [move.id], signal);
+  if (found.length > 0) return;
+  await unhurried(session, signal, async () => {
+    if (!(await areGone(session, move, signal))) await closeGone(session, move, move.slices, signal);
+  });
 }
 
 /** Ends the fence of a move. Slots that stay away from here are in the fence of those that are gone, before this one ends. */

@@ -3,7 +3,7 @@ import { isIn, slicesOf, slotsOf } from '../../../keys/slices.ts';
 import type { MoveSpec, Slice } from '../../../moves/move-backend.ts';
 import { goneOfMap, inSlices, liveSlices, schema } from './names.ts';
 import type { SqlSession } from './sessions/sql-session.ts';
-import { close, functions } from './triggers.ts';
+import { close, functions, type Refusal } from './triggers.ts';
 
 /** What has left a shard for good, as the map of now calls it. */
 interface Gone {
@@ -57,9 +57,14 @@ export async function areGone(session: SqlSession, move: MoveSpec, signal: Abort
 export async function setGone(
   session: SqlSession,
   move: MoveSpec,
-  { slots, keys }: Gone,
+  gone: Gone,
   signal: AbortSignal,
 ): Promise<void> {
+  await close(session, move, goneOfMap(move.router), goneRefusal(move, gone), signal);
+}
+
+/** What the fence refuses of what is gone. */
+export function goneRefusal(move: MoveSpec, { slots, keys }: Gone): Refusal {
   const slices = slicesOf([...new Set(slots)]);
   const its = new Map(numberedEntries(move).map(({ key, slot }) => [slot, key]));
   const stored = slotsOf(slices).every(slot => its.has(slot))
@@ -71,7 +76,7 @@ export async function setGone(
       inSlices(move, table, slices, of),
       ...(keys.length === 0 ? [] : [inSlices(others, table, others.slices, of)]),
     ].join(' OR ');
-  await close(session, move, goneOfMap(move.router), { slices: stored, isRefused }, signal);
+  return { slices: stored, isRefused };
 }
 
 /** The slots that are among the slices, and the others. */

@@ -1,6 +1,7 @@
 import { sleep } from '@ashlar/core';
 import { LostCopyError, MoveBlockedError } from '../../../errors/moves.ts';
 import type {
+  ExtendedFences,
   Following,
   MoveBackend,
   MoveContext,
@@ -16,7 +17,8 @@ import { checkTimeline, noteTimeline } from './comparing/timeline.ts';
 import { noteTouched } from './comparing/touched.ts';
 import { compareAll, compareFenced, compareTouched } from './comparing/verifying.ts';
 import { settleDoubts } from './doubts.ts';
-import { closeSource, denyTruncate, dropFence, open, stands } from './fence.ts';
+import { extendFences } from './extending.ts';
+import { closeMissing, closeSource, denyTruncate, dropFence, open, stands } from './fence.ts';
 import { copied } from './following/copying.ts';
 import { dropFencesOfBack, endFollowing, follow, followAgain, prepareBack } from './following/directions.ts';
 import { followingOf } from './following/followed.ts';
@@ -146,7 +148,7 @@ export class PostgresMoves implements MoveBackend {
   }
 
   async unfence(spec: MoveSpec, context: MoveContext): Promise<void> {
-    const { move, source, signal } = await this.#workers.begin(spec, context);
+    const { move, source, signal } = await this.#workers.atSource(spec, context);
     await open(source, [move.id], signal);
   }
 
@@ -182,35 +184,41 @@ export class PostgresMoves implements MoveBackend {
 
   following(spec: MoveSpec, signal: AbortSignal): Promise<Following> {
     const move = directed(spec);
-    return this.#workers.look(move.to, signal, owner =>
-      this.#workers.look(move.from, signal, old => followingOf(move, old, owner, signal)),
-    );
+    const look = <T>(shard: string, until: AbortSignal, work: (session: SqlSession) => Promise<T>) =>
+      this.#workers.look(shard, until, work);
+    return followingOf(move, look, signal);
   }
 
   async unfollow(spec: MoveSpec, context: MoveContext): Promise<void> {
-    const { move, source, target, signal } = await this.#workers.begin(spec, context);
+    // The log fills the disk of the owner, also while the old source is away
+    const { move, source, target, signal } = await this.#workers.end(spec, { ...context, lost: spec.from });
     await endFollowing(move, source, target, signal);
   }
 
   async abort(spec: MoveSpec, context: MoveContext): Promise<void> {
-    const { move, source, target, relations, signal } = await this.#workers.begin(spec, context, true);
-    await open(source, [move.id], signal);
+    const opened = (source: SqlSession, { id }: MoveSpec, signal: AbortSignal) => open(source, [id], signal);
+    const { move, source, target, relations, signal } = await this.#workers.end(spec, context, opened);
     await endFollowing(move, source, target, signal);
-    await endThrottle(target, move, signal);
-    await dropFence(source, move, 'none', signal);
-    if (await isClaimed(target, move, signal)) await deleteRows(target, move, relations, () => {}, signal);
-    await dropFence(target, move, 'restored', signal);
-    await dropFencesOfBack(move, source, target, signal);
+    if (source !== undefined) await dropFence(source, move, 'none', signal);
+    if (target !== undefined) {
+      await endThrottle(target, move, signal);
+      if (await isClaimed(target, move, signal)) await deleteRows(target, move, relations, () => {}, signal);
+      await dropFence(target, move, 'restored', signal);
+    }
+    await dropFencesOfBack(move, [source, target], signal);
     this.#workers.forget(move);
   }
 
   async finish(spec: MoveSpec, context: MoveContext): Promise<void> {
-    const { move, source, target, relations, signal } = await this.#workers.begin(spec, context);
+    const { move, source, target, relations, signal } = await this.#workers.end(spec, context);
     await endFollowing(move, source, target, signal);
-    await deleteRows(source, move, relations, (table, rows) => context.progress({ table, rows }), signal);
-    await dropFence(source, move, 'all', signal);
-    await dropFence(target, move, 'none', signal);
-    await dropFencesOfBack(move, source, target, signal);
+    if (source !== undefined) {
+      await closeMissing(source, move, signal);
+      await deleteRows(source, move, relations, (table, rows) => context.progress({ table, rows }), signal);
+      await dropFence(source, move, 'all', signal);
+    }
+    if (target !== undefined) await dropFence(target, move, 'none', signal);
+    await dropFencesOfBack(move, [source, target], signal);
     this.#workers.forget(move);
   }
 
@@ -228,6 +236,17 @@ export class PostgresMoves implements MoveBackend {
 
   purge(spec: MoveSpec, context: MoveContext): Promise<number> {
     return this.#workers.look(spec.from, context.signal, session => purge(session, spec, context));
+  }
+
+  extendFences(router: string, space: MoveSpace, signal: AbortSignal): Promise<ExtendedFences> {
+    const workers = this.#workers;
+    return extendFences(
+      workers.shards,
+      router,
+      space,
+      (shard, work) => workers.look(shard, signal, work),
+      signal,
+    );
   }
 
   leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {

@@ -71,12 +71,22 @@ export async function close(
     [id, JSON.stringify(slices), JSON.stringify(restored)],
     signal,
   );
-  const triggers = Object.keys(move.tables).flatMap(table =>
+  await fenceTables(session, Object.keys(move.tables), { id, attempt: row!.attempt, isRefused }, signal);
+}
+
+/** Has a fence that is closed stand at tables. */
+export async function fenceTables(
+  session: SqlSession,
+  tables: readonly string[],
+  { id, attempt, isRefused }: Pick<Refusal, 'isRefused'> & { readonly id: string; readonly attempt: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const triggers = tables.flatMap(table =>
     rowTriggers.map(({ suffix, when, of }) => {
       const name = triggerName(id, suffix);
       const condition = of.map(version => isRefused(table, `${version}.`)).join(' OR ');
       return `CREATE OR REPLACE TRIGGER ${name} ${when} ON ${relation(table)} FOR EACH ROW WHEN (${condition})
-          EXECUTE FUNCTION ${schema}.deny(${literal(id)}, '${row!.attempt}'); ALTER TABLE ${relation(table)} ENABLE ALWAYS TRIGGER ${name}`;
+          EXECUTE FUNCTION ${schema}.deny(${literal(id)}, '${attempt}'); ALTER TABLE ${relation(table)} ENABLE ALWAYS TRIGGER ${name}`;
     }),
   );
   await session.run(triggers.join(';\n'), [], signal);

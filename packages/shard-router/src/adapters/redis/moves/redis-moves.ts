@@ -1,3 +1,4 @@
+import { abortable } from '@ashlar/core';
 import { FenceBusyError, LostCopyError, MoveBlockedError } from '../../../errors/moves.ts';
 import { knownShard, unknownShards } from '../../../moves/known-shards.ts';
 import type {
@@ -8,6 +9,7 @@ import type {
   MoveSpec,
   Verification,
 } from '../../../moves/move-backend.ts';
+import { unlessLost } from '../../../moves/unless-lost.ts';
 import type { RedisShard } from '../shard.ts';
 import { compareAll, compareTouched } from './comparing.ts';
 import { bring, follow, type Sides } from './following.ts';
@@ -100,7 +102,7 @@ export class RedisMoves implements MoveBackend {
   }
 
   async unfence(move: MoveSpec, context: MoveContext): Promise<void> {
-    const { source } = await this.#take(move, context);
+    const source = await Side.take(knownShard(this.#shards, move.from), move.from, move, context, 'step');
     await source.run(scripts.states, 'f', 'c', 'left', ...source.slots);
   }
 
@@ -133,29 +135,42 @@ export class RedisMoves implements MoveBackend {
   }
 
   async abort(move: MoveSpec, context: MoveContext): Promise<void> {
-    const { source, target } = await this.#take(move, context, 'end');
-    await source.run(scripts.states, '', 'fc', 'left', ...source.slots);
-    // It does not have these slots, whatever it had before
-    await target.run(scripts.states, 'g', '', 'left', ...target.slots);
-    await target.clear();
-    await forget(source);
-    await forget(target);
+    // First of all, whatever the target does
+    const source = await this.#end(move.from, move, context);
+    await source?.run(scripts.states, '', 'fc', 'left', ...source.slots);
+    const target = await this.#end(move.to, move, context);
+    if (target !== undefined) {
+      // It does not have these slots, whatever it had before
+      await target.run(scripts.states, 'g', '', 'left', ...target.slots);
+      await target.clear();
+    }
+    for (const side of [source, target]) if (side !== undefined) await forget(side);
   }
 
   async finish(move: MoveSpec, context: MoveContext): Promise<void> {
-    const { source, target } = await this.#take(move, context, 'end');
-    await source.run(scripts.states, 'g', '', 'left', ...source.slots);
-    await target.run(scripts.states, '', 'fc', 'left', ...target.slots);
-    await source.clear(rows => context.progress({ table: 'keys', rows }));
-    await forget(source);
-    await forget(target);
+    const source = await this.#end(move.from, move, context);
+    const target = await this.#end(move.to, move, context);
+    await source?.run(scripts.states, 'g', '', 'left', ...source.slots);
+    await target?.run(scripts.states, '', 'fc', 'left', ...target.slots);
+    await source?.clear(rows => context.progress({ table: 'keys', rows }));
+    for (const side of [source, target]) if (side !== undefined) await forget(side);
   }
 
   async leaks(shard: string, current: readonly string[]): Promise<readonly string[]> {
     return leftovers(knownShard(this.#shards, shard), current);
   }
 
-  async #take(move: MoveSpec, context: MoveContext, how: 'step' | 'look' | 'end' = 'step'): Promise<Sides> {
+  /** Ends the move at a shard; undefined of one that is lost. @throws ShardFailedError */
+  #end(shard: string, move: MoveSpec, context: MoveContext): Promise<Side | undefined> {
+    return unlessLost(shard, context, signal =>
+      abortable(
+        Side.take(knownShard(this.#shards, shard), shard, move, { ...context, signal }, 'end'),
+        signal,
+      ),
+    );
+  }
+
+  async #take(move: MoveSpec, context: MoveContext, how: 'step' | 'look' = 'step'): Promise<Sides> {
     const [from, to] = [knownShard(this.#shards, move.from), knownShard(this.#shards, move.to)];
     const [source, target] = await both(
       Side.take(from, move.from, move, context, how),

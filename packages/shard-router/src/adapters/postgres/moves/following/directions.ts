@@ -41,11 +41,14 @@ export async function followAgain({ move, source, target }: Pair, signal: AbortS
   await follow({ move: before, source: target, target: source }, signal);
 }
 
-/** In both directions: a move that was turned back has left something of the first, and one that was not, of the second. */
+/**
+ * In both directions: a move that was turned back has left something of the first, and one that was not, of the second. A side that is lost has
+ * nothing that could be ended.
+ */
 export async function endFollowing(
   move: MoveSpec,
-  source: SqlSession,
-  target: SqlSession,
+  source: SqlSession | undefined,
+  target: SqlSession | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const back = reversed(move);
@@ -53,7 +56,8 @@ export async function endFollowing(
     [move, source, target],
     [back, target, source],
   ] as const) {
-    await unsubscribe(to, each.id, signal);
+    if (to !== undefined) await unsubscribe(to, each.id, signal);
+    if (from === undefined) continue;
     await unpublish(from, each.id, signal);
     await endTouched(from, each, signal);
   }
@@ -62,10 +66,9 @@ export async function endFollowing(
 /** Where this move undoes another, or was undone in part, the fences of that one are open, and of no use. */
 export async function dropFencesOfBack(
   move: MoveSpec,
-  source: SqlSession,
-  target: SqlSession,
+  sessions: readonly (SqlSession | undefined)[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const session of [source, target])
-    await dropFence(session, { ...move, id: backOf(move.id) }, 'none', signal);
+  for (const session of sessions)
+    if (session !== undefined) await dropFence(session, { ...move, id: backOf(move.id) }, 'none', signal);
 }

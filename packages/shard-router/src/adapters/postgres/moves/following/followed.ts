@@ -9,18 +9,35 @@ const left = `
       OR EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $2)
       OR EXISTS (SELECT FROM pg_trigger WHERE tgname = ANY ($3)) AS "isLeft"`;
 
-/** How the old source of a committed move follows. Only looks. */
-export async function followingOf(
+/** How long an old source has to say how it follows, in milliseconds. */
+const lookMs = 5_000;
+
+type Look = <T>(shard: string, until: AbortSignal, work: (session: SqlSession) => Promise<T>) => Promise<T>;
+
+/** How the old source of a committed move follows. Only looks. What the owner keeps for it counts also while that source does not answer. */
+export function followingOf(move: MoveSpec, look: Look, signal: AbortSignal): Promise<Following> {
+  return look(move.to, signal, async owner => {
+    const until = AbortSignal.any([signal, AbortSignal.timeout(lookMs)]);
+    try {
+      return await look(move.from, until, old => found(move, old, owner, signal));
+    } catch {
+      signal.throwIfAborted();
+      return found(move, undefined, owner, signal);
+    }
+  });
+}
+
+async function found(
   move: MoveSpec,
-  old: SqlSession,
+  old: SqlSession | undefined,
   owner: SqlSession,
   signal: AbortSignal,
 ): Promise<Following> {
   const back = backOf(move.id);
   const notes = [move.id, back].map(id => `zz_ashlar_${id}_ti`);
-  const [here, there] = await Promise.all(
+  const both = await Promise.all(
     [old, owner].map(each =>
-      each.run<{ follows: boolean | null; isLeft: boolean }>(
+      each?.run<{ follows: boolean | null; isLeft: boolean }>(
         left,
         [nameOf(back), nameOf(move.id), notes],
         signal,
@@ -34,7 +51,10 @@ export async function followingOf(
     signal,
   );
   const retainedBytes = slot?.retained ?? 0;
-  const hasEnded = slot === undefined || slot.status === 'lost' || here![0]!.follows === null;
-  const isWaiting = here![0]!.follows === false || here![0]!.isLeft || there![0]!.isLeft;
+  const isLost = slot === undefined || slot.status === 'lost';
+  const [here, there] = both.map(rows => rows?.[0]);
+  if (here === undefined) return { state: isLost ? 'ended' : 'waiting', retainedBytes };
+  const hasEnded = isLost || here.follows === null;
+  const isWaiting = here.follows === false || here.isLeft || there!.isLeft;
   return { state: isWaiting ? 'waiting' : hasEnded ? 'ended' : 'follows', retainedBytes };
 }

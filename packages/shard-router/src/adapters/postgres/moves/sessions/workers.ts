@@ -2,6 +2,7 @@ import { onAbort } from '@ashlar/core';
 import { MoverClosedError } from '../../../../errors/moves.ts';
 import { knownShard, unknownShards } from '../../../../moves/known-shards.ts';
 import type { MoveContext, MoveSpec, Obstacle } from '../../../../moves/move-backend.ts';
+import { unlessLost } from '../../../../moves/unless-lost.ts';
 import type { Sides } from '../comparing/verifying.ts';
 import { barrier } from '../following/following.ts';
 import { directed, moveOf } from '../names.ts';
@@ -25,6 +26,15 @@ export interface Work extends Sides {
   readonly signal: AbortSignal;
 }
 
+/** What is done at both sides when a move ends; one that is lost is not there. */
+export interface Ending {
+  readonly move: MoveSpec;
+  readonly source: ShardSession | undefined;
+  readonly target: ShardSession | undefined;
+  readonly relations: Sides['relations'];
+  readonly signal: AbortSignal;
+}
+
 /** The sessions of this process, kept from step to step: a pause is too short to connect in. */
 export class Workers {
   readonly #shards: Readonly<Record<string, AdministeredShard>>;
@@ -36,19 +46,47 @@ export class Workers {
     this.#shards = shards;
   }
 
-  /** @param aborts for whoever undoes the move, which ends it for all others @throws StaleMoveError */
-  async begin(spec: MoveSpec, context: MoveContext, aborts = false): Promise<Work> {
+  /** @throws StaleMoveError */
+  async begin(spec: MoveSpec, context: MoveContext): Promise<Work> {
     const move = directed(spec);
-    const signal = AbortSignal.any([context.signal, this.#end.signal]);
-    signal.throwIfAborted();
+    const signal = this.#signalOf(context);
     const [source, target] = await Promise.all(
-      [move.from, move.to].map(shard => this.#session(spec.id, shard, context.token, aborts, signal)),
+      [move.from, move.to].map(shard => this.#session(spec.id, shard, context.token, false, signal)),
     );
-    // Nothing may change the tables while their rows move
-    const relations = this.#relations.get(move.id) ?? (await relationsOf(source!, move, signal));
-    this.#relations.set(move.id, relations);
+    const relations = await this.#relationsOf(source!, move, signal);
     const arrived = (until: AbortSignal) => barrier(source!, target!, move.id, until);
     return { move, source: source!, target: target!, relations, arrived, signal };
+  }
+
+  /** For what is done at the source, whatever the target does. @throws StaleMoveError */
+  async atSource(spec: MoveSpec, context: MoveContext): Promise<Pick<Work, 'move' | 'source' | 'signal'>> {
+    const move = directed(spec);
+    const signal = this.#signalOf(context);
+    return { move, source: await this.#session(spec.id, move.from, context.token, false, signal), signal };
+  }
+
+  /**
+   * For `finish` and `unfollow`, and, where it opens the source first of all, for `abort`, which ends the move for all others.
+   *
+   * @throws ShardFailedError of a side that does not answer and is not lost; StaleMoveError
+   */
+  async end(
+    spec: MoveSpec,
+    context: MoveContext,
+    opens?: (source: ShardSession, move: MoveSpec, signal: AbortSignal) => Promise<void>,
+  ): Promise<Ending> {
+    const move = directed(spec);
+    const signal = this.#signalOf(context);
+    const at = (shard: string) =>
+      unlessLost(shard, { ...context, signal }, until =>
+        this.#session(spec.id, shard, context.token, opens !== undefined, until),
+      );
+    const source = await at(move.from);
+    if (source !== undefined) await opens?.(source, move, signal);
+    const target = await at(move.to);
+    const any = source ?? target;
+    const relations = any === undefined ? [] : await this.#relationsOf(any, move, signal);
+    return { move, source, target, relations, signal };
   }
 
   /** A session for looking, and for nothing else. `close` ends it. @throws MoverClosedError */
@@ -63,6 +101,23 @@ export class Workers {
       unlink();
       session.end();
     }
+  }
+
+  #signalOf(context: MoveContext): AbortSignal {
+    const signal = AbortSignal.any([context.signal, this.#end.signal]);
+    signal.throwIfAborted();
+    return signal;
+  }
+
+  /** Nothing may change the tables while their rows move. */
+  async #relationsOf(
+    session: ShardSession,
+    move: MoveSpec,
+    signal: AbortSignal,
+  ): Promise<Sides['relations']> {
+    const relations = this.#relations.get(move.id) ?? (await relationsOf(session, move, signal));
+    this.#relations.set(move.id, relations);
+    return relations;
   }
 
   async replicationOf(shard: string): Promise<string> {

@@ -2,10 +2,10 @@ import { seededRandom } from '@ashlar/core';
 import { postgresStore } from '@ashlar/store/postgres';
 import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
-import { kinds } from '../../../faults/moving/kinds.ts';
-import { run } from '../../../faults/moving/running.ts';
-import { FourShards } from '../../../faults/postgres-moving/shards.ts';
-import { Maps } from '../../../src/map/maps.ts';
+import { kinds } from '../../../../faults/moving/kinds.ts';
+import { run } from '../../../../faults/moving/running.ts';
+import { FourShards } from '../../../../faults/postgres-moving/shards.ts';
+import { Maps } from '../../../../src/map/maps.ts';
 
 // What is lost is asked, not how long a pause is: processes of this test have more patience
 process.env['BUSY'] = '1';
