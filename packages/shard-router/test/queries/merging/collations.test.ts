@@ -6,6 +6,7 @@ import pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { CollationError, InvalidQueryError, memoryShards, ShardRouter } from '../../../src/index.ts';
 import type { MissingShard } from '../../../src/queries/merging/scatter.ts';
+import { readyRouter } from '../../support/ready-router.ts';
 import { databases, shardNames } from '../databases.ts';
 
 const tables = {
@@ -88,16 +89,8 @@ const rowsOf = (tenant: number) =>
 
 type Shards = Readonly<Record<string, Executor<pg.Client>>>;
 
-async function opened(shards: Shards = postgres.shards) {
-  const store = memoryStore();
-  const router = new ShardRouter({ shards, store, key: 'int8', tables });
-  onTestFinished(async () => {
-    await router.close();
-    await store.close();
-  });
-  await router.ready();
-  return router;
-}
+const opened = (shards: Shards = postgres.shards) =>
+  readyRouter(store => new ShardRouter({ shards, store, key: 'int8', tables }));
 
 beforeAll(async () => {
   const store = memoryStore();

@@ -3,6 +3,7 @@ import { memoryStore } from '@ashlar/store';
 import type pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { InvalidQueryError, ShardFailedError, ShardRouter } from '../../../src/index.ts';
+import { readyRouter } from '../../support/ready-router.ts';
 import { databases, shardNames } from '../databases.ts';
 
 const tables = {
@@ -19,16 +20,8 @@ describe('streams over shards of PostgreSQL', () => {
   let clients: Record<string, pg.Client>;
   const rows = 4_000;
 
-  async function opened(shards: Readonly<Record<string, Executor<pg.Client>>> = postgres.shards) {
-    const store = memoryStore();
-    const router = new ShardRouter({ shards, store, key: 'int8', tables });
-    onTestFinished(async () => {
-      await router.close();
-      await store.close();
-    });
-    await router.ready();
-    return router;
-  }
+  const opened = (shards: Readonly<Record<string, Executor<pg.Client>>> = postgres.shards) =>
+    readyRouter(store => new ShardRouter({ shards, store, key: 'int8', tables }));
 
   beforeAll(async () => {
     clients = Object.fromEntries(
