@@ -1,30 +1,28 @@
-import { type Bench, figures, inTable, median, noiseFloor } from '@workspace/bench';
-import { startRedis } from '@workspace/services';
-import { Queue as Bull, Worker as BullWorker } from 'bullmq';
-import { Redis } from 'ioredis';
+import { type Bench, figures, inTable, noiseFloor } from '@workspace/bench';
+import { Queue as Bull } from 'bullmq';
 import { bullmq } from '../src/adapters/bullmq.ts';
 import { messages, Queue } from '../src/index.ts';
-import { type Cost, costOf } from './redis/redis-cost.ts';
+import {
+  type Contender,
+  concurrency,
+  contest,
+  drainedByWorker,
+  handled,
+  type Payload,
+  payload,
+} from './redis/contenders.ts';
+import type { Cost } from './redis/redis-cost.ts';
 
 const count = 5_000;
-const rounds = 5;
-const concurrency = 100;
-const payload = { order: '17', items: ['a', 'b', 'c'], note: 'x'.repeat(100) };
 /** What our driver keeps by default. */
 const kept = { removeOnComplete: { age: 60, count: 100_000 }, removeOnFail: { count: 10_000 } };
+/** Of each part: one by one, in batches, and all of them. */
+const messagesOf = { publish: count, publishMany: count, drain: 2 * count };
+type Part = keyof typeof messagesOf;
 
-/** Publishes one by one, and in batches, and drains; each is measured apart. */
-interface Contender extends AsyncDisposable {
-  publish(): Promise<void>;
-  publishMany(): Promise<void>;
-  drain(): Promise<void>;
-}
-
-function ours(port: number, name: string, fair = false): Contender {
+function ours(port: number, prefix: string, fair = false): Contender<Part> {
   const make = () =>
-    new Queue(bullmq({ connection: { port }, prefix: name }), {
-      messages: messages<{ work: typeof payload }>(),
-    });
+    new Queue(bullmq({ connection: { port }, prefix }), { messages: messages<{ work: Payload }>() });
   const producer = make();
   const optionsOf = (n: number) => (fair ? { key: `tenant ${n % 10}` } : {});
   return {
@@ -34,18 +32,12 @@ function ours(port: number, name: string, fair = false): Contender {
     },
     async publishMany() {
       for (let n = 0; n < count; n += 500) {
-        await producer.publishMany('work', new Array<typeof payload>(500).fill(payload), (_, n) =>
-          optionsOf(n),
-        );
+        await producer.publishMany('work', new Array<Payload>(500).fill(payload), (_, n) => optionsOf(n));
       }
     },
     async drain() {
       const consumer = make();
-      await new Promise<void>(resolve => {
-        let handled = 0;
-        const handler = async () => {
-          if (++handled === 2 * count) resolve();
-        };
+      await handled(messagesOf.drain, handler => {
         void consumer.subscribe('work', handler, { concurrency, fair });
       });
       await consumer.close();
@@ -56,7 +48,7 @@ function ours(port: number, name: string, fair = false): Contender {
   };
 }
 
-function raw(port: number, prefix: string): Contender {
+function raw(port: number, prefix: string): Contender<Part> {
   const connection = { port, host: '127.0.0.1', maxRetriesPerRequest: null };
   const queue = new Bull('work', { connection, prefix, defaultJobOptions: kept });
   return {
@@ -67,74 +59,32 @@ function raw(port: number, prefix: string): Contender {
       const job = { name: 'work', data: payload };
       for (let n = 0; n < count; n += 500) await queue.addBulk(new Array<typeof job>(500).fill(job));
     },
-    async drain() {
-      const options = { connection, prefix, concurrency, autorun: false };
-      const worker = new BullWorker('work', async () => {}, options);
-      await new Promise<void>(resolve => {
-        let handled = 0;
-        worker.on('completed', () => {
-          if (++handled === 2 * count) resolve();
-        });
-        void worker.run();
-      });
-      await worker.close();
-    },
+    drain: () => drainedByWorker('work', messagesOf.drain, { connection, prefix }),
     async [Symbol.asyncDispose]() {
       await queue.close();
     },
   };
 }
 
-type Part = 'publish' | 'publishMany' | 'drain';
-type Name = 'ours' | 'again' | 'raw' | 'fair';
-type Samples = Record<Part, Record<keyof Cost, number[]>>;
+const contenders = {
+  ours,
+  raw,
+  again: ours,
+  fair: (port: number, prefix: string) => ours(port, prefix, true),
+};
 
-let measured: Promise<Record<Name, Samples>> | undefined;
-
-/** All of them in turns, once for all benches. */
-function measure(): Promise<Record<Name, Samples>> {
-  measured ??= (async () => {
-    await using server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'everysec' } });
-    const admin = new Redis(server.port);
-    const none = () => ({ wallUs: [], clientUs: [], serverUs: [], sent: [], executed: [] });
-    const empty = (): Samples => ({ publish: none(), publishMany: none(), drain: none() });
-    const all = { ours: empty(), again: empty(), raw: empty(), fair: empty() };
-    try {
-      for (let round = 0; round < rounds + 1; round++) {
-        for (const [name, make] of [
-          ['ours', ours],
-          ['raw', raw],
-          ['again', ours],
-          ['fair', (at: number, prefix: string) => ours(at, prefix, true)],
-        ] as const) {
-          await using contender = make(server.port, `${name}-${round}`);
-          for (const part of ['publish', 'publishMany', 'drain'] as const) {
-            const handled = part === 'drain' ? 2 * count : count;
-            const cost = await costOf(admin, handled, () => contender[part]());
-            if (round === 0) continue;
-            for (const each of Object.keys(cost) as (keyof Cost)[]) all[name][part][each].push(cost[each]);
-          }
-        }
-        await admin.flushall();
-      }
-    } finally {
-      admin.disconnect();
-    }
-    return all;
-  })();
-  return measured;
-}
+let measured: ReturnType<typeof contest<keyof typeof contenders, Part>> | undefined;
 
 function bench(name: string, unit: string, part: Part, cost: keyof Cost): Bench {
   return figures(name, unit, async () => {
-    const all = await measure();
-    const value = (of: Name) => median(all[of][part][cost]);
+    measured ??= contest({ contenders, messages: messagesOf });
+    const value = await measured;
     return {
-      ours: ['bullmq', value('ours')],
+      ours: ['bullmq', value('ours', part, cost)],
       peers: {
-        [noiseFloor]: value('again'),
-        'BullMQ 6.7': value('raw'),
-        ...(part === 'drain' && { 'bullmq, ten keys in turn': value('fair') }),
+        [noiseFloor]: value('again', part, cost),
+        'BullMQ 6.7': value('raw', part, cost),
+        ...(part === 'drain' && { 'bullmq, ten keys in turn': value('fair', part, cost) }),
       },
     };
   });

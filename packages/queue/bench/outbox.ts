@@ -65,17 +65,14 @@ async function measured(): Promise<Samples> {
     max_wal_size: '4GB',
     checkpoint_timeout: '1h',
     autovacuum: false,
-    shared_preload_libraries: 'pg_stat_statements',
   };
-  const server = await startPostgres({ config });
+  const server = await startPostgres({ counting: true, config });
   const pool = new pg.Pool({ connectionString: server.url, max: connections + 2 });
   pool.on('error', () => {}); // Its end does not wait for that of its sessions, which the server's end ends
   const driver = outbox(memoryDriver(), { pool, relay: false });
   const queue = new Queue(driver, { messages: messages<{ work: typeof payload }>() });
   try {
-    await pool.query(
-      'CREATE EXTENSION pg_stat_statements; CREATE TABLE orders (id bigserial PRIMARY KEY, body text)',
-    );
+    await pool.query('CREATE TABLE orders (id bigserial PRIMARY KEY, body text)');
     await pool.query(`${outboxTable()}; ${outboxTable('plain')}`);
     const publish: InTransaction = (tx, n) => queue.publish('work', payload, { tx, key: `order-${n}` });
     const rest = JSON.stringify({

@@ -179,13 +179,12 @@ async function cost(server: Postgres, admin: pg.Pool, subject: Subject): Promise
 
 async function measured(): Promise<Map<string, Costs[]>> {
   const config = {
-    shared_preload_libraries: 'pg_stat_statements',
     shared_buffers: '128MB',
     max_wal_size: '4GB',
     checkpoint_timeout: '1h',
     wal_level: 'replica', // As it is by default
   };
-  const server = await startPostgres({ config });
+  const server = await startPostgres({ counting: true, config });
   const admin = new pg.Pool({ connectionString: server.url });
   admin.on('error', () => {}); // Its end does not wait for that of its sessions, which the server's end ends
   const subjects = new Map<string, Subject>();
@@ -197,7 +196,6 @@ async function measured(): Promise<Map<string, Costs[]>> {
     'graphile-worker': () => graphileWorker(server.url),
   };
   try {
-    await admin.query('CREATE EXTENSION pg_stat_statements');
     for (const [name, make] of Object.entries(ways)) {
       try {
         subjects.set(name, await make());

@@ -24,10 +24,9 @@ class Place implements AsyncDisposable {
   }
 
   static async begin(): Promise<Place> {
-    const config = { shared_preload_libraries: 'pg_stat_statements', shared_buffers: '128MB' };
-    const place = new Place(await startPostgres({ config: { ...config, max_wal_size: '2GB' } }));
-    await place.pool.query('CREATE EXTENSION pg_stat_statements');
-    return place;
+    return new Place(
+      await startPostgres({ counting: true, config: { shared_buffers: '128MB', max_wal_size: '2GB' } }),
+    );
   }
 
   newPool(): pg.Pool {

@@ -5,8 +5,9 @@ import { Redis as Redis5 } from 'ioredis-5';
 import { expect, it } from 'vitest';
 import { redisStreams } from '../src/adapters/redis-streams.ts';
 import { queueConformance } from '../src/conformance.ts';
-import type { Delivery, Driver } from '../src/index.ts';
+import type { Delivery } from '../src/index.ts';
 import { RedisSite } from './support/redis-site.ts';
+import { redisSubject } from './support/redis-subject.ts';
 import { sideBySide } from './support/side-by-side.ts';
 
 const { capabilities } = redisStreams({ redis: new Redis({ lazyConnect: true }) });
@@ -22,23 +23,10 @@ describeWith('redis', 'on Redis', () => {
   for (const [name, client] of Object.entries(clients)) {
     queueConformance(
       sideBySide,
-      async () => {
-        const prefix = randomUUID();
-        const drivers: Driver[] = [];
-        const open = () => {
-          const driver = redisStreams({ redis: client(), prefix, leaseMs: 2_000 });
-          drivers.push(driver);
-          return driver;
-        };
-        return {
-          driver: open(),
-          other: async () => open(),
-          break: async () => void (await site.admin.call('CLIENT', ['KILL', 'TYPE', 'normal'])),
-          async [Symbol.asyncDispose]() {
-            await Promise.all(drivers.map(driver => driver[Symbol.asyncDispose]()));
-          },
-        };
-      },
+      redisSubject(
+        prefix => redisStreams({ redis: client(), prefix, leaseMs: 2_000 }),
+        () => [site.admin],
+      ),
       { name, capabilities, features: { others: true, breaks: true } },
     );
   }

@@ -1,5 +1,5 @@
-import { functionOf, listOf, objectWith, type RulesFor, readOptions, required, text } from '@ashlar/core';
-import { onSubjects, type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import { functionOf, type RulesFor, readOptions, required, text } from '@ashlar/core';
+import { onSubjects, runnerRule, type Skip, skipRule, suite, type TestRunner } from '@ashlar/core/testing';
 import { changeTests } from './conformance/changes.ts';
 import { failureTests } from './conformance/failures.ts';
 import { outcomeTests } from './conformance/outcomes.ts';
@@ -19,20 +19,8 @@ export interface ReplicaSetConformanceOptions {
 
 const rules = {
   name: required(text(), 'the name of the backend'),
-  skip: listOf(
-    (value, option) =>
-      readOptions(
-        `\`${option}\``,
-        value,
-        { test: required(text()), reason: required(text()) },
-        `${option}.`,
-      ) as Skip,
-  ),
+  skip: skipRule,
 } satisfies RulesFor<ReplicaSetConformanceOptions>;
-const anyRunner = required(
-  objectWith<TestRunner>(['describe', 'it'], 'write `{ describe, it }`, imported from the test runner'),
-  'write `{ describe, it }`',
-);
 
 /**
  * The tests that the servers of every backend must pass, for any test runner. Each test makes a subject of its own and
@@ -55,7 +43,7 @@ export function replicaSetConformance<C>(
     ...changeTests<C>(),
   };
   suite(
-    anyRunner(runner, 'runner'),
+    runnerRule(runner, 'runner'),
     `replica sets on ${name}`,
     onSubjects(maker(makeSubject, 'makeSubject'), tests),
     skip,

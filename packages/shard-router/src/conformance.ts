@@ -1,5 +1,5 @@
-import { functionOf, listOf, objectWith, type RulesFor, readOptions, required, text } from '@ashlar/core';
-import { onSubjects, type Skip, suite, type TestRunner } from '@ashlar/core/testing';
+import { functionOf, type RulesFor, readOptions, required, text } from '@ashlar/core';
+import { onSubjects, runnerRule, type Skip, skipRule, suite, type TestRunner } from '@ashlar/core/testing';
 import { moveTests } from './conformance/moves.ts';
 import type { MakeMoveSubject } from './conformance/subject.ts';
 
@@ -15,20 +15,8 @@ export interface MoveConformanceOptions {
 
 const rules = {
   name: required(text(), 'the name of the backend'),
-  skip: listOf(
-    (value, option) =>
-      readOptions(
-        `\`${option}\``,
-        value,
-        { test: required(text()), reason: required(text()) },
-        `${option}.`,
-      ) as Skip,
-  ),
+  skip: skipRule,
 } satisfies RulesFor<MoveConformanceOptions>;
-const anyRunner = required(
-  objectWith<TestRunner>(['describe', 'it'], 'write `{ describe, it }`, imported from the test runner'),
-  'write `{ describe, it }`',
-);
 const anyMaker = required(functionOf<MakeMoveSubject>('write `async () => ({ move, backend, … })`'));
 
 /**
@@ -44,7 +32,7 @@ export function moveConformance(
 ): void {
   const { name, skip } = readOptions('moveConformance', options, rules);
   suite(
-    anyRunner(runner, 'runner'),
+    runnerRule(runner, 'runner'),
     `moves on ${name}`,
     onSubjects(anyMaker(makeSubject, 'makeSubject'), moveTests),
     skip,

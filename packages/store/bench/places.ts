@@ -51,14 +51,8 @@ export interface PostgresPlace extends AsyncDisposable {
 }
 
 export async function postgresPlace(): Promise<PostgresPlace> {
-  const config = {
-    fsync: true,
-    full_page_writes: true,
-    shared_preload_libraries: 'pg_stat_statements',
-  };
-  const server = await startPostgres({ config });
+  const server = await startPostgres({ counting: true, config: { fsync: true, full_page_writes: true } });
   const pool = new pg.Pool({ connectionString: server.url });
-  await pool.query('CREATE EXTENSION pg_stat_statements');
   const keyv = new Keyv({ store: new KeyvPostgres({ uri: server.url }) });
   const store = postgresStore({ pool });
   await store.migrate();

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { perform } from '@workspace/program';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { type Fault, type Finding, Peer, type Report, runFault, Tally } from '../src/index.ts';
+import { type Fault, type Finding, type Report, runFault, Tally } from '../src/index.ts';
 import { commandOf } from '../src/main.ts';
 
 const report: Report<'lost', 'delayMs' | 'share'> = {
@@ -154,26 +153,6 @@ it('explains itself, and what it does not understand', async () => {
   ] as const) {
     expect(await printed(faults, [...args])).toEqual({ stdout: '', stderr: line, code: 2 });
   }
-});
-
-it('hears a process in order, and hears of its end', async () => {
-  const peer = new Peer<number>(new URL('./fixtures/counting.ts', import.meta.url), { to: 3 });
-  onTestFinished(() => peer.end());
-  expect([await peer.next(), await peer.next(), await peer.next()]).toEqual([1, 2, 3]);
-  const next = expect(peer.next()).rejects.toThrow('the process has ended');
-  await peer.end();
-  await next;
-});
-
-it('ends a process that talks to nobody, without a stack', async () => {
-  const peer = new Peer<string>(new URL('./fixtures/talking.ts', import.meta.url), {
-    words: 'x'.repeat(10_000),
-  });
-  onTestFinished(() => peer.end());
-  expect(await peer.next()).toContain('x');
-  const ended = once(peer.process, 'exit');
-  peer.process.disconnect();
-  expect(await ended).toEqual([0, null]);
 });
 
 it('says who is late as a rule, which one run may be', async () => {

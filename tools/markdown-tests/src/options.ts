@@ -3,12 +3,12 @@ import { resolve } from 'node:path';
 import ts from 'typescript';
 
 /**
- * The options that a package exports types of, and that its README does not name in code: `Interface.option`, in order.
- * Such a type is exported by an entry of the package and its name ends in `Options`.
+ * The options that a package exports types of, and that are not among these names: `Interface.option`, in order. Such a type is
+ * exported by an entry of the package and its name ends in `Options`.
  *
  * @param folder that of the package
  */
-export function optionsWithoutWord(folder: string): string[] {
+export function optionsNotAmong(names: ReadonlySet<string>, folder: string): string[] {
   const entries = entriesOf(folder);
   const program = ts.createProgram(entries, {
     customConditions: ['@ashlar/source'],
@@ -19,7 +19,6 @@ export function optionsWithoutWord(folder: string): string[] {
     strict: true,
   });
   const checker = program.getTypeChecker();
-  const words = wordsOf(readFileSync(resolve(folder, 'README.md'), 'utf8'));
   const missing = new Set<string>();
   for (const entry of entries) {
     const source = program.getSourceFile(entry);
@@ -29,7 +28,7 @@ export function optionsWithoutWord(folder: string): string[] {
       const isAlias = (symbol.flags & ts.SymbolFlags.Alias) !== 0;
       const type = checker.getDeclaredTypeOfSymbol(isAlias ? checker.getAliasedSymbol(symbol) : symbol);
       for (const { name } of type.getProperties())
-        if (!words.has(name)) missing.add(`${symbol.name}.${name}`);
+        if (!names.has(name)) missing.add(`${symbol.name}.${name}`);
     }
   }
   return [...missing].sort();
@@ -46,7 +45,7 @@ function entriesOf(folder: string): string[] {
 }
 
 /** The identifiers in the code spans of a text; its fenced blocks do not count, as they explain nothing. */
-function wordsOf(markdown: string): Set<string> {
+export function wordsOf(markdown: string): Set<string> {
   const text = markdown.replace(/^```[\s\S]*?^```$/gm, '');
   return new Set(Array.from(text.matchAll(/`[^`]+`/g)).flatMap(([span]) => span.match(/\w+/g) ?? []));
 }

@@ -1,42 +1,38 @@
-import { type Bench, figures, inTable, median, noiseFloor } from '@workspace/bench';
-import { startRedis } from '@workspace/services';
-import { Queue as Bull, Worker as BullWorker } from 'bullmq';
+import { type Bench, figures, inTable, noiseFloor } from '@workspace/bench';
+import { Queue as Bull } from 'bullmq';
 import { Redis } from 'ioredis';
 import { redisStreams } from '../../src/adapters/redis-streams.ts';
 import { messages, Queue } from '../../src/index.ts';
-import { type Cost, costOf } from './redis-cost.ts';
+import {
+  type Contender,
+  concurrency,
+  contest,
+  drainedByWorker,
+  handled,
+  type Payload,
+  payload,
+} from './contenders.ts';
+import type { Cost } from './redis-cost.ts';
 
 const count = 10_000;
-const rounds = 5;
-const concurrency = 100;
-const payload = { order: '17', items: ['a', 'b', 'c'], note: 'x'.repeat(100) };
+const messagesOf = { publish: count, drain: count };
+type Part = keyof typeof messagesOf;
 
-/** Publishes and drains; the two are measured apart. */
-interface Contender extends AsyncDisposable {
-  publish(): Promise<void>;
-  drain(): Promise<void>;
-}
-
-function ours(port: number, name: string, ordered = false): Contender {
+function ours(port: number, prefix: string, ordered = false): Contender<Part> {
   const redis = new Redis({ port, lazyConnect: true });
-  const make = () =>
-    new Queue(redisStreams({ redis, prefix: name }), { messages: messages<{ work: typeof payload }>() });
+  const make = () => new Queue(redisStreams({ redis, prefix }), { messages: messages<{ work: Payload }>() });
   const producer = make();
   return {
     async publish() {
       await producer.declare('work');
       for (let n = 0; n < count; n += 500) {
-        const batch = new Array<typeof payload>(500).fill(payload);
+        const batch = new Array<Payload>(500).fill(payload);
         await producer.publishMany('work', batch, (_, n) => (ordered ? { key: `key ${n}` } : {}));
       }
     },
     async drain() {
       const consumer = make();
-      await new Promise<void>(resolve => {
-        let handled = 0;
-        const handler = async () => {
-          if (++handled === count) resolve();
-        };
+      await handled(count, handler => {
         void consumer.subscribe('work', handler, { concurrency, ordered });
       });
       await consumer.close();
@@ -47,9 +43,9 @@ function ours(port: number, name: string, ordered = false): Contender {
   };
 }
 
-function bull(port: number, name: string): Contender {
+function bull(port: number, prefix: string): Contender<Part> {
   const connection = { port, host: '127.0.0.1', maxRetriesPerRequest: null };
-  const queue = new Bull(name, { connection });
+  const queue = new Bull('work', { connection, prefix });
   return {
     async publish() {
       for (let n = 0; n < count; n += 500) {
@@ -57,72 +53,33 @@ function bull(port: number, name: string): Contender {
         await queue.addBulk(new Array<typeof job>(500).fill(job));
       }
     },
-    async drain() {
-      const worker = new BullWorker(name, async () => {}, { connection, concurrency, autorun: false });
-      await new Promise<void>(resolve => {
-        let handled = 0;
-        worker.on('completed', () => {
-          if (++handled === count) resolve();
-        });
-        void worker.run();
-      });
-      await worker.close();
-    },
+    drain: () => drainedByWorker('work', count, { connection, prefix }),
     async [Symbol.asyncDispose]() {
       await queue.close();
     },
   };
 }
 
-type Part = 'publish' | 'drain';
-type Samples = Record<Part, Record<keyof Cost, number[]>>;
+const contenders = {
+  ours,
+  bull,
+  again: ours,
+  ordered: (port: number, prefix: string) => ours(port, prefix, true),
+};
 
-type Name = 'ours' | 'again' | 'bull' | 'ordered';
-
-let measured: Promise<Record<Name, Samples>> | undefined;
-
-/** All of them in turns, once for all benches. */
-function measure(): Promise<Record<Name, Samples>> {
-  measured ??= (async () => {
-    await using server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'everysec' } });
-    const admin = new Redis(server.port);
-    const none = () => ({ wallUs: [], clientUs: [], serverUs: [], sent: [], executed: [] });
-    const empty = (): Samples => ({ publish: none(), drain: none() });
-    const all = { ours: empty(), again: empty(), bull: empty(), ordered: empty() };
-    try {
-      for (let round = 0; round < rounds + 1; round++) {
-        for (const [name, make] of [
-          ['ours', ours],
-          ['bull', bull],
-          ['again', ours],
-          ['ordered', (at: number, prefix: string) => ours(at, prefix, true)],
-        ] as const) {
-          await using contender = make(server.port, `${name}-${round}`);
-          for (const part of ['publish', 'drain'] as const) {
-            const cost = await costOf(admin, count, () => contender[part]());
-            if (round === 0) continue;
-            for (const each of Object.keys(cost) as (keyof Cost)[]) all[name][part][each].push(cost[each]);
-          }
-        }
-      }
-    } finally {
-      admin.disconnect();
-    }
-    return all;
-  })();
-  return measured;
-}
+let measured: ReturnType<typeof contest<keyof typeof contenders, Part>> | undefined;
 
 function bench(name: string, unit: string, part: Part, cost: keyof Cost): Bench {
   return figures(name, unit, async () => {
-    const all = await measure();
-    const value = (of: Name) => median(all[of][part][cost]);
+    measured ??= contest({ contenders, messages: messagesOf });
+    const value = await measured;
     return {
-      ours: ['redisStreams', value('ours')],
+      ours: ['redisStreams', value('ours', part, cost)],
       peers: {
-        [noiseFloor]: value('again'),
-        'BullMQ 6.7': value('bull'),
-        ...(part === 'drain' && cost !== 'sent' && { 'redisStreams, 500 keys in order': value('ordered') }),
+        [noiseFloor]: value('again', part, cost),
+        'BullMQ 6.7': value('bull', part, cost),
+        ...(part === 'drain' &&
+          cost !== 'sent' && { 'redisStreams, 500 keys in order': value('ordered', part, cost) }),
       },
     };
   });

@@ -35,12 +35,10 @@ export class Place implements AsyncDisposable {
   }
 
   static async begin(start: Start, holder: Holder): Promise<Place> {
-    const config = {
-      shared_preload_libraries: 'pg_stat_statements',
-      shared_buffers: '128MB',
-      max_wal_size: '1GB',
-    };
-    const server = await startPostgres({ config });
+    const server = await startPostgres({
+      counting: true,
+      config: { shared_buffers: '128MB', max_wal_size: '1GB' },
+    });
     try {
       const newPool = () => {
         const pool = new pg.Pool({ connectionString: server.url });
@@ -48,7 +46,7 @@ export class Place implements AsyncDisposable {
         return pool;
       };
       const admin = newPool();
-      await admin.query('CREATE EXTENSION pg_stat_statements; CREATE TABLE elsewhere (n integer)');
+      await admin.query('CREATE TABLE elsewhere (n integer)');
       const subject = await start(newPool());
       const client = await admin.connect();
       client.on('error', () => {});

@@ -1,6 +1,5 @@
 import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PoolClientLike, PoolLike } from '../../src/transactions/pool.ts';
 import { OutboxSite, Recorder, settles, soon } from './site.ts';
@@ -11,12 +10,7 @@ const never = 600_000;
 describeWith({ own: 'postgres' }, 'an outbox with a backlog', () => {
   let server: Postgres;
   beforeAll(async () => {
-    const config = { shared_preload_libraries: 'pg_stat_statements', autovacuum_naptime: '1s' };
-    server = await startPostgres({ own: true, config });
-    const client = new pg.Client({ connectionString: server.url });
-    await client.connect();
-    await client.query('CREATE EXTENSION pg_stat_statements');
-    await client.end();
+    server = await startPostgres({ counting: true, config: { autovacuum_naptime: '1s' } });
   });
   afterAll(() => server?.stop());
 

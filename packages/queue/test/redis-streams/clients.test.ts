@@ -6,37 +6,19 @@ import { Cluster, Redis } from 'ioredis';
 import { createCluster } from 'redis';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { redisStreams } from '../../src/adapters/redis-streams.ts';
-import { type MakeSubject, queueConformance } from '../../src/conformance.ts';
-import { type Driver, messages, Queue } from '../../src/index.ts';
+import { queueConformance } from '../../src/conformance.ts';
+import { messages, Queue } from '../../src/index.ts';
+import { redisSubject } from '../support/redis-subject.ts';
 import { sideBySide } from '../support/side-by-side.ts';
 
 const { capabilities } = redisStreams({ redis: new Redis({ lazyConnect: true }) });
 
-/** Drivers of one prefix over such clients; the administrators are of all servers. */
-function subject(client: () => RedisLike, admins: readonly Redis[]): MakeSubject {
-  return async () => {
-    const prefix = randomUUID();
-    const drivers: Driver[] = [];
-    const open = () => {
-      const driver = redisStreams({ redis: client(), prefix, leaseMs: 2_000 });
-      drivers.push(driver);
-      return driver;
-    };
-    return {
-      driver: open(),
-      other: async () => open(),
-      async break() {
-        await Promise.all(admins.map(admin => admin.call('CLIENT', ['KILL', 'TYPE', 'normal'])));
-      },
-      async [Symbol.asyncDispose]() {
-        await Promise.all(drivers.map(driver => driver[Symbol.asyncDispose]()));
-      },
-    };
-  };
-}
-
-const suite = (name: string, make: MakeSubject) =>
-  queueConformance(sideBySide, make, { name, capabilities, features: { others: true, breaks: true } });
+const suite = (name: string, client: () => RedisLike, admins: () => readonly Redis[]) =>
+  queueConformance(
+    sideBySide,
+    redisSubject(prefix => redisStreams({ redis: client(), prefix, leaseMs: 2_000 }), admins),
+    { name, capabilities, features: { others: true, breaks: true } },
+  );
 
 describeWith([{ own: 'redis' }], 'in a cluster of three nodes', () => {
   let servers: RedisCluster;
@@ -58,7 +40,7 @@ describeWith([{ own: 'redis' }], 'in a cluster of three nodes', () => {
     'redisStreams with a cluster of node-redis 5': () =>
       createCluster({ rootNodes: servers.nodes.map(({ url }) => ({ url })) }),
   };
-  for (const [name, client] of Object.entries(clients)) suite(name, () => subject(client, admins)());
+  for (const [name, client] of Object.entries(clients)) suite(name, client, () => admins);
 
   for (const [name, client] of Object.entries(clients)) {
     it(`${name} follows its topic to another node, and loses nothing`, async () => {

@@ -10,7 +10,6 @@ import {
   WrongServersError,
 } from '../../src/index.ts';
 import { over, sightings } from './changed-server.ts';
-import { poll } from './poll.ts';
 
 describe('servers that do not belong together', () => {
   const sets: ReplicaSet<MemoryClient>[] = [];
@@ -74,7 +73,7 @@ describe('servers that do not belong together', () => {
       .map(server => (server.id === 'b' ? sightings(other)(server) : server));
     const set = await connect(servers);
     isOther = true;
-    await poll(() => stateOf(set, 'b')).toBe('down');
+    await expect.poll(() => stateOf(set, 'b')).toBe('down');
     expect(set.snapshot().primary).toBe('a');
     const where = new Set<string>();
     for (let n = 0; n < 20; n++) {
@@ -82,7 +81,7 @@ describe('servers that do not belong together', () => {
     }
     expect([...where]).toEqual(['c']);
     isOther = false;
-    await poll(() => stateOf(set, 'b')).toBe('up');
+    await expect.poll(() => stateOf(set, 'b')).toBe('up');
   });
 
   it('one that was made anew is not taken for a member', async () => {
@@ -96,7 +95,7 @@ describe('servers that do not belong together', () => {
     const set = await connect(servers, { authority: leading({ store }) });
     await set.changeMembers({ remove: ['c'] });
     cluster = 'elsewhere';
-    await poll(() => stateOf(set, 'c')).toBe('down');
+    await expect.poll(() => stateOf(set, 'c')).toBe('down');
     await expect(set.changeMembers({ add: ['c'] })).rejects.toThrow(WrongServersError);
     expect(set.snapshot().leading?.members).toEqual(['a', 'b']);
   });
@@ -107,7 +106,7 @@ describe('servers that do not belong together', () => {
     const set = await connect(memoryCluster().servers().map(anew));
     cluster = 'anew';
     await set.write(db => db.set('a', '1'));
-    await poll(() => set.snapshot().servers.map(({ state }) => state)).toEqual(['up', 'up', 'up']);
+    await expect.poll(() => set.snapshot().servers.map(({ state }) => state)).toEqual(['up', 'up', 'up']);
     await set.write(db => db.set('a', '2'));
   });
 });

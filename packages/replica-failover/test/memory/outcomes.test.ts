@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { memoryCluster, ReplicaSet, ReplicaSetClosedError } from '../../src/index.ts';
-import { poll } from './poll.ts';
 
 it('a commit that is in doubt when the set is closed is Unknown', async () => {
   const cluster = memoryCluster();
@@ -15,9 +14,9 @@ it('a commit that is in doubt when the set is closed is Unknown', async () => {
   });
   committing.catch(() => {});
   // It is in the log of a, and nobody acknowledges it
-  await poll(() => set.snapshot().servers[0]?.position?.offset).toBe('1');
+  await expect.poll(() => set.snapshot().servers[0]?.position?.offset).toBe('1');
   cluster.kill('a');
-  await poll(() => set.snapshot().servers[0]?.state).toBe('down');
+  await expect.poll(() => set.snapshot().servers[0]?.state).toBe('down');
   await set.close();
   await expect(committing).rejects.toThrow(ReplicaSetClosedError);
   await expect(committing).rejects.toMatchObject({ outcome: 'Unknown' });

@@ -46,7 +46,7 @@ it('a server whose processes began anew, as one of them crashed, is another inst
   await client.connect();
   const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
   process.kill(rows[0].pid, 'SIGKILL');
-  await expect.poll(() => instance().catch(() => before), { timeout: 20_000 }).not.toBe(before);
+  await expect.poll(() => instance().catch(() => before)).not.toBe(before);
 });
 
 it('a connection that the server ends is lost at once, as its error comes before its end', async () => {
@@ -91,7 +91,7 @@ describe('a commit whose answer is lost with its primary', () => {
       { timeoutMs: 30_000 },
     );
     committing.catch(() => {});
-    await expect.poll(() => answer(standby, ready), { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => answer(standby, ready)).toBe(1);
     await cluster.members.get('postgres')!.kill();
     await cluster.tell(
       'standby0',
@@ -129,7 +129,7 @@ describe('a commit whose answer is lost with its primary', () => {
         await cluster.tell(id, "ALTER SYSTEM SET primary_conninfo = ''", 'SELECT pg_reload_conf()');
       }
       const receivers = 'SELECT count(*)::int AS count FROM pg_stat_replication';
-      await expect.poll(() => answer('postgres', receivers), { timeout: 10_000 }).toBe(0);
+      await expect.poll(() => answer('postgres', receivers)).toBe(0);
     };
     const waits = "SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     expect(await lose(alone, 'postgres', waits)).toBe(2);

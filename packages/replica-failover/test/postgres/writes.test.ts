@@ -31,7 +31,7 @@ describe('writes on PostgreSQL', () => {
     try {
       const waiting = `SELECT count(pg_cancel_backend(pid))::int AS count FROM pg_stat_activity
         WHERE wait_event = 'SyncRep'`;
-      await expect.poll(async () => (await client.query(waiting)).rows[0].count, { timeout: 10_000 }).toBe(1);
+      await expect.poll(async () => (await client.query(waiting)).rows[0].count).toBe(1);
     } finally {
       await client.end();
     }

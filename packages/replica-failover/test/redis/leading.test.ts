@@ -35,9 +35,7 @@ describe('leading over Redis', () => {
     expect(set.snapshot().term).toBe(2);
     expect(await set.read(db => db.mget('a', 'b'), { session })).toEqual(['1', '2']);
     await primary().restart();
-    await expect
-      .poll(() => seen(set, 'primary'), { timeout: 20_000 })
-      .toMatchObject({ role: 'primary', isFenced: true });
+    await expect.poll(() => seen(set, 'primary')).toMatchObject({ role: 'primary', isFenced: true });
     await expect(replication.tell('primary', 'SET', 'c', '3')).rejects.toThrow(/NOREPLICAS/);
     // What was changed outlives a restart
     await primary().kill();
@@ -56,9 +54,7 @@ describe('leading over Redis', () => {
     } finally {
       primary().resume();
     }
-    await expect
-      .poll(() => seen(one, 'primary'), { timeout: 20_000 })
-      .toMatchObject({ role: 'primary', isFenced: true });
+    await expect.poll(() => seen(one, 'primary')).toMatchObject({ role: 'primary', isFenced: true });
     expect(await other.read(db => db.get('b'))).toBe('2');
   });
 
@@ -70,9 +66,7 @@ describe('leading over Redis', () => {
     const other = set.snapshot().primary === 'replica0' ? 'replica1' : 'replica0';
     await replication.members.get(other)!.kill();
     await replication.members.get(other)!.restart();
-    await expect
-      .poll(() => seen(set, other), { timeout: 20_000 })
-      .toMatchObject({ role: 'replica', state: 'up' });
+    await expect.poll(() => seen(set, other)).toMatchObject({ role: 'replica', state: 'up' });
     await set.write(db => db.set('a', '2'));
   });
 

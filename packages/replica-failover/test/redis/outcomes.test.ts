@@ -332,7 +332,7 @@ describe('a Redis that is started again', () => {
       await set.write(db => db.set('a', '1'), { session });
       await redis.kill();
       await redis.restart();
-      await expect.poll(() => set.snapshot().servers[0]?.state, { timeout: 10_000 }).toBe('up');
+      await expect.poll(() => set.snapshot().servers[0]?.state).toBe('up');
       await expect(set.read(db => db.get('a'), { session })).rejects.toThrow(PositionLostError);
     } finally {
       await set.close();
@@ -362,7 +362,7 @@ describe('a replica that has not copied its primary yet', () => {
       const client = new Redis(fresh.url);
       await client.replicaof('127.0.0.1', redis.port);
       client.disconnect();
-      await expect.poll(() => set.snapshot().servers[1]?.state, { timeout: 10_000 }).toBe('up');
+      await expect.poll(() => set.snapshot().servers[1]?.state).toBe('up');
     } finally {
       await set.close();
       await redis.stop();

@@ -70,9 +70,7 @@ describe('switchover over Redis, where the set leads', () => {
     expect(there).toMatchObject({ from: 'primary', to: 'replica0', before: 'rejoins' });
     expect(there.term).toBeGreaterThan(1);
     await more();
-    await expect
-      .poll(() => seen(both[0]!, 'primary'), { timeout: 20_000 })
-      .toMatchObject({ state: 'up', role: 'replica' });
+    await expect.poll(() => seen(both[0]!, 'primary')).toMatchObject({ state: 'up', role: 'replica' });
     const back = await handOver(both[1]!, 'primary');
     expect(back).toMatchObject({ from: 'replica0', to: 'primary', before: 'rejoins' });
     expect(back.term).toBeGreaterThan(there.term);

@@ -131,11 +131,13 @@ export class MapCopy {
     } while (this.#isAwaited && !this.#end.signal.aborted);
   }
 
-  /** Whether a move waits for this router to say that it knows of it. */
+  /** Whether a move, or a new entry of a directory, waits for this router to say that it knows of what was before it. */
   get #isAwaited(): boolean {
     const map = this.#routes?.map;
     if (map === undefined || map.revision <= this.#told) return false;
-    return map.moves.some(move => isCuttingOver(move) || move.step === 'finishing');
+    const { layout, moves } = map;
+    if (layout?.kind === 'directory' && (layout.forgotAt ?? 0) > this.#told) return true;
+    return moves.some(move => isCuttingOver(move) || move.step === 'finishing');
   }
 
   async #renew(): Promise<void> {

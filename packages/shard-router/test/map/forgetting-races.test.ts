@@ -3,25 +3,14 @@ import { MoveRefusedError } from '../../src/errors/moves.ts';
 import { UnplacedKeyError, WrongShardError } from '../../src/errors/routing.ts';
 import { ShardIds } from '../../src/ids/shard-ids.ts';
 import { memoryMoves } from '../../src/memory/memory-moves.ts';
-import type { MemoryClient } from '../../src/memory/memory-shard.ts';
 import { Mover } from '../../src/moves/mover.ts';
 import { altered } from '../support/altered.ts';
 import { noteOf, put, rowsOf, tables } from '../support/moving-shards.ts';
-import { filled } from './tenants.ts';
-
-const layout = {
-  kind: 'directory',
-  entries: Array.from({ length: 10 }, (_, i) => ({ key: i * 10, shard: i < 5 ? 'a' : 'b' })),
-} as const;
-
-const remove = async (db: MemoryClient, tenant: number) => {
-  const { table } = put(tenant, 1);
-  await db.execute({ kind: 'delete', table, where: [{ column: 'tenant', op: '=', value: BigInt(tenant) }] });
-};
+import { filled, layout, remove } from './tenants.ts';
 
 /** A mover which does something when its shard has closed the fence of a key that it forgets, the first time. */
 async function site(meanwhile: (first: boolean) => Promise<void>) {
-  const its = await filled({ layout, leaseMs: 1_000 });
+  const its = await filled({ layout });
   const backend = memoryMoves({ shards: its.shards });
   let calls = 0;
   const slow = altered(backend, {
@@ -102,7 +91,7 @@ describe('while a key is forgotten', () => {
 
 describe('a key whose rows were kept', () => {
   it('keeps its number, also when it was placed elsewhere and is forgotten there', async () => {
-    const { one, mover, store } = await filled({ layout, leaseMs: 1_000 });
+    const { one, mover, store } = await filled({ layout });
     const moves = mover();
     const id = await new ShardIds({ router: one, store }).next(70);
     await moves.forget(70, { rows: 'keep' });
@@ -119,7 +108,7 @@ describe('a key whose rows were kept', () => {
 
 describe('a call that has died before the map was changed', () => {
   it('is undone by placing the key where it is', async () => {
-    const { shards, one, store, mover } = await filled({ layout, leaseMs: 1_000 });
+    const { shards, one, store, mover } = await filled({ layout });
     await one.on(30).write(db => remove(db, 30));
     const backend = memoryMoves({ shards });
     const dying = altered(backend, {
@@ -142,8 +131,7 @@ describe('a call that has died before the map was changed', () => {
 
 describe('a call that stands still for longer than its lease', () => {
   it('does not open what another has closed since', async () => {
-    const its = await filled({ layout, leaseMs: 1_000 });
-    const { shards, one, mover, store } = its;
+    const { shards, one, mover, store } = await filled({ layout });
     const backend = memoryMoves({ shards });
     let isStill = false;
     let go!: () => void;
@@ -159,22 +147,23 @@ describe('a call that stands still for longer than its lease', () => {
     const slow = altered(backend, {
       admit: async (...args: Parameters<NonNullable<typeof backend.admit>>) => {
         isStill = true;
+        // Its time is over by the store, and it does not know
+        await store.release('shards:shards:entries', args[1].token);
         stands();
         await gone;
         // What it sends does not know of its lease
         await backend.admit!(args[0], { ...args[1], signal: AbortSignal.timeout(60_000) });
       },
     });
-    const first = new Mover({ backend: slow, store: still, tables, leaseMs: 300 });
+    const first = new Mover({ backend: slow, store: still, tables });
     // It finds rows, and opens what it has closed
     const refused = expect(first.forget(30)).rejects.toThrow(MoveRefusedError);
     await standing;
-    // Its time is over by the store, and it does not know
     await one
       .on(30)
       .write(db => remove(db, 30))
       .catch(() => {});
-    await mover({ leaseMs: 1_000 }).forget(30);
+    await mover().forget(30);
     go();
     await refused;
     await first.close();

@@ -3,28 +3,14 @@ import { FenceBusyError, MoveRefusedError } from '../../src/errors/moves.ts';
 import { UnplacedKeyError, WrongShardError } from '../../src/errors/routing.ts';
 import { ShardIds } from '../../src/ids/shard-ids.ts';
 import { memoryMoves } from '../../src/memory/memory-moves.ts';
-import type { MemoryClient } from '../../src/memory/memory-shard.ts';
 import { Mover } from '../../src/moves/mover.ts';
 import { altered } from '../support/altered.ts';
-import { noteOf, put, rowsOf, tables } from '../support/moving-shards.ts';
-import { filled, tenantsIn } from './tenants.ts';
-
-const layout = {
-  kind: 'directory',
-  entries: Array.from({ length: 10 }, (_, i) => ({ key: i * 10, shard: i < 5 ? 'a' : 'b' })),
-} as const;
-
-/** Deletes the rows of a tenant. */
-const left = async (db: MemoryClient, tenant: number) => {
-  const { rows } = await db.execute(rowsOf(tenant));
-  const { table } = put(tenant, 1);
-  await db.execute({ kind: 'delete', table, where: [{ column: 'tenant', op: '=', value: BigInt(tenant) }] });
-  return rows.length;
-};
+import { noteOf, put, tables } from '../support/moving-shards.ts';
+import { filled, layout, remove, tenantsIn } from './tenants.ts';
 
 describe('an entry of a directory', () => {
   it('is forgotten when its shard has no rows of it, and its number is the next one’s', async () => {
-    const { shards, one, mover } = await filled({ layout, leaseMs: 1_000 });
+    const { shards, one, mover } = await filled({ layout });
     const moves = mover();
     await expect(moves.forget(30)).rejects.toMatchObject({
       code: 'ASHLAR_SHARD_ROUTER_MOVE_REFUSED',
@@ -32,7 +18,7 @@ describe('an entry of a directory', () => {
     });
     // As before
     await one.on(30).write(db => db.execute(put(30, 2)));
-    expect(await one.on(30).write(db => left(db, 30))).toBe(2);
+    expect(await one.on(30).write(db => remove(db, 30))).toBe(2);
     await moves.forget(30);
     await moves.forget(30);
     await expect.poll(() => one.snapshot().map?.epoch).toBe(2);
@@ -63,7 +49,7 @@ describe('an entry of a directory', () => {
   });
 
   it('is forgotten with rows on request, which are there when it is placed there again', async () => {
-    const { one, mover, store } = await filled({ layout, leaseMs: 1_000 });
+    const { one, mover, store } = await filled({ layout });
     const moves = mover();
     const id = await new ShardIds({ router: one, store }).next(70);
     await moves.forget(70, { rows: 'keep' });
@@ -81,9 +67,9 @@ describe('an entry of a directory', () => {
   });
 
   it('stays while it moves, while a transaction on its table is open, and in other maps', async () => {
-    const { one, mover } = await filled({ layout, leaseMs: 1_000 });
+    const { one, mover } = await filled({ layout });
     const moves = mover();
-    await one.on(30).write(db => left(db, 30));
+    await one.on(30).write(db => remove(db, 30));
     const [moved] = await moves.move({ kind: 'place', key: 30, to: 'b' });
     await expect(moves.forget(30)).rejects.toThrow('at the step committed');
     await moves.finish(moved!.id);
@@ -121,8 +107,8 @@ describe('an entry of a directory', () => {
   });
 
   it('may be written again when the change of the map is refused, and stays forgotten when its answer is lost', async () => {
-    const { shards, one, store, mover } = await filled({ layout, leaseMs: 1_000 });
-    await one.on(30).write(db => left(db, 30));
+    const { shards, one, store, mover } = await filled({ layout });
+    await one.on(30).write(db => remove(db, 30));
     const backend = memoryMoves({ shards });
     const other = mover();
     // Another begins to move it, right after its shard has closed the fence
@@ -139,7 +125,7 @@ describe('an entry of a directory', () => {
     await shards['a']!.write(db => db.execute(put(30, 1)));
     const [move] = (await other.map()).moves;
     await other.abort(move!.id);
-    await one.on(30).write(db => left(db, 30));
+    await one.on(30).write(db => remove(db, 30));
 
     const lossy = altered(store, {
       set: async (...args: Parameters<typeof store.set>) => {
@@ -156,9 +142,18 @@ describe('an entry of a directory', () => {
     await expect.poll(() => one.snapshot().map?.layout).toMatchObject({ free: [{ key: ['30'], slot: 3 }] });
   });
 
+  it('is placed elsewhere as soon as routers have heard of it, however seldom they renew their entries', async () => {
+    const { one, mover } = await filled({ layout, leaseMs: 3_600_000 });
+    const moves = mover({ routersMs: 10_000 });
+    await one.on(30).write(db => remove(db, 30));
+    await moves.forget(30);
+    await moves.begin({ kind: 'place', key: 30, to: 'c' });
+    await expect.poll(() => one.route(30).shard).toBe('c');
+  });
+
   it('is not placed elsewhere before all routers know that it was forgotten', async () => {
-    const { one, store, mover } = await filled({ layout, leaseMs: 1_000 });
-    await one.on(30).write(db => left(db, 30));
+    const { one, store, mover } = await filled({ layout });
+    await one.on(30).write(db => remove(db, 30));
     const moves = mover({ routersMs: 200 });
     // A router that stands still, as its entry says
     const entry = JSON.stringify({ revision: 1, shards: ['a', 'b', 'c'] });

@@ -3,25 +3,15 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { MoveRefusedError } from '../../src/errors/moves.ts';
 import { UnplacedKeyError, WrongShardError } from '../../src/errors/routing.ts';
 import { memoryMoves } from '../../src/memory/memory-moves.ts';
-import { type MemoryClient, memoryShards } from '../../src/memory/memory-shard.ts';
+import { memoryShards } from '../../src/memory/memory-shard.ts';
 import { Mover } from '../../src/moves/mover.ts';
 import { ShardRouter } from '../../src/router.ts';
 import { noteOf, put, rowsOf } from '../support/moving-shards.ts';
-import { filled, tenantsIn } from './tenants.ts';
-
-const layout = {
-  kind: 'directory',
-  entries: Array.from({ length: 10 }, (_, i) => ({ key: i * 10, shard: i < 5 ? 'a' : 'b' })),
-} as const;
-
-const remove = async (db: MemoryClient, tenant: number) => {
-  const { table } = put(tenant, 1);
-  await db.execute({ kind: 'delete', table, where: [{ column: 'tenant', op: '=', value: BigInt(tenant) }] });
-};
+import { filled, layout, remove, tenantsIn } from './tenants.ts';
 
 describe('rows that `forget` has left', () => {
   it('are in the way of a move to their shard until they are purged', async () => {
-    const { shards, one, mover } = await filled({ layout, leaseMs: 1_000 });
+    const { shards, one, mover } = await filled({ layout });
     const moves = mover();
     await moves.forget(70, { rows: 'keep' });
     await moves.begin({ kind: 'place', key: 70, to: 'a' });
@@ -41,7 +31,7 @@ describe('rows that `forget` has left', () => {
   });
 
   it('are not purged where the map has them, while they move, or where nobody refuses them', async () => {
-    const { one, mover, shards } = await filled({ layout, leaseMs: 1_000 });
+    const { one, mover, shards } = await filled({ layout });
     const moves = mover();
     await expect(moves.purge(70, 'b')).rejects.toMatchObject({ obstacles: [{ kind: 'owner', shard: 'b' }] });
     await expect(moves.purge(70, 'a')).rejects.toMatchObject({ obstacles: [{ kind: 'not_gone' }] });
@@ -58,7 +48,7 @@ describe('rows that `forget` has left', () => {
   });
 
   it('weigh nothing in a plan by size', async () => {
-    const { mover } = await filled({ layout, leaseMs: 1_000 });
+    const { mover } = await filled({ layout });
     const moves = mover();
     await moves.forget(70, { rows: 'keep' });
     const [plan] = await moves.plan({ kind: 'rebalance', by: 'size', shards: ['a', 'b', 'c'] });
@@ -68,7 +58,7 @@ describe('rows that `forget` has left', () => {
 
 describe('the shard of a key that was forgotten', () => {
   it('refuses it still when another key there has got its number', async () => {
-    const { shards, one, mover } = await filled({ layout, leaseMs: 1_000 });
+    const { shards, one, mover } = await filled({ layout });
     const moves = mover();
     await one.on(30).write(db => remove(db, 30));
     const { slots } = await moves.map();
@@ -92,7 +82,7 @@ describe('the shard of a key that was forgotten', () => {
   });
 
   it('is that of one map: another one on the same shards has other slots', async () => {
-    const { shards, mover, store, router, one } = await filled({ layout, leaseMs: 1_000 });
+    const { shards, mover, store, router, one } = await filled({ layout });
     const moves = mover();
     await moves.move({ kind: 'place', key: 0, to: 'c' }).then(([moved]) => moves.finish(moved!.id));
     const spec = { key: ['part'], primaryKey: ['part'], columns: { part: 'int8' } } as const;
@@ -144,7 +134,7 @@ describe('a table that was forgotten', () => {
 });
 
 it('a key that is forgotten is refused by the router until it is placed', async () => {
-  const { one, mover } = await filled({ layout, leaseMs: 1_000 });
+  const { one, mover } = await filled({ layout });
   await mover().forget(70, { rows: 'keep' });
   await expect.poll(() => one.snapshot().map?.epoch).toBe(2);
   expect(() => one.explain(70)).toThrow(UnplacedKeyError);

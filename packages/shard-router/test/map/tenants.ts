@@ -1,9 +1,24 @@
+import type { DirectoryParts } from '../../src/map/first-map.ts';
 import type { MemoryClient, MemoryShard } from '../../src/memory/memory-shard.ts';
 import type { ShardRouter } from '../../src/router.ts';
 import { type MovingShards, movingShards, noteOf, put, rowsOf } from '../support/moving-shards.ts';
 
+/** Each of the ten tenants has an entry: those up to 40 on shard a, the others on b. */
+export const layout: DirectoryParts = {
+  kind: 'directory',
+  entries: Array.from({ length: 10 }, (_, i) => ({ key: i * 10, shard: i < 5 ? 'a' : 'b' })),
+};
+
 export const tenantsIn = async (shard: MemoryShard): Promise<number[]> =>
   (await shard.read(db => db.execute(rowsOf()))).rows.map(row => Number(row['tenant'])).sort((a, b) => a - b);
+
+/** Deletes the rows of a tenant, and says how many there were. */
+export async function remove(db: MemoryClient, tenant: number): Promise<number> {
+  const { rows } = await db.execute(rowsOf(tenant));
+  const { table } = put(tenant, 1);
+  await db.execute({ kind: 'delete', table, where: [{ column: 'tenant', op: '=', value: BigInt(tenant) }] });
+  return rows.length;
+}
 
 /**
  * Shards with a row of each tenant from 0 to 90 by tens.
@@ -20,7 +35,8 @@ export async function filled(
   const router = await site.router(more);
   for (let tenant = 0; tenant < 100; tenant += 10)
     await router.on(tenant).write(db => db.execute(put(tenant, 1)));
-  return { ...site, one: router };
+  // Nobody dies here: on a busy machine a short lease would end under who works
+  return { ...site, one: router, mover: limits => site.mover({ leaseMs: 10_000, ...limits }) };
 }
 
 interface BegunRead {

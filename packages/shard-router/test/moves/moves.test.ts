@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   CutoverError,
+  LostCopyError,
   MoveAbortedError,
   MoveRefusedError,
   MoverClosedError,
@@ -289,6 +290,21 @@ it('a target that is not ready in time after the pause undoes the move, and the 
   await shards['a']!.write(db => db.execute(put(tenant, 1, 'after')));
   expect((await stuck.map()).moves).toEqual([]);
   expect((await stuck.status()).leaks).toEqual({ a: [], b: [] });
+});
+
+it('a target that does not follow any more after the pause undoes the move at once, as writes wait', async () => {
+  const { shards, router, mover } = await movingShards();
+  const one = await router();
+  const [tenant] = tenantsOn(one, 'a', 1) as [number];
+  await one.on(tenant).write(db => db.execute(put(tenant, 1)));
+  const turn = () => Promise.reject(new LostCopyError('it', 'b was restarted'));
+  const lost = mover({ backend: altered<MoveBackend>(memoryMoves({ shards }), { turn }), pauseMs: 10_000 });
+  const moving = lost.move({ kind: 'merge', shards: ['a'], into: 'b' });
+  await expect(moving).rejects.toThrow(MoveAbortedError);
+  await expect(moving).rejects.toThrow('has to start over: b was restarted');
+  await shards['a']!.write(db => db.execute(put(tenant, 1, 'after')));
+  expect((await lost.map()).moves).toEqual([]);
+  expect((await lost.status()).leaks).toEqual({ a: [], b: [] });
 });
 
 it('a target that fails for a moment after the pause has the slots all the same', async () => {

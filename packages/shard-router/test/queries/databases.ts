@@ -1,9 +1,10 @@
 import type { Executor } from '@ashlar/replica-failover/executor';
 import { memoryStore } from '@ashlar/store';
-import { afterAll, beforeAll, onTestFinished } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { type Databases, startDatabases } from '../../faults/differential/databases.ts';
 import { ShardRouter } from '../../src/router.ts';
 import type { Tables } from '../../src/tables/table.ts';
+import { readyRouter } from '../support/ready-router.ts';
 
 export { shardNames } from '../../faults/differential/databases.ts';
 
@@ -18,13 +19,11 @@ export function databases(ddl: string, config?: Parameters<typeof startDatabases
 }
 
 /** A router over these shards, with a store of its own, which ends with the test. */
-export async function opened<C, const T extends Tables>(
+export function opened<C, const T extends Tables>(
   shards: Readonly<Record<string, Executor<C>>>,
   tables: T,
 ): Promise<ShardRouter<C, T>> {
-  const { router, close } = await started(shards, tables);
-  onTestFinished(close);
-  return router;
+  return readyRouter(store => new ShardRouter({ shards, store, key: 'int8', tables }));
 }
 
 /** The same, with rows that are put there before the tests. */
@@ -33,26 +32,8 @@ export async function filled<C, const T extends Tables>(
   tables: T,
   fill: (router: ShardRouter<C, T>) => Promise<void>,
 ): Promise<void> {
-  const { router, close } = await started(shards, tables);
-  try {
-    await fill(router);
-  } finally {
-    await close();
-  }
-}
-
-async function started<C, const T extends Tables>(shards: Readonly<Record<string, Executor<C>>>, tables: T) {
-  const store = memoryStore();
-  const router = new ShardRouter<C, T>({ shards, store, key: 'int8', tables });
-  const close = async () => {
-    await router.close();
-    await store.close();
-  };
-  try {
-    await router.ready();
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return { router, close };
+  await using store = memoryStore();
+  await using router = new ShardRouter<C, T>({ shards, store, key: 'int8', tables });
+  await router.ready();
+  await fill(router);
 }

@@ -1,8 +1,8 @@
-import { memoryStore } from '@ashlar/store';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { InvalidQueryError, type MemoryShard, memoryShards, ShardRouter } from '../../src/index.ts';
 import type { MissingShard } from '../../src/queries/merging/scatter.ts';
 import { altered } from '../support/altered.ts';
+import { readyRouter } from '../support/ready-router.ts';
 
 const tables = {
   items: {
@@ -26,13 +26,7 @@ async function setUp() {
     return altered(memory[name], { read });
   };
   const shards = Object.fromEntries(names.map(name => [name, failing(name)]));
-  const store = memoryStore();
-  const router = new ShardRouter({ shards, store, key: 'int8', tables });
-  onTestFinished(async () => {
-    await router.close();
-    await store.close();
-  });
-  await router.ready();
+  const router = await readyRouter(store => new ShardRouter({ shards, store, key: 'int8', tables }));
   const items = router.table('items');
   for (let tenant = 0; tenant < count; tenant++)
     await items.insert({ tenant, id: tenant, other: (tenant * 7) % count });

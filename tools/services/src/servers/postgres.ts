@@ -28,6 +28,8 @@ export interface PostgresOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The folder of `postgres` and `initdb` of another version. With standbys, it needs `psql` and `pg_basebackup` too. */
   readonly programs?: string | undefined;
+  /** Whether it counts what statements cost, in the view `pg_stat_statements`. It needs `psql` then. */
+  readonly counting?: boolean;
   /** A server of our own, also where the environment names one; so it is anyway with any other option. */
   readonly own?: boolean;
 }
@@ -63,7 +65,7 @@ const defaults: PostgresConfig = {
  * standbys are copies of one, and so have one system identifier.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const { standbys: count = 0, config = {}, env = {} } = options;
+  const { standbys: count = 0, config = {}, env = {}, counting = false } = options;
   const given = Object.keys(options).length === 0 ? givenServer('postgres') : undefined;
   if (given !== undefined) return Object.assign(given, { standbys: [] });
 
@@ -74,7 +76,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     const data = join(directory, 'data');
     if (count > 0) await initialize(data, tools, user);
     else await copyTo(data, tools, user);
-    const settings = Object.entries({ ...defaults, ...config }).map(
+    const counted = counting && { shared_preload_libraries: 'pg_stat_statements' };
+    const settings = Object.entries({ ...defaults, ...counted, ...config }).map(
       ([name, value]) => `${name} = ${quote(value)}\n`,
     );
     await appendFile(join(data, 'postgresql.conf'), settings.join(''));
@@ -94,11 +97,13 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       }),
     );
     const streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+    const asked = (sql: string) => as(user, join(tools, 'psql'), ['-XAtc', sql, primary.url]);
     const all = async () => {
-      const { stdout } = await as(user, join(tools, 'psql'), ['-XAtc', streaming, primary.url]);
+      const { stdout } = await asked(streaming);
       if (Number(stdout) !== count) throw new Error(`${stdout.trim()} of ${count} standbys stream`);
     };
     if (count > 0) await eventually(all, { withinMs: 30_000 });
+    if (counting) await asked('CREATE EXTENSION pg_stat_statements');
     return [primary, { standbys }] as const;
   });
 }

@@ -1,22 +1,12 @@
-import {
-  credentials,
-  Metadata,
-  makeGenericClientConstructor,
-  Server,
-  ServerCredentials,
-  status,
-} from '@grpc/grpc-js';
+import { credentials, Metadata, makeGenericClientConstructor, Server, status } from '@grpc/grpc-js';
 import { expect, it, onTestFinished } from 'vitest';
 import { type BalancedChannelOptions, balancedChannel } from '../../../src/adapters/grpc.ts';
 import { LoadBalancer } from '../../../src/index.ts';
 import { heard } from '../../support/heard.ts';
 import { until } from '../../support/until.ts';
+import { listening, unary } from './unary.ts';
 
-const same = (value: Buffer) => value;
-const end = {
-  ...{ path: '/test.End/With', requestStream: false, responseStream: false },
-  ...{ requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same },
-};
+const end = unary('/test.End/With');
 const Client = makeGenericClientConstructor({ With: end }, 'test.End');
 
 type Answer = (error: object | null, value?: Buffer) => void;
@@ -40,12 +30,7 @@ async function client(
       },
     },
   );
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-      error === null ? resolve(port) : reject(error),
-    );
-  });
-  const lb = new LoadBalancer({ endpoints: [{ id: 'a', url: `http://127.0.0.1:${port}` }], ...options });
+  const lb = new LoadBalancer({ endpoints: [{ id: 'a', url: await listening(server) }], ...options });
   const channel = balancedChannel(lb, channelOptions);
   const made = new Client(channel.target, credentials.createInsecure(), channel.options);
   onTestFinished(async () => {
@@ -62,7 +47,9 @@ async function client(
         details = error?.details ?? '';
         resolve(error?.code ?? status.OK);
       };
-      made.makeUnaryRequest(end.path, same, same, Buffer.from(String(code)), metadata, options, done);
+      const { path, requestSerialize, responseDeserialize } = end;
+      const request = Buffer.from(String(code));
+      made.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, done);
     });
   await until(async () => expect(await call(status.OK)).toBe(status.OK));
   return { lb, call, details: () => details };

@@ -7,7 +7,6 @@ import {
   Metadata,
   makeGenericClientConstructor,
   Server,
-  ServerCredentials,
   status,
 } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -21,17 +20,9 @@ import {
 } from '../../../src/index.ts';
 import { Feed } from '../../support/discovery/feed.ts';
 import { until } from '../../support/until.ts';
+import { listening, unary } from './unary.ts';
 
-const bytes = { serialize: (value: Buffer) => value, deserialize: (value: Buffer) => value };
-const say = {
-  path: '/test.Echo/Say',
-  requestStream: false,
-  responseStream: false,
-  requestSerialize: bytes.serialize,
-  requestDeserialize: bytes.deserialize,
-  responseSerialize: bytes.serialize,
-  responseDeserialize: bytes.deserialize,
-};
+const say = unary('/test.Echo/Say');
 const Echo = makeGenericClientConstructor({ Say: say }, 'test.Echo');
 
 /** A real server that answers with its id, or with a status, or not at all. */
@@ -45,7 +36,7 @@ class Replica {
 
   static async start(id: string, port = 0): Promise<Replica> {
     const replica = new Replica(id);
-    await replica.#listen(port);
+    replica.url = await listening(replica.#server, port);
     onTestFinished(() => replica.stop());
     return replica;
   }
@@ -68,16 +59,6 @@ class Replica {
 
   stop(): void {
     this.#server.forceShutdown();
-  }
-
-  #listen(port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, port) => {
-        this.url = `http://127.0.0.1:${port}`;
-        if (error === null) resolve();
-        else reject(error);
-      });
-    });
   }
 }
 
@@ -104,8 +85,8 @@ function ask(client: Client, metadata = new Metadata(), options: CallOptions = {
     const all = { deadline: Date.now() + 10_000, ...options };
     client.makeUnaryRequest(
       say.path,
-      bytes.serialize,
-      bytes.deserialize,
+      say.requestSerialize,
+      say.responseDeserialize,
       Buffer.from('hello'),
       metadata,
       all,
@@ -151,8 +132,8 @@ describe('a balanced channel of grpc-js', () => {
     b.mode = 'silent';
     const call = client.makeUnaryRequest(
       say.path,
-      bytes.serialize,
-      bytes.deserialize,
+      say.requestSerialize,
+      say.responseDeserialize,
       Buffer.from('x'),
       () => {},
     );

@@ -59,12 +59,7 @@ class Consumer implements AsyncDisposable {
 describeWith({ own: 'postgres' }, 'what postgresDriver costs where dead rows pile up', () => {
   let server: Postgres;
   beforeAll(async () => {
-    const config = { shared_preload_libraries: 'pg_stat_statements', autovacuum_naptime: '1s' };
-    server = await startPostgres({ own: true, config });
-    const client = new pg.Client({ connectionString: server.url });
-    await client.connect();
-    await client.query('CREATE EXTENSION pg_stat_statements');
-    await client.end();
+    server = await startPostgres({ counting: true, config: { autovacuum_naptime: '1s' } });
   });
   afterAll(() => server?.stop());
 

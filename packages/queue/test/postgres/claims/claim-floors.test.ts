@@ -35,7 +35,7 @@ it('claims begin everywhere after the server was exchanged, or has had fewer tra
 describeWith({ own: 'postgres' }, 'where claims of postgresDriver begin', () => {
   let server: Postgres;
   beforeAll(async () => {
-    server = await startPostgres({ own: true, config: { shared_preload_libraries: 'pg_stat_statements' } });
+    server = await startPostgres({ counting: true });
   });
   afterAll(() => server?.stop());
 
@@ -88,7 +88,6 @@ describeWith({ own: 'postgres' }, 'where claims of postgresDriver begin', () => 
 
   it('not every claim walks over the backlog of a key, and messages without one have their turn beside it', async () => {
     const { tables, driver } = await begin();
-    await tables.sql('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
     const backlog = Array.from({ length: 20_000 }, (_, n) => message(`${n}`, { key: 'a' }));
     for (let n = 0; n < backlog.length; n += 1_000) await driver.publish(topic, backlog.slice(n, n + 1_000));
     await using reader = new Reader(driver, topic, group, { fair: true, prefetch: 1 });

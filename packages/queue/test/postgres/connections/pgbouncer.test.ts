@@ -8,11 +8,12 @@ import {
 } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { Sessions } from '../../../src/adapters/postgres/sessions.ts';
 import { group, message, Reader, send, times, topic } from '../../../src/conformance/subject.ts';
 import { queueConformance } from '../../../src/conformance.ts';
 import { runOne, type Session, transact } from '../../../src/transactions/pool.ts';
+import { sideBySide } from '../../support/side-by-side.ts';
 import { postgresCapabilities, QueueTables } from '../queue-tables.ts';
 
 const soon = { withinMs: 20_000 };
@@ -38,7 +39,7 @@ describeWith('pgbouncer', 'behind PgBouncer in transaction mode', () => {
   });
 
   queueConformance(
-    { describe, it },
+    sideBySide,
     async () => {
       const tables = new QueueTables(server.url);
       const connectionString = server.url.replace(`:${server.port}/`, `:${pooler.port}/`);
@@ -73,7 +74,7 @@ describeWith('pgbouncer', 'behind PgBouncer in transaction mode', () => {
       const pool = new pg.Pool({ connectionString, max: 3 });
       pool.on('error', () => {});
       onTestFinished(() => pool.end());
-      for (const round of times(4, n => n)) {
+      for (const round of times(2, n => n)) {
         const all = await Promise.allSettled(times(3, () => run(pool)));
         expect(all, `round ${round}`).toMatchObject(
           times(3, () => ({ status: 'rejected', reason: { code: 'ASHLAR_QUEUE_TIMEOUT' } })),

@@ -1,48 +1,12 @@
-import { memoryStore } from '@ashlar/store';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type LeadingOptions,
-  leading,
-  type MemoryClient,
-  type MemoryCluster,
-  memoryCluster,
-  NoPrimaryError,
-  ReplicaSet,
-  Session,
-  TermPassedError,
-  type TermRecord,
-} from '../../../src/index.ts';
+import { describe, expect, it } from 'vitest';
+import { leading, NoPrimaryError, Session, TermPassedError } from '../../../src/index.ts';
+import { leadingSite, serverOf } from './site.ts';
 
-const quick = { intervalMs: 10, deadlineMs: 20 };
 const aborted = new AbortController().signal;
 
 describe('leading', () => {
-  let cluster: MemoryCluster;
-  let store: ReturnType<typeof memoryStore>;
-  let sets: ReplicaSet<MemoryClient>[];
-
-  beforeEach(() => {
-    cluster = memoryCluster();
-    store = memoryStore();
-    sets = [];
-  });
-  afterEach(async () => {
-    for (const set of sets) await set.close();
-    await store.close();
-  });
-
-  const connect = async (options: Partial<LeadingOptions> = {}) => {
-    const authority = leading({ store, silentMs: 50, refusedMs: 10, ...options });
-    const set = await ReplicaSet.connect({ servers: cluster.servers(), authority, heartbeat: quick });
-    sets.push(set);
-    return set;
-  };
-  const record = async (): Promise<TermRecord | undefined> => {
-    const entry = await store.get('failover:replica-set:term');
-    return entry && JSON.parse(new TextDecoder().decode(entry.value));
-  };
-  const server = (set: ReplicaSet<MemoryClient>, id: string) =>
-    set.snapshot().servers.find(each => each.id === id);
+  const site = leadingSite();
+  const { connect, record } = site;
 
   it('begins with the primary that there is', async () => {
     const set = await connect();
@@ -60,7 +24,7 @@ describe('leading', () => {
     const set = await connect();
     const session = new Session();
     await set.write(db => db.set('a', '1'), { session });
-    cluster.kill('a');
+    site.cluster.kill('a');
     await set.write(db => db.set('b', '2'), { session });
     expect(set.snapshot().term).toBe(2);
     expect(await set.read(db => db.keys(), { session })).toEqual(['a', 'b']);
@@ -69,37 +33,35 @@ describe('leading', () => {
 
   it('fences the earlier primary when it comes back', async () => {
     const set = await connect();
-    cluster.kill('a');
+    site.cluster.kill('a');
     await set.write(db => db.set('b', '2'));
-    cluster.start('a');
-    await expect
-      .poll(() => server(set, 'a'), { timeout: 10_000 })
-      .toMatchObject({ state: 'up', isFenced: true });
+    site.cluster.start('a');
+    await expect.poll(() => serverOf(set, 'a')).toMatchObject({ state: 'up', isFenced: true });
     expect(set.snapshot().primary).not.toBe('a');
   });
 
   it('promotes for a primary that stands still when two processes find it so', async () => {
     const [one, other] = [await connect(), await connect()];
     await one.write(db => db.set('a', '1'));
-    cluster.stop('a');
-    await expect.poll(() => server(one, 'a')?.state).toBe('down');
+    site.cluster.stop('a');
+    await expect.poll(() => serverOf(one, 'a')?.state).toBe('down');
     await one.write(db => db.set('b', '2'));
     await other.write(db => db.set('c', '3'));
     expect(one.snapshot()).toMatchObject({ term: 2, primary: other.snapshot().primary });
     expect(await one.read(db => db.keys())).toEqual(['a', 'b', 'c']);
-    cluster.resume('a');
-    await expect.poll(() => server(one, 'a')?.isFenced, { timeout: 10_000 }).toBe(true);
+    site.cluster.resume('a');
+    await expect.poll(() => serverOf(one, 'a')?.isFenced).toBe(true);
   });
 
   it('does not promote for one process that finds the primary silent, unless it may', async () => {
     const set = await connect();
-    cluster.stop('a');
+    site.cluster.stop('a');
     await expect(set.write(db => db.set('b', '2'), { timeoutMs: 1_000 })).rejects.toThrow(NoPrimaryError);
     expect(await record()).toMatchObject({ term: 1, primary: 'a' });
     await set.close();
-    cluster.resume('a');
+    site.cluster.resume('a');
     const bold = await connect({ alone: true });
-    cluster.stop('a');
+    site.cluster.stop('a');
     await bold.write(db => db.set('b', '2'));
     expect(bold.snapshot().term).toBe(2);
   });
@@ -107,9 +69,9 @@ describe('leading', () => {
   it('does not promote for short stalls', async () => {
     const [one, other] = [await connect(), await connect()];
     for (let stall = 0; stall < 50; stall++) {
-      cluster.stop('a');
+      site.cluster.stop('a');
       await one.read(db => db.get('a'), { consistency: 'eventual' });
-      cluster.resume('a');
+      site.cluster.resume('a');
       await one.write(db => db.set('a', String(stall)));
     }
     expect(one.snapshot().term).toBe(1);
@@ -118,42 +80,44 @@ describe('leading', () => {
 
   it('does not promote for a sick replica', async () => {
     const set = await connect();
-    cluster.kill('b');
-    await expect.poll(() => server(set, 'b')?.state).toBe('down');
+    site.cluster.kill('b');
+    await expect.poll(() => serverOf(set, 'b')?.state).toBe('down');
     await set.write(db => db.set('a', '1'));
     expect(set.snapshot()).toMatchObject({ term: 1, primary: 'a' });
   });
 
   it('promotes nobody when too few standbys are recruited, and goes on when the primary is back (hapostgres/pg_auto_failover 682)', async () => {
     const set = await connect({ recruitMs: 200 });
-    cluster.kill('b');
-    cluster.kill('a');
+    site.cluster.kill('b');
+    site.cluster.kill('a');
     await expect(set.write(db => db.set('b', '2'), { timeoutMs: 1_500 })).rejects.toThrow(
       /has no primary that answers: a is down .*; no primary could be made: 1 of the 2 standbys/,
     );
-    expect((await record())?.primary).toBe('a');
-    cluster.start('a');
+    expect((await record()).primary).toBe('a');
+    site.cluster.start('a');
     await set.write(db => db.set('b', '2'));
     expect(set.snapshot().primary).toBe('a');
   });
 
   it('promotes with fewer where loss is allowed, and says so', async () => {
     const set = await connect({ recruitMs: 200, allowLoss: true });
-    cluster.kill('b');
-    cluster.kill('a');
+    site.cluster.kill('b');
+    site.cluster.kill('a');
     const writing = set.write(db => db.set('b', '2'));
     await expect.poll(record).toMatchObject({ primary: 'c', loss: expect.stringContaining('1 of the 2') });
-    cluster.start('b'); // Somebody must acknowledge
+    site.cluster.start('b'); // Somebody must acknowledge
     await writing;
   });
 
   it('another process undoes what an orchestrator began that has died', async () => {
     const set = await connect();
     await set.write(db => db.set('a', '1'));
-    const entry = (await store.get('failover:replica-set:term'))!;
+    const entry = (await site.store.get('failover:replica-set:term'))!;
     const begun = { ...(await record()), term: 2, phase: 'changing' };
-    await store.set(entry.key, new TextEncoder().encode(JSON.stringify(begun)), { ifVersion: entry.version });
-    for (const each of cluster.servers().slice(1)) {
+    await site.store.set(entry.key, new TextEncoder().encode(JSON.stringify(begun)), {
+      ifVersion: entry.version,
+    });
+    for (const each of site.cluster.servers().slice(1)) {
       const administration = await each.administer!(2, aborted);
       await administration.detach(aborted);
     }
@@ -164,21 +128,21 @@ describe('leading', () => {
   it('another process finishes what an orchestrator began that has promoted', async () => {
     const set = await connect();
     await set.write(db => db.set('a', '1'));
-    const entry = (await store.get('failover:replica-set:term'))!;
+    const entry = (await site.store.get('failover:replica-set:term'))!;
     const begun = { ...(await record()), term: 2, phase: 'changing', candidate: 'b' };
-    cluster.kill('a');
-    for (const each of cluster.servers().slice(1)) {
+    site.cluster.kill('a');
+    for (const each of site.cluster.servers().slice(1)) {
       const administration = await each.administer!(2, aborted);
       await administration.detach(aborted);
       if (each.id === 'b') await administration.promote(aborted);
     }
-    await store.set(entry.key, new TextEncoder().encode(JSON.stringify(begun)));
+    await site.store.set(entry.key, new TextEncoder().encode(JSON.stringify(begun)));
     await set.write(db => db.set('b', '2'), { timeoutMs: 20_000 });
     expect(await record()).toMatchObject({ phase: 'serving', primary: 'b' });
   });
 
   it('a server obeys the latest term alone', async () => {
-    const [, b] = cluster.servers();
+    const [, b] = site.cluster.servers();
     const early = await b!.administer!(5, aborted);
     const late = await b!.administer!(6, aborted);
     await expect(early.promote(aborted)).rejects.toThrow(TermPassedError);
@@ -187,13 +151,13 @@ describe('leading', () => {
   });
 
   it('refuses a store that may lose a term', async () => {
-    const lossy = Object.create(store, { durability: { value: 'asynchronous' } });
+    const lossy = Object.create(site.store, { durability: { value: 'asynchronous' } });
     expect(() => leading({ store: lossy })).toThrow(/linearizable/);
   });
 
   it('goes on with the primary while the store is away', async () => {
     const set = await connect();
-    await store.close();
+    await site.store.close();
     await set.write(db => db.set('a', '1'));
     expect(await set.read(db => db.get('a'))).toBe('1');
   });

@@ -3,7 +3,6 @@ import { expect, it } from 'vitest';
 import { type Administration, leading, memoryCluster, ReplicaSet, type Server } from '../../../src/index.ts';
 import type { MemoryClient } from '../../../src/memory/connection.ts';
 import { over } from '../changed-server.ts';
-import { poll } from '../poll.ts';
 
 const never = new AbortController().signal;
 type Detach = (administration: Administration, id: string) => Administration['detach'];
@@ -47,7 +46,7 @@ async function acknowledged(detach: Detach): Promise<string[]> {
     heartbeat: { intervalMs: 10, deadlineMs: 100 },
   });
   isCutOff = true;
-  await poll(() => set.snapshot().primary, { timeout: 10_000 }).not.toBe('a');
+  await expect.poll(() => set.snapshot().primary).not.toBe('a');
   return keys;
 }
 

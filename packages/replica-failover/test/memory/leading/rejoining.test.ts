@@ -1,78 +1,51 @@
-import { memoryStore, setJson } from '@ashlar/store';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type LeadingOptions,
-  leading,
-  type MemberHooks,
-  type MemoryClient,
-  type MemoryCluster,
-  memoryCluster,
-  ReplicaSet,
-  ReplicaSetClosedError,
-} from '../../../src/index.ts';
-import { poll } from '../poll.ts';
-
-const quick = { intervalMs: 10, deadlineMs: 200 };
+import { setJson } from '@ashlar/store';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type MemberHooks, ReplicaSetClosedError } from '../../../src/index.ts';
+import { leadingSite, serverOf } from './site.ts';
 
 describe('a primary of before', () => {
-  let cluster: MemoryCluster;
-  let store: ReturnType<typeof memoryStore>;
-  let sets: ReplicaSet<MemoryClient>[];
-  let calls: string[];
+  const site = leadingSite({ alone: true });
+  const { connect } = site;
 
+  let calls: string[];
   beforeEach(() => {
-    cluster = memoryCluster();
-    store = memoryStore();
-    sets = [];
     calls = [];
   });
-  afterEach(async () => {
-    for (const set of sets) await set.close();
-    await store.close();
-  });
 
-  const connect = async (options: Partial<LeadingOptions> = {}) => {
-    const authority = leading({ store, silentMs: 50, refusedMs: 10, alone: true, ...options });
-    const set = await ReplicaSet.connect({ servers: cluster.servers(), authority, heartbeat: quick });
-    sets.push(set);
-    return set;
-  };
   const hooks = (changes: MemberHooks = {}): Record<string, MemberHooks> => ({
     a: {
       stop: async ({ id, primary, term }) => {
         calls.push(`stop ${id}, ${primary} leads in term ${term}`);
-        cluster.kill(id);
+        site.cluster.kill(id);
       },
       rewind: async ({ id }) => {
         calls.push(`rewind ${id}`);
-        cluster.rejoin(id);
+        site.cluster.rejoin(id);
       },
       start: async ({ id }) => {
         calls.push(`start ${id}`);
-        cluster.start(id);
+        site.cluster.start(id);
       },
       ...changes,
     },
   });
-  const server = (set: ReplicaSet<MemoryClient>, id: string) =>
-    set.snapshot().servers.find(each => each.id === id);
 
   it('is stopped, rewound and started, by one of two processes, and may lead again', async () => {
     const [set] = [await connect({ members: hooks() }), await connect({ members: hooks() })];
     expect((await set.switchover({ to: 'b' })).before).toBe('rejoins');
-    await poll(() => server(set, 'a')).toMatchObject({ state: 'up', role: 'replica' });
+    await expect.poll(() => serverOf(set, 'a')).toMatchObject({ state: 'up', role: 'replica' });
     expect(calls).toEqual(['stop a, b leads in term 2', 'rewind a', 'start a']);
-    await poll(() => set.snapshot().leading?.notes).toEqual({});
+    await expect.poll(() => set.snapshot().leading?.notes).toEqual({});
     await set.switchover({ to: 'a' });
     await set.write(db => db.set('a', '1'));
   });
 
   it('is not rewound while it is not fenced, and without a hook never', async () => {
     const set = await connect({ members: { b: hooks()['a']! } });
-    cluster.kill('a');
+    site.cluster.kill('a');
     await set.write(db => db.set('a', '1'));
-    cluster.start('a');
-    await poll(() => server(set, 'a')?.isFenced, { timeout: 10_000 }).toBe(true);
+    site.cluster.start('a');
+    await expect.poll(() => serverOf(set, 'a')?.isFenced).toBe(true);
     expect(calls).toEqual([]);
   });
 
@@ -81,37 +54,39 @@ describe('a primary of before', () => {
     const set = await connect({ members: hooks({ rewind }) });
     await set.switchover({ to: 'b' });
     const why = 'the hook `rewind` failed: no space left';
-    await poll(() => set.snapshot().leading).toMatchObject({
-      notes: { a: { state: 'quarantined', term: 2, why } },
-      warnings: [`a is in quarantine: ${why}`],
-    });
+    await expect
+      .poll(() => set.snapshot().leading)
+      .toMatchObject({
+        notes: { a: { state: 'quarantined', term: 2, why } },
+        warnings: [`a is in quarantine: ${why}`],
+      });
     expect(calls).toEqual(['stop a, b leads in term 2']);
-    cluster.start('a');
+    site.cluster.start('a');
     await set.write(db => db.set('a', '1'));
     // An operator has mended it
-    cluster.rejoin('a');
-    await poll(() => set.snapshot().leading?.notes).toEqual({});
+    site.cluster.rejoin('a');
+    await expect.poll(() => set.snapshot().leading?.notes).toEqual({});
   });
 
   it('is in quarantine when it is a primary again after all hooks', async () => {
     const set = await connect({ members: hooks({ rewind: async () => {} }) });
     await set.switchover({ to: 'b' });
-    await poll(() => set.snapshot().leading?.notes['a']?.why).toBe(
-      'it was rewound, and is a primary again all the same',
-    );
+    await expect
+      .poll(() => set.snapshot().leading?.notes['a']?.why)
+      .toBe('it was rewound, and is a primary again all the same');
     expect(calls).toEqual(['stop a, b leads in term 2', 'start a']);
   });
 
   it('is not recruited while nobody knows how far it was rewound', async () => {
     const rewind = async () => {
-      cluster.rejoin('a');
-      cluster.pauseReplay('a');
+      site.cluster.rejoin('a');
+      site.cluster.pauseReplay('a');
       throw new Error('half');
     };
     const set = await connect({ members: hooks({ rewind }), recruitMs: 200 });
     await set.switchover({ to: 'b' });
-    await poll(() => set.snapshot().leading?.notes['a']?.state).toBe('quarantined');
-    cluster.kill('b');
+    await expect.poll(() => set.snapshot().leading?.notes['a']?.state).toBe('quarantined');
+    site.cluster.kill('b');
     await expect(set.write(db => db.set('a', '1'), { timeoutMs: 1_000 })).rejects.toThrow(
       /1 of the 2 standbys/,
     );
@@ -119,14 +94,16 @@ describe('a primary of before', () => {
 
   it('is in quarantine when the process has died that rewound it', async () => {
     const set = await connect({ members: hooks() });
-    cluster.kill('a');
+    site.cluster.kill('a');
     await set.write(db => db.set('a', '1'));
-    await setJson(store, 'failover:replica-set:member:a', { state: 'rewinding', term: 2 });
-    cluster.start('a');
-    await poll(() => set.snapshot().leading?.notes['a'], { timeout: 10_000 }).toMatchObject({
-      state: 'quarantined',
-      why: expect.stringContaining('has died'),
-    });
+    await setJson(site.store, 'failover:replica-set:member:a', { state: 'rewinding', term: 2 });
+    site.cluster.start('a');
+    await expect
+      .poll(() => set.snapshot().leading?.notes['a'])
+      .toMatchObject({
+        state: 'quarantined',
+        why: expect.stringContaining('has died'),
+      });
     expect(calls).toEqual([]);
   });
 
@@ -137,17 +114,17 @@ describe('a primary of before', () => {
       await new Promise<void>(resolve => {
         finish = resolve;
       });
-      cluster.rejoin(id);
+      site.cluster.rejoin(id);
     };
     const one = await connect({ members: hooks({ rewind }), recruitMs: 50 });
     const other = await connect({ members: hooks({ rewind }), recruitMs: 50 });
     await one.switchover({ to: 'b' });
-    await poll(() => calls.length).toBe(2);
+    await expect.poll(() => calls.length).toBe(2);
     // Longer than any deadline that there is, and the set goes on meanwhile
     for (let n = 0; n < 50; n++) await other.write(db => db.set('a', String(n)));
     expect(other.snapshot().leading?.notes['a']?.state).toBe('rewinding');
     finish();
-    await poll(() => server(other, 'a')).toMatchObject({ state: 'up', role: 'replica' });
+    await expect.poll(() => serverOf(other, 'a')).toMatchObject({ state: 'up', role: 'replica' });
     expect(calls).toHaveLength(3);
   });
 
@@ -158,12 +135,12 @@ describe('a primary of before', () => {
       await new Promise<void>(resolve => {
         finish = resolve;
       });
-      cluster.rejoin(id);
+      site.cluster.rejoin(id);
       calls.push('rewound');
     };
     const set = await connect({ members: hooks({ rewind }) });
     await set.switchover({ to: 'b' });
-    await poll(() => calls.at(-1)).toBe('rewind a');
+    await expect.poll(() => calls.at(-1)).toBe('rewind a');
     const closed = set.close().then(() => calls.push('closed'));
     await expect(set.read(db => db.get('a'))).rejects.toThrow(ReplicaSetClosedError);
     finish();

@@ -1,58 +1,19 @@
-import { memoryStore } from '@ashlar/store';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   FailoverRefusedError,
-  type LeadingOptions,
-  leading,
   type MemoryClient,
-  type MemoryCluster,
-  memoryCluster,
   NoStandbyError,
-  ReplicaSet,
-  type ReplicaSetOptions,
   Session,
-  type TermRecord,
   WaitingFullError,
 } from '../../../src/index.ts';
 import { over } from '../changed-server.ts';
-import { poll } from '../poll.ts';
+import { leadingSite, serverOf } from './site.ts';
 
-const quick = { intervalMs: 10, deadlineMs: 200 };
 const never = new AbortController().signal;
 
 describe('switchover, where the set leads', () => {
-  let cluster: MemoryCluster;
-  let store: ReturnType<typeof memoryStore>;
-  let sets: ReplicaSet<MemoryClient>[];
-
-  beforeEach(() => {
-    cluster = memoryCluster();
-    store = memoryStore();
-    sets = [];
-  });
-  afterEach(async () => {
-    for (const set of sets) await set.close();
-    await store.close();
-  });
-
-  const connect = async (
-    options: Partial<LeadingOptions> = {},
-    more: Partial<ReplicaSetOptions<MemoryClient>> = {},
-  ) => {
-    const authority = leading({ store, silentMs: 50, refusedMs: 10, ...options });
-    const set = await ReplicaSet.connect({
-      servers: cluster.servers(),
-      authority,
-      heartbeat: quick,
-      ...more,
-    });
-    sets.push(set);
-    return set;
-  };
-  const record = async (): Promise<TermRecord> =>
-    JSON.parse(new TextDecoder().decode((await store.get('failover:replica-set:term'))!.value));
-  const server = (set: ReplicaSet<MemoryClient>, id: string) =>
-    set.snapshot().servers.find(each => each.id === id);
+  const site = leadingSite();
+  const { connect, record } = site;
 
   it('hands over while two processes write, without an error, and loses nothing', async () => {
     const both = [await connect(), await connect()];
@@ -83,16 +44,16 @@ describe('switchover, where the set leads', () => {
     const set = await connect();
     const report = await set.switchover({ to: 'b' });
     expect(report.before).toBe('fenced');
-    await poll(() => server(set, 'a')).toMatchObject({ role: 'primary', isFenced: true });
+    await expect.poll(() => serverOf(set, 'a')).toMatchObject({ role: 'primary', isFenced: true });
     await set.write(db => db.set('a', '1'));
   });
 
   it('chooses the replica that has come furthest (patroni/patroni 2405)', async () => {
     const set = await connect();
-    cluster.pauseReplay('b');
+    site.cluster.pauseReplay('b');
     const session = new Session();
     await set.write(db => db.set('a', '1'), { session });
-    await poll(() => server(set, 'c')?.position?.offset).toBe('1');
+    await expect.poll(() => serverOf(set, 'c')?.position?.offset).toBe('1');
     expect(await set.switchover()).toMatchObject({ to: 'c' });
     expect(await set.read(db => db.get('a'), { session })).toBe('1');
   });
@@ -109,7 +70,7 @@ describe('switchover, where the set leads', () => {
         finish = resolve;
       });
     });
-    await poll(() => runs).toBe(1);
+    await expect.poll(() => runs).toBe(1);
     const second = set.switchover({ to: 'c' });
     await expect(second).rejects.toThrow(FailoverRefusedError);
     await expect(second).rejects.toThrow(
@@ -130,22 +91,22 @@ describe('switchover, where the set leads', () => {
       const alone = set[call](db => db.set('a', '1'), { timeoutMs: 300 });
       await expect(alone).rejects.toThrow(NoStandbyError);
     }
-    await poll(() => set.snapshot().leading?.warnings).toEqual([
-      expect.stringMatching(/fewer than the 1 standbys/),
-    ]);
+    await expect
+      .poll(() => set.snapshot().leading?.warnings)
+      .toEqual([expect.stringMatching(/fewer than the 1 standbys/)]);
     // It was not executed
     expect(await set.read(db => db.get('a'), { consistency: 'eventual' })).toBeUndefined();
     await set.changeMembers({ synchronous: 0 });
     await set.write(db => db.set('a', '2'));
-    await poll(() => set.snapshot().leading?.warnings).toEqual([]);
+    await expect.poll(() => set.snapshot().leading?.warnings).toEqual([]);
   });
 
   it('refuses who is no standby that could, and changes nothing', async () => {
     const set = await connect();
     await expect(set.switchover({ to: 'a' })).rejects.toThrow(/a is the primary/);
     await expect(set.switchover({ to: 'x' })).rejects.toThrow(/there is no server x/);
-    cluster.kill('b');
-    await poll(() => server(set, 'b')?.state).toBe('down');
+    site.cluster.kill('b');
+    await expect.poll(() => serverOf(set, 'b')?.state).toBe('down');
     await expect(set.switchover({ to: 'b' })).rejects.toThrow(FailoverRefusedError);
     expect(await record()).toMatchObject({ term: 1, primary: 'a' });
     await set.write(db => db.set('a', '1'));
@@ -153,12 +114,12 @@ describe('switchover, where the set leads', () => {
 
   it('is taken back when too few standbys can be recruited, and writes go on', async () => {
     const set = await connect({ recruitMs: 200 });
-    cluster.stop('c');
+    site.cluster.stop('c');
     await expect(set.switchover({ to: 'b' })).rejects.toThrow(/1 of the 2 standbys/);
     expect(await record()).toMatchObject({ primary: 'a', phase: 'serving' });
     expect(await record()).not.toHaveProperty('planned');
     await set.write(db => db.set('a', '1'));
-    expect(server(set, 'a')?.isFenced).toBe(false);
+    expect(serverOf(set, 'a')?.isFenced).toBe(false);
   });
 
   it('is taken back when its signal aborts before anybody is promoted', async () => {
@@ -174,7 +135,7 @@ describe('switchover, where the set leads', () => {
     );
     const switching = set.switchover({ to: 'b', signal: controller.signal });
     switching.catch(() => {});
-    await poll(async () => (await record()).isHolding).toBe(true);
+    await expect.poll(async () => (await record()).isHolding).toBe(true);
     controller.abort(mine);
     await expect(switching).rejects.toBe(mine);
     finish();
@@ -200,14 +161,14 @@ describe('switchover, where the set leads', () => {
     });
     await hasBegun;
     const switching = one.switchover({ to: 'b' });
-    await poll(async () => (await record()).isHolding).toBe(true);
+    await expect.poll(async () => (await record()).isHolding).toBe(true);
     const waits = one.write(db => db.set('c', '3'));
     finish();
     await first;
     await Promise.all([switching, waits]);
     expect(await one.read(db => db.keys())).toEqual(['a', 'b', 'c']);
 
-    cluster.rejoin('a');
+    site.cluster.rejoin('a');
     let runs = 0;
     let goOn = () => {};
     const slow = other.transaction(async db => {
@@ -219,7 +180,7 @@ describe('switchover, where the set leads', () => {
       });
       await db.get('d');
     });
-    await poll(() => runs).toBe(1);
+    await expect.poll(() => runs).toBe(1);
     await one.switchover({ to: 'c' });
     goOn();
     await slow;
@@ -228,14 +189,14 @@ describe('switchover, where the set leads', () => {
 
   it('lets writes go on in a process that has not heard from the store since it began', async () => {
     let isDeaf = false;
-    const deaf = over(store, {
+    const deaf = over(site.store, {
       watch: (prefix, options) =>
         (async function* () {
-          for await (const change of store.watch(prefix, options)) if (!isDeaf) yield change;
+          for await (const change of site.store.watch(prefix, options)) if (!isDeaf) yield change;
         })(),
     });
     const set = await connect({ store: deaf });
-    await poll(() => set.snapshot().leading?.phase).toBe('serving');
+    await expect.poll(() => set.snapshot().leading?.phase).toBe('serving');
     isDeaf = true;
     await set.switchover({ to: 'b' });
     await set.write(db => db.set('a', '1'));
@@ -245,7 +206,7 @@ describe('switchover, where the set leads', () => {
   it('waits for a process that takes part until it has said something, and not for one that has died', async () => {
     const set = await connect({ drainMs: 60_000 });
     const word = new TextEncoder().encode(JSON.stringify({ term: 2, state: 'here' }));
-    await store.set('failover:replica-set:drain:dead', word);
+    await site.store.set('failover:replica-set:drain:dead', word);
     const report = await set.switchover({ to: 'b' });
     expect([report.pausedMs, ...Object.values(report.stepsMs!)].every(Number.isInteger)).toBe(true);
     expect(Object.keys(report.stepsMs!)).toEqual([
@@ -262,7 +223,7 @@ describe('switchover, where the set leads', () => {
   });
 
   it('promotes nobody who lacks what another standby has, which could not follow then', async () => {
-    const servers = cluster.servers().map(server =>
+    const servers = site.cluster.servers().map(server =>
       over(server, {
         async administer(term, signal) {
           const administration = await server.administer!(term, signal);
@@ -280,30 +241,32 @@ describe('switchover, where the set leads', () => {
     await expect(set.switchover({ to: 'b' })).rejects.toThrow(/b has not got all that a has/);
     await set.write(db => db.set('a', '1'));
     expect(await record()).toMatchObject({ phase: 'serving', primary: 'a' });
-    await poll(() => server(set, 'a')?.isFenced).toBe(false);
+    await expect.poll(() => serverOf(set, 'a')?.isFenced).toBe(false);
   });
 
   it('holds at most so many writes; one more is refused at once', async () => {
     const set = await connect({}, { maxWaiting: 2 });
-    cluster.kill('b');
-    cluster.kill('c');
-    cluster.kill('a');
-    await poll(() => server(set, 'a')?.state).toBe('down');
+    site.cluster.kill('b');
+    site.cluster.kill('c');
+    site.cluster.kill('a');
+    await expect.poll(() => serverOf(set, 'a')?.state).toBe('down');
     const waiting = [1, 2].map(n => set.write(db => db.set(`${n}`, '1')));
     const refused = set.write(db => db.set('3', '1'));
     await expect(refused).rejects.toThrow(WaitingFullError);
     await expect(refused).rejects.toMatchObject({ outcome: 'NotExecuted', maxWaiting: 2 });
-    for (const id of ['a', 'b', 'c']) cluster.start(id);
+    for (const id of ['a', 'b', 'c']) site.cluster.start(id);
     await Promise.all(waiting);
   });
 
   it('another process takes back what an orchestrator began that has died', async () => {
     const set = await connect();
     await set.write(db => db.set('a', '1'));
-    const entry = (await store.get('failover:replica-set:term'))!;
+    const entry = (await site.store.get('failover:replica-set:term'))!;
     const begun = { ...(await record()), term: 2, phase: 'changing', planned: true };
-    await store.set(entry.key, new TextEncoder().encode(JSON.stringify(begun)), { ifVersion: entry.version });
-    const old = await cluster.servers()[0]!.administer!(2, never);
+    await site.store.set(entry.key, new TextEncoder().encode(JSON.stringify(begun)), {
+      ifVersion: entry.version,
+    });
+    const old = await site.cluster.servers()[0]!.administer!(2, never);
     await old.drain(never);
     await old.fence();
     await set.write(db => db.set('b', '2'), { timeoutMs: 20_000 });
@@ -312,7 +275,7 @@ describe('switchover, where the set leads', () => {
 
   it('a primary that was fenced and stays primary is let write again', async () => {
     const set = await connect();
-    const old = await cluster.servers()[0]!.administer!(1, never);
+    const old = await site.cluster.servers()[0]!.administer!(1, never);
     await old.fence();
     await set.write(db => db.set('b', '2'), { timeoutMs: 20_000 });
     expect(set.snapshot().primary).toBe('a');

@@ -34,7 +34,7 @@ describe('leading over PostgreSQL', () => {
     expect(await set.read(ids, { session })).toEqual([1, 2]);
     await primary().restart();
     const old = () => set.snapshot().servers.find(({ id }) => id === 'postgres');
-    await expect.poll(old, { timeout: 20_000 }).toMatchObject({ role: 'primary', isFenced: true });
+    await expect.poll(old).toMatchObject({ role: 'primary', isFenced: true });
     await expect(cluster.tell('postgres', 'INSERT INTO item VALUES (9)')).rejects.toThrow(/read-only/);
     await primary().kill();
     await primary().restart();
@@ -50,7 +50,7 @@ describe('leading over PostgreSQL', () => {
     signalAll(primary(), 'SIGSTOP');
     try {
       const down = () => one.snapshot().servers.find(({ id }) => id === 'postgres')?.state;
-      await expect.poll(down, { timeout: 20_000 }).toBe('down');
+      await expect.poll(down).toBe('down');
       await one.transaction(insert(2));
       await other.transaction(insert(3));
       expect(one.snapshot()).toMatchObject({ term: 2, primary: other.snapshot().primary });
@@ -97,7 +97,7 @@ describe('leading over PostgreSQL', () => {
       await client.end();
       return rows[0].count;
     };
-    await expect.poll(waiting, { timeout: 10_000 }).toBe(1);
+    await expect.poll(waiting).toBe(1);
     await primary().kill();
     for (const each of standbys) signalAll(each, 'SIGCONT');
     await committing;

@@ -50,7 +50,7 @@ describe('members over PostgreSQL', () => {
       servers: cluster.servers(),
     });
     await expect
-      .poll(() => other.snapshot().leading?.warnings, { timeout: 10_000 })
+      .poll(() => other.snapshot().leading?.warnings)
       .toEqual([expect.stringContaining('standby1: wal_retrieve_retry_interval is 5000 ms')]);
     await change('RESET wal_retrieve_retry_interval');
   });
@@ -73,7 +73,7 @@ describe('members over PostgreSQL', () => {
           () => undefined,
           error => error,
         );
-    await expect.poll(lacking, { timeout: 20_000 }).toBeInstanceOf(NoStandbyError);
+    await expect.poll(lacking).toBeInstanceOf(NoStandbyError);
     const waiting = set.transaction(insert(2), { timeoutMs: 30_000 });
     await set.changeMembers({ synchronous: 0 });
     await waiting;

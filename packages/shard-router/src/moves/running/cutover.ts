@@ -1,5 +1,5 @@
 import { Backoff, onAbort } from '@ashlar/core';
-import { CutoverError, FenceBusyError, StaleMoveError } from '../../errors/moves.ts';
+import { CutoverError, FenceBusyError, LostCopyError, StaleMoveError } from '../../errors/moves.ts';
 import type { Moving } from '../../map/moving.ts';
 import { positionsOf } from '../../running/seen.ts';
 import type { MoveContext, MoveSpec, Verification } from '../move-backend.ts';
@@ -155,7 +155,7 @@ async function reopened({ settings, spec }: Cutover, undoing: MoveContext): Prom
 }
 
 /**
- * From `turn` to the change of the map. When the target is not ready in time, the move is undone; but not a rollback, whose target may have
+ * From `turn` to the change of the map. When the target is not ready in time, or has lost its copy, the move is undone; but not a rollback, whose target may have
  * been written.
  *
  * @throws Undo
@@ -192,6 +192,8 @@ async function turned(
       } catch (error) {
         undoing.signal.throwIfAborted();
         if (error instanceof StaleMoveError) throw error;
+        // It will not be ready later either, and writes wait
+        if (error instanceof LostCopyError) throw new Undo(error.message, { cause: error });
         failure = error;
       }
       await clock.sleep(pauses.nextMs(), signal).catch(() => {
