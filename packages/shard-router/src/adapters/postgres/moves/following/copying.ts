@@ -42,7 +42,8 @@ export async function copied(
     // The table of the marks has no name here
     for (const { quoted, isDone, rows: copying } of tables.filter(each => each.quoted !== null)) {
       if (copying !== null) seen.set(quoted, copying);
-      const here = seen.get(quoted) ?? (isDone ? expected.get(quoted)! : 0);
+      // Of one that is done, what was seen last was in its midst
+      const here = Math.max(seen.get(quoted) ?? 0, isDone ? expected.get(quoted)! : 0);
       rows += here;
       ofRows += isDone ? here : Math.max(here, expected.get(quoted)!);
     }
