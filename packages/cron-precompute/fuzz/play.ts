@@ -67,12 +67,12 @@ export class Play {
     await this.#close();
   }
 
-  #start(slot: number): Member {
+  #start(slot: number): void {
     const known = this.#members[slot];
     const member = known?.isThere ? known : this.#member(`process ${this.#all.length}`);
     this.#members[slot] = member;
-    void member.call('start', member.best.start());
-    return member;
+    const { processes, unstarted = 0 } = this.#plan;
+    if (slot < processes - unstarted) void member.call('start', member.best.start());
   }
 
   #member(called: string): Member {
@@ -115,7 +115,7 @@ export class Play {
     if (step.step === 'change') return this.#rows.change(step.row, this.#world.wallMs, step.isGone);
     if (step.step === 'odd option') return this.#oddOption(step.option, step.value);
     const slot = step.process % this.#plan.processes;
-    if (step.step === 'start') return void this.#start(slot);
+    if (step.step === 'start') return this.#start(slot);
     const member = this.#members[slot]!;
     const { process, best } = member;
     switch (step.step) {
@@ -155,7 +155,7 @@ export class Play {
       case 'resume':
         return void member.call('resume', best.resume());
       case 'odd call':
-        return void callOddly(best, step.call, step.value).then(complaint => {
+        return void member.call('odd call', callOddly(best, step.call, step.value)).then(complaint => {
           if (complaint !== undefined) this.#witness.complain(complaint);
         });
       case 'look':
@@ -222,6 +222,8 @@ export class Play {
     while (!this.#isDone() && this.#clock.now() < until) await this.#advance(stepMs);
     if (!this.#isDone())
       this.#witness.complain(`at the end: what is due is not done: ${JSON.stringify(this.#witness.state)}`);
+    await this.#arrived();
+    await this.#ends('resume', last.best.resume());
     const { runs, versions, launched } = this.#witness;
     const record = await this.#ends('refresh', last.best.refresh());
     if (record !== undefined && record.status !== 'succeeded')
@@ -252,6 +254,14 @@ export class Play {
     for (const { status } of history)
       if (status === 'running' && this.#isDone())
         this.#witness.complain('at the end: history has a run that goes on');
+  }
+
+  /** What was on its way in a process that stood still, and may hold publishing after the resume. */
+  async #arrived(): Promise<void> {
+    const isUnderWay = ({ process, calls }: Member) =>
+      !process.isDead && [...calls.values()].some(what => /rollback|pause|odd/.test(what));
+    for (const until = this.#clock.now() + 5 * 60_000; this.#clock.now() < until; await this.#advance(1_000))
+      if (!this.#all.some(isUnderWay)) return;
   }
 
   #isDone(): boolean {

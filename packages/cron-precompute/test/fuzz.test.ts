@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Plan } from '../fuzz/plan/plan.ts';
 import { fuzz } from '../fuzz/run.ts';
+import { Process } from '../fuzz/world/process.ts';
 import type { Pointer } from '../src/publish/pointer.ts';
 import { Vault } from '../src/publish/vault.ts';
 import { Reader } from '../src/read/reader.ts';
@@ -32,6 +33,7 @@ afterEach(() => {
 
 const { update, setChunk, chunk, pointer } = Vault.prototype;
 const { setRecord } = Ledger.prototype;
+const { sleep } = Process.prototype;
 
 /** Every change of the pointer is decided without this part of it, which stays unless the change sets it. */
 function without<K extends keyof Pointer>(part: K, nothing: Pointer[K]): void {
@@ -95,6 +97,13 @@ const changing = slowRun(
       ] as unknown as Plan['steps'],
   ),
 );
+
+/** A run that was asked for goes on past a tick, and nobody has started the schedule. */
+const unstarted: Plan = {
+  ...slowRun({}, { step: 'wait', ms: 61_000 }),
+  schedule: { ...standstill.schedule, pattern: '* * * * *', startsAt: '2026-06-01T12:00:50Z' },
+  unstarted: 2,
+};
 
 describe('fuzzing data sets', () => {
   it('finds nothing', async () => {
@@ -176,6 +185,15 @@ describe('fuzzing data sets', () => {
       },
       complaint: /history: a run has succeeded, and published nothing/,
     },
+    'looks without a rest': {
+      plant: () => {
+        vi.spyOn(Process.prototype, 'sleep').mockImplementation(function (this: Process, ms, signal) {
+          return ms === unstarted.options.pollMs ? this.pass() : sleep.call(this, ms, signal);
+        });
+      },
+      complaint: /looks: a process looks again and again without a rest/,
+      plan: unstarted,
+    },
     'an end that leaves a timer': {
       plant: () => {
         vi.spyOn(Reader.prototype, 'close').mockResolvedValue(undefined);
@@ -189,7 +207,7 @@ describe('fuzzing data sets', () => {
       complaint: /close: it does not end/,
     },
   };
-  it.each([standstill, changing])('finds nothing in the cases of rare faults', async plan => {
+  it.each([standstill, changing, unstarted])('finds nothing in the cases of rare faults', async plan => {
     expect((await fuzz({ seed: 1, runs: 1, withinMs: 60_000, plan })).findings).toEqual([]);
   });
 

@@ -19,6 +19,9 @@ export interface WitnessOptions {
   readonly options: OptionsSpec;
 }
 
+/** How often a process may look at the state at one moment: it does a few things that are to do, and rests. */
+const mostLooks = 1_000;
+
 /** Sees each write to the store, and complains about what breaks a promise. */
 export class Witness implements Observer {
   readonly complaints: string[] = [];
@@ -29,6 +32,7 @@ export class Witness implements Observer {
   readonly #options: WitnessOptions;
   /** When a process has first seen a version of the state, by its clock. */
   readonly #seen = new Map<string, number>();
+  readonly #looks = new WeakMap<Process, { readonly at: number; count: number }>();
   #state: { readonly value: JobState; readonly version: string } | undefined;
   #pointer: Pointer = noPointer;
 
@@ -59,8 +63,22 @@ export class Witness implements Observer {
   }
 
   seen(process: Process, key: string, version: string | undefined): void {
+    if (key.endsWith('/state')) this.#looked(process);
     const name = `${process.name} ${version}`;
     if (key.endsWith('/state') && !this.#seen.has(name)) this.#seen.set(name, process.wallMs());
+  }
+
+  /** One that never rests would keep the case from going on. */
+  #looked(process: Process): void {
+    const at = process.now();
+    let looks = this.#looks.get(process);
+    if (looks?.at !== at) {
+      looks = { at, count: 0 };
+      this.#looks.set(process, looks);
+    }
+    if (++looks.count !== mostLooks) return;
+    this.complain('looks: a process looks again and again without a rest');
+    process.kill();
   }
 
   async wrote(

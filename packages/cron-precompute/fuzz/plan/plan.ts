@@ -3,6 +3,8 @@ export interface Plan {
   readonly schedule: ScheduleSpec;
   readonly options: OptionsSpec;
   readonly processes: number;
+  /** So many of them, from the last one, never start the schedule: they only ask for runs. Default: 0. */
+  readonly unstarted?: number;
   readonly steps: readonly Step[];
 }
 

@@ -210,6 +210,20 @@ const steps = fc.oneof(
   stepOf(3, 'odd option', { option: fc.constantFrom(...oddOptions), value: fc.constantFrom(...oddValues) }),
 );
 
+/** Runs that were asked for and go on past ticks; whoever never starts the schedule has no others. */
+const longRuns: fc.Arbitrary<Step[]> = fc
+  .tuple(process, fc.constantFrom<Behavior>('is slow', 'hangs', 'hangs until its signal'))
+  .map(([process, behavior]) => [
+    { step: 'behave', behavior },
+    { step: 'refresh', process, giveUpMs: undefined },
+    { step: 'wait', ms: 61_000 },
+  ]);
+
+const parts = fc.oneof(
+  { weight: 20, arbitrary: steps.map(step => [step]) },
+  { weight: 1, arbitrary: longRuns },
+);
+
 /** To wait a day for a window, with a tick every minute, takes too long. */
 function rarely(plan: Plan): Plan {
   const { schedule, options } = plan;
@@ -225,6 +239,7 @@ export const plans: fc.Arbitrary<Plan> = fc
     schedule: schedules,
     options,
     processes: fc.integer({ min: 1, max: 3 }),
-    steps: fc.array(steps, { minLength: 2, maxLength: 30, size: 'max' }),
+    unstarted: fc.constantFrom(0, 0, 0, 1, 3, 3),
+    steps: fc.array(parts, { minLength: 2, maxLength: 30, size: 'max' }).map(each => each.flat()),
   })
   .map(rarely);

@@ -238,7 +238,9 @@ export class Job implements AsyncDisposable {
         watermark,
         ...[...queue, ...running].map(({ scheduledAt }) => scheduledAt),
       );
-      let run: WantedRun = { ...wanted, scheduledAt: Math.max(nowMs, before + 1), trigger: 'manual' };
+      // Of whole milliseconds, as a date is, though the watermark may be of a clock that has parts of them
+      const scheduledAt = Math.max(nowMs, Math.floor(before) + 1);
+      let run: WantedRun = { ...wanted, scheduledAt, trigger: 'manual' };
       while ((await this.#ledger.record(run)) !== undefined) {
         run = { ...run, scheduledAt: run.scheduledAt + 1 };
       }

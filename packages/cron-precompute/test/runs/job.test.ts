@@ -413,6 +413,20 @@ describe('operators', () => {
     expect(job.snapshot()).toMatchObject({ state: 'idle', running: [] });
   });
 
+  it('trigger a run of the same time for the work and its record, by a clock that has parts of milliseconds', async () => {
+    const place = site();
+    const { clock } = place;
+    const between = {
+      now: () => clock.now(),
+      sleep: clock.sleep.bind(clock),
+      wallMs: () => clock.wallMs() + 0.5,
+    };
+    const { job, runs } = jobOf(place, () => {}, { clock: between });
+    const triggered = job.trigger();
+    await place.clock.advance(10_000);
+    expect(runs.map(({ scheduledAt }) => Number(scheduledAt))).toEqual([(await triggered).scheduledAt]);
+  });
+
   it('trigger a run that goes on past ticks without starting the schedule, and nothing is looked at in between', async () => {
     const place = site();
     const work = gate();

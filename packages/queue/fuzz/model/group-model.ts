@@ -87,12 +87,17 @@ export class GroupModel {
     for (const { delivery, consumer } of early) this.received(delivery, consumer);
   }
 
-  /** Nobody knows any more what became of any message, but for those of which `isLeft` is true. */
-  emptied(isLeft: (message: MessageModel) => boolean): void {
+  /**
+   * Nobody knows any more what became of any message, but for those of which `isLeft` is true.
+   *
+   * @param takesHeld whether what is in hands is gone too: then what was on its way still comes, and is lost
+   */
+  emptied(isLeft: (message: MessageModel) => boolean, takesHeld: boolean): void {
     for (const message of this.messages.values()) {
       if (isLeft(message)) continue;
       for (const holding of this.holdings) if (holding.message === message) holding.mayBeLost = true;
       message.doubted();
+      message.wasTakenUnseen ||= takesHeld;
     }
   }
 
@@ -109,7 +114,16 @@ export class GroupModel {
   /** Something was done to it by which its parent may go on without it, and its children may be gone. */
   unlinked(message: MessageModel): void {
     for (const child of message.children) child.doubted();
-    for (const other of this.messages.values()) if (other.children.includes(message)) other.doubted();
+    for (const parent of this.#parentsOf(message)) parent.doubted();
+  }
+
+  /** It is about to be handed out once more: that holds up no parent that is ready. */
+  resurrecting(message: MessageModel): void {
+    for (const parent of this.#parentsOf(message)) parent.isReleased ||= !parent.waitsForChildren;
+  }
+
+  #parentsOf(message: MessageModel): MessageModel[] {
+    return [...this.messages.values()].filter(({ children }) => children.includes(message));
   }
 
   /** From now on the backend may take messages out by itself: they are dead then. */
@@ -160,6 +174,7 @@ export class GroupModel {
     message.failures = delivery.failures ?? message.failures;
     message.atLeast = false;
     message.isDelayed = false;
+    message.isReleased = true;
     message.owed = 'nothing';
     if (message.state !== 'gone') message.state = message.wasTakenUnseen ? 'unsure' : 'open';
     const holding: Holding = {
@@ -280,7 +295,7 @@ export class GroupModel {
     const child = message.children.find(
       ({ state, holding }) => (state === 'open' || state === 'dead') && holding?.settling === undefined,
     );
-    if (child !== undefined && message.deliveries === 0) {
+    if (child !== undefined && !message.isReleased) {
       this.#complain(`${message.text} came before ${child.text}, for which it waits`);
     }
     const expected = message.deliveries + 1;

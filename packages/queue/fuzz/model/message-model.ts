@@ -64,6 +64,8 @@ export class MessageModel {
   result: number | undefined;
   /** Of other code: it comes when they are finished. */
   children: readonly MessageModel[] = [];
+  /** Its children were finished once, or it has come: it waits for them no more, whatever becomes of them. */
+  isReleased = false;
   /** Of other code: nothing is kept of it once it is finished. */
   isForgotten = false;
   isRaw = false;
@@ -82,6 +84,11 @@ export class MessageModel {
 
   /** Whether the backend holds it back until others are finished. */
   get waitsForChildren(): boolean {
+    return !this.isReleased && this.hasOpenChildren;
+  }
+
+  /** While one of them is handed out once more, the backend takes no acknowledgment. */
+  get hasOpenChildren(): boolean {
     return this.children.some(({ state }) => state !== 'acknowledged' && state !== 'gone');
   }
 

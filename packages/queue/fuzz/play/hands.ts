@@ -62,6 +62,7 @@ export class Hands {
     const { delivery } = holding;
     const startedAt = this.#case.stage.now();
     const wasSure = group.isSurelyHeld(holding);
+    const mayBeRefused = isAck(settling) && holding.message.hasOpenChildren;
     holding.settling = settling;
     let error = await this.#case.outcome(how, settle(delivery, settling));
     if (tryAgain && error !== undefined && !(error instanceof DeliveryLostError)) {
@@ -76,7 +77,8 @@ export class Hands {
           `${how}: the delivery of ${holding.message.text} was lost without a reason`,
         );
     } else if (error !== undefined) {
-      if (!this.#case.isDisturbed || error instanceof GroupGoneError)
+      const isExplained = this.#case.isDisturbed || mayBeRefused;
+      if (!isExplained || error instanceof GroupGoneError)
         this.#case.complaints.push(`${how}: it failed with ${error}`);
       const isCurrent = holding.message.holding === holding;
       group.settled(holding, settling, startedAt, error);
@@ -131,6 +133,10 @@ export class Hands {
     holding.isAbandoned = true;
     holding.mayBeLost = true;
   }
+}
+
+function isAck({ how }: Settling): boolean {
+  return how === 'ack' || how === 'ackTwice' || how === 'answer';
 }
 
 /** What a message must do of which nobody knows whether it was settled. */

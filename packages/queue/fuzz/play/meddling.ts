@@ -23,7 +23,7 @@ export class Meddling {
     if (op === 'delete') this.#case.isMeddledWith = true;
     await this.#operator.operate(name, op);
     for (const each of this.#emptied(op, group)) {
-      each.emptied(message => this.#isLeft(op, each, message));
+      each.emptied(message => this.#isLeft(op, each, message), op === 'delete');
     }
     if (op === 'delete') {
       group.pausedFrom = Number.POSITIVE_INFINITY;

@@ -44,6 +44,7 @@ export class Others {
     const sequence = this.#case.sequence++;
     if (op === 'retry' && (state === 'dead' || state === 'acknowledged')) {
       if (state === 'acknowledged') message.failures++; // BullMQ counts it
+      group.resurrecting(message);
       message.resurrected(sequence);
     }
     if (op === 'promote') message.earliestAt = 0;
@@ -53,6 +54,8 @@ export class Others {
     if (op === 'remove' || op === 'evict') {
       if (!isDone) return;
       message.doubted();
+      // Published again, it is there beside its id, which stays among the dead
+      if (op === 'evict') message.mayBeTwo = true;
       group.unlinked(message);
       return;
     }

@@ -45,7 +45,7 @@ describeWith('postgres', 'settlements over PostgreSQL whose answers are lost', (
   });
   afterAll(() => server?.stop());
 
-  async function begin(meddle: Meddle, { leaseMs = 600_000, way = server.port } = {}) {
+  async function begin(meddle: Meddle, { leaseMs = 600_000, way = server.port, timeoutMs = 1_000 } = {}) {
     const connectionString = server.url.replace(`:${server.port}/`, `:${way}/`);
     const own = new pg.Pool({ connectionString });
     own.on('error', () => {});
@@ -61,7 +61,7 @@ describeWith('postgres', 'settlements over PostgreSQL whose answers are lost', (
       pool: meddled(own, meddle),
       listenPool,
       leaseMs,
-      timeoutMs: 1_000,
+      timeoutMs,
       pollMs: 50,
     });
     const near = tables.driver();
@@ -108,6 +108,33 @@ describeWith('postgres', 'settlements over PostgreSQL whose answers are lost', (
       // By now others may have had it, and settled it
       await tables.sql(`DELETE FROM ${tables.prefix}_jobs`);
       await expect(settle(delivery!)).rejects.toMatchObject({ code: 'ASHLAR_QUEUE_DELIVERY_LOST' });
+    });
+  }
+
+  const asked: Record<string, { statement: RegExp; ask(delivery: Delivery): Promise<void> }> = {
+    'an extension': { statement: /SET at = clock_timestamp/, ask: delivery => delivery.extend(600_000) },
+    progress: { statement: /SET progress/, ask: delivery => delivery.progress!(Buffer.from('1')) },
+  };
+  for (const [name, { statement, ask: askFor }] of Object.entries(asked)) {
+    it(`${name} that what settles it has overtaken, on another connection, is of no lost delivery`, async () => {
+      let acknowledged = () => {};
+      const isAcknowledged = new Promise<void>(resolve => {
+        acknowledged = resolve;
+      });
+      const overtaken = async (text: string, ask: Parameters<Meddle>[1]) => {
+        if (statement.test(text)) await isAcknowledged;
+        return ask();
+      };
+      const { driver, near } = await begin(overtaken, { timeoutMs: 30_000 });
+      await send(near, topic, message('1'));
+      await using reader = new Reader(driver, topic, group);
+      await eventually(async () => expect(reader.texts).toEqual(['1']), soon);
+      const [delivery] = reader.received;
+      const asking = askFor(delivery!);
+      const said = expect(asking).resolves.toBeUndefined();
+      await delivery!.ack();
+      acknowledged();
+      await said;
     });
   }
 

@@ -4,6 +4,7 @@ import type { GroupQueue } from './group-queue.ts';
 import { isLost } from './group-queue.ts';
 import type { BullJob } from './library.ts';
 import { firstOf, jobIdsOf, messageIdOf } from './names.ts';
+import { deadScript } from './scripts/jobs.ts';
 import { received, withoutExpiry } from './wire.ts';
 
 /** What is sent at once. */
@@ -30,7 +31,9 @@ export class DeadJobs {
     for (let asked = limit; letters.length < limit; start += asked) {
       asked = limit - letters.length;
       const jobs = await this.#groupQueue.queue.getJobs(['failed'], start, start + asked - 1, true);
-      letters.push(...jobs.map(job => this.#letter(job)));
+      // Or there again, though not as dead ones
+      const dead = jobs.filter(({ failedReason }) => failedReason !== undefined);
+      letters.push(...dead.map(job => this.#letter(job)));
       if (jobs.length < asked && (await this.#count()) <= start + asked) break;
     }
     return letters;
@@ -38,7 +41,7 @@ export class DeadJobs {
 
   redrive(selection: DeadLetterSelection): Promise<number> {
     return this.#each(selection, async jobId => {
-      if ((await this.#rank(jobId)) < 0) return false;
+      if (!(await this.#isDead(jobId))) return false;
       const job = await this.#groupQueue.queue.getJob(jobId);
       if (job === undefined) return false;
       const lasting = withoutExpiry(job.data);
@@ -50,7 +53,7 @@ export class DeadJobs {
 
   purge(selection: DeadLetterSelection): Promise<number> {
     return this.#each(selection, async jobId => {
-      if ((await this.#rank(jobId)) < 0) return false;
+      if (!(await this.#isDead(jobId))) return false;
       if ((await this.#groupQueue.scripts.remove(jobId, true)) !== 1) return false;
       await this.#groupQueue.keepId(this.#commands, jobId);
       return true;
@@ -60,6 +63,11 @@ export class DeadJobs {
   async #rank(jobId: string): Promise<number> {
     const rank = await this.#commands.reading('ZRANK', [this.#groupQueue.key('failed'), jobId], false);
     return (rank as number | null) ?? -1;
+  }
+
+  async #isDead(jobId: string): Promise<boolean> {
+    const keys = ['failed', jobId].map(type => this.#groupQueue.key(type));
+    return (await this.#commands.script(deadScript, [...keys, jobId], { outcome: 'NotExecuted' })) === 1;
   }
 
   async #count(): Promise<number> {

@@ -1,5 +1,6 @@
 import { describeWith } from '@workspace/services/vitest';
 import { expect, it, onTestFinished } from 'vitest';
+import { messageIdOf } from '../../../src/adapters/bullmq/names.ts';
 import { message, send, textOf, times } from '../../../src/conformance/subject.ts';
 import { type Driver, messages, Queue } from '../../../src/index.ts';
 import { BullSite, libraries, soon } from './site.ts';
@@ -53,6 +54,29 @@ describeWith([{ own: 'redis' }], 'reports of jobs', () => {
       await using again = read({ prefetch: 10, each: each => each.ack() });
       await again.has({ driver } as never, 3);
       expect(again.received.map(({ id }) => id).sort()).toEqual(redriven.sort());
+    });
+
+    it(`BullMQ ${version}: a dead job that an evicting server has lost, published again, is neither listed nor deleted as dead`, async () => {
+      const { name, bull, driver, read } = await site.begin(library);
+      const given = times(4, n => message(`${n}`));
+      await send(driver, name, ...given);
+      const failing = read({ prefetch: 10, each: each => each.nack({ dead: 'for the test' }) });
+      await dead(driver, name, 4);
+      await failing[Symbol.asyncDispose]();
+      const lost = (await bull.getFailed(0, 2)).map(({ id }) => id!);
+      for (const id of lost) await site.admin.del(bull.toKey(id));
+      await send(driver, name, ...given);
+      expect((await driver.inspect!(name, 'default', { limit: 10 })).length).toBe(1);
+      const { length } = lost;
+      expect(await driver.redrive!(name, 'default', { ids: [messageIdOf(lost[0]!)] })).toBe(0);
+      expect(await driver.purge!(name, 'default', {})).toBe(1);
+      expect(await driver.stats!(name, 'default')).toMatchObject({ waiting: length, dead: 0 });
+      const reader = read({ prefetch: 10, each: each => each.ack() });
+      await reader.has({ driver } as never, length);
+      await soon(async () =>
+        expect(await driver.stats!(name, 'default')).toMatchObject({ waiting: 0, active: 0, dead: 0 }),
+      );
+      expect(reader.received.length).toBe(length);
     });
 
     it(`BullMQ ${version}: jobs of a scheduler are found and sent again by their ids (OptimalBits/bull 2437)`, async () => {

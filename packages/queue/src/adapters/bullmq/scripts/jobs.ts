@@ -94,6 +94,19 @@ return 1`,
 );
 
 /**
+ * Whether a job is dead. An evicting server may have lost the dead one, and its id may have been published again: then that
+ * is among the dead no more. KEYS: `failed`, the job. ARGV: its id. Returns 1 or 0.
+ */
+export const deadScript: Script = script(
+  2,
+  `
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+if redis.call('EXISTS', KEYS[2]) == 0 or redis.call('HEXISTS', KEYS[2], 'failedReason') == 1 then return 1 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+return 0`,
+);
+
+/**
  * Ends the lease of a job that is to be canceled. KEYS: the job, its lock. Returns 0 when there is none that could be, else 1.
  */
 export const releaseScript: Script = script(

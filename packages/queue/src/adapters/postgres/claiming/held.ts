@@ -35,6 +35,8 @@ export class Held implements Delivery {
   readonly #packed: string;
   #headers: Readonly<Record<string, string>> | undefined;
   #isSettled = false;
+  /** The last attempt to settle it. */
+  #settling: Promise<void> | undefined;
   /** Whether an attempt to settle it so was not answered. */
   #doubts: { ack: boolean; nack: boolean } | undefined;
 
@@ -78,16 +80,32 @@ export class Held implements Delivery {
   async extend(ms: number): Promise<void> {
     if (this.#isSettled) return;
     const sentAt = performance.now();
-    await this.#holder.settler.extend(this, ms);
+    await this.#held(this.#holder.settler.extend(this, ms));
     this.endsAt = sentAt + ms;
     this.#isOursUntil = this.endsAt;
   }
 
   async progress(value: Uint8Array): Promise<void> {
-    if (!this.#isSettled) await this.#holder.settler.progress(this, value);
+    if (!this.#isSettled) await this.#held(this.#holder.settler.progress(this, value));
   }
 
-  async #settle(kind: 'ack' | 'nack', settling: Promise<void>): Promise<void> {
+  /** What settles it, on another connection, may overtake what was asked before. */
+  async #held(asked: Promise<void>): Promise<void> {
+    try {
+      await asked;
+    } catch (error) {
+      if (!(error instanceof DeliveryLostError)) throw error;
+      await this.#settling?.catch(() => {});
+      if (!this.#isSettled) throw error;
+    }
+  }
+
+  #settle(kind: 'ack' | 'nack', settling: Promise<void>): Promise<void> {
+    this.#settling = this.#settled(kind, settling);
+    return this.#settling;
+  }
+
+  async #settled(kind: 'ack' | 'nack', settling: Promise<void>): Promise<void> {
     try {
       await settling;
     } catch (error) {

@@ -9,7 +9,7 @@ const now = 'statement_timestamp()';
 const held = `j.state + 0 = 2 AND j.at > ${now}`;
 
 export interface SettleSql {
-  /** Many. Parameters: arrays of seq and token. Answers with `lost`, JSON of those that were not there, or null. */
+  /** Many. Parameters: arrays of seq and token. Answers with `lost`, JSON of the two of those that were not there, or null. */
   readonly ack: string;
   /** The same. One more parameter: milliseconds. */
   readonly extend: string;
@@ -26,13 +26,15 @@ export function settleSql({ jobs }: Tables): SettleSql {
   // Not locked before: that is a record of the log more for each row
   const mine = `${oneOf('input')} AND j.seq = i.seq AND j.token = i.t AND ${held}`;
   const one = `j.seq = $1::bigint AND j.token = $2::int AND ${held}`;
-  const lost = `SELECT (SELECT json_agg(i.seq::text) FROM input i WHERE i.seq NOT IN (SELECT seq FROM done))::text AS lost,
+  // With its token: who has lost a message may be among them beside who has it
+  const lost = `SELECT (SELECT json_agg(i.seq || ' ' || i.t) FROM input i
+        WHERE (i.seq, i.t) NOT IN (SELECT seq, token FROM done))::text AS lost,
       ${synchronized} AS synchronized`;
   const all = `${synchronized} AS synchronized`;
   return {
-    ack: `${input}, done AS (DELETE FROM ${jobs} j USING input i WHERE ${mine} RETURNING j.seq) ${lost}`,
+    ack: `${input}, done AS (DELETE FROM ${jobs} j USING input i WHERE ${mine} RETURNING j.seq, j.token) ${lost}`,
     extend: `${input}, done AS (UPDATE ${jobs} j SET at = clock_timestamp() + $3::float8 * interval '1 millisecond', ${since}
-      FROM input i WHERE ${mine} RETURNING j.seq) ${lost}`,
+      FROM input i WHERE ${mine} RETURNING j.seq, j.token) ${lost}`,
     ackWith: `UPDATE ${jobs} j SET state = 4, at = ${now}, body = '', result = $3::bytea WHERE ${one} RETURNING ${all}`,
     progress: `UPDATE ${jobs} j SET progress = $3::bytea WHERE ${one} RETURNING ${all}`,
     nack: `UPDATE ${jobs} j SET

@@ -15,7 +15,7 @@ export interface Claimed {
 /** Deliveries that are settled together. */
 interface Batch {
   readonly all: Claimed[];
-  /** The numbers of those that were not there. */
+  /** Number and token of those that were not there. */
   readonly lost: Promise<ReadonlySet<string>>;
 }
 
@@ -110,5 +110,5 @@ export class Settler {
 async function settled(batch: Batch, claimed: Claimed): Promise<void> {
   batch.all.push(claimed);
   const lost = await batch.lost;
-  if (lost.has(claimed.seq)) throw new DeliveryLostError(claimed.id);
+  if (lost.size > 0 && lost.has(`${claimed.seq} ${claimed.token}`)) throw new DeliveryLostError(claimed.id);
 }
