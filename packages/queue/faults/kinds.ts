@@ -1,4 +1,4 @@
-import { type Capabilities, messages, Queue } from '../src/index.ts';
+import { type Capabilities, type Driver, messages, Queue } from '../src/index.ts';
 import { prefixed } from '../test/support/prefixed.ts';
 import { bullmqKind } from './kinds/bullmq.ts';
 import type { Kind } from './kinds/kind.ts';
@@ -25,6 +25,8 @@ export interface Address {
   readonly port: number;
   /** Absent: as by default. */
   readonly leaseMs?: number;
+  /** For a call, in milliseconds. Absent: 2 000. */
+  readonly timeoutMs?: number;
   /** Of its topics, as several runs have one server. */
   readonly prefix: string;
 }
@@ -38,7 +40,14 @@ export const shortLeaseMs = 3_000;
 /** How many messages a consumer handles at once. */
 export const places = 5;
 
-export function queueAt({ kind, port, leaseMs, prefix }: Address): Queue<Messages, Capabilities> {
-  const driver = prefixed(kinds[kind].driver(port, leaseMs), prefix);
+export function driverAt({ kind, port, leaseMs, timeoutMs, prefix }: Address): Driver {
+  return prefixed(kinds[kind].driver(port, leaseMs, timeoutMs), prefix);
+}
+
+export function queueAt(address: Address): Queue<Messages, Capabilities> {
+  return queueOver(driverAt(address));
+}
+
+export function queueOver(driver: Driver): Queue<Messages, Capabilities> {
   return new Queue(driver, { messages: messages<Messages>() });
 }

@@ -2,19 +2,28 @@ import { startTcpProxy, type TcpProxy } from '@workspace/services';
 import type { KindServer } from './kinds/kind.ts';
 import { type Address, type KindName, kinds, shortLeaseMs } from './kinds.ts';
 
+let runs = 0;
+
 /** A server, and a way to it that can be disturbed. */
 export class Site implements AsyncDisposable {
   readonly kind: KindName;
   readonly server: KindServer;
   readonly proxy: TcpProxy;
   readonly #leaseMs: number | undefined;
-  #runs = 0;
+  readonly #ownsServer: boolean;
 
-  private constructor(kind: KindName, leaseMs: number | undefined, server: KindServer, proxy: TcpProxy) {
+  private constructor(
+    kind: KindName,
+    leaseMs: number | undefined,
+    server: KindServer,
+    proxy: TcpProxy,
+    ownsServer = true,
+  ) {
     this.kind = kind;
     this.#leaseMs = leaseMs;
     this.server = server;
     this.proxy = proxy;
+    this.#ownsServer = ownsServer;
   }
 
   /** @param leaseMs of all deliveries; absent: as by default */
@@ -23,16 +32,22 @@ export class Site implements AsyncDisposable {
     return new Site(kind, leaseMs, server, await startTcpProxy({ target: server.port }));
   }
 
+  /** Another way to the same server, which ends before this one. */
+  async beside(): Promise<Site> {
+    const proxy = await startTcpProxy({ target: this.server.port });
+    return new Site(this.kind, this.#leaseMs, this.server, proxy, false);
+  }
+
   /** Through the proxy, with topics that nobody has used. */
   fresh(): Address {
     const leaseMs = this.#leaseMs;
-    const prefix = `run-${++this.#runs}`;
+    const prefix = `run-${++runs}`;
     return { kind: this.kind, port: this.proxy.port, prefix, ...(leaseMs && { leaseMs }) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.proxy.stop();
-    await this.server.stop();
+    if (this.#ownsServer) await this.server.stop();
   }
 }
 

@@ -2,18 +2,11 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Step } from '../fuzz/plan/plan.ts';
 import { type FuzzOptions, fuzz } from '../fuzz/run.ts';
 import type { Delivery, Driver } from '../src/index.ts';
+import { withMethods } from './support/with-methods.ts';
 
 /** Changes some methods of each driver. */
 function broken(methods: (driver: Driver) => Partial<Driver>): NonNullable<FuzzOptions['wrap']> {
-  return driver => {
-    const changed = methods(driver);
-    return new Proxy(driver, {
-      get(target, name) {
-        const value = Reflect.get(changed, name) ?? Reflect.get(target, name);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
-  };
+  return driver => withMethods(driver, methods(driver));
 }
 
 /** Changes each delivery. */

@@ -3,6 +3,12 @@ import type { Knex } from 'knex';
 import type { Kysely, Transaction as KyselyTransaction } from 'kysely';
 import type pg from 'pg';
 import { expect, expectTypeOf, it } from 'vitest';
+import type { bullmq } from '../src/adapters/bullmq.ts';
+import type { NatsCapabilities, nats } from '../src/adapters/nats.ts';
+import type { postgresDriver } from '../src/adapters/postgres.ts';
+import type { rabbitmq } from '../src/adapters/rabbitmq.ts';
+import type { redisStreams } from '../src/adapters/redis-streams.ts';
+import type { zeromq } from '../src/adapters/zeromq.ts';
 import {
   type Capabilities,
   type Delivery,
@@ -11,11 +17,14 @@ import {
   memoryDriver,
   messages,
   type Published,
+  type PublishOptions,
   Queue,
+  type SubscribeOptions,
   type Transaction,
   type TransactionClient,
   type TransactionContext,
 } from '../src/index.ts';
+import type { outbox } from '../src/outbox.ts';
 import { TestQueue } from '../src/testing.ts';
 
 type Messages = { 'order.placed': { id: string } };
@@ -54,6 +63,30 @@ it('infers what may be asked of a driver', () => {
   expectTypeOf<Options<Zmq>>().not.toHaveProperty('priority');
   expectTypeOf<Options<Zmq>>().not.toHaveProperty('deduplication');
   expectTypeOf<Parameters<Queue<Messages, Bull>['publish']>[0]>().toEqualTypeOf<'order.placed'>();
+});
+
+it('offers the options that a driver can honor, and no others', () => {
+  /** Those that not every driver has. */
+  type Special =
+    | ('delayMs' | 'priority' | 'expiresInMs' | 'deduplication' | 'tx')
+    | ('ordered' | 'fair' | 'limits' | 'results' | 'crashes');
+  type OptionsOf<D> =
+    D extends Driver<infer K> ? Extract<keyof PublishOptions<K> | keyof SubscribeOptions<K>, Special> : never;
+  type AllButTx = Exclude<Special, 'tx'>;
+  expectTypeOf<OptionsOf<ReturnType<typeof memoryDriver>>>().toEqualTypeOf<AllButTx>();
+  expectTypeOf<OptionsOf<ReturnType<typeof zeromq>>>().toEqualTypeOf<AllButTx>();
+  expectTypeOf<OptionsOf<ReturnType<typeof bullmq>>>().toEqualTypeOf<AllButTx>();
+  expectTypeOf<OptionsOf<ReturnType<typeof redisStreams>>>().toEqualTypeOf<Exclude<AllButTx, 'priority'>>();
+  expectTypeOf<OptionsOf<ReturnType<typeof postgresDriver>>>().toEqualTypeOf<Special>();
+  type Plain = 'delayMs' | 'expiresInMs' | 'crashes';
+  expectTypeOf<OptionsOf<ReturnType<typeof nats>>>().toEqualTypeOf<Plain>();
+  expectTypeOf<OptionsOf<ReturnType<typeof rabbitmq<'quorum'>>>>().toEqualTypeOf<Plain>();
+  type Classic = ReturnType<typeof rabbitmq<'classic'>>;
+  expectTypeOf<OptionsOf<Classic>>().toEqualTypeOf<'delayMs' | 'expiresInMs' | 'priority'>();
+  type Prioritized = ReturnType<typeof rabbitmq<'quorum', true>>;
+  expectTypeOf<OptionsOf<Prioritized>>().toEqualTypeOf<Plain | 'priority'>();
+  type Outbox = ReturnType<typeof outbox<NatsCapabilities>>;
+  expectTypeOf<OptionsOf<Outbox>>().toEqualTypeOf<Plain | 'tx'>();
 });
 
 it('is what code takes that publishes, over whichever driver', async () => {

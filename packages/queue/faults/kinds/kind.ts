@@ -13,6 +13,9 @@ export interface Kind {
   readonly needs?: 'redis' | 'postgres' | 'rabbitmq' | 'nats';
   /** A server that keeps what it confirms over a crash of its process. */
   start(leaseMs?: number): Promise<KindServer>;
-  /** A driver over the server at a port of this machine. Without `leaseMs`, deliveries last as long as they do by default. */
-  driver(port: number, leaseMs?: number): Driver;
+  /**
+   * A driver over the server at a port of this machine. Without `leaseMs`, deliveries last as long as they do by default;
+   * without `timeoutMs`, a call has 2 s.
+   */
+  driver(port: number, leaseMs?: number, timeoutMs?: number): Driver;
 }

@@ -7,10 +7,10 @@ export const redisStreamsKind: Kind = {
   needs: 'redis',
   // What is written comes to the file before the answer does, and to the disk within a second
   start: () => startRedis({ config: { appendonly: 'yes', appendfsync: 'everysec' } }),
-  driver: (port, leaseMs) =>
+  driver: (port, leaseMs, timeoutMs = 2_000) =>
     redisStreams({
       redis: new Redis({ port, lazyConnect: true }),
       ...(leaseMs && { leaseMs }),
-      timeoutMs: 2_000,
+      timeoutMs,
     }),
 };

@@ -4,5 +4,6 @@ import type { Kind } from './kind.ts';
 
 export const zeromqKind: Kind = {
   start: leaseMs => startZeroMQ({ log: true, ...(leaseMs && { leaseMs }) }),
-  driver: port => zeromq({ connect: `tcp://127.0.0.1:${port}`, durable: true, timeoutMs: 2_000 }),
+  driver: (port, _, timeoutMs = 2_000) =>
+    zeromq({ connect: `tcp://127.0.0.1:${port}`, durable: true, timeoutMs }),
 };

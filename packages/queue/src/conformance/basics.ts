@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Delivery, Driver } from '../driver.ts';
+import type { Delivery, Driver, Published } from '../driver.ts';
 import { DeliveryLostError, GroupGoneError, UnroutedError } from '../errors.ts';
 import { drain, group, message, Reader, send, type Tests, textOf, times, topic, until } from './subject.ts';
 
@@ -28,6 +28,7 @@ export const basicTests: Tests = {
       assert.deepEqual(Buffer.from(found.body), Buffer.from(each.body));
       assert.equal(found.headers['traceparent'], headers.traceparent);
       assert.equal(found.headers['ce-type'], topic);
+      assert.equal(found.key, 'tenant');
       assert.equal(found.deliveries, 1);
       await found.ack();
     }
@@ -198,6 +199,29 @@ export const basicTests: Tests = {
     );
     await send(driver, topic, ...times(50, index => message(`${index}`)));
     assert.equal((await drain(subject, driver, topic, group, 50)).length, 50);
+  },
+  'what is under way when the driver closes settles, and what was confirmed comes': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    const batches = times(10, batch => times(20, index => message(`${batch} ${index}`)));
+    let settled: readonly (readonly Published[])[] | undefined;
+    const publishing = Promise.all(batches.map(batch => driver.publish(topic, batch))).then(all => {
+      settled = all;
+    });
+    await driver[Symbol.asyncDispose]();
+    await until(subject, () => settled !== undefined, 'the end of each call');
+    await publishing;
+    for (const published of await driver.publish(topic, [message('late')])) {
+      assert(!published.ok && published.outcome === 'NotExecuted', 'a closed driver must refuse');
+    }
+    await assert.rejects(driver.declare(topic, group));
+    const other = await subject.other?.();
+    if (other === undefined) return;
+    const confirmed = batches.flatMap((batch, at) =>
+      batch.filter((_, index) => settled![at]![index]!.ok).map(textOf),
+    );
+    await using reader = new Reader(other, topic, group, { each: each => each.ack() });
+    await until(subject, () => confirmed.every(text => reader.texts.includes(text)), 'all of them');
   },
   'a signal that has aborted yields nothing': async ({ driver }) => {
     await driver.declare(topic, group);

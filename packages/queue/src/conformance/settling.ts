@@ -73,13 +73,13 @@ export const settlingTests: Tests = {
     await driver.declare(topic, group);
     await send(driver, topic, message('returned'));
     await using reader = new Reader(driver, topic, group, { prefetch: 1 });
-    for (let index = 0; index < 3; index++) {
+    for (let index = 0; index < 6; index++) {
       const delivery = (await reader.has(subject, index + 1))[index]!;
       assert.equal(delivery.deliveries, 1);
       assert.equal(delivery.failures ?? 0, 0);
-      await delivery.nack({ charge: false });
+      await delivery.nack({ charge: false, ...(index % 2 === 1 && { requeueAfterMs: 20 }) });
     }
-    await (await reader.has(subject, 4))[3]!.ack();
+    await (await reader.has(subject, 7))[6]!.ack();
   },
   'settling twice does nothing': async subject => {
     const { driver } = subject;
@@ -206,7 +206,7 @@ export const deadLetterTests: Tests = {
   'a dead letter keeps all that is known, and is not delivered': async subject => {
     const { driver } = subject;
     await driver.declare(topic, group);
-    const sent = message('doomed', { headers: { traceparent: 'abc' } });
+    const sent = message('doomed', { headers: { traceparent: 'abc' }, key: 'tenant' });
     await send(driver, topic, sent);
     await using reader = new Reader(driver, topic, group, { prefetch: 1 });
     await (await reader.has(subject, 1))[0]!.nack({ requeueAfterMs: 0 });
@@ -217,6 +217,7 @@ export const deadLetterTests: Tests = {
     assert.equal(textOf(letter!), 'doomed');
     assert.equal(letter!.id, sent.id);
     assert.equal(letter!.headers['traceparent'], 'abc');
+    assert.equal(letter!.key, 'tenant');
     assert.equal(letter!.reason, 'Error: no such order');
     assert.equal(letter!.deliveries, 2);
     assert.equal(letter!.failures, 2);

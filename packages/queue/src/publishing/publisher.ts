@@ -64,14 +64,14 @@ export class Publisher {
     const optionsOf = typeof given === 'function' ? given : undefined;
     const shared = typeof given === 'function' ? none : given;
     if (optionsOf === undefined && payloads.length > 0) this.#checkOptions(shared);
-    let { tx } = shared;
+    let { allowUnrouted, tx } = shared;
     for (const [index, payload] of payloads.entries()) {
       const made = optionsOf?.(payload, index);
       const options = optionsOf === undefined ? shared : made === undefined ? none : made;
       if (optionsOf !== undefined) {
         if (options !== none) this.#checkOptions(options);
-        if (index === 0) tx = options.tx;
-        else if (options.tx !== tx) throw refused('tx', 'the same for all messages of a batch', options.tx);
+        if (index === 0) ({ allowUnrouted, tx } = options);
+        else checkShared(options, { allowUnrouted, tx });
       }
       try {
         if (this.#types.checks) await this.#types.check(topic, payload);
@@ -81,7 +81,7 @@ export class Publisher {
       }
     }
     const published: Published[] = [];
-    const settings = { allowUnrouted: shared.allowUnrouted, tx };
+    const settings = { allowUnrouted, tx };
     for (let start = 0; start < messages.length; start += batchSize) {
       published.push(...(await this.#send(topic, messages.slice(start, start + batchSize), settings)));
     }
@@ -140,6 +140,14 @@ export class Publisher {
       const { outcome, error } = each;
       channels.publishFailed.publish({ queue, topic, id: batch[index]!.id, outcome, error });
     }
+  }
+}
+
+/** What a driver is told of a batch as a whole. @throws InvalidOptionError */
+function checkShared(options: EveryPublishOption, first: Record<'allowUnrouted' | 'tx', unknown>): void {
+  for (const name of ['allowUnrouted', 'tx'] as const) {
+    if (options[name] === first[name]) continue;
+    throw refused(name, 'the same for all messages of a batch', options[name]);
   }
 }
 

@@ -1,10 +1,31 @@
 import { ManualClock } from '@ashlar/core/testing';
 import { Fence, memoryStore, type Store, StoreUnavailableError } from '@ashlar/store';
 import { describe, expect, it } from 'vitest';
-import { type Driver, memoryDriver, messages, Queue } from '../../src/index.ts';
+import {
+  type Driver,
+  type MemoryCapabilities,
+  type MemoryDriver,
+  memoryDriver,
+  messages,
+  Queue,
+} from '../../src/index.ts';
+import { withMethods } from '../support/with-methods.ts';
 
 interface Messages {
   charge: { order: string; cents: number };
+}
+
+/** The first acknowledgement is lost. */
+function losingFirstAck(driver: MemoryDriver): Driver<MemoryCapabilities> {
+  let losesAck = true;
+  async function* consume(...args: Parameters<Driver['consume']>) {
+    for await (const delivery of driver.consume(...args)) {
+      if (losesAck) delivery.ack = () => Promise.reject(new Error('connection reset'));
+      losesAck = false;
+      yield delivery;
+    }
+  }
+  return withMethods<Driver<MemoryCapabilities>>(driver, { consume });
 }
 
 function setUp() {
@@ -24,23 +45,7 @@ function setUp() {
 describe('idempotency', () => {
   it('handles a message once although its acknowledgement is lost', async () => {
     const { clock, driver, store, queueOver } = setUp();
-    let losesAck = true;
-    const lossy: typeof driver = {
-      ...driver,
-      capabilities: driver.capabilities,
-      leaseMs: driver.leaseMs!,
-      declare: (...args) => driver.declare(...args),
-      publish: (...args) => driver.publish(...args),
-      async *consume(...args) {
-        for await (const delivery of driver.consume(...args)) {
-          if (losesAck) delivery.ack = () => Promise.reject(new Error('connection reset'));
-          losesAck = false;
-          yield delivery;
-        }
-      },
-      [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
-    };
-    await using queue = queueOver(lossy);
+    await using queue = queueOver(losingFirstAck(driver));
     const keys: string[] = [];
     await queue.subscribe('charge', (_, { idempotencyKey }) => void keys.push(idempotencyKey), {
       idempotency: { store, mode: 'external' },
@@ -49,6 +54,20 @@ describe('idempotency', () => {
     await clock.advance(60_000);
     expect(keys).toEqual(['default:charge:order-1']);
     expect(queue.snapshot().subscriptions[0]).toMatchObject({ handled: 1, lost: 1, running: 0 });
+  });
+
+  it('replays the result of an attempt whose acknowledgement is lost', async () => {
+    const { clock, driver, store, queueOver } = setUp();
+    await using queue = queueOver(losingFirstAck(driver));
+    let calls = 0;
+    await queue.subscribe('charge', () => ({ receipt: ++calls }), {
+      idempotency: { store, mode: 'external' },
+      results: true,
+    });
+    await queue.publish('charge', { order: '1', cents: 100 }, { id: 'order-1' });
+    await clock.advance(60_000);
+    expect(calls).toBe(1);
+    expect(await queue.find('charge', 'order-1')).toMatchObject({ state: 'done', result: { receipt: 1 } });
   });
 
   it('frees the message at once when its handler fails', async () => {

@@ -85,6 +85,19 @@ describe('batches', () => {
     await queue.close();
   });
 
+  it('keeps the result of each message of a batch', async () => {
+    const { queue, clock } = setUp();
+    await queue.subscribe('work', batch => batch.map(({ n }) => ({ doubled: 2 * n })), {
+      batch: { size: 3 },
+      results: true,
+    });
+    await queue.publishMany('work', payloads(3), ({ n }) => ({ id: `job ${n}` }));
+    await clock.advance(10);
+    const results = await Promise.all([0, 1, 2].map(n => queue.find('work', `job ${n}`)));
+    expect(results.map(job => job?.result)).toEqual([{ doubled: 0 }, { doubled: 2 }, { doubled: 4 }]);
+    await queue.close();
+  });
+
   it('fails all of a batch whose handler throws, is late, or returns nonsense', async () => {
     for (const [handler, reason] of [
       [() => Promise.reject(new Error('down')), 'Error: down'],

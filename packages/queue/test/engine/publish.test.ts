@@ -184,6 +184,15 @@ describe('Queue.publish', () => {
     expect(received.map(({ id }) => id)).toEqual(['order 2', 'order 1']);
   });
 
+  it('accepts a batch that no group receives where each of its messages may be dropped', async () => {
+    await using queue = queueOf();
+    const payloads = [{ id: '1' }, { id: '2' }];
+    const published = queue.publishMany('order.placed', payloads, () => ({ allowUnrouted: true }));
+    expect(await published).toEqual([{ ok: true }, { ok: true }]);
+    const mixed = queue.publishMany('order.placed', payloads, ({ id }) => ({ allowUnrouted: id === '1' }));
+    await expect(mixed).rejects.toThrow(/`allowUnrouted` must be the same for all messages of a batch/);
+  });
+
   it('refuses one id for many messages, of which all but one would be dropped', async () => {
     await using queue = queueOf();
     await queue.declare('order.placed');

@@ -16,6 +16,7 @@ import {
   QueueUnavailableError,
   type SubscribeOptions,
 } from '../../src/index.ts';
+import { withMethods } from '../support/with-methods.ts';
 
 interface Messages {
   work: { n: number };
@@ -450,7 +451,7 @@ describe('Queue.subscribe', () => {
   it('runs no more handlers than it may after the driver has lost its connection', async () => {
     const { queue, clock, driver } = setUp();
     const breaks = new Set<() => void>();
-    const shaky = broken(driver, {
+    const shaky = withMethods(driver, {
       consume: (...args) => untilBroken(driver.consume(...args), breaks),
     });
     const subscribed = new Queue(shaky, { messages: messages<Messages>(), clock });
@@ -483,7 +484,7 @@ describe('Queue.subscribe', () => {
   it('gives back uncharged what it has no place for when it closes', async () => {
     const { queue, clock, driver } = setUp();
     const breaks = new Set<() => void>();
-    const shaky = broken(driver, {
+    const shaky = withMethods(driver, {
       consume: (...args) => untilBroken(driver.consume(...args), breaks),
       [Symbol.asyncDispose]: async () => {},
     });
@@ -535,19 +536,6 @@ describe('Queue.subscribe', () => {
 function stall(clock: ManualClock, ms: number): void {
   const until = clock.now() + ms;
   clock.now = () => Math.max(until, ManualClock.prototype.now.call(clock));
-}
-
-/** The driver with some other methods. */
-function broken(
-  driver: Driver<MemoryCapabilities>,
-  methods: Partial<Driver<MemoryCapabilities>>,
-): Driver<MemoryCapabilities> {
-  return new Proxy(driver, {
-    get(target, name) {
-      const value = Reflect.get(methods, name) ?? Reflect.get(target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }
 
 /** Throws once it is broken, as an iteration over a connection does that is lost. */

@@ -203,6 +203,32 @@ describeWith({ own: 'postgres' }, 'what postgresDriver does on the server', () =
     expect(await driver.publish(topic, [undone])).toEqual([{ ok: true }]);
   });
 
+  it('notifies nobody from within a transaction of the caller, whose commits would wait for each other', async () => {
+    const { tables, driver } = await begin({ pollMs: 50 });
+    await using reader = new Reader(driver, topic, group, { each: each => each.ack() });
+    const client = await tables.admin.connect();
+    const asked: string[] = [];
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+    const noted = Object.assign(Object.create(client) as typeof client, {
+      query: (...args: unknown[]) => {
+        asked.push(JSON.stringify(args[0]));
+        return query(...args);
+      },
+    });
+    try {
+      await client.query('BEGIN');
+      expect(await driver.publish(topic, [message('theirs')], { tx: noted })).toEqual([{ ok: true }]);
+      await client.query('COMMIT');
+    } finally {
+      client.release();
+    }
+    expect(asked.length).toBeGreaterThan(0);
+    expect(asked.join()).not.toMatch(/notify/i);
+    const triggers = 'SELECT 1 FROM pg_trigger WHERE tgrelid = $1::regclass AND NOT tgisinternal';
+    expect(await tables.sql(triggers, [`${tables.prefix}_jobs`])).toEqual([]);
+    await received(reader, 1);
+  });
+
   it('claims without walking over what was settled under an old snapshot', async () => {
     const { tables, driver } = await begin();
     const client = await tables.admin.connect();

@@ -17,6 +17,7 @@ import {
   QueueTimeoutError,
   QueueUnavailableError,
 } from '../../src/index.ts';
+import { withMethods } from '../support/with-methods.ts';
 
 describeWith({ own: 'rabbitmq' }, 'connections to RabbitMQ', () => {
   let server: RabbitServer;
@@ -96,13 +97,7 @@ describeWith({ own: 'rabbitmq' }, 'connections to RabbitMQ', () => {
     await using other = open({ prefix });
     await other.declare('topic', 'group');
     const mine = open({ prefix });
-    const declaredElsewhere: Driver = new Proxy(mine, {
-      get(target, name) {
-        if (name === 'declare') return async () => {};
-        const value = Reflect.get(target, name) as unknown;
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
+    const declaredElsewhere = withMethods(mine, { declare: async () => {} });
     await using queue = new Queue(declaredElsewhere, { messages: messages<{ topic: string }>() });
     await queue.subscribe('topic', () => {}, { group: 'group' });
     await until(() => queue.health().ok && queue.snapshot().subscriptions[0]!.silentMs !== undefined);

@@ -7,6 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { redisStreams } from '../../../src/adapters/redis-streams.ts';
 import { messages, Queue } from '../../../src/index.ts';
 import { ack, group, read, StreamsSite, soon, topic } from '../site.ts';
+import type { ClusterMessage } from './cluster-process.ts';
 import type { EndingMessage, EndingSettings } from './ending-process.ts';
 
 /** How processes end, and what becomes of the message in their hands. */
@@ -77,6 +78,19 @@ describeWith({ own: 'redis' }, 'a worker that ends with a message in hand', () =
     const reading = read(driver, group, ack);
     await reading.has(1);
     expect(reading.received[0]).toMatchObject({ deliveries: 2, failures: 0 });
+  });
+
+  it('as a worker of a cluster that is killed, and then is disconnected: another has it, charged as a crash, and ends it first', async () => {
+    const { driver, settings } = await begin('ends');
+    const peer = new Peer<ClusterMessage>(new URL('./cluster-process.ts', import.meta.url), settings);
+    onTestFinished(() => peer.end());
+    expect(await peer.next()).toEqual({ kind: 'begun', attempt: 1 });
+    peer.process.send('kill');
+    expect(await peer.next()).toEqual({ kind: 'exit', code: null, signal: 'SIGKILL' });
+    expect(await peer.next()).toEqual({ kind: 'begun', attempt: 2 });
+    peer.process.send('disconnect');
+    expect(await peer.next()).toEqual({ kind: 'exit', code: 0, signal: null });
+    expect(await driver.stats!(topic, group)).toMatchObject({ waiting: 0, active: 0, delayed: 0, dead: 0 });
   });
 
   it('with a publish that is not answered: it is settled, and says so when the message may be there', async () => {

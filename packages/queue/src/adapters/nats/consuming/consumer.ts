@@ -28,6 +28,8 @@ export interface ConsumerParts {
 
 /** A request for new messages waits so long; after it, what failed earlier is asked for, also without a hint. */
 const waitMs = 2_000;
+/** While all places are taken, nothing else asks the server whether it has the group. */
+const askMs = 5_000;
 /** The end of a lease as seen from here: an answer sent before it arrives in time. */
 const marginOfLease = 0.1;
 const working = new TextEncoder().encode('+WPI');
@@ -63,6 +65,7 @@ class Consumer implements Source<Delivery>, Settling {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
   #checking = false;
+  #checkedAt = performance.now();
 
   constructor(parts: ConsumerParts, connection: NatsConnection, options: ConsumeOptions) {
     this.#parts = parts;
@@ -180,6 +183,7 @@ class Consumer implements Source<Delivery>, Settling {
       return;
     }
     const mine = this.#held.size + this.#ready.length + this.#doubtful.size;
+    if (mine >= prefetch && now >= this.#checkedAt + askMs) void this.#check();
     const free = prefetch - mine - this.#new.open - this.#again.open;
     if (free <= 0 || this.#new.open > 0 || this.#again.open > 0) return;
     if (this.#isHinted) {
@@ -209,10 +213,11 @@ class Consumer implements Source<Delivery>, Settling {
     this.#wake?.();
   }
 
-  /** Nobody answers for the group: it is gone, or the server is not ready yet. */
+  /** Whether the group is there: where nobody answers for it, it is gone, or the server is not ready yet. */
   async #check(): Promise<void> {
     if (this.#checking) return;
     this.#checking = true;
+    this.#checkedAt = performance.now();
     const { streams, topic, group, names } = this.#parts;
     try {
       await streams.consumer(topic, group);

@@ -1,22 +1,11 @@
-import { available, within } from '@workspace/services';
-import { it } from 'vitest';
-import { kindNames, kinds, queueAt } from '../../faults/kinds.ts';
-import { Site } from '../../faults/site.ts';
+import { within } from '@workspace/services';
+import { queueAt } from '../../../faults/kinds.ts';
+import { type Scenario, soonMs, unhurried } from './scenario.ts';
 
-/** No answer comes because a lease is extended. */
-const longLeaseMs = 3_600_000;
-const soonMs = 90_000;
-
-for (const kind of kindNames) {
-  it.concurrent(`${kind}: health fails while the network is silent, and not because handlers take long`, {
-    timeout: 300_000,
-  }, async ({ expect, onTestFinished, skip }) => {
-    const { needs } = kinds[kind];
-    const found = needs === undefined ? { ok: true as const } : await available({ own: needs });
-    if (!found.ok) return skip(found.reason);
-    const site = await Site.start(kind, longLeaseMs);
-    onTestFinished(() => site[Symbol.asyncDispose]());
-    const address = site.fresh();
+export const silence: Scenario = {
+  title: 'health fails while the network is silent, and not because handlers take long',
+  async play(site, { expect, onTestFinished }) {
+    const address = unhurried(site);
     const [idle, busy] = [queueAt(address), queueAt(address)];
     const stop = new AbortController();
     onTestFinished(async () => {
@@ -51,5 +40,5 @@ for (const kind of kindNames) {
       [idle, busy].map(queue => within(soonMs, () => queue.health().ok || undefined)),
     );
     expect(isWell).toEqual([true, true]);
-  });
-}
+  },
+};

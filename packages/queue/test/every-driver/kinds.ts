@@ -1,0 +1,51 @@
+import { describeWith } from '@workspace/services/vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { type KindName, kinds } from '../../faults/kinds.ts';
+import { Site } from '../../faults/site.ts';
+import { away } from './scenarios/away.ts';
+import { crash, keyedKinds } from './scenarios/crash.ts';
+import { gone, mortalKinds } from './scenarios/gone.ts';
+import type { Scenario } from './scenarios/scenario.ts';
+import { silence } from './scenarios/silence.ts';
+import { slowConsumers } from './scenarios/slow-consumers.ts';
+import { versions } from './scenarios/versions.ts';
+
+/** No lease ends on a busy machine, and nothing is learned because one is extended. */
+const longLeaseMs = 3_600_000;
+const timeout = 300_000;
+
+/** All scenarios on a server of each of these kinds, at once. */
+export function testKinds(names: readonly KindName[]): void {
+  for (const kind of names) {
+    const { needs } = kinds[kind];
+    const group =
+      needs === undefined
+        ? describe
+        : (name: string, body: () => void) => describeWith([{ own: needs }], name, body);
+    group(kind, () => {
+      let server: Site;
+      beforeAll(async () => {
+        server = await Site.start(kind, longLeaseMs);
+      });
+      afterAll(() => server?.[Symbol.asyncDispose]());
+      for (const { title, play } of scenariosOf(kind)) {
+        it.concurrent(title, { timeout }, async context => {
+          const site = await server.beside();
+          context.onTestFinished(() => site[Symbol.asyncDispose]());
+          await play(site, context);
+        });
+      }
+    });
+  }
+}
+
+function scenariosOf(kind: KindName): readonly Scenario[] {
+  return [
+    silence,
+    versions,
+    slowConsumers,
+    away,
+    ...(mortalKinds.includes(kind) ? [gone] : []),
+    ...(keyedKinds.includes(kind) ? [crash] : []),
+  ];
+}
