@@ -2,6 +2,23 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import ts from 'typescript';
 
+const compilerOptions: ts.CompilerOptions = {
+  customConditions: ['@ashlar/source'],
+  module: ts.ModuleKind.NodeNext,
+  target: ts.ScriptTarget.ES2023,
+  allowImportingTsExtensions: true,
+  noEmit: true,
+  strict: true,
+};
+const host = ts.createCompilerHost(compilerOptions);
+const { getSourceFile } = host;
+const parsed = new Map<string, ts.SourceFile | undefined>();
+// The packages have most of what they import in common
+host.getSourceFile = (name, ...how) => {
+  if (!parsed.has(name)) parsed.set(name, getSourceFile(name, ...how));
+  return parsed.get(name);
+};
+
 /**
  * The options that a package exports types of, and that are not among these names: `Interface.option`, in order. Such a type is
  * exported by an entry of the package and its name ends in `Options`.
@@ -10,14 +27,7 @@ import ts from 'typescript';
  */
 export function optionsNotAmong(names: ReadonlySet<string>, folder: string): string[] {
   const entries = entriesOf(folder);
-  const program = ts.createProgram(entries, {
-    customConditions: ['@ashlar/source'],
-    module: ts.ModuleKind.NodeNext,
-    target: ts.ScriptTarget.ES2023,
-    allowImportingTsExtensions: true,
-    noEmit: true,
-    strict: true,
-  });
+  const program = ts.createProgram(entries, compilerOptions, host);
   const checker = program.getTypeChecker();
   const missing = new Set<string>();
   for (const entry of entries) {
