@@ -13,9 +13,10 @@ describeWith([{ own: 'redis' }], 'a lease on Redis Streams that has ended', () =
     await reading.has(1);
     const connections = async () =>
       String(await site.admin.client('LIST')).match(/name=ashlar-queue/g)?.length ?? 0;
-    const before = await connections();
+    const areOpen = () => soon(async () => expect(await connections()).toBe(2));
+    await areOpen();
     await site.admin.call('CLIENT', ['KILL', 'TYPE', 'normal']);
-    await soon(async () => expect(await connections()).toBe(before));
+    await areOpen();
     await reading.has(2);
     expect(reading.received.slice(0, 2).map(({ deliveries }) => deliveries)).toEqual([1, 2]);
   });

@@ -31,6 +31,17 @@ end
 local function position(group)
   return redis.call('HGET', base .. 'aside:' .. group, 's') or groupOf(stream, group)['last-delivered-id']
 end
+-- What of a stream a group has left behind: after which entry it begins, and the last one
+local function rangeOf(group, from)
+  local name = from == stream and 's' or 'r'
+  return unpack(redis.call('HMGET', base .. 'behind:' .. group, name, name .. 'end'))
+end
+-- Neither in hands nor filed nor settled, if it is there
+local function isUnread(group, entry)
+  if before(position(group), entry) then return true end
+  local after, last = rangeOf(group, stream)
+  return after and before(after, entry) and not before(last, entry)
+end
 -- The count of what was read, of Redis 7, makes how many wait known
 local function move(from, group, to, read)
   if read and not redis.pcall('XGROUP', 'SETID', from, group, to, 'ENTRIESREAD', read).err then return end
@@ -55,7 +66,7 @@ local function putBack(group)
   redis.call('DEL', base .. 'aside:' .. group)
   -- Those that were passed over are unmarked there; one that somebody has deleted, here, by and by
   for _, entry in ipairs(redis.call('SRANDMEMBER', base .. 'c:' .. group, 10)) do
-    if kept.s and not before(kept.s, entry) then redis.call('SREM', base .. 'c:' .. group, entry) end
+    if not isUnread(group, entry) then redis.call('SREM', base .. 'c:' .. group, entry) end
   end
 end
 `;

@@ -1,8 +1,9 @@
 import { type Script, script } from '@ashlar/store/redis-connection';
 import { aside } from './aside.ts';
 import { common, makingRoom, possession } from './common.ts';
-import { losses } from './lanes.ts';
 import { places } from './places.ts';
+import { backlog } from './sharing/backlog.ts';
+import { losses } from './sharing/lanes.ts';
 
 const promotion = `
 local function promote(due, into, now, entered)
@@ -56,7 +57,7 @@ end
  * group, consumer, places, lease, 1 to look for lost ones, 1 when this consumer may hold what it does not know, 1 when it holds
  * nothing, how it shares, then the entries that it knows of, after an `r` those from the retries.
  */
-export const fetching: string = `${makingRoom}${possession}${places}${losses}${aside}${promotion}${expiry}
+export const fetching: string = `${makingRoom}${possession}${places}${losses}${aside}${backlog}${promotion}${expiry}
 local group, consumer, places, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local retries, pausing, delayed = base .. 'r:' .. group, base .. 'p:' .. group, base .. 'z'
 local now = milliseconds()
@@ -99,8 +100,8 @@ local function room()
   return places - #found
 end
 local function claim(from, entry, count)
-  local claimed = redis.call('XCLAIM', from, group, consumer, 0, entry)[1]
-  return claimed and add(from, claimed, count + 1)
+  local claimed = redis.call('XCLAIM', from, group, consumer, 0, entry, 'RETRYCOUNT', count)[1]
+  return claimed and add(from, claimed, count)
 end
 `;
 
@@ -112,15 +113,19 @@ end
 export const fetchScript: Script = script(
   1,
   `${fetching}
-if ARGV[5] == '1' then eachLost(group, lease, room, claim) end
+if ARGV[5] == '1' then eachLost(group, lease, room, function(from, entry, count) claim(from, entry, count + 1) end) end
 -- What consumers that share by keys have left
 local left = isKeyedGroup(group)
 if left then
   for _, from in ipairs({ retries, stream }) do
     local pending = room() > 0 and redis.call('XPENDING', from, group, '-', '+', room(), nobody) or {}
     for _, each in ipairs(pending) do claim(from, each[1], each[4]) end
+    for _, entry in ipairs(nextBehind(group, from, room())) do
+      claimUnread(group, from, consumer, { entry[1] })
+      add(from, entry, 1)
+    end
   end
-  if filed(stream, group) + filed(retries, group) == 0 and tonumber(left) < now - 60000 then
+  if redis.call('EXISTS', base .. 'behind:' .. group) == 0 and filed(stream, group) + filed(retries, group) == 0 and tonumber(left) < now - 60000 then
     redis.call('ZREM', base .. 'keyed', group)
   end
 end
@@ -182,6 +187,8 @@ for _, each in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
   local group = fieldsOf(each)
   local pending = redis.call('XPENDING', stream, group.name)
   local needs = pending[2] or redis.call('HGET', base .. 'aside:' .. group.name, 's') or following(group['last-delivered-id'])
+  local behind = redis.call('HGET', base .. 'behind:' .. group.name, 's')
+  if behind and before(behind, needs) then needs = following(behind) end
   if not first or before(needs, first) then first = needs end
   for _, from in ipairs({ stream, base .. 'r:' .. group.name }) do
     for _, one in ipairs(redis.call('XINFO', 'CONSUMERS', from, group.name)) do

@@ -1,12 +1,12 @@
 import { type Script, script } from '@ashlar/store/redis-connection';
 import { aside } from './aside.ts';
 import { common, makingRoom } from './common.ts';
-import { lanes } from './lanes.ts';
 import { places } from './places.ts';
+import { lanes } from './sharing/lanes.ts';
 
 const looks = `
 local function waits(group, entry)
-  return before(position(group), entry) and #redis.call('XRANGE', stream, entry, entry) == 1
+  return isUnread(group, entry) and #redis.call('XRANGE', stream, entry, entry) == 1
 end
 local function among(list, name)
   return list and string.find(',' .. list .. ',', ',' .. name .. ',', 1, true) ~= nil
@@ -27,7 +27,7 @@ local kind, at, fields = own(group, id)
 if kind then
   local pending = kind == 'r' and pendingAt(base .. 'r:' .. group, group, at)
   local held = pending and pending[2] ~= nobody
-  local deliveries = tonumber(fieldOf(fields, 'n') or 0) + (pending and pending[4] or 0)
+  local deliveries = tonumber(fieldOf(fields, 'n') or 0) + (pending and deliveriesOf(pending) or 0)
   local state = kind == 'p' and 'delayed' or held and 'active' or 'waiting'
   local reached = held and redis.call('HGET', progress, 'r' .. at) or fieldOf(fields, 'g') or false
   return { state, deliveries, tonumber(fieldOf(fields, 'f') or 0), reached }
@@ -50,7 +50,7 @@ local entry = sharedEntry(id)
 if not entry then return false end
 local held = pendingAt(stream, group, entry)
 if held then
-  return { held[2] == nobody and 'waiting' or 'active', held[4], 0, redis.call('HGET', progress, entry) }
+  return { held[2] == nobody and 'waiting' or 'active', deliveriesOf(held), 0, redis.call('HGET', progress, entry) }
 end
 if not waits(group, entry) or redis.call('SISMEMBER', base .. 'c:' .. group, entry) == 1 then return false end
 return { 'waiting', 0, 0 }`,

@@ -1,4 +1,4 @@
-import { lanes } from './lanes.ts';
+import { lanes } from './sharing/lanes.ts';
 
 /**
  * Where messages are, by their ids.
@@ -58,6 +58,9 @@ local function own(group, id)
 end
 local function pendingAt(from, group, entry)
   return redis.call('XPENDING', from, group, entry, entry, 1)[1]
+end
+local function deliveriesOf(pending)
+  return pending[4] - (pending[2] == nobody and 1 or 0)
 end
 local function inHands(from, group, entry)
   local held = pendingAt(from, group, entry)

@@ -14,6 +14,7 @@ if not made.err then
   -- Of a group that was deleted under this name
   putBack(ARGV[1])
   redis.call('DEL', base .. 'c:' .. ARGV[1], base .. 'sure:' .. ARGV[1], base .. 'hands:' .. ARGV[1], base .. 'busy:' .. ARGV[1])
+  redis.call('DEL', base .. 'behind:' .. ARGV[1], base .. 'late:' .. ARGV[1])
   move(stream, ARGV[1], '$', added)
 end
 made = redis.pcall('XGROUP', 'CREATE', base .. 'r:' .. ARGV[1], ARGV[1], '0', 'MKSTREAM')

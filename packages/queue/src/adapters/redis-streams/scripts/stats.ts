@@ -1,7 +1,7 @@
 import { type Script, script } from '@ashlar/store/redis-connection';
 import { aside } from './aside.ts';
 import { common } from './common.ts';
-import { lanes } from './lanes.ts';
+import { lanes } from './sharing/lanes.ts';
 
 /**
  * How many there are of each kind, from counts alone. ARGV: group. Returns waiting, delayed, active, dead.
@@ -21,7 +21,8 @@ local function unread()
   local added = read and fieldsOf(redis.call('XINFO', 'STREAM', stream))['entries-added']
   local lag = added and added - read
   if not isAside(group) then lag = groupOf(stream, group).lag end
-  return lag or length - active
+  if not lag then return length - active end
+  return lag + (redis.call('HGET', base .. 'behind:' .. group, 'left') or 0)
 end
 -- Of those that are delayed for all groups, this one does not get what it has canceled
 local function withoutIt()

@@ -1,5 +1,5 @@
 import { type Script, script } from '@ashlar/store/redis-connection';
-import { fetching } from './fetch.ts';
+import { fetching } from '../fetch.ts';
 
 const sharing = `
 local sharing = {}
@@ -14,6 +14,11 @@ local ready, blocked = base .. 'ring:' .. group, base .. 'blocked:' .. group
 local own = #group .. ':' .. group .. ':'
 local function laneKey(lane)
   return base .. 'l:' .. own .. lane
+end
+-- What came while a range was left behind, and is to be behind that
+local late = base .. 'late:' .. group
+local function newsKey(lane)
+  return base .. 'n:' .. own .. lane
 end
 local function laneOf(fields)
   local key = byKey and fieldOf(fields, 'k')
@@ -42,9 +47,16 @@ local function rankOf(name)
   local ms, seq = string.match(name, '(%d+)-(%d+)')
   return string.format('%.0f', ms * 4096 + math.min(tonumber(seq), 4095))
 end
+local hasNews = redis.call('EXISTS', late) == 1
+local function headOf(lane)
+  local head = redis.call('LINDEX', laneKey(lane), 0)
+  if head or not hasNews or redis.call('SREM', late, lane) == 0 then return head end
+  redis.pcall('RENAME', newsKey(lane), laneKey(lane))
+  return redis.call('LINDEX', laneKey(lane), 0)
+end
 -- Puts a lane where it belongs; whether its first message may start
 local function place(lane)
-  local head = redis.call('LINDEX', laneKey(lane), 0)
+  local head = headOf(lane)
   local nextAt = 0
   if head and lane ~= '-' then
     if most > 0 and tonumber(redis.call('HGET', base .. 'busy:' .. group, lane) or 0) >= most then head = false end
@@ -80,22 +92,23 @@ local function isEarlier(a, b)
   if aMs ~= bMs then return tonumber(aMs) < tonumber(bMs) end
   return tonumber(aSeq) < tonumber(bSeq)
 end
--- Whether there may be more
-local function file()
-  local news, filedOf, lanes, more = {}, { [retries] = {}, [stream] = {} }, {}, false
-  local sources = 0
-  for _, from in ipairs({ retries, stream }) do
-    local read = redis.call('XREADGROUP', 'GROUP', group, nobody, 'COUNT', ${fileCount}, 'STREAMS', from, '>')
-    for _, entry in ipairs(read and read[1][2] or {}) do news[#news + 1] = { from, entry } end
-    more = more or read and #read[1][2] == ${fileCount}
-    sources = sources + (read and 1 or 0)
+local function inLane(lane, names, isNew, isBehind)
+  local list = laneKey(lane)
+  if isNew and isBehind then
+    redis.call('SADD', late, lane)
+    hasNews = true
+    list = newsKey(lane)
+  elseif isNew and hasNews and redis.call('SISMEMBER', late, lane) == 1 then
+    list = newsKey(lane)
   end
-  -- Each by itself is in order
-  if sources == 2 then table.sort(news, isEarlier) end
-  for _, each in ipairs(news) do
+  redis.call('RPUSH', list, unpack(names))
+  touched[lane] = true
+end
+local function fileAll(entries, isNew, isBehind)
+  local lanes = {}
+  for _, each in ipairs(entries) do
     local from, entry, fields = each[1], each[2][1], each[2][2]
     if not passed(from, entry) then
-      table.insert(filedOf[from], entry)
       local comesBack = fieldOf(fields, 'n')
       if comesBack then release(group, 'i' .. idOf(fields)) end
       local lane, name = laneOf(fields), nameIn(from, entry)
@@ -107,24 +120,46 @@ local function file()
       end
     end
   end
-  for lane, names in pairs(lanes) do
-    redis.call('RPUSH', laneKey(lane), unpack(names))
-    touched[lane] = true
-  end
-  for from, entries in pairs(filedOf) do
-    if #entries > 0 then
-      local args = { from, group, nobody, 0, unpack(entries) }
-      for _, each in ipairs({ 'RETRYCOUNT', 0, 'JUSTID' }) do args[#args + 1] = each end
-      redis.call('XCLAIM', unpack(args))
+  for lane, names in pairs(lanes) do inLane(lane, names, isNew, isBehind) end
+end
+-- Whether there may be more
+local function file()
+  if paused then return false end
+  local older, news, sources, more, isBehind = {}, {}, 0, false, false
+  local hasRange = redis.call('EXISTS', base .. 'behind:' .. group) == 1
+  for _, from in ipairs({ retries, stream }) do
+    local after, read = hasRange and rangeOf(group, from), nil
+    if not (after and ordered) then
+      read = redis.call('XREADGROUP', 'GROUP', group, nobody, 'COUNT', ${fileCount}, 'STREAMS', from, '>')
+      read = read and read[1][2]
+    end
+    for _, entry in ipairs(read or {}) do news[#news + 1] = { from, entry } end
+    sources = sources + (read and 1 or 0)
+    if read and #read == ${fileCount} then
+      more = true
+      if byKey and not ordered and not after then leaveBehind(group, from, read[#read][1]) end
+    end
+    if after then
+      more, isBehind = true, true
+      local ids = {}
+      for _, entry in ipairs(nextBehind(group, from, ${fileCount} - math.floor(#(read or {}) / 2))) do
+        older[#older + 1] = { from, entry }
+        ids[#ids + 1] = entry[1]
+      end
+      claimUnread(group, from, nobody, ids)
     end
   end
+  -- Each by itself is in order
+  if sources == 2 then table.sort(news, isEarlier) end
+  fileAll(older, false)
+  fileAll(news, true, isBehind)
   return more
 end
-local function fileLost(from, entry)
+local function fileLost(from, entry, count)
   local found = redis.call('XRANGE', from, entry, entry)[1]
   local lane = release(group, nameIn(from, entry)) or found and laneOf(found[2])
   if not found then return redis.call('XACK', from, group, entry) end
-  redis.call('XCLAIM', from, group, nobody, 0, entry, 'JUSTID')
+  redis.call('XCLAIM', from, group, nobody, 0, entry, 'RETRYCOUNT', count + 1, 'JUSTID')
   lineFirst(lane, nameIn(from, entry))
 end
 -- Something else may have taken away what a key waits for
