@@ -37,6 +37,12 @@ export class LaneFloors {
     return this.#current;
   }
 
+  /** The same of these lanes, and null for all others. */
+  of(lanes: ReadonlySet<number>): string {
+    const all = this.#current.slice(1, -1).split(',');
+    return `{${all.map((floor, lane) => (lanes.has(lane) ? floor : 'NULL')).join()}}`;
+  }
+
   /** The lowest of all lanes. */
   get lowest(): bigint {
     const all = this.#current.slice(1, -1).split(',').map(BigInt);

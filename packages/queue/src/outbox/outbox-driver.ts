@@ -18,6 +18,7 @@ import { existence, hashNumber, type TableName } from '../transactions/tables/ta
 import { checkShapes, shapeQuery } from '../transactions/tables/table-shape.ts';
 import { textFault } from '../transactions/texts.ts';
 import { transactionOf } from '../transactions/transaction.ts';
+import type { WrittenRow } from './expected-rows.ts';
 import { Monitor, type OutboxLag } from './monitor.ts';
 import { Quarantine } from './quarantine.ts';
 import { Relay, type RelaySettings } from './relay.ts';
@@ -184,16 +185,17 @@ export class OutboxDriver<K extends Capabilities> implements Driver<K & { readon
     if (tx === undefined) return this.#driver.publish(topic, batch, rest);
     if (this.#closing !== undefined) throw new QueueClosedError(this.kind);
     const { prepare, table, timeoutMs } = this.#settings;
+    let written: readonly WrittenRow[];
     try {
       const fault = batch.map(textFault).find(each => each !== undefined);
       if (fault !== undefined) throw fault;
-      await insert(await transactionOf(tx, timeoutMs), table, topic, batch, { ...rest, prepare });
+      written = await insert(await transactionOf(tx, timeoutMs), table, topic, batch, { ...rest, prepare });
     } catch (error) {
       // Whatever became of the statement, it is undone with the transaction
       return batch.map(() => ({ ok: false, outcome: 'NotExecuted', error: error as Error }));
     }
     this.#hasWritten = true;
-    if (this.#settings.relay) this.#relay.wake(topic);
+    if (this.#settings.relay) this.#relay.wake(topic, written);
     else this.#bell.ring('');
     return batch.map(() => ({ ok: true }));
   }

@@ -1,12 +1,13 @@
 import { Backoff, type Clock, type Random, withDeadline } from '@ashlar/core';
 import type { Driver } from '../driver.ts';
-import { QueueTimeoutError, QueueUnavailableError } from '../errors.ts';
+import { QueueTimeoutError } from '../errors.ts';
 import { forgotten, stateOf } from '../transactions/failures.ts';
 import { type PoolLike, runOne, type Session, transact } from '../transactions/pool.ts';
 import type { TableName } from '../transactions/tables/table-name.ts';
+import { ExpectedRows, type WrittenRow } from './expected-rows.ts';
 import { type FoundFloors, LaneFloors } from './lane-floors.ts';
 import { PausedTopics } from './paused-topics.ts';
-import { keptPlans, RelayStatements, rowsOfLane } from './statements.ts';
+import { checkAllowed, keptPlans, type Lane, RelayStatements, rowsOfLane } from './statements.ts';
 import { type OutboxRow, type RawRow, readRow } from './table.ts';
 import { array, Topics } from './topics.ts';
 import { isPoison, publishInWaves, type Relayed } from './waves.ts';
@@ -58,11 +59,15 @@ export class Relay {
   readonly #paused: PausedTopics;
   readonly #topics = new Topics();
   readonly #floors = new LaneFloors();
+  readonly #expected: ExpectedRows;
+  /** In any lane: some were left, or a look for all has found some. */
+  #mayBeMore = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#statements = new RelayStatements(parts.table, parts.settings.backoff.maxMs);
     this.#prepares = parts.settings.prepare;
+    this.#expected = new ExpectedRows(parts.settings.pollMs);
     this.#paused = new PausedTopics(parts.clock, parts.random);
   }
 
@@ -84,9 +89,11 @@ export class Relay {
    * Looks for rows at once, and often for a while: a transaction that has published will commit soon.
    *
    * @param topic where it has
+   * @param written what it has; without that, in any lane
    */
-  wake(topic?: string): void {
+  wake(topic?: string, written?: readonly WrittenRow[]): void {
     if (topic !== undefined) this.#topics.seen(topic);
+    this.#expected.expect(written, this.#parts.clock.now());
     // With a reason of our own, as making the usual one costs more than the rest of a publish
     if (!this.#wake.signal.aborted) this.#wake.abort('woken');
   }
@@ -107,7 +114,7 @@ export class Relay {
   }
 
   async #run(): Promise<void> {
-    const { random, settings } = this.#parts;
+    const { random, settings, clock } = this.#parts;
     const backoff = new Backoff(again, random);
     let pauseMs = soonMs;
     while (!this.#stop.signal.aborted) {
@@ -119,7 +126,9 @@ export class Relay {
         backoff.reset();
         if (found === 'rows') pauseMs = soonMs;
         else {
-          await this.#sleep(Math.min(pauseMs, this.#paused.leftMs), woken);
+          const isSoon = this.#mayBeMore || this.#expected.isAwaiting(clock.now());
+          const restMs = isSoon ? pauseMs : settings.pollMs;
+          await this.#sleep(Math.min(restMs, this.#paused.leftMs), woken);
           pauseMs = Math.min(settings.pollMs, pauseMs * 2);
         }
       } catch (error) {
@@ -153,6 +162,9 @@ export class Relay {
     await ready();
     const { timeoutMs } = settings;
     const hasMoved = await this.#moveFloors();
+    const looksAtAll = around || hasMoved || this.#mayBeMore || this.error !== undefined;
+    const expected = looksAtAll ? undefined : this.#expected.lanes(this.#parts.clock.now());
+    this.#mayBeMore = true; // Unless it is known better
     // A relay that stands still, process or machine, is dropped by the server after twice the time that publishing may take
     const { claim, read, names } = this.#statements;
     const prepared = this.#prepares ? names : undefined;
@@ -160,22 +172,27 @@ export class Relay {
     return transact(pool, { timeoutMs, idleMs: 2 * timeoutMs + 5_000, more }, async session => {
       const paused = this.#paused.names;
       const isAround = around || hasMoved || this.#topics.isFull;
-      const where = [this.#floors.current, ...this.#topics.parameters(paused, isAround)];
+      const floors = expected === undefined ? this.#floors.current : this.#floors.of(expected);
+      const where = [floors, ...this.#topics.parameters(paused, isAround)];
       const lanes = await session.query<Lane>(claim, where, prepared?.claim);
       checkAllowed(session, lanes);
       this.#databaseError = undefined;
       if (lanes.length === 0 && paused.length === 0) this.#paused.clear();
       const held = lanes.filter(lane => lane.held === 'true').map(({ lane }) => lane);
+      this.#mayBeMore = expected === undefined && lanes.length > 0;
       // As of the beginning: a pause may be over meanwhile, and its rows were not looked at
       if (held.length === 0) return paused.length > 0 ? 'paused' : 'nothing';
       const limit = Math.ceil(rowsOfLane / Math.max(1, this.#topics.known.length - paused.length));
       const readAt = this.#parts.clock.now();
       const rows = await session.query<RawRow>(read, [...where, array(held), String(limit)], prepared?.read);
-      for (const { topic, id } of rows) {
+      for (const { topic, id, name } of rows) {
         this.#topics.seen(topic);
         this.#floors.saw(id);
+        this.#expected.read(name);
       }
-      return this.#relay(session, rows, readAt);
+      if (!(await this.#relay(session, rows, readAt))) this.#mayBeMore = true;
+      const isDone = !this.#mayBeMore && !this.#expected.isAwaiting(this.#parts.clock.now());
+      return rows.length === 0 || isDone ? 'nothing' : 'rows';
     });
   }
 
@@ -190,7 +207,8 @@ export class Relay {
     });
   }
 
-  async #relay(session: Session, raw: readonly RawRow[], readAt: number): Promise<Found> {
+  /** @returns whether none of them is left */
+  async #relay(session: Session, raw: readonly RawRow[], readAt: number): Promise<boolean> {
     const rows: OutboxRow[] = [];
     const finished: Pick<OutboxRow, 'place' | 'id'>[] = [];
     for (const each of raw) {
@@ -215,7 +233,7 @@ export class Relay {
       await session.query(this.#statements.remove, values);
     }
     await this.#settleFailed(session, failed);
-    return raw.length > 0 ? 'rows' : 'nothing';
+    return finished.length === raw.length;
   }
 
   /** @returns the error of a driver that did not answer in time */
@@ -273,18 +291,4 @@ export class Relay {
 
 function errorOf({ published }: Relayed): Error {
   return published.ok ? new Error('no error') : published.error;
-}
-
-/** A lane as a relay claims it. */
-interface Lane {
-  readonly lane: string;
-  readonly held: string;
-  readonly barred: string | null;
-}
-
-/** @throws QueueUnavailableError where rows could be published and never deleted */
-function checkAllowed(session: Session, [first]: readonly Lane[]): void {
-  if (first == null || first.barred === null) return;
-  session.isReadOnly = true; // Another connection may lead to another server
-  throw new QueueUnavailableError(`nothing is relayed: ${first.barred}`, 'NotExecuted');
 }

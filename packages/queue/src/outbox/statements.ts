@@ -1,5 +1,7 @@
+import { QueueUnavailableError } from '../errors.ts';
 import { horizon } from '../transactions/horizon.ts';
 import { lockNumber } from '../transactions/key-locks.ts';
+import type { Session } from '../transactions/pool.ts';
 import { hashNumber, literal, type TableName } from '../transactions/tables/table-name.ts';
 import { laneCount } from './table.ts';
 
@@ -55,18 +57,35 @@ const barred = ({ sql }: TableName) => `CASE
     WHEN NOT (has_table_privilege(to_regclass(${literal(sql)}), 'DELETE') AND has_table_privilege(to_regclass(${literal(sql)}), 'UPDATE'))
       THEN current_user || ' may not delete and update rows of the outbox' END`;
 
+/** A lane as a relay claims it. */
+export interface Lane {
+  readonly lane: string;
+  readonly held: string;
+  readonly barred: string | null;
+}
+
+/** @throws QueueUnavailableError where rows could be published and never deleted */
+export function checkAllowed(session: Session, [first]: readonly Lane[]): void {
+  if (first == null || first.barred === null) return;
+  session.isReadOnly = true; // Another connection may lead to another server
+  throw new QueueUnavailableError(`nothing is relayed: ${first.barred}`, 'NotExecuted');
+}
+
 /**
  * Takes lanes that have rows, until the end of the transaction; `held` is `false` for one that another relay has.
- * Parameters: the floors of all lanes, topics, the low and high ends of the gaps between topics.
+ * Parameters: the floors of all lanes, null for those that are left out, topics, the low and high ends of the gaps between topics.
  */
 const claim = (table: TableName, maxPauseMs: number): string => `WITH busy AS MATERIALIZED (
-    SELECT (number - 1)::smallint AS lane FROM ${lanesFrom} WHERE EXISTS (${firstRows(table, {
-      lane: '(lanes.number - 1)::smallint',
-      floor: 'lanes.floor',
-      where: ready(table, maxPauseMs),
-      columns: '1',
-      limit: '1',
-    })})
+    SELECT (number - 1)::smallint AS lane FROM ${lanesFrom} WHERE lanes.floor IS NOT NULL AND EXISTS (${firstRows(
+      table,
+      {
+        lane: '(lanes.number - 1)::smallint',
+        floor: 'lanes.floor',
+        where: ready(table, maxPauseMs),
+        columns: '1',
+        limit: '1',
+      },
+    )})
     ORDER BY random() LIMIT ${lanesAtOnce}
   ) SELECT lane::text, pg_try_advisory_xact_lock(
     ${lockNumber('relay', `${table.literal} || ' ' || lane::text`)})::text AS held, ${barred(table)} AS barred FROM busy`;

@@ -3,6 +3,7 @@ import { writerLock, writerLocks } from '../transactions/key-locks.ts';
 import { hashNumber, type TableName } from '../transactions/tables/table-name.ts';
 import type { ExpectedTable } from '../transactions/tables/table-shape.ts';
 import type { SqlTransaction } from '../transactions/transaction.ts';
+import type { WrittenRow } from './expected-rows.ts';
 
 /**
  * Rows are spread over lanes: all rows of a key are in one. One relay at a time works on a lane, by a lock; so several
@@ -83,7 +84,7 @@ export async function insert(
   topic: string,
   batch: readonly OutgoingMessage[],
   settings: PublishSettings & { readonly prepare?: boolean },
-): Promise<void> {
+): Promise<readonly WrittenRow[]> {
   const rows = batch.map((message, at) => ({ at, ...fieldsOf(topic, message, settings) }));
   const [first] = rows;
   // Planning the statement for many costs the server more than the insert
@@ -96,6 +97,7 @@ export async function insert(
   } else {
     await tx.query(insertion(table), [JSON.stringify(rows), topic]);
   }
+  return rows;
 }
 
 function fieldsOf(topic: string, message: OutgoingMessage, { allowUnrouted }: PublishSettings) {

@@ -55,6 +55,21 @@ describeWith('postgres', 'what an outbox or inbox could do wrong is found', () =
     return recorder.numbers;
   }
 
+  /** What arrives of a row of another process, of which nothing tells, beside one of this. */
+  async function ofOthers(ofRelay: Break): Promise<number[]> {
+    await using site = new OutboxSite(server.url);
+    const recorder = new Recorder();
+    const driver = site.driver(recorder.driver, { pool: changed(site.pool, ofRelay) });
+    const queue = site.queue(driver);
+    await driver.migrate();
+    await site.sql(`INSERT INTO ${site.table} (lane, topic, name, body, rest)
+      VALUES (0, 'order', 'other', convert_to('{"n":1}', 'UTF8'), '{"headers":{}}')`);
+    // In another lane
+    await site.transaction(tx => queue.publish('order', { n: 2 }, { tx, key: 'a' }));
+    await queue.close();
+    return recorder.numbers.sort();
+  }
+
   /** What arrives of two transactions with one key of which the first would commit last. */
   async function sameKey(ofWriter: Break): Promise<number[]> {
     await using site = new OutboxSite(server.url);
@@ -193,6 +208,7 @@ describeWith('postgres', 'what an outbox or inbox could do wrong is found', () =
 
   describe('in what is right, not', () => {
     it('the order of commits', async () => expect(await interleaved(right)).toEqual([2, 1]));
+    it('what others write', async () => expect(await ofOthers(right)).toEqual([1, 2]));
     it('the order of a key', async () => expect(await sameKey(right)).toEqual([1, 2]));
     it('the death of a relay', async () => expect(await diesWhilePublishing(right)).toEqual([1]));
     it('a relay that stood still', async () => {
@@ -212,6 +228,15 @@ describeWith('postgres', 'what an outbox or inbox could do wrong is found', () =
       return answer;
     };
     expect(await interleaved(broken)).toEqual([2]);
+  });
+
+  it('a relay that looks only where it expects rows loses those of others', async () => {
+    const broken: Break = async ({ values = [], ...rest }, ask) => {
+      const isForAll = rest.text.startsWith('WITH busy') && !values[0]!.includes('NULL');
+      const none = `{${Array.from({ length: 64 }, () => 'NULL').join()}}`;
+      return ask({ ...rest, values: isForAll ? [none, ...values.slice(1)] : values });
+    };
+    expect(await ofOthers(broken)).not.toContain(1);
   });
 
   it('writers that do not lock their key turn its order round', async () => {
