@@ -43,9 +43,9 @@ export class ExpectedRows {
     }
   }
 
-  /** A row was read, of whomever. */
-  read(name: string): void {
-    this.#rows.delete(name);
+  /** A row was read, of whomever; whether it was waited for. */
+  read(name: string): boolean {
+    return this.#rows.delete(name);
   }
 
   /** Whether rows may be there soon. */
@@ -54,11 +54,15 @@ export class ExpectedRows {
     return this.#rows.size > 0 || now < this.#maybeUntil;
   }
 
-  /** Where to look; undefined for everywhere. */
-  lanes(now: number): ReadonlySet<number> | undefined {
+  /**
+   * Where to look; undefined for everywhere.
+   *
+   * @param others where else there are rows; undefined when that is not known
+   */
+  lanes(now: number, others: ReadonlySet<number> | undefined): ReadonlySet<number> | undefined {
     this.#forget(now);
-    if (this.#rows.size === 0 || now < this.#anyUntil) return undefined;
-    return new Set([...this.#rows.values()].map(({ lane }) => lane));
+    if (others === undefined && (this.#rows.size === 0 || now < this.#anyUntil)) return undefined;
+    return new Set([...(others ?? []), ...[...this.#rows.values()].map(({ lane }) => lane)]);
   }
 
   #forget(now: number): void {

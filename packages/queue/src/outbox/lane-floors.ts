@@ -61,25 +61,24 @@ export class LaneFloors {
    *
    * @param restMs milliseconds between looks, at most `floorMs`
    * @param look from these floors on: whether it is to mark, and whether to ask for writers
-   * @returns whether it has looked
+   * @returns the lanes that have rows; undefined when it has not looked, or not at the same table
    */
   async move(
     restMs: number,
     look: (floors: string, marks: boolean, asks: boolean) => Promise<FoundFloors>,
-  ): Promise<boolean> {
+  ): Promise<ReadonlySet<number> | undefined> {
     const now = performance.now();
-    if (now < this.#movedAt + Math.min(floorMs, restMs) && this.#rows < floorRows) return false;
+    if (now < this.#movedAt + Math.min(floorMs, restMs) && this.#rows < floorRows) return undefined;
     this.#movedAt = now;
     this.#rows = 0;
     const isWhole = now >= this.#wholeAt;
     const marks = this.#seen !== this.#marked && this.#horizon.marks();
     try {
-      this.#learn(await look(isWhole ? noFloors : this.#current, marks, this.#horizon.asks));
+      return this.#learn(await look(isWhole ? noFloors : this.#current, marks, this.#horizon.asks));
     } finally {
       const tookMs = performance.now() - now;
       if (isWhole) this.#wholeAt = now + Math.max(wholeMs, tookMs / wholeShare);
     }
-    return true;
   }
 
   forget(): void {
@@ -90,17 +89,17 @@ export class LaneFloors {
     this.#horizon.forget();
   }
 
-  #learn(found: FoundFloors): void {
+  #learn(found: FoundFloors): ReadonlySet<number> | undefined {
     if (this.#origin !== undefined && found.origin !== this.#origin) {
       this.forget();
-      return;
+      return undefined;
     }
     this.#origin = found.origin;
     if (found.mark !== null) this.#marked = this.#seen;
     const safe = this.#horizon.learn(found, this.#seen);
-    const floors = (JSON.parse(found.lowest) as (string | null)[]).map(id => {
-      return id === null || BigInt(id) > safe ? safe : id;
-    });
+    const lowest = JSON.parse(found.lowest) as (string | null)[];
+    const floors = lowest.map(id => (id === null || BigInt(id) > safe ? safe : id));
     this.#current = `{${floors.join()}}`;
+    return new Set([...lowest.keys()].filter(lane => lowest[lane] !== null));
   }
 }

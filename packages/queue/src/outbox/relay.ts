@@ -7,10 +7,17 @@ import type { TableName } from '../transactions/tables/table-name.ts';
 import { ExpectedRows, type WrittenRow } from './expected-rows.ts';
 import { type FoundFloors, LaneFloors } from './lane-floors.ts';
 import { PausedTopics } from './paused-topics.ts';
-import { checkAllowed, keptPlans, type Lane, RelayStatements, rowsOfLane } from './statements.ts';
-import { type OutboxRow, type RawRow, readRow } from './table.ts';
+import {
+  checkAllowed,
+  keptPlans,
+  type Lane,
+  lanesAtOnce,
+  RelayStatements,
+  rowsOfLane,
+} from './statements.ts';
+import { type OutboxRow, type RawRow, readRows } from './table.ts';
 import { array, Topics } from './topics.ts';
-import { isPoison, publishInWaves, type Relayed } from './waves.ts';
+import { errorOf, isPoison, publishInWaves, type Relayed, reasonOf } from './waves.ts';
 
 export interface RelaySettings {
   readonly prepare: boolean;
@@ -35,7 +42,6 @@ interface Parts {
 const again = { firstMs: 100, maxMs: 1_000 };
 /** The first pause after a wake: its transaction may not be committed yet. */
 const soonMs = 4;
-const maxReasonLength = 1_000;
 
 /** What a pass found to do: `paused` when there may be rows of topics that wait. */
 type Found = 'rows' | 'paused' | 'nothing';
@@ -60,7 +66,7 @@ export class Relay {
   readonly #topics = new Topics();
   readonly #floors = new LaneFloors();
   readonly #expected: ExpectedRows;
-  /** In any lane: some were left, or a look for all has found some. */
+  /** In any lane: some were left, or a look for all has found others than those that are waited for. */
   #mayBeMore = false;
 
   constructor(parts: Parts) {
@@ -113,8 +119,12 @@ export class Relay {
     await late;
   }
 
+  get #isAwaiting(): boolean {
+    return this.#mayBeMore || this.#expected.isAwaiting(this.#parts.clock.now());
+  }
+
   async #run(): Promise<void> {
-    const { random, settings, clock } = this.#parts;
+    const { random, settings } = this.#parts;
     const backoff = new Backoff(again, random);
     let pauseMs = soonMs;
     while (!this.#stop.signal.aborted) {
@@ -126,8 +136,7 @@ export class Relay {
         backoff.reset();
         if (found === 'rows') pauseMs = soonMs;
         else {
-          const isSoon = this.#mayBeMore || this.#expected.isAwaiting(clock.now());
-          const restMs = isSoon ? pauseMs : settings.pollMs;
+          const restMs = this.#isAwaiting ? pauseMs : settings.pollMs;
           await this.#sleep(Math.min(restMs, this.#paused.leftMs), woken);
           pauseMs = Math.min(settings.pollMs, pauseMs * 2);
         }
@@ -151,19 +160,19 @@ export class Relay {
   }
 
   async #sleep(ms: number, woken?: AbortSignal): Promise<void> {
-    const stop = this.#stop.signal;
-    const signal = woken === undefined ? stop : AbortSignal.any([woken, stop]);
-    await this.#parts.clock.sleep(ms, signal).catch(() => {});
+    const signals = woken === undefined ? [this.#stop.signal] : [woken, this.#stop.signal];
+    await this.#parts.clock.sleep(ms, AbortSignal.any(signals)).catch(() => {});
   }
 
   /** @param around whether to look for rows of topics that are not known at any rate */
   async #pass(around: boolean): Promise<Found> {
     const { pool, settings, ready } = this.#parts;
-    await ready();
     const { timeoutMs } = settings;
-    const hasMoved = await this.#moveFloors();
-    const looksAtAll = around || hasMoved || this.#mayBeMore || this.error !== undefined;
-    const expected = looksAtAll ? undefined : this.#expected.lanes(this.#parts.clock.now());
+    await ready();
+    const found = await this.#moveFloors();
+    const looksAtAll = around || this.#mayBeMore || this.error !== undefined;
+    const where = looksAtAll ? undefined : this.#expected.lanes(this.#parts.clock.now(), found);
+    if (where?.size === 0) return 'nothing';
     this.#mayBeMore = true; // Unless it is known better
     // A relay that stands still, process or machine, is dropped by the server after twice the time that publishing may take
     const { claim, read, names } = this.#statements;
@@ -171,32 +180,33 @@ export class Relay {
     const more = prepared && keptPlans;
     return transact(pool, { timeoutMs, idleMs: 2 * timeoutMs + 5_000, more }, async session => {
       const paused = this.#paused.names;
-      const isAround = around || hasMoved || this.#topics.isFull;
-      const floors = expected === undefined ? this.#floors.current : this.#floors.of(expected);
-      const where = [floors, ...this.#topics.parameters(paused, isAround)];
-      const lanes = await session.query<Lane>(claim, where, prepared?.claim);
+      const isAround = around || found !== undefined || this.#topics.isFull;
+      const floors = where === undefined ? this.#floors.current : this.#floors.of(where);
+      const given = [floors, ...this.#topics.parameters(paused, isAround)];
+      const lanes = await session.query<Lane>(claim, given, prepared?.claim);
       checkAllowed(session, lanes);
       this.#databaseError = undefined;
       if (lanes.length === 0 && paused.length === 0) this.#paused.clear();
       const held = lanes.filter(lane => lane.held === 'true').map(({ lane }) => lane);
-      this.#mayBeMore = expected === undefined && lanes.length > 0;
+      this.#mayBeMore = (where === undefined || found !== undefined) && lanes.length > 0;
       // As of the beginning: a pause may be over meanwhile, and its rows were not looked at
       if (held.length === 0) return paused.length > 0 ? 'paused' : 'nothing';
       const limit = Math.ceil(rowsOfLane / Math.max(1, this.#topics.known.length - paused.length));
       const readAt = this.#parts.clock.now();
-      const rows = await session.query<RawRow>(read, [...where, array(held), String(limit)], prepared?.read);
-      for (const { topic, id, name } of rows) {
+      const rows = await session.query<RawRow>(read, [...given, array(held), String(limit)], prepared?.read);
+      for (const { topic, id } of rows) {
         this.#topics.seen(topic);
         this.#floors.saw(id);
-        this.#expected.read(name);
       }
+      const unexpected = rows.filter(({ name }) => !this.#expected.read(name));
+      const isAll = !around && held.length === lanes.length && lanes.length < lanesAtOnce;
+      if (isAll && unexpected.length === 0) this.#mayBeMore = false;
       if (!(await this.#relay(session, rows, readAt))) this.#mayBeMore = true;
-      const isDone = !this.#mayBeMore && !this.#expected.isAwaiting(this.#parts.clock.now());
-      return rows.length === 0 || isDone ? 'nothing' : 'rows';
+      return rows.length > 0 && this.#isAwaiting ? 'rows' : 'nothing';
     });
   }
 
-  #moveFloors(): Promise<boolean> {
+  #moveFloors(): Promise<ReadonlySet<number> | undefined> {
     const { pool, settings } = this.#parts;
     return this.#floors.move(settings.pollMs, async (floors, marks, asks) => {
       const values = [floors, ...this.#topics.parameters(), String(marks), String(asks)];
@@ -209,13 +219,8 @@ export class Relay {
 
   /** @returns whether none of them is left */
   async #relay(session: Session, raw: readonly RawRow[], readAt: number): Promise<boolean> {
-    const rows: OutboxRow[] = [];
-    const finished: Pick<OutboxRow, 'place' | 'id'>[] = [];
-    for (const each of raw) {
-      const row = readRow(each);
-      if (row === undefined) finished.push(each);
-      else rows.push(row);
-    }
+    const { rows, over } = readRows(raw);
+    const finished: Pick<OutboxRow, 'place' | 'id'>[] = [...over];
     this.counts.expired += finished.length;
     const failed: Relayed[] = [];
     const unanswered = new Set(rows);
@@ -270,10 +275,9 @@ export class Relay {
     const errors = new Map(passing.map(relayed => [relayed.row.topic, errorOf(relayed)]));
     for (const [topic, error] of errors) this.#paused.failed(topic, error);
     if (poison.length === 0) return;
-    const entries = poison.map(relayed => this.#charged(relayed));
     await session.query(this.#statements.postpone, [
       array(poison.map(({ row }) => row.place)),
-      JSON.stringify(entries),
+      JSON.stringify(poison.map(relayed => this.#charged(relayed))),
     ]);
   }
 
@@ -283,12 +287,12 @@ export class Relay {
     const isDead = failures >= attempts;
     if (isDead) this.counts.quarantined++;
     const pauseMs = new Backoff(backoff, this.#parts.random, failures - 1).nextMs();
-    const { name, message } = errorOf(relayed);
-    const reason = `${name}: ${message}`.slice(0, maxReasonLength).replaceAll('\0', '');
-    return { id: relayed.row.id, charge: 1, reason, pause: Math.round(pauseMs), dead: isDead };
+    return {
+      id: relayed.row.id,
+      charge: 1,
+      reason: reasonOf(relayed),
+      pause: Math.round(pauseMs),
+      dead: isDead,
+    };
   }
-}
-
-function errorOf({ published }: Relayed): Error {
-  return published.ok ? new Error('no error') : published.error;
 }

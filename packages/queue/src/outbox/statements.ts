@@ -6,7 +6,7 @@ import { hashNumber, literal, type TableName } from '../transactions/tables/tabl
 import { laneCount } from './table.ts';
 
 /** How many lanes a relay takes at once, so that others find some too. */
-const lanesAtOnce = 16;
+export const lanesAtOnce = 16;
 /** The most rows of a lane at once, and of bytes of their bodies: a large body comes alone. */
 export const rowsOfLane = 64;
 const bytesOfLane = 1_000_000;

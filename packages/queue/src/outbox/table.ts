@@ -188,8 +188,23 @@ export interface RawRow {
   readonly age: string;
 }
 
+/** Those whose time is over by themselves. */
+export function readRows(raw: readonly RawRow[]): {
+  readonly rows: readonly OutboxRow[];
+  readonly over: readonly RawRow[];
+} {
+  const rows: OutboxRow[] = [];
+  const over: RawRow[] = [];
+  for (const each of raw) {
+    const row = readRow(each);
+    if (row === undefined) over.push(each);
+    else rows.push(row);
+  }
+  return { rows, over };
+}
+
 /** @returns undefined for a message whose time is over */
-export function readRow(row: RawRow): OutboxRow | undefined {
+function readRow(row: RawRow): OutboxRow | undefined {
   const { headers, delayMs, expiresInMs, allowUnrouted, ...rest } = JSON.parse(row.rest) as Rest;
   const age = Number(row.age);
   if (expiresInMs !== undefined && expiresInMs <= age) return undefined;

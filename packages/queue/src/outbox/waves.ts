@@ -7,6 +7,8 @@ export interface Relayed {
   readonly published: Published;
 }
 
+const maxReasonLength = 1_000;
+
 interface Way {
   /** Whether the rows are still this relay's to publish. Asked before each wave. */
   isOpen(): boolean;
@@ -37,6 +39,16 @@ async function publishTopic(
       settled(each);
     }
   }
+}
+
+export function errorOf({ published }: Relayed): Error {
+  return published.ok ? new Error('no error') : published.error;
+}
+
+/** As the database keeps it. */
+export function reasonOf(relayed: Relayed): string {
+  const { name, message } = errorOf(relayed);
+  return `${name}: ${message}`.slice(0, maxReasonLength).replaceAll('\0', '');
 }
 
 /** Whether another attempt would meet the error again: the message is at fault, not the time. */
