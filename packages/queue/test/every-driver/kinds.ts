@@ -5,6 +5,7 @@ import { Site } from '../../faults/site.ts';
 import { away } from './scenarios/away.ts';
 import { crash, keyedKinds } from './scenarios/crash.ts';
 import { gone, mortalKinds } from './scenarios/gone.ts';
+import { rolling } from './scenarios/rolling.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 import { silence } from './scenarios/silence.ts';
 import { slowConsumers } from './scenarios/slow-consumers.ts';
@@ -44,6 +45,7 @@ function scenariosOf(kind: KindName): readonly Scenario[] {
     silence,
     versions,
     slowConsumers,
+    rolling,
     away,
     ...(mortalKinds.includes(kind) ? [gone] : []),
     ...(keyedKinds.includes(kind) ? [crash] : []),
