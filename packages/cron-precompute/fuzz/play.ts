@@ -217,7 +217,8 @@ export class Play {
     await this.#ends('resume', last.best.resume());
     const { window, pollMs } = this.#plan.options;
     const limitMs = window === undefined ? hourMs : 27 * hourMs;
-    const stepMs = Math.max(1_000, pollMs / 2);
+    // Not in step with ticks, or one would be due at each look
+    const stepMs = Math.max(1_000, 0.45 * pollMs);
     const until = this.#clock.now() + limitMs;
     while (!this.#isDone() && this.#clock.now() < until) await this.#advance(stepMs);
     if (!this.#isDone())
