@@ -12,7 +12,7 @@ import { onSubjects, runnerRule, type Skip, skipRule, suite, type TestRunner } f
 import { abilityTests } from './conformance/abilities.ts';
 import { basicTests } from './conformance/basics.ts';
 import { connectionTests } from './conformance/connections.ts';
-import { deadLetterTests, leaseTests, settlingTests } from './conformance/settling.ts';
+import { leaseTests, settlingTests } from './conformance/settling.ts';
 import type { MakeSubject, QueueFeatures, Test } from './conformance/subject.ts';
 import type { Capabilities } from './driver.ts';
 
@@ -67,7 +67,6 @@ export function queueConformance(
     ...basicTests,
     ...settlingTests,
     ...(leases ? leaseTests : {}),
-    ...(capabilities.deadLetters === true ? deadLetterTests : {}),
     ...(features.breaks ? connectionTests : {}),
     ...Object.assign({}, ...abilities.map(([, abilityTests]) => abilityTests)),
   };

@@ -1,4 +1,5 @@
 import type { Capabilities } from '../driver.ts';
+import { deadLetterTests } from './abilities/dead-letters.ts';
 import { deduplicationTests, uniqueIdsTests } from './abilities/deduplication.ts';
 import { fanoutTests } from './abilities/fanout.ts';
 import { jobsTests } from './abilities/jobs.ts';
@@ -9,6 +10,7 @@ import type { Tests } from './subject.ts';
 
 /** The tests of what only some drivers can do. */
 export const abilityTests: { readonly [Ability in keyof Capabilities]?: Tests } = {
+  deadLetters: deadLetterTests,
   delay: delayTests,
   priority: priorityTests,
   fanout: fanoutTests,

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import {
+  drain,
+  group,
+  message,
+  Reader,
+  type Subject,
+  send,
+  type Tests,
+  textOf,
+  times,
+  topic,
+} from '../subject.ts';
+
+/** For drivers that keep dead letters. */
+export const deadLetterTests: Tests = {
+  'a dead letter keeps all that is known, and is not delivered': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    const sent = message('doomed', { headers: { traceparent: 'abc' }, key: 'tenant' });
+    await send(driver, topic, sent);
+    await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+    await (await reader.has(subject, 1))[0]!.nack({ requeueAfterMs: 0 });
+    await (await reader.has(subject, 2))[1]!.nack({ dead: 'Error: no such order' });
+    const letters = await driver.inspect!(topic, group, { limit: 10 });
+    assert.equal(letters.length, 1);
+    const [letter] = letters;
+    assert.equal(textOf(letter!), 'doomed');
+    assert.equal(letter!.id, sent.id);
+    assert.equal(letter!.headers['traceparent'], 'abc');
+    assert.equal(letter!.key, 'tenant');
+    assert.equal(letter!.reason, 'Error: no such order');
+    assert.equal(letter!.deliveries, 2);
+    assert.equal(letter!.failures, 2);
+    await send(driver, topic, message('next'));
+    await (await reader.has(subject, 3))[2]!.ack();
+    assert.equal(reader.texts[2], 'next');
+  },
+  'dead letters come page by page, oldest first': async subject => {
+    const { driver } = subject;
+    await bury(subject, 25);
+    const found: string[] = [];
+    let after: string | undefined;
+    for (;;) {
+      const page = await driver.inspect!(topic, group, { limit: 10, after });
+      found.push(...page.map(textOf));
+      if (page.length < 10) break;
+      after = page.at(-1)!.id;
+    }
+    assert.deepEqual(
+      found,
+      times(25, index => `${index}`),
+    );
+  },
+  'dead letters are sent again with new budgets': async subject => {
+    const { driver } = subject;
+    await bury(subject, 5);
+    const letters = await driver.inspect!(topic, group, { limit: 10 });
+    assert.equal(await driver.redrive!(topic, group, { ids: [letters[1]!.id, 'no such id'] }), 1);
+    await using reader = new Reader(driver, topic, group);
+    const [again] = await reader.has(subject, 1);
+    assert.equal(textOf(again!), '1');
+    assert.equal(again!.deliveries, 1);
+    assert.equal(again!.failures ?? 0, 0);
+    await again!.ack();
+    assert.equal(await driver.redrive!(topic, group, { limit: 2 }), 2);
+    assert.equal(await driver.redrive!(topic, group, {}), 2);
+    assert.equal(await driver.redrive!(topic, group, {}), 0);
+    for (const each of (await reader.has(subject, 5)).slice(1)) await each.ack();
+    assert.deepEqual([...reader.texts].sort(), ['0', '1', '2', '3', '4']);
+  },
+  'purged dead letters are gone': async subject => {
+    const { driver } = subject;
+    await bury(subject, 4);
+    const [first] = await driver.inspect!(topic, group, { limit: 1 });
+    assert.equal(await driver.purge!(topic, group, { ids: [first!.id] }), 1);
+    assert.equal(await driver.purge!(topic, group, {}), 3);
+    assert.deepEqual(await driver.inspect!(topic, group, { limit: 10 }), []);
+    await send(driver, topic, message('alive'));
+    assert.deepEqual(await drain(subject, driver, topic, group, 1), ['alive']);
+  },
+};
+
+async function bury(subject: Subject, count: number): Promise<void> {
+  const { driver } = subject;
+  await driver.declare(topic, group);
+  await using reader = new Reader(driver, topic, group, { prefetch: 1 });
+  for (let index = 0; index < count; index++) {
+    await send(driver, topic, message(`${index}`));
+    await (await reader.has(subject, index + 1))[index]!.nack({ dead: 'for the test' });
+  }
+}
