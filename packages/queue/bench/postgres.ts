@@ -103,7 +103,8 @@ async function pgBoss(url: string): Promise<Subject> {
         return working;
       };
     },
-    close: () => boss.stop({ graceful: false }),
+    // Without grace, its connections end after the call, and not before the server
+    close: () => boss.stop(),
   };
 }
 
