@@ -40,6 +40,8 @@ describe('servers of Redis that do not belong together', () => {
     const all = { a: url(ours, 'primary'), b: url(ours, 'replica0'), c: url(others, 'replica0') };
     const read = async (set: ReplicaSet<Redis>) => {
       await expect.poll(() => stateOf(set, 'c')).toBe('down');
+      // A replica may not have it yet
+      await expect.poll(() => ours.tell('replica0', 'GET', 'whose')).toBe('ours');
       for (let n = 0; n < 10; n++) {
         expect(await set.read(db => db.get('whose'), { consistency: 'eventual' })).toBe('ours');
       }

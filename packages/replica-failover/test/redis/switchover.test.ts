@@ -19,6 +19,7 @@ describe('switchover over Redis, where the set leads', () => {
   beforeAll(async () => {
     database = await startPostgres({ config: { fsync: true, full_page_writes: true } });
     pool = new pg.Pool({ connectionString: database.url });
+    pool.on('error', () => {}); // The end of the server may come before that of its sessions
     await postgresStore({ pool }).migrate();
   });
   afterAll(async () => {

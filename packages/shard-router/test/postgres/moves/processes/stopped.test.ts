@@ -29,6 +29,7 @@ async function place(stops: Settings['stops']) {
   await fill(shards.one, [...lower, ...upper], 3);
   const [one, two] = shards.servers;
   const pool = new pg.Pool({ connectionString: one.url });
+  pool.on('error', () => {}); // The end of the server may come before that of its sessions
   const store = postgresStore({ pool, timeoutMs: 30_000 });
   onTestFinished(async () => {
     await store.close();
