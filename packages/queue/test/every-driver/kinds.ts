@@ -1,7 +1,7 @@
-import { describeWith } from '@workspace/services/vitest';
-import { afterAll, beforeAll, describe, it } from 'vitest';
-import { type KindName, kinds } from '../../faults/kinds.ts';
+import { afterAll, beforeAll, it } from 'vitest';
+import type { KindName } from '../../faults/kinds.ts';
 import { Site } from '../../faults/site.ts';
+import { describeKind } from '../support/describe-kind.ts';
 import { away } from './scenarios/away.ts';
 import { crash, keyedKinds } from './scenarios/crash.ts';
 import { gone, mortalKinds } from './scenarios/gone.ts';
@@ -18,12 +18,7 @@ const timeout = 300_000;
 /** All scenarios on a server of each of these kinds, at once. */
 export function testKinds(names: readonly KindName[]): void {
   for (const kind of names) {
-    const { needs } = kinds[kind];
-    const group =
-      needs === undefined
-        ? describe
-        : (name: string, body: () => void) => describeWith([{ own: needs }], name, body);
-    group(kind, () => {
+    describeKind(kind, kind, () => {
       let server: Site;
       beforeAll(async () => {
         server = await Site.start(kind, longLeaseMs);

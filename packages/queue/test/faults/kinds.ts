@@ -1,20 +1,15 @@
 import { runFault } from '@workspace/faults';
-import { describeWith } from '@workspace/services/vitest';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Fault, report } from '../../faults/fault.ts';
 import { faultsOf } from '../../faults/faults.ts';
-import { type KindName, kinds, shortLeaseMs } from '../../faults/kinds.ts';
+import { type KindName, shortLeaseMs } from '../../faults/kinds.ts';
 import { Site } from '../../faults/site.ts';
+import { describeKind } from '../support/describe-kind.ts';
 
 /** So many faults of each of these kinds, on one server. All of them on all kinds take minutes: npm run faults -w @ashlar/queue */
 export function testFaultsOf(names: readonly KindName[], most: number): void {
   for (const kind of names) {
-    const { needs } = kinds[kind];
-    const group =
-      needs === undefined
-        ? describe
-        : (name: string, body: () => void) => describeWith([{ own: needs }], name, body);
-    group(`faults of ${kind}`, () => {
+    describeKind(kind, `faults of ${kind}`, () => {
       let site: Site;
       beforeAll(async () => {
         site = await Site.start(kind, shortLeaseMs);

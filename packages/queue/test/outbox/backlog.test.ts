@@ -1,7 +1,8 @@
 import { eventually, type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { PoolClientLike, PoolLike } from '../../src/transactions/pool.ts';
+import type { PoolLike } from '../../src/transactions/pool.ts';
+import { intercepted } from '../support/intercepted-pool.ts';
 import { OutboxSite, Recorder, settles, soon } from './site.ts';
 
 /** Longer than a test takes. */
@@ -211,24 +212,12 @@ describeWith({ own: 'postgres' }, 'an outbox with a backlog', () => {
 /** A pool for a relay whose first rows reach it when `until` resolves. */
 function stallingAfterRead(pool: PoolLike, until: () => Promise<void>): PoolLike {
   let isFirst = true;
-  return {
-    connect: async () => {
-      const client = await pool.connect();
-      return new Proxy(client, {
-        get(target, name) {
-          const value: unknown = Reflect.get(target, name, target);
-          if (typeof value !== 'function') return value;
-          if (name !== 'query') return value.bind(target);
-          return async (statement: { text: string; values?: unknown[] }) => {
-            const answer = await (target as PoolClientLike).query(statement);
-            if (isFirst && /AS body/.test(statement.text) && answer.rows.length > 0) {
-              isFirst = false;
-              await until();
-            }
-            return answer;
-          };
-        },
-      });
-    },
-  };
+  return intercepted(pool, async ({ text }, ask) => {
+    const answer = await ask();
+    if (isFirst && /AS body/.test(text) && answer.rows.length > 0) {
+      isFirst = false;
+      await until();
+    }
+    return answer;
+  });
 }

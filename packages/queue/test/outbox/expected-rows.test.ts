@@ -1,7 +1,8 @@
 import { type Postgres, startPostgres } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { PoolClientLike, PoolLike } from '../../src/transactions/pool.ts';
+import type { PoolLike } from '../../src/transactions/pool.ts';
+import { intercepted } from '../support/intercepted-pool.ts';
 import { OutboxSite, Recorder, settles } from './site.ts';
 
 /** Longer than a test takes. */
@@ -9,28 +10,11 @@ const never = 600_000;
 
 /** A pool that tells of how many lanes each look is. */
 function watched(pool: PoolLike, looked: (lanes: number) => void): PoolLike {
-  return {
-    connect: async () => {
-      const client = await pool.connect();
-      return new Proxy(client, {
-        get(target, name) {
-          const value: unknown = Reflect.get(target, name, target);
-          if (typeof value !== 'function') return value;
-          if (name !== 'query') return value.bind(target);
-          return (statement: { text: string; values?: unknown[] }) => {
-            const [floors] = statement.values ?? [];
-            if (statement.text.startsWith('WITH busy'))
-              looked(
-                String(floors)
-                  .split(',')
-                  .filter(floor => !floor.includes('NULL')).length,
-              );
-            return (target as PoolClientLike).query(statement);
-          };
-        },
-      });
-    },
-  };
+  return intercepted(pool, ({ text, values: [floors] = [] }, ask) => {
+    const lanes = String(floors).split(',');
+    if (text.startsWith('WITH busy')) looked(lanes.filter(floor => !floor.includes('NULL')).length);
+    return ask();
+  });
 }
 
 describeWith('postgres', 'a relay that knows what its process has written', () => {

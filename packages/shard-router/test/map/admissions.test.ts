@@ -41,6 +41,24 @@ async function routed(router: ShardRouter<MemoryClient>, shard: string): Promise
   await expect.poll(found).toBe(shard);
 }
 
+/** The backend, which does this as soon as a shard has let the key in. */
+function admitting(backend: MoveBackend, then: () => void, changes: Partial<MoveBackend> = {}): MoveBackend {
+  const admit: NonNullable<MoveBackend['admit']> = async (...args) => {
+    await backend.admit!(...args);
+    then();
+  };
+  return altered(backend, { admit, ...changes });
+}
+
+/** Watches until nothing is left to take back. */
+async function settled(mover: Mover): Promise<void> {
+  const stop = new AbortController();
+  const watch = mover.watch({ signal: stop.signal });
+  await expect.poll(async () => (await mover.map()).layout).not.toHaveProperty('admissions');
+  stop.abort();
+  await watch;
+}
+
 describe('a key that is placed, whose entry does not come into the map', () => {
   it('is refused by its shard again when the store says no', async () => {
     let isRefused = false;
@@ -52,11 +70,8 @@ describe('a key that is placed, whose entry does not come into the map', () => {
           return Promise.reject(new Error('the store is away'));
         },
       }),
-      backend: altered(backend, {
-        admit: async (...args: Parameters<NonNullable<MoveBackend['admit']>>) => {
-          await backend.admit!(...args);
-          isRefused = true;
-        },
+      backend: admitting(backend, () => {
+        isRefused = true;
       }),
     }));
     await expect(placing.begin(place)).rejects.toThrow('the store is away');
@@ -71,23 +86,18 @@ describe('a key that is placed, whose entry does not come into the map', () => {
 
   it('is refused again by a mover that watches, when the process has died', async () => {
     const { placing, write, mover } = await site((_, backend) => ({
-      backend: altered(backend, {
-        admit: async (...args: Parameters<NonNullable<MoveBackend['admit']>>) => {
-          await backend.admit!(...args);
+      backend: admitting(
+        backend,
+        () => {
           throw new Error('dead');
         },
-        retire: () => Promise.reject(new Error('dead')),
-      }),
+        { retire: () => Promise.reject(new Error('dead')) },
+      ),
     }));
     await expect(placing.begin(place)).rejects.toThrow('dead');
     await placing.close();
     await write();
-    const watching = mover();
-    const stop = new AbortController();
-    const watch = watching.watch({ signal: stop.signal });
-    await expect.poll(async () => (await watching.map()).layout).not.toHaveProperty('admissions');
-    stop.abort();
-    await watch;
+    await settled(mover());
     await expect(write()).rejects.toThrow(WrongShardError);
   });
 
@@ -98,11 +108,8 @@ describe('a key that is placed, whose entry does not come into the map', () => {
         set: (...args: Parameters<typeof store.set>) =>
           isDead ? Promise.reject(new Error('dead')) : store.set(...args),
       }),
-      backend: altered(backend, {
-        admit: async (...args: Parameters<NonNullable<MoveBackend['admit']>>) => {
-          await backend.admit!(...args);
-          isDead = true;
-        },
+      backend: admitting(backend, () => {
+        isDead = true;
       }),
     }));
     await expect(placing.begin(place)).rejects.toThrow('dead');
@@ -118,11 +125,7 @@ describe('a key that is placed, whose entry does not come into the map', () => {
       const { table } = put(30, 1);
       await db.execute({ kind: 'delete', table, where: [{ column: 'tenant', op: '=', value: 30n }] });
     });
-    const stop = new AbortController();
-    const watch = other.watch({ signal: stop.signal });
-    await expect.poll(async () => (await other.map()).layout).not.toHaveProperty('admissions');
-    stop.abort();
-    await watch;
+    await settled(other);
     expect(await other.purge(30, 'a')).toBe(1);
     for (const { id } of await other.move(place)) await other.finish(id);
     await one.on(30).write(db => db.execute(put(30, 1, 'again')));
@@ -155,12 +158,7 @@ describe('a key that is placed, whose entry does not come into the map', () => {
     }));
     const refused = expect(placing.begin(place)).rejects.toThrow();
     await standing;
-    const watching = mover();
-    const stop = new AbortController();
-    const watch = watching.watch({ signal: stop.signal });
-    await expect.poll(async () => (await watching.map()).layout).not.toHaveProperty('admissions');
-    stop.abort();
-    await watch;
+    await settled(mover());
     go();
     await refused;
     await placing.close();
