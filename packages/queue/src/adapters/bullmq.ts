@@ -69,7 +69,7 @@ const capabilities: BullmqCapabilities = {
 const driverName = 'the bullmq driver';
 
 /**
- * Messages as jobs of BullMQ, 5.81 or later or 6.3.3 or later: a queue for each group, that of the group `default` with the
+ * Messages as jobs of BullMQ, 5.81.5 or later or 6.3.3 or later: a queue for each group, that of the group `default` with the
  * name of the topic. Jobs of other code are handed out too, and other code may read these: their data is a CloudEvent.
  *
  * @throws InvalidOptionError

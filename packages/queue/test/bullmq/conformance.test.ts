@@ -1,6 +1,7 @@
 import { describeWith } from '@workspace/services/vitest';
 import * as six from 'bullmq';
 import * as five from 'bullmq-5';
+import * as oldestSix from 'bullmq-6-3';
 import { Redis } from 'ioredis';
 import { type BullmqLibrary, bullmq } from '../../src/adapters/bullmq.ts';
 import { queueConformance } from '../../src/conformance.ts';
@@ -13,7 +14,11 @@ const { capabilities } = bullmq({ connection: new Redis({ lazyConnect: true }) }
 describeWith('redis', 'on Redis', () => {
   const site = new RedisSite();
 
-  const libraries: Record<string, BullmqLibrary> = { 'bullmq 6': six, 'bullmq 5': five };
+  const libraries: Record<string, BullmqLibrary> = {
+    'bullmq 6': six,
+    'bullmq 6.3.3': oldestSix,
+    'bullmq 5': five,
+  };
   for (const [name, library] of Object.entries(libraries)) {
     queueConformance(
       sideBySide,

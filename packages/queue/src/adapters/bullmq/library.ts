@@ -99,7 +99,7 @@ export interface BullFlowProducer {
   ): Promise<readonly { readonly job: BullJob }[]>;
 }
 
-/** The module `bullmq`: 5.81 or later, or 6.3.3 or later. */
+/** The module `bullmq`: 5.81.5 or later, or 6.3.3 or later. */
 export interface BullmqLibrary {
   readonly Queue: new (name: string, options: never) => object;
   readonly Worker: new (name: string, processor: never, options: never) => object;
