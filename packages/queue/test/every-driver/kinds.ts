@@ -2,6 +2,7 @@ import { afterAll, beforeAll, it } from 'vitest';
 import type { KindName } from '../../faults/kinds.ts';
 import { Site } from '../../faults/site.ts';
 import { describeKind } from '../support/describe-kind.ts';
+import { allGroups } from './scenarios/all-groups.ts';
 import { away } from './scenarios/away.ts';
 import { crash, keyedKinds } from './scenarios/crash.ts';
 import { gone, mortalKinds } from './scenarios/gone.ts';
@@ -42,6 +43,7 @@ function scenariosOf(kind: KindName): readonly Scenario[] {
     slowConsumers,
     rolling,
     away,
+    allGroups,
     ...(mortalKinds.includes(kind) ? [gone] : []),
     ...(keyedKinds.includes(kind) ? [crash] : []),
   ];

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { encodeFrame } from '../../src/adapters/zeromq/log/frames.ts';
+import { openState } from '../../src/adapters/zeromq/log/logged-driver.ts';
 import { startBroker, zeromq } from '../../src/adapters/zeromq.ts';
 import { QueueUnavailableError, UnsafeBackendError } from '../../src/index.ts';
 
@@ -81,6 +82,43 @@ it('drops what a crash has left of the last write, with holes in it', async () =
   expect(broker.snapshot().tornBytes).toBe(4_096 + 2 * lost.length);
   await using driver = zeromq({ connect: broker.endpoint, durable: true });
   expect(await driver.stats!('work', 'group')).toMatchObject({ waiting: 5 });
+});
+
+it('has a message in all groups or in none, at whatever byte the broker was killed as it wrote', async () => {
+  const groups = ['first', 'second', 'third'];
+  const directory = join(root, 'log');
+  const file = join(directory, '00000001.log');
+  const messages = ['plain', 'of a key'].map((id, n) => ({
+    id,
+    body: Buffer.from('text'),
+    headers: {},
+    ...(n === 1 && { key: 'a key' }),
+  }));
+  let declared: number;
+  {
+    await using broker = await start(directory);
+    await using driver = zeromq({ connect: broker.endpoint, durable: true });
+    for (const group of groups) await driver.declare('work', group);
+    declared = (await stat(file)).size;
+    expect(await driver.publish('work', messages)).toEqual([{ ok: true }, { ok: true }]);
+  }
+  const whole = await readFile(file);
+  const [many, never] = [1_000, 3_600_000];
+  const limits = { maxMessages: many, maxDead: many, maxResults: many, maxIds: many };
+  const options = { leaseMs: never, deduplicationMs: never, ...limits };
+  const log = { directory, fsync: false, compactAtBytes: 2 ** 20, maxWaitingBytes: 2 ** 20 };
+  const counts = new Set<number>();
+  for (let bytes = declared; bytes <= whole.length; bytes++) {
+    await writeFile(file, whole.subarray(0, bytes));
+    const state = await openState(options, log);
+    const waiting = await Promise.all(
+      groups.map(async group => (await state.driver.stats('work', group)).waiting),
+    );
+    await state[Symbol.asyncDispose]();
+    expect(new Set(waiting).size, `${bytes} of ${whole.length} bytes: ${waiting}`).toBe(1);
+    counts.add(waiting[0]!);
+  }
+  expect(counts).toEqual(new Set([0, 1, 2]));
 });
 
 it('refuses a log with records of a later version', async () => {
