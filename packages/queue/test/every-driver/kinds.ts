@@ -6,6 +6,7 @@ import { allGroups } from './scenarios/all-groups.ts';
 import { away } from './scenarios/away.ts';
 import { crash, keyedKinds } from './scenarios/crash.ts';
 import { gone, mortalKinds } from './scenarios/gone.ts';
+import { pushed } from './scenarios/pushed.ts';
 import { rolling } from './scenarios/rolling.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 import { silence } from './scenarios/silence.ts';
@@ -44,6 +45,7 @@ function scenariosOf(kind: KindName): readonly Scenario[] {
     rolling,
     away,
     allGroups,
+    pushed,
     ...(mortalKinds.includes(kind) ? [gone] : []),
     ...(keyedKinds.includes(kind) ? [crash] : []),
   ];
