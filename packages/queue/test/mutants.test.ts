@@ -216,6 +216,26 @@ const mutants: Record<string, readonly [caughtBy: string, broken: Break]> = {
       },
     }),
   ],
+  'counts a dead letter as often as it is named': [
+    'dead letters are sent again with new budgets',
+    driver => ({
+      async redrive(topic, group, selection) {
+        const count = await driver.redrive!(topic, group, selection);
+        return count && (selection.ids?.length ?? count);
+      },
+    }),
+  ],
+  'claims nothing under a limit that it cannot hold in 32 bits': [
+    'limits may be as large as an integer can be',
+    driver => ({
+      consume(topic, group, options) {
+        const { rate, keyRate, keyConcurrency } = options.limits ?? {};
+        const counts = [rate?.count, keyRate?.count, keyConcurrency];
+        if (counts.some(count => count !== undefined && count >= 2 ** 31)) throw new Error('out of range');
+        return driver.consume(topic, group, options);
+      },
+    }),
+  ],
   'forgets ids': [
     'a message arrives as it was published',
     driver => {

@@ -9,7 +9,7 @@ import {
   InvalidPayloadError,
   OnceUnavailableError,
 } from '../errors.ts';
-import { decode, jsonBytes, versionHeader } from '../messages/envelope.ts';
+import { decode, keptBytes, versionHeader } from '../messages/envelope.ts';
 import type { MessageTypes } from '../messages/messages.ts';
 import { type CallLimits, called } from './calling.ts';
 import type { Running } from './context.ts';
@@ -121,7 +121,7 @@ export class Attempts {
   #kept(running: Running, result: unknown): Uint8Array | undefined {
     if (!this.#parts.settings.results || result === undefined) return undefined;
     try {
-      return jsonBytes(running.topic, result);
+      return keptBytes(running.topic, result);
     } catch (error) {
       this.counts.resultsDropped++;
       if (channels.resultDropped.hasSubscribers) {

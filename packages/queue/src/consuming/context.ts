@@ -1,7 +1,7 @@
 import type { FencingToken } from '@ashlar/store';
 import type { Delivery } from '../driver.ts';
 import { UnsupportedError } from '../errors.ts';
-import { jsonBytes } from '../messages/envelope.ts';
+import { keptBytes } from '../messages/envelope.ts';
 
 /** What a handler knows of its message. */
 export interface HandlerContext {
@@ -109,7 +109,7 @@ export class Running implements HandlerContext {
     return async value => {
       if (this.delivery.progress === undefined)
         throw new UnsupportedError('progress', 'present', 'a record of jobs');
-      await this.delivery.progress(jsonBytes(this.topic, value));
+      await this.delivery.progress(keptBytes(this.topic, value));
     };
   }
 

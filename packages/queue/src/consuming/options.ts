@@ -49,7 +49,7 @@ interface AnySubscribeOptions {
   readonly version?: number;
 }
 interface JobOptions {
-  /** Keeps what the handler returns, as JSON, for `queue.find`; what has no JSON form is dropped and reported. Default: false. */
+  /** Keeps what the handler returns, as JSON, for `queue.find`; what has no JSON form, or more than 16 MiB, is dropped and reported. Default: false. */
   readonly results?: boolean;
 }
 interface CrashOptions {

@@ -42,8 +42,22 @@ export function encode(topic: string, payload: unknown): Uint8Array {
   return payload instanceof Uint8Array ? payload : jsonBytes(topic, payload);
 }
 
-/** For results and progress, which are always JSON. @throws InvalidPayloadError for what JSON does not keep as it is */
-export function jsonBytes(topic: string, value: unknown): Uint8Array {
+/** Of a result or a progress: more would hold up a driver's other calls, or be refused again at each attempt to settle. */
+const maxKeptBytes = 2 ** 24;
+
+/**
+ * For results and progress, which are always JSON.
+ *
+ * @throws InvalidPayloadError for what JSON does not keep as it is, or is too large
+ */
+export function keptBytes(topic: string, value: unknown): Uint8Array {
+  const bytes = jsonBytes(topic, value);
+  if (bytes.byteLength <= maxKeptBytes) return bytes;
+  const words = `it has ${bytes.byteLength} bytes of JSON, and ${maxKeptBytes} are kept at most`;
+  throw new InvalidPayloadError(topic, [words]);
+}
+
+function jsonBytes(topic: string, value: unknown): Uint8Array {
   try {
     return bytesOf(jsonOf(value));
   } catch (error) {

@@ -1,6 +1,7 @@
 import { integer, listOf, type RulesFor, readOptions, required } from '@ashlar/core';
 import type { DeadLetter, DeadLetterSelection } from '../dead-letters.ts';
 import type { Driver } from '../driver.ts';
+import { QueueTimeoutError } from '../errors.ts';
 import { decode } from '../messages/envelope.ts';
 import { idText } from '../names.ts';
 import { methodOf } from './method-of.ts';
@@ -16,7 +17,10 @@ const selectionRules = {
   limit: integer(undefined, { min: 1 }),
 } satisfies RulesFor<DeadLetterSelection>;
 
-const pageSize = 100;
+/** How many letters a page has at first, at least and at most. Each after the first begins with the last of the one before. */
+const pageSizes = { first: 10, least: 2, most: 100 };
+/** What the bodies of a page should not exceed, in bytes: an answer has to come in time, and to fit into memory. */
+const pageBytes = 2 ** 23;
 /** How often a walk that others disturb begins again without bringing anything new. */
 const maxAgain = 10;
 
@@ -45,9 +49,17 @@ export class DeadLetterBox implements AsyncIterable<ReadDeadLetter> {
     // Where several messages may have one id, each of them is listed
     const isOne = this.#driver.capabilities.uniqueIds === true;
     let end: readonly DeadLetter[] = []; // The last two of the page before: each page begins with the last of the one before
+    let limit = pageSizes.first;
     for (let again = 0; again <= maxAgain; ) {
       const [previous, last] = end;
-      const letters = await inspect(this.#topic, this.#group, { limit: pageSize, after: previous?.id });
+      let letters: readonly DeadLetter[];
+      try {
+        letters = await inspect(this.#topic, this.#group, { limit, after: previous?.id });
+      } catch (error) {
+        if (!(error instanceof QueueTimeoutError) || limit === pageSizes.least) throw error;
+        limit = Math.max(pageSizes.least, limit >> 2);
+        continue;
+      }
       if (last !== undefined && !isSame(letters[0], last)) {
         // It is gone, or has died again and is the latest: the others are found from the oldest on
         end = [];
@@ -60,8 +72,9 @@ export class DeadLetterBox implements AsyncIterable<ReadDeadLetter> {
         again = 0;
         yield { ...letter, payload: payloadOf(letter) };
       }
-      if (letters.length < pageSize) return;
+      if (letters.length < limit) return;
       end = letters.slice(-2);
+      limit = fitting(letters);
     }
   }
 
@@ -80,6 +93,13 @@ export class DeadLetterBox implements AsyncIterable<ReadDeadLetter> {
   #need<M extends 'inspect' | 'redrive' | 'purge' | 'stats'>(method: M): NonNullable<Driver[M]> {
     return methodOf(this.#driver, method, 'dead letters', `dead.${method}`);
   }
+}
+
+/** How many letters the next page should have, if they are as large as those. */
+function fitting(letters: readonly DeadLetter[]): number {
+  const bytes = letters.reduce((sum, { body }) => sum + body.byteLength, 0);
+  const fits = Math.floor((pageBytes * letters.length) / Math.max(1, bytes));
+  return Math.min(pageSizes.most, Math.max(pageSizes.least, fits));
 }
 
 function isSame(letter: DeadLetter | undefined, { id, diedAtMs }: DeadLetter): boolean {

@@ -1,6 +1,6 @@
 import { backgroundClock, onAbort } from '@ashlar/core';
 import type { AckOptions, ConsumeOptions, Delivery, NackOptions } from '../driver.ts';
-import { DeliveryLostError, GroupGoneError } from '../errors.ts';
+import { DeliveryLostError, GroupGoneError, InvalidPayloadError } from '../errors.ts';
 import type { Answer } from './calls.ts';
 import {
   type ClientMessage,
@@ -12,7 +12,7 @@ import {
 
 interface Way {
   leaseMs(): number;
-  /** Of what a handler returns; more would end the connection, and is not kept. */
+  /** Of a result and a progress; more would end the connection: it is not kept, and refused. */
   readonly maxResultBytes: number;
   send(message: ClientMessage): void;
   settle(message: SettleMessage): Promise<Answer>;
@@ -196,8 +196,13 @@ class RemoteDelivery implements Delivery {
     this.endsAt = sentAt + ms;
   }
 
-  progress(value: Uint8Array): Promise<void> {
-    return this.#settle('progress', undefined, [compact(value)]);
+  async progress(value: Uint8Array): Promise<void> {
+    const { maxResultBytes } = this.#way;
+    if (value.byteLength > maxResultBytes) {
+      const words = `a progress has more than ${maxResultBytes} bytes`;
+      throw new InvalidPayloadError(this.#given.topic, [words]);
+    }
+    await this.#settle('progress', undefined, [compact(value)]);
   }
 
   async #settle(how: Settlement, options: unknown, parts: readonly Uint8Array[] = []): Promise<void> {

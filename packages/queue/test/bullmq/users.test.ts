@@ -144,10 +144,22 @@ describeWith('redis', 'what a user of BullMQ has', () => {
       expect(await bull.getJobCounts('failed')).toEqual({ failed: 2 });
     });
 
-    it(`BullMQ ${version}: their defaults for jobs stay, and any id may be published`, async () => {
+    it(`BullMQ ${version}: their defaults for jobs stay, and any id may be published (taskforcesh/bullmq 4052, taskforcesh/bullmq 2832)`, async () => {
       const { name, bull, driver } = begin({ defaultJobOptions: { attempts: 7, stackTraceLimit: 1 } });
       await driver.declare(name, 'default');
-      const ids = ['wait', '17', 'a:b', '~tilde', '0:1', 'Grüße 世界', 'x'.repeat(256), '%', 'meta', '-5'];
+      const ids = [
+        'wait',
+        '17',
+        'a:b',
+        '~tilde',
+        '0:1',
+        'Grüße 世界',
+        'x'.repeat(256),
+        '%',
+        'meta',
+        '-5',
+        'NaN',
+      ];
       for (const id of ids) await send(driver, name, { ...message(id), id }, { ...message(id), id });
       expect(await bull.getJobCounts('wait')).toEqual({ wait: ids.length });
       expect((await bull.getJobs(['wait']))[0]!.opts).toMatchObject({ attempts: 7, stackTraceLimit: 1 });

@@ -62,3 +62,19 @@ it('hands out more than may wait for a client, as fast as that takes it', async 
   stop.abort();
   await consuming;
 }, 180_000);
+
+it('refuses a progress that the broker would not take, at once, and the message is settled as any other (srand/jolt 90)', async () => {
+  await using broker = await startBroker({ bind: 'tcp://127.0.0.1:*', leaseMs: 60_000 });
+  await using driver = zeromq({ connect: broker.endpoint, timeoutMs: 60_000 });
+  await driver.declare('work', 'group');
+  await driver.publish('work', [message('a')]);
+  const stop = new AbortController();
+  for await (const delivery of driver.consume('work', 'group', { prefetch: 1, signal: stop.signal })) {
+    const progress = delivery.progress!(new Uint8Array(65 * mebi));
+    await expect(progress).rejects.toThrow(InvalidPayloadError);
+    await delivery.progress!(Buffer.from('1'));
+    await delivery.ack();
+    stop.abort();
+  }
+  expect(await driver.stats!('work', 'group')).toMatchObject({ waiting: 0, active: 0 });
+});

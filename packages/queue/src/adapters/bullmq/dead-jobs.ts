@@ -79,7 +79,8 @@ export class DeadJobs {
     { ids, limit = Infinity }: DeadLetterSelection,
     work: (jobId: string) => Promise<boolean>,
   ): Promise<number> {
-    const all = ids?.map(jobIdsOf) ?? (await this.#ids(limit)).map(jobId => [jobId]);
+    const named = ids && [...new Set(ids)].map(jobIdsOf);
+    const all = named ?? (await this.#ids(limit)).map(jobId => [jobId]);
     const done = (jobIds: readonly string[]) =>
       firstOf(
         jobIds,

@@ -33,7 +33,8 @@ const reserved = new Set([
   'waiting-children',
 ]);
 const plain = /^[\w.-]+$/;
-const integer = /^-?\d+$/;
+// BullMQ parses an id and takes it for a number when it reads the same afterwards, as `NaN` does
+const integer = /^(-?\d+|NaN)$/;
 const mark = '~';
 
 /** The id of a message as BullMQ takes it: no `:`, no integer, none of its own names. */

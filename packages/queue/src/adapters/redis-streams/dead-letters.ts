@@ -18,12 +18,14 @@ export async function takeDead(
 ): Promise<number> {
   const take = async (most: number, latest: string, chosen: readonly string[]) => {
     const args = [stream, group, again ? 1 : 0, most, latest, ...chosen];
-    return (await commands.script(takeDeadScript, args)) as [taken: number, seen: number];
+    return (await commands.script(takeDeadScript, args)) as [taken: number, seen: number, found: number];
   };
   let taken = 0;
   if (ids !== undefined) {
-    for (let at = 0; at < ids.length && taken < limit; at += pageSize) {
-      taken += (await take(limit - taken, '', ids.slice(at, at + pageSize)))[0];
+    for (let at = 0; at < ids.length && taken < limit; ) {
+      const [more, seen] = await take(limit - taken, '', ids.slice(at, at + pageSize));
+      taken += more;
+      at += seen;
     }
     return taken;
   }
@@ -31,8 +33,9 @@ export async function takeDead(
   if (latest === null) return 0;
   for (;;) {
     const most = Math.min(pageSize, limit - taken);
-    const [more, seen] = await take(most, latest as string, []);
+    const [more, seen, found] = await take(most, latest as string, []);
     taken += more;
-    if (seen < most || taken >= limit) return taken;
+    const isAll = seen === found && found < most;
+    if (isAll || taken >= limit) return taken;
   }
 }

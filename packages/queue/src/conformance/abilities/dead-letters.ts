@@ -56,7 +56,9 @@ export const deadLetterTests: Tests = {
     const { driver } = subject;
     await bury(subject, 5);
     const letters = await driver.inspect!(topic, group, { limit: 10 });
-    assert.equal(await driver.redrive!(topic, group, { ids: [letters[1]!.id, 'no such id'] }), 1);
+    const { id } = letters[1]!;
+    assert.equal(await driver.redrive!(topic, group, { ids: [] }), 0);
+    assert.equal(await driver.redrive!(topic, group, { ids: [id, 'no such id', id] }), 1);
     await using reader = new Reader(driver, topic, group);
     const [again] = await reader.has(subject, 1);
     assert.equal(textOf(again!), '1');
@@ -73,7 +75,8 @@ export const deadLetterTests: Tests = {
     const { driver } = subject;
     await bury(subject, 4);
     const [first] = await driver.inspect!(topic, group, { limit: 1 });
-    assert.equal(await driver.purge!(topic, group, { ids: [first!.id] }), 1);
+    assert.equal(await driver.purge!(topic, group, { ids: [] }), 0);
+    assert.equal(await driver.purge!(topic, group, { ids: [first!.id, first!.id] }), 1);
     assert.equal(await driver.purge!(topic, group, {}), 3);
     assert.deepEqual(await driver.inspect!(topic, group, { limit: 10 }), []);
     await send(driver, topic, message('alive'));

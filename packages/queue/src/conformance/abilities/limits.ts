@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import type { Delivery, Driver, Limits, OutgoingMessage, Rate } from '../../driver.ts';
-import { group, message, type Subject, send, type Tests, textOf, times, topic, until } from '../subject.ts';
+import {
+  group,
+  message,
+  Reader,
+  type Subject,
+  send,
+  type Tests,
+  textOf,
+  times,
+  topic,
+  until,
+} from '../subject.ts';
 
 export const limitsTests: Tests = {
   'no key has more in hands than its limit': async subject => {
@@ -35,6 +46,21 @@ export const limitsTests: Tests = {
     await until(subject, () => reader.held.some(each => textOf(each) === 'quick'));
     assert(reader.held.length < 11, 'the quick one has waited for the slow ones');
     for (const each of reader.held.splice(0)) await each.ack();
+  },
+  'limits may be as large as an integer can be': async subject => {
+    const { driver } = subject;
+    const count = Number.MAX_SAFE_INTEGER;
+    const rate = { count, perMs: 1_000 };
+    for (const [name, limits] of Object.entries({
+      rate: { rate },
+      keyRate: { keyRate: rate },
+      keyConcurrency: { keyConcurrency: count },
+    })) {
+      await driver.declare(topic, name);
+      await send(driver, topic, ...times(3, n => message(`${n}`, { key: 'a' })));
+      await using reader = new Reader(driver, topic, name, { limits, each: each => each.ack() });
+      await reader.has(subject, 3);
+    }
   },
   'what waits for its rate for longer than a lease was in no hands meanwhile': async subject => {
     const { driver, pass } = subject;

@@ -37,7 +37,8 @@ export class Graveyard {
   }
 
   take({ ids, limit = Infinity }: DeadLetterSelection): DeadLetter[] {
-    const letters = ids?.flatMap(id => this.#letters.get(id) ?? []) ?? [...this.#letters.values()];
+    const named = ids && [...new Set(ids)].flatMap(id => this.#letters.get(id) ?? []);
+    const letters = named ?? [...this.#letters.values()];
     const taken = letters.slice(0, limit);
     for (const { id } of taken) this.#letters.delete(id);
     return taken;

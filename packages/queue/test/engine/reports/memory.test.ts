@@ -142,15 +142,36 @@ it('messages of one key go on when one that waits among them is replaced (avifen
   expect(seen).toEqual(['a', 'b', 'new']);
 });
 
-it('a delay and a time limit may be longer than a timer of Node.js (OptimalBits/bull 244, vercel/workflow 823)', async () => {
+it('a delay, a time limit and the time to close may be longer than a timer of Node.js (OptimalBits/bull 244, vercel/workflow 823, stablemates/workhorse 106)', async () => {
   await using queue = new Queue(memoryDriver(), { messages: messages<Messages>() });
   const seen: string[] = [];
   const days = 86_400_000;
-  await queue.subscribe('work', text => void seen.push(text), { timeoutMs: 30 * days });
+  const subscription = await queue.subscribe('work', text => void seen.push(text), { timeoutMs: 30 * days });
   await queue.publish('work', 'in fifty days', { delayMs: 50 * days, id: 'late' });
   await queue.publish('work', 'now', { expiresInMs: 50 * days });
   await expect.poll(() => seen, { timeout: 20_000 }).toEqual(['now']);
   for (let turns = 0; turns < 100; turns++) await turn();
   expect(seen).toEqual(['now']);
   expect(await queue.find('work', 'late')).toMatchObject({ state: 'delayed' });
+  await subscription.close({ timeoutMs: 0 });
+  for (const timeoutMs of [30 * days, Number.MAX_VALUE]) {
+    let end: () => void = () => {};
+    let aborted: boolean | undefined;
+    const handler = async (_: string, { signal }: { readonly signal: AbortSignal }) => {
+      await new Promise<void>(resolve => {
+        end = resolve;
+        seen.push('begun');
+      });
+      aborted = signal.aborted;
+    };
+    const closing = await queue.subscribe('work', handler);
+    seen.length = 0;
+    await queue.publish('work', 'runs while it closes');
+    await expect.poll(() => seen, { timeout: 20_000 }).toEqual(['begun']);
+    const closed = closing.close({ timeoutMs });
+    for (let turns = 0; turns < 100; turns++) await turn();
+    end();
+    await closed;
+    expect(aborted).toBe(false);
+  }
 });

@@ -8,6 +8,28 @@ import { ack, group, message, read, StreamsSite, soon, textOf, topic } from '../
 describeWith([{ own: 'redis' }], 'reports of settling', () => {
   const site = new StreamsSite();
 
+  it('large dead letters are sent again a few at a time, so that no script holds up the server for long (taskforcesh/bullmq 4608, taskforcesh/bullmq 265)', async () => {
+    const { driver } = site.open({ timeoutMs: 60_000 });
+    await driver.declare(topic, group);
+    const body = Buffer.alloc(3_000_000);
+    const letters = Array.from({ length: 8 }, (_, n) => ({ ...message(`${n}`), body }));
+    for (const letter of letters) await driver.publish(topic, [letter]);
+    const ids = letters.map(({ id }) => id);
+    for (const selection of [{}, { ids }]) {
+      const dying = read(driver, group, delivery => delivery.nack({ dead: 'for the test' }), { prefetch: 1 });
+      await dying.has(letters.length);
+      await soon(async () =>
+        expect(await driver.stats!(topic, group)).toMatchObject({ dead: letters.length }),
+      );
+      await dying.end();
+      await site.admin.config('RESETSTAT');
+      expect(await driver.redrive!(topic, group, selection)).toBe(letters.length);
+      const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(await site.admin.info('commandstats'))!;
+      expect(Number(calls), JSON.stringify(selection)).toBeGreaterThanOrEqual(3);
+      expect(await driver.stats!(topic, group)).toMatchObject({ waiting: letters.length, dead: 0 });
+    }
+  });
+
   for (const how of [{}, { ordered: true }]) {
     it(`all that a dead consumer had comes back, and nothing of it stays ${JSON.stringify(how)} (ThreeDotsLabs/watermill-redisstream 24, cssbruno/GoWDK 197)`, async () => {
       const { driver, prefix } = site.open({ leaseMs: 1_000 });

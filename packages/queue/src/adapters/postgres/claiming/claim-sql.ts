@@ -134,8 +134,8 @@ export function keyedClaim(tables: Tables, of: 'few' | 'all'): string {
     interval: string,
     burst: string,
   ) => `CASE WHEN ${interval}::float8 IS NULL THEN $2::int
-    ELSE greatest(0, floor(1 + (${burst}::float8 - 1000 * coalesce((SELECT greatest(0, extract(epoch FROM b.fullat - ${now}))
-      FROM ${buckets} b WHERE b.grp = $1::int AND b.lane = ${lane}), 0)) / ${interval}::float8))::int END`;
+    ELSE least($2::int, greatest(0, floor(1 + (${burst}::float8 - 1000 * coalesce((SELECT greatest(0, extract(epoch FROM b.fullat - ${now}))
+      FROM ${buckets} b WHERE b.grp = $1::int AND b.lane = ${lane}), 0)) / ${interval}::float8)))::int END`;
   const priorities = series(open(tables, '$14', '$15'));
   const found = readyRows(tables, {
     priorities,
@@ -173,7 +173,7 @@ export function keyedClaim(tables: Tables, of: 'few' | 'all'): string {
       UNION ALL SELECT ${next('lanes.lane')}, n + 1 FROM lanes WHERE lanes.lane IS NOT NULL AND n < ${laneLimit}`;
   return `WITH RECURSIVE ${of === 'few' ? few : ''} lanes AS (${of === 'few' ? lanesOfFew : lanesOfAll}),
     rooms AS MATERIALIZED (SELECT l.lane, l.n, CASE WHEN $7::boolean THEN (CASE WHEN ${busy} = 0 THEN 1 ELSE 0 END) ELSE
-        greatest(0, least($2::int, coalesce($9::int, 2147483647) - ${busy}))::int END AS places
+        greatest(0, least($2::int, coalesce($9::bigint, 2147483647) - ${busy}))::int END AS places
       FROM lanes l WHERE l.lane IS NOT NULL),
     heads AS (
       SELECT c.seq, c.priority, l.lane, l.n FROM rooms l

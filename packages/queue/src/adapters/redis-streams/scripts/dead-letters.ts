@@ -23,9 +23,13 @@ until #ids == 0 or #letters == limit
 return letters`,
 );
 
+/** What one script sends again at most, and one letter more, in bytes: the server does nothing else meanwhile. */
+const againBytes = 2 ** 23;
+
 /**
  * Takes dead letters away. ARGV: group, 1 to send them again, the most, and either the latest death that counts, or '' and
- * the ids. Returns how many it took, and how many it looked at.
+ * the ids. It ends early when those that it sends again have many bytes. Returns how many it took, how many it looked at, and how
+ * many there were to look at.
  */
 export const takeDeadScript: Script = script(
   1,
@@ -35,13 +39,16 @@ local dead, died, retries = base .. 'dead:' .. group, base .. 'died:' .. group, 
 local ids = {}
 for at = 5, #ARGV do ids[#ids + 1] = ARGV[at] end
 if ARGV[4] ~= '' then ids = redis.call('ZRANGEBYSCORE', died, '-inf', ARGV[4], 'LIMIT', 0, ARGV[3]) end
-local taken = 0
+local taken, seen, bytes = 0, 0, 0
 for _, id in ipairs(ids) do
+  if bytes > ${againBytes} then break end
+  seen = seen + 1
   local packed = taken < tonumber(ARGV[3]) and redis.call('HGET', dead, id)
   if packed then
     redis.call('HDEL', dead, id)
     if ARGV[2] == '1' then
       local fields, letter = {}, cmsgpack.unpack(packed)
+      bytes = bytes + #packed
       for at = 1, #letter, 2 do
         local name = letter[at]
         if at == 1 or name == 'k' then
@@ -56,7 +63,7 @@ for _, id in ipairs(ids) do
   if packed ~= false or ARGV[4] ~= '' then redis.call('ZREM', died, id) end
 end
 if ARGV[2] == '1' then ring(group) end
-return { taken, #ids }`,
+return { taken, seen, #ids }`,
 );
 
 /** The latest death. ARGV: group. Returns nothing when there is none. */
