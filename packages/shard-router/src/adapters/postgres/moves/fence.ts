@@ -79,9 +79,18 @@ export async function closeSource(
   }
 }
 
-/** Lets rows be written again at once, without waiting for anybody. The triggers go later, with `dropFence`. */
-export async function open(session: SqlSession, ids: readonly string[], signal: AbortSignal): Promise<void> {
-  await session.run(`UPDATE ${schema}.fence SET opened = attempt WHERE id = ANY ($1)`, [ids], signal);
+/** Lets rows be written again at once, without waiting for anybody. The triggers go later, with `dropFence`. Says whether there is any such fence. */
+export async function open(
+  session: SqlSession,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const found = await session.run(
+    `UPDATE ${schema}.fence SET opened = attempt WHERE id = ANY ($1) RETURNING id`,
+    [ids],
+    signal,
+  );
+  return found.length > 0;
 }
 
 /** Whether the fence stands as it was closed: nobody has dropped or disabled a trigger of it, nor of what keeps tables from being truncated. */

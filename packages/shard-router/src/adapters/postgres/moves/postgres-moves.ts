@@ -179,7 +179,9 @@ export class PostgresMoves implements MoveBackend {
     // Another attempt, and another process, finds them anew
     this.#sequences.delete(move.id);
     await carrySequences(sides, carried ?? (await carriedSequences(sides, signal)), signal);
-    await open(target, [move.id, backOf(move.id)], signal);
+    // What has no such fence is not what was compared: a server that was brought in place of it
+    if (!(await open(target, [move.id, backOf(move.id)], signal)))
+      throw new LostCopyError(move.id, `${move.to} has no rows of it any more`);
   }
 
   async follow(spec: MoveSpec, context: MoveContext): Promise<void> {
@@ -201,7 +203,8 @@ export class PostgresMoves implements MoveBackend {
   }
 
   async abort(spec: MoveSpec, context: MoveContext): Promise<void> {
-    const opened = (source: SqlSession, { id }: MoveSpec, signal: AbortSignal) => open(source, [id], signal);
+    const opened = async (source: SqlSession, { id }: MoveSpec, signal: AbortSignal) =>
+      void (await open(source, [id], signal));
     const { move, source, target, relations, signal } = await this.#workers.end(spec, context, opened);
     await endFollowing(move, source, target, signal);
     if (source !== undefined) await dropFence(source, move, 'none', signal);
