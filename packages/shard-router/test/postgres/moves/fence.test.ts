@@ -1,5 +1,6 @@
-import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { PostgresMoves } from '../../../src/adapters/postgres/moves/postgres-moves.ts';
 import { gidOf, newId } from '../../../src/two-phase/names.ts';
 import { SqlLedger } from '../../../src/two-phase/sql-ledger.ts';
 import { context, fill, lowerHalf, names, type TwoShards, twoShards } from '../shards.ts';
@@ -228,4 +229,51 @@ describe('the fence of a move', () => {
       60_000,
     );
   });
+
+  it('looks nothing up in the catalogs within the pause but its own triggers', async () => {
+    const asked: string[] = [];
+    const client = (at: 0 | 1) => {
+      const made = new pg.Client({ connectionString: shards.servers[at].url });
+      const query = made.query.bind(made) as (text: string, values?: unknown[]) => Promise<pg.QueryResult>;
+      const recorded = (text: string, values?: unknown[]) => {
+        asked.push(text);
+        return query(text, values);
+      };
+      return Object.assign(made, { query: recorded });
+    };
+    const admin = (at: 0 | 1) => ({
+      client: () => client(at),
+      replication: `host=127.0.0.1 port=${shards.servers[at].port} user=postgres dbname=postgres`,
+    });
+    const moves = new PostgresMoves({ one: admin(0), two: admin(1) }, { share: 1 });
+    onTestFinished(() => moves.close());
+    const quick = lowerHalf('quick');
+    await moves.prepare(quick, context());
+    await moves.copy(quick, context());
+    await moves.verify(quick, context());
+    const closing = () => {
+      asked.length = 0;
+    };
+    await moves.fence(quick, { ...context(), closing }, 1_000);
+    expect(asked[0]).toContain('LOCK TABLE');
+    await moves.drain(quick, context());
+    expect(await moves.recheck(quick, context())).toMatchObject({ differences: [] });
+    await moves.turn(quick, context());
+    expect(asked.filter(text => text.includes('pg_depend'))).toEqual([]);
+    const [last, set] = ['pg_sequence_last_value', 'setval'].map(each =>
+      asked.filter(text => text.includes(each)),
+    );
+    expect([last!.length, set!.length]).toEqual([2, 1]);
+    const number = 'SELECT last_value::int AS last FROM purchase_id_seq';
+    const [{ rows: here }, { rows: there }] = await Promise.all([
+      shards.one.query(number),
+      shards.two.query(number),
+    ]);
+    expect(there).toEqual(here);
+    // Whoever did not close the fence looks them up
+    await shards.one.query("SELECT nextval('purchase_id_seq')");
+    await moves.turn(quick, context());
+    expect((await shards.two.query(number)).rows[0].last).toBe(here[0].last + 1);
+    await moves.abort(quick, context());
+  }, 60_000);
 });

@@ -1,9 +1,12 @@
+import { startPostgres } from '@workspace/services';
+import pg from 'pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { PostgresMoves } from '../../../src/adapters/postgres/moves/postgres-moves.ts';
+import { postgresMoves } from '../../../src/adapters/postgres.ts';
 import type { Moving } from '../../../src/map/moving.ts';
 import type { MoveSpec } from '../../../src/moves/move-backend.ts';
 import { altered } from '../../support/altered.ts';
-import { context, counts, fill, lowerHalf, moverOf, names, twoShards } from '../shards.ts';
+import { context, counts, createTables, fill, lowerHalf, moverOf, names, twoShards } from '../shards.ts';
 
 const lower = names(5, 'lower');
 const [upper] = names(1, 'upper');
@@ -114,5 +117,48 @@ describe('a move whose target is gone while the fence is closed', () => {
     expect(await moves.leaks('one', [])).toEqual([]);
     await shards.one.query("UPDATE customer SET name = 'in the end'");
     expect(await counts(shards.one)).toEqual({ customers: 5, purchases: 10 });
+  });
+});
+
+describe('a rollback whose target is lost when only the change of the map is left', () => {
+  it('is undone once an empty server has its name, and the move is finished', async () => {
+    const { shards } = await place();
+    const spare = await startPostgres({ own: true });
+    onTestFinished(() => spare.stop());
+    const there = new pg.Client({ connectionString: spare.url });
+    there.on('error', () => {});
+    await there.connect();
+    onTestFinished(() => there.end());
+    await there.query(createTables);
+    const [one, two] = shards.servers;
+    let isLost = false;
+    const admin = (server: () => { readonly url: string; readonly port: number }) => ({
+      client: () => new pg.Client({ connectionString: server().url }),
+      replication: () => `host=127.0.0.1 port=${server().port} user=postgres dbname=postgres`,
+    });
+    const moves = postgresMoves({
+      shards: { one: admin(() => (isLost ? spare : one)), two: admin(() => two) },
+      copyShare: 1,
+    });
+    onTestFinished(() => moves.close());
+    const turn: typeof moves.turn = async (spec, ...args) => {
+      if (spec.to === 'one' && !isLost) {
+        await one.kill();
+        isLost = true;
+      }
+      return moves.turn(spec, ...args);
+    };
+    const mover = await moverOf(altered(moves, { turn }), { leaseMs: 10_000, pauseMs: 60_000 });
+    const [{ id }] = (await mover.move(request)) as unknown as [{ id: string }];
+    await shards.two.query("UPDATE customer SET name = 'on two'");
+    await expect(mover.rollback(id)).rejects.toThrow();
+    // What was under way at the server that is gone may have failed for that
+    while ((await mover.map()).moves[0]!.step === 'turn') await mover.run(id).done.catch(() => {});
+    expect((await mover.map()).moves).toMatchObject([{ id, step: 'committed', from: 'one', to: 'two' }]);
+    await shards.two.query("UPDATE customer SET name = 'still on two'");
+    await mover.finish(id);
+    expect(await counts(shards.two)).toEqual({ customers: 5, purchases: 10 });
+    expect(await moves.leaks('two', [])).toEqual([]);
+    await expect(there.query(insert, [lower[0]])).rejects.toMatchObject({ code: 'AS409' });
   });
 });

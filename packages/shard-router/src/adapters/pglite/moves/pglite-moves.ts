@@ -35,7 +35,7 @@ import { planOf } from '../../postgres/moves/planning/plan.ts';
 import { slotSizes } from '../../postgres/moves/planning/sizes.ts';
 import { relationsOf } from '../../postgres/moves/relations.ts';
 import { admit, purge, retire } from '../../postgres/moves/retiring.ts';
-import { carrySequences } from '../../postgres/moves/sequences.ts';
+import { carriedSequences, carrySequences } from '../../postgres/moves/sequences.ts';
 import type { SqlSession } from '../../postgres/moves/sessions/sql-session.ts';
 import type { PGliteMovedLike } from '../clients.ts';
 import { bring, broughtOf, copyAll } from './bringing.ts';
@@ -159,7 +159,7 @@ export class PGliteMoves implements MoveBackend {
     const work = await this.#begin(spec, context);
     const { move, target, relations, signal } = work;
     await noteTouched(target, reversed(move), relations, signal);
-    await carrySequences(work, signal);
+    await carrySequences(work, await carriedSequences(work, signal), signal);
     await open(target, [move.id, backOf(move.id)], signal);
   }
 

@@ -52,6 +52,7 @@ export async function closeTarget(session: SqlSession, move: MoveSpec, signal: A
 /**
  * Closes the fence of the source. The lock waits for all who write the tables, or hold rows of them `FOR UPDATE`, and none begins meanwhile.
  *
+ * @param closing called when writes begin to wait
  * @throws FenceBusyError when they take longer than `withinMs`
  */
 export async function closeSource(
@@ -59,13 +60,16 @@ export async function closeSource(
   move: MoveSpec,
   withinMs: number,
   signal: AbortSignal,
+  closing?: () => void,
 ): Promise<void> {
   const tables = Object.keys(move.tables).sort().map(relation);
   try {
     await session.transaction(signal, async () => {
       await session.run(`SET LOCAL statement_timeout = ${Math.max(1, Math.round(withinMs))}`, [], signal);
-      await session.run(`LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`, [], signal);
-      await session.run('SET LOCAL statement_timeout = 0', [], signal);
+      closing?.();
+      // In one message: writes wait from here on
+      const lock = `LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`;
+      await session.run(`${lock}; SET LOCAL statement_timeout = 0`, [], signal);
       await close(session, move, move.id, refusalOf(move), signal);
     });
   } catch (error) {
@@ -75,9 +79,18 @@ export async function closeSource(
   }
 }
 
-/** Lets rows be written again at once, without waiting for anybody. The triggers go later, with `dropFence`. */
-export async function open(session: SqlSession, ids: readonly string[], signal: AbortSignal): Promise<void> {
-  await session.run(`UPDATE ${schema}.fence SET opened = attempt WHERE id = ANY ($1)`, [ids], signal);
+/** Lets rows be written again at once, without waiting for anybody. The triggers go later, with `dropFence`. Says whether there is any such fence. */
+export async function open(
+  session: SqlSession,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const found = await session.run(
+    `UPDATE ${schema}.fence SET opened = attempt WHERE id = ANY ($1) RETURNING id`,
+    [ids],
+    signal,
+  );
+  return found.length > 0;
 }
 
 /** Whether the fence stands as it was closed: nobody has dropped or disabled a trigger of it, nor of what keeps tables from being truncated. */

@@ -42,7 +42,7 @@ import { planOf } from './planning/plan.ts';
 import { faultsOfServer, limitsOfServer } from './planning/server.ts';
 import { slotSizes } from './planning/sizes.ts';
 import { admit, purge, retire } from './retiring.ts';
-import { carrySequences } from './sequences.ts';
+import { type CarriedSequence, carriedSequences, carrySequences } from './sequences.ts';
 import type { SqlSession } from './sessions/sql-session.ts';
 import { type AdministeredShard, Workers } from './sessions/workers.ts';
 
@@ -55,6 +55,8 @@ const stepMs = 5;
 export class PostgresMoves implements MoveBackend {
   readonly #workers: Workers;
   readonly #pace: CopyPace;
+  /** Of the directions that are in their pause: those which `fence` has found for `turn`. */
+  readonly #sequences = new Map<string, readonly CarriedSequence[]>();
 
   constructor(shards: Readonly<Record<string, AdministeredShard>>, pace: CopyPace) {
     this.#workers = new Workers(shards);
@@ -143,8 +145,8 @@ export class PostgresMoves implements MoveBackend {
       throw new MoveBlockedError(move.id, 'rows at the target differ from the source');
     await passOver(target, backOf(move.id), signal);
     await settleDoubts(this.#workers, source, move.router, signal);
-    context.closing?.();
-    await closeSource(source, move, withinMs, signal);
+    this.#sequences.set(move.id, await carriedSequences(sides, signal));
+    await closeSource(source, move, withinMs, signal, context.closing);
   }
 
   async unfence(spec: MoveSpec, context: MoveContext): Promise<void> {
@@ -173,8 +175,13 @@ export class PostgresMoves implements MoveBackend {
     const sides = await this.#workers.begin(spec, context);
     const { move, target, signal } = sides;
     await passOver(target, backOf(move.id), signal);
-    await carrySequences(sides, signal);
-    await open(target, [move.id, backOf(move.id)], signal);
+    const carried = this.#sequences.get(move.id);
+    // Another attempt, and another process, finds them anew
+    this.#sequences.delete(move.id);
+    await carrySequences(sides, carried ?? (await carriedSequences(sides, signal)), signal);
+    // What has no such fence is not what was compared: a server that was brought in place of it
+    if (!(await open(target, [move.id, backOf(move.id)], signal)))
+      throw new LostCopyError(move.id, `${move.to} has no rows of it any more`);
   }
 
   async follow(spec: MoveSpec, context: MoveContext): Promise<void> {
@@ -196,7 +203,8 @@ export class PostgresMoves implements MoveBackend {
   }
 
   async abort(spec: MoveSpec, context: MoveContext): Promise<void> {
-    const opened = (source: SqlSession, { id }: MoveSpec, signal: AbortSignal) => open(source, [id], signal);
+    const opened = async (source: SqlSession, { id }: MoveSpec, signal: AbortSignal) =>
+      void (await open(source, [id], signal));
     const { move, source, target, relations, signal } = await this.#workers.end(spec, context, opened);
     await endFollowing(move, source, target, signal);
     if (source !== undefined) await dropFence(source, move, 'none', signal);
@@ -206,6 +214,7 @@ export class PostgresMoves implements MoveBackend {
       await dropFence(target, move, 'restored', signal);
     }
     await dropFencesOfBack(move, [source, target], signal);
+    this.#sequences.delete(move.id);
     this.#workers.forget(move);
   }
 

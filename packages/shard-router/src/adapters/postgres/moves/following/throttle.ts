@@ -64,7 +64,8 @@ export async function throttle(
   { share, rowsPerSecond = Number.POSITIVE_INFINITY }: CopyPace,
   signal: AbortSignal,
 ): Promise<void> {
-  if (share === 1 && rowsPerSecond === Number.POSITIVE_INFINITY) return;
+  // A process that died before it copied anything may have left its own pace
+  if (share === 1 && rowsPerSecond === Number.POSITIVE_INFINITY) return endThrottle(target, move, signal);
   const step = Math.max(1, Math.min(stepRows, Math.round(rowsPerSecond * stepSeconds)));
   const [found] = await target.run(
     `SELECT to_regprocedure('${schema}.throttle()') IS NOT NULL AS "isThere"`,
