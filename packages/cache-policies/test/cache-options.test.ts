@@ -1,6 +1,8 @@
 import { InvalidOptionError } from '@ashlar/core';
 import { describe, expect, it, vi } from 'vitest';
 import { memoryTier } from '../src/index.ts';
+import * as everyPolicy from '../src/policies/all.ts';
+import { evictionNames } from '../src/slots/bound.ts';
 import { manualCache } from './support/caches.ts';
 import { Cache, InvalidOptionErrorOf } from './support/faces.ts';
 
@@ -17,6 +19,10 @@ describe('options', () => {
       { eviction: 'lru' },
       '`eviction` must be a function, got "lru"; write `eviction: lru`, imported from \'@ashlar/cache-policies\'',
     ],
+    [{ eviction: 'LRU' }, 'write `eviction: lru`, imported'],
+    [{ eviction: 'tiny-lfu' }, 'write `eviction: wTinyLfu`, imported'],
+    [{ eviction: 'two-queue' }, 'write `eviction: twoQueue`, imported'],
+    [{ eviction: 'allkeys-random' }, 'write `eviction: lru`, imported'],
     [
       { onDisconnect: 5, remote: memoryTier() },
       "`onDisconnect` must be 'bypass' or { serveMs }, got 5 (number)",
@@ -114,4 +120,8 @@ describe('what a call is given', () => {
     const { cache } = manualCache<string, string | undefined>();
     await expect(cache.set('a', undefined)).rejects.toThrow('the value of "a" must not be undefined');
   });
+});
+
+it('names every eviction policy of the package where one is written as a text', () => {
+  expect([...evictionNames].sort()).toEqual(Object.keys(everyPolicy).sort());
 });

@@ -1,4 +1,4 @@
-import { InvalidOptionError, isClass, type Random, type Rule, refused } from '@ashlar/core';
+import { InvalidOptionError, isClass, nearest, type Random, type Rule, refused } from '@ashlar/core';
 import type { Key } from '@ashlar/hash-ring';
 import type { Endpoint } from './endpoint.ts';
 
@@ -65,12 +65,34 @@ export type PolicyFactory = <E extends Endpoint>() => Policy<E>;
 
 const expected = 'a policy, as `roundRobin()`';
 
+/** As users know them: the policies themselves are not imported here, so that a bundle has only those it uses. */
+export const policyNames = [
+  'roundRobin',
+  'random',
+  'weightedRoundRobin',
+  'leastRequests',
+  'peakEwma',
+  'prequal',
+  'consistent',
+  'shuffleShard',
+  'zoneAware',
+] as const;
+
+/** For a policy by the name that it has elsewhere: `round-robin`, `LEAST_REQUEST`. */
+function adviceFor(given: string): string {
+  const meant = nearest(given.replace(/[^a-z]/gi, ''), policyNames);
+  const from = "imported from '@ashlar/lb'";
+  return meant === undefined
+    ? `there are ${policyNames.join('(), ')}(), ${from}`
+    : `write \`${meant}()\`, ${from}`;
+}
+
 /** A factory of policies: what `roundRobin()` returns, not `roundRobin` itself. */
 export const policyRule: Rule<PolicyFactory | undefined> = (value, option) => {
   const isFunction = typeof value === 'function' && !isClass(value);
   if (value === undefined || isFunction) return value as PolicyFactory | undefined;
   throw refused(option, expected, value, given => {
-    if (typeof given === 'string') return `write \`${given}()\`, imported from '@ashlar/lb'`;
+    if (typeof given === 'string') return adviceFor(given);
     if (typeof given === 'function') return `write \`() => new ${given.name}()\``;
     return isPolicy(given) ? 'each balancer has a policy of its own: write `() => new Policy()`' : undefined;
   });

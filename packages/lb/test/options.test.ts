@@ -22,7 +22,9 @@ import {
   weightedRoundRobin,
   zoneAware,
 } from '../src/index.ts';
+import { policyNames } from '../src/policy.ts';
 import { bursts, failing, logNormal, poisson, Simulation, uniform } from '../src/simulator.ts';
+import { policies } from './policies.ts';
 import { Feed } from './support/discovery/feed.ts';
 
 /** A call with arguments that its types forbid. */
@@ -54,6 +56,10 @@ const cases: Record<string, [make: () => unknown, option: string, message: strin
     [lb({ endpoint: [] }), 'endpoint', 'did you mean `endpoints`?'],
     [lb({ name: 5 }), 'name', 'a string that is not empty, got 5'],
     [lb({ policy: 'peakEwma' }), 'policy', "write `peakEwma()`, imported from '@ashlar/lb'"],
+    [lb({ policy: 'round-robin' }), 'policy', "write `roundRobin()`, imported from '@ashlar/lb'"],
+    [lb({ policy: 'ROUND_ROBIN' }), 'policy', 'write `roundRobin()`,'],
+    [lb({ policy: 'least-request' }), 'policy', 'write `leastRequests()`,'],
+    [lb({ policy: 'ip hash' }), 'policy', 'there are roundRobin(), random(),'],
     [lb({ policy: null }), 'policy', 'got null'],
     [lb({ policy: roundRobin()() }), 'policy', 'write `() => new Policy()`'],
     [lb({ policy: () => undefined }), 'policy', 'a function that returns one, got undefined'],
@@ -301,4 +307,9 @@ it('keeps a request in flight whose end was refused', () => {
   expect(own.snapshot()).toMatchObject({ inFlight: 1 });
   picked.done({ ok: true });
   expect(own.snapshot()).toMatchObject({ inFlight: 0, endpoints: [{ succeeded: 1 }] });
+});
+
+it('names every policy of the package where one is written as a text', () => {
+  const functions = new Set(policies.map(({ name }) => name.replace(/\(.*/, '')));
+  expect([...policyNames].sort()).toEqual([...functions].sort());
 });

@@ -57,10 +57,8 @@ const rules = {
   random: random(),
 } satisfies RulesFor<QueueOptions<never>>;
 
-const anyDriver = required(
-  objectWith<Driver>(['declare', 'publish', 'consume'], 'write `new Queue(memoryDriver(), { … })`'),
-  'write `new Queue(memoryDriver(), { … })`',
-);
+const driverAdvice = 'write `new Queue(memoryDriver(), { … })`, or `redisStreams({ redis })`';
+const anyDriver = required(objectWith<Driver>(['declare', 'publish', 'consume'], driverAdvice), driverAdvice);
 const anyHandler = required(functionOf<(...args: never[]) => unknown>(), 'the handler');
 
 const given = (options: unknown): EveryPublishOption => {

@@ -75,7 +75,8 @@ export interface ShardRouterOptions<
 const key: Rule<KeyType> = (value, option) => {
   const columns = Array.isArray(value) ? value : [value];
   const known = columns.length > 0 && columns.every(each => (keyColumns as unknown[]).includes(each));
-  if (!known) throw refused(option, `${keyColumns.join(', ')}, or a list of these`, value);
+  if (!known)
+    throw refused(option, `${keyColumns.map(each => `'${each}'`).join(', ')}, or a list of these`, value);
   return value as KeyType;
 };
 
@@ -85,22 +86,31 @@ const powerOfTwo: Rule<number> = (value, option) => {
   return checked;
 };
 
+const shardsAdvice = "write `memoryShards(['one', 'two'])`, or `{ one: await ReplicaSet.connect({ … }) }`";
+const oneShard = required(
+  objectWith<Executor<unknown>>(['read', 'transaction', 'write'], shardsAdvice),
+  shardsAdvice,
+);
 const shards: Rule<Readonly<Record<string, Executor<unknown>>>> = (value, option) => {
   const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
-  if (entries.length === 0) throw refused(option, 'an object of shards by their names', value);
-  const runs = objectWith<Executor<unknown>>(['read', 'transaction', 'write']);
-  for (const [name, shard] of entries) required(runs)(shard, `${option}.${name}`);
+  if (entries.length === 0) throw refused(option, 'an object of shards by their names', value, shardsAdvice);
+  for (const [name, shard] of entries) oneShard(shard, `${option}.${name}`);
   return value as Readonly<Record<string, Executor<unknown>>>;
 };
 
+const storeAdvice = 'write `memoryStore()` or `postgresStore({ pool })`, of @ashlar/store';
+const anyStore = required(
+  objectWith<Store>(['get', 'set', 'delete', 'list', 'watch'], storeAdvice),
+  storeAdvice,
+);
 const store: Rule<Store> = (value, option) => {
-  const checked = required(objectWith<Store>(['get', 'set', 'delete', 'list', 'watch']))(value, option);
+  const checked = anyStore(value, option);
   if (checked.durability !== 'asynchronous') return checked;
   throw refused(
     option,
     'a store that loses nothing',
     value,
-    'one that may forget a change of the map routes writes to two shards',
+    'one that may forget a change of the map routes writes to two shards: write `postgresStore({ pool })`',
   );
 };
 

@@ -170,6 +170,24 @@ describe('ShardRouter', () => {
   });
 });
 
+describe('a router says what to write', () => {
+  const forgetful: object = Object.create(memoryStore(), { durability: { value: 'asynchronous' } });
+
+  it.each([
+    [{ shards: ['postgres://a'] }, 'shards.0', "got \"postgres://a\"; write `memoryShards(['one', 'two'])`"],
+    [{ shards: { a: 'postgres://user:S3CRET@a' } }, 'shards.a', '`{ one: await ReplicaSet.connect({ … }) }`'],
+    [{ shards: undefined }, 'shards', "write `memoryShards(['one', 'two'])`"],
+    [{ store: 'redis://a' }, 'store', 'write `memoryStore()` or `postgresStore({ pool })`'],
+    [{ store: forgetful }, 'store', 'write `postgresStore({ pool })`'],
+    [{ key: 'string' }, 'key', "must be 'int8', 'text', 'uuid'"],
+  ])('in place of %j', async (options, option, words) => {
+    const { open } = await opened();
+    const message = expect.stringMatching(/^(?!.*S3CRET)/);
+    expect(() => open(options as never)).toThrow(expect.objectContaining({ option, message }));
+    expect(() => open(options as never)).toThrow(words);
+  });
+});
+
 describe('ShardIds', () => {
   it('are different in all processes, carry the slot of their key, and rise', async () => {
     const { open, store } = await opened();

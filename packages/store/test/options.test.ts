@@ -330,6 +330,10 @@ function wrongs(): Record<string, Wrong> {
       options => withLease(store, 'name', options, work),
       [...notAnObject('withLease'), [{ ttlMs, key: 'x' }, 'withLease has no option `key`']],
     ],
+    'withLease, without options': [
+      options => withLease(store, 'name', options, undefined as never),
+      [[work, 'withLease takes an object of options, got a function; it takes ttlMs']],
+    ],
     'withLease, work': [
       work => withLease(store, 'name', { ttlMs }, work),
       [

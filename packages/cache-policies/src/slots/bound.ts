@@ -3,6 +3,7 @@ import {
   functionOf,
   InvalidOptionError,
   integer,
+  nearest,
   type Random,
   type Rule,
   type RulesFor,
@@ -20,10 +21,26 @@ const rules = {
   random: functionOf<Random>(),
 } satisfies RulesFor<Bound<never, never>>;
 
+/** As users know them: the policies themselves are not imported here, so that a bundle has only those it uses. */
+export const evictionNames = [
+  'arc',
+  'auto',
+  'clock',
+  'fifo',
+  'lfu',
+  'lirs',
+  'lru',
+  's3fifo',
+  'sieve',
+  'twoQueue',
+  'wTinyLfu',
+] as const;
+
 /** An eviction policy as an option. */
 export const evictionRule: Rule<Eviction | undefined> = functionOf<Eviction>(value => {
-  const name = typeof value === 'string' ? value : 'lru';
-  return `write \`eviction: ${name}\`, imported from '@ashlar/cache-policies'`;
+  const meant =
+    typeof value === 'string' ? nearest(value.replace(/[^a-z0-9]/gi, ''), evictionNames) : undefined;
+  return `write \`eviction: ${meant ?? 'lru'}\`, imported from '@ashlar/cache-policies'`;
 });
 
 /** @throws InvalidOptionError unless it is a bound, with no options but its own and those that have rules in `more`. */

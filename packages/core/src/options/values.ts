@@ -15,7 +15,8 @@ export function describe(value: unknown): string {
 
 /**
  * The name that is fewest edits away, when that is few enough to have been meant: `timout` for `timeout` is. The same
- * name without its unit is always meant: `ttl` for `ttlMs`.
+ * name without its unit is always meant, as `ttl` for `ttlMs`; else one that is its first words, as `health` of
+ * `healthCheck`, or its last ones, as `prefix` of `keyPrefix`.
  */
 export function nearest(typed: string, names: readonly string[]): string | undefined {
   const sameInMs = names.find(name => name.toLowerCase() === `${typed.toLowerCase()}ms`);
@@ -28,7 +29,18 @@ export function nearest(typed: string, names: readonly string[]): string | undef
     fewest = edits;
     best = name;
   }
-  return best;
+  return best ?? longest(names, name => isWords(name, typed));
+}
+
+/** Whether the name is the first or the last words of another, which begin with a capital. */
+function isWords(name: string, typed: string): boolean {
+  if (name === '') return false;
+  const last = name.charAt(0).toUpperCase() + name.slice(1);
+  return (typed.startsWith(name) && /^[A-Z]/.test(typed.slice(name.length))) || typed.endsWith(last);
+}
+
+function longest(names: readonly string[], isMeant: (name: string) => boolean): string | undefined {
+  return names.filter(isMeant).sort((a, b) => b.length - a.length)[0];
 }
 
 /**

@@ -13,6 +13,17 @@ describe('nearest', () => {
   ])('%s: %s', (typed, meant) => {
     expect(nearest(typed, ['timeoutMs', 'idempotent', 'key', 'ttlMs'])).toBe(meant);
   });
+
+  it.each([
+    ['healthCheck', 'health'],
+    ['maxSize', 'max'],
+    ['keyPrefix', 'prefix'],
+    ['cachePrefix', 'prefix'],
+    ['maxmemory', undefined],
+    ['prefixes', 'prefix'],
+  ])('by its words, %s: %s', (typed, meant) => {
+    expect(nearest(typed, ['max', 'health', 'prefix', 'maxWaitMs'])).toBe(meant);
+  });
 });
 
 describe('misspelled', () => {

@@ -56,7 +56,7 @@ export interface JobOptions extends ScheduleOptions {
   readonly clock?: WallClock;
 }
 
-const storeAdvice = 'write `memoryStore()`, imported from @ashlar/store';
+const storeAdvice = 'write `memoryStore()` or `redisStore({ redis })`, of @ashlar/store';
 
 type LimitRules = {
   readonly name: Rule<string>;

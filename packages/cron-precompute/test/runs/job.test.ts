@@ -510,6 +510,12 @@ describe('options', () => {
     expect(make).toThrow(expect.objectContaining({ option }));
   });
 
+  it('says what to write in place of a client', () => {
+    const { clock } = site();
+    const make = () => new Job({ ...good, clock, store: new Map() } as never);
+    expect(make).toThrow('got a Map; write `memoryStore()` or `redisStore({ redis })`, of @ashlar/store');
+  });
+
   it('says when the next ticks are', () => {
     const { store, clock } = site();
     const job = new Job({ ...good, store, clock, schedule: '0 3 * * *', timeZone: 'Europe/Berlin' });

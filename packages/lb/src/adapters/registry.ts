@@ -82,7 +82,7 @@ export function discover<E extends Endpoint = Endpoint>(
   return stoppable(ending => readRegistry<E>({ ...reading, clock, backoff: backoff() }, ending), signal);
 }
 
-const storeAdvice = "write `redisStore({ redis })`, imported from '@ashlar/store'";
+const storeAdvice = "write `redisStore({ redis })`, imported from '@ashlar/store/redis'";
 const storeRule = required(
   objectWith<RegistryStore>(['get', 'set', 'delete', 'list', 'watch'], storeAdvice),
   storeAdvice,

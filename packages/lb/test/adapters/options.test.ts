@@ -150,7 +150,9 @@ describe('arguments', () => {
     const expected = { code: InvalidOptionError.code, option: 'store' };
     expect(thrownBy(() => discover(store as never))).toMatchObject(expected);
     await expect(register(store as never, { id: 'a' })).rejects.toMatchObject(expected);
-    await expect(register(store as never, { id: 'a' })).rejects.toThrow("imported from '@ashlar/store'");
+    await expect(register(store as never, { id: 'a' })).rejects.toThrow(
+      "imported from '@ashlar/store/redis'",
+    );
   });
 
   it('of a registration are checked before anything is written', async () => {

@@ -35,6 +35,13 @@ it('takes messages and a driver that another installed copy of the package has m
   );
 });
 
+it('says what to write in place of an address', () => {
+  const make = () => new Queue('redis://localhost' as never, { messages: messages() });
+  expect(make).toThrow(
+    'got "redis://localhost"; write `new Queue(memoryDriver(), { … })`, or `redisStreams({ redis })`',
+  );
+});
+
 describe('Queue.publish', () => {
   it('publishes a CloudEvent', async () => {
     const driver = memoryDriver();

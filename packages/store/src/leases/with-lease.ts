@@ -27,8 +27,8 @@ export async function withLease<T>(
   options: AcquireOptions,
   work: LeasedWork<T>,
 ): Promise<T> {
-  leasedWork(work, 'work');
   checkNames('withLease', options, acquireRules);
+  leasedWork(work, 'work');
   const lease = await Lease.acquire(store, name, options);
   try {
     const result = await work(lease);

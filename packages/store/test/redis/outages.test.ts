@@ -117,6 +117,9 @@ describeWith('redis', 'a Redis that fails', () => {
     const error = await failure(store.set('key', bytes('2')));
     expect(error).toMatchObject({ code: StoreUnavailableError.code, outcome: 'NotExecuted' });
     expect((error as Error).cause).toMatchObject({ code: 'ECONNREFUSED' });
+    expect((error as Error).message).toContain(
+      `within 1500 ms: connect ECONNREFUSED 127.0.0.1:${server.port}`,
+    );
     await server.restart();
     await eventually(() => store.set('after', bytes('3')), soon);
     await eventually(async () => expect(Object.fromEntries(mirror.state)).toEqual({ after: '3' }), soon);

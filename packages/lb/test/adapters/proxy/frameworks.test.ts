@@ -35,13 +35,19 @@ describe('the proxy', () => {
     const { proxy } = await front(await Replica.all('a'), options);
     const app = fastify();
     onTestFinished(() => app.close());
-    app.removeAllContentTypeParsers();
-    app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    app.all('/shop/*', (request, reply) => {
-      reply.hijack();
-      return proxy(request.raw, reply.raw);
+    app.register(async shop => {
+      shop.removeAllContentTypeParsers();
+      shop.addContentTypeParser('*', (_request, _payload, done) => done(null));
+      shop.all('/shop/*', (request, reply) => {
+        reply.hijack();
+        return proxy(request.raw, reply.raw);
+      });
     });
+    app.post('/orders', async ({ body: order }) => order); // other routes have their bodies
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    const headers = { 'content-type': 'application/json' };
+    const ordered = await fetch(`${url}/orders`, { method: 'POST', headers, body: '{"id":1}' });
+    expect(await ordered.json()).toEqual({ id: 1 });
     const response = await fetch(`${url}/shop/cart?x=1`, post);
     expect(await response.json()).toMatchObject({ id: 'a', url: received, bytes: body.length });
   });

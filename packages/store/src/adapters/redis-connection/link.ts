@@ -19,7 +19,7 @@ import {
 import { type Argument, type Client, isClient } from './client.ts';
 import { Connection } from './connection.ts';
 import type { Identity } from './identity.ts';
-import { failureOf, isFatal, isRefusal, type LinkErrors, replyCode } from './replies.ts';
+import { because, failureOf, isFatal, isRefusal, type LinkErrors, replyCode } from './replies.ts';
 
 export interface LinkOptions {
   /** Milliseconds for a server that accepts a connection and is silent. */
@@ -202,7 +202,7 @@ export class Link {
         },
       };
       const timer = setTimeout(() => {
-        const text = `there was no connection to Redis within ${timeoutMs} ms`;
+        const text = `there was no connection to Redis within ${timeoutMs} ms${because(this.#failure)}`;
         waiter.refuse(this.#errors.unavailable(text, 'NotExecuted', this.#failure));
       }, timeoutMs);
       this.#waiters.add(waiter);

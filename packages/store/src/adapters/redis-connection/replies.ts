@@ -1,4 +1,4 @@
-import { AshlarError, type CallOutcome, withoutCredentials } from '@ashlar/core';
+import { AshlarError, type CallOutcome, withoutCredentials, withoutSecrets } from '@ashlar/core';
 
 /**
  * Makes the errors of the package that uses the connection. `outcome` says whether the command may have been executed;
@@ -57,6 +57,13 @@ export function isFatal(error: unknown): boolean {
 /** Whether reconnecting is in vain until the server or the settings of the client are changed. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof AshlarError || (isReply(error) && !elsewhere.has(replyCode(error)));
+}
+
+/** How a message ends, as logs often have the message alone. Of several addresses, the error of Node has a code and no words. */
+export function because(failure: unknown): string {
+  const { message, code } = Object(withoutCredentials(failure)) as Readonly<Record<string, unknown>>;
+  const words = message || code;
+  return typeof words === 'string' ? `: ${withoutSecrets(words)}` : '';
 }
 
 /** @param outcome what is known when the error does not say it */
