@@ -56,7 +56,7 @@ describeWith([{ own: 'redis' }], 'a backlog of a key on Redis Streams', () => {
       },
       /** The last that was claimed. */
       async ack(): Promise<void> {
-        await run(ackScript.source, group, 'consumer', 1, 1, 1 - last[0], last[1]);
+        await run(ackScript.source, group, 'consumer', 1, 1, 1 - last[0], JSON.stringify([last[1]]));
       },
       left: async () => Number(await site.admin.hget(`${base}behind:${group}`, 'left')),
     };

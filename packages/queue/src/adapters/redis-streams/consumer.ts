@@ -4,7 +4,7 @@ import type { Commands, Link } from '@ashlar/store/redis-connection';
 import { OneByOne, type Source } from '../../consuming/one-by-one.ts';
 import type { ConsumeOptions, Delivery } from '../../driver.ts';
 import { GroupGoneError } from '../../errors.ts';
-import { Held, type Holder } from './held.ts';
+import { Hands, Held, type Holder } from './held.ts';
 import type { TopicKeys } from './keys.ts';
 import { StreamReader } from './reader.ts';
 import { fetchScript, leaveScript, trimScript } from './scripts/fetch.ts';
@@ -44,8 +44,6 @@ const busyMs = 50;
 const askMs = 5_000;
 /** How often a consumer deletes what all groups are done with. */
 const trimMs = 1_000;
-/** How many leases that have ended a consumer remembers. */
-const maxEnded = 1_000;
 
 /** Deliveries of one group, as many at once as there are places. */
 export function consume(parts: ConsumerParts, options: ConsumeOptions): AsyncIterable<Delivery> {
@@ -65,14 +63,12 @@ class Consumer implements Source<Delivery>, Holder {
   readonly #link: Link;
   readonly #reader: StreamReader;
   readonly #unlink: () => void;
-  /** By their references. */
-  readonly #held = new Map<string, Held>();
-  /** The references of those that were handed out, and whose leases have ended: another delivery of them is counted. */
-  readonly #ended = new Set<string>();
+  readonly #hands = new Hands();
   #fetched: readonly Fetched[] = [];
   /** How many of those are handed out. */
   #at = 0;
-  #receivedAt = 0;
+  /** What is asked for, answered or not, and not taken over yet. One at a time, so that what becomes free meanwhile is asked for together. */
+  #asked: Promise<readonly Fetched[]> | undefined;
   /** Called when a place is free; whether all are that become so in this turn. */
   #freed: ((isAll?: boolean) => void) | undefined;
   /** Messages may have been handed out that never arrived, as the connection was lost. */
@@ -97,8 +93,11 @@ class Consumer implements Source<Delivery>, Holder {
     this.#sharing = isKeyed(sharing) ? sharing : undefined;
     const { commands, keys, ...place } = parts;
     const keepsOrder = sharing.ordered === true;
-    const at = { ...place, stream: keys.stream, consumer: this.#name, keepsOrder };
-    this.#settler = new Settler(commands, at, () => this.#freed?.(true));
+    const at = { ...place, stream: keys.stream, consumer: this.#name, keepsOrder, prefetch };
+    this.#settler = new Settler(commands, at, () => {
+      this.#askAhead();
+      this.#freed?.(true);
+    });
     this.#link = parts.open(() => {
       this.#mayHoldMore = true;
       this.#settler.looksAtEach = true; // It may be another server, which knows less
@@ -117,25 +116,42 @@ class Consumer implements Source<Delivery>, Holder {
 
   async more(): Promise<boolean> {
     while (!this.#signal.aborted) {
-      this.#dropLost(performance.now());
-      if (this.#places <= 0 && !this.#isBehind) {
+      this.#hands.dropLost(performance.now());
+      if (this.#asked === undefined && this.#places <= 0 && !this.#isBehind) {
         await this.#untilFree();
-        if (this.#places <= 0) await this.#ask();
+        if (this.#places <= 0) await this.#probe();
         continue;
       }
-      this.#fetched = await this.#next(Math.max(0, this.#places));
+      this.#asked ??= this.#next(Math.max(0, this.#places));
+      this.#fetched = await this.#asked;
+      this.#asked = undefined;
       this.#at = 0;
-      this.#receivedAt = performance.now();
       this.#answered();
+      this.#askAhead();
       if (this.#fetched.length > 0) return true;
     }
     return false;
   }
 
+  /** Asks for more behind the acknowledgements that make room, so that its answer is there when what is in hands has been handled. */
+  #askAhead(): void {
+    if (this.#asked !== undefined || this.#signal.aborted || !this.#isBusy || this.#sharing !== undefined)
+      return;
+    const places = this.#places;
+    if (places <= 0) return;
+    this.#asked = this.#next(places);
+    this.#asked.catch(() => {}); // Who asks for the next one is told
+  }
+
   /** Those whose acknowledgement is sent are free for whatever is asked on the same connection: the server does it after that. */
   get #places(): number {
     const { leaving } = this.#settler;
-    return this.#prefetch - this.#held.size + (this.#isBusy ? leaving : 0);
+    return this.#prefetch - this.#hands.size - this.#toHandOut.length + (this.#isBusy ? leaving : 0);
+  }
+
+  /** What is fetched and not handed out yet. */
+  get #toHandOut(): readonly Fetched[] {
+    return this.#at === 0 ? this.#fetched : this.#fetched.slice(this.#at);
   }
 
   async #next(places: number): Promise<readonly Fetched[]> {
@@ -176,12 +192,14 @@ class Consumer implements Source<Delivery>, Holder {
     const { commands, keys, group, close } = this.#parts;
     this.#unlink();
     close(this.#link);
+    this.#fetched = [];
+    this.#at = 0;
     try {
       // Also what the server has handed out while the connection ended
       this.#mayHoldMore = true;
       const orphans = await this.#look(0);
       await Promise.all(orphans.map(message => this.#settler.nack(message, { charge: false })));
-      if (this.#held.size === 0) await commands.script(leaveScript, [keys.stream, group, this.#name]);
+      if (this.#hands.size === 0) await commands.script(leaveScript, [keys.stream, group, this.#name]);
     } catch {
       // Then others have them when their lease is over
     }
@@ -193,34 +211,15 @@ class Consumer implements Source<Delivery>, Holder {
   }
 
   #hold(message: Fetched): Delivery {
-    const held = new Held(message, this.#settler, this, this.#receivedAt + this.#parts.leaseMs);
-    this.#held.set(message.ref, held);
-    this.#ended.delete(message.ref);
+    const held = new Held(message, this.#settler, this, message.receivedAt + this.#parts.leaseMs);
+    this.#hands.take(held);
     return held;
   }
 
   settled(held: Held, comesAgain: boolean): void {
     if (comesAgain) this.#mustLook = true;
-    this.#drop(held);
-  }
-
-  #drop(held: Held): void {
-    // After its lease has ended, the same entry may be here again
-    if (this.#held.get(held.ref) === held) this.#held.delete(held.ref);
+    this.#hands.drop(held);
     this.#freed?.();
-  }
-
-  /** Those that nobody has settled or extended in time are in other hands, or soon. */
-  #dropLost(now: number): void {
-    for (const held of this.#held.values()) {
-      if (held.endsAt > now) continue;
-      this.#ended.add(held.ref);
-      this.#drop(held);
-    }
-    for (const ref of this.#ended) {
-      if (this.#ended.size <= maxEnded) break;
-      this.#ended.delete(ref);
-    }
   }
 
   #answered(): void {
@@ -228,7 +227,7 @@ class Consumer implements Source<Delivery>, Holder {
     this.#alive?.();
   }
 
-  async #ask(): Promise<void> {
+  async #probe(): Promise<void> {
     if (this.#signal.aborted || performance.now() < this.#answeredAt + askMs) return;
     try {
       await this.#parts.probe();
@@ -260,8 +259,9 @@ class Consumer implements Source<Delivery>, Holder {
     const now = performance.now();
     const searches = now >= this.#searchedAt + leaseMs / searchesPerLease;
     const again = this.#mayHoldMore;
-    const known = again ? [...this.#held.keys(), ...this.#ended] : [];
-    const isEmpty = this.#held.size === 0;
+    const toHandOut = this.#toHandOut;
+    const known = again ? [...this.#hands.known, ...toHandOut.map(({ ref }) => ref)] : [];
+    const isEmpty = this.#hands.size === 0 && toHandOut.length === 0;
     const marks = isEmpty && (this.#settler.looksAtEach || this.#lookedAt === 0);
     const flags = [searches, again, marks].map(Number);
     const sharing = this.#sharing === undefined ? '' : sharingText(this.#sharing);
@@ -269,15 +269,16 @@ class Consumer implements Source<Delivery>, Holder {
     const script = this.#sharing === undefined ? fetchScript : claimScript;
     this.#mustLook = false;
     const reply = await this.#reader.asked(commands.script(script, [...args, ...known], { asBytes: true }));
+    const receivedAt = performance.now();
     const [dueInMs, found] = reply as [number, RawFetched[]];
     this.#lookedAt = now;
     if (searches) this.#searchedAt = now;
     if (again) this.#mayHoldMore = false;
     if (marks) this.#settler.looksAtEach = false;
     this.#isBehind = this.#sharing !== undefined && dueInMs === 0;
-    this.#dueAt = dueInMs < 0 ? Infinity : performance.now() + dueInMs;
+    this.#dueAt = dueInMs < 0 ? Infinity : receivedAt + dueInMs;
     this.#trim();
-    return found.map(([isRetry, count, entry]) => new Fetched(isRetry === 1, count, entry));
+    return found.map(([isRetry, count, entry]) => new Fetched(isRetry === 1, count, entry, receivedAt));
   }
 
   #trim(): void {

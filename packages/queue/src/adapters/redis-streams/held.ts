@@ -9,6 +9,49 @@ export interface Holder {
   settled(held: Held, comesAgain: boolean): void;
 }
 
+/** How many leases that have ended a consumer remembers. */
+const maxEnded = 1_000;
+
+/** What one consumer has handed out and not settled. */
+export class Hands {
+  /** By their references. */
+  readonly #held = new Map<string, Held>();
+  /** The references of those whose leases have ended: another delivery of them is counted. */
+  readonly #ended = new Set<string>();
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** The references of all that the server may still think to be in these hands. */
+  get known(): readonly string[] {
+    return [...this.#held.keys(), ...this.#ended];
+  }
+
+  take(held: Held): void {
+    this.#held.set(held.ref, held);
+    this.#ended.delete(held.ref);
+  }
+
+  drop(held: Held): void {
+    // After its lease has ended, the same entry may be here again
+    if (this.#held.get(held.ref) === held) this.#held.delete(held.ref);
+  }
+
+  /** Drops those that nobody has settled or extended in time: they are in other hands, or soon. */
+  dropLost(now: number): void {
+    for (const held of this.#held.values()) {
+      if (held.endsAt > now) continue;
+      this.#ended.add(held.ref);
+      this.drop(held);
+    }
+    for (const ref of this.#ended) {
+      if (this.#ended.size <= maxEnded) break;
+      this.#ended.delete(ref);
+    }
+  }
+}
+
 /** A message in the hands of one consumer. */
 export class Held implements Delivery {
   readonly #message: Fetched;

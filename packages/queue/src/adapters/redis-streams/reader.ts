@@ -88,11 +88,12 @@ export class StreamReader {
       timeoutMs: ms + timeoutMs,
     });
     const reply = (await this.asked(this.#untilStopped(reading))) as [Buffer, RawEntry[]][] | null;
+    const receivedAt = performance.now();
     const messages: Fetched[] = [];
     for (const [stream, entries] of reply ?? []) {
       // With the key prefix of the client
       const isRetry = !stream.toString().endsWith(keys.stream);
-      for (const entry of entries) messages.push(new Fetched(isRetry, 1, entry));
+      for (const entry of entries) messages.push(new Fetched(isRetry, 1, entry, receivedAt));
     }
     return messages.some(({ expires }) => expires) ? this.#unexpired(messages) : messages;
   }

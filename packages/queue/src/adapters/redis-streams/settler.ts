@@ -22,19 +22,25 @@ interface Place {
   /** Whether a key waits for what has failed of it. */
   readonly keepsOrder: boolean;
   readonly maxResults: number;
+  /** How many deliveries the consumer holds at most. */
+  readonly prefetch: number;
 }
 
 /** The most deliveries that one script settles, so that it does not hold up the server. */
 const batchSize = 200;
+/** The fewest that are worth a script of their own while others of the same turn follow. */
+const leastEarly = 32;
 
 /** Settles the deliveries of one consumer. What is acknowledged or extended in one turn of the event loop goes together. */
 export class Settler {
   readonly #commands: Commands;
   readonly #place: Place;
   readonly #leaves: () => void;
+  /** How many acknowledgements do not wait for others of the same turn: then the server works while the rest is handled. */
+  readonly #early: number;
   /** Whether each delivery is to be looked at: some may have been taken away from this consumer. */
   looksAtEach = false;
-  /** How many acknowledgements are sent and not answered. */
+  /** How many acknowledgements in time are sent and not answered. */
   leaving = 0;
   #acks: Waiting[] = [];
   /** By the milliseconds of which their leases are over already. */
@@ -45,6 +51,8 @@ export class Settler {
     this.#commands = commands;
     this.#place = place;
     this.#leaves = leaves;
+    const half = Math.ceil(place.prefetch / 2);
+    this.#early = half < leastEarly ? Number.POSITIVE_INFINITY : Math.min(batchSize, half);
   }
 
   get leaseMs(): number {
@@ -58,7 +66,9 @@ export class Settler {
   ack(message: Fetched, isSurelyHeld: boolean, answered: (isHeld: boolean) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiting = { message, isSurelyHeld, answered, resolve, reject };
-      if (this.#acks.push(waiting) === 1) setImmediate(() => this.#sendAcks());
+      const waits = this.#acks.push(waiting);
+      if (waits === 1) setImmediate(() => this.#sendAcks());
+      if (waits >= this.#early) this.#sendAcks();
     });
   }
 
@@ -105,13 +115,16 @@ export class Settler {
 
   #sendAcks(): void {
     const all = this.#acks;
+    if (all.length === 0) return;
     this.#acks = [];
     for (let at = 0; at < all.length; at += batchSize) {
       const batch = all.slice(at, at + batchSize);
-      const looks = this.looksAtEach || !batch.every(({ isSurelyHeld }) => isSurelyHeld);
-      this.leaving += batch.length;
+      // One that is acknowledged too late has no place any more
+      const sure = batch.filter(({ isSurelyHeld }) => isSurelyHeld).length;
+      const looks = this.looksAtEach || sure < batch.length;
+      this.leaving += sure;
       void this.#send(ackScript, looks ? 1 : 0, batch, () => {
-        this.leaving -= batch.length;
+        this.leaving -= sure;
       });
     }
     this.#leaves();
@@ -138,7 +151,7 @@ export class Settler {
     const ofStream = batch.filter(({ message }) => !message.isRetry);
     const sorted = ofStream.length === batch.length ? batch : [...ofStream, ...batch.filter(isRetry)];
     const counts = sorted.map(({ message }) => message.count).join();
-    const entries = sorted.map(({ message }) => message.entry).join(' ');
+    const entries = JSON.stringify(sorted.map(({ message }) => message.entry));
     const args = [stream, group, consumer, more, counts, ofStream.length, entries];
     try {
       const results = (await this.#commands.script(script, args).finally(arrived)) as 1 | readonly number[];

@@ -15,6 +15,8 @@ export class Fetched {
   readonly entry: string;
   /** How often Redis has delivered this entry. */
   readonly count: number;
+  /** When it arrived, by the clock of this process. */
+  readonly receivedAt: number;
   body: Uint8Array = nothing;
   key: string | undefined;
   /** Deliveries and failures before this entry was made. */
@@ -28,9 +30,10 @@ export class Fetched {
   #headersEnd = lengthSize;
   #headers: Readonly<Record<string, string>> | undefined;
 
-  constructor(isRetry: boolean, count: number, [entry, fields]: RawEntry) {
+  constructor(isRetry: boolean, count: number, [entry, fields]: RawEntry, receivedAt: number) {
     this.isRetry = isRetry;
     this.count = count;
+    this.receivedAt = receivedAt;
     this.entry = entry.toString('latin1');
     const [name, content] = fields;
     const isOurs = name?.[0] === colon;

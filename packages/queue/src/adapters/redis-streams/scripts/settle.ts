@@ -33,10 +33,9 @@ local function sorted(group, consumer, ids, ofStream, counts)
 end
 `;
 
-/** One argument for all entries: each by itself costs who sends it. */
+/** One argument for all entries: each by itself costs who sends it, and to find them in a text costs twice what decoding does. */
 const entriesOf = `
-local ids = {}
-for id in string.gmatch(ARGV[6], '%S+') do ids[#ids + 1] = id end
+local ids = cjson.decode(ARGV[6])
 `;
 
 /** Most have nothing to be looked after: before all else, as each function that is defined costs a tenth of a message. */
@@ -53,7 +52,7 @@ end
 
 /**
  * Acknowledges at most 1 000 deliveries. ARGV: group, consumer, 1 to look at each, their counts with commas, how many are not from the retries,
- * the entries of those and then of the others, with spaces between. Returns 1 when all were in these hands, else of each 1, or 0 when
+ * the entries of those and then of the others as JSON. Returns 1 when all were in these hands, else of each 1, or 0 when
  * it is in others.
  */
 export const ackScript: Script = script(
