@@ -276,4 +276,27 @@ describe('the fence of a move', () => {
     expect((await shards.two.query(number)).rows[0].last).toBe(here[0].last + 1);
     await moves.abort(quick, context());
   }, 60_000);
+
+  it('ends at one table while somebody who writes another of them goes on to it', async () => {
+    const moves = shards.moves();
+    const undone = lowerHalf('undone');
+    await moves.prepare(undone, context());
+    await moves.copy(undone, context());
+    await moves.verify(undone, context());
+    await moves.fence(undone, context(), 1_000);
+    const triggersOf = async (table: string) => {
+      const text = 'SELECT tgname FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname LIKE $2';
+      return (await shards.one.query(text, [table, '%undone%'])).rowCount!;
+    };
+    const before = await triggersOf('customer');
+    const writer = await shards.connect('one');
+    await writer.query('BEGIN');
+    await writer.query(`UPDATE purchase SET total = total + 1 WHERE customer = '${others[0]}'`);
+    const aborting = moves.abort(undone, context());
+    await expect.poll(() => triggersOf('customer'), { timeout: 20_000 }).toBeLessThan(before);
+    await writer.query(`UPDATE customer SET name = 'another' WHERE id = '${others[0]}'`);
+    await writer.query('COMMIT');
+    await aborting;
+    expect([await triggersOf('customer'), await triggersOf('purchase')]).toEqual([0, 0]);
+  }, 60_000);
 });

@@ -141,15 +141,10 @@ export async function dropFence(
   const away =
     row === undefined || staysAway === 'none' ? [] : staysAway === 'all' ? row.slices : row.restored;
   if (away.length > 0) await unhurried(session, signal, () => closeGone(session, move, away, signal));
-  // In a transaction of its own: a lock that is taken weak and then strong is a deadlock with whoever reads in between and then writes
-  await unhurried(session, signal, async () => {
-    await session.run(`DELETE FROM ${schema}.fence WHERE id = $1`, [move.id], signal);
-    await dropTriggers(
-      session,
-      [...rowTriggers.map(each => each.suffix), truncate].map(each => triggerName(move.id, each)),
-      signal,
-    );
-  });
+  const names = [...rowTriggers.map(each => each.suffix), truncate].map(each => triggerName(move.id, each));
+  await dropTriggers(session, names, signal);
+  // At the end: who dies before that drops the rest when it goes on
+  await session.run(`DELETE FROM ${schema}.fence WHERE id = $1`, [move.id], signal);
 }
 
 function refusalOf(move: MoveSpec): Refusal {

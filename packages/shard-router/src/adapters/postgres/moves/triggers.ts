@@ -1,6 +1,7 @@
 import type { MoveSpec } from '../../../moves/move-backend.ts';
 import { literal, relation, schema } from './names.ts';
 import type { SqlSession } from './sessions/sql-session.ts';
+import { unhurried } from './sessions/unhurried.ts';
 
 /** What the fence refuses with; the router takes it for WrongShardError. */
 const wrongShard = 'AS409';
@@ -92,16 +93,23 @@ export async function fenceTables(
   await session.run(triggers.join(';\n'), [], signal);
 }
 
-/** Drops triggers of these names, wherever they are; those of partitions go with those of their table. */
+/**
+ * Drops triggers of these names, wherever they are; those of partitions go with those of their table. Each table in a transaction of its
+ * own: who holds a lock on one and waits for another would be a deadlock with whoever writes them in the other order.
+ */
 export async function dropTriggers(
   session: SqlSession,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const found = await session.run<{ name: string; at: string }>(
-    'SELECT tgname AS name, tgrelid::regclass::text AS at FROM pg_trigger WHERE tgname = ANY ($1) AND tgparentid = 0 ORDER BY tgrelid::regclass::text',
+  const found = await session.run<{ at: string; names: string[] }>(
+    `SELECT tgrelid::regclass::text AS at, array_agg(tgname::text) AS names FROM pg_trigger
+     WHERE tgname = ANY ($1) AND tgparentid = 0 GROUP BY tgrelid ORDER BY 1`,
     [names],
     signal,
   );
-  for (const { name, at } of found) await session.run(`DROP TRIGGER IF EXISTS ${name} ON ${at}`, [], signal);
+  for (const { at, names } of found) {
+    const drops = names.map(name => `DROP TRIGGER IF EXISTS ${name} ON ${at}`).join('; ');
+    await unhurried(session, signal, () => session.run(drops, [], signal));
+  }
 }

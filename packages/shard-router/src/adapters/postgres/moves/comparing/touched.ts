@@ -143,8 +143,8 @@ export async function isNoting(source: SqlSession, move: MoveSpec, signal: Abort
 
 /** Notes no more, and drops what did. */
 export async function endTouched(source: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
+  await dropTriggers(source, triggerNames(move), signal);
   await unhurried(source, signal, async () => {
-    await dropTriggers(source, triggerNames(move), signal);
     for (const at of Object.keys(move.tables).keys()) {
       await source.run(`DROP FUNCTION IF EXISTS ${functionName(move, at)}()`, [], signal);
     }
