@@ -28,9 +28,10 @@ import {
   denyTruncate,
   dropFence,
   open,
+  openTarget,
   stands,
 } from '../../postgres/moves/fence.ts';
-import { backOf, directed, inSlices, relation, reversed } from '../../postgres/moves/names.ts';
+import { directed, inSlices, relation, reversed } from '../../postgres/moves/names.ts';
 import { planOf } from '../../postgres/moves/planning/plan.ts';
 import { slotSizes } from '../../postgres/moves/planning/sizes.ts';
 import { relationsOf } from '../../postgres/moves/relations.ts';
@@ -160,7 +161,7 @@ export class PGliteMoves implements MoveBackend {
     const { move, target, relations, signal } = work;
     await noteTouched(target, reversed(move), relations, signal);
     await carrySequences(work, await carriedSequences(work, signal), signal);
-    await open(target, [move.id, backOf(move.id)], signal);
+    await openTarget(target, move, signal);
   }
 
   async follow(spec: MoveSpec, context: MoveContext): Promise<void> {

@@ -1,4 +1,4 @@
-import { FenceBusyError } from '../../../errors/moves.ts';
+import { FenceBusyError, LostCopyError } from '../../../errors/moves.ts';
 import { slicesOf } from '../../../keys/slices.ts';
 import type { MoveSpec, Slice } from '../../../moves/move-backend.ts';
 import { areGone, closeGone, goneOf, parted, setGone } from './gone.ts';
@@ -91,6 +91,16 @@ export async function open(
     signal,
   );
   return found.length > 0;
+}
+
+/**
+ * Lets the rows of a move be written at its target.
+ *
+ * @throws LostCopyError for what has no fence of it: that is not what was compared, but a server that was brought in place of it
+ */
+export async function openTarget(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
+  if (await open(session, [move.id, backOf(move.id)], signal)) return;
+  throw new LostCopyError(move.id, `${move.to} has no rows of it any more`);
 }
 
 /** Whether the fence stands as it was closed: nobody has dropped or disabled a trigger of it, nor of what keeps tables from being truncated. */

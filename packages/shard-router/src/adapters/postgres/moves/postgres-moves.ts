@@ -18,7 +18,7 @@ import { noteTouched } from './comparing/touched.ts';
 import { compareAll, compareFenced, compareTouched } from './comparing/verifying.ts';
 import { settleDoubts } from './doubts.ts';
 import { extendFences } from './extending.ts';
-import { closeMissing, closeSource, denyTruncate, dropFence, open, stands } from './fence.ts';
+import { closeMissing, closeSource, denyTruncate, dropFence, open, openTarget, stands } from './fence.ts';
 import { copied } from './following/copying.ts';
 import { dropFencesOfBack, endFollowing, follow, followAgain, prepareBack } from './following/directions.ts';
 import { followingOf } from './following/followed.ts';
@@ -179,9 +179,7 @@ export class PostgresMoves implements MoveBackend {
     // Another attempt, and another process, finds them anew
     this.#sequences.delete(move.id);
     await carrySequences(sides, carried ?? (await carriedSequences(sides, signal)), signal);
-    // What has no such fence is not what was compared: a server that was brought in place of it
-    if (!(await open(target, [move.id, backOf(move.id)], signal)))
-      throw new LostCopyError(move.id, `${move.to} has no rows of it any more`);
+    await openTarget(target, move, signal);
   }
 
   async follow(spec: MoveSpec, context: MoveContext): Promise<void> {
