@@ -32,9 +32,9 @@ export function nearest(typed: string, names: readonly string[]): string | undef
   return best ?? longest(names, name => isWords(name, typed));
 }
 
-/** Whether the name is the first or the last words of another, which begin with a capital. */
+/** Whether the name is the first or the last words of another, which begin with a capital. Short ones say too little: `maxAge` is no `max`. */
 function isWords(name: string, typed: string): boolean {
-  if (name === '') return false;
+  if (name.length < 4) return false;
   const last = name.charAt(0).toUpperCase() + name.slice(1);
   return (typed.startsWith(name) && /^[A-Z]/.test(typed.slice(name.length))) || typed.endsWith(last);
 }

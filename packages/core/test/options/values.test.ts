@@ -16,7 +16,7 @@ describe('nearest', () => {
 
   it.each([
     ['healthCheck', 'health'],
-    ['maxSize', 'max'],
+    ['maxSize', undefined],
     ['keyPrefix', 'prefix'],
     ['cachePrefix', 'prefix'],
     ['maxmemory', undefined],

@@ -1,6 +1,6 @@
 import { describeWith } from '@workspace/services/vitest';
 import { expect, it } from 'vitest';
-import { group, message, read, StreamsSite, soon, textOf, topic } from './site.ts';
+import { group, message, read, StreamsSite, soon, textOf, topic } from '../site.ts';
 
 const keep = async () => {};
 

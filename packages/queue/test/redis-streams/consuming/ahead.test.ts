@@ -2,8 +2,8 @@ import { startTcpProxy } from '@workspace/services';
 import { describeWith } from '@workspace/services/vitest';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
-import { type Delivery, type Driver, GroupGoneError } from '../../src/index.ts';
-import { ack, group, message, read, StreamsSite, soon, topic } from './site.ts';
+import { type Delivery, type Driver, GroupGoneError } from '../../../src/index.ts';
+import { ack, group, message, read, StreamsSite, soon, topic } from '../site.ts';
 
 const prefetch = 100;
 const half = prefetch / 2;

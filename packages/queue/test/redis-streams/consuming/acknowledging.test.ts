@@ -1,7 +1,7 @@
 import { describeWith } from '@workspace/services/vitest';
 import { expect, it, onTestFinished } from 'vitest';
-import { DeliveryLostError } from '../../src/index.ts';
-import { group, message, read, StreamsSite, soon, topic } from './site.ts';
+import { DeliveryLostError } from '../../../src/index.ts';
+import { group, message, read, StreamsSite, soon, topic } from '../site.ts';
 
 describeWith([{ own: 'redis' }], 'acknowledging on Redis Streams', () => {
   const site = new StreamsSite();
