@@ -107,7 +107,7 @@ const unstarted: Plan = {
 
 describe('fuzzing data sets', () => {
   it('finds nothing', async () => {
-    const { cases, findings, uncaught } = await fuzz({ seed: 1, runs: 300, withinMs: 10_000 });
+    const { cases, findings, uncaught } = await fuzz({ seed: 1, runs: 300, withinMs: 20_000 });
     expect(findings).toEqual([]);
     expect(uncaught).toEqual([]);
     expect(cases['memory']).toBeGreaterThan(0);

@@ -16,7 +16,7 @@ vi.setConfig({ testTimeout: 180_000 });
 
 describe('fuzzing moves', () => {
   it('finds nothing', async () => {
-    const { cases, findings, uncaught } = await fuzz({ seed: 1, runs: 250, withinMs: 8_000 });
+    const { cases, findings, uncaught } = await fuzz({ seed: 1, runs: 250, withinMs: 15_000 });
     expect(findings).toEqual([]);
     expect(uncaught).toEqual([]);
     expect(cases['memory']).toBeGreaterThan(0);

@@ -23,7 +23,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 describe('fuzzing the stores', () => {
   it('finds nothing on any backend', async () => {
-    const { cases, findings, uncaught, skipped } = await fuzz({ seed: 1, runs: 60, withinMs: 5_000 });
+    const { cases, findings, uncaught, skipped } = await fuzz({ seed: 1, runs: 60, withinMs: 10_000 });
     for (const reason of skipped) console.warn(`not fuzzed: ${reason}`);
     expect(findings).toEqual([]);
     expect(uncaught).toEqual([]);

@@ -29,7 +29,7 @@ export function nearest(typed: string, names: readonly string[]): string | undef
     fewest = edits;
     best = name;
   }
-  return best ?? longest(names, name => isWords(name, typed));
+  return best ?? names.filter(name => isWords(name, typed)).sort((a, b) => b.length - a.length)[0];
 }
 
 /** Whether the name is the first or the last words of another, which begin with a capital. Short ones say too little: `maxAge` is no `max`. */
@@ -37,10 +37,6 @@ function isWords(name: string, typed: string): boolean {
   if (name.length < 4) return false;
   const last = name.charAt(0).toUpperCase() + name.slice(1);
   return (typed.startsWith(name) && /^[A-Z]/.test(typed.slice(name.length))) || typed.endsWith(last);
-}
-
-function longest(names: readonly string[], isMeant: (name: string) => boolean): string | undefined {
-  return names.filter(isMeant).sort((a, b) => b.length - a.length)[0];
 }
 
 /**

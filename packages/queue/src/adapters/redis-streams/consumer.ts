@@ -146,12 +146,12 @@ class Consumer implements Source<Delivery>, Holder {
   /** Those whose acknowledgement is sent are free for whatever is asked on the same connection: the server does it after that. */
   get #places(): number {
     const { leaving } = this.#settler;
-    return this.#prefetch - this.#hands.size - this.#toHandOut.length + (this.#isBusy ? leaving : 0);
+    return this.#prefetch - this.#hands.size - this.#toHandOut + (this.#isBusy ? leaving : 0);
   }
 
-  /** What is fetched and not handed out yet. */
-  get #toHandOut(): readonly Fetched[] {
-    return this.#at === 0 ? this.#fetched : this.#fetched.slice(this.#at);
+  /** How many are fetched and not handed out yet. */
+  get #toHandOut(): number {
+    return this.#fetched.length - this.#at;
   }
 
   async #next(places: number): Promise<readonly Fetched[]> {
@@ -259,9 +259,8 @@ class Consumer implements Source<Delivery>, Holder {
     const now = performance.now();
     const searches = now >= this.#searchedAt + leaseMs / searchesPerLease;
     const again = this.#mayHoldMore;
-    const toHandOut = this.#toHandOut;
-    const known = again ? [...this.#hands.known, ...toHandOut.map(({ ref }) => ref)] : [];
-    const isEmpty = this.#hands.size === 0 && toHandOut.length === 0;
+    const known = again ? [...this.#hands.known, ...this.#fetched.slice(this.#at).map(({ ref }) => ref)] : [];
+    const isEmpty = this.#hands.size === 0 && this.#toHandOut === 0;
     const marks = isEmpty && (this.#settler.looksAtEach || this.#lookedAt === 0);
     const flags = [searches, again, marks].map(Number);
     const sharing = this.#sharing === undefined ? '' : sharingText(this.#sharing);

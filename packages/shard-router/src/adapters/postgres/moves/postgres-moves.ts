@@ -201,8 +201,7 @@ export class PostgresMoves implements MoveBackend {
   }
 
   async abort(spec: MoveSpec, context: MoveContext): Promise<void> {
-    const opened = async (source: SqlSession, { id }: MoveSpec, signal: AbortSignal) =>
-      void (await open(source, [id], signal));
+    const opened = (source: SqlSession, { id }: MoveSpec, signal: AbortSignal) => open(source, [id], signal);
     const { move, source, target, relations, signal } = await this.#workers.end(spec, context, opened);
     await endFollowing(move, source, target, signal);
     if (source !== undefined) await dropFence(source, move, 'none', signal);

@@ -73,7 +73,7 @@ export class Workers {
   async end(
     spec: MoveSpec,
     context: MoveContext,
-    opens?: (source: ShardSession, move: MoveSpec, signal: AbortSignal) => Promise<void>,
+    opens?: (source: ShardSession, move: MoveSpec, signal: AbortSignal) => Promise<unknown>,
   ): Promise<Ending> {
     const move = directed(spec);
     const signal = this.#signalOf(context);
