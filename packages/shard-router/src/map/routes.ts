@@ -1,6 +1,7 @@
 import { InvalidShardKeyError } from '../errors/routing.ts';
 import type { ShardKey } from '../keys/key-column.ts';
-import { slotsOf } from '../keys/slices.ts';
+import type { Slice } from '../keys/layout.ts';
+import { slicesOf, slotsOf } from '../keys/slices.ts';
 import { spaceOf } from '../keys/slot-space.ts';
 import { Slots } from '../keys/slots.ts';
 import { isCuttingOver } from './moving.ts';
@@ -26,6 +27,8 @@ export class Routes {
   readonly #since: Uint32Array;
   readonly #changedAt: Float64Array;
   readonly #uncertain: Set<number>;
+  /** By shard; made when the first query asks, which most maps of a process that moves slots never see. */
+  #slices: ReadonlyMap<string, readonly Slice[]> | undefined;
 
   /**
    * @param now when this process has got it
@@ -83,6 +86,21 @@ export class Routes {
   /** @throws InvalidShardKeyError */
   of(key: ShardKey): Route {
     return this.#routes[this.slots.of(key)]!;
+  }
+
+  /** Those of its slots that have keys. */
+  slicesOf(shard: string): readonly Slice[] {
+    if (this.#slices === undefined) {
+      const slots = new Map<string, number[]>();
+      for (const { shard: owner, slot } of this.#routes) {
+        if (this.slots.isRetired(slot)) continue;
+        const its = slots.get(owner);
+        if (its === undefined) slots.set(owner, [slot]);
+        else its.push(slot);
+      }
+      this.#slices = new Map(Array.from(slots, ([owner, its]) => [owner, slicesOf(its)]));
+    }
+    return this.#slices.get(shard) ?? [];
   }
 
   /** @throws InvalidShardKeyError */

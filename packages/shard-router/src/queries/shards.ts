@@ -3,9 +3,7 @@ import type { Executor, TransactionScope } from '@ashlar/replica-failover/execut
 import { CrossShardError } from '../errors/routing.ts';
 import type { ClaimsRun } from '../indexes/claims-run.ts';
 import type { ShardKey } from '../keys/key-column.ts';
-import { slicesOf } from '../keys/slices.ts';
 import type { Routes } from '../map/routes.ts';
-import { ownersOf } from '../map/shard-map.ts';
 import type { Condition, Owned } from '../tables/statement.ts';
 import type { Table } from '../tables/table-of.ts';
 
@@ -45,11 +43,8 @@ export interface Shards<C> {
 }
 
 /** The slots that the map gives to the shard. */
-export function ownedBy({ map, slots }: Routes, shard: string): Owned {
-  const its = ownersOf(map).flatMap((owner, slot) =>
-    owner === shard && !slots.isRetired(slot) ? [slot] : [],
-  );
-  return { slots, slices: slicesOf(its) };
+export function ownedBy(routes: Routes, shard: string): Owned {
+  return { slots: routes.slots, slices: routes.slicesOf(shard) };
 }
 
 /** The names of the shards that have slots, in order. */
