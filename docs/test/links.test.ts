@@ -113,5 +113,5 @@ test('a link of a README to a page of the docs stays on the site', () => {
   expect(linkFrom(readme, `${repository}/blob/main/docs/recipes/queues.md#test-it`)).toBe(
     '/recipes/queues#test-it',
   );
-  expect(linkFrom(readme, `${repository}/blob/main/docs/examples/queue-first.ts`)).toMatch(/^https:/);
+  expect(linkFrom(readme, `${repository}/blob/main/docs/examples/queue/first.ts`)).toMatch(/^https:/);
 });

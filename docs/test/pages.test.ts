@@ -119,7 +119,7 @@ describe('links', () => {
 
   test.each([
     ['../../packages/lb/README.md#options', `${repository}/tree/main/packages/lb/README.md#options`],
-    ['../examples/balancer.ts', `${repository}/tree/main/docs/examples/balancer.ts`],
+    ['../examples/lb/first.ts', `${repository}/tree/main/docs/examples/lb/first.ts`],
     ['./store', './store'],
     ['/getting-started', '/getting-started'],
     ['https://nodejs.org/', 'https://nodejs.org/'],

@@ -1,7 +1,7 @@
 // #region conformance
 import { storeConformance } from '@ashlar/store/conformance';
 import { describe, it } from 'vitest';
-import { mapStore } from '../examples/store-backend.ts';
+import { mapStore } from '../examples/store/backend.ts';
 
 storeConformance(
   { describe, it },
