@@ -29,7 +29,9 @@ function project(order: number, options: Options, plugins: Plugin[] = []): TestP
       sequence: { groupOrder: order },
       // What is waited for comes at once on a machine that is not busy
       expect: { poll: { timeout: 20_000 } },
+      // Neither says how fast something is: they end what hangs, also on a machine that is busy
       hookTimeout: 120_000,
+      testTimeout: 120_000,
       ...options,
     },
   };
@@ -45,15 +47,10 @@ export default defineConfig({
         isolate: false,
         setupFiles: './tools/services/src/tests/runs/left-behind.ts',
         maxWorkers: cores,
-        testTimeout: 30_000,
       }),
-      project(0, { name: 'apart', include: apart, maxWorkers: cores, testTimeout: 30_000 }, [
-        markdownTests(root),
-      ]),
+      project(0, { name: 'apart', include: apart, maxWorkers: cores }, [markdownTests(root)]),
       // Twice as many files as cores keep these busy, as most of them wait for servers and programs
-      project(1, { name: 'waiting', include: waiting, maxWorkers: 2 * cores, testTimeout: 60_000 }, [
-        installConsent(),
-      ]),
+      project(1, { name: 'waiting', include: waiting, maxWorkers: 2 * cores }, [installConsent()]),
     ],
     sequence: { sequencer: LongestFirst },
     reporters: [
