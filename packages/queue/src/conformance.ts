@@ -12,6 +12,7 @@ import { onSubjects, runnerRule, type Skip, skipRule, suite, type TestRunner } f
 import { abilityTests } from './conformance/abilities.ts';
 import { basicTests } from './conformance/basics.ts';
 import { connectionTests } from './conformance/connections.ts';
+import { oddTests } from './conformance/odd-texts.ts';
 import { leaseTests, settlingTests } from './conformance/settling.ts';
 import type { MakeSubject, QueueFeatures, Test } from './conformance/subject.ts';
 import type { Capabilities } from './driver.ts';
@@ -66,6 +67,7 @@ export function queueConformance(
     },
     ...basicTests,
     ...settlingTests,
+    ...oddTests,
     ...(leases ? leaseTests : {}),
     ...(features.breaks ? connectionTests : {}),
     ...Object.assign({}, ...abilities.map(([, abilityTests]) => abilityTests)),

@@ -173,8 +173,9 @@ export interface GroupStats {
  * What a backend must do; `Queue` does the rest. A driver belongs to one queue, which closes it.
  *
  * A message is published to each group that is declared for its topic; the consumers of one group share its messages.
- * Delivery is at least once: a message comes again until it is acknowledged or dead. `queueConformance` of
- * `@ashlar/queue/conformance` tests all of it.
+ * Delivery is at least once: a message comes again until it is acknowledged or dead. Whatever is asked of a group that is not
+ * there rejects with GroupGoneError, and makes none; a publish to a topic without groups fails with UnroutedError.
+ * `queueConformance` of `@ashlar/queue/conformance` tests all of it.
  */
 export interface Driver<K extends Capabilities = Capabilities> extends AsyncDisposable {
   /** For snapshots and messages: `memory`, `bullmq`. */

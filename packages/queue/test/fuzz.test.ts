@@ -27,7 +27,7 @@ function delivering(change: (delivery: Delivery) => Partial<Delivery>): NonNulla
 }
 
 /** Cases are played as fast as the machine lets them; this only ends what hangs. */
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 600_000 });
 
 describe('fuzzing the drivers', () => {
   const at = { process: 0, group: 'billing' } as const;

@@ -254,10 +254,17 @@ export class GroupModel {
     const now = this.#parts.now();
     return [...this.messages.values()].filter(message => {
       const { state, owed, expiresAt } = message;
-      if (expiresAt <= now || message.waitsForChildren) return false;
+      if (expiresAt <= now || message.waitsForChildren || message.isFar(now)) return false;
       const mayBeDead = owed === 'deliveryOrDeath' || this.isMeddledWith;
       return (state === 'open' || owed !== 'nothing') && !(mayBeDead && dead.has(message.sent.id));
     });
+  }
+
+  /** How many may be there that nobody waits for. */
+  get far(): number {
+    const now = this.#parts.now();
+    const isThere = ({ state }: MessageModel) => state === 'open' || state === 'unsure';
+    return [...this.messages.values()].filter(message => isThere(message) && message.isFar(now)).length;
   }
 
   /** Whether an unsettled message may be among the dead letters. */

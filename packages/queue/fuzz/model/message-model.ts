@@ -29,6 +29,9 @@ export type State = 'unsure' | 'open' | 'acknowledged' | 'dead' | 'gone';
 /** What an unsure message must do all the same. */
 export type Owed = 'nothing' | 'delivery' | 'deliveryOrDeath';
 
+/** More than any case takes. */
+const farMs = 1e8;
+
 /** A message of one group, as far as it can be known. */
 export class MessageModel {
   readonly sent: OutgoingMessage;
@@ -137,6 +140,11 @@ export class MessageModel {
     this.earliestAt = 0;
     this.isDelayed = false;
     this.result = undefined;
+  }
+
+  /** It comes in years: nobody waits for it. */
+  isFar(now: number): boolean {
+    return this.earliestAt - now > farMs;
   }
 
   doubted(owed: Owed = 'nothing'): void {

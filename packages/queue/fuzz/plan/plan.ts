@@ -9,6 +9,8 @@ export interface Plan {
 export interface MessageSpec {
   /** The id of an earlier message, again. */
   readonly again?: number;
+  /** One that may be taken for something else. Default: one that counts messages. */
+  readonly id?: string;
   readonly bytes: number;
   readonly key?: string;
   readonly delayMs?: number;
@@ -74,8 +76,9 @@ export type Step =
   | ({
       readonly step: 'letters';
       readonly op: 'inspect' | 'redrive' | 'purge';
-      /** Only this one of them. */
-      readonly one?: number;
+      /** Only these of them, some more than once; below 0, one that nobody published. */
+      readonly named?: readonly number[];
+      readonly limit?: number;
     } & InGroup)
   /** All dead letters, some at a time. */
   | ({ readonly step: 'pages'; readonly limit: number } & InGroup)

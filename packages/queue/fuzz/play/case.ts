@@ -1,12 +1,12 @@
 import { AshlarError, systemClock } from '@ashlar/core';
-import type { Driver } from '../../src/index.ts';
+import { type Driver, GroupGoneError } from '../../src/index.ts';
 import type { GroupModel } from '../model/group-model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Site, Stage, Wrap } from '../sites/site.ts';
 
 export interface PlayOptions {
   readonly wrap?: Wrap;
-  /** What never ends is given up after so long, in milliseconds; nothing that ends needs it. Default: 15 000. */
+  /** What never ends is given up after so long, in milliseconds; nothing that ends needs it. Default: 60 000. */
   readonly patienceMs?: number;
 }
 
@@ -34,7 +34,7 @@ export class Case {
     site: Site,
     stage: Stage,
     plan: Plan,
-    { wrap = driver => driver, patienceMs = 15_000 }: PlayOptions,
+    { wrap = driver => driver, patienceMs = 60_000 }: PlayOptions,
   ) {
     this.site = site;
     this.stage = stage;
@@ -81,6 +81,15 @@ export class Case {
     );
     if (error !== undefined && !this.isDisturbed) this.complaints.push(`${name}: it failed with ${error}`);
     return value;
+  }
+
+  /** Of a group that nobody declared. */
+  async missing(name: string, work: Promise<unknown>): Promise<void> {
+    const error = await this.outcome(name, work);
+    if (error instanceof GroupGoneError || (error !== undefined && this.isDisturbed)) return;
+    this.complaints.push(
+      `${name}: there is no group, and it ${error ? `failed with ${error}` : 'succeeded'}`,
+    );
   }
 
   async outcome(name: string, work: Promise<unknown>): Promise<unknown> {

@@ -140,8 +140,10 @@ function isAck({ how }: Settling): boolean {
 }
 
 /** What a message must do of which nobody knows whether it was settled. */
-function owedAfter({ how }: Settling): Owed {
-  if (how === 'fail' || how === 'giveBack') return 'delivery';
+function owedAfter(settling: Settling): Owed {
+  const { how } = settling;
+  // Nobody waits for years
+  if (how === 'fail' || how === 'giveBack') return settling.pauseMs > 1e8 ? 'nothing' : 'delivery';
   return how === 'dead' ? 'deliveryOrDeath' : 'nothing';
 }
 

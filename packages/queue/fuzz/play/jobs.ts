@@ -19,7 +19,10 @@ export class Jobs {
 
   async job(step: JobStep): Promise<void> {
     const group = this.#case.groups.get(step.group);
-    if (group === undefined) return;
+    if (group === undefined) {
+      const asked = this.#case.driver(step.process)[step.op]!(topic, step.group, 'unheard of');
+      return this.#case.missing(step.op, asked);
+    }
     const ids = new Set([...this.#sent.map(({ id }) => id), ...group.messages.keys()]);
     const id = [...ids][step.message % Math.max(1, ids.size)];
     if (id === undefined) return;

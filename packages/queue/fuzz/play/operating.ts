@@ -9,9 +9,15 @@ export class Operating {
     this.#case = played;
   }
 
-  async letters({ process, group: name, op, one }: Extract<Step, { step: 'letters' }>): Promise<void> {
+  async letters({
+    process,
+    group: name,
+    op,
+    named,
+    limit,
+  }: Extract<Step, { step: 'letters' }>): Promise<void> {
     const group = this.#case.groups.get(name);
-    if (group === undefined) return;
+    if (group === undefined) return this.#ask(op, process, name);
     const driver = this.#case.driver(process);
     if (op === 'inspect') {
       const letters = await this.#case.call(op, driver.inspect!(topic, name, { limit: 1_000 }));
@@ -19,23 +25,25 @@ export class Operating {
       return;
     }
     const dead = group.dead();
-    const chosen = one === undefined ? dead : dead.slice(one % Math.max(1, dead.length)).slice(0, 1);
-    const ids = one === undefined ? undefined : chosen.map(({ sent }) => sent.id);
+    const ids = named?.map(index => dead[index % Math.max(1, dead.length)]?.sent.id ?? 'unheard of');
+    const chosen = dead.filter(({ sent }) => ids === undefined || ids.includes(sent.id));
+    const expected = Math.min(chosen.length, limit ?? Infinity);
+    // Nobody knows of which it is done
+    const isPart = expected < chosen.length;
     const wasUnsure = group.isUnsure;
     // They may come before the answer does
     for (const message of chosen) {
-      if (op === 'redrive') message.revived(this.#case.sequence++);
+      if (isPart) message.doubted(op === 'redrive' ? 'deliveryOrDeath' : 'nothing');
+      else if (op === 'redrive') message.revived(this.#case.sequence++);
       else message.state = 'gone';
     }
-    const count = await this.#case.call(op, driver[op]!(topic, name, ids === undefined ? {} : { ids }));
+    const selection = { ...(ids !== undefined && { ids }), ...(limit !== undefined && { limit }) };
+    const count = await this.#case.call(op, driver[op]!(topic, name, selection));
     if (op === 'purge' && ids === undefined) group.purgedUnseen();
     if (count === undefined) {
       for (const message of chosen) message.doubted(op === 'redrive' ? 'deliveryOrDeath' : 'nothing');
-    } else if (
-      count.value !== chosen.length &&
-      !(wasUnsure && (ids === undefined || this.#case.site.forgets))
-    ) {
-      this.#case.complaints.push(`${op}: ${count.value} in place of ${chosen.length}`);
+    } else if (count.value !== expected && !(wasUnsure && (ids === undefined || this.#case.site.forgets))) {
+      this.#case.complaints.push(`${op}: ${count.value} in place of ${expected}`);
     }
     if (op === 'purge') for (const message of chosen) group.unlinked(message);
   }
@@ -43,7 +51,7 @@ export class Operating {
   /** Nothing else happens meanwhile, so that each is on one of the pages. */
   async pages({ process, group: name, limit }: Extract<Step, { step: 'pages' }>): Promise<void> {
     const group = this.#case.groups.get(name);
-    if (group === undefined) return;
+    if (group === undefined) return this.#ask('inspect', process, name);
     const ids: string[] = [];
     for (let page = 0; page < 200; page++) {
       const after = ids.at(-1);
@@ -65,7 +73,8 @@ export class Operating {
   /** Nothing but claims happens meanwhile, and they change no sum. */
   async stats({ process, group: name }: Extract<Step, { step: 'stats' }>): Promise<void> {
     const group = this.#case.groups.get(name);
-    if (group === undefined || group.isUnsure) return;
+    if (group === undefined) return this.#ask('stats', process, name);
+    if (group.isUnsure) return;
     const [, most] = group.counts();
     const stats = await this.#case.call('stats', this.#case.driver(process).stats!(topic, name));
     if (stats === undefined || group.isUnsure) return;
@@ -83,7 +92,7 @@ export class Operating {
 
   async pause({ step, process, group: name }: Extract<Step, { step: 'pause' | 'resume' }>): Promise<void> {
     const group = this.#case.groups.get(name);
-    if (group === undefined) return;
+    if (group === undefined) return this.#ask(step, process, name);
     if (step === 'resume') {
       group.isPaused = false;
       group.pausedFrom = Number.POSITIVE_INFINITY;
@@ -92,5 +101,13 @@ export class Operating {
     if (step === 'resume' || done === undefined) return;
     group.isPaused = true;
     group.pausedFrom = this.#case.sequence;
+  }
+
+  /** Of a group that nobody declared. */
+  #ask(what: 'inspect' | 'redrive' | 'purge' | 'stats' | 'pause' | 'resume', process: number, name: string) {
+    const driver = this.#case.driver(process);
+    const asked =
+      what === 'inspect' ? driver.inspect!(topic, name, { limit: 1 }) : driver[what]!(topic, name, {});
+    return this.#case.missing(what, asked);
   }
 }

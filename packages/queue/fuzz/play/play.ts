@@ -12,11 +12,18 @@ import { Operating } from './operating.ts';
 import { Others } from './other-code.ts';
 import { Priorities } from './priorities.ts';
 import { Publishing } from './publishing.ts';
+import { despiteStalls } from './stalls.ts';
 
 export type { PlayOptions } from './case.ts';
 
 /** Plays a case and says what breaks a promise; nothing when all is well. */
 export async function play(site: Site, plan: Plan, options: PlayOptions = {}): Promise<string[]> {
+  const playing = () => playOnce(site, plan, options);
+  // Where time is exact, nothing depends on the machine
+  return site.breaks ? despiteStalls(site.leaseMs / 16, playing) : playing();
+}
+
+async function playOnce(site: Site, plan: Plan, options: PlayOptions): Promise<string[]> {
   const stage = await site.begin(plan.processes);
   const played = new Case(site, stage, plan, options);
   try {
@@ -277,7 +284,7 @@ class Player {
       )
         return false;
       const stats = await driver.stats?.(topic, name);
-      return stats === undefined || stats.waiting + (stats.delayed ?? 0) + (stats.active ?? 0) === 0;
+      return stats === undefined || stats.waiting + (stats.delayed ?? 0) + (stats.active ?? 0) <= group.far;
     });
     for (const message of await this.#owed(name, group))
       this.#case.complaints.push(`${name}: ${message.text} is lost`);

@@ -64,12 +64,14 @@ export class Publishing {
     return isConfirmed;
   }
 
-  #message({ again, bytes, key, delayMs, priority, expiresInMs }: MessageSpec): OutgoingMessage {
+  #message({ again, id, bytes, key, delayMs, priority, expiresInMs }: MessageSpec): OutgoingMessage {
     const old = again === undefined ? undefined : this.sent[again % Math.max(1, this.sent.length)];
     if (old !== undefined) return old;
     const index = this.sent.length;
+    const same = id !== undefined ? this.sent.find(each => each.id === id) : undefined;
+    if (same !== undefined && this.#case.site.capabilities.uniqueIds) return same;
     const message = {
-      id: `message ${index}`,
+      id: id === undefined || same !== undefined ? `message ${index}` : id,
       body: new Uint8Array(bytes).fill(index % 256),
       headers: { 'ce-type': topic, traceparent: `trace ${index}` },
       ...(key !== undefined && { key }),

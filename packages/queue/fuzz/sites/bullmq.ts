@@ -1,12 +1,12 @@
 import * as six from 'bullmq';
 import * as five from 'bullmq-5';
 import type { Redis } from 'ioredis';
-import { queueName } from '../../src/adapters/bullmq/names.ts';
+import { jobIdOf, queueName } from '../../src/adapters/bullmq/names.ts';
 import { type BullmqLibrary, bullmq } from '../../src/adapters/bullmq.ts';
 import type { Operation, RawJob, RawOp } from '../plan/plan.ts';
 import { topic } from '../play/case.ts';
 import { redisSite } from './redis.ts';
-import { type Operator, type OtherCode, rawType, type Site } from './site.ts';
+import { type Operator, type OtherCode, rawType, type Site, timeoutMs } from './site.ts';
 
 /** BullMQ 5 and 6 have the same methods here, and types that are not each other's. */
 type Library = typeof six;
@@ -16,7 +16,7 @@ export function bullmqSite(version: '5' | '6'): Promise<Site> {
   const library = libraries[version];
   return redisSite(
     ({ port, ...settings }) =>
-      bullmq({ connection: { port }, library: library as BullmqLibrary, ...settings }),
+      bullmq({ connection: { port }, timeoutMs, library: library as BullmqLibrary, ...settings }),
     {
       shares: true,
       operations: ['purge', 'delete'],
@@ -81,7 +81,7 @@ class RawCode implements OtherCode, Operator, AsyncDisposable {
 
   async job(group: string, op: RawOp, messageId: string): Promise<boolean> {
     const queue = this.#queue(group);
-    const id = this.#ids.has(messageId) ? messageId : `~${encodeURIComponent(messageId)}`;
+    const id = this.#ids.has(messageId) ? messageId : jobIdOf(messageId);
     const job = await queue.getJob(id);
     if (job === undefined) return false;
     try {

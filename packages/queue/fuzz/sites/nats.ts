@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { startNats, startTcpProxy } from '@workspace/services';
 import { nats } from '../../src/adapters/nats.ts';
 import { realStage } from './real-stage.ts';
-import type { Site } from './site.ts';
+import { type Site, timeoutMs } from './site.ts';
 
 export async function natsSite(): Promise<Site> {
   const leaseMs = 1_000;
   const server = await startNats({ own: true });
   const proxy = await startTcpProxy({ target: server.port });
   const open = (prefix: string) =>
-    nats({ connection: { servers: `127.0.0.1:${proxy.port}` }, prefix, leaseMs });
+    nats({ connection: { servers: `127.0.0.1:${proxy.port}` }, prefix, leaseMs, timeoutMs });
   const probe = open('probe');
   const { capabilities } = probe;
   await probe[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 import { startPostgres, startTcpProxy } from '@workspace/services';
 import { postgresCapabilities, QueueTables } from '../../test/postgres/queue-tables.ts';
 import { realStage } from './real-stage.ts';
-import type { Site } from './site.ts';
+import { type Site, timeoutMs } from './site.ts';
 
 /** @param loses whether answers are lost */
 export async function postgresSite(loses: boolean): Promise<Site> {
@@ -21,7 +21,7 @@ export async function postgresSite(loses: boolean): Promise<Site> {
       await tables.driver({}, { application_name: `${tables.prefix}_near` }).migrate();
       const stage = realStage({
         processes,
-        open: () => tables.driver({ leaseMs }, { connectionString }),
+        open: () => tables.driver({ leaseMs, timeoutMs }, { connectionString }),
         break: () => tables.endSessions(),
         proxy,
         note: () => tables.noteSessions(),

@@ -6,7 +6,7 @@ import type { Operation, Policy } from '../plan/plan.ts';
 import { topic } from '../play/case.ts';
 import { openConsole, type RabbitConsole } from './rabbit-console.ts';
 import { realStage } from './real-stage.ts';
-import type { Operator, Site } from './site.ts';
+import { type Operator, type Site, timeoutMs } from './site.ts';
 
 /** Fewer than a case has consumers. */
 const config = 'channel_max = 3';
@@ -38,7 +38,7 @@ export async function rabbitmqSite(queueType: QueueType): Promise<Site> {
       const operator = new RabbitOperator(console, prefix);
       return realStage({
         processes,
-        open: () => rabbitmq({ url, prefix, queueType }),
+        open: () => rabbitmq({ url, prefix, queueType, timeoutMs }),
         break: async () => proxy.cut(),
         proxy,
         operator,

@@ -5,7 +5,7 @@ import { redisStreams } from '../../src/adapters/redis-streams.ts';
 import type { Driver } from '../../src/index.ts';
 import type { Operation } from '../plan/plan.ts';
 import { realStage } from './real-stage.ts';
-import type { Operator, OtherCode, Site } from './site.ts';
+import { type Operator, type OtherCode, type Site, timeoutMs } from './site.ts';
 
 interface RedisSettings {
   readonly port: number;
@@ -24,7 +24,7 @@ interface Beside {
 
 export function redisStreamsSite(): Promise<Site> {
   return redisSite(({ port, ...settings }) =>
-    redisStreams({ redis: new Redis({ port, lazyConnect: true }), ...settings }),
+    redisStreams({ redis: new Redis({ port, lazyConnect: true }), timeoutMs, ...settings }),
   );
 }
 

@@ -62,6 +62,9 @@ export interface Operator {
   policy?(policy: Policy): Promise<void>;
 }
 
+/** Milliseconds that the drivers wait for an answer: what is broken ends at once, and a slow machine is not. */
+export const timeoutMs = 60_000;
+
 /** The names of headers and of the type that a job of other code comes with. */
 export const rawType = 'raw';
 

@@ -4,7 +4,7 @@ import { type ZeroMQCapabilities, zeromq } from '../../src/adapters/zeromq.ts';
 import { prefixed } from '../../test/support/prefixed.ts';
 import { startZeroMQ } from '../../test/support/zeromq-server.ts';
 import { realStage } from './real-stage.ts';
-import type { Site } from './site.ts';
+import { type Site, timeoutMs } from './site.ts';
 
 const leaseMs = 2_000;
 
@@ -12,7 +12,7 @@ const leaseMs = 2_000;
 export async function zeromqSite(): Promise<Site> {
   const server = await startZeroMQ({ log: true, leaseMs });
   const proxy = await startTcpProxy({ target: server.port });
-  const open = () => zeromq({ connect: `tcp://127.0.0.1:${proxy.port}`, durable: true });
+  const open = () => zeromq({ connect: `tcp://127.0.0.1:${proxy.port}`, durable: true, timeoutMs });
   const probe = open();
   const capabilities: ZeroMQCapabilities = probe.capabilities;
   await probe[Symbol.asyncDispose]();

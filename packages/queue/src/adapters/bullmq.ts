@@ -147,20 +147,20 @@ class BullmqDriver implements Driver<BullmqCapabilities> {
     return consume({ ...shared, groupQueue }, plainSource(groupQueue), options);
   }
 
-  inspect(topic: string, group: string, page: DeadLetterPage): Promise<readonly DeadLetter[]> {
-    return this.#dead(topic, group).page(page);
+  async inspect(topic: string, group: string, page: DeadLetterPage): Promise<readonly DeadLetter[]> {
+    return new DeadJobs(this.#commands, await this.#declared(topic, group)).page(page);
   }
 
-  redrive(topic: string, group: string, selection: DeadLetterSelection): Promise<number> {
-    return this.#dead(topic, group).redrive(selection);
+  async redrive(topic: string, group: string, selection: DeadLetterSelection): Promise<number> {
+    return new DeadJobs(this.#commands, await this.#declared(topic, group)).redrive(selection);
   }
 
-  purge(topic: string, group: string, selection: DeadLetterSelection): Promise<number> {
-    return this.#dead(topic, group).purge(selection);
+  async purge(topic: string, group: string, selection: DeadLetterSelection): Promise<number> {
+    return new DeadJobs(this.#commands, await this.#declared(topic, group)).purge(selection);
   }
 
   async stats(topic: string, group: string): Promise<GroupStats> {
-    const { queue } = this.#queue(topic, group);
+    const { queue } = await this.#declared(topic, group);
     const types = ['wait', 'paused', 'prioritized', 'delayed', 'active', 'failed'];
     const counts = await queue.getJobCounts(...types);
     const of = (type: string) => counts[type] ?? 0;
@@ -169,23 +169,25 @@ class BullmqDriver implements Driver<BullmqCapabilities> {
   }
 
   async probe(topic: string, group: string): Promise<void> {
-    await checkGroup(this.#commands, this.#registry.key(topic), this.#queue(topic, group));
+    await this.#declared(topic, group);
   }
 
   async pause(topic: string, group: string): Promise<void> {
-    await this.#queue(topic, group).queue.pause();
+    const { queue } = await this.#declared(topic, group);
+    await queue.pause();
   }
 
   async resume(topic: string, group: string): Promise<void> {
-    await this.#queue(topic, group).queue.resume();
+    const { queue } = await this.#declared(topic, group);
+    await queue.resume();
   }
 
-  find(topic: string, group: string, id: string): Promise<Job | undefined> {
-    return new Jobs(this.#commands, this.#queue(topic, group)).find(id);
+  async find(topic: string, group: string, id: string): Promise<Job | undefined> {
+    return new Jobs(this.#commands, await this.#declared(topic, group)).find(id);
   }
 
-  cancel(topic: string, group: string, id: string): Promise<boolean> {
-    return new Jobs(this.#commands, this.#queue(topic, group)).cancel(id);
+  async cancel(topic: string, group: string, id: string): Promise<boolean> {
+    return new Jobs(this.#commands, await this.#declared(topic, group)).cancel(id);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -205,8 +207,11 @@ class BullmqDriver implements Driver<BullmqCapabilities> {
     return queue;
   }
 
-  #dead(topic: string, group: string): DeadJobs {
-    return new DeadJobs(this.#commands, this.#queue(topic, group));
+  /** The queue of a group that is there. @throws GroupGoneError */
+  async #declared(topic: string, group: string): Promise<GroupQueue> {
+    const queue = this.#queue(topic, group);
+    await checkGroup(this.#commands, this.#registry.key(topic), queue);
+    return queue;
   }
 
   #open(): Link {

@@ -4,7 +4,6 @@ import {
   type Commands,
   type RedisLike,
   redisClient,
-  replyCode,
   type Script,
   type ScriptOptions,
 } from '@ashlar/store/redis-connection';
@@ -26,6 +25,7 @@ import { GroupGoneError, QueueFullError, UnroutedError } from '../errors.ts';
 import { batchParts } from '../messages/batch-parts.ts';
 import { consume } from './redis-streams/consumer.ts';
 import { takeDead } from './redis-streams/dead-letters.ts';
+import { inGroup } from './redis-streams/in-group.ts';
 import { keysOf, prefixRule, type TopicKeys } from './redis-streams/keys.ts';
 import { Links } from './redis-streams/links.ts';
 import { inspectScript } from './redis-streams/scripts/dead-letters.ts';
@@ -169,16 +169,16 @@ class RedisStreamsDriver implements Driver<RedisStreamsCapabilities> {
 
   async inspect(topic: string, group: string, page: DeadLetterPage): Promise<readonly DeadLetter[]> {
     const after = page.after === undefined ? [] : [page.after];
-    const reply = await this.#run(topic, inspectScript, [group, page.limit, ...after], reading);
+    const reply = await this.#ofGroup(topic, group, inspectScript, [page.limit, ...after], reading);
     return (reply as RawFields[]).map(raw => deadLetter(topic, group, raw));
   }
 
   async redrive(topic: string, group: string, selection: DeadLetterSelection): Promise<number> {
-    return takeDead(this.#commands(topic), this.#keys(topic).stream, group, selection, true);
+    return this.#takeDead(topic, group, selection, true);
   }
 
   async purge(topic: string, group: string, selection: DeadLetterSelection): Promise<number> {
-    return takeDead(this.#commands(topic), this.#keys(topic).stream, group, selection, false);
+    return this.#takeDead(topic, group, selection, false);
   }
 
   async stats(topic: string, group: string): Promise<GroupStats> {
@@ -234,19 +234,19 @@ class RedisStreamsDriver implements Driver<RedisStreamsCapabilities> {
   }
 
   /** The same for a group. @throws GroupGoneError */
-  async #ofGroup(
+  #ofGroup(
     topic: string,
     group: string,
     script: Script,
     args: readonly Argument[],
     options?: ScriptOptions,
   ): Promise<unknown> {
-    try {
-      return await this.#run(topic, script, [group, ...args], options);
-    } catch (error) {
-      if (replyCode((error as Error).cause) !== 'NOGROUP') throw error;
-      throw new GroupGoneError(topic, group, { cause: error });
-    }
+    return inGroup(topic, group, this.#run(topic, script, [group, ...args], options));
+  }
+
+  #takeDead(topic: string, group: string, selection: DeadLetterSelection, again: boolean): Promise<number> {
+    const { stream } = this.#keys(topic);
+    return inGroup(topic, group, takeDead(this.#commands(topic), stream, group, selection, again));
   }
 
   async #publish(

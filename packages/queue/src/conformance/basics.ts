@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict';
-import type { Delivery, Driver, Published } from '../driver.ts';
-import { DeliveryLostError, GroupGoneError, UnroutedError } from '../errors.ts';
-import { drain, group, message, Reader, send, type Tests, textOf, times, topic, until } from './subject.ts';
+import type { Delivery, Published } from '../driver.ts';
+import { GroupGoneError, UnroutedError } from '../errors.ts';
+import {
+  drain,
+  group,
+  isAcknowledged,
+  mayHaveEnded,
+  message,
+  Reader,
+  send,
+  type Tests,
+  textOf,
+  times,
+  topic,
+  until,
+} from './subject.ts';
 
 /** Roundtrips, isolation and the ends of iterations. */
 export const basicTests: Tests = {
@@ -235,22 +248,3 @@ export const basicTests: Tests = {
     }, GroupGoneError);
   },
 };
-
-/**
- * Whether a lease of a message that was sent then may have ended, as it does on a busy machine before its consumer has its
- * turn: the message is for another then.
- */
-function mayHaveEnded({ leaseMs = Infinity }: Driver, sentAt: number): boolean {
-  return performance.now() - sentAt >= leaseMs;
-}
-
-/** Acknowledges it; false when it was lost, and may have been. */
-async function isAcknowledged(delivery: Delivery, mayBeLost: () => boolean): Promise<boolean> {
-  try {
-    await delivery.ack();
-    return true;
-  } catch (error) {
-    if (error instanceof DeliveryLostError && mayBeLost()) return false;
-    throw error;
-  }
-}

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Delivery, Driver, Limits, OutgoingMessage } from '../driver.ts';
+import type { AckOptions, Delivery, Driver, Limits, OutgoingMessage } from '../driver.ts';
+import { DeliveryLostError } from '../errors.ts';
 
 /** A driver under test, and what can be done to it. Disposing ends all drivers that it made. */
 export interface Subject extends AsyncDisposable {
@@ -28,7 +29,7 @@ export const topic = 'topic';
 export const group = 'group';
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 let made = 0;
 
 /** A message with an id of its own. */
@@ -157,4 +158,48 @@ export async function drain(
   await using reader = new Reader(driver, topic, group, { each: delivery => delivery.ack() });
   await reader.has(subject, count);
   return reader.texts;
+}
+
+/** Reads and acknowledges messages of so many texts, also again where a lease may have ended. Returns the texts, sorted. */
+export async function drainOnce(
+  subject: Subject,
+  driver: Driver,
+  count: number,
+  options?: AckOptions,
+): Promise<string[]> {
+  const startedAt = performance.now();
+  const done = new Set<string>();
+  await using reader = new Reader(driver, topic, group, {
+    each: async delivery => {
+      const isDone = await isSettled(delivery.ack(options), () => mayHaveEnded(driver, startedAt));
+      if (isDone) done.add(textOf(delivery));
+    },
+  });
+  await until(subject, () => done.size >= count || reader.error !== undefined, `${count} messages`);
+  if (reader.error !== undefined) throw reader.error;
+  return [...done].sort();
+}
+
+/**
+ * Whether a lease of a message that was sent then may have ended, as it does on a busy machine before its consumer has its
+ * turn: the message is for another then.
+ */
+export function mayHaveEnded({ leaseMs = Infinity }: Driver, sentAt: number): boolean {
+  return performance.now() - sentAt >= leaseMs;
+}
+
+/** Acknowledges it; false when it was lost, and may have been. */
+export function isAcknowledged(delivery: Delivery, mayBeLost: () => boolean): Promise<boolean> {
+  return isSettled(delivery.ack(), mayBeLost);
+}
+
+/** Whether a settling was done; false when the delivery was lost, and may have been. */
+export async function isSettled(settling: Promise<void>, mayBeLost: () => boolean): Promise<boolean> {
+  try {
+    await settling;
+    return true;
+  } catch (error) {
+    if (error instanceof DeliveryLostError && mayBeLost()) return false;
+    throw error;
+  }
 }

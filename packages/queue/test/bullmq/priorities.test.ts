@@ -11,7 +11,7 @@ describeWith([{ own: 'redis' }], 'priorities on BullMQ, from the first on', () =
       const { name, driver, open, read } = await site.begin(library);
       await send(driver, name, message('early'));
       // It has told the others, and sorted nothing
-      await site.admin.hset(`bull:ashlar-queue:${name}`, 'priorities', 1);
+      await site.admin.hset(`bull:ashlar-queue@:${name}`, 'priorities', 1);
       await send(open(), name, message('urgent', { priority: 9 }));
       const reader = read({ prefetch: 1, each: each => each.ack() });
       await reader.has({ driver } as never, 2);

@@ -37,9 +37,9 @@ export class Registry {
     this.#prefix = prefix;
   }
 
-  /** The key of the record of a topic; no queue has it among its own. */
+  /** The key of the record of a topic. No queue has it among its own, as that of a topic called `ashlar-queue` would without the `@`. */
   key(topic: string): string {
-    return `${this.#prefix}:ashlar-queue:${topic}`;
+    return `${this.#prefix}:ashlar-queue@:${topic}`;
   }
 
   async declare(topic: string, group: string, meta: string): Promise<void> {

@@ -20,7 +20,7 @@ export function jobSql({ jobs, groups }: Tables) {
       round(extract(epoch FROM j.at) * 1000)::float8 AS died FROM ${jobs} j
       WHERE j.grp = $1::int AND j.state = 3 AND j.state >= 3 AND ($3::text IS NULL OR (j.at, j.seq) >
         (SELECT a.at, a.seq FROM ${jobs} a WHERE a.grp = $1::int AND a.id = $3::text AND a.state = 3))
-      ORDER BY j.at, j.seq LIMIT $2::int`,
+      ORDER BY j.at, j.seq LIMIT $2::bigint`,
     // As if they were published now. Parameters: ids as JSON, the most rows, the time of their death at the latest
     redrive: `WITH chosen AS MATERIALIZED (${selected}), again AS (UPDATE ${jobs} j SET seq = DEFAULT, state = 0, at = NULL, reason = NULL,
         pos = pg_current_xact_id(), priority = 0, expires = NULL, dedup = NULL, deliveries = 0, failures = 0, progress = NULL

@@ -27,8 +27,9 @@ export class Jobs {
     group: string,
     { limit, after }: DeadLetterPage,
   ): Promise<readonly DeadLetter[]> {
-    if (after !== undefined && isUnknown(after)) return [];
-    const rows = await this.#run('inspect', topic, group, [limit, after ?? null]);
+    const isPast = after !== undefined && isUnknown(after);
+    const page = isPast ? [0, null] : [limit, after ?? null];
+    const rows = await this.#run('inspect', topic, group, page);
     return rows.map(({ id, lane, headers, body, reason, deliveries, failures, died: diedAtMs }) => {
       const key = lane === '' ? undefined : lane.slice(1);
       return {
@@ -71,14 +72,16 @@ export class Jobs {
   }
 
   async find(topic: string, group: string, id: string): Promise<Job | undefined> {
-    if (isUnknown(id)) return undefined;
-    const [row] = await this.#run('find', topic, group, [id]);
+    const [row] = isUnknown(id)
+      ? await this.#none(topic, group)
+      : await this.#run('find', topic, group, [id]);
     return row && jobOf(row);
   }
 
   async cancel(topic: string, group: string, id: string): Promise<boolean> {
-    if (isUnknown(id)) return false;
-    const rows = await this.#run('cancel', topic, group, [id]);
+    const rows = isUnknown(id)
+      ? await this.#none(topic, group)
+      : await this.#run('cancel', topic, group, [id]);
     // Its key may be free now
     if (rows.length > 0) this.#bell.ring(topic);
     return rows.length > 0;
@@ -95,6 +98,12 @@ export class Jobs {
     const text = `SELECT g.grp FROM ${this.#tables.groups} g WHERE g.topic = $1::text AND g.name = $2::text`;
     const [row] = await this.#sessions.run('a look-up', 'NotExecuted', text, [topic, group]);
     return row?.['grp'];
+  }
+
+  /** No rows, of a group that is there. @throws GroupGoneError */
+  async #none(topic: string, group: string): Promise<readonly Row[]> {
+    await this.number(topic, group);
+    return [];
   }
 
   async #run(

@@ -22,11 +22,13 @@ export async function takeDead(
   };
   let taken = 0;
   if (ids !== undefined) {
-    for (let at = 0; at < ids.length && taken < limit; ) {
+    let at = 0;
+    do {
+      // Of none too: it says whether there is a group
       const [more, seen] = await take(limit - taken, '', ids.slice(at, at + pageSize));
       taken += more;
       at += seen;
-    }
+    } while (at < ids.length && taken < limit);
     return taken;
   }
   const latest = await commands.script(latestDeathScript, [stream, group], { outcome: 'NotExecuted' });

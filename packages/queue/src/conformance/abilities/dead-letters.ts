@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { oddTexts } from '../odd-texts.ts';
 import {
   drain,
+  drainOnce,
   group,
+  isSettled,
+  mayHaveEnded,
   message,
   Reader,
   type Subject,
@@ -10,6 +14,7 @@ import {
   textOf,
   times,
   topic,
+  until,
 } from '../subject.ts';
 
 /** For drivers that keep dead letters. */
@@ -71,6 +76,38 @@ export const deadLetterTests: Tests = {
     for (const each of (await reader.has(subject, 5)).slice(1)) await each.ack();
     assert.deepEqual([...reader.texts].sort(), ['0', '1', '2', '3', '4']);
   },
+  'dead letters of any id are found by it, sent again and deleted, also when it is named again and again':
+    async subject => {
+      const { driver } = subject;
+      await driver.declare(topic, group);
+      await send(driver, topic, ...oddTexts.map(id => ({ ...message(id), id })));
+      const startedAt = performance.now();
+      const mayBeLost = () => mayHaveEnded(driver, startedAt);
+      const dying = new Reader(driver, topic, group, {
+        each: async each => void (await isSettled(each.nack({ dead: 'for the test' }), mayBeLost)),
+      });
+      const all = async () => driver.inspect!(topic, group, { limit: 1_000 });
+      await until(subject, async () => (await all()).length === oddTexts.length, 'all dead letters');
+      await dying[Symbol.asyncDispose]();
+      assert.deepEqual((await all()).map(({ id }) => id).sort(), oddTexts.toSorted());
+      assert.deepEqual(await driver.inspect!(topic, group, { limit: Number.MAX_SAFE_INTEGER }), await all());
+      const order = (await all()).map(({ id }) => id);
+      for (let at = 0; at < order.length; at += 7) {
+        const [next] = await driver.inspect!(topic, group, { limit: 1, after: order[at]! });
+        assert.equal(next?.id, order[at + 1]);
+      }
+      const [again, gone] = [order.slice(0, 40), order.slice(40)];
+      const twice = (ids: readonly string[]) => [...ids, 'unheard of', ...ids, ...ids.slice(0, 3)];
+      assert.equal(await driver.redrive!(topic, group, { ids: twice(again), limit: 2 }), 2);
+      const limit = Number.MAX_SAFE_INTEGER;
+      assert.equal(await driver.redrive!(topic, group, { ids: twice(again), limit }), again.length - 2);
+      assert.equal(await driver.purge!(topic, group, { ids: twice(gone), limit: 1 }), 1);
+      assert.equal(await driver.purge!(topic, group, { ids: twice(order) }), gone.length - 1);
+      const texts = await drainOnce(subject, driver, again.length);
+      assert.deepEqual(texts, again.toSorted());
+      assert.equal(await driver.redrive!(topic, group, { limit }), 0);
+      assert.equal(await driver.purge!(topic, group, { limit }), 0);
+    },
   'purged dead letters are gone': async subject => {
     const { driver } = subject;
     await bury(subject, 4);

@@ -1,5 +1,18 @@
 import assert from 'node:assert/strict';
-import { drain, group, message, Reader, send, type Tests, topic, unhurried, until } from '../subject.ts';
+import { oddTexts } from '../odd-texts.ts';
+import {
+  drain,
+  drainOnce,
+  group,
+  message,
+  Reader,
+  send,
+  type Tests,
+  times,
+  topic,
+  unhurried,
+  until,
+} from '../subject.ts';
 
 export const uniqueIdsTests: Tests = {
   'the same id again is the same message': async subject => {
@@ -12,6 +25,16 @@ export const uniqueIdsTests: Tests = {
     assert.deepEqual(first.sort(), ['other', 'twice']);
     await send(driver, topic, twice, message('last'));
     assert.deepEqual(await drain(subject, driver, topic, group, 1), ['last']);
+  },
+  'an id that is named again and again in one batch is the first of its messages': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    const ids = times(60, index => oddTexts[index % 12]!);
+    const batch = ids.map((id, index) => ({ ...message(`${index}`), id, key: `key ${index % 5}` }));
+    for (const published of await driver.publish(topic, batch)) assert(published.ok);
+    await send(driver, topic, message('last'));
+    const expected = [...times(12, index => `${index}`), 'last'].sort();
+    assert.deepEqual(await drainOnce(subject, driver, expected.length), expected);
   },
 };
 

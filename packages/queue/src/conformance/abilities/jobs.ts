@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Delivery } from '../../driver.ts';
 import { DeliveryLostError } from '../../errors.ts';
-import { group, message, Reader, send, type Tests, textOf, topic, until } from '../subject.ts';
+import { oddTexts } from '../odd-texts.ts';
+import { drainOnce, group, message, Reader, send, type Tests, textOf, topic, until } from '../subject.ts';
 
 export const jobsTests: Tests = {
   'a message is known by its id, from its publishing to its end': async subject => {
@@ -56,6 +57,20 @@ export const jobsTests: Tests = {
     await assert.rejects(held!.ack(), DeliveryLostError);
     await (await reader.has(subject, 2))[1]!.ack();
     assert.deepEqual(reader.texts, ['active', 'last']);
+  },
+  'a message of any id is found and canceled by it': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    await send(driver, topic, ...oddTexts.map(id => ({ ...message(id), id })));
+    for (const id of oddTexts) assert.equal((await driver.find!(topic, group, id))?.state, 'waiting', id);
+    const [canceled, kept] = [oddTexts.slice(0, 40), oddTexts.slice(40)];
+    for (const id of canceled) assert.equal(await driver.cancel!(topic, group, id), true, id);
+    for (const id of canceled) assert.equal(await driver.find!(topic, group, id), undefined, id);
+    const result = new TextEncoder().encode('1');
+    assert.deepEqual(await drainOnce(subject, driver, kept.length, { result }), kept.toSorted());
+    for (const id of kept) {
+      await until(subject, async () => (await driver.find!(topic, group, id))?.state === 'done', id);
+    }
   },
   'a paused group is handed nothing, in any process, until it is resumed': async subject => {
     const { driver } = subject;

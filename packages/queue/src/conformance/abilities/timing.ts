@@ -1,6 +1,19 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { drain, group, message, Reader, send, type Tests, textOf, topic, until } from '../subject.ts';
+import {
+  drain,
+  drainOnce,
+  group,
+  isSettled,
+  mayHaveEnded,
+  message,
+  Reader,
+  send,
+  type Tests,
+  textOf,
+  topic,
+  until,
+} from '../subject.ts';
 
 export const delayTests: Tests = {
   'a delayed message comes after its time': async subject => {
@@ -27,6 +40,38 @@ export const delayTests: Tests = {
     await (await reader.has(subject, 4))[3]!.ack();
     assert.deepEqual(reader.texts.slice(1).sort(), ['delayed', 'failed', 'last']);
   },
+  'delays and pauses of any size are kept': async subject => {
+    const { driver } = subject;
+    await driver.declare(topic, group);
+    const startedAt = performance.now();
+    const mayBeLost = () => mayHaveEnded(driver, startedAt);
+    const [done, early] = [new Set<string>(), [] as string[]];
+    await using reader = new Reader(driver, topic, group, {
+      each: async delivery => {
+        const text = textOf(delivery);
+        const [kind, ms] = text.split(' ') as [string, string];
+        if (kind === 'far' || done.has(text)) early.push(text);
+        const isFirst = (delivery.failures ?? delivery.deliveries - 1) === 0;
+        const isFailing = kind === 'fails' || (kind === 'pauses' && isFirst);
+        const settling = isFailing ? delivery.nack({ requeueAfterMs: Number(ms) }) : delivery.ack();
+        if (!(await isSettled(settling, mayBeLost))) return;
+        if (kind !== 'pauses' || !isFailing) done.add(text);
+      },
+    });
+    await send(
+      driver,
+      topic,
+      ...farMs.flatMap(ms => [message(`far ${ms}`, { delayMs: ms }), message(`fails ${ms}`)]),
+      ...nearMs.flatMap(ms => [message(`near ${ms}`, { delayMs: ms }), message(`pauses ${ms}`)]),
+    );
+    const areDone = (count: number) => () => done.size >= count || reader.error !== undefined;
+    const count = farMs.length + 2 * nearMs.length;
+    await until(subject, areDone(count), 'what is not far');
+    await send(driver, topic, message('last'));
+    await until(subject, areDone(count + 1), 'the last');
+    assert.ifError(reader.error);
+    assert.deepEqual(early, []);
+  },
   'delays end in the order of their times': async subject => {
     const { driver } = subject;
     await driver.declare(topic, group);
@@ -37,6 +82,11 @@ export const delayTests: Tests = {
     assert.deepEqual(reader.texts, ['100', '300', '600', '900']);
   },
 };
+
+/** Beyond 31 and 32 bits, and the longest that each driver takes: ten years. */
+const farMs = [2 ** 31, 2 ** 32, 315_360_000_000];
+/** Below what clocks tell apart. */
+const nearMs = [0.25, 1e-7, Number.MIN_VALUE, 1.5];
 
 export const priorityTests: Tests = {
   'higher priorities come first': async subject => {
@@ -51,6 +101,18 @@ export const priorityTests: Tests = {
 };
 
 export const expiryTests: Tests = {
+  'a message whose time is over in years comes, and one whose time is over at once does not':
+    async subject => {
+      const { driver } = subject;
+      await driver.declare(topic, group);
+      const lifetimes = [...farMs, 3_155_760_000_000];
+      const near = nearMs.filter(ms => ms < 1);
+      await send(driver, topic, ...near.map(expiresInMs => message(`over ${expiresInMs}`, { expiresInMs })));
+      await (subject.pass?.(5) ?? delay(5));
+      await send(driver, topic, ...lifetimes.map(expiresInMs => message(`${expiresInMs}`, { expiresInMs })));
+      const texts = await drainOnce(subject, driver, lifetimes.length);
+      assert.deepEqual(texts, lifetimes.map(String).sort());
+    },
   'a message whose time is over is not handed out': async subject => {
     const { driver } = subject;
     await driver.declare(topic, group);

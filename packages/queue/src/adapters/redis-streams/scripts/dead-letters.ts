@@ -6,6 +6,7 @@ import { places } from './places.ts';
 export const inspectScript: Script = script(
   1,
   `${common}
+redis.call('XPENDING', stream, ARGV[1]) -- fails without the group
 local dead, died, from = base .. 'dead:' .. ARGV[1], base .. 'died:' .. ARGV[1], 0
 if ARGV[3] then
   local rank = redis.call('ZRANK', died, ARGV[3])
@@ -35,6 +36,7 @@ export const takeDeadScript: Script = script(
   1,
   `${common}${places}
 local group = ARGV[1]
+redis.call('XPENDING', stream, group) -- fails without the group
 local dead, died, retries = base .. 'dead:' .. group, base .. 'died:' .. group, base .. 'r:' .. group
 local ids = {}
 for at = 5, #ARGV do ids[#ids + 1] = ARGV[at] end
@@ -70,5 +72,6 @@ return { taken, seen, #ids }`,
 export const latestDeathScript: Script = script(
   1,
   `${common}
+redis.call('XPENDING', stream, ARGV[1]) -- fails without the group
 return redis.call('ZRANGE', base .. 'died:' .. ARGV[1], -1, -1, 'WITHSCORES')[2] or false`,
 );
