@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { type Plan, type Step, slots, traps } from '../fuzz/plan.ts';
 import type { PlayOptions } from '../fuzz/play.ts';
 import { Process, type Trap } from '../fuzz/process.ts';
+import { fuzzReplacing } from '../fuzz/replacing/run.ts';
 import { fuzz } from '../fuzz/run.ts';
 import { type MemoryShard, WrongShardError } from '../src/index.ts';
 import { Slots } from '../src/keys/slots.ts';
@@ -17,6 +18,18 @@ vi.setConfig({ testTimeout: 180_000 });
 describe('fuzzing moves', () => {
   it('finds nothing', async () => {
     const { cases, findings, uncaught } = await fuzz({ seed: 1, runs: 250, withinMs: 15_000 });
+    expect(findings).toEqual([]);
+    expect(uncaught).toEqual([]);
+    expect(cases['memory']).toBeGreaterThan(0);
+  });
+
+  it('finds nothing where servers are replaced between the steps', async () => {
+    const { cases, findings, uncaught } = await fuzzReplacing({
+      seed: 1,
+      runs: 60,
+      withinMs: 15_000,
+      only: ['memory'],
+    });
     expect(findings).toEqual([]);
     expect(uncaught).toEqual([]);
     expect(cases['memory']).toBeGreaterThan(0);

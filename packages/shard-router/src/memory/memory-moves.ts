@@ -107,7 +107,8 @@ class MemoryMoves implements MoveBackend {
   async copy(move: MoveSpec, context: MoveContext): Promise<void> {
     const { state, check } = this.#take(move, context);
     const [source, target] = [this.#source(move), this.#target(move)];
-    if (state.follower?.from === source) return;
+    if (state.follower?.from === source && state.follower.to === target) return;
+    state.follower?.stop();
     await this.#clear(target, move, context, check);
     check();
     // A feed that an earlier attempt has left may have commits which that attempt had copied
@@ -165,7 +166,7 @@ class MemoryMoves implements MoveBackend {
     const { state, check } = this.#take(move, context);
     const [source, target] = [this.#source(move), this.#target(move)];
     if (state.follower?.from !== target) {
-      state.follower?.stop();
+      this.#follower(state, move).stop();
       target.openFeed(move.id, move);
       state.follower = new Follower(move.id, target, source, move, this.#apply);
     }
@@ -198,6 +199,8 @@ class MemoryMoves implements MoveBackend {
     state.follower = undefined;
     target.closeFeed(move.id);
     lostBy(source).set(move.id, move);
+    // One that has taken the place of the source refuses nothing yet
+    if (!source.fences.includes(move.id)) await source.fence(move.id, move, context.signal, check);
     await this.#clear(source, move, context, check);
   }
 
@@ -265,7 +268,7 @@ class MemoryMoves implements MoveBackend {
   }
 
   #follower({ follower }: MemoryMove, move: MoveSpec): Follower {
-    if (follower?.from === this.#source(move)) return follower;
+    if (follower?.from === this.#source(move) && follower.to === this.#target(move)) return follower;
     throw new LostCopyError(move.id, 'the target does not follow the source');
   }
 

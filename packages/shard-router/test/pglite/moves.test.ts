@@ -53,7 +53,7 @@ const held = async (db: PGlite) => {
 
 beforeAll(async () => {
   [one, two] = [await PGlite.create(), await PGlite.create()];
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await one?.close();
   await two?.close();
@@ -203,18 +203,81 @@ describe('a move between databases of PGlite', () => {
     for (const db of [one, two])
       await db.exec("ALTER TABLE things ADD more text NOT NULL DEFAULT 'as before'");
     await one.query("UPDATE things SET more = 'now' WHERE id = $1", [moved[0]]);
-    await run(moves(), move, { from: 'fence', to: 'drain' });
-    await expect(moves().recheck(move, context())).rejects.toThrow(LostCopyError);
-    await moves().unfence(move, context());
+    await expect(moves().fence(move, context(), 60_000)).rejects.toThrow(LostCopyError);
     await run(moves(), move, { from: 'copy', to: 'verify' });
     // As one that was restored from before
     await two.exec('UPDATE ashlar_shards.move SET verified = NULL');
-    await run(moves(), move, { from: 'fence', to: 'drain' });
-    await expect(moves().recheck(move, context())).rejects.toThrow(LostCopyError);
-    await moves().unfence(move, context());
+    await expect(moves().fence(move, context(), 60_000)).rejects.toThrow(LostCopyError);
     await run(moves(), move, { from: 'copy' });
     const more = async (db: PGlite) => (await db.query('SELECT id, more FROM things ORDER BY id')).rows;
     expect(await more(two)).toEqual(await more(one));
+  });
+
+  describe('of which a database is replaced', () => {
+    const ids = ['half_a', 'half_b'];
+    /** What a backup of before has. */
+    const older = (db: PGlite, mail: string) =>
+      db.exec(`BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL ashlar.mover = 'on';
+        UPDATE things SET mail = '${mail}' WHERE id = '${moved[0]}'; COMMIT`);
+    const noteOf = async (db: PGlite) => {
+      const { rows } = await db.query<{ verified: string }>('SELECT verified FROM ashlar_shards.move');
+      return rows[0]!.verified;
+    };
+    const empty = (db: PGlite) => db.exec('DROP SCHEMA ashlar_shards CASCADE; DELETE FROM things');
+    beforeEach(async () => {
+      for (const id of moved) await one.query('INSERT INTO things VALUES ($1, $1)', [id]);
+    });
+
+    it('does not open an empty one that stands in for the target', async () => {
+      await run(moves(), move, { to: 'recheck' });
+      await empty(two);
+      await expect(moves().turn(move, context())).rejects.toThrow(LostCopyError);
+      await moves().abort(move, context());
+      await one.exec('UPDATE things SET n = 1');
+      for (const name of ['one', 'two']) expect(await moves().leaks(name, [])).toEqual([]);
+    });
+
+    it('does not roll back to an empty one', async () => {
+      await run(moves(), move);
+      const back = { ...move, from: 'two', to: 'one' };
+      await run(moves(), back, { from: 'lag', to: 'recheck' });
+      await empty(one);
+      await expect(moves().turn(back, context())).rejects.toThrow(LostCopyError);
+      await moves().unfence(back, context());
+      await two.exec('UPDATE things SET n = 1');
+    });
+
+    it('does not turn while its source can be written, as one from a backup of before', async () => {
+      await run(moves(), move, { to: 'recheck' });
+      await one.query('UPDATE ashlar_shards.fence SET opened = attempt WHERE id = ANY ($1)', [ids]);
+      await expect(moves().turn(move, context())).rejects.toThrow(LostCopyError);
+      await expect(two.exec('UPDATE things SET n = 1')).rejects.toMatchObject({ code: 'AS409' });
+    });
+
+    it('brings nothing to one that has no copy', async () => {
+      await run(moves(), move, { to: 'verify' });
+      await one.exec(`UPDATE things SET mail = 'later' WHERE id = '${moved[0]}'`);
+      await step(moves(), move, 'fence');
+      await empty(two);
+      await expect(moves().drain(move, context())).rejects.toThrow(LostCopyError);
+      await moves().abort(move, context());
+      expect(await mailsOf(two)).toEqual([]);
+    });
+
+    it('compares anew where the target is one of before its last rows were compared', async () => {
+      await run(moves(), move, { to: 'verify' });
+      const before = await noteOf(two);
+      await one.exec(`UPDATE things SET mail = 'later' WHERE id = '${moved[0]}'`);
+      await run(moves(), move, { from: 'lag', to: 'lag' });
+      await run(moves(), move, { from: 'fence', to: 'drain' });
+      await two.query('UPDATE ashlar_shards.move SET verified = $1', [before]);
+      await older(two, moved[0]!);
+      await expect(moves().recheck(move, context())).rejects.toThrow(LostCopyError);
+      await moves().unfence(move, context());
+      await expect(moves().fence(move, context(), 60_000)).rejects.toThrow(LostCopyError);
+      await run(moves(), move, { from: 'copy' });
+      expect(await mailsOf(two)).toEqual(await mailsOf(one));
+    });
   });
 
   // A session of the application is also that of the move

@@ -277,6 +277,55 @@ describe('the fence of a move', () => {
     await moves.abort(quick, context());
   }, 60_000);
 
+  // citus#1437: foreign keys led to deadlocks with a move
+  describe('that is closed while somebody who writes one table goes on to another', () => {
+    const waiting = async () => {
+      const { rows } = await shards.one.query(
+        "SELECT FROM pg_locks WHERE NOT granted AND mode = 'ExclusiveLock' AND relation = 'purchase'::regclass",
+      );
+      return rows.length;
+    };
+    async function writing(name: string) {
+      const moves = shards.moves();
+      const each = lowerHalf(name);
+      await moves.prepare(each, context());
+      await moves.copy(each, context());
+      await moves.verify(each, context());
+      const writer = await shards.connect('one');
+      await writer.query('BEGIN');
+      await writer.query(`UPDATE purchase SET total = total + 1 WHERE customer = '${others[0]}'`);
+      return { moves, each, writer };
+    }
+    const update = `UPDATE customer SET name = 'another' WHERE id = `;
+
+    it('waits for them, and keeps neither from its end', async () => {
+      const { moves, each, writer } = await writing('orders');
+      const closing = moves.fence(each, context(), 60_000);
+      await expect.poll(waiting, { timeout: 20_000 }).toBe(1);
+      await writer.query(`${update}'${others[0]}'`);
+      await writer.query('COMMIT');
+      await closing;
+      await expect(shards.one.query(`${update}'${mine[0]}'`)).rejects.toMatchObject(denied);
+      await moves.abort(each, context());
+    }, 60_000);
+
+    it('leaves no table closed when they take too long', async () => {
+      const { moves, each, writer } = await writing('too_long');
+      await expect(moves.fence(each, context(), 200)).rejects.toMatchObject({
+        code: 'ASHLAR_SHARD_ROUTER_FENCE_BUSY',
+      });
+      await shards.one.query(`${update}'${mine[0]}'`);
+      await writer.query('COMMIT');
+      await moves.fence(each, context(), 10_000);
+      for (const id of [
+        `${update}'${mine[0]}'`,
+        `UPDATE purchase SET total = 0 WHERE customer = '${mine[0]}'`,
+      ])
+        await expect(shards.one.query(id)).rejects.toMatchObject(denied);
+      await moves.abort(each, context());
+    }, 60_000);
+  });
+
   it('ends at one table while somebody who writes another of them goes on to it', async () => {
     const moves = shards.moves();
     const undone = lowerHalf('undone');

@@ -4,7 +4,7 @@ import { pastFence } from '../../postgres/moves/cleaning.ts';
 import { isKeyed, keyOf } from '../../postgres/moves/comparing/row-keys.ts';
 import { isIn, isNoting, type Touched, touched } from '../../postgres/moves/comparing/touched.ts';
 import type { Sides } from '../../postgres/moves/comparing/verifying.ts';
-import { identifier, inSlices, relation, schema } from '../../postgres/moves/names.ts';
+import { backOf, identifier, inSlices, relation, schema } from '../../postgres/moves/names.ts';
 import type { RelationRow } from '../../postgres/moves/relations.ts';
 import type { SqlSession } from '../../postgres/moves/sessions/sql-session.ts';
 
@@ -29,7 +29,7 @@ export function broughtOf(move: MoveSpec): MoveSpec {
  * worker that dies loses none.
  *
  * @returns how many were noted, and the keys of the part
- * @throws LostCopyError when nobody has noted what was written
+ * @throws LostCopyError when nobody has noted what was written, or the target is another than it was copied to
  */
 export async function bring(
   { move, source, target, relations }: Pair,
@@ -53,6 +53,7 @@ export async function bring(
   });
   if (found.rows.length > 0) {
     await target.transaction(signal, async () => {
+      await checkFenced(target, move, signal);
       await target.run(pastFence, [], signal);
       // First all that goes: a value that must be unique may have gone from one row to another
       for (const { of, keys } of found.rows) await remove(target, of, keys, signal);
@@ -67,6 +68,13 @@ export async function bring(
     );
   }
   return { noted: found.noted, keys: found.keys };
+}
+
+/** What has no fence of the move has no copy either: rows that came there would be nobody's. */
+async function checkFenced(target: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
+  const ids = [move.id, backOf(move.id)];
+  const found = await target.run(`SELECT FROM ${schema}.fence WHERE id = ANY ($1)`, [ids], signal);
+  if (found.length === 0) throw new LostCopyError(move.id, `${move.to} has no rows of it any more`);
 }
 
 /** Copies all rows of the moved slots, and what is written meanwhile. */

@@ -14,6 +14,7 @@ import type {
 } from '../../../moves/move-backend.ts';
 import { claim, isClaimed } from '../../postgres/moves/claiming.ts';
 import { deleteRows, leftovers } from '../../postgres/moves/cleaning.ts';
+import { checkRestored } from '../../postgres/moves/comparing/timeline.ts';
 import { isNoting, noteTouched } from '../../postgres/moves/comparing/touched.ts';
 import {
   compareAll,
@@ -117,9 +118,9 @@ export class PGliteMoves implements MoveBackend {
     const work = await this.#begin(spec, context);
     const { signal } = work;
     await forgetBrought(work.source, work.move, signal);
-    await noteCompared(work, signal);
     const all = await compareAll(work, signal);
     const since = await compareTouched(ofBrought(work), signal);
+    await noteCompared(work, signal);
     return { rows: all.rows + since.rows, differences: [...all.differences, ...since.differences] };
   }
 
@@ -127,10 +128,13 @@ export class PGliteMoves implements MoveBackend {
     try {
       const work = await this.#begin(spec, context, { withinMs });
       const { move, source, signal } = work;
+      await checkCompared(work, signal);
       const { differences } = await compareTouched(ofBrought(work), signal);
       if (differences.length > 0)
         throw new MoveBlockedError(move.id, 'rows at the target differ from the source');
-      await closeSource(source, move, withinMs, signal);
+      // The notes of these are gone, so what is restored from before would lack them unnoticed
+      await noteCompared(work, signal);
+      await closeSource(source, move, { withinMs, together: true }, signal);
     } catch (error) {
       throw error instanceof BusySessionError ? new FenceBusyError(spec.from, { cause: error }) : error;
     }
@@ -159,9 +163,10 @@ export class PGliteMoves implements MoveBackend {
   async turn(spec: MoveSpec, context: MoveContext): Promise<void> {
     const work = await this.#begin(spec, context);
     const { move, target, relations, signal } = work;
+    await checkRestored(work, signal);
     await noteTouched(target, reversed(move), relations, signal);
     await carrySequences(work, await carriedSequences(work, signal), signal);
-    await openTarget(target, move, signal);
+    await openTarget(work, signal);
   }
 
   async follow(spec: MoveSpec, context: MoveContext): Promise<void> {

@@ -9,7 +9,9 @@ import { busyCodes, unhurried } from './sessions/unhurried.ts';
 import {
   close,
   dropTriggers,
+  fenceTables,
   functions,
+  noteClosed,
   type Refusal,
   rowTriggers,
   triggerName,
@@ -49,58 +51,74 @@ export async function closeTarget(session: SqlSession, move: MoveSpec, signal: A
   });
 }
 
+/** How the fence of a source is closed. */
+export interface Closing {
+  readonly withinMs: number;
+  /** All tables in one transaction, where no other session is. */
+  readonly together?: boolean;
+  /** Called when writes begin to wait. */
+  readonly closing?: (() => void) | undefined;
+}
+
 /**
- * Closes the fence of the source. The lock waits for all who write the tables, or hold rows of them `FOR UPDATE`, and none begins meanwhile.
+ * Closes the fence of the source. The lock of each table waits for all who write it, or hold rows of it `FOR UPDATE`, and none begins meanwhile.
+ * Each is closed in a transaction of its own: who holds the lock of one and waits for another would be a deadlock with whoever writes them in the
+ * other order, or has a foreign key looked at.
  *
- * @param closing called when writes begin to wait
- * @throws FenceBusyError when they take longer than `withinMs`
+ * @throws FenceBusyError when they take longer than `withinMs`: no table is closed then
  */
 export async function closeSource(
   session: SqlSession,
   move: MoveSpec,
-  withinMs: number,
+  { withinMs, together = false, closing }: Closing,
   signal: AbortSignal,
-  closing?: () => void,
 ): Promise<void> {
-  const tables = Object.keys(move.tables).sort().map(relation);
+  const names = Object.keys(move.tables).sort();
+  const until = performance.now() + withinMs;
+  let attempt: number | undefined;
   try {
-    await session.transaction(signal, async () => {
-      await session.run(`SET LOCAL statement_timeout = ${Math.max(1, Math.round(withinMs))}`, [], signal);
-      closing?.();
-      // In one message: writes wait from here on
-      const lock = `LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`;
-      await session.run(`${lock}; SET LOCAL statement_timeout = 0`, [], signal);
-      await close(session, move, move.id, refusalOf(move), signal);
-    });
+    for (const tables of together ? [names] : names.map(name => [name])) {
+      attempt = await session.transaction(signal, async () => {
+        const leftMs = Math.max(1, Math.round(until - performance.now()));
+        await session.run(`SET LOCAL statement_timeout = ${leftMs}`, [], signal);
+        if (attempt === undefined) closing?.();
+        // In one message: writes wait from here on
+        const lock = `LOCK TABLE ${tables.map(relation).join(', ')} IN EXCLUSIVE MODE`;
+        await session.run(`${lock}; SET LOCAL statement_timeout = 0`, [], signal);
+        const { isRefused, slices } = refusalOf(move);
+        const of = attempt ?? (await noteClosed(session, move.id, { slices }, signal));
+        await fenceTables(session, tables, { id: move.id, attempt: of, isRefused }, signal);
+        return of;
+      });
+    }
   } catch (error) {
-    if (busyCodes.has((error as { code?: string }).code ?? ''))
-      throw new FenceBusyError(session.shard, { cause: error });
-    throw error;
+    if (!busyCodes.has((error as { code?: string }).code ?? '')) throw error;
+    if (attempt !== undefined) await open(session, [move.id], signal);
+    throw new FenceBusyError(session.shard, { cause: error });
   }
 }
 
-/** Lets rows be written again at once, without waiting for anybody. The triggers go later, with `dropFence`. Says whether there is any such fence. */
-export async function open(
-  session: SqlSession,
-  ids: readonly string[],
-  signal: AbortSignal,
-): Promise<boolean> {
-  const found = await session.run(
-    `UPDATE ${schema}.fence SET opened = attempt WHERE id = ANY ($1) RETURNING id`,
-    [ids],
-    signal,
-  );
-  return found.length > 0;
+/** Lets rows be written again at once, without waiting for anybody. The triggers go later, with `dropFence`. */
+export async function open(session: SqlSession, ids: readonly string[], signal: AbortSignal): Promise<void> {
+  await session.run(`UPDATE ${schema}.fence SET opened = attempt WHERE id = ANY ($1)`, [ids], signal);
 }
 
 /**
  * Lets the rows of a move be written at its target.
  *
- * @throws LostCopyError for what has no fence of it: that is not what was compared, but a server that was brought in place of it
+ * @throws LostCopyError where its source can be written: that is not what was compared, but a server that was brought in place of it
  */
-export async function openTarget(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<void> {
-  if (await open(session, [move.id, backOf(move.id)], signal)) return;
-  throw new LostCopyError(move.id, `${move.to} has no rows of it any more`);
+export async function openTarget(
+  { move, source, target }: Record<'source' | 'target', SqlSession> & { readonly move: MoveSpec },
+  signal: AbortSignal,
+): Promise<void> {
+  const closed = await source.run(
+    `SELECT FROM ${schema}.fence WHERE id = $1 AND opened < attempt`,
+    [move.id],
+    signal,
+  );
+  if (closed.length === 0) throw new LostCopyError(move.id, `${move.from} has no fence of it any more`);
+  await open(target, [move.id, backOf(move.id)], signal);
 }
 
 /** Whether the fence stands as it was closed: nobody has dropped or disabled a trigger of it, nor of what keeps tables from being truncated. */

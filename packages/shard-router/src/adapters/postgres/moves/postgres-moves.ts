@@ -13,7 +13,7 @@ import type {
 } from '../../../moves/move-backend.ts';
 import { claim, isClaimed } from './claiming.ts';
 import { deleteRows, leftovers } from './cleaning.ts';
-import { checkTimeline, noteTimeline } from './comparing/timeline.ts';
+import { checkRestored, checkTimeline, noteTimeline } from './comparing/timeline.ts';
 import { noteTouched } from './comparing/touched.ts';
 import { compareAll, compareFenced, compareTouched } from './comparing/verifying.ts';
 import { settleDoubts } from './doubts.ts';
@@ -25,6 +25,7 @@ import { followingOf } from './following/followed.ts';
 import {
   arrival,
   barrier,
+  checkFollows,
   confirmed,
   hasSubscription,
   mark,
@@ -108,6 +109,7 @@ export class PostgresMoves implements MoveBackend {
     const { move, source, target, signal } = sides;
     await followAgain(sides, signal);
     const bytes = await retainedBytes(source, move.id, signal);
+    await checkFollows(target, move.id, signal);
     await passOver(target, backOf(move.id), signal);
     const startedAt = performance.now();
     const { id } = await mark(source, move.id, signal);
@@ -128,10 +130,10 @@ export class PostgresMoves implements MoveBackend {
     const sides = await this.#workers.begin(spec, context);
     const { move, source, target, relations, signal } = sides;
     await followAgain(sides, signal);
-    await noteTimeline(sides, signal);
     await noteTouched(source, move, relations, signal);
     const all = await compareAll(sides, signal);
     const since = await compareTouched(sides, signal);
+    await noteTimeline(sides, signal);
     await prepareBack(sides, await this.#workers.replicationOf(move.to), signal);
     await passOver(target, backOf(move.id), signal);
     return { rows: all.rows + since.rows, differences: [...all.differences, ...since.differences] };
@@ -140,13 +142,16 @@ export class PostgresMoves implements MoveBackend {
   async fence(spec: MoveSpec, context: MoveContext, withinMs: number): Promise<void> {
     const sides = await this.#workers.begin(spec, context);
     const { move, source, target, signal } = sides;
+    await checkTimeline(sides, signal);
     const { differences } = await compareTouched(sides, signal);
     if (differences.length > 0)
       throw new MoveBlockedError(move.id, 'rows at the target differ from the source');
+    // The notes of these are gone, so what is restored from before would lack them unnoticed
+    await noteTimeline(sides, signal);
     await passOver(target, backOf(move.id), signal);
     await settleDoubts(this.#workers, source, move.router, signal);
     this.#sequences.set(move.id, await carriedSequences(sides, signal));
-    await closeSource(source, move, withinMs, signal, context.closing);
+    await closeSource(source, move, { withinMs, closing: context.closing }, signal);
   }
 
   async unfence(spec: MoveSpec, context: MoveContext): Promise<void> {
@@ -174,12 +179,13 @@ export class PostgresMoves implements MoveBackend {
   async turn(spec: MoveSpec, context: MoveContext): Promise<void> {
     const sides = await this.#workers.begin(spec, context);
     const { move, target, signal } = sides;
+    await checkRestored(sides, signal);
     await passOver(target, backOf(move.id), signal);
     const carried = this.#sequences.get(move.id);
     // Another attempt, and another process, finds them anew
     this.#sequences.delete(move.id);
     await carrySequences(sides, carried ?? (await carriedSequences(sides, signal)), signal);
-    await openTarget(target, move, signal);
+    await openTarget(sides, signal);
   }
 
   async follow(spec: MoveSpec, context: MoveContext): Promise<void> {

@@ -62,9 +62,21 @@ export async function close(
   session: SqlSession,
   move: MoveSpec,
   id: string,
-  { slices, restored = [], isRefused }: Refusal,
+  refusal: Refusal,
   signal: AbortSignal,
 ): Promise<void> {
+  const attempt = await noteClosed(session, id, refusal, signal);
+  const { isRefused } = refusal;
+  await fenceTables(session, Object.keys(move.tables), { id, attempt, isRefused }, signal);
+}
+
+/** Notes that a fence is closed. Returns which attempt of it that is. */
+export async function noteClosed(
+  session: SqlSession,
+  id: string,
+  { slices, restored = [] }: Pick<Refusal, 'slices' | 'restored'>,
+  signal: AbortSignal,
+): Promise<number> {
   const [row] = await session.run<{ attempt: number }>(
     `INSERT INTO ${schema}.fence AS f (id, slices, restored, attempt) VALUES ($1, $2, $3, 1)
      ON CONFLICT (id) DO UPDATE SET slices = excluded.slices, attempt = f.attempt + 1,
@@ -72,7 +84,7 @@ export async function close(
     [id, JSON.stringify(slices), JSON.stringify(restored)],
     signal,
   );
-  await fenceTables(session, Object.keys(move.tables), { id, attempt: row!.attempt, isRefused }, signal);
+  return row!.attempt;
 }
 
 /** Has a fence that is closed stand at tables. */

@@ -39,6 +39,12 @@ export async function hasSubscription(target: SqlSession, id: string, signal: Ab
   return rows.length > 0;
 }
 
+/** @throws LostCopyError when the target is one that follows nobody */
+export async function checkFollows(target: SqlSession, id: string, signal: AbortSignal): Promise<void> {
+  if (await hasSubscription(target, id, signal)) return;
+  throw new LostCopyError(id, `${target.shard} has no subscription for it`);
+}
+
 /** Whether there is a subscription that does not follow yet. */
 export async function standsStill(target: SqlSession, id: string, signal: AbortSignal): Promise<boolean> {
   const rows = await target.run(

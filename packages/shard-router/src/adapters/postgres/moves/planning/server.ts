@@ -1,4 +1,5 @@
 import type { MoveSpec, Obstacle } from '../../../../moves/move-backend.ts';
+import { relation } from '../names.ts';
 import type { SqlSession } from '../sessions/sql-session.ts';
 
 interface ServerRow {
@@ -43,6 +44,31 @@ export async function limitsOfServer(session: SqlSession, signal: AbortSignal): 
     kind: 'time_limit',
     shard: session.shard,
     words: `${words}: the copy of a table is one statement, and must not be ended by it. Set it to 0 for the role of \`replication\``,
+  }));
+}
+
+/** Of which rows no replication can tell: what is checked late identifies nothing, and what is generated is not sent. */
+const untold = `
+  SELECT w.name AS "table", bool_or(NOT i.indimmediate) AS "isLate" FROM unnest($1::text[], $2::text[]) w (name, quoted)
+  JOIN pg_index i ON i.indrelid = to_regclass(w.quoted) AND i.indisprimary
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
+  WHERE NOT i.indimmediate OR a.attgenerated <> '' GROUP BY w.name ORDER BY 1`;
+
+/** Tables whose primary key does not identify rows that are replicated. */
+async function faultsOfKeys(session: SqlSession, move: MoveSpec, signal: AbortSignal): Promise<Obstacle[]> {
+  const names = Object.keys(move.tables);
+  const found = await session.run<{ table: string; isLate: boolean }>(
+    untold,
+    [names, names.map(relation)],
+    signal,
+  );
+  return found.map(({ table, isLate }) => ({
+    kind: 'replica_identity',
+    shard: session.shard,
+    table,
+    words: isLate
+      ? 'its primary key is deferrable, and rows that are replicated cannot be told by it: make it NOT DEFERRABLE'
+      : 'its primary key has a generated column, which is not replicated: make it an ordinary one, as by a trigger',
   }));
 }
 
@@ -91,5 +117,6 @@ export async function faultsOfServer(
       `event triggers (${row.eventTriggers.join(', ')}) may change what a move creates: disable them meanwhile`,
     ],
   ];
-  return faults.flatMap(([isFault, kind, words]) => (isFault ? [{ kind, shard, words }] : []));
+  const found = faults.flatMap(([isFault, kind, words]) => (isFault ? [{ kind, shard, words }] : []));
+  return [...found, ...(await faultsOfKeys(session, move, signal))];
 }
