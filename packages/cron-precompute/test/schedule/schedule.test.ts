@@ -287,7 +287,14 @@ describe('what cannot be a schedule', () => {
     expect(() => cronSchedule('* * * * *', { timeZone: 'Europe/Berln' })).toThrow(
       "did you mean 'Europe/Berlin'?",
     );
+    expect(() => cronSchedule('* * * * *', { timeZone: 'america-new york' })).toThrow(
+      "did you mean 'America/New_York'?",
+    );
     expect(() => cronSchedule('* * * * *', { timeZone: '' })).toThrow(InvalidOptionError);
+  });
+
+  it('a zone of a million letters is refused in a short message', () => {
+    expect(() => cronSchedule('* * * * *', { timeZone: 'x'.repeat(1_000_000) })).toThrow(/^.{0,200}$/);
   });
 });
 
