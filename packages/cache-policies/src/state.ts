@@ -103,9 +103,41 @@ function idOfKeys<K>(keyOf: ((key: K) => string) | undefined, needsText: boolean
     };
   }
   if (!needsText) return key => key;
+  const kinds = new KindOfNumerals();
   return key => {
-    if (typeof key === 'string') return checkTierKey(key);
-    if (typeof key === 'number' || typeof key === 'bigint') return String(key);
+    if (typeof key === 'string') {
+      if (startsLikeNumeral(key)) kinds.take(key);
+      return checkTierKey(key);
+    }
+    if (typeof key === 'number' || typeof key === 'bigint') return kinds.take(key);
     throw new InvalidOptionError('keyOf', `\`keyOf\` is needed to make a string of the key ${describe(key)}`);
   };
+}
+
+type Numeral = string | number | bigint;
+
+/** Of 1, 1n and '1', which have one text, a cache takes one kind: else a key would get the value of another. */
+class KindOfNumerals {
+  #first: Numeral | undefined;
+
+  /** The text of the key. @throws InvalidOptionError for another kind than the first */
+  take(key: Numeral): string {
+    const text = String(key);
+    if (typeof key === typeof this.#first) return text;
+    if (typeof key === 'string' && !isNumeral(text)) return text;
+    this.#first ??= key;
+    if (typeof key === typeof this.#first) return text;
+    const both = `${describe(this.#first)} and ${describe(key)}`;
+    throw new InvalidOptionError('keyOf', `\`keyOf\` is needed to tell keys like ${both} apart`);
+  }
+}
+
+/** A digit, a minus, or the first letter of NaN or Infinity: most keys have none of them. */
+function startsLikeNumeral(key: string): boolean {
+  const code = key.charCodeAt(0);
+  return (code >= 48 && code <= 57) || code === 45 || code === 78 || code === 73;
+}
+
+function isNumeral(text: string): boolean {
+  return /^-?[1-9]\d*$/.test(text) || String(Number(text)) === text;
 }

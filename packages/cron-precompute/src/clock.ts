@@ -9,6 +9,14 @@ export interface WallClock extends Clock {
 /** The machine's. Its sleeps keep the process alive. */
 export const systemWallClock: WallClock = { ...systemClock, wallMs: () => Date.now() };
 
+/** Clocks of a fleet differ by less, in milliseconds. */
+const mostSkewMs = 60_000;
+
+/** Whether a time that has passed somewhere says that a clock was wrong there. */
+export function isOfWrongClock(passedMs: number, nowMs: number): boolean {
+  return passedMs > nowMs + mostSkewMs;
+}
+
 const anyClock = objectWith<WallClock>(['now', 'sleep', 'wallMs'], 'write `{ now, sleep, wallMs }`');
 
 /** The rule of a clock that schedules go by. */

@@ -196,7 +196,7 @@ export class Precompute<K, V> implements AsyncDisposable {
     return this.#job.pause();
   }
 
-  /** Ends a pause, and the hold of a rollback. */
+  /** Ends a pause, and the hold of a rollback. Starts schedule and publishing from now after a clock was ahead, as `Job.resume`. */
   async resume(): Promise<void> {
     await this.#publisher.resume();
     await this.#job.resume();

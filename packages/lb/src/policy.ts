@@ -80,7 +80,7 @@ export const policyNames = [
 
 /** For a policy by the name that it has elsewhere: `round-robin`, `LEAST_REQUEST`. */
 function adviceFor(given: string): string {
-  const meant = nearest(given.replace(/[^a-z]/gi, ''), policyNames);
+  const meant = nearest(given, policyNames);
   const from = "imported from '@ashlar/lb'";
   return meant === undefined
     ? `there are ${policyNames.join('(), ')}(), ${from}`

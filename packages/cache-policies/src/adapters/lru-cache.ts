@@ -1,3 +1,4 @@
+import { describe, InvalidOptionError } from '@ashlar/core';
 import type { BoundedMap, EvictionReason } from '../bounded-map.ts';
 import {
   type LRUFetchOptions,
@@ -57,7 +58,7 @@ export class LRUCache<K extends NonNullable<unknown>, V extends NonNullable<unkn
       max: (max ?? maxSize)!,
       ...(maxSize === undefined
         ? {}
-        : { weigh: (key, { value, size }) => size ?? sizeCalculation?.(value, key) ?? Number.NaN }),
+        : { weigh: (key, { value, size }) => checkSize(size ?? sizeCalculation?.(value, key), key) }),
       ...(dispose && { onEvict: (key, entry, reason) => this.#left(key, entry, reason) }),
     });
   }
@@ -193,6 +194,14 @@ export class LRUCache<K extends NonNullable<unknown>, V extends NonNullable<unkn
     if (reason === 'replaced' && this.#map.peek(key)?.value === value) return;
     this.#options.dispose!(value, key, reason === 'deleted' && this.#expiring ? 'expire' : reasons[reason]);
   }
+}
+
+/** In the words of lru-cache, which has no `weigh`. @throws InvalidOptionError */
+function checkSize(size: number | undefined, key: unknown): number {
+  if (Number.isSafeInteger(size) && size! >= 1) return size!;
+  const help = 'with `maxSize`, `sizeCalculation` returns it or the call gives it';
+  const text = `the \`size\` of ${describe(key)} must be an integer of at least 1, got ${describe(size)}; ${help}`;
+  throw new InvalidOptionError('size', text);
 }
 
 /** Without what is `undefined`, which stands for absent. */

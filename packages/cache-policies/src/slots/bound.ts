@@ -38,8 +38,7 @@ export const evictionNames = [
 
 /** An eviction policy as an option. */
 export const evictionRule: Rule<Eviction | undefined> = functionOf<Eviction>(value => {
-  const meant =
-    typeof value === 'string' ? nearest(value.replace(/[^a-z0-9]/gi, ''), evictionNames) : undefined;
+  const meant = typeof value === 'string' ? nearest(value, evictionNames) : undefined;
   return `write \`eviction: ${meant ?? 'lru'}\`, imported from '@ashlar/cache-policies'`;
 });
 

@@ -187,7 +187,7 @@ describe('the calls of lru-cache', () => {
       [() => cache.get('a', { allowStale: 'yes' } as never), '`allowStale` must be true or false, got "yes"'],
       [() => cache.peek('a', { stale: true } as never), 'peek has no option `stale`'],
       [() => cache.has('a', { updateAgeOnHas: true } as never), 'has has no option `updateAgeOnHas`'],
-      [() => cache.set('a', 'x'), '`weigh` must'],
+      [() => cache.set('a', 'x'), 'the `size` of "a" must be an integer of at least 1, got undefined; with'],
     ];
     for (const [call, message] of calls) expect(call).toThrow(InvalidOptionErrorOf(message));
     const fetching = cache.fetch('a', { ignoreFetchAbort: true } as never);
@@ -196,6 +196,29 @@ describe('the calls of lru-cache', () => {
       '`signal` must be an AbortSignal',
     );
     expect(cache.set('a', 'x', { size: 4 }).set('b', 'y', { size: 7 }).size).toBe(1);
+  });
+
+  it('have a `ttl` that was computed from a time of expiry, as lru-cache does', () => {
+    for (const ttl of [-1, -1e12, 0, 0.5, 1e15, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const runs = [LRUCache<string, string>, Theirs<string, string>].map(Made => {
+        let now = 1;
+        const own = Made === Theirs && { ttlResolution: 0 };
+        const cache = new Made({ max: 5, perf: { now: () => now }, ...own });
+        cache.set('a', 'x', { ttl });
+        const seen: unknown[] = [];
+        for (now of [1, 2, 1e9]) seen.push(cache.has('a'), cache.getRemainingTTL('a') > 0);
+        return [...seen, cache.get('a')];
+      });
+      expect(runs[0]).toEqual(runs[1]);
+    }
+  });
+
+  it.each([0, -1, 1.5, Number.NaN, '4', undefined])('names the size that is none: %j', size => {
+    const cache = new LRUCache<string, string>({ maxSize: 10, sizeCalculation: () => size as number });
+    expect(() => cache.set('a', 'x')).toThrow(
+      InvalidOptionErrorOf('the `size` of "a" must be an integer of at least 1'),
+    );
+    expect(cache.size).toBe(0);
   });
 
   it('let a call say `allowStale` and `updateAgeOnGet`, as lru-cache does', async () => {

@@ -14,22 +14,37 @@ export function describe(value: unknown): string {
 }
 
 /**
- * The name that is fewest edits away, when that is few enough to have been meant: `timout` for `timeout` is. The same
- * name without its unit is always meant, as `ttl` for `ttlMs`; else one that is its first words, as `health` of
- * `healthCheck`, or its last ones, as `prefix` of `keyPrefix`.
+ * The name that is fewest edits away, when that is few enough to have been meant: `timout` for `timeout` is. Neither case
+ * nor signs count: `round-robin` and `ROUND_ROBIN` are `roundRobin`. The same name without its unit is always meant, as
+ * `ttl` for `ttlMs`; else one that is its first words, as `health` of `healthCheck`, or its last ones, as `prefix` of
+ * `key_prefix`.
  */
 export function nearest(typed: string, names: readonly string[]): string | undefined {
-  const sameInMs = names.find(name => name.toLowerCase() === `${typed.toLowerCase()}ms`);
+  const letters = lettersOf(typed);
+  if (letters === '') return undefined;
+  const sameInMs = names.find(name => lettersOf(name) === `${letters}ms`);
   if (sameInMs !== undefined) return sameInMs;
   let best: string | undefined;
-  let fewest = Math.max(1, Math.floor(typed.length / 2.5)) + 1;
+  let fewest = Math.max(1, Math.floor(letters.length / 2.5)) + 1;
   for (const name of names) {
-    const edits = editsBetween(typed.toLowerCase(), name.toLowerCase());
+    const edits = editsBetween(letters, lettersOf(name), fewest);
     if (edits >= fewest) continue;
     fewest = edits;
     best = name;
   }
-  return best ?? names.filter(name => isWords(name, typed)).sort((a, b) => b.length - a.length)[0];
+  const words = camelCaseOf(typed);
+  return best ?? names.filter(name => isWords(name, words)).sort((a, b) => b.length - a.length)[0];
+}
+
+/** Letters and digits alone, in lower case. */
+function lettersOf(name: string): string {
+  return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
+}
+
+/** `key_prefix`, `key-prefix` and `KEY_PREFIX` as `keyPrefix`. */
+function camelCaseOf(typed: string): string {
+  const name = /\p{Ll}/u.test(typed) ? typed : typed.toLowerCase();
+  return name.replace(/[^\p{L}\p{N}]+(.?)/gu, (_signs, first: string) => first.toUpperCase());
 }
 
 /** Whether the name is the first or the last words of another, which begin with a capital. Short ones say too little: `maxAge` is no `max`. */
@@ -48,10 +63,10 @@ export function misspelled(typed: string, fields: readonly string[]): string | u
     field => field[0] === typed[0]?.toLowerCase() && Math.abs(field.length - typed.length) <= 1,
   );
   // Two letters that changed places are two edits, which is too many in a short name
-  return alike.find(field => lettersOf(field) === lettersOf(typed)) ?? nearest(typed, alike);
+  return alike.find(field => sortedOf(field) === sortedOf(typed)) ?? nearest(typed, alike);
 }
 
-function lettersOf(name: string): string {
+function sortedOf(name: string): string {
   return [...name.toLowerCase()].sort().join('');
 }
 
@@ -86,8 +101,9 @@ function describeObject(value: object): string {
   return names.length === 0 ? 'an empty object' : `an object with ${names.slice(0, 5).join(', ')}`;
 }
 
-/** Levenshtein's distance. */
-function editsBetween(a: string, b: string): number {
+/** Levenshtein's distance, or at once `enough` where the lengths alone tell that it is no less: a text may be very long. */
+function editsBetween(a: string, b: string, enough: number): number {
+  if (Math.abs(a.length - b.length) >= enough) return enough;
   let above = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let row = 1; row <= a.length; row++) {
     const line = [row];

@@ -26,6 +26,31 @@ describe('nearest', () => {
   });
 });
 
+describe('nearest, by letters and digits alone', () => {
+  it.each([
+    ['ttl_ms', 'ttlMs'],
+    ['ttl-', 'ttlMs'],
+    ['round-robin', 'roundRobin'],
+    ['ROUND_ROBIN', 'roundRobin'],
+    ['w-tiny-lfu', 'wTinyLfu'],
+    ['s3-fifo', 's3fifo'],
+    ['key_prefix', 'prefix'],
+    ['KEY_PREFIX', 'prefix'],
+    ['prefix-of-keys', 'prefix'],
+    ['america/new york', 'America/New_York'],
+    ['newyork', undefined],
+    ['__________', undefined],
+    ['größe', 'größeMs'],
+  ])('%s: %s', (typed, meant) => {
+    const names = ['ttlMs', 'roundRobin', 'wTinyLfu', 's3fifo', 'prefix', 'America/New_York', 'größeMs', 'x'];
+    expect(nearest(typed, names)).toBe(meant);
+  });
+
+  it('a text of ten million letters is compared with no name, which would take minutes', () => {
+    expect(nearest('x'.repeat(10_000_000), Intl.supportedValuesOf('timeZone'))).toBeUndefined();
+  });
+});
+
 describe('misspelled', () => {
   it.each([
     ['wieght', 'weight'],

@@ -1,5 +1,5 @@
 import { isStale } from '@ashlar/store';
-import type { WallClock } from '../clock.ts';
+import { isOfWrongClock, type WallClock } from '../clock.ts';
 import { MissingVersionError, RunFencedError, SupersededError } from '../errors.ts';
 import type { FencedRun, RunContext } from '../runs/context.ts';
 import { persist } from '../runs/persist.ts';
@@ -119,13 +119,14 @@ export class Publisher {
     return wanted;
   }
 
-  /** Lets runs publish again: those of ticks from now on. */
+  /** Lets runs publish again: those of ticks from now on, also where a clock that was far ahead has published later ones. */
   async resume(): Promise<void> {
     const { vault, clock } = this.#options;
     const now = Math.floor(clock.wallMs());
-    await vault.update(pointer =>
-      pointer.isHeld ? { ...pointer, isHeld: false, floor: Math.max(pointer.floor, now) } : pointer,
-    );
+    await vault.update(pointer => {
+      if (isOfWrongClock(pointer.floor, now)) return { ...pointer, isHeld: false, floor: now };
+      return pointer.isHeld ? { ...pointer, isHeld: false, floor: Math.max(pointer.floor, now) } : pointer;
+    });
   }
 
   /**

@@ -16,7 +16,7 @@ import { Driver } from './driver.ts';
 import { Ledger } from './ledger.ts';
 import { fence, type JobOptions, type JobSettings, jobRules, work } from './options.ts';
 import { type Progress, type RunId, type RunRecord, runKey, sameRun, type WantedRun } from './record.ts';
-import { decide, enqueue, firstState, type JobState, maxQueued, type Rules, rescheduled } from './state.ts';
+import { enqueue, firstState, type JobState, maxQueued, type Rules, rescheduled, resumed } from './state.ts';
 
 export interface JobSnapshot {
   readonly name: string;
@@ -151,13 +151,14 @@ export class Job implements AsyncDisposable {
     await this.#ledger.update(state => (state.isPaused ? state : { ...state, isPaused: true }));
   }
 
-  /** Ends the pause. The ticks in it are not launched. */
+  /**
+   * Ends the pause. The ticks in it are not launched. Also starts the schedule from now where a process whose clock was more than
+   * a minute ahead has launched ticks that are yet to come.
+   */
   async resume(): Promise<void> {
     await this.#register();
     const nowMs = this.#settings.clock.wallMs();
-    await this.#ledger.update(state =>
-      state.isPaused ? { ...decide(state, nowMs, this.#rules, false), isPaused: false } : state,
-    );
+    await this.#ledger.update(state => resumed(state, nowMs, this.#rules));
     this.#driver.wake();
   }
 

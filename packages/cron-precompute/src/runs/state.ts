@@ -1,3 +1,4 @@
+import { isOfWrongClock } from '../clock.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { dueTicks, type Misfire } from '../schedule/misfire.ts';
 import type { Overlap } from '../schedule/options.ts';
@@ -111,6 +112,18 @@ export function decide(state: JobState, nowMs: number, rules: Rules, isBusy: boo
     queue: enqueue(waiting, added),
     missed: { late: late + due.missed, overlap: overlap + left, paused },
   };
+}
+
+/**
+ * The state after a pause, whose ticks are not launched. A clock that was far ahead has decided about ticks that are yet to
+ * come: then the schedule begins now.
+ */
+export function resumed(state: JobState, nowMs: number, rules: Rules): JobState {
+  if (isOfWrongClock(state.watermark, nowMs)) {
+    const { nextTick: _, ...others } = state;
+    return { ...others, ...decidedUpTo(rules.schedule, nowMs), isPaused: false };
+  }
+  return state.isPaused ? { ...decide(state, nowMs, rules, false), isPaused: false } : state;
 }
 
 /** Back-fills wait until nothing else does. */

@@ -1,6 +1,15 @@
-import { describe, InvalidOptionError, oneOf, refused } from '@ashlar/core';
+import {
+  describe,
+  InvalidOptionError,
+  number,
+  oneOf,
+  type Rule,
+  readOptions,
+  refused,
+  required,
+} from '@ashlar/core';
 import { Cron, CronPattern } from 'croner';
-import { after, type Schedule } from './schedule.ts';
+import type { Schedule } from './schedule.ts';
 import { type Transition, Zone } from './zone.ts';
 
 /** What becomes of times that local clocks skip or show twice, when daylight saving time begins or ends. */
@@ -17,8 +26,19 @@ export interface DaylightOptions {
 /** How far before and after a time a transition may be that says something about it; the greatest one is a day long. */
 const aroundMs = 172_800_000;
 
-const skipped = oneOf(undefined, ['next', 'shift', 'skip']);
-const repeated = oneOf(undefined, ['first', 'second', 'both']);
+/** Characters of croner's reason, which quotes the pattern. */
+const longestWhy = 300;
+
+/** A time of the years that croner counts through: from 100 to 9999, in any zone. */
+const asked = required(number(undefined, { min: -59_011_459_200_000, max: 253_402_473_600_000 }));
+
+const zone: Rule<Zone> = (value = 'UTC', option) => new Zone(value as string, option);
+
+const rules = {
+  timeZone: zone,
+  skippedHour: oneOf(undefined, ['next', 'shift', 'skip']),
+  repeatedHour: oneOf(undefined, ['first', 'second', 'both']),
+};
 
 /**
  * The times of a cron pattern in a time zone. The pattern has five fields, six with seconds, or seven with years, as croner
@@ -34,11 +54,14 @@ export function cronSchedule(
   pattern: string,
   options: DaylightOptions & { readonly timeZone?: string } = {},
 ): Schedule {
-  const zone = new Zone(options.timeZone ?? 'UTC');
+  const { timeZone, skippedHour, repeatedHour } = readOptions('cronSchedule', options, rules);
   const isFixed = read(pattern).isFixedTime;
-  const skippedHour = skipped(options.skippedHour, 'skippedHour') ?? (isFixed ? 'next' : 'skip');
-  const repeatedHour = repeated(options.repeatedHour, 'repeatedHour') ?? (isFixed ? 'first' : 'both');
-  return new CronSchedule(pattern, zone, skippedHour, repeatedHour);
+  return new CronSchedule(
+    pattern,
+    timeZone,
+    skippedHour ?? (isFixed ? 'next' : 'skip'),
+    repeatedHour ?? (isFixed ? 'first' : 'both'),
+  );
 }
 
 class CronSchedule implements Schedule {
@@ -47,6 +70,8 @@ class CronSchedule implements Schedule {
   readonly #cron: Cron;
   readonly #skippedHour: NonNullable<DaylightOptions['skippedHour']>;
   readonly #repeatedHour: NonNullable<DaylightOptions['repeatedHour']>;
+  /** What was found last: no civil time between `after` and `fits` fits. */
+  #known: { readonly after: number; readonly fits: number } | undefined;
 
   constructor(
     pattern: string,
@@ -68,16 +93,23 @@ class CronSchedule implements Schedule {
 
   next(afterMs: number): number | undefined {
     const zone = this.#zone;
-    let from = Math.floor(after(afterMs, 'afterMs'));
+    let from = Math.floor(asked(afterMs, 'afterMs'));
     let begun = lastTransition(zone, from);
     // From one transition to the next, local time is UTC and an offset
     for (;;) {
       const first = this.#first(from, begun?.after ?? zone.offsetAt(from), begun);
-      const ends = zone.nextTransition(Math.max(from, begun?.at ?? from), (first ?? from) + aroundMs);
-      if (first !== undefined && (ends === undefined || first < this.#lastedUntil(ends))) return first;
-      if (ends === undefined) return undefined;
-      begun = ends;
-      from = ends.at - 1;
+      const isFar = first !== undefined && first - from > 4 * aroundMs;
+      const seen = isFar ? from : (first ?? from);
+      const ends = zone.nextTransition(Math.max(from, begun?.at ?? from), seen + aroundMs);
+      if (ends !== undefined) {
+        if (first !== undefined && first < this.#lastedUntil(ends)) return first;
+        begun = ends;
+        from = ends.at - 1;
+      } else if (isFar) {
+        // Whatever the offsets of the days between, no local time of theirs fits: there may be thousands of years of them
+        from = first - aroundMs;
+        begun = lastTransition(zone, from);
+      } else return first;
     }
   }
 
@@ -113,9 +145,14 @@ class CronSchedule implements Schedule {
 
   /** The first civil time after this one that fits the pattern: always later, whatever croner returns. */
   #fitsAfter(civil: number): number | undefined {
+    const known = this.#known;
+    if (known !== undefined && civil >= known.after && civil < known.fits) return known.fits;
     for (let from = civil; ; from += 1_000) {
       const fits = this.#cron.nextRun(new Date(from))?.getTime();
-      if (fits === undefined || fits > civil) return fits;
+      if (fits === undefined) return undefined;
+      if (fits <= civil) continue;
+      this.#known = { after: civil, fits };
+      return fits;
     }
   }
 }
@@ -138,7 +175,7 @@ function read(pattern: unknown): CronPattern {
     const parsed = new CronPattern(pattern, undefined, { fixedTimeRule: 'no-wildcard' });
     if (new Cron(pattern, { paused: true, utcOffset: 0 }).nextRun(new Date(0)) !== null) return parsed;
   } catch (cause) {
-    const why = (cause as Error).message.replace(/^CronPattern: /, '');
+    const why = (cause as Error).message.replace(/^CronPattern: /, '').slice(0, longestWhy);
     const text = `\`schedule\` must be a cron pattern, got ${describe(pattern)}: ${why}`;
     throw new InvalidOptionError('schedule', text, { cause });
   }

@@ -1,4 +1,4 @@
-import { InvalidOptionError, nearest, refused } from '@ashlar/core';
+import { describe, InvalidOptionError, nearest, refused } from '@ashlar/core';
 
 const dayMs = 86_400_000;
 /** Days whose offset is kept. */
@@ -95,7 +95,7 @@ function formatOf(name: unknown, option: string): Intl.DateTimeFormat {
     const help = meant === undefined ? "write an IANA name, as 'Europe/Berlin'" : `did you mean '${meant}'?`;
     throw new InvalidOptionError(
       option,
-      `\`${option}\` must be the name of a time zone, got ${JSON.stringify(name)}; ${help}`,
+      `\`${option}\` must be the name of a time zone, got ${describe(name)}; ${help}`,
       { cause },
     );
   }

@@ -283,11 +283,43 @@ describe('what cannot be a schedule', () => {
     }
   });
 
+  it.each([8.64e15, Date.parse('2026-01-01T00:00:00Z') * 1_000, -1e14])(
+    'of a pattern nothing comes after %d, which is beyond the years of a calendar',
+    at => {
+      const next = () => cronSchedule('0 0 29 2 *').next(at);
+      expect(next).toThrow(InvalidOptionError);
+      expect(next).toThrow('`afterMs` must be a number of at least');
+    },
+  );
+
+  it.each([
+    [{ timezone: 'Europe/Berlin' }, 'cronSchedule has no option `timezone`; did you mean `timeZone`?'],
+    [{ timeZone: null }, '`timeZone` must be the name of a time zone, got null'],
+    [{ skippedHour: null }, '`skippedHour` must be "next" or "shift" or "skip", got null'],
+    [null, 'cronSchedule takes an object of options, got null'],
+    ['Europe/Berlin', 'cronSchedule takes an object of options, got "Europe/Berlin"'],
+  ])('an option that would be ignored is refused: %j', (options, message) => {
+    const make = () => cronSchedule('0 3 * * *', options as never);
+    expect(make).toThrow(InvalidOptionError);
+    expect(make).toThrow(message);
+  });
+
+  it('a pattern of 100 000 characters is refused in a short message', () => {
+    expect(() => cronSchedule(`${'*'.repeat(100_000)} * * * *`)).toThrow(/^.{0,500}$/);
+  });
+
   it('an unknown zone is refused, and the one that was meant is named', () => {
     expect(() => cronSchedule('* * * * *', { timeZone: 'Europe/Berln' })).toThrow(
       "did you mean 'Europe/Berlin'?",
     );
+    expect(() => cronSchedule('* * * * *', { timeZone: 'america-new york' })).toThrow(
+      "did you mean 'America/New_York'?",
+    );
     expect(() => cronSchedule('* * * * *', { timeZone: '' })).toThrow(InvalidOptionError);
+  });
+
+  it('a zone of a million letters is refused in a short message', () => {
+    expect(() => cronSchedule('* * * * *', { timeZone: 'x'.repeat(1_000_000) })).toThrow(/^.{0,200}$/);
   });
 });
 

@@ -5,7 +5,7 @@ import { anyStore, checkKey, maxTtlMs, ttlMs } from '../limits.ts';
 import type { Store } from '../store.ts';
 import { Lease } from './lease.ts';
 import { type AcquireOptions, acquireRules } from './lease-options.ts';
-import { type LeasedWork, leasedWork } from './with-lease.ts';
+import { type LeasedWork, leasedWork, released } from './with-lease.ts';
 
 export interface OncePerOptions extends AcquireOptions {
   /** Milliseconds, by the store's clock, from the end of one run to the earliest start of the next. Or give `key`. */
@@ -32,7 +32,8 @@ const rules = {
  * that it is done. Sets the marker after the work has succeeded, and before it releases the lease. A caller waits while
  * another works, and takes over when that one fails or dies.
  *
- * The marker is the value of the key `once:NAME`, or `once:NAME:KEY`. When the marker cannot be written the call rejects,
+ * The marker is the value of the key `once:"NAME"`, or `once:"NAME":KEY`, the name as JSON: so no two pairs of name and key
+ * have one, whatever is in them. When the marker cannot be written the call rejects,
  * and the work is done again. So the work is done at least once; it is done twice only where a lease is lost and the work
  * goes on: present the lease to its sinks, stop when `lease.signal` aborts.
  *
@@ -56,20 +57,19 @@ export async function oncePer<T>(
   leasedWork(work, 'work');
   anyStore(store, 'store');
   checkKey(name, 'name');
-  const marker = checkKey(key === undefined ? `once:${name}` : `once:${name}:${key}`, 'name');
+  const own = `once:${JSON.stringify(name)}`;
+  const marker = checkKey(key === undefined ? own : `${own}:${key}`, 'name');
   const isDone = async () => (await store.get(marker)) !== undefined;
   if (await isDone()) return { ran: false };
   const { periodMs: _period, key: _key, keepMs: _keep, ...leaseOptions } = options;
   const lease = await Lease.acquire(store, name, leaseOptions);
-  try {
+  return released(lease, async () => {
     if (await isDone()) return { ran: false };
     const result = await work(lease);
     lease.assertHeld();
     await mark(store, marker, periodMs ?? keepMs ?? weekMs, lease);
     return { ran: true, result };
-  } finally {
-    await lease[Symbol.asyncDispose]();
-  }
+  });
 }
 
 async function mark(store: Store, marker: string, ttlMs: number, { token, holder }: Lease): Promise<void> {

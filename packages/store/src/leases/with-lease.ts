@@ -30,11 +30,18 @@ export async function withLease<T>(
   checkNames('withLease', options, acquireRules);
   leasedWork(work, 'work');
   const lease = await Lease.acquire(store, name, options);
-  try {
+  return released(lease, async () => {
     const result = await work(lease);
     lease.assertHeld();
     return result;
+  });
+}
+
+/** Settles as the work does, after a release that hides nothing: unconfirmed, it leaves the name to its time. */
+export async function released<T>(lease: Lease, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } finally {
-    await lease[Symbol.asyncDispose]();
+    await lease.release().catch(() => {});
   }
 }

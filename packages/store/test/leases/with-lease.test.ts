@@ -95,7 +95,7 @@ it('does the work once for each key, and remembers it for a week', async () => {
   const call = (key: string) => oncePer(store, 'report', { ...options, key }, () => days.push(key));
   for (const day of ['2026-11-27', '2026-11-28', '2026-11-27', '2026-11-28']) await call(day);
   expect(days).toEqual(['2026-11-27', '2026-11-28']);
-  expect(await getJson(store, 'once:report:2026-11-27')).toMatchObject({
+  expect(await getJson(store, 'once:"report":2026-11-27')).toMatchObject({
     value: { token: expect.stringMatching(/^\d+$/), holder: expect.any(String) },
   });
   await clock.advance(7 * 86_400_000 - 1);
@@ -126,6 +126,47 @@ it('does the work again when it failed, when its lease was lost, or when that it
   });
   await expect(oncePer(forgetful, 'report', period, () => {})).rejects.toThrow(StoreUnavailableError);
   expect(await oncePer(store, 'report', period, () => 'done')).toEqual({ ran: true, result: 'done' });
+});
+
+it('takes no work for done that has another name or another key, whatever signs are in them', async () => {
+  const { store, options } = bench();
+  const done: string[] = [];
+  const calls: readonly (readonly [string, { key: string } | { periodMs: number }])[] = [
+    ['mail', { key: 'a:b' }],
+    ['mail:a', { key: 'b' }],
+    ['mail:a:b', { periodMs: 60_000 }],
+    ['mail":a', { key: 'b' }],
+    ['mail', { key: '":a:b' }],
+    ['mail', { key: 'a' }],
+    ['mail:a', { periodMs: 60_000 }],
+    ['mail', { periodMs: 60_000 }],
+  ];
+  for (const [name, which] of calls) {
+    const label = JSON.stringify([name, which]);
+    for (let time = 0; time < 2; time++)
+      await oncePer(store, name, { ...options, ...which }, () => done.push(label));
+  }
+  expect(done).toEqual(calls.map(call => JSON.stringify(call)));
+});
+
+// redlock 369: a release that fails after the work took the place of the error of the work
+it('tells of the work, not of the release, where the store was closed meanwhile', async () => {
+  for (const ends of ['well', 'ill']) {
+    const { store, options } = bench();
+    const working = withLease(store, 'name', options, async () => {
+      await store.close();
+      if (ends === 'ill') throw new RangeError('from the work');
+      return 'done';
+    });
+    if (ends === 'ill') await expect(working).rejects.toThrow('from the work');
+    else expect(await working).toBe('done');
+  }
+  const { store, options } = bench();
+  const failing = oncePer(store, 'name', { ...options, key: 'a' }, async () => {
+    await store.close();
+    throw new RangeError('from the work');
+  });
+  await expect(failing).rejects.toThrow('from the work');
 });
 
 it('takes over from a holder that died', async () => {

@@ -1,8 +1,8 @@
-import { boolean, durationMs, integer, readOptions, signal } from '@ashlar/core';
+import { boolean, integer, type Rule, readOptions, refused, signal } from '@ashlar/core';
 
 /** How one value is stored. */
 export interface LRUSetOptions {
-  /** Milliseconds; 0 is for ever. Default: `ttl` of the cache. */
+  /** Milliseconds; 0 and Infinity are for ever, a negative one is over already. Default: `ttl` of the cache. */
   ttl?: number | undefined;
   /** The weight, for `maxSize` without `sizeCalculation`. */
   size?: number | undefined;
@@ -27,7 +27,13 @@ export interface LRUFetchOptions<C> extends Readonly<LRUSetOptions>, LRUGetOptio
   readonly context?: C | undefined;
 }
 
-const setRules = { ttl: durationMs(), size: integer(undefined, { min: 0 }) };
+/** As computed from a time of expiry, which may have passed. */
+const ttl: Rule<number | undefined> = (value, option) => {
+  if (value === undefined || (typeof value === 'number' && !Number.isNaN(value))) return value;
+  throw refused(option, 'a number of milliseconds', value);
+};
+
+const setRules = { ttl, size: integer(undefined, { min: 0 }) };
 const peekRules = { allowStale: boolean() };
 const getRules = { ...peekRules, updateAgeOnGet: boolean() };
 const fetchRules = {
