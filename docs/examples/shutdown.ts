@@ -26,6 +26,7 @@ async function shutDown() {
   await queue.close({ timeoutMs: 8_000 });
 }
 process.once('SIGTERM', shutDown);
+
 // #endregion program
 
 import { Agent, get, type IncomingMessage } from 'node:http';
