@@ -32,6 +32,10 @@ function handler(handle: (request: Request, response: Response) => Promise<unkno
 }
 
 const app = express();
+app.use((_request, response, next) => {
+  if (!server.listening) response.set('connection', 'close'); // a client that keeps it would hold up the shutdown
+  next();
+});
 app.get(
   '/products',
   handler(async (request, response) => {

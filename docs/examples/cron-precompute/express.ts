@@ -17,6 +17,10 @@ const best = new Precompute<string, string[]>({
 await best.start(); // what was published last is loaded now
 
 const app = express();
+app.use((_request, response, next) => {
+  if (!server.listening) response.set('connection', 'close'); // a client that keeps it would hold up the shutdown
+  next();
+});
 app.get('/best/:category', (request, response) => {
   const { value, status, version } = best.get(request.params.category);
   if (value === undefined) response.status(404).json({ error: 'no such category' });

@@ -15,6 +15,7 @@ import {
   ServiceUnavailableException,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { NextFunction, Request, Response } from 'express';
 
 const store = memoryStore(); // later: redisStore({ redis }), which all processes share
 
@@ -71,6 +72,11 @@ class Shop {
 class ShopModule {}
 
 const app = await NestFactory.create(ShopModule, { logger: false });
+app.use((_request: Request, response: Response, next: NextFunction) => {
+  // A client that keeps its connection would hold up the shutdown
+  if (!app.getHttpServer().listening) response.set('connection', 'close');
+  next();
+});
 app.enableShutdownHooks(); // SIGTERM
 await app.listen(0); // your port
 // #endregion program

@@ -12,6 +12,10 @@ const bill = ({ product }: { product: string }) => {
 await queue.subscribe('order.placed', bill, { group: 'billing' });
 
 const app = express();
+app.use((_request, response, next) => {
+  if (!server.listening) response.set('connection', 'close'); // a client that keeps it would hold up the shutdown
+  next();
+});
 app.post('/orders', express.json(), (request, response, next) => {
   // A client that got no answer sends its key again: then it is the same message
   const id = request.get('idempotency-key') ?? crypto.randomUUID();

@@ -14,6 +14,7 @@ import {
   Post,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { NextFunction, Request, Response } from 'express';
 
 type Messages = { 'order.placed': { product: string } };
 
@@ -66,6 +67,11 @@ class Orders {
 class Shop {}
 
 const app = await NestFactory.create(Shop, { logger: false });
+app.use((_request: Request, response: Response, next: NextFunction) => {
+  // A client that keeps its connection would hold up the shutdown
+  if (!app.getHttpServer().listening) response.set('connection', 'close');
+  next();
+});
 app.enableShutdownHooks(); // SIGTERM
 await app.listen(0); // your port
 // #endregion program

@@ -17,6 +17,10 @@ const set = await ReplicaSet.connect({ name: 'shop', servers: cluster.servers() 
 const cookie = new SessionCookie({ secrets: [SESSION_SECRET] });
 
 const app = express();
+app.use((_request, response, next) => {
+  if (!server.listening) response.set('connection', 'close'); // a client that keeps it would hold up the shutdown
+  next();
+});
 app.use(cookie.handle);
 app.put('/cart', express.json(), async (request, response) => {
   await set.write(db => db.set('cart', request.body.product));

@@ -22,7 +22,7 @@ import {
   Put,
 } from '@nestjs/common';
 import { APP_FILTER, NestFactory } from '@nestjs/core';
-import type { Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 
 const { SESSION_SECRET = 'while you develop' } = process.env; // the same in all processes
 const cookie = new SessionCookie({ secrets: [SESSION_SECRET] });
@@ -87,6 +87,11 @@ class Shop {}
 
 const app = await NestFactory.create(Shop, { logger: false });
 app.use(cookie.handle);
+app.use((_request: Request, response: Response, next: NextFunction) => {
+  // A client that keeps its connection would hold up the shutdown
+  if (!app.getHttpServer().listening) response.set('connection', 'close');
+  next();
+});
 app.enableShutdownHooks(); // SIGTERM
 await app.listen(0); // your port
 // #endregion program

@@ -48,6 +48,7 @@ export { type EvictionName, evictions } from './policies/evictions.ts';
 export { opt } from './policies/opt.ts';
 export { MissRatioCurve, type MissRatioCurveOptions } from './sampling/miss-ratio-curve.ts';
 export type { CacheSnapshot, ObserverSnapshot, WriteSnapshot } from './snapshot.ts';
+export type { Terms } from './tiers/entry.ts';
 export { TierClosedError, TierUnavailableError, TierUnfitError } from './tiers/errors.ts';
 export { type MemoryTier, type MemoryTierOptions, memoryTier } from './tiers/memory-tier.ts';
 export type { RemoteSnapshot } from './tiers/remote-link.ts';

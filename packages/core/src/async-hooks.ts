@@ -5,7 +5,7 @@ export interface AsyncStorage<T> {
   disable(): void;
 }
 
-interface AsyncHooks {
+export interface AsyncHooks {
   readonly AsyncLocalStorage: new <T>() => AsyncStorage<T>;
   readonly AsyncResource: new (type: string) => { runInAsyncScope<R>(work: () => R): R };
 }

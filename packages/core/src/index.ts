@@ -1,4 +1,4 @@
-export type { AsyncStorage } from './async-hooks.ts';
+export type { AsyncHooks, AsyncStorage } from './async-hooks.ts';
 export { asyncHooks } from './async-hooks.ts';
 export type { Channel } from './diagnostics.ts';
 export { channel } from './diagnostics.ts';

@@ -9,7 +9,7 @@ export {
 } from './errors.ts';
 export type { IncrementalOptions, PrecomputeOptions } from './options.ts';
 export { inPartitions, type PartitionedSource } from './partitions/in-partitions.ts';
-export type { InPartitionsOptions, PartitionQueue } from './partitions/options.ts';
+export type { DeadLetters, InPartitionsOptions, PartitionQueue } from './partitions/options.ts';
 export { Precompute, type PrecomputeSnapshot } from './precompute.ts';
 export { maxChunkBytes } from './publish/chunks.ts';
 export type { VersionInfo } from './publish/pointer.ts';

@@ -14,7 +14,15 @@ export type { BackfillOptions } from './runs/backfill.ts';
 export type { FencedRun, FenceRun, RunContext, Work } from './runs/context.ts';
 export { Job, type JobSnapshot } from './runs/job.ts';
 export type { JobOptions } from './runs/options.ts';
-export type { Progress, RunId, RunRecord, RunStatus, Trigger, WantedRun } from './runs/record.ts';
+export type {
+  Progress,
+  RecordedError,
+  RunId,
+  RunRecord,
+  RunStatus,
+  Trigger,
+  WantedRun,
+} from './runs/record.ts';
 export type { JobState, RunningRun } from './runs/state.ts';
 export type { Blackout } from './schedule/blackout.ts';
 export { cronSchedule, type DaylightOptions } from './schedule/cron-schedule.ts';
@@ -24,5 +32,10 @@ export type { Overlap, ScheduleOptions, When } from './schedule/options.ts';
 export type { Schedule } from './schedule/schedule.ts';
 export { type Gate, type GateOptions, type GateSnapshot, gate, type PressureLimits } from './windows/gate.ts';
 export type { WindowOptions } from './windows/hours.ts';
-export { LoadProfile, type LoadProfileOptions, type QuietOptions } from './windows/profile.ts';
+export {
+  LoadProfile,
+  type LoadProfileOptions,
+  type LoadProfileSnapshot,
+  type QuietOptions,
+} from './windows/profile.ts';
 export type { WorkWindow } from './windows/window.ts';

@@ -6,6 +6,7 @@ export type {
   TransactionContext,
 } from './consuming/context.ts';
 export type {
+  AnySubscribeOptions,
   BackoffOptions,
   BatchSubscribeOptions,
   DrainOptions,
@@ -72,7 +73,7 @@ export type { Schemas, Typed } from './messages/messages.ts';
 export { messages } from './messages/messages.ts';
 export type { DeadLetterBox, ReadDeadLetter } from './operating/dead-letter-box.ts';
 export type { FoundJob } from './operating/jobs.ts';
-export type { PublishOptions } from './publishing/options.ts';
+export type { AnyPublishOptions, PublishOptions } from './publishing/options.ts';
 export type { PublishResult } from './publishing/publisher.ts';
 export type { QueueOptions } from './queue.ts';
 export { Queue } from './queue.ts';

@@ -23,6 +23,7 @@ import { tableName } from './transactions/tables/table-name.ts';
 export type { OutboxLag } from './outbox/monitor.ts';
 export type { OutboxDriver, OutboxSnapshot } from './outbox/outbox-driver.ts';
 export type { PoolClientLike, PoolLike } from './transactions/pool.ts';
+export type { ColumnTypes } from './transactions/tables/column-types.ts';
 
 export interface OutboxOptions {
   /**

@@ -47,6 +47,7 @@ export type { MemoryClient } from './memory/connection.ts';
 export { MemoryConnectionError, MemoryReadOnlyError } from './memory/errors.ts';
 export type { HeartbeatOptions, ReadOptions, ReplicaSetOptions } from './options.ts';
 export { ReplicaSet, type ServerAddress } from './replica-set.ts';
+export type { Work } from './running/runner.ts';
 export {
   type Address,
   type Administration,

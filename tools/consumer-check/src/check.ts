@@ -2,6 +2,7 @@ import { type Package, peersToInstall } from '@workspace/packaging';
 import { bundles } from './bundling.ts';
 import { compiles } from './compiling.ts';
 import { loads } from './loading.ts';
+import { names } from './naming.ts';
 import { Project } from './project.ts';
 import { firstProgram, type Program } from './readme.ts';
 import type { Report } from './report.ts';
@@ -59,6 +60,9 @@ export async function checkPackages(options: CheckOptions): Promise<void> {
   report.step('Type-checking as an application does');
   const sources = programs.map(({ source }) => source);
   for await (const check of typeChecks(project, packages, sources, olderTypeScript)) report.add(check);
+
+  report.step('Exporting what each entry gives from a library that has declarations');
+  for await (const check of names(project, packages)) report.add(check);
 }
 
 async function loadAll(

@@ -19,12 +19,12 @@ beforeAll(async () => {
     packages: publicPackages(folder.path),
     toolchain: folder.toolchain,
     report,
-    signal: AbortSignal.timeout(100_000), // before the hook's own, so that everything is deleted
+    signal: AbortSignal.timeout(280_000), // before the hook's own, so that everything is deleted
   });
   lines.push(report.summary());
   leftOver = await readdir(temporary);
   vi.unstubAllEnvs();
-});
+}, 300_000);
 
 /** The faults that were told of a check, of each time that it ran. */
 function faults(check: string): string[] {
@@ -108,6 +108,16 @@ test.each(['nodenext', 'nodenext, in CommonJS', 'bundler'])(
     expect(told).toMatch(/noisy\.d\.ts\(1,\d+\): error TS2307: Cannot find module 'no-such-package'/);
   },
 );
+
+test('what an entry gives must have a name that an entry exports', () => {
+  expect(faults('names of @fixture/sound')).toEqual(['']);
+  const [told = ''] = faults('names of @fixture/unsound/nameless');
+  expect(told.match(/^use\d+ = .*$/gm)).toEqual([
+    'use0 = (...given: Parameters<typeof it.hide>) => it.hide(...given);',
+    'use2 = (one: it.Shown) => one["hidden"];',
+  ]);
+  expect(told).toContain("cannot be named without a reference to 'Hidden'");
+});
 
 test('checks are counted, and the project is deleted', () => {
   const count = (mark: string): number => lines.filter(line => line.startsWith(`  ${mark}`)).length;

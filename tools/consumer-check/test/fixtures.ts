@@ -76,7 +76,12 @@ export class PackagesFolder implements AsyncDisposable {
       './engine': 'engine',
       './meta': 'meta',
     };
-    const fields = this.#fields(name, { ...entries, './gone': 'gone', './noisy': 'noisy' });
+    const fields = this.#fields(name, {
+      ...entries,
+      './gone': 'gone',
+      './noisy': 'noisy',
+      './nameless': 'nameless',
+    });
     await this.#add(
       { ...fields, files: ['dist', 'src', 'test'], sideEffects: undefined },
       {
@@ -88,6 +93,10 @@ export class PackagesFolder implements AsyncDisposable {
         ...module('meta', 'export const one = import.meta.url;'),
         ...module('noisy', "console.log('hello');", 'export const one = 1;'),
         'dist/noisy.d.ts': "export declare const one: import('no-such-package').One;\n",
+        'src/hidden.ts': '',
+        'dist/hidden.d.ts': 'export interface Hidden { readonly one: number }\n',
+        ...module('nameless', 'export const one = 1;'),
+        'dist/nameless.d.ts': nameless,
         'dist/stale.js': '',
         'test/index.test.ts': '',
       },
@@ -117,6 +126,17 @@ export class PackagesFolder implements AsyncDisposable {
     }
   }
 }
+
+const nameless = `import type { Hidden } from './hidden.js';
+export declare const one: number;
+export declare function hide(): Hidden;
+export interface Shown {
+  readonly hidden: Hidden;
+  readonly one: number;
+  /** For the package itself. @internal */
+  readonly inside: Hidden;
+}
+`;
 
 function readme(program: string): string {
   return `# A fixture\n\n\`\`\`ts\n${program}\n\`\`\`\n`;

@@ -29,7 +29,7 @@ export type { ShutdownOptions } from './proxy/client/shutdown.ts';
 export type { StickyOptions } from './proxy/custom/affinity.ts';
 export type { ProxyHeaders, ReadonlyProxyHeaders } from './proxy/custom/proxy-headers.ts';
 export type { HeaderContext, ResponseHeaderContext, RewritingOptions } from './proxy/custom/rewriting.ts';
-export type { ProxyAnswer, ProxyFailure, ProxyResult } from './proxy/custom/verdict.ts';
+export type { Classify, ProxyAnswer, ProxyFailure, ProxyResult } from './proxy/custom/verdict.ts';
 export type { ProxyErrorMessage } from './proxy/errors.ts';
 export { ClientGoneError, TunnelIdleError } from './proxy/errors.ts';
 export type { ReverseProxyOptions } from './proxy/options.ts';

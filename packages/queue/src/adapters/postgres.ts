@@ -34,6 +34,7 @@ import { Settler } from './postgres/settling/settler.ts';
 import { creation, expectedTables, type Tables, tablesRule, wholeness } from './postgres/tables.ts';
 
 export type { PoolClientLike, PoolLike } from '../transactions/pool.ts';
+export type { ColumnTypes } from '../transactions/tables/column-types.ts';
 export type { PostgresCapabilities, PostgresDriverOptions } from './postgres/options.ts';
 
 export interface PostgresDriver extends Driver<PostgresCapabilities> {

@@ -14,7 +14,8 @@ export function letterLine({
 }: ReadDeadLetter): string {
   const text = payload === undefined ? `${body.byteLength} bytes` : payloadText(payload);
   const counts = `${failures} failures, ${deliveries} deliveries`;
-  return `${new Date(diedAtMs).toISOString()}  ${id}  ${counts}  ${reason}  ${shortened(text)}`;
+  const why = reason.replace(/\s*[\r\n\u2028\u2029]\s*/g, ' '); // Of errors that have several lines
+  return `${new Date(diedAtMs).toISOString()}  ${id}  ${counts}  ${why}  ${shortened(text)}`;
 }
 
 /** The same with all there is; the body as base64 where it is no JSON. */

@@ -27,7 +27,8 @@ export interface BackoffOptions {
   readonly maxMs?: number;
 }
 
-interface AnySubscribeOptions {
+/** What every driver honors. */
+export interface AnySubscribeOptions {
   /** Subscriptions of one group share the messages; each group receives all of them. Default: `default`. */
   readonly group?: string;
   /** How many handlers may run at once, in this subscription. Default: 10. */

@@ -16,7 +16,8 @@ import { UnsupportedError } from '../errors.ts';
 import { headers, idText } from '../names.ts';
 import type { Transaction } from '../transactions/shapes.ts';
 
-interface AnyPublishOptions {
+/** What every driver honors. */
+export interface AnyPublishOptions {
   /** Unique among all messages. The same id again, within the window that the driver states, is the same message. Default: a random UUID. */
   readonly id?: string;
   /** Partition and tenant: what `ordered`, `fair` and the limits of a key are about. Default: none. */

@@ -26,13 +26,13 @@ const cli = commandLine(new URL('cli/main.js', dist));
 const run = (...args: readonly string[]) => cli.run(args);
 
 /** A module with a queue in memory that has so many dead letters. */
-function config(name: string, dead: number, more = ''): string {
+function config(name: string, dead: number, more = '', reason = 'no stock'): string {
   const text = `
     import { DoNotRetryError, memoryDriver, messages, Queue } from ${JSON.stringify(new URL('index.js', dist))};
     const driver = memoryDriver();
     ${more}
     export const queue = new Queue(driver, { messages: messages() });
-    const subscription = await queue.subscribe('work', () => { throw new DoNotRetryError('no stock'); });
+    const subscription = await queue.subscribe('work', () => { throw new DoNotRetryError('${reason}'); });
     await queue.publishMany('work', Array.from({ length: ${dead} }, (_, n) => ({ n })));
     while ((await queue.stats('work')).dead < ${dead}) await new Promise(setImmediate);
     await subscription.close();
@@ -89,6 +89,14 @@ describe('the command line', () => {
       stderr: expect.stringContaining('nothing is left that could end'),
     });
     for (const { stderr } of [missing, other, gone, never]) expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('shows a dead letter on one line, whatever its reason', async () => {
+    const file = config('lines', 2, '', 'no stock:\\n\\n  of 7\\r\\nlater');
+    const { stdout } = await run('dead', '--config', file, '--topic', 'work');
+    const lines = stdout.trim().split('\n');
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toContain('no stock: of 7 later  {"n":0}');
   });
 
   it('asks before it deletes', async () => {
@@ -311,6 +319,13 @@ describeWith('redis', 'the command line on Redis', () => {
     expect(JSON.parse(rest.stdout)).toEqual({ redriven: 10, dead: 0, stopped: false });
     await expect.poll(() => queue.snapshot().subscriptions[0]?.handled, { timeout: 10_000 }).toBe(20);
     expect(await run('dead', ...at)).toMatchObject({ code: 0, stdout: 'no dead letters\n' });
+
+    const mistyped = [...at, '--group', 'biling'];
+    for (const command of [['stats'], ['dead'], ['dead', '--json'], ['redrive'], ['purge', '--yes']]) {
+      const wrong = await run(...command, ...mistyped);
+      expect(wrong, command.join(' ')).toMatchObject({ code: 1, stdout: '' });
+      expect(wrong.stderr).toContain('group "biling" of topic "work" does not exist');
+    }
 
     const paused = await run('pause', ...at);
     if (driver.pause === undefined) {

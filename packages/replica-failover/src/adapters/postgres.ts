@@ -13,7 +13,7 @@ import type { Server } from '../server.ts';
 import type { PgClientLike } from './postgres/client-like.ts';
 import { PostgresServer } from './postgres/server.ts';
 
-export type { PgClientLike } from './postgres/client-like.ts';
+export type { PgClientLike, WireLike } from './postgres/client-like.ts';
 
 export interface PostgresServersOptions<C extends PgClientLike, S> {
   /** The servers of one cluster, in any order. */

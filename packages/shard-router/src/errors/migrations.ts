@@ -33,7 +33,8 @@ export class MigrationFailedError extends AshlarError {
   }
 }
 
-interface ReportOfShard {
+/** What is done at a shard. `pending` begins with the one that has failed, if any. */
+export interface ReportOfShard {
   readonly shard: string;
   readonly state: 'done' | 'failed' | 'waiting';
   readonly applied: readonly string[];

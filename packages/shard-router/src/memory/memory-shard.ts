@@ -113,7 +113,7 @@ export class MemoryShard implements Executor<MemoryClient> {
   /**
    * Closes a fence: from when it resolves, writes of these rows are refused with WrongShardError, and no transaction that wrote one is
    * open. Reads pass, and so does `apply`. A fence of the same id is replaced. Rejects, and changes nothing, if `check` throws once
-   * everything else stands still.
+   * everything else stands still. For moves. @internal
    */
   async fence(id: string, moved: Moved, signal?: AbortSignal, check?: () => void): Promise<void> {
     const rows = new MovedRows(moved);
@@ -140,7 +140,7 @@ export class MemoryShard implements Executor<MemoryClient> {
     return this.#verdicts.prepared.size > 0;
   }
 
-  /** The feed of this id, from now on: commits that change these rows, but not those of `apply`. Opened once, it stays until `closeFeed`. */
+  /** The feed of this id, from now on: commits that change these rows, but not those of `apply`. Opened once, it stays until `closeFeed`. @internal */
   openFeed(id: string, moved: Moved): Feed {
     let feed = this.#feeds.get(id);
     if (feed === undefined) {
@@ -159,7 +159,7 @@ export class MemoryShard implements Executor<MemoryClient> {
     return [...this.#feeds.keys()];
   }
 
-  /** These rows, as they are after the commit of `position`. */
+  /** These rows, as they are after the commit of `position`. @internal */
   snapshot(moved: Moved): {
     readonly position: number;
     readonly rows: readonly { readonly table: string; readonly row: Row }[];
@@ -173,7 +173,7 @@ export class MemoryShard implements Executor<MemoryClient> {
     return { position: this.#position, rows };
   }
 
-  /** Writes changes of another shard, as replication: no fence and no feed sees them. All in one commit. `check` as with `fence`. */
+  /** Writes changes of another shard, as replication: no fence and no feed sees them. All in one commit. `check` as with `fence`. @internal */
   async apply(
     tables: Moved,
     changes: readonly RowChange[],

@@ -161,7 +161,7 @@ export class SelectQuery<C, S extends TableSpec, R>
     return this.#query.table.spec as S;
   }
 
-  /** What it asks, as data. */
+  /** What it asks, as data. @internal */
   get statement(): Select {
     return this.#query;
   }
@@ -207,7 +207,7 @@ export class SelectQuery<C, S extends TableSpec, R>
     yield* this.#streamed(this.#asked(this.#ordered(this.#query)), endless(scope), missing);
   }
 
-  /** As `stream`; look-ups may use its connections between its batches. */
+  /** As `stream`; look-ups may use its connections between its batches. @internal */
   async *streamLending(
     lender: Lender,
     scope: StreamScope,
@@ -217,7 +217,7 @@ export class SelectQuery<C, S extends TableSpec, R>
     yield* this.#streamed(asked, endless(scope), missing);
   }
 
-  /** A stream that is a part of a larger query: it goes on also when all of its shards fail, and has the time of any query. */
+  /** A stream that is a part of a larger query: it goes on also when all of its shards fail, and has the time of any query. @internal */
   streamPart(scope: StreamScope, missing: MissingShard[], lender?: Lender): AsyncGenerator<R, void> {
     const asked = this.#asked(this.#ordered(this.#query));
     const shards = lender === undefined ? asked.shards : lender.of(asked.shards);

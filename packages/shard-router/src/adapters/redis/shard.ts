@@ -10,6 +10,7 @@ import type { RedisCallsLike } from './running.ts';
 export class RedisShard implements SlottedShard<RedisShardClient> {
   /** Runs work of the mover, past the checks. */
   readonly servers: Executor<RedisCallsLike>;
+  /** @internal */
   readonly names: Names;
   readonly #slots: readonly number[];
 

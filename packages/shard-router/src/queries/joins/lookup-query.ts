@@ -13,7 +13,7 @@ import { Lender } from './lender.ts';
 
 /** The part of a query of one table that a join or a look-up needs. */
 export interface Asks<R, S extends TableSpec = TableSpec> {
-  /** What it asks, as data. */
+  /** What it asks, as data. @internal */
   readonly statement: Select;
   /** Its table. */
   readonly spec: S;
@@ -25,8 +25,9 @@ export interface Asks<R, S extends TableSpec = TableSpec> {
   count(scope?: QueryScope): Promise<bigint>;
   page(page: PageOf, scope?: QueryScope): Promise<Page<R>>;
   stream(scope?: StreamScope, missing?: MissingShard[]): AsyncGenerator<R, void>;
-  /** As `stream`, with a lender that gets its connections. */
+  /** As `stream`, with a lender that gets its connections. @internal */
   streamLending(lender: Lender, scope: StreamScope, missing?: MissingShard[]): AsyncGenerator<R, void>;
+  /** @internal */
   streamPart(scope: StreamScope, missing: MissingShard[], lender?: Lender): AsyncGenerator<R, void>;
 }
 
