@@ -22,8 +22,10 @@ export interface Order {
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 
+type Counted = Pick<LoadBalancer<Endpoint>, 'snapshot'>;
+
 /** Does what the parent asks for: makes requests, or tells what the process holds. */
-export function obey(lb: LoadBalancer<Endpoint>, make?: (order: Order) => Promise<void>): void {
+export function obey(lb: Counted, make?: (order: Order) => Promise<void>): void {
   process.on('disconnect', () => process.exit());
   process.on('message', (message: Order | 'sample') => {
     if (message === 'sample') process.send!(sampleOf(lb));
@@ -31,7 +33,7 @@ export function obey(lb: LoadBalancer<Endpoint>, make?: (order: Order) => Promis
   });
 }
 
-function sampleOf(lb: LoadBalancer<Endpoint>): Sample {
+function sampleOf(lb: Counted): Sample {
   gc();
   gc();
   const { rss, heapUsed, external } = process.memoryUsage();

@@ -16,6 +16,11 @@ export interface Endpoint {
   readonly zone?: string;
 }
 
+/** What the adapters need that send the requests themselves. */
+export interface EndpointWithUrl extends Endpoint {
+  readonly url: string;
+}
+
 /**
  * A source of endpoints: each item is the full set, not a change. An endpoint whose id stays keeps its statistics; its
  * weight, url, zone and other fields are taken over.

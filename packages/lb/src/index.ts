@@ -17,7 +17,7 @@ export { channels } from './diagnostics.ts';
 export type { DiscoveryState } from './discovery/follower.ts';
 export type { SubsetOptions } from './discovery/subset.ts';
 export { subset } from './discovery/subset.ts';
-export type { Discovery, Endpoint } from './endpoint.ts';
+export type { Discovery, Endpoint, EndpointWithUrl } from './endpoint.ts';
 export {
   ClosedError,
   DeadlineError,
@@ -39,7 +39,7 @@ export type { Gradient2Options } from './limits/gradient2.ts';
 export { gradient2 } from './limits/gradient2.ts';
 export type { Concurrency, LimitBounds, Limiter, LimitSample } from './limits/limiter.ts';
 export { LoadBalancer } from './load-balancer.ts';
-export type { LoadBalancerOptions } from './options.ts';
+export type { LoadBalancerOptions, WatchOptions } from './options.ts';
 export type { FailurePercentOptions } from './outlier/failure-percent.ts';
 export type { OutlierOptions } from './outlier/options.ts';
 export type { SuccessRateOptions } from './outlier/success-rate.ts';

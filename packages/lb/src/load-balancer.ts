@@ -26,7 +26,7 @@ import { SlowStart } from './endpoints/slow-start.ts';
 import { HealthChecks } from './health/health-checks.ts';
 import { healthRule } from './health/options.ts';
 import { concurrencyRule } from './limits/limiter.ts';
-import type { LoadBalancerOptions } from './options.ts';
+import type { LoadBalancerOptions, WatchOptions } from './options.ts';
 import { OutlierEjection } from './outlier/ejection.ts';
 import { outlierRule } from './outlier/options.ts';
 import { leastRequests } from './policies/least-requests.ts';
@@ -57,7 +57,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   readonly #prober: Prober<E> | undefined;
   readonly #requests: Requests<E>;
   readonly #follower: Follower<E> | undefined;
-  readonly #watchers = new Set<(endpoints: readonly E[]) => void>();
+  readonly #watchers = new Set<Watcher<E>>();
   #closed = false;
 
   /** @throws InvalidOptionError; for a list also InvalidEndpointError and DuplicateEndpointError */
@@ -154,14 +154,17 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
    * something for each endpoint, such as a connection pool. An error that a listener throws after the first call becomes an
    * uncaught exception; the other listeners are still called.
    *
-   * @throws InvalidOptionError, and what the first call throws
+   * @throws InvalidOptionError, and what the first call and `check` throw
    */
-  watch(listener: (endpoints: readonly E[]) => void, ...more: []): () => void {
-    refuseMore('lb.watch', more, 1);
+  watch(listener: (endpoints: readonly E[]) => void, options: WatchOptions<E> = {}, ...more: []): () => void {
+    refuseMore('lb.watch', more, 2);
     listenerRule(listener, 'listener');
+    const { check } = readOptions('lb.watch', options, watchRules) as WatchOptions<E>;
+    check?.(this.endpoints);
     listener(this.endpoints);
-    this.#watchers.add(listener);
-    return () => void this.#watchers.delete(listener);
+    const watcher: Watcher<E> = { listener, ...(check && { check }) };
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
   }
 
   snapshot(): BalancerSnapshot {
@@ -198,7 +201,9 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
     return this.close();
   }
 
+  /** @throws what refuses the set; then nothing has changed */
   #replace(endpoints: readonly E[]): void {
+    for (const { check } of this.#watchers) check?.(endpoints);
     this.#endpointSet.replace(endpoints);
     this.#checks?.follow();
     this.#tell(endpoints);
@@ -211,7 +216,7 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
   }
 
   #tell(endpoints: readonly E[]): void {
-    for (const listener of this.#watchers) {
+    for (const { listener } of this.#watchers) {
       try {
         listener(endpoints);
       } catch (error) {
@@ -222,6 +227,10 @@ export class LoadBalancer<E extends Endpoint> implements AsyncDisposable {
       }
     }
   }
+}
+
+interface Watcher<E extends Endpoint> extends WatchOptions<E> {
+  listener(endpoints: readonly E[]): void;
 }
 
 /** Off unless it is given. */
@@ -249,6 +258,9 @@ const rules = /* @__PURE__ */ (() =>
   }) satisfies Record<keyof LoadBalancerOptions<Endpoint>, Rule<unknown>>)();
 
 const listenerRule = /* @__PURE__ */ required(functionOf(), 'a function of the endpoints');
+
+const watchRules = /* @__PURE__ */ (() =>
+  ({ check: functionOf() }) satisfies Record<keyof WatchOptions<Endpoint>, Rule<unknown>>)();
 
 function endpointSet<E extends Endpoint>(settings: Checked<typeof rules>, policy: Policy<E>): EndpointSet<E> {
   const { name: balancer, outlier, health, panicPercent, slowStartMs, clock, random } = settings;

@@ -50,3 +50,12 @@ export interface LoadBalancerOptions<E extends Endpoint> {
   /** Replaces `Math.random` in tests and simulations. */
   readonly random?: Random;
 }
+
+/** For `watch` of a balancer. */
+export interface WatchOptions<E extends Endpoint> {
+  /**
+   * Called with the endpoints that are there, and with each further set before it is used. If it throws, the set is refused
+   * as an ill-formed one is, and the last good set stays; at the first call, `watch` throws. Default: every set will do.
+   */
+  check?(endpoints: readonly E[]): void;
+}

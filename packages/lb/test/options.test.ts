@@ -141,7 +141,9 @@ const cases: Record<string, [make: () => unknown, option: string, message: strin
     [() => method('drain')('a', null), 'lb.drain', 'got null'],
     [() => method('drain')({ id: 'a' }), 'id', 'lb has no endpoint an object with id'],
     [() => method('watch')({}), 'listener', 'a function, got an empty object'],
-    [() => method('watch')(() => {}, { signal: 1 }), 'lb.watch', 'lb.watch takes one argument, got 2'],
+    [() => method('watch')(() => {}, { signal: 1 }), 'signal', 'lb.watch has no option `signal`'],
+    [() => method('watch')(() => {}, { check: true }), 'check', 'a function, got true'],
+    [() => method('watch')(() => {}, {}, 1), 'lb.watch', 'lb.watch takes two arguments, got 3'],
   ],
   'the end of a request': [
     [settle({ success: true }), 'success', 'done has no option `success`'],

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type OutgoingHttpHeader, type OutgoingHttpHeaders } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
+import * as http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { currentSession, maxSessionLength, Session } from '../src/index.ts';
@@ -110,6 +112,31 @@ describe('its middleware', () => {
     ['a list with a cookie', ['x-a', '1', 'Set-Cookie', 'second=1'], ['second', 'ashlar-session']],
   ])('adds its cookie to %s', async (_, headers, names) => {
     expect(await respond(headers, advance)).toEqual(names);
+  });
+
+  it.each<[string, (response: Http2ServerResponse) => void, string]>([
+    ['no body', response => response.writeHead(204).end(), '204 '],
+    ['no body, and no head before', response => Object.assign(response, { statusCode: 201 }).end(), '201 '],
+    ['a body', response => void response.end('fine'), '200 fine'],
+    ['a body in parts', response => void (response.write('fi') && response.end('ne')), '200 fine'],
+  ])('adds its cookie to a response of HTTP/2 with %s', async (_, answer, said) => {
+    const server = http2.createServer((request, response) =>
+      cookie.handle(request, response, () => {
+        advance();
+        answer(response);
+      }),
+    );
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    onTestFinished(() => {
+      client.destroy();
+      server.close();
+    });
+    const asked = client.request({ ':path': '/' });
+    const [headers] = await once(asked, 'response');
+    expect(`${headers[':status']} ${(await asked.toArray()).join('')}`).toBe(said);
+    expect(headers['set-cookie']?.[0]).toMatch(/^ashlar-session=/);
   });
 
   it('sends no cookie when nothing new was seen', async () => {

@@ -1,4 +1,4 @@
-import type { Endpoint } from '@ashlar/lb';
+import type { EndpointWithUrl } from '@ashlar/lb';
 import type { Condition } from '../catalogue/condition.ts';
 import type { CatalogueSettings, ReplicaCommand, ReplicaNotice } from '../catalogue/messages.ts';
 import type { EvictionName } from '../evictions.ts';
@@ -45,7 +45,7 @@ export class Fleet implements AsyncDisposable {
   readonly #proxy: Child;
   readonly #running: Map<string, Child>;
   /** What discovery says; it learns of a death later than the balancer does. */
-  #announced: readonly Endpoint[] = [];
+  #announced: readonly EndpointWithUrl[] = [];
   #joining: Promise<unknown> = Promise.resolve();
   #started: number;
 
@@ -166,7 +166,7 @@ export class Fleet implements AsyncDisposable {
     return this.close();
   }
 
-  async #announce(endpoints: readonly Endpoint[]): Promise<void> {
+  async #announce(endpoints: readonly EndpointWithUrl[]): Promise<void> {
     this.#announced = endpoints;
     const known = this.#proxy.heard(message => (message as Notice).type === 'endpoints');
     this.#proxy.send({ endpoints } satisfies Announcement);

@@ -1,10 +1,10 @@
 import { seededRandom } from '@ashlar/core';
-import type { Endpoint } from '@ashlar/lb';
+import type { EndpointWithUrl } from '@ashlar/lb';
 import { balancerPolicies, type PolicyName } from '../policies.ts';
 
 export interface RoutedOptions {
   readonly policy: PolicyName;
-  readonly endpoints: readonly Endpoint[];
+  readonly endpoints: readonly EndpointWithUrl[];
   readonly seed: number;
 }
 

@@ -2,7 +2,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { on } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import { type EjectMessage, type Endpoint, LoadBalancer } from '@ashlar/lb';
+import { type EjectMessage, type EndpointWithUrl, LoadBalancer } from '@ashlar/lb';
 import { reverseProxy } from '@ashlar/lb/proxy';
 import { balancerPolicies } from '../policies.ts';
 import { givenSettings, serve } from '../processes/lifeline.ts';
@@ -22,7 +22,7 @@ const server = createServer((request, response) => {
 // #endregion wiring
 
 /** Discovery: full sets of replicas, whenever the parent announces one. */
-async function* announced(): AsyncGenerator<readonly Endpoint[]> {
+async function* announced(): AsyncGenerator<readonly EndpointWithUrl[]> {
   for await (const [message] of on(process, 'message')) yield (message as Announcement).endpoints;
 }
 

@@ -1,4 +1,4 @@
-import type { Endpoint } from '@ashlar/lb';
+import type { EndpointWithUrl } from '@ashlar/lb';
 import type { PolicyName } from '../policies.ts';
 
 export interface ProxySettings {
@@ -8,7 +8,7 @@ export interface ProxySettings {
 
 /** To the proxy: the replicas that there are. It plays the part of a registry. */
 export interface Announcement {
-  readonly endpoints: readonly Endpoint[];
+  readonly endpoints: readonly EndpointWithUrl[];
 }
 
 /** From the proxy: what its balancer has done. */

@@ -60,11 +60,13 @@ export function checkNames(where: string, options: unknown, rules: object, prefi
  * @param takes how many it takes
  * @throws InvalidOptionError
  */
-export function refuseMore(where: string, more: readonly unknown[], takes: 0 | 1, advice?: string): void {
+export function refuseMore(where: string, more: readonly unknown[], takes: 0 | 1 | 2, advice?: string): void {
   if (more.length === 0) return;
-  const text = `${where} takes ${takes === 0 ? 'no arguments' : 'one argument'}, got ${takes + more.length}`;
+  const text = `${where} takes ${counts[takes]}, got ${takes + more.length}`;
   throw new InvalidOptionError(where, advice === undefined ? text : `${text}; ${advice}`);
 }
+
+const counts = ['no arguments', 'one argument', 'two arguments'] as const;
 
 function noOptions(where: string, options: unknown, rules: object, prefix: string): InvalidOptionError {
   const option = prefix === '' ? where : prefix.slice(0, -1);

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type BalancerSnapshot, type Endpoint, LoadBalancer } from '@ashlar/lb';
+import { type BalancerSnapshot, type EndpointWithUrl, LoadBalancer } from '@ashlar/lb';
 import { type ReverseProxy, reverseProxy } from '@ashlar/lb/proxy';
 import { available, startHaproxy, startNginx } from '@workspace/services';
 
@@ -26,7 +26,7 @@ const timeoutMs = 600;
 
 export async function startOurs(targets: readonly number[], wrap: Wrap = proxy => proxy): Promise<Subject> {
   const lanes = targets.map(target => {
-    const endpoints: Endpoint[] = [{ id: 'only', url: `http://127.0.0.1:${target}` }];
+    const endpoints: EndpointWithUrl[] = [{ id: 'only', url: `http://127.0.0.1:${target}` }];
     // The only endpoint could not be ejected for long; what is held against it is counted all the same
     const lb = new LoadBalancer({ endpoints, outlier: false });
     const times = { connectTimeoutMs: timeoutMs, headersTimeoutMs: timeoutMs, idleTimeoutMs: timeoutMs };

@@ -2,13 +2,13 @@ import { boolean, defaultTo, functionOf, objectWith, type RulesFor, readOptions,
 import type { Key } from '@ashlar/hash-ring';
 import type { Metadata } from '@grpc/grpc-js';
 import { experimental, status } from '#grpc';
-import type { Endpoint } from '../endpoint.ts';
+import type { EndpointWithUrl } from '../endpoint.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import type { Settlement } from '../policy.ts';
-import { checkBalancer } from './balancer-argument.ts';
+import { checkBalancer, urlCheck } from './balancer-argument.ts';
 import { type CallStatus, closeChannel, openChannel } from './grpc/channels.ts';
 import { BalancerConfig, Connections, typeName } from './grpc/connections.ts';
-import { BalancerResolver } from './grpc/resolver.ts';
+import { addressOf, BalancerResolver } from './grpc/resolver.ts';
 
 export type { CallStatus } from './grpc/channels.ts';
 
@@ -45,9 +45,9 @@ export interface BalancedChannel extends Disposable {
  * `new Client(channel.target, credentials, channel.options)`. A stream counts as in flight until it ends. Uses the
  * load-balancing interface of grpc-js, which its authors call experimental.
  *
- * @throws InvalidOptionError
+ * @throws InvalidOptionError, and InvalidEndpointError for an endpoint whose url has no host; a later set that has one is refused
  */
-export function balancedChannel<E extends Endpoint>(
+export function balancedChannel<E extends EndpointWithUrl>(
   balancer: LoadBalancer<E>,
   options: BalancedChannelOptions = {},
 ): BalancedChannel {
@@ -59,10 +59,14 @@ export function balancedChannel<E extends Endpoint>(
     waitForReady,
     serviceConfig,
   } = readOptions('balancedChannel', options, rules);
+  const unwatch = balancer.watch(() => {}, { check });
   introduce();
   const id = openChannel<E>({ balancer, authority, key, classify, waitForReady });
   const config = { ...serviceConfig, loadBalancingConfig: [new BalancerConfig(id).toJsonObject()] };
-  const close = () => closeChannel(id);
+  const close = () => {
+    unwatch();
+    closeChannel(id);
+  };
   return {
     target: `${typeName}:${id}`,
     options: { 'grpc.service_config': JSON.stringify(config) },
@@ -80,6 +84,8 @@ const rules = {
   waitForReady: boolean(true),
   serviceConfig: defaultTo<object>({}, objectWith<object>([])),
 } satisfies RulesFor<BalancedChannelOptions>;
+
+const check = urlCheck('an absolute url with a host', url => addressOf({ url }) !== undefined);
 
 let introduced = false;
 

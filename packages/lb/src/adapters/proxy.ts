@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type InvalidOptionError, refused } from '@ashlar/core';
-import type { Endpoint } from '../endpoint.ts';
+import type { EndpointWithUrl } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import { DenseSet } from '../util/dense-set.ts';
@@ -64,9 +64,9 @@ export interface ReverseProxy extends AsyncDisposable {
  * or answers 502, 503 or 504; any request when no connection was made. The balancer's `retry` limits the attempts. A
  * request counts as in flight until the last byte from the endpoint; its attempts count as those of `run`.
  *
- * @throws InvalidOptionError
+ * @throws InvalidOptionError, and InvalidEndpointError for an endpoint without an http or https url; a later set that has one is refused
  */
-export function reverseProxy<E extends Endpoint>(
+export function reverseProxy<E extends EndpointWithUrl>(
   balancer: LoadBalancer<E>,
   options: ReverseProxyOptions = {},
 ): ReverseProxy {

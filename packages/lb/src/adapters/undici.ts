@@ -1,5 +1,5 @@
 import { Dispatcher, errors } from '#undici';
-import type { Endpoint } from '../endpoint.ts';
+import type { EndpointWithUrl } from '../endpoint.ts';
 import { ClosedError } from '../errors.ts';
 import type { LoadBalancer } from '../load-balancer.ts';
 import { checkBalancer } from './balancer-argument.ts';
@@ -38,9 +38,9 @@ export type {
  * RequestStalledError. A request counts as in flight until the last byte of its response, after a switch of protocols
  * until the connection is over.
  *
- * @throws InvalidOptionError
+ * @throws InvalidOptionError, and InvalidEndpointError for an endpoint without an http or https url; a later set that has one is refused
  */
-export function balancedDispatcher<E extends Endpoint>(
+export function balancedDispatcher<E extends EndpointWithUrl>(
   balancer: LoadBalancer<E>,
   options: BalancedDispatcherOptions = {},
 ): BalancedDispatcher<E> {
@@ -48,7 +48,7 @@ export function balancedDispatcher<E extends Endpoint>(
   return new BalancedDispatcher(balancer, dispatcherSettings(options));
 }
 
-export class BalancedDispatcher<E extends Endpoint> extends Dispatcher implements AsyncDisposable {
+export class BalancedDispatcher<E extends EndpointWithUrl> extends Dispatcher implements AsyncDisposable {
   readonly #balancer: LoadBalancer<E>;
   readonly #settings: DispatcherSettings;
   readonly #pools: Pools<E>;

@@ -12,7 +12,7 @@ import { LoadBalancer } from '../../src/index.ts';
 /** What is passed in the place of the options, the option that the error names, and a part of its message. */
 type Row = readonly [options: unknown, option: string, message: string];
 
-const lb = new LoadBalancer({ endpoints: [{ id: 'a' }] });
+const lb = new LoadBalancer({ endpoints: [{ id: 'a', url: 'http://127.0.0.1:1' }] });
 
 const upstream: readonly Row[] = [
   [null, '', 'takes an object of options, got null'],

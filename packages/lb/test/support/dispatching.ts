@@ -4,21 +4,21 @@ import {
   type BalancedDispatcherOptions,
   balancedDispatcher,
 } from '../../src/adapters/undici.ts';
-import { type Endpoint, LoadBalancer, type LoadBalancerOptions, roundRobin } from '../../src/index.ts';
+import { type EndpointWithUrl, LoadBalancer, type LoadBalancerOptions, roundRobin } from '../../src/index.ts';
 import { Replica } from './servers/replica.ts';
 
 export interface Dispatching {
-  readonly lb: LoadBalancer<Endpoint>;
-  readonly dispatcher: BalancedDispatcher<Endpoint>;
+  readonly lb: LoadBalancer<EndpointWithUrl>;
+  readonly dispatcher: BalancedDispatcher<EndpointWithUrl>;
 }
 
 /** A dispatcher over these endpoints, by round robin, ended at the end of the test. */
 export function dispatching(
-  endpoints: LoadBalancerOptions<Endpoint>['endpoints'],
+  endpoints: LoadBalancerOptions<EndpointWithUrl>['endpoints'],
   options: BalancedDispatcherOptions = {},
-  balancing: Partial<LoadBalancerOptions<Endpoint>> = {},
+  balancing: Partial<LoadBalancerOptions<EndpointWithUrl>> = {},
 ): Dispatching {
-  const lb = new LoadBalancer<Endpoint>({ endpoints, policy: roundRobin(), ...balancing });
+  const lb = new LoadBalancer<EndpointWithUrl>({ endpoints, policy: roundRobin(), ...balancing });
   const dispatcher = balancedDispatcher(lb, options);
   onTestFinished(() => Promise.all([dispatcher.destroy(), lb.close()]).then(() => {}));
   return { lb, dispatcher };

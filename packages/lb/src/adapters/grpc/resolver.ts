@@ -45,7 +45,11 @@ export class BalancerResolver implements Experimental.Resolver {
 }
 
 /** The host and port of its url; `undefined` when it has no url with a host. */
-export function addressOf({ url }: Endpoint): { host: string; port: number } | undefined {
+export function addressOf({
+  url,
+}: {
+  readonly url?: string | undefined;
+}): { host: string; port: number } | undefined {
   if (url === undefined || !URL.canParse(url)) return undefined;
   const { hostname, port, protocol } = new URL(url);
   if (hostname === '') return undefined;

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher, errors } from '#undici';
-import { seeResets } from './resets.ts';
+import { readBeforeBroken, seeResets } from './resets.ts';
 import { sent } from './sent.ts';
 
 /** What a request leaves behind in its options: the connection that it goes out on. */
@@ -38,6 +38,7 @@ export class Connection extends Client {
           opened.heads = new Heads(socket!, options.maxHeaderSize);
           opened.isFresh = true;
           seeResets(socket!);
+          readBeforeBroken(socket!);
           hideResets(socket!, opened.heads);
           callback(null, socket!);
         }),

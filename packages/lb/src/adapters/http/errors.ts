@@ -3,17 +3,9 @@ import { AshlarError, type CallOutcome, describe } from '@ashlar/core';
 /**
  * What went wrong with an endpoint. `unreachable`: the connection failed; `reset`: the connection broke before the
  * response; `truncated`: it broke within the response; `timeout`: the response took too long; `oversized`: the head of
- * the response is longer than `maxHeaderBytes`; `malformed`: the response is not HTTP/1.1; `url`: the endpoint has no
- * http or https url.
+ * the response is longer than `maxHeaderBytes`; `malformed`: the response is not HTTP/1.1.
  */
-export type UpstreamFailure =
-  | 'unreachable'
-  | 'reset'
-  | 'truncated'
-  | 'timeout'
-  | 'oversized'
-  | 'malformed'
-  | 'url';
+export type UpstreamFailure = 'unreachable' | 'reset' | 'truncated' | 'timeout' | 'oversized' | 'malformed';
 
 /** An endpoint did not send a complete response. */
 export class UpstreamError extends AshlarError {
@@ -42,7 +34,6 @@ const said: Readonly<Record<UpstreamFailure, string>> = {
   timeout: 'took too long',
   oversized: 'answered with too long a head',
   malformed: 'answered with what is not HTTP/1.1',
-  url: 'has no http or https url',
 };
 
 /** The request cannot be forwarded as it is, to any endpoint. */

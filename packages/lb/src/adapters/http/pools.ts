@@ -1,7 +1,8 @@
 import { buildConnector, type Dispatcher, Pool } from '#undici';
-import type { Endpoint } from '../../endpoint.ts';
+import type { EndpointWithUrl } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import { authorizationIn, targetBelow } from '../../util/endpoint-url.ts';
+import { urlCheck } from '../balancer-argument.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { UpstreamError } from './errors.ts';
 import type { UpstreamSettings } from './options.ts';
@@ -33,7 +34,7 @@ export function isClosedConnection(error: unknown): boolean {
 }
 
 interface Entry {
-  readonly url: string | undefined;
+  readonly url: string;
   upstream: OpenUpstream | undefined;
 }
 
@@ -41,14 +42,19 @@ interface OpenUpstream extends Upstream {
   readonly dispatcher: Pool;
 }
 
+const check = urlCheck('an http or https url', url => httpUrl(url) !== undefined);
+
 /** One pool of connections for each endpoint: opened by the first request, closed when the endpoint leaves or moves. */
-export class Pools<E extends Endpoint> {
+export class Pools<E extends EndpointWithUrl> {
   readonly #settings: UpstreamSettings;
   readonly #onOpen: (pool: Pool) => void;
   readonly #unwatch: () => void;
   #entries = new Map<string, Entry>();
 
-  /** @param onOpen is called with each new pool */
+  /**
+   * @param onOpen is called with each new pool
+   * @throws InvalidEndpointError for an endpoint without an http or https url; a later set that has one is refused
+   */
   constructor(
     balancer: LoadBalancer<E>,
     settings: UpstreamSettings,
@@ -56,14 +62,14 @@ export class Pools<E extends Endpoint> {
   ) {
     this.#settings = settings;
     this.#onOpen = onOpen;
-    this.#unwatch = balancer.watch(endpoints => this.#follow(endpoints));
+    this.#unwatch = balancer.watch(endpoints => this.#follow(endpoints), { check });
   }
 
-  /** @throws UpstreamError when the endpoint has no usable url or has left the set */
+  /** @throws UpstreamError when the endpoint has left the set */
   of({ id }: E): Upstream {
     const entry = this.#entries.get(id);
     if (entry === undefined) throw new UpstreamError(id, 'unreachable', 'NotExecuted');
-    entry.upstream ??= this.#open(id, entry.url);
+    entry.upstream ??= this.#open(entry.url);
     return entry.upstream;
   }
 
@@ -79,9 +85,8 @@ export class Pools<E extends Endpoint> {
     return entries.flatMap(({ upstream }) => upstream?.dispatcher ?? []);
   }
 
-  #open(id: string, url: string | undefined): OpenUpstream {
-    const origin = httpUrl(url);
-    if (origin === undefined) throw new UpstreamError(id, 'url', 'NotExecuted');
+  #open(url: string): OpenUpstream {
+    const origin = new URL(url);
     const dispatcher = this.#pool(origin, this.#settings.connections);
     this.#onOpen(dispatcher);
     const dispatchOnce: Upstream['dispatchOnce'] = (options, handler) => {
@@ -107,7 +112,9 @@ export class Pools<E extends Endpoint> {
 
   #pool(origin: URL, connections: number | undefined): Pool {
     const { connectTimeoutMs, maxHeaderBytes, tls } = this.#settings;
-    const connect = buildConnector({ ...tls, timeout: connectTimeoutMs } as buildConnector.BuildOptions);
+    // Undici 8 would offer HTTP/2 by itself
+    const options = { ...tls, timeout: connectTimeoutMs, allowH2: false };
+    const connect = buildConnector(options as buildConnector.BuildOptions);
     return new Pool(origin.origin, {
       // See UpstreamLimits
       headersTimeout: 0,

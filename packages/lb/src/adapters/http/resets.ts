@@ -17,6 +17,27 @@ export function seeResets(socket: Socket): void {
   };
 }
 
+const brokenWrites: ReadonlySet<unknown> = new Set(['EPIPE', 'ECONNRESET', 'ECONNABORTED']);
+
+type Written = (error?: Error | null) => void;
+
+/**
+ * Reads what has arrived before a write fails. An endpoint that refuses a body answers, as by 413, and closes without reading the
+ * rest: that is a reset. What it said waits to be read, and a failed write would drop it with the socket. The end of what there
+ * is to read ends the socket in any case.
+ */
+export function readBeforeBroken(socket: Socket): void {
+  const reading = (written: Written): Written => {
+    return error => {
+      if (brokenWrites.has((error as NodeJS.ErrnoException | null | undefined)?.code)) return;
+      written(error);
+    };
+  };
+  const { _write: write, _writev: writeAll } = socket;
+  socket._write = (chunk, encoding, written) => write.call(socket, chunk, encoding, reading(written));
+  if (writeAll) socket._writev = (chunks, written) => writeAll.call(socket, chunks, reading(written));
+}
+
 /** Ends a connection by a reset; one of TLS, where the farewell is then missing, or without a peer, by its end alone. */
 export function reset(connection: Duplex): void {
   const { remoteAddress, encrypted } = connection as Partial<TLSSocket>;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Key } from '@ashlar/hash-ring';
-import type { Endpoint } from '../../endpoint.ts';
+import type { EndpointWithUrl } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, RunOptions, Verdict } from '../../request.ts';
 import { verdictOf } from '../../requests/classify.ts';
@@ -27,7 +27,7 @@ import { writeHead } from './response-head.ts';
 import { UpstreamAttempt, UpstreamRequest } from './upstream-attempt.ts';
 
 /** One request of a client and its response. It is also the options of the balancer's `run`. */
-export class Exchange<E extends Endpoint> implements RunOptions<HeldResponse>, DenseSetItem {
+export class Exchange<E extends EndpointWithUrl> implements RunOptions<HeldResponse>, DenseSetItem {
   index = 0;
   key: Key | undefined;
   prefer: string | undefined;

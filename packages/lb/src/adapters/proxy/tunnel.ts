@@ -2,7 +2,7 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import type { Endpoint } from '../../endpoint.ts';
+import type { EndpointWithUrl } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
 import { verdictOf } from '../../requests/classify.ts';
@@ -26,7 +26,7 @@ import { handshake } from './tunnel/handshake.ts';
 import { endWith, relay } from './tunnel/relay.ts';
 
 /** A request to switch protocols, as of a WebSocket, and the connection that follows. */
-export class Tunnel<E extends Endpoint> implements DenseSetItem {
+export class Tunnel<E extends EndpointWithUrl> implements DenseSetItem {
   index = 0;
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;

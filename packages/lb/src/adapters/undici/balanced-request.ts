@@ -1,6 +1,6 @@
 import { describe } from '@ashlar/core';
 import type { Dispatcher } from 'undici';
-import type { Endpoint } from '../../endpoint.ts';
+import type { EndpointWithUrl } from '../../endpoint.ts';
 import type { LoadBalancer } from '../../load-balancer.ts';
 import type { AttemptContext, AttemptResult, Verdict } from '../../request.ts';
 import { Cancellation } from '../../util/cancellation.ts';
@@ -33,7 +33,7 @@ class NotSent extends Error {
 type Send = Upstream['dispatchOnce'];
 
 /** One request and its response. */
-export class BalancedRequest<E extends Endpoint> {
+export class BalancedRequest<E extends EndpointWithUrl> {
   readonly #balancer: LoadBalancer<E>;
   readonly #pools: Pools<E>;
   readonly #settings: DispatcherSettings;

@@ -24,7 +24,14 @@ const outlier = { baseEjectionMs: 10 };
 describe('an ejected endpoint comes back with the head of a stream that its probe gets', () => {
   it.each(['event stream', 'upgrade'])('through the dispatcher: %s', async kind => {
     const { url } = await streaming();
-    const { lb, dispatcher } = dispatching([{ id: 'a', url }, { id: 'b' }], {}, { outlier });
+    const { lb, dispatcher } = dispatching(
+      [
+        { id: 'a', url },
+        { id: 'b', url: 'http://127.0.0.1:1' },
+      ],
+      {},
+      { outlier },
+    );
     fail(lb, 'a', 5);
     expect(stateOf(lb, 'a')).toBe('ejected');
     const ask = () =>
@@ -34,7 +41,7 @@ describe('an ejected endpoint comes back with the head of a stream that its prob
             .then(({ socket }) => socket.on('error', () => {}))
         : dispatcher.request({ path: '/', method: 'GET' }).then(({ body }) => body.on('error', () => {}));
     await until(async () => {
-      await ask().catch(() => {}); // `b` has no url
+      await ask().catch(() => {}); // Nobody listens at `b`
       expect(stateOf(lb, 'a')).toBe('up');
     });
     expect(lb.snapshot().inFlight).toBeGreaterThan(0);
@@ -42,7 +49,14 @@ describe('an ejected endpoint comes back with the head of a stream that its prob
 
   it.each(['event stream', 'upgrade'])('through the proxy: %s', async kind => {
     const { url } = await streaming();
-    const { lb, port } = await front([{ id: 'a', url }, { id: 'b' }], {}, { outlier });
+    const { lb, port } = await front(
+      [
+        { id: 'a', url },
+        { id: 'b', url: 'http://127.0.0.1:1' },
+      ],
+      {},
+      { outlier },
+    );
     fail(lb, 'a', 5);
     expect(stateOf(lb, 'a')).toBe('ejected');
     const headers = kind === 'upgrade' ? { connection: 'upgrade', upgrade: 'echo' } : {};

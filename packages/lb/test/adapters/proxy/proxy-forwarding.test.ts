@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { reverseProxy } from '../../../src/adapters/proxy.ts';
-import { type Endpoint, LoadBalancer } from '../../../src/index.ts';
+import { type EndpointWithUrl, LoadBalancer } from '../../../src/index.ts';
 import { Feed } from '../../support/discovery/feed.ts';
 import { front } from '../../support/front.ts';
 import { ask, raw } from '../../support/raw.ts';
@@ -51,7 +51,7 @@ describe('a loop', () => {
   it.each(['', 'Connection: Upgrade\r\nUpgrade: echo\r\n'])(
     'is refused at its second hop: %o',
     async switching => {
-      const feed = new Feed<Endpoint>();
+      const feed = new Feed<EndpointWithUrl>();
       const { port, url, lb } = await front(feed);
       await feed.give([{ id: 'itself', url }]);
       const close = switching === '' ? 'Connection: close\r\n' : switching;

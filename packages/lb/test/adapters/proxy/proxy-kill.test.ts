@@ -1,6 +1,6 @@
 import * as undici from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Endpoint } from '../../../src/index.ts';
+import type { EndpointWithUrl } from '../../../src/index.ts';
 import { Feed } from '../../support/discovery/feed.ts';
 import { front } from '../../support/front.ts';
 import { Replica } from '../../support/servers/replica.ts';
@@ -14,7 +14,7 @@ const timers = () => process.getActiveResourcesInfo().filter(kind => kind === 'T
 describe('under load', () => {
   it('a replica that is killed and one that joins cost no client an error, and everything is accounted for', async () => {
     const replicas = await Replica.all('a', 'b', 'c', 'd');
-    const feed = new Feed<Endpoint>();
+    const feed = new Feed<EndpointWithUrl>();
     const timersBefore = timers();
     const { url, lb, proxy, connections } = await front(feed, { headersTimeoutMs: 10_000 });
     await feed.give(replicas);

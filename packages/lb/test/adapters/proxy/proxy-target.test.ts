@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Endpoint } from '../../../src/index.ts';
+import type { EndpointWithUrl } from '../../../src/index.ts';
 import { dispatching } from '../../support/dispatching.ts';
 import { front } from '../../support/front.ts';
 import { ask, raw } from '../../support/raw.ts';
@@ -28,7 +28,7 @@ describe('a path with dot segments', () => {
     const { port, lb } = await front([{ id: 'a', url: `${endpoint.url}/base` }]);
     expect(await ask(port, `GET ${path} HTTP/1.1\r\nHost: shop`)).toMatch(/^HTTP\/1.1 400 /);
     expect(await ask(port, `GET http://shop${path} HTTP/1.1\r\nHost: shop`)).toMatch(/^HTTP\/1.1 400 /);
-    const { dispatcher } = dispatching(lb.endpoints as Endpoint[]);
+    const { dispatcher } = dispatching(lb.endpoints as EndpointWithUrl[]);
     await expect(dispatcher.request({ path, method: 'GET' })).rejects.toMatchObject({
       code: 'ASHLAR_LB_UNFORWARDABLE',
     });

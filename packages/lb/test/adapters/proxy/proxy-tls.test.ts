@@ -63,6 +63,21 @@ describe('an endpoint with an https url', () => {
     expect(text.endsWith(`\r\n\r\n${servername}`)).toBe(true);
   });
 
+  it('is spoken to in HTTP/1.1 though it would rather speak HTTP/2, whatever undici offers by itself', async () => {
+    const offered: unknown[] = [];
+    const ALPNCallback = ({ protocols }: { protocols: string[] }) => {
+      offered.push(protocols);
+      return protocols.includes('h2') ? 'h2' : protocols[0];
+    };
+    const server = createTlsServer({ key, cert, ALPNCallback }, socket => {
+      socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nhello'));
+    });
+    const { port } = await listening(server);
+    const { url } = await front([{ id: 'a', url: `https://localhost:${port}` }], { tls: { ca: cert } });
+    expect(await (await undici.request(url)).body.text()).toBe('hello');
+    expect(offered).toEqual([['http/1.1']]);
+  });
+
   it('is shown the certificate of the proxy', async () => {
     const given = { key, cert, ca: cert, requestCert: true, rejectUnauthorized: true };
     const { port } = await listening(createHttpsServer(given, (_, response) => response.end('welcome')));

@@ -12,7 +12,7 @@ import {
 } from 'undici';
 import { describe, expect, expectTypeOf, it, onTestFinished } from 'vitest';
 import { type BalancedDispatcher, balancedDispatcher } from '../../../src/adapters/undici.ts';
-import { consistent, type Endpoint, LoadBalancer } from '../../../src/index.ts';
+import { consistent, type EndpointWithUrl, LoadBalancer } from '../../../src/index.ts';
 import { aAndB, dispatching } from '../../support/dispatching.ts';
 import { Replica } from '../../support/servers/replica.ts';
 import { until } from '../../support/until.ts';
@@ -161,10 +161,10 @@ describe('a balanced dispatcher', () => {
 
   it('keeps a pool for each endpoint there is, and none for those that have left', async () => {
     const [a, b] = (await Replica.all('a', 'b')) as [Replica, Replica];
-    let change: (endpoints: readonly Endpoint[]) => void = () => {};
-    async function* discovery(): AsyncGenerator<readonly Endpoint[]> {
+    let change: (endpoints: readonly EndpointWithUrl[]) => void = () => {};
+    async function* discovery(): AsyncGenerator<readonly EndpointWithUrl[]> {
       yield [a, b];
-      yield await new Promise<readonly Endpoint[]>(resolve => {
+      yield await new Promise<readonly EndpointWithUrl[]>(resolve => {
         change = resolve;
       });
     }
@@ -182,10 +182,10 @@ describe('a balanced dispatcher', () => {
   });
 
   it('is typed as a dispatcher', () => {
-    const lb = new LoadBalancer({ endpoints: [{ id: 'a' }] });
+    const lb = new LoadBalancer({ endpoints: [{ id: 'a', url: 'http://127.0.0.1:1' }] });
     const dispatcher = balancedDispatcher(lb);
     expectTypeOf(dispatcher).toExtend<ReturnType<typeof getGlobalDispatcher>>();
-    expectTypeOf(dispatcher).toEqualTypeOf<BalancedDispatcher<{ id: string }>>();
+    expectTypeOf(dispatcher).toEqualTypeOf<BalancedDispatcher<{ id: string; url: string }>>();
     // @ts-expect-error no such option
     expect(() => balancedDispatcher(lb, { pipelining: 1 })).toThrow('has no option `pipelining`');
   });

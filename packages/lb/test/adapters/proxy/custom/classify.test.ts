@@ -3,7 +3,7 @@ import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import type { ProxyResult } from '../../../../src/adapters/proxy.ts';
 import { balancedDispatcher, type DispatchResult } from '../../../../src/adapters/undici.ts';
-import type { Endpoint } from '../../../../src/index.ts';
+import type { EndpointWithUrl } from '../../../../src/index.ts';
 import { dispatching } from '../../../support/dispatching.ts';
 import { front } from '../../../support/front.ts';
 import { listening } from '../../../support/servers/listening.ts';
@@ -11,7 +11,7 @@ import { listening } from '../../../support/servers/listening.ts';
 const limited = { 'retry-after': '3600' };
 
 /** Endpoints that always answer with these statuses. */
-async function answering(...statuses: number[]): Promise<Endpoint[]> {
+async function answering(...statuses: number[]): Promise<EndpointWithUrl[]> {
   return Promise.all(
     statuses.map(async (status, index) => {
       const headers = status === 429 ? limited : {};

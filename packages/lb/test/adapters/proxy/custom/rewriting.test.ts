@@ -150,7 +150,7 @@ function fail(): never {
 
 describe('options that are no paths', () => {
   it.each(['shop', '/a?b', '/a#b', '/a b', '/../x', '/a/./b', '/é', '/a\\b', 1, null])('%j', value => {
-    const lb = new LoadBalancer({ endpoints: [{ id: 'a' }] });
+    const lb = new LoadBalancer({ endpoints: [{ id: 'a', url: 'http://127.0.0.1:1' }] });
     for (const name of ['strip', 'prefix']) {
       expect(() => reverseProxy(lb, { [name]: value })).toThrow(`\`${name}\` must be a path, as \`/shop\``);
     }

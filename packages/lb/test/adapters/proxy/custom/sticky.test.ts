@@ -191,7 +191,7 @@ describe('sticky: { cookie }', () => {
     ['what browsers drop', { cookie: '__Host-route' }, '`sticky.secure`'],
     ['a misspelled option', { ...sticky, maxAge: 1 }, 'did you mean `maxAgeMs`?'],
   ])('refuses %s: %o', (_, options, message) => {
-    const lb = new LoadBalancer({ endpoints: [{ id: 'a' }] });
+    const lb = new LoadBalancer({ endpoints: [{ id: 'a', url: 'http://127.0.0.1:1' }] });
     expect(() => reverseProxy(lb, { sticky: options as { cookie: string } })).toThrow(message);
   });
 });
