@@ -53,14 +53,12 @@ export const commands: Readonly<Record<string, (signal: AbortSignal) => Command>
       withTarget(given, async ({ queue, topic, group }) => {
         const selection = selectionOf(given);
         let shown = 0;
-        const box = queue.dead(topic, group);
-        for await (const letter of box) {
+        for await (const letter of queue.dead(topic, group)) {
           if (signal.aborted || shown === selection.limit) break;
           if (!isChosen(letter, selection)) continue;
           print(given.has('json') ? JSON.stringify(letterJson(letter)) : letterLine(letter));
           shown++;
         }
-        if (shown === 0) await checkGroup(box);
         if (shown === 0 && !given.has('json')) print('no dead letters');
         return 0;
       }),
@@ -106,7 +104,6 @@ export const commands: Readonly<Record<string, (signal: AbortSignal) => Command>
       const chunk = given.integer('chunk', 100, [1, 10_000]);
       return withTarget(given, async target => {
         const sweep = new Sweep(target, selection, 'purge', chunk);
-        await checkGroup(target.queue.dead(target.topic, target.group));
         if (!given.has('yes')) {
           throw new UsageError(`purge would delete ${await sweep.count()} dead letters for good: add --yes`);
         }
@@ -135,15 +132,6 @@ function switching(name: 'pause' | 'resume', about: string): Command {
         return print(`${topic}, group ${group}: ${paused ? 'paused' : 'resumed'}`);
       }),
   };
-}
-
-/** No dead letters of a name that was mistyped must not look like none of the one that was meant. */
-async function checkGroup(box: DeadLetterBox): Promise<void> {
-  try {
-    await box.count();
-  } catch (error) {
-    if (!(error instanceof UnsupportedError)) throw error;
-  }
 }
 
 /** Of a driver without `stats`, by walking over them. */
