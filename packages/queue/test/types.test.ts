@@ -5,7 +5,7 @@ import type pg from 'pg';
 import { expect, expectTypeOf, it } from 'vitest';
 import type { bullmq } from '../src/adapters/bullmq.ts';
 import type { NatsCapabilities, nats } from '../src/adapters/nats.ts';
-import type { postgresDriver } from '../src/adapters/postgres.ts';
+import type { PoolLike, postgresDriver } from '../src/adapters/postgres.ts';
 import type { rabbitmq } from '../src/adapters/rabbitmq.ts';
 import type { redisStreams } from '../src/adapters/redis-streams.ts';
 import type { zeromq } from '../src/adapters/zeromq.ts';
@@ -38,6 +38,19 @@ class Mine implements Driver<Capabilities> {
   }
   async *consume(): AsyncIterable<Delivery> {}
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** As the types of `pg` have it before 8.16. */
+interface OlderClient extends Omit<pg.PoolClient, 'on'> {
+  on(event: 'error', listener: (error: Error) => void): this;
+  on(event: 'notification', listener: (message: pg.Notification) => void): this;
+  on(event: 'end', listener: () => void): this;
+}
+
+interface OlderPool extends Omit<pg.Pool, 'on' | 'connect'> {
+  connect(): Promise<OlderClient>;
+  on(event: 'release' | 'error', listener: (error: Error, client: OlderClient) => void): this;
+  on(event: 'connect' | 'acquire' | 'remove', listener: (client: OlderClient) => void): this;
 }
 
 it('takes a driver that was written from the contract', async () => {
@@ -122,6 +135,7 @@ it('takes a transaction with a driver that can, and no pool or database in its p
   expectTypeOf<All>().toExtend<Transaction>();
   expectTypeOf<TransactionClient>().toExtend<Transaction>();
   expectTypeOf<pg.Pool>().not.toExtend<Transaction>();
+  expectTypeOf<pg.Pool | OlderPool>().toExtend<PoolLike>();
   expectTypeOf<NodePgDatabase>().not.toExtend<Transaction>();
   expectTypeOf<Kysely<object>>().not.toExtend<Transaction>();
   expectTypeOf<Knex>().not.toExtend<Transaction>();

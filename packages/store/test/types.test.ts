@@ -1,4 +1,6 @@
+import type pg from 'pg';
 import { expect, expectTypeOf, it } from 'vitest';
+import type { PoolLike } from '../src/adapters/postgres.ts';
 import { type FencedRedis, type RedisLike, redisStore } from '../src/adapters/redis.ts';
 import {
   type Change,
@@ -41,6 +43,19 @@ class Mine implements Store {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+/** As the types of `pg` have it before 8.16. */
+interface OlderClient extends Omit<pg.PoolClient, 'on'> {
+  on(event: 'error', listener: (error: Error) => void): this;
+  on(event: 'notification', listener: (message: pg.Notification) => void): this;
+  on(event: 'end', listener: () => void): this;
+}
+
+interface OlderPool extends Omit<pg.Pool, 'on' | 'connect'> {
+  connect(): Promise<OlderClient>;
+  on(event: 'release' | 'error', listener: (error: Error, client: OlderClient) => void): this;
+  on(event: 'connect' | 'acquire' | 'remove', listener: (client: OlderClient) => void): this;
+}
+
 it('takes a store of somebody else', async () => {
   await using lease = await Lease.acquire(new Mine(), 'name', { ttlMs: 10_000 });
   expect(lease.token).toBe(7n);
@@ -62,6 +77,8 @@ it('gives what the contract says', () => {
   expectTypeOf<import('ioredis').Cluster>().toExtend<RedisLike>();
   expectTypeOf<import('ioredis-5').Redis>().toExtend<RedisLike>();
   expectTypeOf<import('ioredis-5').Cluster>().toExtend<RedisLike>();
+  expectTypeOf<pg.Pool>().toExtend<PoolLike>();
+  expectTypeOf<OlderPool>().toExtend<PoolLike>();
   expectTypeOf<Store['durability']>().toEqualTypeOf<'process' | 'asynchronous' | 'linearizable'>();
   expectTypeOf<Lease['signal']>().toEqualTypeOf<AbortSignal>();
   // @ts-expect-error a watch needs a signal

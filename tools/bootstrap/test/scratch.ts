@@ -61,6 +61,11 @@ export class Scratch {
     return ended(this.#spawn('turbo.mjs', args));
   }
 
+  /** Runs what `npm run with` runs. */
+  runWith(...args: readonly string[]): Promise<Ended> {
+    return ended(this.#spawn('with.mjs', args));
+  }
+
   start(...args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
     return this.#spawn('run.mjs', args);
   }

@@ -7,8 +7,11 @@ import type { Row } from './transaction.ts';
 /** The part of `pg`'s Pool that is used; `pg` 8.11 and later fits, and so does a wrapper of it. */
 export interface PoolLike {
   connect(): Promise<PoolClientLike>;
+  // One event each: the types of `pg` before 8.16 fit no two at once
   // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
-  on?(event: 'error' | 'connect', listener: (about: any) => void): unknown;
+  on?(event: 'error', listener: (about: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: the same
+  on?(event: 'connect', listener: (about: any) => void): unknown;
   // biome-ignore lint/suspicious/noExplicitAny: the same
   removeListener?(event: 'error' | 'connect', listener: (about: any) => void): unknown;
   readonly options?: { readonly max?: number | undefined };
@@ -24,7 +27,9 @@ export interface PoolClientLike {
     // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
   }): Promise<{ readonly rows: any[] }>;
   release(destroy?: boolean): void;
-  on(event: 'error' | 'notification' | 'end', listener: (about?: unknown) => void): unknown;
+  on(event: 'error', listener: (about?: unknown) => void): unknown;
+  on(event: 'notification', listener: (about?: unknown) => void): unknown;
+  on(event: 'end', listener: (about?: unknown) => void): unknown;
   removeListener(event: 'error' | 'notification' | 'end', listener: (about?: unknown) => void): unknown;
 }
 

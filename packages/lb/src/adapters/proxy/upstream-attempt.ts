@@ -145,15 +145,14 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   onResponseStart(
     { rawHeaders }: Dispatcher.DispatchController,
     status: number,
-    headers: IncomingHttpHeaders,
+    _headers: IncomingHttpHeaders,
     message?: string,
   ): void {
     if (status < 200) return;
     this.#answered = true;
     this.#limits.start(this.#settings.idleTimeoutMs);
-    // Early releases of undici 7 pass only the parsed headers
-    const raw = Array.isArray(rawHeaders) ? rawHeaders : flat(headers);
-    if (!this.#held.start(status, message, raw)) this.#end('malformed', 'Unknown');
+    // As they came: what undici has parsed is in lower case, and decoded
+    if (!this.#held.start(status, message, rawHeaders as Buffer[])) this.#end('malformed', 'Unknown');
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -204,10 +203,4 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     this.#reject(error);
     this.abort(error);
   }
-}
-
-function flat(headers: IncomingHttpHeaders): string[] {
-  return Object.entries(headers).flatMap(([name, value = []]) =>
-    [value].flat().flatMap(each => [name, each]),
-  );
 }

@@ -26,18 +26,18 @@ class LegacyHandler implements Handler {
   }
 
   onRequestUpgrade(
-    controller: Controller,
+    { rawHeaders }: Controller,
     status: number,
-    headers: IncomingHttpHeaders,
+    _headers: IncomingHttpHeaders,
     socket: Duplex,
   ): void {
-    this.#handler.onUpgrade?.(status, raw(controller.rawHeaders, headers), socket);
+    this.#handler.onUpgrade?.(status, raw(rawHeaders), socket);
   }
 
-  onResponseStart(controller: Controller, status: number, headers: IncomingHttpHeaders, message = ''): void {
+  onResponseStart(controller: Controller, status: number, _headers: unknown, message = ''): void {
     this.#handler.onResponseStarted?.();
     const resume = () => controller.resume();
-    const goOn = this.#handler.onHeaders?.(status, raw(controller.rawHeaders, headers), resume, message);
+    const goOn = this.#handler.onHeaders?.(status, raw(controller.rawHeaders), resume, message);
     if (goOn === false) controller.pause();
   }
 
@@ -45,9 +45,9 @@ class LegacyHandler implements Handler {
     if (this.#handler.onData?.(chunk) === false) controller.pause();
   }
 
-  onResponseEnd(controller: Controller, trailers: IncomingHttpHeaders): void {
+  onResponseEnd({ rawTrailers }: Controller): void {
     const complete = this.#handler.onComplete as ((trailers: Buffer[]) => void) | undefined;
-    complete?.call(this.#handler, raw(controller.rawTrailers, trailers));
+    complete?.call(this.#handler, raw(rawTrailers));
   }
 
   onResponseError(_controller: Controller, error: Error): void {
@@ -55,10 +55,9 @@ class LegacyHandler implements Handler {
   }
 }
 
-/** Names and values in turn. Early releases of undici 7 pass only the parsed headers. */
-function raw(headers: Controller['rawHeaders'], parsed: IncomingHttpHeaders): Buffer[] {
-  const all = Array.isArray(headers)
-    ? headers
-    : Object.entries(parsed).flatMap(([name, value = []]) => [value].flat().flatMap(each => [name, each]));
-  return all.map(each => (typeof each === 'string' ? Buffer.from(each, 'latin1') : each));
+/** Names and values in turn, as they came. */
+function raw(headers: Controller['rawHeaders']): Buffer[] {
+  return ((headers ?? []) as (Buffer | string)[]).map(each =>
+    typeof each === 'string' ? Buffer.from(each, 'latin1') : each,
+  );
 }

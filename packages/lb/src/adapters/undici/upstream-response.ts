@@ -135,8 +135,9 @@ export class UpstreamResponse implements Dispatcher.DispatchHandler {
     }
     this.#reason = reason;
     this.#finish(reason);
-    this.#controller?.abort(reason);
-    this.#socket?.destroy();
+    // A socket that was handed on is no longer undici's: 7.28 would destroy it with an error that nobody hears
+    if (this.#socket === undefined) this.#controller?.abort(reason);
+    else this.#socket.destroy();
   }
 
   onRequestStart(controller: Controller): void {

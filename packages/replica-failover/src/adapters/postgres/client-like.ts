@@ -4,11 +4,15 @@ export interface PgClientLike {
   // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
   query(text: string, values?: any[]): Promise<{ readonly rows: any[]; readonly command: string }>;
   end(): Promise<void>;
+  // One event each: the types of `pg` before 8.16 fit no two at once
   // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
-  on(event: 'error' | 'notice', listener: (about: any) => void): unknown;
+  on(event: 'error', listener: (about: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
+  on(event: 'notice', listener: (about: any) => void): unknown;
   // biome-ignore lint/suspicious/noExplicitAny: as in `pg`, or its types would not fit
   on(event: 'end', listener: () => any): unknown;
-  readonly connection: WireLike;
+  /** Every client of `pg` has it, though its types do only since 8.11.15. */
+  readonly connection?: WireLike | undefined;
 }
 
 /** The protocol beneath a client: what tells how far the server has come. */

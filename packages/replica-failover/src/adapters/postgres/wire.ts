@@ -1,6 +1,6 @@
 import { abortable } from '@ashlar/core';
 import { Arrivals } from '../arrivals.ts';
-import type { PgClientLike, ServerMessage } from './client-like.ts';
+import type { PgClientLike, ServerMessage, WireLike } from './client-like.ts';
 import { outlastsItsCall } from './lasting.ts';
 import { SessionSettings } from './session-settings.ts';
 
@@ -13,6 +13,7 @@ const ending = new Set(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03']);
  */
 export class Wire<C extends PgClientLike> {
   readonly client: C;
+  readonly #connection: WireLike;
   readonly #arrivals = new Arrivals();
   /** Statements that the server says it has executed. */
   executed = 0;
@@ -37,9 +38,10 @@ export class Wire<C extends PgClientLike> {
   #query: (text: string) => unknown = () => {};
   #onLost: (reason: Error) => void = () => {};
 
-  /** @param client not connected */
+  /** @param client not connected, and seen to have a connection */
   private constructor(client: C) {
     this.client = client;
+    this.#connection = client.connection as WireLike;
     client.on('error', (error: Error) => this.lose(error));
     client.on('end', () => this.lose(new Error('the server has ended the connection')));
     client.on('notice', (notice: ServerMessage) => {
@@ -55,7 +57,7 @@ export class Wire<C extends PgClientLike> {
     signal: AbortSignal,
   ): Promise<Wire<C>> {
     const wire = new Wire(client);
-    const { connection } = client;
+    const connection = wire.#connection;
     connection.on('commandComplete', ({ text }: { text: string }) => {
       wire.executed++;
       if (text === 'COMMIT') wire.hasEnded = true; // another may have begun by the end of the message
@@ -116,12 +118,12 @@ export class Wire<C extends PgClientLike> {
   rest(): void {
     this.lend();
     this.#arrivals.rest();
-    this.client.connection.stream.unref?.();
+    this.#connection.stream.unref?.();
   }
 
   /** Resolves when all that has arrived is seen; undefined when nothing can have. */
   wake(): Promise<void> | undefined {
-    this.client.connection.stream.ref?.();
+    this.#connection.stream.ref?.();
     return this.#arrivals.seen();
   }
 
@@ -129,7 +131,7 @@ export class Wire<C extends PgClientLike> {
   lose(reason: Error): void {
     if (this.lost !== undefined) return;
     this.lost = reason;
-    this.client.connection.stream.destroy();
+    this.#connection.stream.destroy();
     // Takes back what the client holds; it has no server to say goodbye to
     this.client.end().catch(() => {});
     this.#onLost(reason);
