@@ -1,13 +1,13 @@
 import { type Package, peersToInstall } from '@workspace/packaging';
-import { bundles } from './bundling.ts';
-import { compiles } from './compiling.ts';
-import { loads } from './loading.ts';
-import { names } from './naming.ts';
+import { bundles } from './checks/bundling.ts';
+import { compiles } from './checks/compiling.ts';
+import { loads } from './checks/loading.ts';
+import { names } from './checks/naming.ts';
+import { typeChecks } from './checks/types.ts';
 import { Project } from './project.ts';
 import { firstProgram, type Program } from './readme.ts';
 import type { Report } from './report.ts';
 import { faultsOf, pack } from './tarball.ts';
-import { typeChecks } from './types.ts';
 
 export interface CheckOptions {
   readonly packages: readonly Package[];

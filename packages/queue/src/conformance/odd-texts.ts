@@ -64,7 +64,7 @@ export const oddTexts: readonly string[] = [
 ];
 
 /** The same for names of topics and groups, two of which may become one where case or punctuation is lost. */
-export const oddNames: readonly string[] = [
+const oddNames: readonly string[] = [
   ...['0', '-1', 'NaN', '__proto__', '.', '..', '_', 'a.b', 'a_b', 'a', 'A'],
   ...['default', 'dead', 'meta', 'ashlar-queue'],
 ];

@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Package } from '@workspace/packaging';
 import { transform } from 'esbuild';
-import type { Project } from './project.ts';
-import type { Check } from './report.ts';
+import type { Project } from '../project.ts';
+import type { Check } from '../report.ts';
 
 /** Between it and the project, so that what is installed there is found. */
 const compiled = 'compiled';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Package } from '@workspace/packaging';
 import ts from 'typescript';
-import type { Project } from './project.ts';
-import type { Check } from './report.ts';
+import type { Project } from '../project.ts';
+import type { Check } from '../report.ts';
 
 const options: ts.CompilerOptions = {
   module: ts.ModuleKind.NodeNext,

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Package } from '@workspace/packaging';
 import { build } from 'esbuild';
-import { Project } from './project.ts';
-import type { Check } from './report.ts';
+import { Project } from '../project.ts';
+import type { Check } from '../report.ts';
 
 /** As servers are often shipped: everything they need is in the bundle, client libraries too. */
 export async function* bundles(project: Project, packages: readonly Package[]): AsyncIterable<Check> {

@@ -1,8 +1,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { PostgresMoves } from '../../../src/adapters/postgres/moves/postgres-moves.ts';
-import { run, step } from '../../../src/conformance/steps.ts';
-import { LostCopyError } from '../../../src/errors/moves.ts';
-import { backwards, context, counts, fill, lowerHalf, names, type TwoShards, twoShards } from '../shards.ts';
+import type { PostgresMoves } from '../../../../src/adapters/postgres/moves/postgres-moves.ts';
+import { run, step } from '../../../../src/conformance/steps.ts';
+import { LostCopyError } from '../../../../src/errors/moves.ts';
+import {
+  backwards,
+  context,
+  counts,
+  fill,
+  lowerHalf,
+  names,
+  type TwoShards,
+  twoShards,
+} from '../../shards.ts';
 
 const lower = names(5, 'lower');
 let moved = 0;

@@ -1,12 +1,12 @@
 import { startPostgres } from '@workspace/services';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { PostgresMoves } from '../../../src/adapters/postgres/moves/postgres-moves.ts';
-import { postgresMoves } from '../../../src/adapters/postgres.ts';
-import type { Moving } from '../../../src/map/moving.ts';
-import type { MoveSpec } from '../../../src/moves/move-backend.ts';
-import { altered } from '../../support/altered.ts';
-import { context, counts, createTables, fill, lowerHalf, moverOf, names, twoShards } from '../shards.ts';
+import type { PostgresMoves } from '../../../../src/adapters/postgres/moves/postgres-moves.ts';
+import { postgresMoves } from '../../../../src/adapters/postgres.ts';
+import type { Moving } from '../../../../src/map/moving.ts';
+import type { MoveSpec } from '../../../../src/moves/move-backend.ts';
+import { altered } from '../../../support/altered.ts';
+import { context, counts, createTables, fill, lowerHalf, moverOf, names, twoShards } from '../../shards.ts';
 
 const lower = names(5, 'lower');
 const [upper] = names(1, 'upper');

@@ -1,7 +1,7 @@
 import type { Entry, Package } from '@workspace/packaging';
-import type { Project } from './project.ts';
-import type { Check } from './report.ts';
-import type { Ran } from './run.ts';
+import type { Project } from '../project.ts';
+import type { Check } from '../report.ts';
+import type { Ran } from '../run.ts';
 
 interface Way {
   readonly verb: string;

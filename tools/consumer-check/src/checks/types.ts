@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Package } from '@workspace/packaging';
-import type { Project } from './project.ts';
-import type { Check } from './report.ts';
+import type { Project } from '../project.ts';
+import type { Check } from '../report.ts';
 
 const compilerMs = 120_000;
 const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');

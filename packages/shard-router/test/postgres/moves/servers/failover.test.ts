@@ -1,9 +1,9 @@
 import { childrenOf, type PostgresServer, signal, startPostgres } from '@workspace/services';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { postgresMoves } from '../../../src/adapters/postgres.ts';
-import type { MoveBackend } from '../../../src/moves/move-backend.ts';
-import { counts, createTables, fill, moverOf, names } from '../shards.ts';
+import { postgresMoves } from '../../../../src/adapters/postgres.ts';
+import type { MoveBackend } from '../../../../src/moves/move-backend.ts';
+import { counts, createTables, fill, moverOf, names } from '../../shards.ts';
 
 const lower = names(20, 'lower');
 const upper = names(5, 'upper');
