@@ -17,23 +17,24 @@ export function describe(value: unknown): string {
  * The name that is fewest edits away, when that is few enough to have been meant: `timout` for `timeout` is. Neither case
  * nor signs count: `round-robin` and `ROUND_ROBIN` are `roundRobin`. The same name without its unit is always meant, as
  * `ttl` for `ttlMs`; else one that is its first words, as `health` of `healthCheck`, or its last ones, as `prefix` of
- * `key_prefix`.
+ * `key_prefix`. `no-json` is the opposite of `json`, and never meant so.
  */
 export function nearest(typed: string, names: readonly string[]): string | undefined {
   const letters = lettersOf(typed);
   if (letters === '') return undefined;
   const sameInMs = names.find(name => lettersOf(name) === `${letters}ms`);
   if (sameInMs !== undefined) return sameInMs;
+  const others = names.filter(name => letters !== `no${lettersOf(name)}`);
   let best: string | undefined;
   let fewest = Math.max(1, Math.floor(letters.length / 2.5)) + 1;
-  for (const name of names) {
+  for (const name of others) {
     const edits = editsBetween(letters, lettersOf(name), fewest);
     if (edits >= fewest) continue;
     fewest = edits;
     best = name;
   }
   const words = camelCaseOf(typed);
-  return best ?? names.filter(name => isWords(name, words)).sort((a, b) => b.length - a.length)[0];
+  return best ?? others.filter(name => isWords(name, words)).sort((a, b) => b.length - a.length)[0];
 }
 
 /** Letters and digits alone, in lower case. */

@@ -39,6 +39,8 @@ describe('nearest, by letters and digits alone', () => {
     ['prefix-of-keys', 'prefix'],
     ['america/new york', 'America/New_York'],
     ['newyork', undefined],
+    ['no-prefix', undefined],
+    ['noPrefix', undefined],
     ['__________', undefined],
     ['größe', 'größeMs'],
   ])('%s: %s', (typed, meant) => {
