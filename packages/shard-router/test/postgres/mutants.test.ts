@@ -127,6 +127,11 @@ describe('a move between databases of PostgreSQL', () => {
           await shards.one.query(
             'BEGIN; LOCK TABLE purchase IN SHARE ROW EXCLUSIVE MODE; UPDATE epoch SET n = 2; COMMIT',
           );
+          // Noted as closed, or `turn` refuses; it stands at no table
+          await shards.one.query(
+            `INSERT INTO ashlar_shards.fence (id, slices, restored, attempt) VALUES ($1, '[]', '[]', 1)`,
+            [`${move.id}_a`],
+          );
         },
       });
 
